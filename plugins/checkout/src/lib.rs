@@ -1,0 +1,14 @@
+//! Till's default checkout: an order costs what its lines say, if the inventory has them.
+
+use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, deduct};
+
+struct DefaultCheckout;
+
+till_sdk::checkout_plugin!(DefaultCheckout);
+
+impl Checkout for DefaultCheckout {
+    fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {
+        deduct(call, &order.stock_lines())?;
+        Ok(Receipt::plain(&order))
+    }
+}
