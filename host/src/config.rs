@@ -1,0 +1,268 @@
+//! Every setting and every limit of the host: name, default, unit and the reason for it, in one table.
+//!
+//! The table below makes the typed [`Settings`], `till serve --print-config` and the check that README lists each
+//! limit. Values come from flags, then the environment, then `till.toml`, then the demo's (when there is no
+//! `till.toml`), then the defaults; [`Sources`] keeps where each came from.
+
+mod sources;
+mod value;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+pub use sources::{Origin, Sources, Unusable};
+pub use value::{OptionalPath, OptionalText};
+use value::{Value, half_of_memory_mib, per_core};
+
+use crate::{
+    order::{Currency, Item, MinorUnits},
+    telemetry::LogFormat,
+};
+
+/// The longest item name, bytes. Fixed: it is part of the interface that plugins are written against.
+pub const ITEM_BYTES_MAX: usize = 64;
+/// The most pieces of one line. Fixed, likewise.
+pub const QUANTITY_MAX: u32 = 10_000;
+/// The most lines of one order. Fixed, likewise.
+pub const LINES_MAX: usize = 100;
+/// The most attributes beside an order or on one of its lines. Fixed, likewise.
+pub const ORDER_ATTRIBUTES_MAX: usize = 32;
+/// The longest key of such an attribute, bytes.
+pub const ORDER_ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
+/// The longest text of such an attribute, bytes.
+pub const ORDER_ATTRIBUTE_TEXT_BYTES_MAX: usize = 1024;
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// `section.name`, as in `till.toml` and `--set`.
+    pub key: &'static str,
+    /// The default as a person reads it.
+    pub default: &'static str,
+    /// What a number counts; empty for what is no number.
+    pub unit: &'static str,
+    pub reason: &'static str,
+    default_value: fn() -> String,
+}
+
+macro_rules! settings {
+    ($($(#[$section_doc:meta])* $section:ident as $Section:ident {
+        $($name:ident: $type:ty = $default:literal $(from $computed:expr)?, $unit:literal, $reason:literal;)*
+    })*) => {
+        $(
+            $(#[$section_doc])*
+            #[derive(Debug, Clone)]
+            pub struct $Section {
+                $(#[doc = $reason] pub $name: $type,)*
+            }
+        )*
+
+        /// Everything that can be set, checked.
+        #[derive(Debug, Clone)]
+        pub struct Settings {
+            $(pub $section: $Section,)*
+            /// Opening stock, used only for items that the store doesn't know.
+            pub stock: BTreeMap<Item, u32>,
+            /// The catalogue: items that have one price, whatever a client says.
+            pub prices: BTreeMap<Item, MinorUnits>,
+            /// What `host.setting` answers to a checkout plugin.
+            pub checkout_plugin: BTreeMap<String, String>,
+            /// What `host.setting` answers to an inventory plugin.
+            pub inventory_plugin: BTreeMap<String, String>,
+        }
+
+        /// The table.
+        pub const ROWS: &[Row] = &[$($(
+            Row {
+                key: concat!(stringify!($section), ".", stringify!($name)),
+                default: $default,
+                unit: $unit,
+                reason: $reason,
+                default_value: settings!(@default $default $(, $computed)?),
+            },
+        )*)*];
+
+        impl Settings {
+            fn of_values(sources: &Sources) -> Result<Self, Unusable> {
+                let shop_currency: Currency = sources.value("shop.currency")?;
+                Ok(Self {
+                    $($section: $Section {
+                        $($name: sources.value(concat!(stringify!($section), ".", stringify!($name)))?,)*
+                    },)*
+                    stock: sources.items("stock", u32::parse)?,
+                    prices: sources.items("prices", |text| {
+                        shop_currency.parse(text).map_err(|error| error.to_string())
+                    })?,
+                    checkout_plugin: sources.section("checkout"),
+                    inventory_plugin: sources.section("inventory"),
+                })
+            }
+        }
+    };
+    (@default $default:literal) => { || String::from($default) };
+    (@default $default:literal, $computed:expr) => { || $computed };
+}
+
+settings! {
+    /// Where the host listens, keeps its data and finds its plugins.
+    server as Server {
+        listen: SocketAddr = "127.0.0.1:8000", "", "where the shop is served";
+        admin: SocketAddr = "127.0.0.1:8001", "", "where `till stock`, `till orders` and other operators' commands are served";
+        data: PathBuf = "till-data", "", "the folder of the order store";
+        plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones";
+        inventory_url: OptionalText = "", "", "another till whose inventory is asked over HTTP, instead of the plugin in this process";
+        inventory_token_file: OptionalPath = "", "", "the bearer token of /inventory/*: demanded here, sent to inventory_url";
+        inventory_open: bool = "off", "", "serves /inventory/* without a token even off loopback; for the demo's stack only";
+        admin_token_file: OptionalPath = "", "", "the bearer token of the admin listener; demanded before it listens off loopback";
+    }
+    /// What the shop is.
+    shop as Shop {
+        currency: Currency = "USD", "", "ISO 4217; one a host";
+    }
+    /// The rules of the host's own that a checkout plugin has to keep.
+    checkout as Checkout {
+        discount_max_percent: u8 = "50", "%", "a broken plugin that gives goods away is stopped here";
+    }
+    /// Log lines, on stderr.
+    log as Log {
+        format: LogFormat = "auto", "", "json, pretty, or auto: pretty on a terminal";
+        level: String = "info", "", "a level, or directives such as till=debug,info";
+    }
+    /// The order store.
+    store as Store {
+        queue_commands_max: usize = "4096", "commands", "what waits for the writer; past it a request is shed with 503";
+        batch_commands_max: usize = "512", "commands", "one transaction; more would only make its callers wait longer";
+        linger_ms: u64 = "5", "ms", "how long a step that nobody waits for may stay uncommitted";
+        readers: usize = "2", "connections", "SQLite readers apart from the writer";
+        busy_timeout_ms: u64 = "2000", "ms", "how long a lock held by a backup is waited for";
+    }
+    /// What bounds a request and a plugin's call.
+    limits as Limits {
+        guest_cpu_ms: u64 = "50", "ms", "guest CPU a call; a checkout burns well under 1 ms, so this is a loop";
+        inventory_call_ms: u64 = "4000", "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s";
+        remote_call_ms: u64 = "5000", "ms", "wall time of a call to inventory_url; over the remote's own limit";
+        checkout_call_ms: u64 = "6000", "ms", "wall time of a checkout call, its inventory call included";
+        request_ms: u64 = "7000", "ms", "wall time of a request once it was read; over all that it waits for";
+        guest_memory_mib: usize = "64", "MiB", "linear memory of a call, all its memories summed";
+        guest_table_elements: usize = "20000", "elements", "table elements of a call, all its tables summed; CPython needs 7,699";
+        guest_core_instances: u32 = "64", "instances", "core instances of a component; CPython needs 38";
+        guests_memory_mib: usize = "half of the machine's" from half_of_memory_mib(), "MiB", "linear memory of all calls together; past it a call is refused with 503";
+        hostcall_bytes: usize = "262144", "bytes", "strings and lists that a guest hands over in one host call or result";
+        hostcall_bytes_total: usize = "1048576", "bytes", "the same over a whole call";
+        host_calls: u32 = "256", "calls", "host calls of one call";
+        spans: usize = "64", "spans", "spans that a call may start; past it dropped and counted";
+        events: usize = "128", "events", "span events of a call; past it dropped and counted";
+        attributes: usize = "32", "attributes", "attributes of one span, event or log line; past it dropped and counted";
+        attribute_bytes: usize = "1024", "bytes", "a text attribute or message from a guest; longer ones are cut";
+        log_bytes: usize = "16384", "bytes", "log text of a call, prints included; past it dropped and counted";
+        component_mib: u64 = "32", "MiB", "a plugin's file; CPython's is 18";
+        request_body_bytes: usize = "65536", "bytes", "a request's body; 100 long lines take 20 KiB";
+        remote_body_bytes: usize = "65536", "bytes", "an answer of inventory_url";
+        uri_bytes: usize = "2048", "bytes", "a request's target";
+        header_bytes: usize = "16384", "bytes", "a request's headers together";
+        headers: usize = "64", "headers", "a request's headers";
+        header_ms: u64 = "5000", "ms", "until a request's headers are there; bounds idle connections too";
+        body_ms: u64 = "5000", "ms", "until a request's body is there";
+        connections: usize = "4096", "connections", "open connections; past it none is accepted until one closes";
+        http2_streams: u32 = "64", "streams", "concurrent requests on one HTTP/2 connection";
+        concurrent_requests: usize = "64 per core" from per_core(64), "requests", "checkouts at work; more would only wait for the cores";
+        queued_requests: usize = "512 per core" from per_core(512), "requests", "checkouts that wait for one of those places; past it 503";
+        queue_ms: u64 = "1000", "ms", "how long one waits; past it 503";
+        inventory_requests: usize = "64 per core" from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself";
+        drain_ms: u64 = "10000", "ms", "how long a shutdown waits for requests under way";
+        telemetry_flush_ms: u64 = "5000", "ms", "how long a shutdown waits for the telemetry backend";
+    }
+}
+
+impl Settings {
+    /// Returns the settings of these sources.
+    ///
+    /// # Errors
+    /// Names the first value that can't be used, where it came from, and what would be fine there.
+    pub fn load(sources: &Sources) -> Result<Self, Unusable> {
+        let settings = Self::of_values(sources)?;
+        settings.limits.check_nesting()?;
+        Ok(settings)
+    }
+}
+
+impl Limits {
+    /// An outer deadline that ends first would turn a known outcome into an unknown one.
+    fn check_nesting(&self) -> Result<(), Unusable> {
+        let nested = [
+            ("limits.inventory_call_ms", self.inventory_call_ms),
+            ("limits.remote_call_ms", self.remote_call_ms),
+            ("limits.checkout_call_ms", self.checkout_call_ms),
+            ("limits.request_ms", self.request_ms),
+        ];
+        let inverted = nested.iter().zip(nested.iter().skip(1)).find(|((_, inner), (_, outer))| inner >= outer);
+        inverted.map_or(Ok(()), |((inner, inner_ms), (outer, outer_ms))| {
+            Err(Unusable::nesting(format!("{inner} = {inner_ms} has to be less than {outer} = {outer_ms}")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Settings, Unusable> {
+        let mut sources = Sources::defaults();
+        sources.add_file("till.toml", file)?;
+        sources.add_environment(environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))?;
+        sources.add_flags(flags.iter().copied())?;
+        Settings::load(&sources)
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_defaults() {
+        let check = |file: &str, environment: &[(&str, &str)], flags: &[&str], expected: u64| {
+            let settings = load(file, environment, flags).expect("usable");
+            assert_eq!(settings.limits.guest_cpu_ms, expected);
+        };
+        let file = "[limits]\nguest_cpu_ms = 10";
+        let environment = [("TILL_LIMITS_GUEST_CPU_MS", "20")];
+        check("", &[], &[], 50);
+        check(file, &[], &[], 10);
+        check(file, &environment, &[], 20);
+        check(file, &environment, &["limits.guest_cpu_ms=30"], 30);
+    }
+
+    #[test]
+    fn an_unusable_setting_is_named_with_its_source_and_what_would_do() {
+        let check = |file: &str, environment: &[(&str, &str)], flags: &[&str], expected: &str| {
+            let error = load(file, environment, flags).expect_err("unusable").to_string();
+            assert!(error.contains(expected), "{error:?} lacks {expected:?}");
+        };
+        check("[limits]\nguest_cpu = 1", &[], &[], "limits.guest_cpu");
+        check("[limits]\nguest_cpu = 1", &[], &[], "did you mean limits.guest_cpu_ms?");
+        check("", &[("TILL_LIMITS_SPANS", "many")], &[], "TILL_LIMITS_SPANS");
+        check("", &[], &["limits.spans"], "section.key=value");
+        check("", &[], &["stock.headphones=-1"], "--set stock.headphones");
+        check("", &[], &["prices.headphones=9.999"], "more decimals");
+        check("", &[], &["shop.currency=XXQ"], "ISO 4217");
+        check("", &[], &["limits.remote_call_ms=6000"], "less than limits.checkout_call_ms");
+        check("not toml", &[], &[], "till.toml");
+    }
+
+    #[test]
+    fn the_demo_is_there_only_without_a_file() {
+        let mut demo = Sources::defaults();
+        demo.add_demo();
+        let settings = Settings::load(&demo).expect("usable");
+        assert_eq!(settings.inventory_plugin.get("faults").map(String::as_str), Some("on"));
+        assert!(settings.stock.keys().any(|item| item.as_str() == "headphones"));
+
+        let settings = load("", &[], &[]).expect("usable");
+        assert_eq!(settings.inventory_plugin.get("faults"), None);
+        assert!(settings.stock.is_empty());
+    }
+
+    #[test]
+    fn readme_lists_every_limit() {
+        let readme = include_str!("../../README.md");
+        for row in ROWS.iter().filter(|row| row.key.starts_with("limits.")) {
+            let name = row.key.trim_start_matches("limits.");
+            assert!(readme.contains(&format!("`{name}`")), "README's table lacks {name}");
+        }
+    }
+}

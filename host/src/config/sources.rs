@@ -1,0 +1,250 @@
+//! Where settings come from: flags over environment over `till.toml` over the demo's over defaults.
+//!
+//! Every value is kept as the text that was written, with its origin, until [`super::Settings`] parses it; so
+//! each message can say which line of which source to change.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use super::{ROWS, value::Value};
+use crate::order::Item;
+
+/// The sections whose keys are the shop's own: items, or a plugin's settings.
+const OPEN_SECTIONS: [&str; 4] = ["stock", "prices", "checkout", "inventory"];
+
+/// Variables that have a name of their own beside `TILL_…`.
+const ALIASES: [(&str, &str); 1] = [("INVENTORY_URL", "server.inventory_url")];
+
+/// Variables of the commands that talk to a running host (`cli/client.rs`); they say where it is, and set nothing.
+const OF_CLIENTS: [&str; 2] = ["TILL_ADMIN_URL", "TILL_ADMIN_TOKEN_FILE"];
+
+/// What the demo sells; its faults are on.
+const DEMO: [(&str, &str); 4] =
+    [("stock.laptop", "50"), ("stock.smartphone", "100"), ("stock.headphones", "200"), ("inventory.faults", "on")];
+
+/// Who said a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    Demo,
+    File(String),
+    Environment(String),
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("default"),
+            Self::Demo => out.write_str("demo, as there is no till.toml"),
+            Self::File(path) => out.write_str(path),
+            Self::Environment(variable) => write!(out, "environment {variable}"),
+            Self::Flag(flag) => out.write_str(flag),
+        }
+    }
+}
+
+/// Why the settings can't be used. Ends the program with exit code 64.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("{key} = {value:?} ({origin}) can't be used: wanted {wanted}")]
+    Value { key: String, value: String, origin: Origin, wanted: String },
+    #[error("there is no setting {key} ({origin}){hint}; `till serve --print-config` lists them all")]
+    Unknown { key: String, origin: Origin, hint: String },
+    #[error("--set {0:?} is not section.key=value")]
+    Flag(String),
+    #[error("{path} can't be read: {reason}")]
+    File { path: String, reason: String },
+    #[error("deadlines have to nest: {0}")]
+    Nesting(String),
+}
+
+impl Unusable {
+    pub(super) fn nesting(message: String) -> Self {
+        Self::Nesting(message)
+    }
+}
+
+/// All values by key, the strongest source's last.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    values: BTreeMap<String, (String, Origin)>,
+}
+
+impl Sources {
+    /// Returns the table's defaults.
+    #[must_use]
+    pub fn defaults() -> Self {
+        let row = |row: &super::Row| (row.key.to_owned(), ((row.default_value)(), Origin::Default));
+        Self { values: ROWS.iter().map(row).collect() }
+    }
+
+    /// Adds what the demo sells and its faults.
+    pub fn add_demo(&mut self) {
+        for (key, value) in DEMO {
+            self.values.insert(key.to_owned(), (value.to_owned(), Origin::Demo));
+        }
+    }
+
+    /// Adds a `till.toml`'s text; `path` is only for messages.
+    ///
+    /// # Errors
+    /// When it is no TOML of sections with plain values, or names a setting that there is none of.
+    pub fn add_file(&mut self, path: &str, text: &str) -> Result<(), Unusable> {
+        let unreadable = |reason: String| Unusable::File { path: path.to_owned(), reason };
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| unreadable(error.to_string()))?;
+        for (section, content) in table {
+            let toml::Value::Table(content) = content else {
+                return Err(unreadable(format!("{section} has to stand in a [section]")));
+            };
+            for (name, value) in content {
+                let key = format!("{section}.{name}");
+                let value = match value {
+                    toml::Value::String(text) => text,
+                    toml::Value::Integer(number) => number.to_string(),
+                    toml::Value::Boolean(flag) => flag.to_string(),
+                    // A price written as a bare number has been a float already: its last digits can't be trusted.
+                    _ => {
+                        return Err(unreadable(format!(
+                            "{key} has to be a text in quotes, a whole number or true/false"
+                        )));
+                    }
+                };
+                self.add(key, value, Origin::File(path.to_owned()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the file at `path`, or `till.toml` in this folder if there is one; the demo's settings if there is none.
+    ///
+    /// # Errors
+    /// As [`add_file`](Self::add_file); a `path` that was asked for and can't be read.
+    pub fn add_file_or_demo(&mut self, path: Option<&Path>) -> Result<(), Unusable> {
+        let chosen = path.unwrap_or(Path::new("till.toml"));
+        match std::fs::read_to_string(chosen) {
+            Ok(text) => self.add_file(&chosen.display().to_string(), &text),
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                self.add_demo();
+                Ok(())
+            }
+            Err(error) => Err(Unusable::File { path: chosen.display().to_string(), reason: error.to_string() }),
+        }
+    }
+
+    /// Adds the variables `TILL_SECTION_NAME` and `INVENTORY_URL`; others are passed over.
+    ///
+    /// # Errors
+    /// A `TILL_` variable that no setting has.
+    pub fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), Unusable> {
+        for (variable, value) in variables {
+            if let Some(key) = key_of_variable(&variable) {
+                self.add(key, value, Origin::Environment(variable))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds `--set section.key=value` flags.
+    ///
+    /// # Errors
+    /// One without `=` or with a key that no setting has.
+    pub fn add_flags<'a>(&mut self, flags: impl Iterator<Item = &'a str>) -> Result<(), Unusable> {
+        for flag in flags {
+            let (key, value) = flag.split_once('=').ok_or_else(|| Unusable::Flag(flag.to_owned()))?;
+            self.add_flag(key, value, &format!("--set {key}"))?;
+        }
+        Ok(())
+    }
+
+    /// Adds the value of a flag with a name of its own.
+    ///
+    /// # Errors
+    /// When no setting has that key.
+    pub fn add_flag(&mut self, key: &str, value: &str, flag: &str) -> Result<(), Unusable> {
+        self.add(key.to_owned(), value.to_owned(), Origin::Flag(flag.to_owned()))
+    }
+
+    /// Returns every key with its text and origin, in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Origin)> {
+        self.values.iter().map(|(key, (value, origin))| (key.as_str(), value.as_str(), origin))
+    }
+
+    fn add(&mut self, key: String, value: String, origin: Origin) -> Result<(), Unusable> {
+        let open =
+            key.split_once('.').is_some_and(|(section, name)| OPEN_SECTIONS.contains(&section) && !name.is_empty());
+        if !open && !ROWS.iter().any(|row| row.key == key) {
+            let hint = nearest(&key).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            return Err(Unusable::Unknown { key, origin, hint });
+        }
+        self.values.insert(key, (value, origin));
+        Ok(())
+    }
+
+    pub(super) fn value<T: Value>(&self, key: &str) -> Result<T, Unusable> {
+        let (value, origin) = self.values.get(key).cloned().unwrap_or((String::new(), Origin::Default));
+        parsed(key, &value, &origin, T::parse)
+    }
+
+    /// Returns the keys of a section that are items.
+    pub(super) fn items<T>(
+        &self,
+        section: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<BTreeMap<Item, T>, Unusable> {
+        let entry = |(name, key, value, origin): (&str, &str, &str, &Origin)| {
+            let item = parsed(key, name, origin, |name| {
+                Item::parse(name).ok_or_else(|| "an item's name of 1 to 64 bytes".to_owned())
+            })?;
+            Ok((item, parsed(key, value, origin, &parse)?))
+        };
+        self.entries(section).map(entry).collect()
+    }
+
+    /// Returns all keys of a section, as they were written.
+    pub(super) fn section(&self, section: &str) -> BTreeMap<String, String> {
+        self.entries(section).map(|(name, _, value, _)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn entries<'a>(&'a self, section: &'a str) -> impl Iterator<Item = (&'a str, &'a str, &'a str, &'a Origin)> {
+        self.iter().filter_map(move |(key, value, origin)| {
+            let (of, name) = key.split_once('.')?;
+            (of == section).then_some((name, key, value, origin))
+        })
+    }
+}
+
+fn parsed<T>(
+    key: &str,
+    value: &str,
+    origin: &Origin,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, Unusable> {
+    parse(value).map_err(|wanted| Unusable::Value {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        origin: origin.clone(),
+        wanted,
+    })
+}
+
+/// Returns the key that a variable stands for, `None` for one that isn't Till's.
+fn key_of_variable(variable: &str) -> Option<String> {
+    if let Some((_, key)) = ALIASES.iter().find(|(alias, _)| *alias == variable) {
+        return Some((*key).to_owned());
+    }
+    if OF_CLIENTS.contains(&variable) {
+        return None;
+    }
+    let (section, name) = variable.strip_prefix("TILL_")?.split_once('_')?;
+    Some(format!("{}.{}", section.to_lowercase(), name.to_lowercase()))
+}
+
+/// Returns the setting that a mistyped one most likely meant: one that starts with it, or the other way round.
+fn nearest(key: &str) -> Option<&'static str> {
+    let similar = |row: &&super::Row| {
+        let name = row.key.split_once('.').map_or(row.key, |(_, name)| name);
+        let typed = key.split_once('.').map_or(key, |(_, name)| name);
+        !typed.is_empty() && (row.key.starts_with(key) || key.starts_with(row.key) || name == typed)
+    };
+    ROWS.iter().find(similar).map(|row| row.key)
+}

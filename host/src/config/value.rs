@@ -1,0 +1,100 @@
+//! How a setting's text becomes its type, and what is said when it can't.
+
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf};
+
+use crate::{order::Currency, telemetry::LogFormat};
+
+/// A type that a setting can have.
+pub(super) trait Value: Sized {
+    /// Returns the value of the text.
+    ///
+    /// # Errors
+    /// Says what would have been fine.
+    fn parse(text: &str) -> Result<Self, String>;
+}
+
+/// A path that may be left empty.
+pub type OptionalPath = Option<PathBuf>;
+/// A text that may be left empty.
+pub type OptionalText = Option<String>;
+
+macro_rules! whole_numbers {
+    ($($type:ty),*) => {$(
+        impl Value for $type {
+            fn parse(text: &str) -> Result<Self, String> {
+                text.replace('_', "").parse().map_err(|_| format!("a whole number from 0 to {}", Self::MAX))
+            }
+        }
+    )*};
+}
+
+whole_numbers!(u8, u32, u64, usize);
+
+impl Value for bool {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "on" | "true" | "yes" | "1" => Ok(true),
+            "off" | "false" | "no" | "0" => Ok(false),
+            _ => Err("on or off".into()),
+        }
+    }
+}
+
+impl Value for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Value for PathBuf {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("a path".into()) } else { Ok(text.into()) }
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+}
+
+impl Value for SocketAddr {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.replace("localhost", "127.0.0.1")
+            .parse()
+            .map_err(|_| "an address with a port, such as 127.0.0.1:8000".into())
+    }
+}
+
+impl Value for Currency {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::of_code(text).ok_or_else(|| "a code of ISO 4217, such as USD".into())
+    }
+}
+
+impl Value for LogFormat {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "json" => Ok(Self::Json),
+            "pretty" => Ok(Self::Pretty),
+            "auto" if std::io::stderr().is_terminal() => Ok(Self::Pretty),
+            "auto" => Ok(Self::Json),
+            _ => Err("json, pretty or auto".into()),
+        }
+    }
+}
+
+/// Returns `count` for each core that this process may use.
+pub(super) fn per_core(count: usize) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores.saturating_mul(count).to_string()
+}
+
+/// Returns half of the machine's memory in MiB; 1 GiB where the system doesn't tell.
+pub(super) fn half_of_memory_mib() -> String {
+    let total_kib = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    total_kib.map_or(1024, |kib| kib / 1024 / 2).to_string()
+}

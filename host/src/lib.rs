@@ -1,0 +1,5 @@
+//! Till's host: runs a shop's checkout logic as WebAssembly plugins, traced end to end.
+
+pub mod config;
+pub mod order;
+pub mod telemetry;

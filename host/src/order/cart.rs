@@ -1,0 +1,146 @@
+//! What is bought: items, quantities and the lines they form.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use super::MinorUnits;
+use crate::config::{ITEM_BYTES_MAX, QUANTITY_MAX};
+
+/// The name of something the shop may sell: 1 to 64 bytes without control characters. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Item(Arc<str>);
+
+impl Item {
+    /// Returns the item of that name, `None` when it is empty, too long or holds a control character.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=ITEM_BYTES_MAX).contains(&text.len());
+        (fits && !text.chars().any(char::is_control)).then(|| Self(text.into()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// How many pieces a line asks for: 1 to 10,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quantity(u32);
+
+impl Quantity {
+    /// Returns the quantity, `None` when it is zero or over the limit.
+    #[must_use]
+    pub fn new(pieces: u32) -> Option<Self> {
+        (1..=QUANTITY_MAX).contains(&pieces).then_some(Self(pieces))
+    }
+
+    #[must_use]
+    pub const fn pieces(self) -> u32 {
+        self.0
+    }
+}
+
+/// A value that travels beside an order without the host reading it: a coupon, a customer group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttributeValue {
+    Text(String),
+    Integer(i32),
+    /// Always finite.
+    Decimal(f64),
+    Flag(bool),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attribute {
+    pub key: String,
+    pub value: AttributeValue,
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    pub item: Item,
+    pub quantity: Quantity,
+    pub unit_price: MinorUnits,
+    pub attributes: Vec<Attribute>,
+}
+
+/// What an order asks of the stock for one line. Several lines may name one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockLine {
+    pub item: Item,
+    pub quantity: Quantity,
+}
+
+/// A checkout's content: at least one line, and a sum that fits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cart {
+    lines: Vec<Line>,
+    attributes: Vec<Attribute>,
+    subtotal: MinorUnits,
+}
+
+impl Cart {
+    /// Returns the cart, `None` when it has no lines or their sum is 2^53 minor units or more.
+    #[must_use]
+    pub fn new(lines: Vec<Line>, attributes: Vec<Attribute>) -> Option<Self> {
+        let subtotal = lines.iter().try_fold(MinorUnits::ZERO, |sum, line| {
+            sum.checked_add(line.unit_price.checked_mul(line.quantity.pieces())?)
+        })?;
+        (!lines.is_empty()).then_some(Self { lines, attributes, subtotal })
+    }
+
+    #[must_use]
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    #[must_use]
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// Returns the sum of quantity × unit price over the lines, before any adjustment.
+    #[must_use]
+    pub const fn subtotal(&self) -> MinorUnits {
+        self.subtotal
+    }
+
+    /// Returns the one line of a cart that has just one.
+    #[must_use]
+    pub fn single(&self) -> Option<&Line> {
+        match self.lines.as_slice() {
+            [line] => Some(line),
+            _ => None,
+        }
+    }
+
+    /// Returns how many pieces all lines ask for together.
+    #[must_use]
+    pub fn pieces(&self) -> u64 {
+        self.lines.iter().map(|line| u64::from(line.quantity.pieces())).sum()
+    }
+
+    /// Returns what the cart takes out of the stock.
+    #[must_use]
+    pub fn stock_lines(&self) -> Vec<StockLine> {
+        let of = |line: &Line| StockLine { item: line.item.clone(), quantity: line.quantity };
+        self.lines.iter().map(of).collect()
+    }
+}
+
+/// Returns the pieces asked for by item. Taking line by line instead would let two lines of one item oversell it.
+#[must_use]
+pub fn sum_by_item(lines: &[StockLine]) -> BTreeMap<Item, u64> {
+    let mut sums = BTreeMap::new();
+    for line in lines {
+        *sums.entry(line.item.clone()).or_default() += u64::from(line.quantity.pieces());
+    }
+    sums
+}

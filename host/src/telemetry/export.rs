@@ -1,0 +1,391 @@
+//! How spans and metrics leave the process: OTLP over gRPC or HTTP, or the console.
+//!
+//! Invariants: a dead back end costs nothing but the telemetry. Spans wait in a bounded queue, exporting
+//! happens on the SDK's own threads, never on a runtime worker, and every span that got lost is counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hyper::Uri;
+use opentelemetry::Context;
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::{MeterProviderBuilder, PeriodicReader};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor, TracerProviderBuilder,
+};
+
+/// The kinds of telemetry that have exporters of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    /// As in the names of the variables.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Traces => "TRACES",
+            Self::Metrics => "METRICS",
+        }
+    }
+
+    const fn http_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Metrics => "/v1/metrics",
+        }
+    }
+}
+
+/// One way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Exporter {
+    Otlp(Endpoint),
+    /// Standard output, for a look at what would be sent.
+    Console,
+}
+
+/// OTLP's two transports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Grpc,
+    /// Protobuf over HTTP.
+    Http,
+}
+
+impl Transport {
+    pub(super) fn parse(protocol: &str) -> Option<Self> {
+        match protocol {
+            "grpc" => Some(Self::Grpc),
+            "http/protobuf" => Some(Self::Http),
+            _ => None,
+        }
+    }
+}
+
+/// Where OTLP goes: an absolute `http` URL that the exporter of its transport takes as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    url: String,
+    transport: Transport,
+    timeout: Duration,
+}
+
+impl Endpoint {
+    /// Returns the standard's endpoint, on this machine.
+    pub(super) fn default_of(signal: Signal, transport: Transport, timeout: Duration) -> Self {
+        let url = match transport {
+            Transport::Grpc => "http://localhost:4317".to_owned(),
+            Transport::Http => format!("http://localhost:4318{}", signal.http_path()),
+        };
+        Self { url, transport, timeout }
+    }
+
+    /// Returns the endpoint that a variable names. A missing scheme means `http`; without a protocol port 4317
+    /// means gRPC, since nothing else ever listens there. HTTP gets the signal's path, unless `whole`.
+    ///
+    /// # Errors
+    /// Says why the address can't be used. `https` can't: the host has no TLS, a collector beside it does.
+    pub(super) fn parse(
+        text: &str,
+        whole: bool,
+        signal: Signal,
+        transport: Option<Transport>,
+        timeout: Duration,
+    ) -> Result<Self, &'static str> {
+        let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let address: Uri = url.parse().map_err(|_| "isn't an address like http://collector:4318")?;
+        match address.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err("TLS isn't built in; send to a collector beside the host, which has it"),
+            _ => return Err("isn't an http address"),
+        }
+        let Some(authority) = address.authority().filter(|authority| !authority.host().is_empty()) else {
+            return Err("has no host");
+        };
+        // A port too big for one reads as none, and would silently become 80.
+        if authority.port_u16().is_none() && !authority.as_str().ends_with(authority.host()) {
+            return Err("has a port that is none");
+        }
+        let by_port = if address.port_u16() == Some(4317) { Transport::Grpc } else { Transport::Http };
+        let transport = transport.unwrap_or(by_port);
+        let url = match transport {
+            Transport::Http if !whole => format!("{}{}", url.trim_end_matches('/'), signal.http_path()),
+            _ => url,
+        };
+        Ok(Self { url, transport, timeout })
+    }
+
+    #[cfg(test)]
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    #[cfg(test)]
+    pub(super) const fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    #[cfg(test)]
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+/// How many spans never arrived, and why.
+#[derive(Debug, Default)]
+pub(super) struct LostSpans {
+    queue_full: AtomicU64,
+    export_failed: AtomicU64,
+}
+
+impl LostSpans {
+    /// Returns the counts by reason, since the start.
+    pub(super) fn by_reason(&self) -> [(&'static str, u64); 2] {
+        [
+            ("queue_full", self.queue_full.load(Ordering::Relaxed)),
+            ("export_failed", self.export_failed.load(Ordering::Relaxed)),
+        ]
+    }
+}
+
+/// Adds an exporter of spans, behind a queue of at most `queue_max`.
+///
+/// # Errors
+/// If the exporter can't be built, or gRPC is wanted outside a tokio runtime.
+pub(super) fn add_span_exporter(
+    builder: TracerProviderBuilder,
+    exporter: &Exporter,
+    queue_max: usize,
+    lost: &Arc<LostSpans>,
+) -> anyhow::Result<TracerProviderBuilder> {
+    let lost = Arc::clone(lost);
+    Ok(builder.with_span_processor(match exporter {
+        // Not the simple processor: it prints on the request's thread, and panics there when stdout is closed.
+        Exporter::Console => CountingProcessor::new(opentelemetry_stdout::SpanExporter::default(), queue_max, lost),
+        Exporter::Otlp(endpoint) => {
+            let exporter = otlp_span_exporter(endpoint).with_context(|| format!("export spans to {}", endpoint.url))?;
+            CountingProcessor::new(exporter, queue_max, lost)
+        }
+    }))
+}
+
+/// Adds an exporter that metrics are pushed to.
+///
+/// # Errors
+/// If the exporter can't be built, or gRPC is wanted outside a tokio runtime.
+pub(super) fn add_metric_exporter(
+    builder: MeterProviderBuilder,
+    exporter: &Exporter,
+) -> anyhow::Result<MeterProviderBuilder> {
+    Ok(match exporter {
+        Exporter::Console => {
+            builder.with_reader(PeriodicReader::builder(opentelemetry_stdout::MetricExporter::default()).build())
+        }
+        Exporter::Otlp(endpoint) => {
+            let exporter =
+                otlp_metric_exporter(endpoint).with_context(|| format!("export metrics to {}", endpoint.url))?;
+            builder.with_reader(PeriodicReader::builder(exporter).build())
+        }
+    })
+}
+
+fn otlp_span_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::SpanExporter> {
+    let Endpoint { url, transport, timeout } = endpoint;
+    let builder = opentelemetry_otlp::SpanExporter::builder();
+    Ok(match transport {
+        Transport::Grpc => {
+            inside_runtime()?;
+            builder.with_tonic().with_endpoint(url).with_timeout(*timeout).build()?
+        }
+        Transport::Http => builder
+            .with_http()
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .with_endpoint(url)
+            .with_timeout(*timeout)
+            .build()?,
+    })
+}
+
+fn otlp_metric_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::MetricExporter> {
+    let Endpoint { url, transport, timeout } = endpoint;
+    let builder = opentelemetry_otlp::MetricExporter::builder();
+    Ok(match transport {
+        Transport::Grpc => {
+            inside_runtime()?;
+            builder.with_tonic().with_endpoint(url).with_timeout(*timeout).build()?
+        }
+        Transport::Http => builder
+            .with_http()
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .with_endpoint(url)
+            .with_timeout(*timeout)
+            .build()?,
+    })
+}
+
+/// tonic panics without one: its channel is a task.
+fn inside_runtime() -> anyhow::Result<()> {
+    tokio::runtime::Handle::try_current().context("start OTLP over gRPC inside a tokio runtime")?;
+    Ok(())
+}
+
+/// The SDK's batch processor with a count of what it drops, which it keeps to itself until shutdown.
+#[derive(Debug)]
+struct CountingProcessor {
+    inner: BatchSpanProcessor,
+    queue: Arc<Queue>,
+}
+
+/// What is known of the SDK's queue from outside. `waiting` goes down only once a batch has left it, so it is
+/// never less than what the queue holds, and the SDK never gets to drop a span uncounted.
+#[derive(Debug)]
+struct Queue {
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    lost: Arc<LostSpans>,
+}
+
+impl CountingProcessor {
+    fn new(exporter: impl SpanExporter + 'static, waiting_max: usize, lost: Arc<LostSpans>) -> Self {
+        let queue = Arc::new(Queue { waiting: AtomicUsize::new(0), waiting_max, lost });
+        let exporter = CountingExporter { inner: exporter, queue: Arc::clone(&queue) };
+        let config = BatchConfigBuilder::default().with_max_queue_size(waiting_max).build();
+        Self { inner: BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), queue }
+    }
+}
+
+impl SpanProcessor for CountingProcessor {
+    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if self.queue.waiting.fetch_add(1, Ordering::AcqRel) >= self.queue.waiting_max {
+            self.queue.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.queue.lost.queue_full.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.inner.on_end(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+#[derive(Debug)]
+struct CountingExporter<E> {
+    inner: E,
+    queue: Arc<Queue>,
+}
+
+impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
+        let result = self.inner.export(batch).await;
+        if result.is_err() {
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            self.queue.lost.export_failed.fetch_add(count, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    // The OTLP exporter's work is in this one, not in the one above.
+    fn shutdown(&self) -> OTelSdkResult {
+        self.inner.shutdown()
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::error::OTelSdkError;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
+    use super::*;
+
+    /// Fails every batch, and only once it is let go.
+    #[derive(Debug, Clone, Default)]
+    struct StuckExporter(Arc<(Mutex<Stage>, Condvar)>);
+
+    #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+    enum Stage {
+        #[default]
+        Idle,
+        Exporting,
+        Released,
+    }
+
+    impl StuckExporter {
+        fn wait_for(&self, wanted: Stage) {
+            let (stage, changed) = &*self.0;
+            drop(changed.wait_while(stage.lock().unwrap(), |stage| *stage != wanted).unwrap());
+        }
+
+        fn set(&self, next: Stage) {
+            *self.0.0.lock().unwrap() = next;
+            self.0.1.notify_all();
+        }
+    }
+
+    impl SpanExporter for StuckExporter {
+        async fn export(&self, _batch: Vec<SpanData>) -> OTelSdkResult {
+            if *self.0.0.lock().unwrap() == Stage::Idle {
+                self.set(Stage::Exporting);
+                self.wait_for(Stage::Released);
+            }
+            Err(OTelSdkError::InternalFailure("nobody there".to_owned()))
+        }
+    }
+
+    #[test]
+    fn a_stuck_back_end_loses_spans_and_counts_them() {
+        const QUEUE_MAX: usize = 4;
+        let exporter = StuckExporter::default();
+        let lost = Arc::new(LostSpans::default());
+        let processor = CountingProcessor::new(exporter.clone(), QUEUE_MAX, Arc::clone(&lost));
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        let tracer = provider.tracer("test");
+
+        // A full queue is a full batch: it leaves the queue and gets stuck, and the next four fill the queue.
+        for _ in 0..QUEUE_MAX {
+            tracer.start("first batch");
+        }
+        exporter.wait_for(Stage::Exporting);
+        for _ in 0..QUEUE_MAX + 3 {
+            tracer.start("second batch");
+        }
+        assert_eq!(lost.by_reason(), [("queue_full", 3), ("export_failed", 0)]);
+
+        exporter.set(Stage::Released);
+        drop(provider.shutdown());
+        assert_eq!(lost.by_reason(), [("queue_full", 3), ("export_failed", 8)]);
+    }
+}

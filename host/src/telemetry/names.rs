@@ -1,0 +1,141 @@
+//! Every name that telemetry shows: spans, events, attributes and instruments.
+//!
+//! One place, because a name is an interface: dashboards, alerts and the golden span trees are written
+//! against it. A word here is the word used in WIT, JSON and SQL for the same thing.
+
+/// Spans of the host, in the order a checkout makes them. The SERVER span is named "{method} {route}".
+pub mod span {
+    pub const CHECKOUT: &str = "checkout_transaction";
+    pub const CREATE_ORDER: &str = "db_create_order";
+    pub const INVENTORY: &str = "inventory_deduct_span";
+    pub const TAKE_STOCK: &str = "db_take_stock";
+    pub const COMPLETE_ORDER: &str = "db_complete_order";
+    pub const FAIL_ORDER: &str = "db_fail_order";
+    /// In place of `db_fail_order`, where a remote inventory has to confirm a release first.
+    pub const AWAIT_RELEASE: &str = "db_await_release";
+    /// The call of an inventory in another process; what it does hangs below this span, not beside it.
+    pub const CALL_INVENTORY_SERVICE: &str = "http_call_inventory_service";
+}
+
+/// Events the host adds to a span of a plugin's call.
+pub mod event {
+    /// A guest named a trace context that isn't of its call; the call's own span was used.
+    pub const CONTEXT_REFUSED: &str = "context_refused";
+}
+
+/// Attribute keys of spans.
+pub mod attribute {
+    pub const ORDER_ITEM: &str = "order.item";
+    pub const ORDER_QUANTITY: &str = "order.quantity";
+    pub const ORDER_PRICE_PER_UNIT: &str = "order.price_per_unit";
+    pub const ORDER_STATUS: &str = "order.status";
+    pub const ORDER_REVENUE: &str = "order.revenue";
+    pub const ORDER_REFERENCE: &str = "order.reference";
+    pub const DB_ORDER_ID: &str = "db.order_id";
+    pub const INVENTORY_ITEM: &str = "inventory.item";
+    pub const INVENTORY_DEDUCTION_QUANTITY: &str = "inventory.deduction_quantity";
+    /// Seconds the demo's inventory slept.
+    pub const SIMULATION_LATENCY_ADDED: &str = "simulation.latency_added";
+
+    pub const PLUGIN_KIND: &str = "plugin.kind";
+    pub const PLUGIN_NAME: &str = "plugin.name";
+    pub const PLUGIN_VERSION: &str = "plugin.version";
+    pub const PLUGIN_DIGEST: &str = "plugin.digest";
+    pub const PLUGIN_OUTCOME: &str = "plugin.outcome";
+    pub const PLUGIN_FUEL_USED: &str = "plugin.fuel_used";
+    pub const PLUGIN_MEMORY_BYTES: &str = "plugin.memory_bytes";
+    pub const PLUGIN_HOST_CALLS: &str = "plugin.host_calls";
+    /// True on a span that the guest started itself.
+    pub const PLUGIN_SPAN: &str = "plugin.span";
+    // What the limits of a call kept out; absent where nothing was.
+    pub const DROPPED_SPANS: &str = "plugin.dropped_spans";
+    pub const DROPPED_EVENTS: &str = "plugin.dropped_events";
+    pub const DROPPED_ATTRIBUTES: &str = "plugin.dropped_attributes";
+    pub const DROPPED_LOG_BYTES: &str = "plugin.dropped_log_bytes";
+
+    /// A guest left this span open; the host ended it.
+    pub const ABANDONED: &str = "abandoned";
+    /// The guest trapped while this span was open; the host ended it.
+    pub const TRAPPED: &str = "trapped";
+
+    // OpenTelemetry's semantic conventions (stable), as far as the host uses them.
+    pub const ERROR_TYPE: &str = "error.type";
+    pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
+    pub const HTTP_REQUEST_METHOD_ORIGINAL: &str = "http.request.method_original";
+    pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
+    pub const HTTP_ROUTE: &str = "http.route";
+    pub const HTTP_REQUEST_RESEND_COUNT: &str = "http.request.resend_count";
+    pub const URL_SCHEME: &str = "url.scheme";
+    pub const URL_PATH: &str = "url.path";
+    pub const URL_QUERY: &str = "url.query";
+    pub const URL_FULL: &str = "url.full";
+    pub const SERVER_ADDRESS: &str = "server.address";
+    pub const SERVER_PORT: &str = "server.port";
+    pub const CLIENT_ADDRESS: &str = "client.address";
+    pub const NETWORK_PEER_ADDRESS: &str = "network.peer.address";
+    pub const NETWORK_PEER_PORT: &str = "network.peer.port";
+    pub const NETWORK_PROTOCOL_VERSION: &str = "network.protocol.version";
+    pub const USER_AGENT_ORIGINAL: &str = "user_agent.original";
+}
+
+/// Instruments, as the OpenTelemetry API knows them; the comment is the name that Prometheus sees.
+pub mod metric {
+    // Neither counter of orders has a unit: opentelemetry-prometheus 0.33 would write it into the name,
+    // `order_checkouts_ratio_total` for a unit of 1.
+    /// `order_checkouts_total`
+    pub const CHECKOUTS: &str = "order_checkouts";
+    /// `order_revenue_USD_total`, with the shop's currency code in place of `USD`.
+    pub const REVENUE_PREFIX: &str = "order_revenue_";
+    /// `order_checkout_errors_total`
+    pub const CHECKOUT_ERRORS: &str = "order_checkout_errors";
+    /// `http_server_request_duration_seconds`
+    pub const HTTP_REQUEST_DURATION: &str = "http.server.request.duration";
+    /// `plugin_call_duration_seconds`
+    pub const PLUGIN_CALL_DURATION: &str = "plugin.call.duration";
+    /// `plugin_memory_bytes`
+    pub const PLUGIN_MEMORY: &str = "plugin.memory";
+    /// `plugin_info`
+    pub const PLUGIN_INFO: &str = "plugin.info";
+    /// `plugin_swaps_total`
+    pub const PLUGIN_SWAPS: &str = "plugin.swaps";
+    /// `telemetry_spans_lost_total`
+    pub const SPANS_LOST: &str = "telemetry.spans.lost";
+}
+
+/// Labels of metrics that aren't attributes of spans as well. Their values are bounded, always.
+pub mod label {
+    pub const ITEM: &str = "item";
+    pub const REASON: &str = "reason";
+    pub const KIND: &str = "kind";
+    pub const ROLLOUT: &str = "rollout";
+    pub const OUTCOME: &str = "outcome";
+    pub const PLUGIN: &str = "plugin";
+    pub const VERSION: &str = "version";
+    pub const DIGEST: &str = "digest";
+    pub const RESULT: &str = "result";
+}
+
+/// What the semantic conventions want instead of a method that nobody knows.
+pub const OTHER_METHOD: &str = "_OTHER";
+
+/// Returns the HTTP method as telemetry names it: one of the ten known ones, else [`OTHER_METHOD`].
+/// Case matters, as it does in HTTP.
+#[must_use]
+pub fn http_method(method: &str) -> &'static str {
+    const KNOWN: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or(OTHER_METHOD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_a_bounded_set() {
+        for (method, named) in
+            [("GET", "GET"), ("PATCH", "PATCH"), ("get", "_OTHER"), ("BREW", "_OTHER"), ("", "_OTHER")]
+        {
+            assert_eq!(http_method(method), named, "{method}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Which traces are recorded: OpenTelemetry's `OTEL_TRACES_SAMPLER`, and nothing at all when the SDK is off.
+//!
+//! Read here and not by the SDK, so that a wrong value is said once, in the shop's own log, and so that
+//! several hosts can live in one test process.
+
+use opentelemetry_sdk::trace::Sampler;
+
+/// The decision at the head of a trace.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Sampling {
+    /// Nothing is recorded; spans still get fresh ids, so that plugins see no difference.
+    Off,
+    On,
+    /// This share of the traces, by trace id, whatever a caller decided.
+    Ratio(f64),
+    /// As the caller decided; for traces that start here all, none or a share of them.
+    ParentOn,
+    ParentOff,
+    ParentRatio(f64),
+}
+
+impl Sampling {
+    /// OpenTelemetry's default.
+    pub(super) const DEFAULT: Self = Self::ParentOn;
+
+    /// Returns what `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` ask for.
+    ///
+    /// # Errors
+    /// Says what is wrong with a sampler nobody knows, or with a share that isn't within 0 and 1.
+    pub(super) fn parse(name: &str, argument: Option<&str>) -> Result<Self, String> {
+        match name {
+            "always_on" => Ok(Self::On),
+            "always_off" => Ok(Self::Off),
+            "traceidratio" => parse_ratio(argument).map(Self::Ratio),
+            "parentbased_always_on" => Ok(Self::ParentOn),
+            "parentbased_always_off" => Ok(Self::ParentOff),
+            "parentbased_traceidratio" => parse_ratio(argument).map(Self::ParentRatio),
+            other => Err(format!("OTEL_TRACES_SAMPLER has no sampler {other:?} here")),
+        }
+    }
+
+    pub(super) fn sampler(self) -> Sampler {
+        match self {
+            Self::Off => Sampler::AlwaysOff,
+            Self::On => Sampler::AlwaysOn,
+            Self::Ratio(share) => Sampler::TraceIdRatioBased(share),
+            Self::ParentOn => Sampler::ParentBased(Box::new(Sampler::AlwaysOn)),
+            Self::ParentOff => Sampler::ParentBased(Box::new(Sampler::AlwaysOff)),
+            Self::ParentRatio(share) => Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(share))),
+        }
+    }
+}
+
+fn parse_ratio(argument: Option<&str>) -> Result<f64, String> {
+    // Without an argument the standard samples everything.
+    let Some(text) = argument else { return Ok(1.0) };
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("OTEL_TRACES_SAMPLER_ARG has to be within 0 and 1, not {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_samplers_of_the_standard_are_known() {
+        for (name, argument, expected) in [
+            ("always_on", None, Some(Sampling::On)),
+            ("always_off", None, Some(Sampling::Off)),
+            ("traceidratio", Some("0.25"), Some(Sampling::Ratio(0.25))),
+            ("traceidratio", None, Some(Sampling::Ratio(1.0))),
+            ("traceidratio", Some("1.5"), None),
+            ("traceidratio", Some("NaN"), None),
+            ("parentbased_always_on", Some("ignored"), Some(Sampling::ParentOn)),
+            ("parentbased_always_off", None, Some(Sampling::ParentOff)),
+            ("parentbased_traceidratio", Some("0"), Some(Sampling::ParentRatio(0.0))),
+            ("jaeger_remote", None, None),
+            ("ALWAYS_ON", None, None),
+        ] {
+            assert_eq!(Sampling::parse(name, argument).ok(), expected, "{name} {argument:?}");
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! What the environment says about telemetry, read once into values that can't be wrong.
+//!
+//! The variables are OpenTelemetry's own. The Rust SDK honours only some of them and a few against the
+//! specification (facts: no `OTEL_SDK_DISABLED`, no exporter lists, port 4317 taken for HTTP), so everything
+//! that chooses an exporter is decided here. Left to the SDK: `OTEL_EXPORTER_OTLP_*HEADERS`, `*COMPRESSION`,
+//! `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_SPAN_*_COUNT_LIMIT` and
+//! `OTEL_METRIC_EXPORT_INTERVAL`.
+//!
+//! A value that means nothing is a warning and its default applies, as OpenTelemetry wants; only an endpoint
+//! that can't be used is an error, because it would lose every span in silence.
+
+use std::time::Duration;
+
+use super::export::{Endpoint, Exporter, Signal, Transport};
+use super::logs::{self, LogSettings};
+use super::propagation::Propagator;
+use super::sampling::Sampling;
+
+const SERVICE_NAME: &str = "order-service";
+/// Spans that wait for their export. OpenTelemetry's default; about 2 MiB of spans.
+const SPAN_QUEUE_MAX: usize = 2048;
+/// The longest text of a span attribute, bytes. The SDK has no limit, and guests write attributes.
+const ATTRIBUTE_BYTES_MAX: usize = 4096;
+/// How long one export may take. Half of OpenTelemetry's: a collector that needs longer is down.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The shape of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line, for machines.
+    Json,
+    /// One readable line an event, for terminals.
+    Pretty,
+}
+
+/// Everything that telemetry is told from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub(super) service_name: String,
+    /// Of the resource, as the operator wrote them; they win over the host's own.
+    pub(super) resource_attributes: Vec<(String, String)>,
+    pub(super) sampling: Sampling,
+    /// Empty when nothing leaves the process.
+    pub(super) traces: Vec<Exporter>,
+    /// Besides the Prometheus page, which is always there.
+    pub(super) metrics: Vec<Exporter>,
+    pub(super) propagator: Propagator,
+    pub(super) logs: LogSettings,
+    /// Three capitals, a part of a metric's name.
+    pub(super) currency_code: String,
+    pub(super) span_queue_max: usize,
+    pub(super) attribute_bytes_max: usize,
+    /// To be said once the log is up.
+    pub(super) warnings: Vec<String>,
+}
+
+/// A setting that telemetry can't start with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("{variable}={value}: {reason}")]
+    Endpoint { variable: String, value: String, reason: &'static str },
+    #[error("log level {value:?}: {reason}")]
+    LogLevel { value: String, reason: String },
+    #[error("currency code {value:?} isn't three capital letters")]
+    Currency { value: String },
+}
+
+impl Settings {
+    /// Reads the settings; `variable` returns an environment variable, and is a map in tests.
+    ///
+    /// # Errors
+    /// For an OTLP endpoint that isn't a plain `http` address, a log level that isn't a filter, and a
+    /// currency code that can't be in a metric's name.
+    pub fn from_environment(
+        variable: impl Fn(&str) -> Option<String>,
+        log_format: LogFormat,
+        log_level: &str,
+        currency_code: &str,
+    ) -> Result<Self, SettingsError> {
+        if currency_code.len() != 3 || !currency_code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(SettingsError::Currency { value: currency_code.to_owned() });
+        }
+        let mut environment = Environment { variable, warnings: Vec::new() };
+        let enabled = !environment.text("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let mut resource_attributes = environment.resource_attributes();
+        let service_name = environment.service_name(&mut resource_attributes);
+        let attribute_bytes_max = environment
+            .number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT")
+            .or_else(|| environment.number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"));
+
+        Ok(Self {
+            service_name,
+            resource_attributes,
+            sampling: if enabled { environment.sampling() } else { Sampling::Off },
+            traces: if enabled { environment.exporters(Signal::Traces)? } else { Vec::new() },
+            metrics: if enabled { environment.exporters(Signal::Metrics)? } else { Vec::new() },
+            propagator: environment.propagator(),
+            logs: environment.logs(log_format, log_level)?,
+            currency_code: currency_code.to_owned(),
+            span_queue_max: environment.number("OTEL_BSP_MAX_QUEUE_SIZE").unwrap_or(SPAN_QUEUE_MAX).max(1),
+            attribute_bytes_max: attribute_bytes_max.unwrap_or(ATTRIBUTE_BYTES_MAX),
+            warnings: environment.warnings,
+        })
+    }
+}
+
+/// The variables, and what was odd about them.
+struct Environment<F> {
+    variable: F,
+    warnings: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Environment<F> {
+    /// OpenTelemetry wants an empty variable to be as good as none.
+    fn text(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn number(&mut self, name: &str) -> Option<usize> {
+        let text = self.text(name)?;
+        let number = text.parse().ok();
+        if number.is_none() {
+            self.warnings.push(format!("{name}={text} is no whole number; the default applies"));
+        }
+        number
+    }
+
+    /// Returns the variable of a signal, or else the one for all signals, with its name.
+    fn of_signal(&self, signal: Signal, suffix: &str) -> Option<(String, String)> {
+        let own = format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.name());
+        let general = format!("OTEL_EXPORTER_OTLP_{suffix}");
+        [own, general].into_iter().find_map(|name| self.text(&name).map(|value| (name, value)))
+    }
+
+    fn resource_attributes(&mut self) -> Vec<(String, String)> {
+        let text = self.text("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+        let mut attributes = Vec::new();
+        for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=').map(|(key, value)| (key.trim(), percent_decoded(value.trim()))) {
+                Some((key, Some(value))) if !key.is_empty() => attributes.push((key.to_owned(), value)),
+                _ => self.warnings.push(format!("OTEL_RESOURCE_ATTRIBUTES has {pair:?}, which is no key=value")),
+            }
+        }
+        attributes
+    }
+
+    /// The variable wins over the resource's `service.name`, which is not what the SDK does.
+    fn service_name(&self, resource_attributes: &mut Vec<(String, String)>) -> String {
+        let of_resource = resource_attributes.iter().rposition(|(key, _)| key == "service.name");
+        let of_resource = of_resource.map(|at| resource_attributes.remove(at).1);
+        resource_attributes.retain(|(key, _)| key != "service.name");
+        self.text("OTEL_SERVICE_NAME").or(of_resource).unwrap_or_else(|| SERVICE_NAME.to_owned())
+    }
+
+    fn sampling(&mut self) -> Sampling {
+        let Some(name) = self.text("OTEL_TRACES_SAMPLER") else { return Sampling::DEFAULT };
+        Sampling::parse(&name, self.text("OTEL_TRACES_SAMPLER_ARG").as_deref()).unwrap_or_else(|problem| {
+            self.warnings.push(format!("{problem}; parentbased_always_on applies"));
+            Sampling::DEFAULT
+        })
+    }
+
+    fn propagator(&mut self) -> Propagator {
+        let Some(list) = self.text("OTEL_PROPAGATORS") else { return Propagator::default() };
+        let (propagator, unknown) = Propagator::parse(&list);
+        for name in unknown {
+            self.warnings.push(format!("OTEL_PROPAGATORS has {name:?}; tracecontext, baggage and none are known"));
+        }
+        propagator
+    }
+
+    fn logs(&mut self, format: LogFormat, level: &str) -> Result<LogSettings, SettingsError> {
+        if let Some(list) = self.text("OTEL_LOGS_EXPORTER").filter(|list| list != "none" && list != "console") {
+            self.warnings
+                .push(format!("OTEL_LOGS_EXPORTER={list}: logs only go to stderr, for a collector to pick up"));
+        }
+        let of_sdk = self.text("OTEL_LOG_LEVEL").unwrap_or_else(|| "warn".to_owned());
+        let of_sdk = logs::sdk_level(&of_sdk).unwrap_or_else(|| {
+            self.warnings.push(format!("OTEL_LOG_LEVEL={of_sdk} is no level; warn applies"));
+            "warn"
+        });
+        LogSettings::new(format, level, of_sdk)
+            .map_err(|reason| SettingsError::LogLevel { value: level.to_owned(), reason })
+    }
+
+    fn exporters(&mut self, signal: Signal) -> Result<Vec<Exporter>, SettingsError> {
+        let variable = format!("OTEL_{}_EXPORTER", signal.name());
+        let Some(list) = self.text(&variable) else {
+            return if self.endpoint_is_set(signal) { Ok(vec![self.otlp(signal)?]) } else { Ok(Vec::new()) };
+        };
+        let mut exporters = Vec::new();
+        for name in list.split(',').map(str::trim) {
+            let exporter = match name {
+                "otlp" => self.otlp(signal)?,
+                "console" => Exporter::Console,
+                "none" | "" => continue,
+                "prometheus" if signal == Signal::Metrics => continue,
+                other => {
+                    self.warnings.push(format!("{variable} has {other:?}; otlp, console and none are known"));
+                    continue;
+                }
+            };
+            if !exporters.contains(&exporter) {
+                exporters.push(exporter);
+            }
+        }
+        Ok(exporters)
+    }
+
+    /// The endpoint for all signals turns on traces only: tracing back ends refuse metrics, and the Prometheus
+    /// page has them anyway.
+    fn endpoint_is_set(&self, signal: Signal) -> bool {
+        let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.name());
+        self.text(&own).is_some() || signal == Signal::Traces && self.text("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()
+    }
+
+    fn otlp(&mut self, signal: Signal) -> Result<Exporter, SettingsError> {
+        let set = self.of_signal(signal, "ENDPOINT");
+        let transport = self.transport(signal);
+        let timeout = self.of_signal(signal, "TIMEOUT").and_then(|(name, _)| self.number(&name));
+        let timeout = timeout
+            .map_or(EXPORT_TIMEOUT, |timeout_ms| Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(u64::MAX)));
+        let Some((variable, value)) = set else {
+            return Ok(Exporter::Otlp(Endpoint::default_of(signal, transport.unwrap_or(Transport::Http), timeout)));
+        };
+        let whole = variable != "OTEL_EXPORTER_OTLP_ENDPOINT";
+        Endpoint::parse(&value, whole, signal, transport, timeout)
+            .map(Exporter::Otlp)
+            .map_err(|reason| SettingsError::Endpoint { variable, value, reason })
+    }
+
+    fn transport(&mut self, signal: Signal) -> Option<Transport> {
+        let (variable, protocol) = self.of_signal(signal, "PROTOCOL")?;
+        let transport = Transport::parse(&protocol);
+        if transport.is_none() {
+            self.warnings.push(format!("{variable}={protocol}: grpc and http/protobuf are known"));
+        }
+        transport
+    }
+}
+
+/// `None` if the escapes aren't UTF-8 or not two digits each.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(part.get(2..)?.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let variable =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Settings::from_environment(variable, LogFormat::Json, "info", "USD")
+    }
+
+    /// Returns the settings, which had nothing to warn of.
+    fn quiet(variables: &[(&str, &str)]) -> Settings {
+        let settings = read(variables).unwrap();
+        assert_eq!(settings.warnings, Vec::<String>::new(), "{variables:?}");
+        settings
+    }
+
+    fn endpoint(exporters: &[Exporter]) -> (&str, Transport) {
+        match exporters {
+            [Exporter::Otlp(endpoint)] => (endpoint.url(), endpoint.transport()),
+            other => panic!("not one OTLP exporter: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_set_keeps_everything_at_home() {
+        let settings = quiet(&[("OTEL_TRACES_EXPORTER", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]);
+        assert_eq!((settings.traces, settings.metrics), (vec![], vec![]));
+        assert_eq!(settings.sampling, Sampling::ParentOn);
+        assert_eq!(settings.service_name, "order-service");
+    }
+
+    #[test]
+    fn endpoints_choose_transport_and_path() {
+        const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        const OWN: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+        const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+        for (variables, url, transport) in [
+            // The port decides where no protocol does; the scheme may be missing.
+            (&[(GENERAL, "http://jaeger:4317")][..], "http://jaeger:4317", Transport::Grpc),
+            (&[(GENERAL, "jaeger:4317")], "http://jaeger:4317", Transport::Grpc),
+            (&[(GENERAL, "http://jaeger:4318")], "http://jaeger:4318/v1/traces", Transport::Http),
+            (&[(GENERAL, "http://jaeger:4318/")], "http://jaeger:4318/v1/traces", Transport::Http),
+            (&[(GENERAL, "collector/otlp")], "http://collector/otlp/v1/traces", Transport::Http),
+            (&[(GENERAL, "http://c:4317"), (PROTOCOL, "http/protobuf")], "http://c:4317/v1/traces", Transport::Http),
+            (&[(GENERAL, "http://c:9999"), (PROTOCOL, "grpc")], "http://c:9999", Transport::Grpc),
+            // A signal's own endpoint is taken whole, and its own protocol wins.
+            (&[(OWN, "http://c:4318/spans"), (GENERAL, "http://d:1")], "http://c:4318/spans", Transport::Http),
+            (
+                &[(OWN, "http://c:1"), (PROTOCOL, "http/protobuf"), ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc")],
+                "http://c:1",
+                Transport::Grpc,
+            ),
+            // An exporter without an endpoint has the standard's.
+            (&[("OTEL_TRACES_EXPORTER", "otlp")], "http://localhost:4318/v1/traces", Transport::Http),
+            (&[("OTEL_TRACES_EXPORTER", "otlp"), (PROTOCOL, "grpc")], "http://localhost:4317", Transport::Grpc),
+        ] {
+            let settings = quiet(variables);
+            assert_eq!(endpoint(&settings.traces), (url, transport), "{variables:?}");
+            assert_eq!(settings.metrics, [], "{variables:?}");
+        }
+        let pushed = quiet(&[("OTEL_METRICS_EXPORTER", "otlp"), (GENERAL, "http://c:4318")]);
+        assert_eq!(endpoint(&pushed.metrics), ("http://c:4318/v1/metrics", Transport::Http));
+        assert_eq!(endpoint(&quiet(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "c:4317")]).metrics).1, Transport::Grpc);
+    }
+
+    #[test]
+    fn unusable_endpoints_are_errors() {
+        for value in ["https://collector:4317", "unix:///run/otel", "http://", "not a url", "http://c:99999"] {
+            let error = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", value)]).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("OTEL_EXPORTER_OTLP_ENDPOINT={value}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn exporters_are_lists() {
+        let settings = quiet(&[
+            ("OTEL_TRACES_EXPORTER", "console, otlp,console"),
+            ("OTEL_METRICS_EXPORTER", "console,prometheus"),
+        ]);
+        assert_eq!(settings.traces.len(), 2);
+        assert_eq!(settings.traces.first(), Some(&Exporter::Console));
+        assert_eq!(settings.metrics, [Exporter::Console]);
+        assert_eq!(quiet(&[("OTEL_TRACES_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317")]).traces, []);
+    }
+
+    #[test]
+    fn a_disabled_sdk_records_and_sends_nothing() {
+        let settings = quiet(&[
+            ("OTEL_SDK_DISABLED", "TRUE"),
+            ("OTEL_TRACES_EXPORTER", "otlp"),
+            ("OTEL_METRICS_EXPORTER", "otlp"),
+            ("OTEL_TRACES_SAMPLER", "always_on"),
+        ]);
+        assert_eq!((settings.sampling, settings.traces, settings.metrics), (Sampling::Off, vec![], vec![]));
+        assert_eq!(quiet(&[("OTEL_SDK_DISABLED", "yes")]).sampling, Sampling::ParentOn);
+    }
+
+    #[test]
+    fn the_service_name_variable_wins() {
+        const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+        let settings = quiet(&[(ATTRIBUTES, "service.name=a, deployment.environment.name=shop%20one,x=1=2")]);
+        assert_eq!(settings.service_name, "a");
+        let expected = [("deployment.environment.name", "shop one"), ("x", "1=2")];
+        assert_eq!(settings.resource_attributes, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let settings = quiet(&[(ATTRIBUTES, "service.name=a,service.name=b"), ("OTEL_SERVICE_NAME", "c")]);
+        assert_eq!((settings.service_name.as_str(), settings.resource_attributes), ("c", vec![]));
+    }
+
+    #[test]
+    fn nonsense_is_a_warning() {
+        for (name, value) in [
+            ("OTEL_TRACES_EXPORTER", "zipkin"),
+            ("OTEL_METRICS_EXPORTER", "none,statsd"),
+            ("OTEL_LOGS_EXPORTER", "otlp"),
+            ("OTEL_PROPAGATORS", "b3"),
+            ("OTEL_TRACES_SAMPLER", "sometimes"),
+            ("OTEL_LOG_LEVEL", "loud"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "key"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "key=%zz"),
+            ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
+        ] {
+            let warnings = read(&[(name, value)]).unwrap().warnings;
+            assert!(matches!(warnings.as_slice(), [warning] if warning.contains(name)), "{name}={value}: {warnings:?}");
+        }
+        let warnings = read(&[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]);
+        assert_eq!(warnings.unwrap().warnings.len(), 1);
+    }
+
+    #[test]
+    fn limits_can_be_set() {
+        let settings = quiet(&[("OTEL_BSP_MAX_QUEUE_SIZE", "16"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "10")]);
+        assert_eq!((settings.span_queue_max, settings.attribute_bytes_max), (16, 10));
+        let settings = quiet(&[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "250")]);
+        assert!(matches!(&settings.traces[..], [Exporter::Otlp(endpoint)] if endpoint.timeout().as_millis() == 250));
+    }
+
+    #[test]
+    fn the_log_level_and_the_currency_are_checked() {
+        let with = |level: &str, currency: &str| Settings::from_environment(|_| None, LogFormat::Json, level, currency);
+        assert!(with("info,till=debug", "EUR").is_ok());
+        assert!(matches!(with("info,=?", "EUR"), Err(SettingsError::LogLevel { .. })));
+        for currency in ["", "usd", "DOLLAR", "U D"] {
+            assert!(matches!(with("info", currency), Err(SettingsError::Currency { .. })), "{currency}");
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Spans, made through OpenTelemetry's API and passed by value: no context hides in a thread.
+//!
+//! A span costs about half a microsecond this way, a quarter of what `tracing` takes. Invariants: every span has a
+//! valid context, recorded or not, before and after the provider stops, so that a plugin never sees the difference;
+//! a key is in a span once; a text in a span is never longer than its limit.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::context::FutureExt as _;
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceState, Tracer as _,
+    TracerProvider as _,
+};
+use opentelemetry::{Context, Key, KeyValue, Value};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    IdGenerator as _, RandomIdGenerator, SdkTracer, SdkTracerProvider, SpanData, SpanProcessor,
+};
+
+use super::export::{self, LostSpans};
+use super::names::attribute;
+use super::propagation::RANDOM;
+use super::settings::Settings;
+
+/// The instrumentation scope of all spans of the host.
+const SCOPE: &str = env!("CARGO_PKG_NAME");
+
+/// Starts spans. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tracer {
+    sdk: SdkTracer,
+    text_bytes_max: usize,
+}
+
+impl Tracer {
+    pub(super) fn new(provider: &SdkTracerProvider, text_bytes_max: usize) -> Self {
+        Self { sdk: provider.tracer(SCOPE), text_bytes_max }
+    }
+
+    /// Returns one whose spans have ids and are seen by nobody.
+    #[must_use]
+    pub fn off() -> Self {
+        let provider = SdkTracerProvider::builder().with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff).build();
+        Self::new(&provider, 0)
+    }
+
+    /// Starts a span below `parent`, or a new trace. The span ends when it is dropped.
+    pub fn start(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        kind: SpanKind,
+        parent: Option<&SpanContext>,
+        attributes: Vec<KeyValue>,
+    ) -> Span {
+        let parent = parent.filter(|parent| parent.is_valid());
+        let parent_context = match parent {
+            Some(parent) => Context::new().with_remote_span_context(parent.clone()),
+            None => Context::new(),
+        };
+        let sdk = self.sdk.build_with_context(SpanBuilder::from_name(name).with_kind(kind), &parent_context);
+        let context = complete(sdk.span_context(), parent);
+        let mut span = Span { sdk, context, attributes: Vec::new(), text_bytes_max: self.text_bytes_max };
+        if span.is_recording() {
+            span.attributes.reserve(attributes.len());
+            for KeyValue { key, value, .. } in attributes {
+                span.set(key, value);
+            }
+        }
+        span
+    }
+
+    /// Returns fresh ids below `parent` for something that is answered but not recorded.
+    #[must_use]
+    pub fn unrecorded(&self, parent: Option<&SpanContext>) -> SpanContext {
+        complete(&SpanContext::NONE, parent.filter(|parent| parent.is_valid()))
+    }
+}
+
+/// Adds what the SDK leaves out of a span's context: all of it once the provider has stopped, and level 2's random
+/// bit, which a new trace has (the SDK's ids are random) and a child inherits, sampled or not.
+fn complete(context: &SpanContext, parent: Option<&SpanContext>) -> SpanContext {
+    let ids = RandomIdGenerator::default();
+    let random = parent.map_or(RANDOM, |parent| parent.trace_flags() & RANDOM);
+    if context.is_valid() {
+        let flags = context.trace_flags() | random;
+        let state = context.trace_state().clone();
+        return SpanContext::new(context.trace_id(), context.span_id(), flags, false, state);
+    }
+    let trace_id = parent.map_or_else(|| ids.new_trace_id(), SpanContext::trace_id);
+    let state = parent.map_or(TraceState::NONE, |parent| parent.trace_state().clone());
+    SpanContext::new(trace_id, ids.new_span_id(), TraceFlags::NOT_SAMPLED | random, false, state)
+}
+
+/// One thing that is being done. Ends when it is dropped.
+pub struct Span {
+    sdk: opentelemetry_sdk::trace::Span,
+    context: SpanContext,
+    // Kept here until the end, because the SDK would record a key twice that is set twice.
+    attributes: Vec<KeyValue>,
+    text_bytes_max: usize,
+}
+
+impl Span {
+    /// Returns its ids and flags: the parent of what is done below it. Always valid.
+    #[must_use]
+    pub fn context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    /// Returns whether anything that is set will be seen. False when the trace isn't sampled.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.sdk.is_recording()
+    }
+
+    /// Sets an attribute, in place of an earlier value. Text past the limit is cut off.
+    pub fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
+        if !self.is_recording() {
+            return;
+        }
+        let key = key.into();
+        let value = shortened_value(value.into(), self.text_bytes_max);
+        match self.attributes.iter_mut().find(|attribute| attribute.key == key) {
+            Some(attribute) => attribute.value = value,
+            None => self.attributes.push(KeyValue::new(key, value)),
+        }
+    }
+
+    /// Adds an event, now.
+    pub fn event(&mut self, name: impl Into<Cow<'static, str>>, mut attributes: Vec<KeyValue>) {
+        if !self.is_recording() {
+            return;
+        }
+        for attribute in &mut attributes {
+            let value = std::mem::replace(&mut attribute.value, Value::Bool(false));
+            attribute.value = shortened_value(value, self.text_bytes_max);
+        }
+        self.sdk.add_event(shortened(name.into(), self.text_bytes_max), attributes);
+    }
+
+    /// Marks it as failed. `error_type` is a word out of a bounded set, like the name of an error's variant;
+    /// `description` is for people.
+    pub fn fail(&mut self, error_type: impl Into<Cow<'static, str>>, description: impl Into<Cow<'static, str>>) {
+        if !self.is_recording() {
+            return;
+        }
+        self.set(attribute::ERROR_TYPE, error_type.into());
+        self.sdk.set_status(Status::error(shortened(description.into(), self.text_bytes_max)));
+    }
+
+    /// Gives it another name, once more is known.
+    pub fn rename(&mut self, name: impl Into<Cow<'static, str>>) {
+        if self.is_recording() {
+            self.sdk.update_name(shortened(name.into(), self.text_bytes_max));
+        }
+    }
+
+    /// Ends it, now.
+    pub fn end(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        self.sdk.set_attributes(self.attributes.drain(..));
+        self.sdk.end();
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Span").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+/// Runs `future` as the work of a span: whatever is logged while it is polled carries the span's ids.
+pub fn in_span<F: Future>(context: &SpanContext, future: F) -> impl Future<Output = F::Output> + use<F> {
+    future.with_context(Context::new().with_remote_span_context(context.clone()))
+}
+
+/// Does the same for a closure, on the thread it is called on.
+pub fn with_span<R>(context: &SpanContext, work: impl FnOnce() -> R) -> R {
+    let _attached = Context::new().with_remote_span_context(context.clone()).attach();
+    work()
+}
+
+fn shortened_value(value: Value, bytes_max: usize) -> Value {
+    match value {
+        Value::String(text) if text.as_str().len() > bytes_max => Value::String(cut(text.as_str(), bytes_max).into()),
+        other => other,
+    }
+}
+
+fn shortened(text: Cow<'static, str>, bytes_max: usize) -> Cow<'static, str> {
+    if text.len() > bytes_max { Cow::Owned(cut(&text, bytes_max)) } else { text }
+}
+
+/// At most `bytes_max` bytes of it, whole characters only.
+fn cut(text: &str, bytes_max: usize) -> String {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default().to_owned()
+}
+
+/// Makes the provider of spans.
+///
+/// # Errors
+/// If one of the exporters can't be built.
+pub(super) fn provider(
+    settings: &Settings,
+    resource: Resource,
+    processors: Vec<Box<dyn SpanProcessor>>,
+    lost: &Arc<LostSpans>,
+) -> anyhow::Result<SdkTracerProvider> {
+    let mut builder = SdkTracerProvider::builder().with_sampler(settings.sampling.sampler()).with_resource(resource);
+    for processor in processors {
+        builder = builder.with_span_processor(Boxed(processor));
+    }
+    for exporter in &settings.traces {
+        builder = export::add_span_exporter(builder, exporter, settings.span_queue_max, lost)?;
+    }
+    Ok(builder.build())
+}
+
+/// The SDK takes processors by type only.
+#[derive(Debug)]
+struct Boxed(Box<dyn SpanProcessor>);
+
+impl SpanProcessor for Boxed {
+    fn on_start(&self, span: &mut opentelemetry_sdk::trace::Span, context: &Context) {
+        self.0.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        self.0.on_end(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
+    }
+}
+
+/// Keeps the spans that ended, for tests: `Telemetry::start_with(&settings, vec![Box::new(spans.clone())])`.
+#[derive(Debug, Clone, Default)]
+pub struct FinishedSpans(Arc<Mutex<Vec<SpanData>>>);
+
+impl FinishedSpans {
+    /// More are let go.
+    const SPANS_MAX: usize = 100_000;
+
+    /// Returns the spans that ended since the last call, in the order they ended.
+    #[must_use]
+    pub fn take(&self) -> Vec<SpanData> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl SpanProcessor for FinishedSpans {
+    fn on_start(&self, _span: &mut opentelemetry_sdk::trace::Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spans.len() < Self::SPANS_MAX {
+            spans.push(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::trace::Sampler;
+
+    use super::*;
+    use crate::telemetry::propagation;
+
+    fn tracer(sampler: Sampler) -> (Tracer, FinishedSpans, SdkTracerProvider) {
+        let spans = FinishedSpans::default();
+        let provider = SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(spans.clone()).build();
+        (Tracer::new(&provider, 8), spans, provider)
+    }
+
+    fn attributes(span: &SpanData) -> Vec<(&str, String)> {
+        span.attributes.iter().map(|attribute| (attribute.key.as_str(), attribute.value.to_string())).collect()
+    }
+
+    #[test]
+    fn a_child_hangs_below_its_parent() {
+        let (tracer, spans, _provider) = tracer(Sampler::AlwaysOn);
+        let parent = tracer.start("parent", SpanKind::Server, None, vec![KeyValue::new("a", 1)]);
+        let mut child = tracer.start("child", SpanKind::Internal, Some(parent.context()), Vec::new());
+        child.rename("renamed");
+        child.event("happened", vec![KeyValue::new("b", true)]);
+        child.end();
+        drop(parent);
+
+        let spans = spans.take();
+        let [child, parent] = &spans[..] else { panic!("{spans:?}") };
+        assert_eq!((child.name.as_ref(), parent.name.as_ref()), ("renamed", "parent"));
+        assert_eq!(child.parent_span_id, parent.span_context.span_id());
+        assert_eq!(child.span_context.trace_id(), parent.span_context.trace_id());
+        assert!(!child.parent_span_is_remote);
+        assert_eq!(attributes(parent), [("a", "1".to_owned())]);
+        assert_eq!(child.events.iter().map(|event| event.name.as_ref()).collect::<Vec<_>>(), ["happened"]);
+        assert!(child.end_time >= child.start_time);
+    }
+
+    #[test]
+    fn a_key_is_recorded_once_and_text_is_cut() {
+        let (tracer, spans, _provider) = tracer(Sampler::AlwaysOn);
+        let mut span =
+            tracer.start("s", SpanKind::Internal, None, vec![KeyValue::new("a", 1), KeyValue::new("b", "1234567ä")]);
+        span.set("a", 2);
+        span.set("c".to_owned(), "12345678");
+        span.event("e", vec![KeyValue::new("d", "123456789")]);
+        span.fail("deadline", "far too late");
+        drop(span);
+
+        let spans = spans.take();
+        let expected = [("a", "2"), ("b", "1234567"), ("c", "12345678"), ("error.type", "deadline")];
+        assert_eq!(attributes(&spans[0]), expected.map(|(key, value)| (key, value.to_owned())));
+        assert_eq!(spans[0].status, Status::error("far too "));
+        assert_eq!(spans[0].events[0].attributes, [KeyValue::new("d", "12345678")]);
+    }
+
+    #[test]
+    fn unrecorded_spans_have_fresh_valid_contexts() {
+        let (tracer, spans, _provider) = tracer(Sampler::AlwaysOff);
+        let parent = tracer.start("parent", SpanKind::Internal, None, Vec::new());
+        let mut child = tracer.start("child", SpanKind::Internal, Some(parent.context()), Vec::new());
+        child.fail("nobody", "sees it");
+        assert!(!child.is_recording());
+        check_family(parent.context(), child.context());
+        drop((parent, child));
+        assert!(spans.take().is_empty());
+    }
+
+    #[test]
+    fn spans_go_on_after_the_provider_stopped() {
+        let (tracer, spans, provider) = tracer(Sampler::AlwaysOn);
+        drop(provider.shutdown());
+        let parent = tracer.start("parent", SpanKind::Internal, None, Vec::new());
+        let child = tracer.start("child", SpanKind::Internal, Some(parent.context()), Vec::new());
+        check_family(parent.context(), child.context());
+        drop((parent, child));
+        assert!(spans.take().is_empty());
+    }
+
+    fn check_family(parent: &SpanContext, child: &SpanContext) {
+        assert!(parent.is_valid() && child.is_valid());
+        assert!(!parent.is_sampled() && !child.is_sampled());
+        assert_eq!(parent.trace_id(), child.trace_id());
+        assert_ne!(parent.span_id(), child.span_id());
+    }
+
+    #[test]
+    fn the_random_bit_is_set_for_new_traces_and_inherited() {
+        for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
+            let (tracer, _spans, _provider) = tracer(sampler);
+            let flags = |parent: Option<&SpanContext>| {
+                tracer.start("s", SpanKind::Internal, parent, Vec::new()).context().trace_flags() & RANDOM
+            };
+            let remote = |flags| {
+                let parent = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+                propagation::parse(&parent, "").unwrap()
+            };
+            assert_eq!(flags(None), RANDOM);
+            assert_eq!(flags(Some(&remote("03"))), RANDOM);
+            assert_eq!(flags(Some(&remote("01"))), TraceFlags::NOT_SAMPLED);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_current_span_is_the_one_at_work() {
+        let (tracer, _spans, _provider) = tracer(Sampler::AlwaysOn);
+        let current = || Context::map_current(|context| context.span().span_context().span_id());
+        let span = tracer.start("s", SpanKind::Internal, None, Vec::new());
+        let id = span.context().span_id();
+
+        assert_eq!(with_span(span.context(), current), id);
+        let inside = in_span(span.context(), async {
+            tokio::task::yield_now().await;
+            current()
+        });
+        assert_eq!(inside.await, id);
+        assert_ne!(current(), id);
+    }
+}
