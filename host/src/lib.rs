@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod order;
+pub mod store;
 pub mod telemetry;

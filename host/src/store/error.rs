@@ -1,0 +1,117 @@
+//! Why the store says no. Each variant is a cause that a caller answers differently.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::OrderId;
+use crate::order::{Item, Status};
+
+/// Why the store couldn't be opened. Every text names the file or folder and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the data folder {} can't be used", .folder.display())]
+    Folder { folder: PathBuf, source: std::io::Error },
+    #[error("another till uses the data folder {}: stop it, or choose another folder with --data", .folder.display())]
+    InUse { folder: PathBuf },
+    #[error(
+        "{} is not a readable order store: it is damaged or no SQLite file. Move it away and restore it from a backup, \
+         or choose another folder with --data",
+        .file.display()
+    )]
+    Damaged { file: PathBuf, source: rusqlite::Error },
+    #[error("{} is another program's SQLite file: choose another folder with --data", .file.display())]
+    Foreign { file: PathBuf },
+    #[error(
+        "{} was written by a newer till (schema {found}, this one knows up to {known}): run that till again",
+        .file.display()
+    )]
+    NewerSchema { file: PathBuf, found: i64, known: i64 },
+    #[error("{} holds items that make no sense; was it written by another program?", .file.display())]
+    Unreadable { file: PathBuf, source: StoreError },
+    #[error("SQLite {found} has the WAL-reset bug, 3.51.3 is the first without: build till with rusqlite's `bundled`")]
+    OldSqlite { found: &'static str },
+    #[error("{} doesn't support write-ahead logging (journal mode {mode}): use a local disk", .file.display())]
+    NoWriteAheadLog { file: PathBuf, mode: String },
+    #[error("{} can't be opened", .file.display())]
+    Sqlite { file: PathBuf, source: rusqlite::Error },
+    #[error("the order store's writer thread can't be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Why a call was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was done. The queue drains in milliseconds once the load is off.
+    #[error("the order store has {queued_max} calls at work or waiting and takes no more; retry shortly")]
+    Overloaded { queued_max: usize },
+    /// Nothing was acknowledged. A write may still come to light after a power cut in the same moment.
+    #[error("the order store can't be reached: {0}")]
+    Unavailable(#[source] Outage),
+    #[error("the order store is closed")]
+    Closed,
+    /// The order isn't pending, or was lost with a failed batch, or its stock isn't held. Nothing was changed.
+    #[error("the order is no longer pending, or its stock no longer held")]
+    ReservationGone,
+    #[error("order {} is {} already", .id.number(), .status.as_str())]
+    OrderEnded { id: OrderId, status: Status },
+    #[error("the reservation belongs to an order of this till, which ends it itself")]
+    OfLocalOrder,
+    #[error("an order with this reference exists")]
+    ReferenceTaken,
+    /// A host fault: the rules of the schema caught a command that breaks them. Nothing was changed.
+    #[error("the order store's schema refused the command")]
+    Refused(#[source] rusqlite::Error),
+    /// A host fault: something else wrote to the file.
+    #[error("the order store has a row that makes no sense ({column})")]
+    Unreadable { column: &'static str },
+    #[error("the order can't be written as JSON")]
+    Unwritable(#[source] serde_json::Error),
+}
+
+/// What keeps the store from working. Shared by all whose commands were in the failed batch.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Outage {
+    /// Disk full, file locked, I/O error: over as soon as its cause is, without a restart.
+    #[error("{0}")]
+    Sqlite(#[source] Arc<rusqlite::Error>),
+    #[error("a read was cut short by a panic or by the end of the runtime")]
+    ReaderGone,
+    #[error("its writer has stopped; restart till")]
+    WriterGone,
+}
+
+/// Why no stock was taken. In every case nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// The first item, by name, that there is too little of. An item the store doesn't know has 0.
+    #[error("{requested} of {item} asked for, {available} there")]
+    Shortage { item: Item, requested: u32, available: u32 },
+    /// Stock was taken under this reference before.
+    #[error("stock was taken under this reference already")]
+    AlreadyTaken,
+    /// A release came first.
+    #[error("the reference was released already")]
+    Released,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an item's stock was not changed by hand.
+#[derive(Debug, thiserror::Error)]
+pub enum StockError {
+    #[error("{item} has {on_hand}: it can't fall below 0 nor rise above {}", u32::MAX)]
+    OutOfRange { item: Item, on_hand: u32 },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<rusqlite::Error> for Outage {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
+    }
+}

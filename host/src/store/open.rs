@@ -1,0 +1,130 @@
+//! Opening the file: nobody else has it, it is what it should be, and what a crash left is settled.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+
+use super::{
+    OpenError, Opened, schema,
+    sqlite::{give_back, now_ms},
+};
+
+/// The first SQLite without the WAL-reset bug, which corrupts or loses commits where several connections are open.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// Pages of 4 KiB after which a commit moves the log into the file: 16 MiB, so that this rare slow commit is shared
+/// by thousands of orders, and so that the log that a crash leaves is read in no time.
+const CHECKPOINT_PAGES: i64 = 4_096;
+/// What the log file is cut to after it grew beyond, bytes.
+const LOG_BYTES_KEPT: i64 = 64 << 20;
+/// The writer's page cache, KiB: holds the ends of the indexes of some million orders.
+const CACHE_KIB: i64 = 32 << 10;
+/// More than the writer's distinct statements, so that each is compiled once.
+const STATEMENTS_MAX: usize = 64;
+
+/// Returns the lock that keeps a second till off the folder, which is made if it is missing.
+///
+/// # Errors
+/// `InUse` while another holds it. The operating system lets go of it when its process ends, however that ends.
+pub(super) fn guard(folder: &Path) -> Result<File, OpenError> {
+    let unusable = |source| OpenError::Folder { folder: folder.into(), source };
+    fs::create_dir_all(folder).map_err(unusable)?;
+    let guard = File::options().create(true).truncate(false).write(true).open(folder.join("till.lock"));
+    let guard = guard.map_err(unusable)?;
+    match guard.try_lock() {
+        Ok(()) => Ok(guard),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { folder: folder.into() }),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+/// Returns the write connection to the file, which is made or migrated where necessary.
+///
+/// # Errors
+/// Names the file and what is wrong with it. Damage deep inside it is found when it is read, not here: a full check
+/// of 100,000 orders takes too long for a start.
+pub(super) fn connection(file: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(OpenError::OldSqlite { found: rusqlite::version() });
+    }
+    let mut connection = configured(file, busy_timeout).map_err(|source| OpenError::of_sqlite(file, source))?;
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
+    let mode = mode.map_err(|source| OpenError::of_sqlite(file, source))?;
+    if mode != "wal" {
+        return Err(OpenError::NoWriteAheadLog { file: file.into(), mode });
+    }
+    schema::migrate(&mut connection, file)?;
+    Ok(connection)
+}
+
+fn configured(file: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    Ok(connection)
+}
+
+/// Settles what a crash left unsettled, in one transaction.
+///
+/// Whatever is held was never confirmed to anybody: a confirmation is sent after the reservation became final. So
+/// all of it is given back, a local order's and another till's alike.
+pub(super) fn resolve(connection: &mut Connection) -> rusqlite::Result<Opened> {
+    let now_ms = now_ms();
+    let transaction = connection.transaction()?;
+    let held = {
+        let mut reading = transaction.prepare("SELECT reference FROM reservations WHERE state = 'held'")?;
+        reading.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?
+    };
+    for reference in &held {
+        give_back(&transaction, reference, "held", now_ms)?;
+    }
+    let interrupted = transaction.execute(
+        "UPDATE orders SET status = 'FAILED', reason = 'interrupted', ended_at_ms = ?1
+         WHERE ended_at_ms IS NULL AND status = 'PENDING' AND inventory = 'local'",
+        params![now_ms],
+    )?;
+    transaction.execute(
+        "UPDATE orders SET status = 'PENDING_RELEASE', reason = 'interrupted'
+         WHERE ended_at_ms IS NULL AND status = 'PENDING' AND inventory = 'remote'",
+        [],
+    )?;
+    let awaiting: i64 =
+        transaction.query_row("SELECT count(*) FROM orders WHERE ended_at_ms IS NULL", [], |row| row.get(0))?;
+    transaction.commit()?;
+    Ok(Opened {
+        interrupted_orders: u64::try_from(interrupted).unwrap_or(u64::MAX),
+        awaiting_release_orders: awaiting.unsigned_abs(),
+        returned_reservations: u64::try_from(held.len()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Makes the names of the files in the folder survive a power cut; SQLite does that for what is in them.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), OpenError> {
+    // Windows can't open a folder as a file, and needs no such thing.
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| OpenError::Folder { folder: folder.into(), source })
+}
+
+impl OpenError {
+    pub(super) fn of_sqlite(file: &Path, source: rusqlite::Error) -> Self {
+        let file = file.into();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged { file, source },
+            _ => Self::Sqlite { file, source },
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the readers ask, in SQL, and rows as the shop's words.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+
+use super::{Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, StockLevel, StoreError, json, sqlite::saturated};
+use crate::order::{Currency, Item, Reference, Status};
+
+const ORDER_COLUMNS: &str = "id, reference, status, inventory, currency, decimals, lines, attributes, subtotal, \
+                             adjustments, receipt_attributes, total, reason, trace_id, plugins, placed_at_ms, ended_at_ms";
+
+/// Returns the order of that reference.
+pub(super) fn order_by_reference(connection: &Connection, reference: &Reference) -> Result<Option<Order>, StoreError> {
+    let sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE reference = ?1");
+    connection.prepare_cached(&sql)?.query_and_then([reference.as_str()], order)?.next().transpose()
+}
+
+/// Returns the order of that number.
+pub(super) fn order_by_id(connection: &Connection, id: OrderId) -> Result<Option<Order>, StoreError> {
+    let sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE id = ?1");
+    connection.prepare_cached(&sql)?.query_and_then([id.row()], order)?.next().transpose()
+}
+
+/// Returns a page of orders, ascending.
+pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<Vec<Order>, StoreError> {
+    // An order without an end is found by the small index of those, however many others there are.
+    let endless = filter.unresolved || matches!(filter.status, Some(Status::Pending | Status::PendingRelease));
+    let from = if endless { "orders INDEXED BY orders_unresolved" } else { "orders" };
+    let unended = if endless { "AND ended_at_ms IS NULL" } else { "" };
+    let sql = format!(
+        "SELECT {ORDER_COLUMNS} FROM {from}
+         WHERE id > :after {unended} AND (:status IS NULL OR status = :status) ORDER BY id LIMIT :limit"
+    );
+    let parameters = named_params! {
+        ":after": filter.after.map_or(0, OrderId::row),
+        ":status": filter.status.map(Status::as_str),
+        ":limit": filter.limit.min(OrdersFilter::LIMIT_MAX),
+    };
+    connection.prepare_cached(&sql)?.query_and_then(parameters, order)?.collect()
+}
+
+/// Returns the level of every item, by name.
+pub(super) fn stock(connection: &Connection) -> Result<Vec<StockLevel>, StoreError> {
+    let mut reading = connection.prepare_cached("SELECT item, on_hand FROM stock ORDER BY item")?;
+    let level = |row: &Row<'_>| Ok(StockLevel { item: item(row)?, on_hand: saturated(row.get(1)?) });
+    reading.query_and_then([], level)?.collect()
+}
+
+/// Returns the items that have a level.
+pub(super) fn items(connection: &Connection) -> Result<HashSet<Item>, StoreError> {
+    connection.prepare("SELECT item FROM stock")?.query_and_then([], item)?.collect()
+}
+
+/// Returns the items whose stock isn't their opening and movements.
+pub(super) fn ledger_mismatches(connection: &Connection) -> Result<Vec<LedgerMismatch>, StoreError> {
+    let mut reading = connection.prepare_cached(
+        "WITH moved AS (SELECT item, sum(delta) AS pieces FROM stock_movements GROUP BY item)
+         SELECT item, on_hand, opening + coalesce(pieces, 0) AS ledger FROM stock LEFT JOIN moved USING (item)
+         WHERE ledger <> on_hand ORDER BY item",
+    )?;
+    let mismatch = |row: &Row<'_>| Ok(LedgerMismatch { item: row.get(0)?, on_hand: row.get(1)?, ledger: row.get(2)? });
+    reading.query_map([], mismatch)?.map(|mismatch| Ok(mismatch?)).collect()
+}
+
+/// Returns the last number given to an order, 0 before the first.
+pub(super) fn last_order_id(connection: &Connection) -> rusqlite::Result<i64> {
+    let last = connection.query_row("SELECT max(id) FROM orders", [], |row| row.get(0)).optional()?;
+    Ok(last.flatten().unwrap_or(0))
+}
+
+fn item(row: &Row<'_>) -> Result<Item, StoreError> {
+    parsed(row, "item", "stock.item", Item::parse)
+}
+
+fn order(row: &Row<'_>) -> Result<Order, StoreError> {
+    let text = |name: &str| row.get::<_, String>(name);
+    let cart = json::cart(&text("lines")?, &text("attributes")?)?;
+    let receipt = match row.get::<_, Option<i64>>("total")? {
+        Some(total) => {
+            let total = total.unsigned_abs();
+            Some(json::receipt(&cart, &text("adjustments")?, &text("receipt_attributes")?, total)?)
+        }
+        None => None,
+    };
+    let decimals: u8 = row.get("decimals")?;
+    let currency = |code: &str| Currency::of_code(code).filter(|currency| currency.decimals() == decimals);
+    Ok(Order {
+        id: OrderId::of_row(row.get("id")?).ok_or(StoreError::Unreadable { column: "orders.id" })?,
+        reference: parsed(row, "reference", "orders.reference", Reference::parse)?,
+        status: parsed(row, "status", "orders.status", Status::parse)?,
+        inventory: parsed(row, "inventory", "orders.inventory", Inventory::parse)?,
+        currency: parsed(row, "currency", "orders.currency", currency)?,
+        cart,
+        receipt,
+        reason: row.get("reason")?,
+        trace_id: text("trace_id")?,
+        plugins: text("plugins")?,
+        placed_at_ms: row.get::<_, i64>("placed_at_ms")?.unsigned_abs(),
+        ended_at_ms: row.get::<_, Option<i64>>("ended_at_ms")?.map(i64::unsigned_abs),
+    })
+}
+
+fn parsed<T>(
+    row: &Row<'_>,
+    name: &str,
+    column: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, StoreError> {
+    let text: String = row.get(name)?;
+    parse(&text).ok_or(StoreError::Unreadable { column })
+}

@@ -1,0 +1,196 @@
+//! The way to the writer: a bounded queue of commands, each with a oneshot for its answer.
+//!
+//! A full queue refuses at once; nobody waits for a place. Half of the room is kept for the commands that end
+//! something, so that a rush of new orders can't keep an old one from giving its stock back. Callers may drop
+//! their future at any point: a command that is queued is carried out all the same.
+
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+};
+
+use tokio::sync::{oneshot, watch};
+
+use super::{Outage, StoreError, writer::Desk};
+
+/// When a command is answered, and how much of the queue it may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Once executed, not yet committed.
+    Step,
+    /// Once committed.
+    Durable,
+    /// Once committed; it ends an order or a reservation and may use the room that is kept for that.
+    Ending,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+pub(super) enum Refusal<E> {
+    /// It doesn't apply. Nothing was changed, and the batch goes on.
+    No(E),
+    /// SQLite failed, perhaps midway: the whole batch is rolled back.
+    Failed(rusqlite::Error),
+}
+
+impl<E> From<rusqlite::Error> for Refusal<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A command in the queue.
+pub(super) struct Command {
+    pub(super) kind: Kind,
+    pub(super) task: Box<dyn Task>,
+}
+
+/// What the writer does with a command: execute it once, then answer it once.
+pub(super) trait Task: Send {
+    /// Executes it and keeps the outcome for [`Task::answer`].
+    ///
+    /// # Errors
+    /// Only SQLite's, after which the batch has to be rolled back. A refusal is an outcome.
+    fn execute(&mut self, desk: &mut Desk) -> Result<(), rusqlite::Error>;
+
+    /// Sends the outcome to the caller, or what kept it from being one.
+    fn answer(self: Box<Self>, fate: Result<(), Outage>);
+}
+
+struct Errand<F, T, E> {
+    work: Option<F>,
+    outcome: Option<Result<T, E>>,
+    caller: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Task for Errand<F, T, E>
+where
+    F: FnOnce(&mut Desk) -> Result<T, Refusal<E>> + Send,
+    T: Send,
+    E: Send + From<StoreError>,
+{
+    fn execute(&mut self, desk: &mut Desk) -> Result<(), rusqlite::Error> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        self.outcome = Some(match work(desk) {
+            Ok(value) => Ok(value),
+            Err(Refusal::No(refusal)) => Err(refusal),
+            Err(Refusal::Failed(error)) => return Err(error),
+        });
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, fate: Result<(), Outage>) {
+        let unavailable = |outage| Err(StoreError::Unavailable(outage).into());
+        let outcome = match fate {
+            Ok(()) => self.outcome.unwrap_or_else(|| unavailable(Outage::WriterGone)),
+            Err(outage) => unavailable(outage),
+        };
+        // Nobody may be waiting any more; the command was carried out for its effect.
+        drop(self.caller.send(outcome));
+    }
+}
+
+/// What writer and callers both look at.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) queued_commands: AtomicUsize,
+    pub(super) closing: AtomicBool,
+    pub(super) commits: AtomicU64,
+    pub(super) committed_commands: AtomicU64,
+    pub(super) failed_batches: AtomicU64,
+    pub(super) unresolved_orders: AtomicI64,
+}
+
+/// The callers' end of the queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    commands: SyncSender<Command>,
+    commands_max: usize,
+    shared: Arc<Shared>,
+    /// Closes when the writer has ended and let go of the file.
+    ended: watch::Receiver<()>,
+}
+
+impl Queue {
+    /// Returns both ends of a queue for `commands_max` commands, and as many again that end something.
+    pub(super) fn new(
+        commands_max: usize,
+        shared: Arc<Shared>,
+        ended: watch::Receiver<()>,
+    ) -> (Self, Receiver<Command>) {
+        let commands_max = commands_max.max(1);
+        let (commands, receiver) = sync_channel(commands_max.saturating_mul(2));
+        (Self { commands, commands_max, shared, ended }, receiver)
+    }
+
+    /// Returns what the work made of the writer's desk, when `kind` says that it counts.
+    pub(super) async fn submit<F, T, E>(&self, kind: Kind, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Desk) -> Result<T, Refusal<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + From<StoreError> + 'static,
+    {
+        let (caller, outcome) = oneshot::channel();
+        self.push(Command { kind, task: Box::new(Errand { work: Some(work), outcome: None, caller }) })?;
+        match outcome.await {
+            Ok(outcome) => outcome,
+            Err(_dropped) => Err(self.absence().into()),
+        }
+    }
+
+    fn push(&self, command: Command) -> Result<(), StoreError> {
+        if self.shared.closing.load(Relaxed) {
+            return Err(StoreError::Closed);
+        }
+        let room = if command.kind == Kind::Ending { self.commands_max.saturating_mul(2) } else { self.commands_max };
+        // Counted before it is sent, so that the writer never counts down what isn't counted up yet.
+        if self.shared.queued_commands.fetch_add(1, Relaxed) >= room {
+            self.shared.queued_commands.fetch_sub(1, Relaxed);
+            return Err(StoreError::Overloaded { queued_max: self.commands_max });
+        }
+        self.commands.try_send(command).map_err(|_gone| {
+            self.shared.queued_commands.fetch_sub(1, Relaxed);
+            self.absence()
+        })
+    }
+
+    /// Returns why nobody is there to answer.
+    fn absence(&self) -> StoreError {
+        let closed = self.shared.closing.load(Relaxed);
+        if closed { StoreError::Closed } else { StoreError::Unavailable(Outage::WriterGone) }
+    }
+
+    pub(super) const fn commands_max(&self) -> usize {
+        self.commands_max
+    }
+
+    /// Takes no more commands and returns when the writer has carried out what was queued and let go of the file.
+    pub(super) async fn close(&self) {
+        self.shared.closing.store(true, Relaxed);
+        // Wakes a writer that waits for work. If there is no room for this, it is awake.
+        let (caller, _nobody) = oneshot::channel::<Result<(), StoreError>>();
+        let work = |_desk: &mut Desk| Ok(());
+        let task = Box::new(Errand { work: Some(work), outcome: None, caller });
+        self.shared.queued_commands.fetch_add(1, Relaxed);
+        if self.commands.try_send(Command { kind: Kind::Step, task }).is_err() {
+            self.shared.queued_commands.fetch_sub(1, Relaxed);
+        }
+        self.until_ended().await;
+    }
+
+    /// Returns when the writer has let go of the file.
+    pub(super) async fn until_ended(&self) {
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+/// Returns what a panic said, for the log.
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

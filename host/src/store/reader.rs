@@ -1,0 +1,84 @@
+//! Reading beside the writer: a few read-only connections, used on blocking threads.
+//!
+//! A reader sees the last commit, never what the writer is in the middle of. Readers never keep a transaction open
+//! beyond one statement, or the write-ahead log could not be reused.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::{Outage, StoreError};
+
+/// The read-only connections: opened when first needed, one a permit.
+#[derive(Debug)]
+pub(super) struct Readers {
+    file: PathBuf,
+    permits: Arc<Semaphore>,
+    count: usize,
+    wait_max: Duration,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    /// Each costs up to 2 MB of cache and a blocking thread while it reads.
+    const COUNT_MAX: usize = 64;
+
+    pub(super) fn new(file: PathBuf, count: usize, wait_max: Duration) -> Self {
+        let count = count.clamp(1, Self::COUNT_MAX);
+        let permits = Arc::new(Semaphore::new(count));
+        Self { file, permits, count, wait_max, idle: Arc::default() }
+    }
+
+    /// Returns what `read` makes of the last commit. If the future is dropped, the read goes on unheard.
+    ///
+    /// # Errors
+    /// `Overloaded` when no connection is free within `wait_max`.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = tokio::time::timeout(self.wait_max, Arc::clone(&self.permits).acquire_owned()).await;
+        let permit = permit
+            .map_err(|_elapsed| StoreError::Overloaded { queued_max: self.count })?
+            .map_err(|_closed| StoreError::Closed)?;
+        let idle = Arc::clone(&self.idle);
+        let file = self.file.clone();
+        let wait_max = self.wait_max;
+        let reading = tokio::task::spawn_blocking(move || {
+            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => open(&file, wait_max)?,
+            };
+            let outcome = read(&connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            drop(permit);
+            outcome
+        });
+        // Only a panic or the runtime's end keeps a blocking task from its outcome.
+        reading.await.unwrap_or(Err(StoreError::Unavailable(Outage::ReaderGone)))
+    }
+
+    /// Waits for the reads that run, then lets go of the file. Later reads are refused.
+    pub(super) async fn close(&self) {
+        // Fails only if it was closed before.
+        if let Ok(all) = self.permits.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await {
+            self.permits.close();
+            drop(all);
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+fn open(file: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(busy_timeout)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}

@@ -1,0 +1,337 @@
+//! What the writer executes for orders and reservations, in SQL.
+//!
+//! Each function is one command inside the batch's transaction. It refuses before it changes anything, or it runs
+//! in a savepoint. Stock is never checked and then taken: the UPDATE that takes it carries its own condition.
+
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::{
+    OrderId, Released, StockLevel, StoreError, TakeError, Taker,
+    json::{OrderText, ReceiptText},
+    queue::Refusal,
+    writer::Desk,
+};
+use crate::order::{Item, Reference, Status};
+
+/// Writes a pending order.
+pub(super) fn create_order(desk: &mut Desk, order: &OrderText) -> Result<OrderId, Refusal<StoreError>> {
+    let exhausted = || no(StoreError::Refused(rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX)));
+    let id = desk.next_order_id().ok_or_else(exhausted)?;
+    let created = desk
+        .connection
+        .prepare_cached(
+            "INSERT INTO orders (id, reference, status, inventory, currency, decimals, lines, attributes, subtotal,
+                                 trace_id, plugins, placed_at_ms)
+             VALUES (:id, :reference, 'PENDING', :inventory, :currency, :decimals, :lines, :attributes, :subtotal,
+                     :trace_id, :plugins, :placed_at_ms)
+             ON CONFLICT (reference) DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":id": id.row(),
+            ":reference": order.reference.as_str(),
+            ":inventory": order.inventory.as_str(),
+            ":currency": order.currency.code(),
+            ":decimals": order.currency.decimals(),
+            ":lines": order.lines,
+            ":attributes": order.attributes,
+            ":subtotal": order.subtotal,
+            ":trace_id": order.trace_id,
+            ":plugins": order.plugins,
+            ":placed_at_ms": order.placed_at_ms,
+        })?;
+    if created == 0 {
+        return Err(Refusal::No(StoreError::ReferenceTaken));
+    }
+    desk.order_opened();
+    Ok(id)
+}
+
+/// Takes all of it under the taker's reference and returns what is left of each item, or takes nothing.
+pub(super) fn take(
+    desk: &mut Desk,
+    taker: &Taker,
+    pieces: &BTreeMap<Item, u64>,
+) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
+    let connection = &desk.connection;
+    let reference = match taker {
+        // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
+        Taker::Order(id) => reference_of_pending(connection, *id)?,
+        Taker::Deduct(reference) if is_local_order(connection, reference)? => return Err(no(TakeError::AlreadyTaken)),
+        Taker::Deduct(reference) => reference.as_str().to_owned(),
+    };
+    match reservation_state(connection, &reference)?.as_deref() {
+        None => {}
+        Some("released") => return Err(no(TakeError::Released)),
+        Some(_) => return Err(no(TakeError::AlreadyTaken)),
+    }
+    if pieces.len() == 1 {
+        // A shortage of the only item comes before any change.
+        take_each(connection, &reference, pieces)
+    } else {
+        in_savepoint(connection, || take_each(connection, &reference, pieces))
+    }
+}
+
+fn take_each(
+    connection: &Connection,
+    reference: &str,
+    pieces: &BTreeMap<Item, u64>,
+) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
+    let now_ms = now_ms();
+    // Not with RETURNING, here and below: SQLite then keeps a statement journal, which halves what the writer can do.
+    let mut taking = connection
+        .prepare_cached("UPDATE stock SET on_hand = on_hand - :pieces WHERE item = :item AND on_hand >= :pieces")?;
+    let mut levels = Vec::with_capacity(pieces.len());
+    for (item, pieces) in pieces {
+        let asked = i64::try_from(*pieces).unwrap_or(i64::MAX);
+        let taken = taking.execute(named_params! { ":item": item.as_str(), ":pieces": asked })?;
+        let there = saturated(on_hand(connection, item)?.unwrap_or(0));
+        if taken == 0 {
+            let requested = saturated(asked);
+            return Err(no(TakeError::Shortage { item: item.clone(), requested, available: there }));
+        }
+        levels.push(StockLevel { item: item.clone(), on_hand: there });
+    }
+    connection
+        .prepare_cached("INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'held', ?2)")?
+        .execute(params![reference, now_ms])?;
+    let mut moving = connection.prepare_cached(
+        "INSERT INTO stock_movements (reference, item, delta, kind, at_ms) VALUES (?1, ?2, -?3, 'reserved', ?4)",
+    )?;
+    for (item, pieces) in pieces {
+        moving.execute(params![reference, item.as_str(), i64::try_from(*pieces).unwrap_or(i64::MAX), now_ms])?;
+    }
+    Ok(levels)
+}
+
+/// Completes a pending order and makes its reservation final.
+pub(super) fn complete_order(desk: &mut Desk, id: OrderId, receipt: &ReceiptText) -> Result<(), Refusal<StoreError>> {
+    let connection = &desk.connection;
+    let now_ms = now_ms();
+    let completed = connection
+        .prepare_cached(
+            "UPDATE orders SET status = 'COMPLETED', total = :total, adjustments = :adjustments,
+                               receipt_attributes = :attributes, ended_at_ms = :now_ms
+             WHERE id = :id AND status = 'PENDING'
+               AND (inventory = 'remote' OR EXISTS (SELECT 1 FROM reservations
+                    WHERE reservations.reference = orders.reference AND state = 'held'))",
+        )?
+        .execute(named_params! {
+            ":id": id.row(),
+            ":total": receipt.total,
+            ":adjustments": receipt.adjustments,
+            ":attributes": receipt.attributes,
+            ":now_ms": now_ms,
+        })?;
+    if completed == 0 {
+        return Err(no(StoreError::ReservationGone));
+    }
+    // A remote order has none here of its own: one under its reference is a deduct's, of a till that calls itself.
+    connection
+        .prepare_cached(
+            "UPDATE reservations SET state = 'final', at_ms = ?2
+             WHERE state = 'held'
+               AND reference = (SELECT reference FROM orders WHERE id = ?1 AND inventory = 'local')",
+        )?
+        .execute(params![id.row(), now_ms])?;
+    desk.order_ended();
+    Ok(())
+}
+
+/// Fails an order that has no end yet and gives back what it holds. One that is failed, or gone, stays as it is.
+pub(super) fn fail_order(desk: &mut Desk, id: OrderId, reason: &str) -> Result<(), Refusal<StoreError>> {
+    let Some((reference, status)) = order_status(&desk.connection, id)? else { return Ok(()) };
+    match Status::parse(&status) {
+        Some(Status::Failed) => return Ok(()),
+        Some(Status::Completed) => return Err(no(StoreError::OrderEnded { id, status: Status::Completed })),
+        Some(Status::Pending | Status::PendingRelease) => {}
+        None => return Err(no(StoreError::Unreadable { column: "orders.status" })),
+    }
+    let connection = &desk.connection;
+    in_savepoint(connection, || {
+        let now_ms = now_ms();
+        // A remote order's reference may be a deduct's here too, when a till calls itself: that one is released
+        // by its own command.
+        if is_local_order(connection, &reference)? {
+            give_back(connection, reference.as_str(), "held", now_ms)?;
+        }
+        connection
+            .prepare_cached("UPDATE orders SET status = 'FAILED', reason = ?2, ended_at_ms = ?3 WHERE id = ?1")?
+            .execute(params![id.row(), reason, now_ms])?;
+        Ok(())
+    })?;
+    desk.order_ended();
+    Ok(())
+}
+
+/// Notes that a remote inventory may hold stock for the order until it confirms the release.
+pub(super) fn await_release(desk: &mut Desk, id: OrderId, reason: &str) -> Result<(), Refusal<StoreError>> {
+    let changed = desk
+        .connection
+        .prepare_cached(
+            "UPDATE orders SET status = 'PENDING_RELEASE', reason = ?2
+             WHERE id = ?1 AND inventory = 'remote' AND status IN ('PENDING', 'PENDING_RELEASE')",
+        )?
+        .execute(params![id.row(), reason])?;
+    if changed == 0 { Err(no(StoreError::ReservationGone)) } else { Ok(()) }
+}
+
+/// Makes another till's deduct final. One that is final stays so.
+pub(super) fn settle(desk: &mut Desk, reference: &Reference) -> Result<(), Refusal<StoreError>> {
+    let connection = &desk.connection;
+    if is_local_order(connection, reference)? {
+        return Err(no(StoreError::OfLocalOrder));
+    }
+    if move_reservation(connection, reference.as_str(), "held", "final", now_ms())? {
+        return Ok(());
+    }
+    match reservation_state(connection, reference.as_str())?.as_deref() {
+        Some("final") => Ok(()),
+        _ => Err(no(StoreError::ReservationGone)),
+    }
+}
+
+/// Gives back what another till's deduct took, or keeps it from ever taking.
+pub(super) fn release(desk: &mut Desk, reference: &Reference) -> Result<Released, Refusal<StoreError>> {
+    let connection = &desk.connection;
+    if is_local_order(connection, reference)? {
+        return Err(no(StoreError::OfLocalOrder));
+    }
+    let now_ms = now_ms();
+    let Some(state) = reservation_state(connection, reference.as_str())? else {
+        connection
+            .prepare_cached("INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'released', ?2)")?
+            .execute(params![reference.as_str(), now_ms])?;
+        return Ok(Released::Tombstone);
+    };
+    if state == "released" {
+        return Ok(Released::Before);
+    }
+    in_savepoint(connection, || Ok(give_back(connection, reference.as_str(), &state, now_ms)?))?;
+    Ok(Released::Returned)
+}
+
+/// Writes a row, so that whoever asks for readiness learns whether that can be committed.
+pub(super) fn check_readiness(desk: &mut Desk) -> Result<(), Refusal<StoreError>> {
+    desk.connection
+        .prepare_cached("INSERT OR REPLACE INTO readiness (id, checked_at_ms) VALUES (1, ?1)")?
+        .execute([now_ms()])?;
+    Ok(())
+}
+
+/// Returns what stock of the item there is, `None` when the store doesn't know it.
+pub(super) fn on_hand(connection: &Connection, item: &Item) -> rusqlite::Result<Option<i64>> {
+    let mut reading = connection.prepare_cached("SELECT on_hand FROM stock WHERE item = ?1")?;
+    reading.query_row([item.as_str()], |row| row.get(0)).optional()
+}
+
+/// Releases a reservation in that state, with the inverse of its movements. Does nothing in any other state.
+pub(super) fn give_back(connection: &Connection, reference: &str, state: &str, now_ms: i64) -> rusqlite::Result<()> {
+    if !move_reservation(connection, reference, state, "released", now_ms)? {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(
+            "UPDATE stock SET on_hand = on_hand - taken.delta
+             FROM (SELECT item, delta FROM stock_movements WHERE reference = ?1 AND kind = 'reserved') AS taken
+             WHERE stock.item = taken.item",
+        )?
+        .execute([reference])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO stock_movements (reference, item, delta, kind, at_ms)
+             SELECT reference, item, -delta, 'released', ?2 FROM stock_movements
+             WHERE reference = ?1 AND kind = 'reserved'",
+        )?
+        .execute(params![reference, now_ms])?;
+    Ok(())
+}
+
+/// Returns whether the reservation was in the first state and is in the second now.
+fn move_reservation(
+    connection: &Connection,
+    reference: &str,
+    from: &str,
+    to: &str,
+    now_ms: i64,
+) -> rusqlite::Result<bool> {
+    let mut moving = connection
+        .prepare_cached("UPDATE reservations SET state = ?3, at_ms = ?4 WHERE reference = ?1 AND state = ?2")?;
+    Ok(moving.execute(params![reference, from, to, now_ms])? == 1)
+}
+
+fn reservation_state(connection: &Connection, reference: &str) -> rusqlite::Result<Option<String>> {
+    let mut reading = connection.prepare_cached("SELECT state FROM reservations WHERE reference = ?1")?;
+    reading.query_row([reference], |row| row.get(0)).optional()
+}
+
+fn reference_of_pending(connection: &Connection, id: OrderId) -> Result<String, Refusal<TakeError>> {
+    let mut reading = connection
+        .prepare_cached("SELECT reference FROM orders WHERE id = ?1 AND status = 'PENDING' AND inventory = 'local'")?;
+    let reference = reading.query_row([id.row()], |row| row.get(0)).optional()?;
+    reference.ok_or_else(|| no(StoreError::ReservationGone.into()))
+}
+
+fn order_status(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<(Reference, String)>> {
+    let mut reading = connection.prepare_cached("SELECT reference, status FROM orders WHERE id = ?1")?;
+    let read = |row: &Row<'_>| {
+        let text: String = row.get(0)?;
+        let reference = Reference::parse(&text);
+        let reference = reference.ok_or(rusqlite::Error::InvalidColumnType(0, text, rusqlite::types::Type::Text))?;
+        Ok((reference, row.get(1)?))
+    };
+    reading.query_row([id.row()], read).optional()
+}
+
+/// Returns whether an order here takes from the stock here under this reference. Its reservation is its own.
+fn is_local_order(connection: &Connection, reference: &Reference) -> rusqlite::Result<bool> {
+    let mut reading = connection.prepare_cached("SELECT 1 FROM orders WHERE reference = ?1 AND inventory = 'local'")?;
+    reading.exists([reference.as_str()])
+}
+
+/// Does all of the work or none of it, without harm to the rest of the batch.
+///
+/// # Errors
+/// A broken rule of the schema is a refusal of this one command; any other SQLite error fails the batch.
+pub(super) fn in_savepoint<T, E: From<StoreError>>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T, Refusal<E>>,
+) -> Result<T, Refusal<E>> {
+    connection.prepare_cached("SAVEPOINT command")?.execute([])?;
+    let outcome = work();
+    let refusal = match outcome {
+        Ok(value) => {
+            connection.prepare_cached("RELEASE command")?.execute([])?;
+            return Ok(value);
+        }
+        Err(Refusal::No(refusal)) => refusal,
+        Err(Refusal::Failed(error)) if breaks_a_rule(&error) => StoreError::Refused(error).into(),
+        Err(Refusal::Failed(error)) => return Err(Refusal::Failed(error)),
+    };
+    connection.prepare_cached("ROLLBACK TO command")?.execute([])?;
+    connection.prepare_cached("RELEASE command")?.execute([])?;
+    Err(no(refusal))
+}
+
+fn breaks_a_rule(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+}
+
+pub(super) const fn no<E>(refusal: E) -> Refusal<E> {
+    Refusal::No(refusal)
+}
+
+/// Returns the pieces as the interface counts them, with its ends standing for what lies beyond.
+pub(super) fn saturated(pieces: i64) -> u32 {
+    u32::try_from(pieces.max(0)).unwrap_or(u32::MAX)
+}
+
+pub(super) fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

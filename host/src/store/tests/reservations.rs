@@ -1,0 +1,189 @@
+//! Taking, completing, failing, settling, releasing.
+
+use super::{
+    super::{Inventory, OrderId, Released, StockLevel, StoreError, TakeError, Taker},
+    Shop, cart, item, receipt,
+};
+use crate::order::{Reference, Status};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_takers_at_once_never_oversell() {
+    let shop = Shop::new(&[("laptop", 100)]).await;
+    let takers: Vec<_> = (0..200)
+        .map(|taker| {
+            let (store, pieces) = (shop.store.clone(), taker % 3 + 1);
+            tokio::spawn(async move {
+                let reference = Reference::random();
+                let lines = cart(&[("laptop", pieces)]).stock_lines();
+                match store.take(Taker::Deduct(reference.clone()), &lines).await {
+                    Ok(_levels) => store.settle(&reference).await.map(|()| pieces).expect("settles"),
+                    Err(TakeError::Shortage { .. }) => 0,
+                    Err(error) => panic!("{error}"),
+                }
+            })
+        })
+        .collect();
+    let mut taken = 0;
+    for taker in takers {
+        taken += taker.await.expect("no panic");
+    }
+    assert_eq!(taken, 100);
+    assert_eq!(shop.level("laptop").await, Some(0));
+    shop.assert_ledger_exact().await;
+}
+
+#[tokio::test]
+async fn all_lines_are_taken_or_none() {
+    type Left<'a> = &'a [(&'a str, u32)];
+    type Short<'a> = (&'a str, u32, u32);
+    let check = async |lines: &[(&str, u32)], expected: Result<Left<'_>, Short<'_>>| {
+        let shop = Shop::new(&[("apple", 10), ("melon", 3)]).await;
+        let outcome = shop.store.take(Taker::Deduct(Reference::random()), &cart(lines).stock_lines()).await;
+        match (outcome, expected) {
+            (Ok(levels), Ok(left)) => {
+                let left = left.iter().map(|(name, on_hand)| StockLevel { item: item(name), on_hand: *on_hand });
+                assert_eq!(levels, left.collect::<Vec<_>>(), "{lines:?}");
+            }
+            (Err(TakeError::Shortage { item, requested, available }), Err(short)) => {
+                assert_eq!((item.as_str(), requested, available), short, "{lines:?}");
+                assert_eq!(shop.level("apple").await, Some(10), "{lines:?}");
+                assert_eq!(shop.level("melon").await, Some(3), "{lines:?}");
+            }
+            (outcome, _) => panic!("{lines:?}: {outcome:?}"),
+        }
+        shop.assert_ledger_exact().await;
+    };
+    check(&[("apple", 10)], Ok(&[("apple", 0)])).await;
+    check(&[("melon", 3), ("apple", 4)], Ok(&[("apple", 6), ("melon", 0)])).await;
+    check(&[("apple", 4), ("apple", 6)], Ok(&[("apple", 0)])).await;
+    check(&[("apple", 11)], Err(("apple", 11, 10))).await;
+    check(&[("apple", 6), ("apple", 6)], Err(("apple", 12, 10))).await;
+    check(&[("apple", 4), ("melon", 4)], Err(("melon", 4, 3))).await;
+    check(&[("apple", 4), ("pear", 1)], Err(("pear", 1, 0))).await;
+    check(&[("pear", 1)], Err(("pear", 1, 0))).await;
+}
+
+#[tokio::test]
+async fn a_sale_keeps_its_stock_and_a_failed_order_gives_it_back() {
+    let shop = Shop::new(&[("laptop", 10), ("mouse", 5)]).await;
+    let sold = shop.hold(&[("laptop", 2)]).await;
+    shop.store.complete_order(sold.id, &receipt(&sold.cart)).await.expect("completes");
+    let failed = shop.hold(&[("laptop", 3), ("mouse", 1)]).await;
+    shop.store.fail_order(failed.id, "rejected").await.expect("fails");
+    shop.store.fail_order(failed.id, "again").await.expect("is failed already");
+
+    let status = async |id| shop.store.order_by_id(id).await.expect("reads").expect("there").status;
+    assert_eq!(status(sold.id).await, Status::Completed);
+    assert_eq!(status(failed.id).await, Status::Failed);
+    assert_eq!((shop.level("laptop").await, shop.level("mouse").await), (Some(8), Some(5)));
+    assert_eq!(shop.store.gauges().unresolved_orders, 0);
+    shop.assert_ledger_exact().await;
+}
+
+#[tokio::test]
+async fn an_order_completes_only_with_its_stock_held_and_only_once() {
+    let shop = Shop::new(&[("laptop", 10)]).await;
+    let gone = async |id: OrderId, cart| {
+        let outcome = shop.store.complete_order(id, &receipt(cart)).await;
+        assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
+    };
+    let nothing_taken = shop.place(Inventory::Local, &[("laptop", 1)]).await;
+    gone(nothing_taken.id, &nothing_taken.cart).await;
+    let order = shop.store.order_by_id(nothing_taken.id).await.expect("reads").expect("there");
+    assert_eq!((order.status, order.receipt, order.ended_at_ms), (Status::Pending, None, None));
+
+    let released = shop.hold(&[("laptop", 1)]).await;
+    shop.store.fail_order(released.id, "deadline").await.expect("fails");
+    gone(released.id, &released.cart).await;
+
+    let completed = shop.hold(&[("laptop", 1)]).await;
+    shop.store.complete_order(completed.id, &receipt(&completed.cart)).await.expect("completes");
+    gone(completed.id, &completed.cart).await;
+    let remote = shop.place(Inventory::Remote, &[("laptop", 1)]).await;
+    shop.store.fail_order(remote.id, "rejected").await.expect("fails");
+    gone(remote.id, &remote.cart).await;
+    gone(OrderId::new(4_711).expect("a number"), &completed.cart).await;
+    let outcome = shop.store.fail_order(completed.id, "too late").await;
+    assert!(matches!(outcome, Err(StoreError::OrderEnded { status: Status::Completed, .. })), "{outcome:?}");
+    assert_eq!(shop.level("laptop").await, Some(9));
+}
+
+#[tokio::test]
+async fn stock_is_taken_for_a_pending_local_order_once() {
+    let shop = Shop::new(&[("laptop", 10)]).await;
+    let lines = cart(&[("laptop", 1)]).stock_lines();
+    let take = async |taker| shop.store.take(taker, &lines).await.expect_err("refused");
+    let held = shop.hold(&[("laptop", 1)]).await;
+    assert!(matches!(take(Taker::Order(held.id)).await, TakeError::AlreadyTaken));
+    assert!(matches!(take(Taker::Deduct(held.reference.clone())).await, TakeError::AlreadyTaken));
+
+    let placed = shop.place(Inventory::Local, &[("laptop", 1)]).await;
+    assert!(matches!(take(Taker::Deduct(placed.reference)).await, TakeError::AlreadyTaken));
+    shop.store.fail_order(placed.id, "rejected").await.expect("fails");
+    let remote = shop.place(Inventory::Remote, &[("laptop", 1)]).await;
+    for id in [placed.id, remote.id, OrderId::new(4_711).expect("a number")] {
+        let refusal = take(Taker::Order(id)).await;
+        assert!(matches!(refusal, TakeError::Store(StoreError::ReservationGone)), "{refusal:?}");
+    }
+    assert_eq!(shop.level("laptop").await, Some(9));
+}
+
+#[tokio::test]
+async fn a_release_gives_back_once_and_leaves_a_tombstone() {
+    let shop = Shop::new(&[("laptop", 10)]).await;
+    let release = async |reference| shop.store.release(reference).await.expect("releases");
+    let reference = Reference::random;
+    let (held, settled, early) = (reference(), reference(), reference());
+    for deduct in [&held, &settled] {
+        shop.deduct(deduct, &[("laptop", 2), ("laptop", 1)]).await.expect("takes");
+    }
+    shop.store.settle(&settled).await.expect("settles");
+    shop.store.settle(&settled).await.expect("is settled already");
+    assert_eq!(shop.level("laptop").await, Some(4));
+
+    for (deduct, first) in [(&held, Released::Returned), (&settled, Released::Returned), (&early, Released::Tombstone)]
+    {
+        assert_eq!(release(deduct).await, first);
+        assert_eq!(release(deduct).await, Released::Before);
+        let late = shop.deduct(deduct, &[("laptop", 1)]).await;
+        assert!(matches!(late, Err(TakeError::Released)), "{late:?}");
+        let settle = shop.store.settle(deduct).await;
+        assert!(matches!(settle, Err(StoreError::ReservationGone)), "{settle:?}");
+    }
+    assert_eq!(shop.level("laptop").await, Some(10));
+    shop.assert_ledger_exact().await;
+}
+
+#[tokio::test]
+async fn nobody_releases_or_settles_a_local_orders_stock_from_outside() {
+    let shop = Shop::new(&[("laptop", 10)]).await;
+    let held = shop.hold(&[("laptop", 1)]).await;
+    let completed = shop.hold(&[("laptop", 1)]).await;
+    shop.store.complete_order(completed.id, &receipt(&completed.cart)).await.expect("completes");
+    let placed = shop.place(Inventory::Local, &[("laptop", 1)]).await;
+    for order in [&held, &completed, &placed] {
+        let release = shop.store.release(&order.reference).await;
+        assert!(matches!(release, Err(StoreError::OfLocalOrder)), "{release:?}");
+        let settle = shop.store.settle(&order.reference).await;
+        assert!(matches!(settle, Err(StoreError::OfLocalOrder)), "{settle:?}");
+    }
+    assert_eq!(shop.level("laptop").await, Some(8));
+}
+
+#[tokio::test]
+async fn a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart() {
+    let shop = Shop::new(&[("laptop", 10)]).await;
+    let order = shop.place(Inventory::Remote, &[("laptop", 4)]).await;
+    shop.deduct(&order.reference, &[("laptop", 4)]).await.expect("takes");
+    shop.store.settle(&order.reference).await.expect("settles");
+    shop.store.await_release(order.id, "unknown").await.expect("waits");
+    let waiting = shop.store.order_by_id(order.id).await.expect("reads").expect("there");
+    assert_eq!((waiting.status, waiting.reason.as_deref()), (Status::PendingRelease, Some("unknown")));
+
+    assert_eq!(shop.store.release(&order.reference).await.expect("releases"), Released::Returned);
+    shop.store.fail_order(order.id, "unknown").await.expect("fails");
+    assert_eq!(shop.level("laptop").await, Some(10));
+    let local = shop.place(Inventory::Local, &[("laptop", 1)]).await;
+    let outcome = shop.store.await_release(local.id, "unknown").await;
+    assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
+}

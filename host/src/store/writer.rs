@@ -1,0 +1,245 @@
+//! The one thread that writes. It gathers what has queued up into one transaction, so that many callers share
+//! the price of one fsync.
+//!
+//! Invariants: a durable command is answered only after the COMMIT of the transaction it ran in. What was rolled
+//! back is acknowledged to nobody, and the next batch starts afresh. A step is answered before its commit: if its
+//! batch fails, every later command of that order finds nothing and says so.
+//!
+//! ```text
+//! BEGIN IMMEDIATE ─ step ─ step ─ durable ─ … ─ queue empty or batch full ─ COMMIT ─ answers to the durable ones
+//!                    └ answered at once       only steps: wait up to `linger` for more
+//! ```
+
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::Ordering::Relaxed,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use super::{
+    OrderId, Outage,
+    items::Items,
+    queue::{Command, Kind, Shared, Task, panic_text},
+};
+use crate::order::Item;
+
+/// What a command works with: the write connection, inside the batch's transaction.
+pub(super) struct Desk {
+    pub(super) connection: Connection,
+    last_order_id: i64,
+    uncommitted: Uncommitted,
+}
+
+/// What the world hears of only after the commit.
+#[derive(Default)]
+struct Uncommitted {
+    unresolved_orders: i64,
+    items: Vec<Item>,
+}
+
+impl Desk {
+    pub(super) fn new(connection: Connection, last_order_id: i64) -> Self {
+        Self { connection, last_order_id, uncommitted: Uncommitted::default() }
+    }
+
+    /// Returns the next order's id, `None` after 2^53 − 1 orders. Not SQLite's own choice, which gives the id of
+    /// an order that was rolled back to the next one: the first one's caller would complete the other's order.
+    pub(super) fn next_order_id(&mut self) -> Option<OrderId> {
+        let id = self.last_order_id.checked_add(1).and_then(OrderId::of_row)?;
+        self.last_order_id = id.row();
+        Some(id)
+    }
+
+    pub(super) fn order_opened(&mut self) {
+        self.uncommitted.unresolved_orders += 1;
+    }
+
+    pub(super) fn order_ended(&mut self) {
+        self.uncommitted.unresolved_orders -= 1;
+    }
+
+    pub(super) fn item_known(&mut self, item: Item) {
+        self.uncommitted.items.push(item);
+    }
+}
+
+/// The writer's end of the queue and all it owns.
+pub(super) struct Writer {
+    pub(super) desk: Desk,
+    pub(super) commands: Receiver<Command>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) items: Arc<Items>,
+    pub(super) batch_commands_max: usize,
+    pub(super) linger: Duration,
+    /// Held as long as the file is open.
+    pub(super) guard: File,
+    pub(super) ended: watch::Sender<()>,
+}
+
+impl Writer {
+    /// Runs until the store is closed or its last handle dropped, then lets go of the file.
+    pub(super) fn run(mut self) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        if let Err(payload) = outcome {
+            let message = panic_text(payload.as_ref());
+            tracing::error!(message, "the order store's writer stopped; no order can be taken until till is restarted");
+        }
+        let Self { desk, commands, guard, ended, .. } = self;
+        // In this order: no caller waits for a writer that has gone, no till opens the file before it is let go of,
+        // and no `close` returns before that.
+        drop(commands);
+        close(desk.connection);
+        drop(guard);
+        drop(ended);
+    }
+
+    fn serve(&mut self) {
+        while let Some(command) = self.next() {
+            self.batch(command);
+        }
+    }
+
+    /// Returns the next batch's first command, `None` when there will be no more.
+    fn next(&mut self) -> Option<Command> {
+        let command = if self.shared.closing.load(Relaxed) { self.last()? } else { self.commands.recv().ok()? };
+        self.shared.queued_commands.fetch_sub(1, Relaxed);
+        Some(command)
+    }
+
+    /// Returns what is still queued when the store closes, and what is counted but on its way into the queue.
+    fn last(&self) -> Option<Command> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => return Some(command),
+                Err(TryRecvError::Empty) if self.shared.queued_commands.load(Relaxed) > 0 => thread::yield_now(),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
+            }
+        }
+    }
+
+    /// Executes the command and all that queue up behind it in one transaction, and answers them.
+    fn batch(&mut self, first: Command) {
+        if let Err(error) = self.begin() {
+            return self.refuse(first, error.into());
+        }
+        let linger_until = Instant::now() + self.linger;
+        let mut committing: Vec<Box<dyn Task>> = Vec::new();
+        let mut executed = 0;
+        let mut next = Some(first);
+        while let Some(mut command) = next {
+            if let Err(error) = self.execute(&mut command) {
+                committing.push(command.task);
+                return self.abort(committing, error.into());
+            }
+            executed += 1;
+            match command.kind {
+                Kind::Step => command.task.answer(Ok(())),
+                Kind::Durable | Kind::Ending => committing.push(command.task),
+            }
+            let full = executed >= self.batch_commands_max;
+            next = if full { None } else { self.following(committing.is_empty(), linger_until) };
+        }
+        match self.desk.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
+            Ok(_) => self.acknowledge(committing, executed),
+            Err(error) => self.abort(committing, error.into()),
+        }
+    }
+
+    /// Opens the batch's transaction, first closing one that a failed ROLLBACK left open.
+    fn begin(&mut self) -> rusqlite::Result<()> {
+        if !self.desk.connection.is_autocommit() {
+            self.desk.connection.execute_batch("ROLLBACK")?;
+        }
+        self.desk.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
+    }
+
+    fn execute(&mut self, command: &mut Command) -> rusqlite::Result<()> {
+        command.task.execute(&mut self.desk)?;
+        // SQLite ends the transaction by itself on some errors. A command that got over one must not be
+        // acknowledged, nor what ran before it.
+        if self.desk.connection.is_autocommit() {
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
+                None,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Returns what is queued. With only steps in the batch nobody waits for the commit: more may come to share it.
+    fn following(&mut self, only_steps: bool, linger_until: Instant) -> Option<Command> {
+        let command = match self.commands.try_recv() {
+            Ok(command) => command,
+            Err(TryRecvError::Empty) if only_steps && !self.shared.closing.load(Relaxed) => {
+                let left = linger_until.saturating_duration_since(Instant::now());
+                match self.commands.recv_timeout(left) {
+                    Ok(command) => command,
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+                }
+            }
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
+        };
+        self.shared.queued_commands.fetch_sub(1, Relaxed);
+        Some(command)
+    }
+
+    fn acknowledge(&mut self, committed: Vec<Box<dyn Task>>, executed: usize) {
+        let Uncommitted { unresolved_orders, items } = std::mem::take(&mut self.desk.uncommitted);
+        self.items.add(items);
+        self.shared.unresolved_orders.fetch_add(unresolved_orders, Relaxed);
+        self.shared.commits.fetch_add(1, Relaxed);
+        self.shared.committed_commands.fetch_add(u64::try_from(executed).unwrap_or(u64::MAX), Relaxed);
+        for task in committed {
+            task.answer(Ok(()));
+        }
+    }
+
+    /// Rolls the batch back and tells everyone who waits for its commit.
+    fn abort(&mut self, tasks: Vec<Box<dyn Task>>, outage: Outage) {
+        self.desk.uncommitted = Uncommitted::default();
+        if !self.desk.connection.is_autocommit()
+            && let Err(error) = self.desk.connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "a failed batch could not be rolled back; trying again before the next");
+        }
+        self.shared.failed_batches.fetch_add(1, Relaxed);
+        if tasks.is_empty() {
+            // Nobody waits for the commit of steps, so nobody else can report this.
+            tracing::warn!(error = %outage, "orders in progress were lost with a failed batch");
+        }
+        for task in tasks {
+            task.answer(Err(outage.clone()));
+        }
+    }
+
+    /// Refuses the command and what has queued up: one by one, each would wait for the same lock.
+    fn refuse(&mut self, first: Command, outage: Outage) {
+        let mut tasks = vec![first.task];
+        while tasks.len() < self.batch_commands_max
+            && let Ok(command) = self.commands.try_recv()
+        {
+            self.shared.queued_commands.fetch_sub(1, Relaxed);
+            tasks.push(command.task);
+        }
+        self.abort(tasks, outage);
+    }
+}
+
+/// Moves the write-ahead log into the file and closes it. If that fails nothing is lost: the log stays.
+fn close(connection: Connection) {
+    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()));
+    let closed = connection.close().map_err(|(_connection, error)| error);
+    if let Err(error) = checkpoint.and(closed) {
+        tracing::warn!(%error, "the order store was not closed cleanly; its write-ahead log is read at the next start");
+    }
+}
