@@ -1,0 +1,43 @@
+//! Builds the default plugins for WebAssembly, so that the binary can carry them.
+//!
+//! They go into a target folder of their own: cargo holds a lock on the one that is being built into now.
+
+#![expect(clippy::expect_used, reason = "a build script's panic is its message")]
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const TARGET: &str = "wasm32-wasip2";
+const PROFILE: &str = "plugin";
+
+fn main() {
+    let manifest_folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let workspace = manifest_folder.parent().expect("the host lies in the workspace").to_owned();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("plugins");
+    for changed in ["plugins/sdk", "plugins/checkout", "plugins/inventory", "wit", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(changed).display());
+    }
+    build(&workspace, &out);
+    for (variable, file) in [("TILL_CHECKOUT_PLUGIN", "till_checkout"), ("TILL_INVENTORY_PLUGIN", "till_inventory")] {
+        let path = out.join(TARGET).join(PROFILE).join(file).with_extension("wasm");
+        println!("cargo::rustc-env={variable}={}", path.display());
+    }
+}
+
+fn build(workspace: &Path, out: &Path) {
+    let mut cargo = Command::new(env::var_os("CARGO").expect("cargo sets it"));
+    cargo.args(["build", "--locked", "--package", "till-checkout", "--package", "till-inventory"]);
+    cargo.args(["--target", TARGET, "--profile", PROFILE]).arg("--target-dir").arg(out).current_dir(workspace);
+    // What is set for the host's build (a linter as compiler, flags for the processor) isn't for the guests'.
+    for (variable, _) in env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.contains("RUSTFLAGS") || name.contains("RUSTC_") || name.starts_with("CARGO_PROFILE_") {
+            cargo.env_remove(&variable);
+        }
+    }
+    let status = cargo.status().expect("cargo runs cargo");
+    assert!(status.success(), "the default plugins don't build; if the target is missing: rustup target add {TARGET}");
+}

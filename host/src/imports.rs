@@ -1,0 +1,84 @@
+//! What a guest may call, one file an interface of `wit/v0.1`.
+//!
+//! Everything a guest hands over is untrusted: each host call is counted, its bytes are counted, its texts are
+//! parsed into the types of [`crate::order`] before anything is done with them. A guest that breaks a rule which
+//! no answer of the interface could tell it about is stopped with a [`Misuse`].
+
+pub mod bindings;
+mod budget;
+mod convert;
+mod host;
+pub mod inventory;
+pub mod stock;
+pub mod telemetry;
+pub mod wasi;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use budget::Budget;
+pub use budget::Misuse;
+pub use convert::{
+    attribute_bytes, attribute_to_guest, attributes_from_guest, currency_to_guest, line_to_guest, stock_line_to_guest,
+};
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::config::Limits;
+
+/// What stands behind one call's imports. Made for the call, gone with it.
+#[derive(Debug)]
+pub struct CallState {
+    pub telemetry: telemetry::CallSpans,
+    /// Present in a checkout plugin's call only.
+    pub inventory: Option<inventory::Door>,
+    /// Present in an inventory plugin's call only.
+    pub stock: Option<stock::Door>,
+    pub(crate) wasi: wasi::Virtual,
+    settings: Arc<BTreeMap<String, String>>,
+    budget: Budget,
+}
+
+impl CallState {
+    #[must_use]
+    pub fn new(telemetry: telemetry::CallSpans, settings: Arc<BTreeMap<String, String>>, limits: &Limits) -> Self {
+        Self {
+            wasi: wasi::Virtual::new(telemetry.prints()),
+            telemetry,
+            inventory: None,
+            stock: None,
+            settings,
+            budget: Budget::new(limits),
+        }
+    }
+
+    /// Returns how many host calls the guest has made.
+    #[must_use]
+    pub const fn host_calls(&self) -> u32 {
+        self.budget.host_calls()
+    }
+
+    /// Counts bytes that a guest hands over outside a host call, its result's.
+    ///
+    /// # Errors
+    /// [`Misuse::Bytes`] past the limits.
+    pub fn count_bytes(&mut self, bytes: usize) -> Result<(), Misuse> {
+        self.budget.bytes(bytes)
+    }
+}
+
+impl bindings::types::Host for CallState {}
+
+/// What a linker's store has to hold for its guests to be able to call the host.
+pub trait HasCallState: Send + 'static {
+    fn call_state(&mut self) -> &mut CallState;
+}
+
+/// Adds what both worlds import: telemetry, the host's services, the virtual WASI.
+///
+/// # Errors
+/// When an interface is added twice.
+pub fn add_shared_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    bindings::types::add_to_linker::<T, HasSelf<CallState>>(linker, T::call_state)?;
+    bindings::telemetry::add_to_linker::<T, HasSelf<CallState>>(linker, T::call_state)?;
+    bindings::host::add_to_linker::<T, HasSelf<CallState>>(linker, T::call_state)?;
+    wasi::add_to_linker(linker)
+}

@@ -1,0 +1,67 @@
+//! How often a guest may call the host, and how much it may hand over.
+
+use crate::config::Limits;
+
+/// A guest broke a rule that no answer could tell it about; its call ends here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misuse {
+    #[error("more than {max} host calls (limits.host_calls)")]
+    HostCalls { max: u32 },
+    #[error("{bytes} bytes in one host call or result, at most {max} are allowed (limits.hostcall_bytes)")]
+    Bytes { bytes: usize, max: usize },
+    #[error("{bytes} bytes over the call, at most {max} are allowed (limits.hostcall_bytes_total)")]
+    BytesTotal { bytes: usize, max: usize },
+    #[error("inventory.deduct was called a second time; a checkout asks for all its lines at once")]
+    SecondDeduct,
+    #[error("stock.take was called a second time; a deduct takes all its lines at once")]
+    SecondTake,
+    #[error("line {line} can't be taken: {reason}")]
+    StockLine { line: usize, reason: &'static str },
+    #[error("{lines} lines; 1 to {max} are allowed")]
+    Lines { lines: usize, max: usize },
+}
+
+#[derive(Debug)]
+pub(super) struct Budget {
+    host_calls: u32,
+    host_calls_max: u32,
+    bytes_max: usize,
+    bytes_total: usize,
+    bytes_total_max: usize,
+}
+
+impl Budget {
+    pub(super) const fn new(limits: &Limits) -> Self {
+        Self {
+            host_calls: 0,
+            host_calls_max: limits.host_calls,
+            bytes_max: limits.hostcall_bytes,
+            bytes_total: 0,
+            bytes_total_max: limits.hostcall_bytes_total,
+        }
+    }
+
+    pub(super) const fn host_calls(&self) -> u32 {
+        self.host_calls
+    }
+
+    /// Counts one host call that hands over `bytes` of text and lists.
+    pub(super) fn host_call(&mut self, bytes: usize) -> Result<(), Misuse> {
+        if self.host_calls >= self.host_calls_max {
+            return Err(Misuse::HostCalls { max: self.host_calls_max });
+        }
+        self.host_calls += 1;
+        self.bytes(bytes)
+    }
+
+    pub(super) fn bytes(&mut self, bytes: usize) -> Result<(), Misuse> {
+        if bytes > self.bytes_max {
+            return Err(Misuse::Bytes { bytes, max: self.bytes_max });
+        }
+        self.bytes_total = self.bytes_total.saturating_add(bytes);
+        if self.bytes_total > self.bytes_total_max {
+            return Err(Misuse::BytesTotal { bytes: self.bytes_total, max: self.bytes_total_max });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! `till:plugin/inventory`: the one effect of a checkout plugin, and the door through which every deduct goes.
+//!
+//! ```text
+//! here:    inventory_deduct_span            the inventory plugin's call
+//!          └─ db_take_stock
+//! remote:  http_call_inventory_service      CLIENT, the trace context injected inside it
+//!          └─ POST /inventory/deduct        SERVER, another process
+//! ```
+//!
+//! This is the one place where a call leads to another call: of the same snapshot of plugins, and never deeper,
+//! for the inventory world does not import inventory.
+
+pub mod remote;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use opentelemetry::{
+    Value,
+    trace::{SpanContext, SpanKind},
+};
+
+use super::{
+    CallState, Misuse,
+    bindings::{
+        inventory_import::{self, InventoryError},
+        types::{Rejection, Shortage, StockLevel, StockLine, TraceContext},
+    },
+    convert::{stock_lines_bytes, stock_lines_from_guest},
+    stock::NoDoor,
+};
+use crate::{
+    order::{self, Item, Reference},
+    plugin::{Failure, Plugins, Snapshot, call},
+    store::{self, Taker},
+    telemetry::{
+        names::{attribute, span},
+        propagation::Baggage,
+        traces::Span,
+    },
+};
+use remote::Remote;
+
+/// Where a request's stock is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In this process's store, behind the inventory plugin.
+    Here(Taker),
+    /// In another till, asked under the order's reference.
+    Remote {
+        remote: Arc<Remote>,
+        reference: Reference,
+        baggage: Baggage,
+        /// Set while the remote may hold stock under the reference: from before it is asked until it refuses.
+        holds: Arc<AtomicBool>,
+    },
+}
+
+/// A checkout call's way to the inventory, and what it did there.
+#[derive(Debug)]
+pub struct Door {
+    plugins: Arc<Plugins>,
+    snapshot: Arc<Snapshot>,
+    place: Place,
+    outcome: Option<Outcome>,
+}
+
+/// What the one deduct came to.
+pub type Outcome = Result<Vec<order::StockLine>, Failure>;
+
+impl Door {
+    #[must_use]
+    pub const fn new(plugins: Arc<Plugins>, snapshot: Arc<Snapshot>, place: Place) -> Self {
+        Self { plugins, snapshot, place, outcome: None }
+    }
+
+    /// Returns what became of the deduct, `None` if the guest never asked for one.
+    #[must_use]
+    pub fn into_outcome(self) -> Option<Outcome> {
+        self.outcome
+    }
+}
+
+/// Takes the lines out of the stock, all of them or none, below the span `parent`.
+///
+/// # Errors
+/// The inventory's refusal, or what kept it from answering. Dropped midway, what it may have taken still stands
+/// under the taker's reference; the caller gives it back.
+pub async fn deduct(
+    plugins: &Arc<Plugins>,
+    snapshot: &Arc<Snapshot>,
+    place: &Place,
+    parent: &SpanContext,
+    lines: &[order::StockLine],
+) -> Result<Vec<store::StockLevel>, Failure> {
+    match place {
+        Place::Here(taker) => {
+            let mut span = plugins.tracer().start(span::INVENTORY, SpanKind::Internal, Some(parent), Vec::new());
+            describe(&mut span, lines);
+            call::deduct(plugins, snapshot, span, taker.clone(), lines).await
+        }
+        Place::Remote { remote, reference, baggage, holds } => {
+            holds.store(true, Ordering::Relaxed);
+            let deducted = remote.deduct(plugins.tracer(), parent, baggage, reference, lines).await;
+            let refused = matches!(&deducted, Err(failure) if !failure.is_of_host());
+            holds.store(!refused, Ordering::Relaxed);
+            deducted
+        }
+    }
+}
+
+fn describe(span: &mut Span, lines: &[order::StockLine]) {
+    let item = match lines {
+        [line] => line.item.to_string(),
+        _ => "multiple".to_owned(),
+    };
+    let pieces: i64 = lines.iter().map(|line| i64::from(line.quantity.pieces())).sum();
+    span.set(attribute::INVENTORY_ITEM, Value::from(item));
+    span.set(attribute::INVENTORY_DEDUCTION_QUANTITY, pieces);
+}
+
+impl inventory_import::Host for CallState {
+    async fn deduct(
+        &mut self,
+        ctx: TraceContext,
+        lines: Vec<StockLine>,
+    ) -> wasmtime::Result<Result<Vec<StockLevel>, InventoryError>> {
+        self.budget.host_call(ctx.traceparent.len() + ctx.tracestate.len() + stock_lines_bytes(&lines))?;
+        let lines = stock_lines_from_guest(&lines)?;
+        let parent = self.telemetry.parent(&ctx);
+        let door = self.inventory.as_mut().ok_or(NoDoor("inventory"))?;
+        if door.outcome.is_some() {
+            return Err(Misuse::SecondDeduct.into());
+        }
+        // Until it is known otherwise: a call that is cancelled here may have taken.
+        door.outcome = Some(Err(Failure::interrupted()));
+        let deducted = deduct(&door.plugins, &door.snapshot, &door.place, &parent, &lines).await;
+        let (outcome, answer) = match deducted {
+            Ok(levels) => (Ok(lines), Ok(levels.iter().map(level_to_guest).collect())),
+            Err(failure) => {
+                let answer = failure_to_guest(&failure);
+                (Err(failure), Err(answer))
+            }
+        };
+        door.outcome = Some(outcome);
+        Ok(answer)
+    }
+}
+
+pub(super) fn level_to_guest(level: &store::StockLevel) -> StockLevel {
+    StockLevel { item: level.item.as_str().to_owned(), remaining: level.on_hand }
+}
+
+/// Returns what the checkout plugin is told. What the customer is told follows from the failure itself.
+fn failure_to_guest(failure: &Failure) -> InventoryError {
+    match failure {
+        Failure::OutOfStock { item, requested, available } => InventoryError::OutOfStock(Shortage {
+            item: Item::as_str(item).to_owned(),
+            requested: *requested,
+            available: *available,
+        }),
+        Failure::Rejected { code, message } => {
+            InventoryError::Rejected(Rejection { code: code.clone(), message: message.clone() })
+        }
+        Failure::Conflict(message) => InventoryError::Conflict(message.clone()),
+        Failure::Other(message) => InventoryError::Other(message.clone()),
+        unavailable => InventoryError::Unavailable(unavailable.to_string()),
+    }
+}

@@ -1,0 +1,214 @@
+//! Another till's inventory, across the network.
+//!
+//! A parsable 200, or a problem document with one of Till's codes, is a known outcome. Anything else (a timeout, a
+//! torn or a foreign answer) leaves open what the remote did.
+
+mod answer;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Method, Request, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanContext, SpanKind},
+};
+use serde::Serialize;
+
+use crate::{
+    config::Limits,
+    order::{Reference, StockLine},
+    plugin::Failure,
+    store::StockLevel,
+    telemetry::{
+        Propagator,
+        names::{attribute, span},
+        propagation::Baggage,
+        traces::{Span, Tracer},
+    },
+};
+
+/// The header under which the order's reference travels.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A connection pool to one other till.
+#[derive(Debug)]
+pub struct Remote {
+    client: Client<HttpConnector, Full<Bytes>>,
+    deduct: Uri,
+    release: Uri,
+    authorization: Option<HeaderValue>,
+    propagator: Propagator,
+    call: Duration,
+    body_bytes_max: usize,
+}
+
+#[derive(Serialize)]
+struct Lines<'a> {
+    lines: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    item: &'a str,
+    quantity: u32,
+}
+
+impl Remote {
+    /// Prepares calls to the till at `url`; connects at the first of them.
+    ///
+    /// # Errors
+    /// When the address isn't `http://host[:port]` or the token can't be read.
+    pub fn new(url: &str, token: Option<&Path>, propagator: Propagator, limits: &Limits) -> anyhow::Result<Arc<Self>> {
+        let base: Uri = url.parse().with_context(|| format!("read INVENTORY_URL {url:?}"))?;
+        anyhow::ensure!(
+            base.scheme_str() == Some("http") && base.host().is_some(),
+            "INVENTORY_URL has to be http://host[:port], not {url:?}; for https put a proxy in between"
+        );
+        let at = |path: &str| {
+            let uri = format!("{}{path}", url.trim_end_matches('/'));
+            uri.parse::<Uri>().with_context(|| format!("read INVENTORY_URL {url:?}"))
+        };
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build(connector);
+        Ok(Arc::new(Self {
+            client,
+            deduct: at("/inventory/deduct")?,
+            release: at("/inventory/release")?,
+            authorization: token.map(bearer).transpose()?,
+            propagator,
+            call: Duration::from_millis(limits.remote_call_ms),
+            body_bytes_max: limits.remote_body_bytes,
+        }))
+    }
+
+    /// Has the remote take the lines under the reference.
+    ///
+    /// # Errors
+    /// The remote's refusal; [`Failure::InventoryUnreachable`] when it is unknown what it did.
+    pub async fn deduct(
+        &self,
+        tracer: &Tracer,
+        parent: &SpanContext,
+        baggage: &Baggage,
+        reference: &Reference,
+        lines: &[StockLine],
+    ) -> Result<Vec<StockLevel>, Failure> {
+        let lines = lines.iter().map(|line| Line { item: line.item.as_str(), quantity: line.quantity.pieces() });
+        let body = Lines { lines: lines.collect() };
+        let mut span = self.span(tracer, parent, &self.deduct);
+        let answered = self.post(&self.deduct, &mut span, baggage, Some(reference), &body).await;
+        ended(span, answered.and_then(|(status, body)| answer::of_deduct(status, &body)))
+    }
+
+    /// Has the remote give back what it took under the reference, if it did.
+    ///
+    /// # Errors
+    /// [`Failure::InventoryUnreachable`] when it didn't confirm.
+    pub async fn release(
+        &self,
+        tracer: &Tracer,
+        parent: &SpanContext,
+        baggage: &Baggage,
+        reference: &Reference,
+    ) -> Result<(), Failure> {
+        let body = serde_json::json!({ "reference": reference.as_str() });
+        let mut span = self.span(tracer, parent, &self.release);
+        let answered = self.post(&self.release, &mut span, baggage, None, &body).await;
+        ended(span, answered.and_then(|(status, _)| answer::of_release(status)))
+    }
+
+    fn span(&self, tracer: &Tracer, parent: &SpanContext, uri: &Uri) -> Span {
+        let attributes = vec![
+            KeyValue::new(attribute::HTTP_REQUEST_METHOD, "POST"),
+            KeyValue::new(attribute::URL_FULL, uri.to_string()),
+            KeyValue::new(attribute::SERVER_ADDRESS, uri.host().unwrap_or_default().to_owned()),
+            KeyValue::new(attribute::SERVER_PORT, i64::from(uri.port_u16().unwrap_or(80))),
+        ];
+        tracer.start(span::CALL_INVENTORY_SERVICE, SpanKind::Client, Some(parent), attributes)
+    }
+
+    async fn post(
+        &self,
+        uri: &Uri,
+        span: &mut Span,
+        baggage: &Baggage,
+        key: Option<&Reference>,
+        body: &impl Serialize,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let body = serde_json::to_vec(body).map_err(|error| unreachable(&error))?;
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(key) = key {
+            let key = HeaderValue::from_str(key.as_str()).map_err(|error| unreachable(&error))?;
+            headers.insert(IDEMPOTENCY_KEY, key);
+        }
+        // Inside the CLIENT span, so that the remote's spans hang below it and not beside it.
+        self.propagator.inject(span.context(), baggage, headers);
+        let exchange = async {
+            let response = self.client.request(request).await.map_err(|error| unreachable(&Chain(&error)))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), self.body_bytes_max).collect().await;
+            Ok::<_, Failure>((status, body.map_err(|error| unreachable(&error))?.to_bytes()))
+        };
+        let answered = tokio::time::timeout(self.call, exchange).await;
+        let (status, body) =
+            answered.map_err(|_| unreachable(&format_args!("no answer within {} ms", self.call.as_millis())))??;
+        span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
+        Ok((status, body))
+    }
+}
+
+fn ended<T>(mut span: Span, result: Result<T, Failure>) -> Result<T, Failure> {
+    if let Err(failure) = &result {
+        failure.mark(&mut span);
+    }
+    span.end();
+    result
+}
+
+fn unreachable(reason: &dyn std::fmt::Display) -> Failure {
+    Failure::InventoryUnreachable(reason.to_string())
+}
+
+fn bearer(file: &Path) -> anyhow::Result<HeaderValue> {
+    let token = std::fs::read_to_string(file).with_context(|| format!("read the token file {}", file.display()))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
+        .with_context(|| format!("use the token in {}", file.display()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// An error with its causes: hyper's own text leaves out the refused connection that it is about.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(out, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

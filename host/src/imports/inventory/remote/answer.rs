@@ -1,0 +1,85 @@
+//! What a remote inventory's answer means.
+
+use hyper::StatusCode;
+use serde::Deserialize;
+
+use crate::{order::Item, plugin::Failure, store::StockLevel};
+
+/// Till's codes for requests that never came as far as the stock: there is nothing to release.
+const REFUSED_AT_THE_DOOR: [&str; 8] = [
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "method_not_allowed",
+    "unsupported_media_type",
+    "too_large",
+    "malformed",
+    "unacceptable",
+];
+
+#[derive(Deserialize)]
+struct Deducted {
+    status: String,
+    levels: Vec<Level>,
+}
+
+#[derive(Deserialize)]
+struct Level {
+    item: String,
+    remaining: u32,
+}
+
+/// The members of a problem document that decide what it means.
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+    #[serde(default)]
+    detail: String,
+    shortage: Option<Shortage>,
+    rejection: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Shortage {
+    item: String,
+    requested: u32,
+    available: u32,
+}
+
+/// Returns the stock levels that the remote left.
+///
+/// # Errors
+/// The remote's refusal, or that it isn't known what it did.
+pub(super) fn of_deduct(status: StatusCode, body: &[u8]) -> Result<Vec<StockLevel>, Failure> {
+    let foreign = || Failure::InventoryUnreachable(format!("it answered {status} with a body that is not a till's"));
+    if status == StatusCode::OK {
+        let deducted: Deducted = serde_json::from_slice(body).map_err(|_| foreign())?;
+        let level = |level: Level| Some(StockLevel { item: Item::parse(&level.item)?, on_hand: level.remaining });
+        let levels: Option<Vec<_>> = deducted.levels.into_iter().map(level).collect();
+        return levels.filter(|_| deducted.status == "SUCCESS").ok_or_else(foreign);
+    }
+    let problem: Problem = serde_json::from_slice(body).map_err(|_| foreign())?;
+    Err(match problem.code.as_str() {
+        "insufficient_stock" => {
+            let Shortage { item, requested, available } = problem.shortage.ok_or_else(foreign)?;
+            Failure::OutOfStock { item: Item::parse(&item).ok_or_else(foreign)?, requested, available }
+        }
+        "rejected" => Failure::Rejected { code: problem.rejection.unwrap_or_default(), message: problem.detail },
+        "inventory_conflict" => Failure::Conflict(problem.detail),
+        code if REFUSED_AT_THE_DOOR.contains(&code) => {
+            Failure::Unavailable(format!("the inventory service refused: {status}, {code}: {}", problem.detail))
+        }
+        code => Failure::InventoryUnreachable(format!("it answered {status}, {code}: {}", problem.detail)),
+    })
+}
+
+/// Returns whether the remote confirmed a release.
+///
+/// # Errors
+/// That it didn't.
+pub(super) fn of_release(status: StatusCode) -> Result<(), Failure> {
+    match status {
+        StatusCode::OK => Ok(()),
+        other => Err(Failure::InventoryUnreachable(format!("it answered {other} to a release"))),
+    }
+}

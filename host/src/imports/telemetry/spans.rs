@@ -1,0 +1,402 @@
+//! The spans and log lines of one call: which contexts it gave out, what is open, what the limits kept out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry::{
+    KeyValue, Value,
+    trace::{SpanContext, SpanId, SpanKind},
+};
+
+use super::Level;
+use crate::{
+    config::Limits,
+    imports::{
+        bindings::types::{Attribute, AttributeValue, TraceContext},
+        convert::attribute_bytes,
+    },
+    telemetry::{
+        names::{attribute, event},
+        propagation,
+        traces::{Span, Tracer, with_span},
+    },
+};
+
+/// Keys that are the host's on a call's own span; a guest that set them could tell lies about itself.
+const RESERVED_PREFIXES: [&str; 3] = ["plugin.", "order.", "db."];
+/// The length of `version-traceid-spanid` in a traceparent; the flags behind it are not part of the address.
+const ADDRESS_BYTES: usize = 2 + 1 + 32 + 1 + 16;
+
+/// The spans and log lines of one call.
+#[derive(Debug)]
+pub struct CallSpans {
+    tracer: Tracer,
+    /// The call's own span; it outlives the guest.
+    span: Span,
+    own: Address,
+    guests: Vec<GuestSpan>,
+    events: usize,
+    dropped: Dropped,
+    bounds: Bounds,
+    prints: Arc<Mutex<Prints>>,
+    /// `kind/name@version`, on every log line of the call.
+    plugin: Arc<str>,
+}
+
+/// Under which context the guest knows a span.
+#[derive(Debug)]
+struct Address {
+    context: SpanContext,
+    traceparent: String,
+    /// How many attributes the guest has set.
+    attributes: usize,
+}
+
+/// A span that the guest started.
+#[derive(Debug)]
+struct GuestSpan {
+    address: Address,
+    state: GuestSpanState,
+}
+
+#[derive(Debug)]
+enum GuestSpanState {
+    Open(Box<Span>),
+    Ended,
+    /// The limit on spans kept it from starting; what the guest says of it lands nowhere, not on its parent.
+    Dropped,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    spans: usize,
+    events: usize,
+    attributes: usize,
+    text_bytes: usize,
+}
+
+/// What the limits kept out, noted on the call's span at its end.
+#[derive(Debug, Default)]
+struct Dropped {
+    spans: i64,
+    events: i64,
+    attributes: i64,
+    log_bytes: i64,
+}
+
+/// What a call prints and logs, while it may.
+#[derive(Debug)]
+pub struct Prints {
+    text: String,
+    bytes_left: usize,
+    dropped: i64,
+}
+
+impl Prints {
+    /// Takes as much of the text as the call's log limit has room for.
+    pub(in crate::imports) fn print(&mut self, bytes: &[u8]) {
+        let kept = bytes.len().min(self.bytes_left);
+        self.bytes_left -= kept;
+        self.count_dropped(bytes.len() - kept);
+        self.text.push_str(&String::from_utf8_lossy(bytes.get(..kept).unwrap_or_default()));
+    }
+
+    /// Returns whether there is room for a whole line; one that isn't written uses none up.
+    fn admit_line(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.bytes_left;
+        if fits {
+            self.bytes_left -= bytes;
+        } else {
+            self.count_dropped(bytes);
+        }
+        fits
+    }
+
+    fn count_dropped(&mut self, bytes: usize) {
+        self.dropped += i64::try_from(bytes).unwrap_or(i64::MAX);
+    }
+}
+
+/// How a call ended, for the spans that its guest left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Returned,
+    Trapped,
+}
+
+impl CallSpans {
+    /// Wraps the call's own span; `plugin` names who logs, as `kind/name@version`.
+    #[must_use]
+    pub fn new(tracer: Tracer, span: Span, plugin: Arc<str>, limits: &Limits) -> Self {
+        Self {
+            tracer,
+            own: Address::new(span.context().clone()),
+            span,
+            guests: Vec::new(),
+            events: 0,
+            dropped: Dropped::default(),
+            bounds: Bounds {
+                spans: limits.spans,
+                events: limits.events,
+                attributes: limits.attributes,
+                text_bytes: limits.attribute_bytes,
+            },
+            prints: Arc::new(Mutex::new(Prints { text: String::new(), bytes_left: limits.log_bytes, dropped: 0 })),
+            plugin,
+        }
+    }
+
+    /// Returns the context that the guest gets for its call.
+    #[must_use]
+    pub fn own_context(&self) -> TraceContext {
+        self.own.to_guest()
+    }
+
+    #[must_use]
+    pub const fn tracer(&self) -> &Tracer {
+        &self.tracer
+    }
+
+    pub(in crate::imports) fn prints(&self) -> Arc<Mutex<Prints>> {
+        Arc::clone(&self.prints)
+    }
+
+    /// Returns the span below which work for the guest belongs: the one it names, or the call's own if that is not
+    /// of this call.
+    pub(in crate::imports) fn parent(&mut self, named: &TraceContext) -> SpanContext {
+        let of_guest = self.find(named).and_then(|index| self.guests.get(index));
+        of_guest.map_or(&self.own, |guest| &guest.address).context.clone()
+    }
+
+    pub(super) fn start(&mut self, parent: &TraceContext, name: String) -> TraceContext {
+        let parent = self.parent(parent);
+        let started = self.guests.iter().filter(|guest| !matches!(guest.state, GuestSpanState::Dropped)).count();
+        let guest = if started >= self.bounds.spans {
+            self.dropped.spans += 1;
+            GuestSpan::dropped(&parent)
+        } else {
+            let name = cut(name, self.bounds.text_bytes);
+            let mut span = self.tracer.start(name, SpanKind::Internal, Some(&parent), Vec::new());
+            span.set(attribute::PLUGIN_SPAN, true);
+            GuestSpan::open(span)
+        };
+        let context = guest.address.to_guest();
+        self.guests.push(guest);
+        context
+    }
+
+    pub(super) fn annotate(&mut self, named: &TraceContext, attributes: Vec<Attribute>) {
+        let index = self.find(named);
+        let room = self.bounds.attributes.saturating_sub(self.address_at(index).attributes);
+        let kept = self.admit(attributes, room, index.is_none());
+        self.address_at(index).attributes += kept.len();
+        if let Some(span) = self.span_at(index) {
+            for attribute in kept {
+                span.set(attribute.key, attribute.value);
+            }
+        }
+    }
+
+    pub(super) fn event(&mut self, named: &TraceContext, name: String, attributes: Vec<Attribute>) {
+        let index = self.find(named);
+        if self.events >= self.bounds.events {
+            self.dropped.events += 1;
+            return;
+        }
+        let kept = self.admit(attributes, self.bounds.attributes, false);
+        let name = cut(name, self.bounds.text_bytes);
+        if let Some(span) = self.span_at(index) {
+            span.event(name, kept);
+            self.events += 1;
+        }
+    }
+
+    pub(super) fn fail(&mut self, named: &TraceContext, message: String) {
+        let message = cut(message, self.bounds.text_bytes);
+        let index = self.find(named);
+        if let Some(span) = self.span_at(index) {
+            span.fail("plugin", message);
+        }
+    }
+
+    /// Ends a span of the guest's. The call's own stays open: it ends with what the host still does for the call.
+    pub(super) fn end(&mut self, named: &TraceContext) {
+        let guest = self.find(named).and_then(|index| self.guests.get_mut(index));
+        if let Some(guest) = guest.filter(|guest| matches!(guest.state, GuestSpanState::Open(_))) {
+            // Replacing it drops the span, which ends it.
+            guest.state = GuestSpanState::Ended;
+        }
+    }
+
+    pub(super) fn log(&mut self, named: &TraceContext, level: Level, message: String, attributes: Vec<Attribute>) {
+        let context = self.parent(named);
+        let bytes = message.len() + attribute_bytes(&attributes);
+        if !self.prints.lock().unwrap_or_else(PoisonError::into_inner).admit_line(bytes) {
+            return;
+        }
+        let message = cut(message, self.bounds.text_bytes);
+        let attributes = self.admit(attributes, self.bounds.attributes, false);
+        with_span(&context, || log_line(&self.plugin, level, &message, &attributes));
+    }
+
+    /// Ends the spans that the guest left open, writes its prints to the log, and hands the call's own span back.
+    #[must_use]
+    pub fn finish(mut self, end: End) -> Span {
+        let mark = if end == End::Trapped { attribute::TRAPPED } else { attribute::ABANDONED };
+        // Children before their parents, as a guest in order would have ended them.
+        for guest in self.guests.drain(..).rev() {
+            if let GuestSpanState::Open(mut span) = guest.state {
+                span.set(mark, true);
+                span.end();
+            }
+        }
+        let (text, log_bytes) = {
+            let mut prints = self.prints.lock().unwrap_or_else(PoisonError::into_inner);
+            (std::mem::take(&mut prints.text), prints.dropped)
+        };
+        self.dropped.log_bytes = log_bytes;
+        with_span(&self.own.context, || {
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                tracing::info!(target: "guest", plugin = &*self.plugin, stream = "print", "{line}");
+            }
+        });
+        for (key, count) in self.dropped.rows().into_iter().filter(|(_, count)| *count > 0) {
+            self.span.set(key, count);
+        }
+        self.span
+    }
+
+    /// Returns the index of the guest's span that `named` addresses; `None` is the call's own, also where the
+    /// context was refused.
+    fn find(&mut self, named: &TraceContext) -> Option<usize> {
+        let index = self.guests.iter().rposition(|guest| guest.address.is(named));
+        if index.is_none() && !self.own.is(named) {
+            self.event_on_own(event::CONTEXT_REFUSED, Vec::new());
+        }
+        index
+    }
+
+    /// Returns the span at the index of [`find`](Self::find), `None` if it has ended or never started.
+    fn span_at(&mut self, index: Option<usize>) -> Option<&mut Span> {
+        match index {
+            None => Some(&mut self.span),
+            Some(index) => match &mut self.guests.get_mut(index)?.state {
+                GuestSpanState::Open(span) => Some(span),
+                GuestSpanState::Ended | GuestSpanState::Dropped => None,
+            },
+        }
+    }
+
+    fn address_at(&mut self, index: Option<usize>) -> &mut Address {
+        match index.and_then(|index| self.guests.get_mut(index)) {
+            Some(guest) => &mut guest.address,
+            None => &mut self.own,
+        }
+    }
+
+    fn event_on_own(&mut self, name: &'static str, attributes: Vec<KeyValue>) {
+        if self.events >= self.bounds.events {
+            self.dropped.events += 1;
+        } else {
+            self.events += 1;
+            self.span.event(name, attributes);
+        }
+    }
+
+    /// Returns those attributes that may stand on one more span, event or line; the others are counted.
+    fn admit(&mut self, attributes: Vec<Attribute>, room: usize, reserved: bool) -> Vec<KeyValue> {
+        let offered = attributes.len();
+        let text_bytes = self.bounds.text_bytes;
+        let kept: Vec<KeyValue> = attributes
+            .into_iter()
+            .filter(|kept| !reserved || !RESERVED_PREFIXES.iter().any(|prefix| kept.key.starts_with(prefix)))
+            .filter_map(|kept| Some(KeyValue::new(cut(kept.key, text_bytes), value(kept.value, text_bytes)?)))
+            .take(room)
+            .collect();
+        self.dropped.attributes += i64::try_from(offered - kept.len()).unwrap_or(i64::MAX);
+        kept
+    }
+}
+
+impl Address {
+    fn new(context: SpanContext) -> Self {
+        Self { traceparent: propagation::traceparent(&context), context, attributes: 0 }
+    }
+
+    fn is(&self, named: &TraceContext) -> bool {
+        let address = |traceparent: &'_ str| traceparent.get(3..ADDRESS_BYTES).map(str::to_owned);
+        self.traceparent == named.traceparent
+            || (propagation::parse(&named.traceparent, "").is_some()
+                && address(&self.traceparent) == address(&named.traceparent))
+    }
+
+    fn to_guest(&self) -> TraceContext {
+        TraceContext { traceparent: self.traceparent.clone(), tracestate: self.context.trace_state().header() }
+    }
+}
+
+impl GuestSpan {
+    fn open(span: Span) -> Self {
+        Self { address: Address::new(span.context().clone()), state: GuestSpanState::Open(Box::new(span)) }
+    }
+
+    fn dropped(parent: &SpanContext) -> Self {
+        let (trace_id, span_id) = (parent.trace_id(), SpanId::from_bytes(rand::random()));
+        let state = parent.trace_state().clone();
+        let context = SpanContext::new(trace_id, span_id, parent.trace_flags(), false, state);
+        Self { address: Address::new(context), state: GuestSpanState::Dropped }
+    }
+}
+
+impl Dropped {
+    fn rows(&self) -> [(&'static str, i64); 4] {
+        [
+            (attribute::DROPPED_SPANS, self.spans),
+            (attribute::DROPPED_EVENTS, self.events),
+            (attribute::DROPPED_ATTRIBUTES, self.attributes),
+            (attribute::DROPPED_LOG_BYTES, self.log_bytes),
+        ]
+    }
+}
+
+fn log_line(plugin: &str, level: Level, message: &str, attributes: &[KeyValue]) {
+    let attributes = if attributes.is_empty() {
+        None
+    } else {
+        let fields = attributes.iter().map(|kept| (kept.key.to_string(), json(&kept.value)));
+        Some(serde_json::Value::Object(fields.collect()).to_string())
+    };
+    let attributes = attributes.as_deref();
+    match level {
+        Level::Debug => tracing::debug!(target: "guest", plugin, attributes, "{message}"),
+        Level::Info => tracing::info!(target: "guest", plugin, attributes, "{message}"),
+        Level::Warn => tracing::warn!(target: "guest", plugin, attributes, "{message}"),
+        Level::Error => tracing::error!(target: "guest", plugin, attributes, "{message}"),
+    }
+}
+
+fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Bool(flag) => (*flag).into(),
+        Value::I64(number) => (*number).into(),
+        Value::F64(number) => (*number).into(),
+        other => other.as_str().into_owned().into(),
+    }
+}
+
+/// Returns the value for telemetry, `None` for a number that is none.
+fn value(value: AttributeValue, text_bytes: usize) -> Option<Value> {
+    match value {
+        AttributeValue::Text(text) => Some(cut(text, text_bytes).into()),
+        AttributeValue::Integer(number) => Some(i64::from(number).into()),
+        AttributeValue::Decimal(number) => number.is_finite().then(|| number.into()),
+        AttributeValue::Flag(flag) => Some(flag.into()),
+    }
+}
+
+/// Cuts the text to `bytes_max`, at a character's border.
+fn cut(mut text: String, bytes_max: usize) -> String {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max));
+    }
+    text
+}

@@ -1,0 +1,162 @@
+//! What a language's runtime imports of WASI 0.2, met by nothing: no files, no sockets, no environment, no
+//! arguments. What a guest prints becomes log lines of its call; clocks are the host's.
+//!
+//! Most calls never touch it, so the context behind it is made at its first use.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView},
+    clocks::{WasiClocks, WasiClocksView},
+    filesystem::{WasiFilesystem, WasiFilesystemView},
+    p2::{OutputStream, Pollable, StreamResult, bindings},
+    random::{WasiRandom, WasiRandomView},
+};
+
+use super::{CallState, HasCallState, telemetry::Prints};
+
+/// The most handles that a call may hold.
+const HANDLES_MAX: usize = 256;
+/// The most random bytes of one request; a hash seed takes 16.
+const RANDOM_BYTES_MAX: u64 = 64 * 1024;
+
+/// The WASI of one call.
+pub(crate) struct Virtual {
+    prints: Arc<Mutex<Prints>>,
+    context: Option<(WasiCtx, ResourceTable)>,
+}
+
+impl std::fmt::Debug for Virtual {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Virtual").field("used", &self.context.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Virtual {
+    pub(super) const fn new(prints: Arc<Mutex<Prints>>) -> Self {
+        Self { prints, context: None }
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let Virtual { prints, context } = &mut self.wasi;
+        let (ctx, table) = context.get_or_insert_with(|| {
+            let mut builder = WasiCtxBuilder::new();
+            builder.stdout(Printer(Arc::clone(prints))).stderr(Printer(Arc::clone(prints)));
+            builder.max_random_size(RANDOM_BYTES_MAX).allow_tcp(false).allow_udp(false);
+            let mut table = ResourceTable::new();
+            table.set_max_capacity(HANDLES_MAX);
+            (builder.build(), table)
+        });
+        WasiCtxView { ctx, table }
+    }
+}
+
+/// Adds the interfaces that guests get. There is no `wasi:sockets` and no `wasi:http` among them: a component that
+/// imports one is refused when it is loaded.
+///
+/// # Errors
+/// When an interface is added twice.
+pub fn add_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    use bindings::{cli, clocks, filesystem, io, random};
+
+    let l = linker;
+    io::error::add_to_linker::<T, Handles>(l, |data| data.call_state().ctx().table)?;
+    io::poll::add_to_linker::<T, Handles>(l, |data| data.call_state().ctx().table)?;
+    io::streams::add_to_linker::<T, Handles>(l, |data| data.call_state().ctx().table)?;
+    clocks::wall_clock::add_to_linker::<T, WasiClocks>(l, |data| data.call_state().clocks())?;
+    clocks::monotonic_clock::add_to_linker::<T, WasiClocks>(l, |data| data.call_state().clocks())?;
+    random::random::add_to_linker::<T, WasiRandom>(l, |data| data.call_state().random())?;
+    random::insecure::add_to_linker::<T, WasiRandom>(l, |data| data.call_state().random())?;
+    random::insecure_seed::add_to_linker::<T, WasiRandom>(l, |data| data.call_state().random())?;
+    filesystem::types::add_to_linker::<T, WasiFilesystem>(l, |data| data.call_state().filesystem())?;
+    filesystem::preopens::add_to_linker::<T, WasiFilesystem>(l, |data| data.call_state().filesystem())?;
+    cli::environment::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::exit::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::stdin::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::stdout::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::stderr::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::terminal_input::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::terminal_output::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::terminal_stdin::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::terminal_stdout::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    cli::terminal_stderr::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    Ok(())
+}
+
+/// Where the io interfaces keep their handles.
+struct Handles;
+
+impl HasData for Handles {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+/// Where prints go.
+#[derive(Clone)]
+struct Printer(Arc<Mutex<Prints>>);
+
+impl Printer {
+    fn print(&self, bytes: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).print(bytes);
+    }
+}
+
+impl IsTerminal for Printer {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Printer {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for Printer {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.print(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 * 1024)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Printer {
+    async fn ready(&mut self) {}
+}
+
+impl AsyncWrite for Printer {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.print(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,140 @@
+//! A component's outline, read from its sections without compiling it.
+
+use wasmparser::{ComponentExternalKind, ComponentNameSectionReader, Encoding, KnownCustom, Parser, Payload};
+
+use super::{Kind, PACKAGE, Reason, VERSION};
+
+/// The longest name or version that is taken from a file.
+const TEXT_BYTES_MAX: usize = 64;
+/// What of WASI a plugin's language runtime may import: it is met by the virtual WASI, which gives nothing.
+const WASI_PACKAGES: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
+
+/// What a component says of itself.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    pub(super) name: Option<String>,
+    pub(super) version: Option<String>,
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Outline {
+    /// Reads the outline.
+    ///
+    /// # Errors
+    /// When the bytes are no component.
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, Reason> {
+        if !bytes.starts_with(b"\0asm") {
+            let start = bytes.get(..8.min(bytes.len())).unwrap_or_default();
+            return Err(Reason::NotWasm { start: String::from_utf8_lossy(start).into_owned() });
+        }
+        let mut outline = Self::default();
+        let mut depth = 0_u32;
+        for payload in Parser::new(0).parse_all(bytes) {
+            let payload = payload.map_err(|error| Reason::Malformed(error.to_string()))?;
+            match payload {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(Reason::CoreModule),
+                Payload::Version { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    for import in section {
+                        let import = import.map_err(|error| Reason::Malformed(error.to_string()))?;
+                        outline.imports.push(import.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    for export in section {
+                        let export = export.map_err(|error| Reason::Malformed(error.to_string()))?;
+                        if export.kind == ComponentExternalKind::Instance {
+                            outline.exports.push(export.name.name.to_owned());
+                        }
+                    }
+                }
+                Payload::CustomSection(section) => outline.read_custom(&section, depth),
+                _ => {}
+            }
+        }
+        Ok(outline)
+    }
+
+    /// Returns the world that the exports fill.
+    ///
+    /// # Errors
+    /// When it is neither of the two, both, of another release, or imports what the world doesn't have.
+    pub(super) fn kind(&self) -> Result<Kind, Reason> {
+        let fills = |kind: &Kind| self.exports.iter().any(|export| *export == format!("{PACKAGE}/{kind}@{VERSION}"));
+        let mut filled = Kind::ALL.into_iter().filter(fills);
+        let kind = match (filled.next(), filled.next()) {
+            (Some(kind), None) => kind,
+            (Some(_), Some(_)) => return Err(Reason::BothWorlds),
+            (None, _) => return Err(self.no_world()),
+        };
+        self.imports.iter().try_for_each(|import| allowed(kind, import))?;
+        Ok(kind)
+    }
+
+    fn no_world(&self) -> Reason {
+        let ours = self.exports.iter().find(|export| export.starts_with(PACKAGE));
+        let found = match self.exports.as_slice() {
+            [] => "no interface".to_owned(),
+            exports => exports.join(", "),
+        };
+        if ours.is_some() { Reason::OtherVersion { found } } else { Reason::NoWorld { found } }
+    }
+
+    /// The name is the component's own. The version may also stand on a core module inside it, where toolchains that
+    /// only know core modules put it; the component's own wins.
+    fn read_custom(&mut self, section: &wasmparser::CustomSectionReader<'_>, depth: u32) {
+        match section.as_known() {
+            KnownCustom::ComponentName(names) if depth == 1 => {
+                if let Some(name) = component_name(names) {
+                    self.name = Some(name);
+                }
+            }
+            _ if section.name() == "version" && (depth == 1 || self.version.is_none()) => {
+                self.version = std::str::from_utf8(section.data()).ok().and_then(sound).or(self.version.take());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn component_name(names: ComponentNameSectionReader<'_>) -> Option<String> {
+    names.into_iter().flatten().find_map(|name| match name {
+        wasmparser::ComponentName::Component { name, .. } => sound(name),
+        _ => None,
+    })
+}
+
+/// Returns the text if it can stand in a header, a label and a span: short, of letters, digits and `-_.+`.
+pub(super) fn sound(text: &str) -> Option<String> {
+    let fits = (1..=TEXT_BYTES_MAX).contains(&text.len());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
+    (fits && text.bytes().all(plain)).then(|| text.to_owned())
+}
+
+fn allowed(kind: Kind, import: &str) -> Result<(), Reason> {
+    let door = match kind {
+        Kind::Checkout => "inventory",
+        Kind::Inventory => "stock",
+    };
+    let of_world = ["types", "telemetry", "host", door];
+    let foreign = |hint| Err(Reason::ForeignImport { import: import.to_owned(), kind, hint });
+    if of_world.iter().any(|name| import == format!("{PACKAGE}/{name}@{VERSION}")) {
+        return Ok(());
+    }
+    if WASI_PACKAGES.iter().any(|package| import.starts_with(package)) && import.contains("@0.2.") {
+        return Ok(());
+    }
+    if import.starts_with(PACKAGE) {
+        return foreign(
+            "Generate the bindings from the host's own WIT: wit/v0.1, and call only what its world imports",
+        );
+    }
+    if import.starts_with("wasi:sockets") || import.starts_with("wasi:http") {
+        return foreign("Plugins get no network; leave out what opens connections");
+    }
+    foreign(
+        "Leave out what needs it, or build without it; of WASI 0.2 there are cli, clocks, filesystem, io and random",
+    )
+}

@@ -1,0 +1,146 @@
+//! The one wasmtime engine of the process: its settings, its pool and the clock that deadlines count.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
+    component::{HasSelf, Linker},
+};
+
+use super::call::GuestCall;
+use crate::{
+    config::Limits,
+    imports::{CallState, HasCallState, add_shared_to_linker, bindings},
+};
+
+/// Guest CPU is counted in these.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Calls that probe a candidate, beside those of requests.
+const PROBE_CALLS: usize = 8;
+/// CPython's component has 3 of each.
+const MEMORIES_MAX: u32 = 4;
+const TABLES_MAX: u32 = 8;
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The engine with a linker for each world.
+pub struct Engine {
+    engine: wasmtime::Engine,
+    checkout_linker: Linker<GuestCall>,
+    inventory_linker: Linker<GuestCall>,
+    // The ticker must outlive every Store, or deadlines silently stop firing.
+    _ticker: Ticker,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Reserves the pool and starts the ticker.
+    ///
+    /// # Errors
+    /// When the address space or the processor doesn't allow the settings.
+    pub fn new(limits: &Limits) -> anyhow::Result<Self> {
+        let engine = wasmtime::Engine::new(&config(limits))?;
+        let mut checkout_linker = Linker::new(&engine);
+        add_shared_to_linker(&mut checkout_linker)?;
+        bindings::inventory_import::add_to_linker::<_, HasSelf<CallState>>(
+            &mut checkout_linker,
+            GuestCall::call_state,
+        )?;
+        let mut inventory_linker = Linker::new(&engine);
+        add_shared_to_linker(&mut inventory_linker)?;
+        bindings::stock::add_to_linker::<_, HasSelf<CallState>>(&mut inventory_linker, GuestCall::call_state)?;
+        let ticker = Ticker::start(engine.clone())?;
+        Ok(Self { engine, checkout_linker, inventory_linker, _ticker: ticker })
+    }
+
+    #[must_use]
+    pub const fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+
+    pub(super) const fn checkout_linker(&self) -> &Linker<GuestCall> {
+        &self.checkout_linker
+    }
+
+    pub(super) const fn inventory_linker(&self) -> &Linker<GuestCall> {
+        &self.inventory_linker
+    }
+}
+
+fn config(limits: &Limits) -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.max_wasm_stack(512 * KIB).async_stack_size(2 * MIB);
+    // The same cart has to give the same receipt on every processor.
+    config.cranelift_nan_canonicalization(true);
+    config.memory_init_cow(true);
+    // None of the guest toolchains needs these, and each is code that a hostile guest could reach. Threads, GC and
+    // component-model-async are not even compiled in.
+    config.wasm_memory64(false).wasm_tail_call(false).wasm_relaxed_simd(false);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    config
+}
+
+/// A checkout's call holds its inventory call's instance beside its own, so each request counts twice.
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let calls = 2 * limits.concurrent_requests + limits.inventory_requests + PROBE_CALLS;
+    let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(calls);
+    pool.total_core_instances(calls.saturating_mul(limits.guest_core_instances));
+    pool.total_memories(calls.saturating_mul(3)).total_tables(calls.saturating_mul(3)).total_stacks(calls);
+    pool.max_core_instances_per_component(limits.guest_core_instances);
+    pool.max_memories_per_component(MEMORIES_MAX).max_tables_per_component(TABLES_MAX);
+    pool.max_core_instance_size(MIB).max_component_instance_size(MIB);
+    pool.max_memory_size(limits.guest_memory_mib.saturating_mul(MIB)).table_elements(limits.guest_table_elements);
+    // With pagemap_scan only dirty pages are reset between calls, so keeping many costs nothing and spares their
+    // faults: a fresh Rust call took 18 µs instead of 35. Without it, scanning what is kept would cost more.
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes);
+        pool.linear_memory_keep_resident(16 * MIB).table_keep_resident(128 * KIB).async_stack_keep_resident(32 * KIB);
+    }
+    pool
+}
+
+/// Advances the epoch every [`TICK`], on a thread of the system's, so that busy guests can't hold it up.
+struct Ticker {
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopped);
+        let thread = std::thread::Builder::new().name("epoch-ticker".into()).spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(TICK);
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stopped, thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It panics nowhere; were it to, the engine is going away anyway.
+            _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Why a checkout or a deduct came to nothing, as its caller has to tell them apart.
+
+use wasmtime::{PoolConcurrencyLimitError, Trap};
+
+use super::{Kind, limits::MemoryRefused};
+use crate::{imports::Misuse, order::Item, store::StoreError, telemetry::traces::Span};
+
+/// A "no" of the shop, a fault of a plugin, or a fault of the host.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("{requested} of {item} asked for, {available} there")]
+    OutOfStock { item: Item, requested: u32, available: u32 },
+    #[error("{message}")]
+    Rejected { code: String, message: String },
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("{0}")]
+    Other(String),
+    /// The remote inventory can't be reached, or its answer is none: what it did is unknown.
+    #[error("the inventory service can't be reached: {0}")]
+    InventoryUnreachable(String),
+    /// Stock was taken under the reference before, or it was released before it could be.
+    #[error("the reference is used up: {0}")]
+    ReferenceUsed(&'static str),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("the host is at its limit of {0}; retry shortly")]
+    Overloaded(&'static str),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A plugin broke: it trapped, ran into a limit, or said what can't be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {kind} plugin {cause}")]
+pub struct Fault {
+    pub kind: Kind,
+    pub cause: Cause,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    #[error("trapped: {message}")]
+    Trap { message: String },
+    #[error("used up its {after_ms} ms of CPU (limits.guest_cpu_ms)")]
+    Cpu { after_ms: u64 },
+    #[error("did not answer within {after_ms} ms (limits.{setting})")]
+    Deadline { after_ms: u64, setting: &'static str },
+    #[error("wanted too much memory: {message}")]
+    Memory { message: String },
+    #[error("called the host too often: {message}")]
+    HostCalls { message: String },
+    #[error("gave an answer that can't be: {reason}")]
+    BadOutput { reason: String },
+}
+
+impl Cause {
+    /// Returns the cause's word in metrics, span attributes and problem documents.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Trap { .. } => "trap",
+            Self::Cpu { .. } | Self::Deadline { .. } => "deadline",
+            Self::Memory { .. } => "memory",
+            Self::HostCalls { .. } => "host_calls",
+            Self::BadOutput { .. } => "bad_output",
+        }
+    }
+}
+
+impl Failure {
+    /// The state of a deduct that nobody waited for to the end.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Self::Unavailable("the deduct was cut off".into())
+    }
+
+    /// Returns the failure's word in metrics, span attributes and problem documents. A closed set.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::OutOfStock { .. } => "insufficient_stock",
+            Self::Rejected { .. } => "rejected",
+            Self::Conflict(_) => "inventory_conflict",
+            Self::Unavailable(_) => "unavailable",
+            Self::Other(_) => "other",
+            Self::InventoryUnreachable(_) => "inventory_unreachable",
+            Self::ReferenceUsed(_) => "reference_used",
+            Self::Fault(fault) => fault.cause.code(),
+            Self::Overloaded(_) => "overloaded",
+            Self::Store(_) => "store_unavailable",
+        }
+    }
+
+    /// Returns whether an operator has to look: a business "no" is an outcome, everything else an error.
+    #[must_use]
+    pub const fn is_error(&self) -> bool {
+        !matches!(self, Self::OutOfStock { .. } | Self::Rejected { .. })
+    }
+
+    /// Returns whether the cause lies below the plugin that reports it, whatever that plugin makes of it.
+    #[must_use]
+    pub const fn is_of_host(&self) -> bool {
+        matches!(
+            self,
+            Self::Fault(_)
+                | Self::Overloaded(_)
+                | Self::Store(_)
+                | Self::InventoryUnreachable(_)
+                | Self::ReferenceUsed(_)
+        )
+    }
+
+    /// Writes the failure on the span of the call that it ended.
+    pub fn mark(&self, span: &mut Span) {
+        if self.is_error() {
+            span.fail(self.code(), self.to_string());
+        }
+    }
+
+    /// Returns what ended a guest's call, by the error that wasmtime gave.
+    pub(super) fn of_guest(kind: Kind, error: &wasmtime::Error, guest_cpu_ms: u64) -> Self {
+        if let Some(refused @ MemoryRefused::AllCalls { .. }) = error.downcast_ref() {
+            tracing::warn!("{refused}");
+            return Self::Overloaded("guest memory");
+        }
+        if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+            return Self::Overloaded("instances");
+        }
+        Fault { kind, cause: Cause::of_guest(error, guest_cpu_ms) }.into()
+    }
+}
+
+impl Cause {
+    fn of_guest(error: &wasmtime::Error, guest_cpu_ms: u64) -> Self {
+        if let Some(misuse) = error.downcast_ref::<Misuse>() {
+            return match misuse {
+                Misuse::HostCalls { .. } => Self::HostCalls { message: misuse.to_string() },
+                _ => Self::BadOutput { reason: misuse.to_string() },
+            };
+        }
+        if let Some(refused) = error.downcast_ref::<MemoryRefused>() {
+            return Self::Memory { message: refused.to_string() };
+        }
+        if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+            return Self::Trap { message: exit.to_string() };
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => Self::Cpu { after_ms: guest_cpu_ms },
+            Some(trap) => Self::Trap { message: trap.to_string() },
+            // What is neither ours nor a trap arose while a value was lifted out of the guest: a pointer out of
+            // bounds, text that is no UTF-8, a case that the enum lacks, more bytes than the host takes.
+            None => Self::BadOutput { reason: error.root_cause().to_string() },
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Where plugin files come from: the binary itself, or a folder.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::Kind;
+use crate::config::Limits;
+
+const CHECKOUT: &[u8] = include_bytes!(env!("TILL_CHECKOUT_PLUGIN"));
+const INVENTORY: &[u8] = include_bytes!(env!("TILL_INVENTORY_PLUGIN"));
+
+/// A file that may become a plugin.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Where it comes from, for messages.
+    pub source: String,
+    /// The file's name without its ending: the plugin's name, if its metadata has none.
+    pub stem: String,
+    pub bytes: Vec<u8>,
+}
+
+impl Candidate {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it can't be read or is larger than a component may be.
+    pub fn read(path: &Path, limits: &Limits) -> anyhow::Result<Self> {
+        let source = path.display().to_string();
+        let bytes_max = limits.component_mib.saturating_mul(1024 * 1024);
+        let size = std::fs::metadata(path).with_context(|| format!("read {source}"))?.len();
+        anyhow::ensure!(
+            size <= bytes_max,
+            "{source} has {size} bytes, a plugin may have {bytes_max} (limits.component_mib)"
+        );
+        let bytes = std::fs::read(path).with_context(|| format!("read {source}"))?;
+        let stem = path.file_stem().map_or_else(|| source.clone(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self { source, stem, bytes })
+    }
+}
+
+/// Returns the plugin of that kind that is built into the binary.
+#[must_use]
+pub const fn embedded_bytes(kind: Kind) -> &'static [u8] {
+    match kind {
+        Kind::Checkout => CHECKOUT,
+        Kind::Inventory => INVENTORY,
+    }
+}
+
+/// Returns the built-in plugins.
+#[must_use]
+pub fn embedded() -> Vec<Candidate> {
+    let candidate = |kind: Kind| Candidate {
+        source: format!("the built-in {kind} plugin"),
+        stem: kind.to_string(),
+        bytes: embedded_bytes(kind).to_vec(),
+    };
+    Kind::ALL.into_iter().map(candidate).collect()
+}
+
+/// Returns every `*.wasm` of the folder, in the order of their names.
+///
+/// # Errors
+/// When the folder or a file can't be read, or a file is too large.
+pub fn from_folder(folder: &Path, limits: &Limits) -> anyhow::Result<Vec<Candidate>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("read the plugin folder {}", folder.display()))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("read the plugin folder {}", folder.display()))?.path();
+        if path.extension().is_some_and(|ending| ending == "wasm") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| Candidate::read(path, limits)).collect()
+}
