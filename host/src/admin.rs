@@ -1,0 +1,129 @@
+//! The operators' listener: orders, stock and plugins. Loopback only, or behind a token; never the public one.
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /` | links |
+//! | `GET /orders?status=&unresolved=&after=&limit=` | a page of orders, ascending by number |
+//! | `GET /orders/{number or reference}` | one |
+//! | `GET /stock`, `POST /stock/{item}` with `{"set": n}` or `{"add": n}` | what is on hand, and changing it |
+//! | `GET /plugins` | what is live |
+//! | `GET /livez`, `GET /readyz` | |
+
+mod orders;
+mod stock;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use hyper::{HeaderMap, Method, Request, Response, body::Incoming, header::HOST};
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    config::{Limits, Settings},
+    http::{Access, Answer, Body, Reply, problem::Problem},
+    plugin::Plugins,
+    store::Store,
+};
+
+/// What the operators' requests need.
+#[derive(Debug)]
+pub struct Admin {
+    store: Store,
+    plugins: Arc<Plugins>,
+    limits: Limits,
+    access: Access,
+    /// Names under which the listener is asked for; another one comes from a page that rebound its own name to here.
+    hosts: Vec<String>,
+}
+
+impl Admin {
+    /// # Errors
+    /// When the listener would be open to others without a token.
+    pub fn new(settings: &Settings, plugins: Arc<Plugins>, store: Store) -> anyhow::Result<Arc<Self>> {
+        let own = settings.server.admin.ip().to_string();
+        let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).into_iter().chain([own]).collect();
+        let access = Access::of_admin(settings)?;
+        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, hosts }))
+    }
+
+    fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        // With a token nothing else decides: the caller has it, under whatever name it found the host.
+        if matches!(self.access, Access::Bearer(_)) {
+            return Ok(());
+        }
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let name = host
+            .rsplit_once(':')
+            .map_or(host, |(name, port)| if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host });
+        if self.hosts.iter().any(|allowed| allowed == name) {
+            return Ok(());
+        }
+        Err(Problem::forbidden(format!("the admin listener isn't called {name:?}; ask for it as 127.0.0.1")))
+    }
+}
+
+/// Answers one request, whatever it is.
+pub async fn handle(admin: Arc<Admin>, request: Request<Incoming>, _peer: SocketAddr) -> Response<Body> {
+    match route(&admin, request).await {
+        Ok(reply) => reply.into_response(),
+        Err(problem) => problem.into_response(None),
+    }
+}
+
+async fn route(admin: &Admin, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    admin.check_host(&parts.headers)?;
+    admin.access.check(&parts.headers)?;
+    let path = parts.uri.path();
+    let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match (&parts.method, segments.as_slice()) {
+        (&Method::GET, [""]) => home(),
+        (&Method::GET, ["orders"]) => orders::list(admin, parts.uri.query().unwrap_or_default()).await,
+        (&Method::GET, ["orders", order]) => orders::show(admin, &decoded(order)).await,
+        (&Method::GET, ["stock"]) => stock::list(admin).await,
+        (&Method::POST, ["stock", item]) => stock::change(admin, &decoded(item), &parts.headers, body).await,
+        (&Method::GET, ["plugins"]) => plugins(admin),
+        (&Method::GET, ["livez"]) => Reply::json(&serde_json::json!({ "status": "live" })),
+        (&Method::GET, ["readyz"]) => {
+            admin.store.ready().await?;
+            Reply::json(&serde_json::json!({ "status": "ready" }))
+        }
+        (_, ["" | "orders" | "plugins" | "livez" | "readyz"] | ["orders", _] | ["stock"]) => {
+            Err(Problem::method_not_allowed("GET"))
+        }
+        (_, ["stock", _]) => Err(Problem::method_not_allowed("POST")),
+        _ => Err(Problem::not_found("there is no such route; GET / lists them")),
+    }
+}
+
+fn home() -> Answer {
+    Reply::json(&serde_json::json!({
+        "message": "This is Till's admin listener.",
+        "version": env!("CARGO_PKG_VERSION"),
+        "links": {
+            "orders": "/orders",
+            "order": "/orders/{number or reference}",
+            "stock": "/stock",
+            "plugins": "/plugins",
+            "live": "/livez",
+            "ready": "/readyz",
+        },
+    }))
+}
+
+fn plugins(admin: &Admin) -> Answer {
+    let snapshot = admin.plugins.snapshot();
+    let plugins: Vec<_> = snapshot
+        .identities()
+        .map(|identity| {
+            serde_json::json!({
+                "kind": identity.kind.as_str(),
+                "name": identity.name,
+                "version": identity.version,
+                "digest": identity.digest,
+                "state": "live",
+            })
+        })
+        .collect();
+    Reply::json(&serde_json::json!({ "plugins": plugins }))
+}

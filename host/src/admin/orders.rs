@@ -1,0 +1,68 @@
+//! `/orders` for operators: any order, by number too, and pages of all.
+
+use serde::Serialize;
+
+use super::Admin;
+use crate::{
+    http::{Answer, OrderJson, Reply, problem::Problem},
+    order::{Reference, Status},
+    store::{OrderId, OrdersFilter},
+};
+
+const LIMIT_DEFAULT: u32 = 100;
+
+#[derive(Serialize)]
+struct Page {
+    orders: Vec<OrderJson>,
+    /// What to send as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_after: Option<u64>,
+}
+
+/// # Errors
+/// 422 for a filter that means nothing.
+pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
+    let filter = filter(query)?;
+    let orders = admin.store.orders(filter).await?;
+    let full = u32::try_from(orders.len()).is_ok_and(|count| count == filter.limit);
+    let next_after = orders.last().filter(|_| full).map(|order| order.id.number());
+    Reply::json(&Page { orders: orders.into_iter().map(OrderJson::from).collect(), next_after })
+}
+
+/// # Errors
+/// 404 where there is no such order.
+pub(super) async fn show(admin: &Admin, named: &str) -> Answer {
+    let order = match named.parse().ok().and_then(OrderId::new) {
+        Some(id) => admin.store.order_by_id(id).await?,
+        None => match Reference::parse(named) {
+            Some(reference) => admin.store.order_by_reference(&reference).await?,
+            None => None,
+        },
+    };
+    let order = order.ok_or_else(|| Problem::not_found(format!("there is no order {named:?}")))?;
+    Reply::json(&OrderJson::from(order))
+}
+
+fn filter(query: &str) -> Result<OrdersFilter, Problem> {
+    let mut filter = OrdersFilter { limit: LIMIT_DEFAULT, ..OrdersFilter::default() };
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        let unusable = |wanted: String| Problem::unacceptable(format!("{name}={value}: wanted {wanted}"));
+        match name {
+            "status" => {
+                let words = || Status::ALL.map(Status::as_str).join(", ");
+                filter.status = Some(Status::parse(value).ok_or_else(|| unusable(words()))?);
+            }
+            "unresolved" => filter.unresolved = value == "true",
+            "after" => {
+                let id = value.parse().ok().and_then(OrderId::new);
+                filter.after = Some(id.ok_or_else(|| unusable("an order's number".into()))?);
+            }
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=OrdersFilter::LIMIT_MAX).contains(limit));
+                filter.limit = limit.ok_or_else(|| unusable(format!("1 to {}", OrdersFilter::LIMIT_MAX)))?;
+            }
+            _ => return Err(Problem::unacceptable(format!("there is no filter {name}"))),
+        }
+    }
+    Ok(filter)
+}

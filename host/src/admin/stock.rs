@@ -1,0 +1,44 @@
+//! `/stock`: what is on hand, and changing it by hand. Each change is a movement in the ledger.
+
+use hyper::{HeaderMap, body::Incoming};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Admin;
+use crate::{
+    http::{Answer, Reply, body, problem::Problem},
+    order::Item,
+    store::StockLevel,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Change {
+    Set(u32),
+    Add(i64),
+}
+
+/// # Errors
+/// 503 when the store can't be read.
+pub(super) async fn list(admin: &Admin) -> Answer {
+    let items: Vec<_> = admin.store.stock().await?.iter().map(level).collect();
+    Reply::json(&json!({ "items": items }))
+}
+
+/// # Errors
+/// 422 for what is no change, or one that would leave less than nothing.
+pub(super) async fn change(admin: &Admin, item: &str, headers: &HeaderMap, incoming: Incoming) -> Answer {
+    let item = Item::parse(item)
+        .ok_or_else(|| Problem::unacceptable("an item is a text of 1 to 64 bytes without control characters"))?;
+    let bytes = body::read_json(headers, incoming, &admin.limits).await?;
+    let changed = match body::parse_json(&bytes)? {
+        Change::Set(on_hand) => admin.store.set_stock(&item, on_hand).await?,
+        Change::Add(pieces) => admin.store.add_stock(&item, pieces).await?,
+    };
+    tracing::info!(item = %changed.item, on_hand = changed.on_hand, "stock of {} set to {}", changed.item, changed.on_hand);
+    Reply::json(&level(&changed))
+}
+
+fn level(level: &StockLevel) -> serde_json::Value {
+    json!({ "item": level.item.as_str(), "on_hand": level.on_hand })
+}

@@ -1,0 +1,203 @@
+//! The host as a whole: built from its settings, with bound sockets; then run; then stopped in order.
+//!
+//! Stopping: no new connection → requests under way end (`limits.drain_ms`) → the store commits and closes → telemetry
+//! is flushed (`limits.telemetry_flush_ms`). Whatever was acknowledged is in the store before any of it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admin::{self, Admin},
+    config::Settings,
+    http::{self, Shop},
+    plugin::Plugins,
+    store::{self, Opened, Store},
+    telemetry::{self, Metrics, Telemetry},
+};
+
+/// A host that is ready to serve.
+#[derive(Debug)]
+pub struct App {
+    settings: Settings,
+    telemetry: Telemetry,
+    store: Store,
+    plugins: Arc<Plugins>,
+    shop: Arc<Shop>,
+    admin: Arc<Admin>,
+    public_listener: TcpListener,
+    admin_listener: TcpListener,
+    stopping: CancellationToken,
+    opened: Opened,
+}
+
+impl App {
+    /// Starts telemetry, opens the store and settles what a crash left, compiles the plugins, binds the sockets.
+    ///
+    /// # Errors
+    /// Says what can't be used, by name.
+    pub async fn build(settings: Settings) -> anyhow::Result<Self> {
+        let telemetry = start_telemetry(&settings)?;
+        Self::build_with(settings, telemetry).await
+    }
+
+    /// Does the same with telemetry that runs already.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub async fn build_with(settings: Settings, telemetry: Telemetry) -> anyhow::Result<Self> {
+        let of_store = store_settings(&settings);
+        let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&of_store)).await??;
+        let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
+        store.seed_stock(&opening).await.context("write the opening stock")?;
+        watch(telemetry.metrics(), &store);
+
+        let plugins = Plugins::load(&settings, store.clone(), &telemetry).await?;
+        let memory = plugins.memory();
+        let used = move || u64::try_from(memory.used_bytes()).unwrap_or(u64::MAX);
+        telemetry.metrics().gauge("plugin.memory.used", "By", "Linear memory of the plugin calls at work.", used);
+
+        let stopping = CancellationToken::new();
+        let shop = Shop::new(&settings, Arc::clone(&plugins), store.clone(), &telemetry, stopping.clone())?;
+        let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone())?;
+        let public_listener = bind(settings.server.listen, "--listen").await?;
+        let admin_listener = bind(settings.server.admin, "--admin").await?;
+        Ok(Self { settings, telemetry, store, plugins, shop, admin, public_listener, admin_listener, stopping, opened })
+    }
+
+    /// Returns where the shop is served.
+    ///
+    /// # Errors
+    /// When the system doesn't tell.
+    pub fn public_address(&self) -> std::io::Result<SocketAddr> {
+        self.public_listener.local_addr()
+    }
+
+    /// Returns where operators are served.
+    ///
+    /// # Errors
+    /// When the system doesn't tell.
+    pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
+        self.admin_listener.local_addr()
+    }
+
+    #[must_use]
+    pub const fn plugins(&self) -> &Arc<Plugins> {
+        &self.plugins
+    }
+
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns what opening the store settled.
+    #[must_use]
+    pub const fn opened(&self) -> Opened {
+        self.opened
+    }
+
+    /// Returns what makes the host stop when it is cancelled.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Serves until [`stopping`](Self::stopping), then stops in order.
+    pub async fn run(self) {
+        let limits = &self.settings.limits;
+        let serving = TaskTracker::new();
+        let shop = Arc::clone(&self.shop);
+        let public = move |request, peer| http::handle(Arc::clone(&shop), request, peer);
+        serving.spawn(http::server::serve(self.public_listener, limits.clone(), self.stopping.clone(), public));
+        let admin = Arc::clone(&self.admin);
+        let operators = move |request, peer| admin::handle(Arc::clone(&admin), request, peer);
+        serving.spawn(http::server::serve(self.admin_listener, limits.clone(), self.stopping.clone(), operators));
+        serving.spawn(Arc::clone(&self.shop).resolve_releases());
+        serving.close();
+
+        self.stopping.cancelled().await;
+        tracing::info!("stopping: no new connections");
+        let drained = async {
+            serving.wait().await;
+            self.shop.drained().await;
+        };
+        let drain = Duration::from_millis(limits.drain_ms);
+        if tokio::time::timeout(drain, drained).await.is_err() {
+            tracing::warn!(
+                "requests were still under way after {} ms (limits.drain_ms); they are cut off",
+                limits.drain_ms
+            );
+        }
+        self.store.close().await;
+        tracing::info!("stopped: every acknowledged order is in the store");
+        self.telemetry.shutdown(Duration::from_millis(limits.telemetry_flush_ms)).await;
+    }
+}
+
+/// Starts telemetry as OpenTelemetry's variables and the settings ask for it.
+///
+/// # Errors
+/// Names the variable that can't be used.
+pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let currency = settings.shop.currency.code();
+    let settings = telemetry::Settings::from_environment(variable, settings.log.format, &settings.log.level, currency)?;
+    Telemetry::start(&settings)
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listen on {address}; choose another address with {flag}"))
+}
+
+fn store_settings(settings: &Settings) -> store::Settings {
+    store::Settings {
+        folder: settings.server.data.clone(),
+        queue_commands_max: settings.store.queue_commands_max,
+        batch_commands_max: settings.store.batch_commands_max,
+        linger: Duration::from_millis(settings.store.linger_ms),
+        readers: settings.store.readers,
+        busy_timeout: Duration::from_millis(settings.store.busy_timeout_ms),
+    }
+}
+
+/// Shows the store's own figures among the metrics.
+fn watch(metrics: &Metrics, store: &Store) {
+    let reading = |read: fn(&store::Gauges) -> u64| {
+        let store = store.clone();
+        move || read(&store.gauges())
+    };
+    metrics.gauge(
+        "store.queued",
+        "{command}",
+        "Commands that wait for the store's writer.",
+        reading(|gauges| u64::try_from(gauges.queued_commands).unwrap_or(u64::MAX)),
+    );
+    metrics.gauge(
+        "store.orders.unresolved",
+        "{order}",
+        "Orders that neither completed nor failed.",
+        reading(|gauges| gauges.unresolved_orders),
+    );
+    metrics.gauge("store.wal", "By", "The write-ahead log's size.", reading(|gauges| gauges.wal_bytes));
+    metrics.counter_from(
+        "store.commits",
+        "{commit}",
+        "Transactions that the store committed.",
+        reading(|gauges| gauges.commits),
+    );
+    metrics.counter_from(
+        "store.commands",
+        "{command}",
+        "Commands in those transactions.",
+        reading(|gauges| gauges.committed_commands),
+    );
+    metrics.counter_from(
+        "store.batches.failed",
+        "{batch}",
+        "Transactions that were rolled back.",
+        reading(|gauges| gauges.failed_batches),
+    );
+}

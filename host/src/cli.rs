@@ -1,0 +1,75 @@
+//! The commands of the `till` program, and their exit codes.
+//!
+//! 0: done. 1: refused or failed, with the reason on stderr. 2: wrong usage. 64: unusable settings.
+
+mod client;
+mod orders;
+mod plugin;
+mod serve;
+mod stock;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Unusable;
+
+/// The exit code for settings that can't be used, as in BSD's sysexits.h (`EX_USAGE`).
+const UNUSABLE_SETTINGS: u8 = 64;
+
+/// Till, the open, self-hosted host for checkout logic: WebAssembly plugins, traced end to end.
+///
+/// Without a command it serves, as `till serve` does.
+#[derive(Debug, Parser)]
+#[command(name = "till", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the shop.
+    Serve(serve::Serve),
+    /// Checks plugin files, and writes the built-in ones out.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    /// Shows and changes what is on hand, at a running host.
+    #[command(subcommand)]
+    Stock(stock::Stock),
+    /// Lists, shows and exports orders, from a running host.
+    #[command(subcommand)]
+    Orders(orders::Orders),
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command.unwrap_or_else(|| Command::Serve(serve::Serve::default()));
+    let done = match command {
+        Command::Serve(serve) => serve.run(),
+        Command::Plugin(plugin) => plugin.run(),
+        Command::Stock(stock) => stock.run(),
+        Command::Orders(orders) => orders.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            _ = writeln!(std::io::stderr(), "till: {error:#}");
+            if error.is::<Unusable>() { ExitCode::from(UNUSABLE_SETTINGS) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Writes to stdout. A reader that went away (`till orders list | head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// Writes a value as JSON, indented, for programs.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}

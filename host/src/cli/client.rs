@@ -1,0 +1,90 @@
+//! Talking to a running host's admin listener.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use bytes::Bytes;
+use clap::Args;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Where the host is.
+#[derive(Debug, Args)]
+pub(super) struct Admin {
+    /// The admin listener of the host.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8001", env = "TILL_ADMIN_URL")]
+    admin: String,
+    /// The file with the listener's bearer token, where it wants one.
+    #[arg(long, value_name = "FILE", env = "TILL_ADMIN_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Prints JSON, for programs.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+}
+
+impl Admin {
+    /// Returns the answer to a `GET`.
+    ///
+    /// # Errors
+    /// When the host can't be reached, or what it refused.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.call(Method::GET, path, None)
+    }
+
+    /// Returns the answer to a `POST`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> anyhow::Result<T> {
+        self.call(Method::POST, path, Some(body))
+    }
+
+    fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<T> {
+        let uri = format!("{}{path}", self.admin.trim_end_matches('/'));
+        let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, "application/json");
+        if let Some(file) = &self.token_file {
+            let token = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.trim()));
+        }
+        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let request = request.body(Full::new(Bytes::from(body))).with_context(|| format!("ask {uri}"))?;
+
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (status, body) = runtime.block_on(async {
+            let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+            let exchange = async {
+                let response = client.request(request).await.map_err(|error| {
+                    anyhow::anyhow!(
+                        "{} can't be reached ({error}); is till serving there? --admin URL says where",
+                        self.admin
+                    )
+                })?;
+                let status = response.status();
+                anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
+            };
+            tokio::time::timeout(ANSWER, exchange).await.context("wait for the host's answer")?
+        })?;
+        if !status.is_success() {
+            let problem: Option<Problem> = serde_json::from_slice(&body).ok();
+            anyhow::bail!(problem.map_or_else(|| format!("{uri} answered {status}"), |problem| problem.detail));
+        }
+        serde_json::from_slice(&body).with_context(|| format!("read the answer of {uri}"))
+    }
+}

@@ -1,0 +1,220 @@
+//! `till orders`.
+//!
+//! Amounts stay the text that the host wrote: a float in between would turn 999.90 into 999.9.
+
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{client::Admin, print, print_json};
+
+/// Orders asked for at once while exporting.
+const PAGE: u32 = 1000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Orders {
+    /// Lists orders, one a line.
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// At most so many.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Shows one order, by its number or reference.
+    Show {
+        order: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Writes all orders out.
+    Export {
+        #[command(flatten)]
+        filter: Filter,
+        #[arg(long, value_enum, default_value_t = Format::Csv)]
+        format: Format,
+        /// A file instead of stdout.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Filter {
+    /// Only those that stand so.
+    #[arg(long, value_parser = ["PENDING", "COMPLETED", "FAILED", "PENDING_RELEASE"])]
+    status: Option<String>,
+    /// Only those that neither completed nor failed.
+    #[arg(long)]
+    unresolved: bool,
+    /// Only those after this number.
+    #[arg(long, value_name = "NUMBER")]
+    after: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// One order a row; lines and adjustments are JSON.
+    Csv,
+    /// One order a line, each a JSON object.
+    Json,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Page {
+    orders: Vec<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_after: Option<u64>,
+}
+
+/// What `/orders` says of one; its members in this order are the columns of a CSV export.
+#[derive(Deserialize, Serialize)]
+struct Order {
+    order_id: u64,
+    reference: String,
+    status: String,
+    placed_at_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at_ms: Option<u64>,
+    currency: String,
+    subtotal: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_price: Option<Box<RawValue>>,
+    lines: Box<RawValue>,
+    adjustments: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    trace_id: String,
+    plugins: String,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    item: String,
+    quantity: u32,
+}
+
+impl Orders {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::List { filter, limit, admin } => {
+                let page: Page = admin.get(&filter.path(limit, filter.after))?;
+                if admin.json {
+                    return print_json(&page);
+                }
+                page.orders.iter().try_for_each(|order| print(&order.line()?))
+            }
+            Self::Show { order, admin } => {
+                let order = utf8_percent_encode(&order, NON_ALPHANUMERIC);
+                print_json(&admin.get::<Order>(&format!("/orders/{order}"))?)
+            }
+            Self::Export { filter, format, output, admin } => {
+                let writer: Box<dyn Write> = match &output {
+                    Some(file) => {
+                        let file = std::fs::File::create(file).with_context(|| format!("write {}", file.display()))?;
+                        Box::new(std::io::BufWriter::new(file))
+                    }
+                    None => Box::new(std::io::stdout().lock()),
+                };
+                match if admin.json { Format::Json } else { format } {
+                    Format::Csv => export_csv(&admin, &filter, writer),
+                    Format::Json => export_json(&admin, &filter, writer),
+                }
+            }
+        }
+    }
+}
+
+impl Filter {
+    fn path(&self, limit: u32, after: Option<u64>) -> String {
+        let mut path = format!("/orders?limit={limit}");
+        if let Some(status) = &self.status {
+            path += &format!("&status={status}");
+        }
+        if self.unresolved {
+            path += "&unresolved=true";
+        }
+        if let Some(after) = after {
+            path += &format!("&after={after}");
+        }
+        path
+    }
+
+    /// Hands over every order that the filter lets through, a page at a time.
+    fn each(&self, admin: &Admin, mut write: impl FnMut(Order) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let mut after = self.after;
+        loop {
+            let page: Page = admin.get(&self.path(PAGE, after))?;
+            page.orders.into_iter().try_for_each(&mut write)?;
+            after = page.next_after;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn export_csv(admin: &Admin, filter: &Filter, writer: impl Write) -> anyhow::Result<()> {
+    let mut csv = csv::Writer::from_writer(writer);
+    csv.write_record([
+        "order_id",
+        "reference",
+        "status",
+        "placed_at_ms",
+        "ended_at_ms",
+        "currency",
+        "subtotal",
+        "total_price",
+        "lines",
+        "adjustments",
+        "reason",
+        "trace_id",
+        "plugins",
+    ])?;
+    filter.each(admin, |order| Ok(csv.write_record(order.cells())?))?;
+    Ok(csv.flush()?)
+}
+
+fn export_json(admin: &Admin, filter: &Filter, mut writer: impl Write) -> anyhow::Result<()> {
+    filter.each(admin, |order| Ok(writeln!(writer, "{}", serde_json::to_string(&order)?)?))?;
+    Ok(writer.flush()?)
+}
+
+impl Order {
+    fn cells(self) -> [String; 13] {
+        [
+            self.order_id.to_string(),
+            self.reference,
+            self.status,
+            self.placed_at_ms.to_string(),
+            self.ended_at_ms.map(|ms| ms.to_string()).unwrap_or_default(),
+            self.currency,
+            self.subtotal.get().to_owned(),
+            self.total_price.map(|total| total.get().to_owned()).unwrap_or_default(),
+            self.lines.get().to_owned(),
+            self.adjustments.get().to_owned(),
+            self.reason.unwrap_or_default(),
+            self.trace_id,
+            self.plugins,
+        ]
+    }
+
+    fn line(&self) -> anyhow::Result<String> {
+        let lines: Vec<Line> = serde_json::from_str(self.lines.get())?;
+        let lines: Vec<String> = lines.iter().map(|line| format!("{} x {}", line.quantity, line.item)).collect();
+        let end = match (&self.total_price, &self.reason) {
+            (Some(total), _) => format!("{} {}", total.get(), self.currency),
+            (None, reason) => reason.clone().unwrap_or_default(),
+        };
+        let Self { order_id, reference, status, .. } = self;
+        Ok(format!("{order_id:>8}  {reference}  {status:<15}  {end:<24}  {}", lines.join(", ")))
+    }
+}

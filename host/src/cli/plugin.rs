@@ -1,0 +1,84 @@
+//! `till plugin`.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::{
+    config::{Settings, Sources},
+    plugin::{Candidate, Engine, Identity, Kind, admit, embedded_bytes},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Plugin {
+    /// Says whether a file would be taken as a plugin, and if not, what to change.
+    Check {
+        file: PathBuf,
+        /// Prints JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes a built-in plugin to a file.
+    Export { kind: KindName, file: PathBuf },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum KindName {
+    Checkout,
+    Inventory,
+}
+
+impl From<KindName> for Kind {
+    fn from(name: KindName) -> Self {
+        match name {
+            KindName::Checkout => Self::Checkout,
+            KindName::Inventory => Self::Inventory,
+        }
+    }
+}
+
+impl Plugin {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Check { file, json } => check(&file, json),
+            Self::Export { kind, file } => {
+                std::fs::write(&file, embedded_bytes(kind.into())).with_context(|| format!("write {}", file.display()))
+            }
+        }
+    }
+}
+
+fn check(file: &std::path::Path, as_json: bool) -> anyhow::Result<()> {
+    let mut sources = Sources::defaults();
+    sources.add_environment(std::env::vars())?;
+    let limits = Settings::load(&sources)?.limits;
+    let candidate = Candidate::read(file, &limits)?;
+    let engine = Arc::new(Engine::new(&limits)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (source, bytes) = (candidate.source.clone(), candidate.bytes.len());
+    let admitted = runtime.block_on(admit(&engine, candidate, &limits));
+    if as_json && let Err(refused) = &admitted {
+        print_json(&json!({ "file": source, "accepted": false, "reason": refused.to_string() }))?;
+    }
+    let identity = admitted?;
+    let identity = identity.identity();
+    if as_json {
+        return print_json(&json!({
+            "file": source,
+            "accepted": true,
+            "kind": identity.kind.as_str(),
+            "name": identity.name,
+            "version": identity.version,
+            "digest": identity.digest,
+            "bytes": bytes,
+        }));
+    }
+    let Identity { kind, name, version, digest } = identity;
+    print(&format!(
+        "{source} would be taken\n  kind     {kind}\n  name     {name}\n  version  {version}\n  digest   {digest}\n  size     \
+         {bytes} bytes"
+    ))
+}

@@ -1,0 +1,148 @@
+//! `till serve`.
+
+use std::{fmt::Write, path::PathBuf, time::Duration};
+
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{print, print_json};
+use crate::{
+    app::App,
+    config::{ROWS, Settings, Sources, Unusable},
+};
+
+/// The exit code of a host that was told twice to stop, as shells have it for SIGINT.
+const STOPPED_TWICE: i32 = 130;
+
+/// Settings come from flags, then the environment (`TILL_SECTION_NAME`, `INVENTORY_URL`, OpenTelemetry's own), then
+/// till.toml, then the defaults. Without a till.toml the demo's stock and faults are there.
+#[derive(Debug, Default, Args)]
+pub(super) struct Serve {
+    /// Where the shop is served [default: 127.0.0.1:8000].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where operators are served [default: 127.0.0.1:8001].
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// The folder of the order store [default: till-data].
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<String>,
+    /// A folder of plugins that replace the built-in ones: one checkout and one inventory *.wasm.
+    #[arg(long, value_name = "FOLDER")]
+    plugins: Option<String>,
+    /// A settings file [default: till.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Overrides any one setting, e.g. --set stock.headphones=100000.
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Prints every setting with its value and where that came from, and ends.
+    #[arg(long)]
+    print_config: bool,
+    /// With --print-config: as JSON.
+    #[arg(long, requires = "print_config")]
+    json: bool,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let sources = self.sources()?;
+        let settings = Settings::load(&sources)?;
+        if self.print_config {
+            return if self.json { print_json(&config_json(&sources)) } else { print(&config_text(&sources)) };
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let served = runtime.block_on(serve(settings));
+        // What is left is cut off: it had its time to end in `App::run`.
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        served
+    }
+
+    fn sources(&self) -> Result<Sources, Unusable> {
+        let mut sources = Sources::defaults();
+        sources.add_file_or_demo(self.config.as_deref())?;
+        sources.add_environment(std::env::vars())?;
+        sources.add_flags(self.set.iter().map(String::as_str))?;
+        let named = [
+            ("server.listen", &self.listen, "--listen"),
+            ("server.admin", &self.admin, "--admin"),
+            ("server.data", &self.data, "--data"),
+            ("server.plugins", &self.plugins, "--plugins"),
+        ];
+        for (key, value, flag) in named {
+            if let Some(value) = value {
+                sources.add_flag(key, value, flag)?;
+            }
+        }
+        Ok(sources)
+    }
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    // Before anything else, so that a signal during the start isn't lost.
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let app = App::build(settings.clone()).await?;
+    let stopping = app.stopping();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminated.recv() => {}, _ = interrupted.recv() => {} }
+        stopping.cancel();
+        tokio::select! { _ = terminated.recv() => {}, _ = interrupted.recv() => {} }
+        std::process::exit(STOPPED_TWICE);
+    });
+    print(&banner(&app, &settings)?)?;
+    tracing::info!(address = %app.public_address()?, "serving");
+    app.run().await;
+    Ok(())
+}
+
+/// Returns the lines that lead a person on.
+fn banner(app: &App, settings: &Settings) -> anyhow::Result<String> {
+    let (public, admin) = (app.public_address()?, app.admin_address()?);
+    let opened = app.opened();
+    let mut text = String::new();
+    writeln!(text, "till {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(text, "  shop     http://{public}")?;
+    writeln!(text, "  admin    http://{admin}")?;
+    writeln!(text, "  plugins  {}", app.plugins().snapshot().header())?;
+    match &settings.server.inventory_url {
+        Some(url) => writeln!(text, "  stock    at {url}")?,
+        None => writeln!(text, "  stock    {}", stock_line(settings))?,
+    }
+    writeln!(
+        text,
+        "  data     {} ({} orders interrupted by the last stop, {} wait for a release)",
+        settings.server.data.display(),
+        opened.interrupted_orders,
+        opened.awaiting_release_orders
+    )?;
+    writeln!(text, "  try      curl -XPOST http://{public}/checkout -H 'content-type: application/json' \\")?;
+    write!(text, "             -d '{{\"item\":\"headphones\",\"quantity\":1,\"price\":99.99}}'")?;
+    Ok(text)
+}
+
+fn stock_line(settings: &Settings) -> String {
+    let faults = settings.inventory_plugin.get("faults").is_some_and(|faults| faults == "on");
+    let opening = if settings.stock.is_empty() { "no opening stock set; till stock set ITEM N" } else { "as set" };
+    if faults { "the demo's, with its simulated faults on (inventory.faults)".into() } else { opening.into() }
+}
+
+fn config_text(sources: &Sources) -> String {
+    let rows = sources.iter().map(|(key, value, origin)| {
+        let row = ROWS.iter().find(|row| row.key == key);
+        let unit = row.map(|row| row.unit).filter(|unit| !unit.is_empty());
+        let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+        let reason = row.map(|row| format!("; {}", row.reason)).unwrap_or_default();
+        let value = if value.is_empty() { "\"\"" } else { value };
+        format!("{:<44} # {origin}{reason}", format!("{key} = {value}{unit}"))
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+fn config_json(sources: &Sources) -> serde_json::Value {
+    let row = |(key, value, origin): (&str, &str, &crate::config::Origin)| {
+        (key.to_owned(), json!({ "value": value, "origin": origin.to_string() }))
+    };
+    serde_json::Value::Object(sources.iter().map(row).collect())
+}

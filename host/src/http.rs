@@ -1,0 +1,132 @@
+//! The shop's public HTTP.
+//!
+//! A request goes `server` (connections) → `router` (which route, its span, its answer's headers) → one file a
+//! route. Handlers parse at the edge and return a value or a [`problem::Problem`]; only `problem.rs` knows statuses.
+
+mod access;
+mod answer;
+pub mod body;
+mod cart;
+mod checkout;
+mod inventory;
+mod orders;
+mod permits;
+pub mod problem;
+mod received;
+mod router;
+pub mod server;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use opentelemetry::trace::SpanContext;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use access::{Access, Token};
+pub use answer::{Answer, Reply};
+pub use orders::OrderJson;
+use permits::Permits;
+use problem::Problem;
+pub use router::handle;
+
+use crate::{
+    config::{Limits, Settings},
+    imports::inventory::remote::Remote,
+    order::{Currency, Item, MinorUnits},
+    plugin::Plugins,
+    store::Store,
+    telemetry::{Metrics, Propagator, Telemetry, Tracer, in_span},
+};
+
+/// A response's body: small, and there as a whole.
+pub type Body = Full<Bytes>;
+
+/// What every request needs. One a process.
+#[derive(Debug)]
+pub struct Shop {
+    plugins: Arc<Plugins>,
+    store: Store,
+    remote: Option<Arc<Remote>>,
+    tracer: Tracer,
+    metrics: Metrics,
+    propagator: Propagator,
+    currency: Currency,
+    prices: BTreeMap<Item, MinorUnits>,
+    limits: Limits,
+    checkouts: Permits,
+    deducts: Permits,
+    inventory_access: Access,
+    /// Checkouts under way: they go on when their client hangs up, and a shutdown waits for them.
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Shop {
+    /// # Errors
+    /// When the inventory's address or token can't be used.
+    pub fn new(
+        settings: &Settings,
+        plugins: Arc<Plugins>,
+        store: Store,
+        telemetry: &Telemetry,
+        stopping: CancellationToken,
+    ) -> anyhow::Result<Arc<Self>> {
+        let limits = settings.limits.clone();
+        let token_file = settings.server.inventory_token_file.as_deref();
+        let remote = settings.server.inventory_url.as_deref();
+        let propagator = *telemetry.propagator();
+        let remote = remote.map(|url| Remote::new(url, token_file, propagator, &limits)).transpose()?;
+        Ok(Arc::new(Self {
+            plugins,
+            store,
+            remote,
+            tracer: telemetry.tracer().clone(),
+            metrics: telemetry.metrics().clone(),
+            propagator,
+            currency: settings.shop.currency,
+            prices: settings.prices.clone(),
+            checkouts: Permits::new(&limits, limits.concurrent_requests),
+            deducts: Permits::new(&limits, limits.inventory_requests),
+            inventory_access: Access::of_inventory(settings)?,
+            limits,
+            tasks: TaskTracker::new(),
+            stopping,
+        }))
+    }
+
+    /// Waits for the checkouts under way. No new one may be started by then.
+    pub async fn drained(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Carries out what mustn't be left half done: in a task of its own, so that a client that hangs up changes nothing.
+    ///
+    /// # Errors
+    /// The work's own; 504 with the text of `late` when it isn't done by the request's deadline. It goes on then.
+    async fn see_through(
+        &self,
+        span: &SpanContext,
+        work: impl Future<Output = Answer> + Send + 'static,
+        late: impl FnOnce() -> String,
+    ) -> Answer {
+        // Boxed before it is wrapped: a checkout's future is large, and every layer would move it once more.
+        let task = self.tasks.spawn(in_span(span, Box::pin(work)));
+        match tokio::time::timeout(Duration::from_millis(self.limits.request_ms), task).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(panicked)) => Err(Problem::internal(&panicked)),
+            Err(_) => Err(Problem::deadline(late())),
+        }
+    }
+
+    /// Returns the label under which an item counts in metrics: its name if the shop knows it. Labels are bounded.
+    fn item_label<'a>(&self, items: impl Iterator<Item = &'a Item>) -> String {
+        let mut items = items;
+        match (items.next(), items.next()) {
+            (Some(item), None) if self.store.knows(item) => item.to_string(),
+            (Some(_), Some(_)) => "multiple".to_owned(),
+            _ => "other".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Reading a request's body: its type, its size, its time, its JSON.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    HeaderMap, StatusCode,
+    body::{Body, Incoming},
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::error::Category;
+
+use super::problem::Problem;
+use crate::config::Limits;
+
+/// Reads a JSON body whole.
+///
+/// # Errors
+/// 415 for another type or an encoding, 413 past the limit (by its announced length before anything is read), 408
+/// when it takes too long, 400 when it is torn.
+pub async fn read_json(headers: &HeaderMap, body: Incoming, limits: &Limits) -> Result<Bytes, Problem> {
+    check_type(headers)?;
+    let bytes_max = limits.request_body_bytes;
+    let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
+    if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
+    let reading = Limited::new(body, bytes_max).collect();
+    match tokio::time::timeout(Duration::from_millis(limits.body_ms), reading).await {
+        Err(_) => {
+            let detail = format!("the body was not there within {} ms", limits.body_ms);
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::malformed(format!("the body can't be read: {error}"))),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let wanted = || Problem::unsupported_media("send content-type: application/json, in UTF-8, not encoded");
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(wanted());
+    }
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(wanted)?;
+    let mut parts = content_type.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let mut charsets = parts.filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    if json && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8")) { Ok(()) } else { Err(wanted()) }
+}
+
+/// Returns what the JSON says.
+///
+/// # Errors
+/// 400 for what is no JSON or names a key twice; 422 for JSON that says something else than is wanted.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        // serde finds a key that stands twice while it reads the data, but which one counts is anybody's guess.
+        Category::Data if error.to_string().starts_with("duplicate") => Problem::malformed(error.to_string()),
+        // The data is read as it comes: what stands behind the first wrong value may not even be JSON.
+        Category::Data => no_json(bytes).unwrap_or_else(|| Problem::unacceptable(error.to_string())),
+        Category::Syntax | Category::Eof | Category::Io => Problem::malformed(error.to_string()),
+    })
+}
+
+/// Returns what keeps the bytes from being JSON at all, `None` if nothing does.
+fn no_json(bytes: &[u8]) -> Option<Problem> {
+    let syntax = serde_json::from_slice::<IgnoredAny>(bytes).err();
+    // Skipping takes any depth; only building a value has the limit.
+    let depth = || {
+        let error = serde_json::from_slice::<serde_json::Value>(bytes).err()?;
+        error.to_string().starts_with("recursion limit exceeded").then_some(error)
+    };
+    syntax.or_else(depth).map(|error| Problem::malformed(error.to_string()))
+}
+
+/// Reads a field that may be absent but not `null`.
+///
+/// # Errors
+/// What `T` doesn't take.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

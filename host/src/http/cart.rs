@@ -1,0 +1,274 @@
+//! The two forms in which a client says what it wants: the seed's single item, and lines; with prices for a checkout,
+//! without for a deduct.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::{
+    body::{parse_json, present},
+    problem::Problem,
+};
+use crate::{
+    config::{LINES_MAX, ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX},
+    order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, Quantity, StockLine},
+};
+
+/// How the client asked, and so how it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Single,
+    Lines,
+}
+
+/// A body before it is known which form it has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default, deserialize_with = "present")]
+    item: Option<WrittenItem>,
+    #[serde(default, deserialize_with = "present")]
+    quantity: Option<WrittenQuantity>,
+    #[serde(default, deserialize_with = "present")]
+    price: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "present")]
+    lines: Option<Vec<WrittenLine>>,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLine {
+    item: WrittenItem,
+    quantity: WrittenQuantity,
+    price: Box<RawValue>,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+/// What `/inventory/deduct` takes: the same without prices.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenDeduct {
+    #[serde(default, deserialize_with = "present")]
+    item: Option<WrittenItem>,
+    #[serde(default, deserialize_with = "present")]
+    quantity: Option<WrittenQuantity>,
+    #[serde(default, deserialize_with = "present")]
+    lines: Option<Vec<WrittenDeductLine>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenDeductLine {
+    item: WrittenItem,
+    quantity: WrittenQuantity,
+}
+
+/// Returns the cart that the body describes.
+///
+/// # Errors
+/// 400 for what is no JSON, 422 for what is no cart of this shop.
+pub(super) fn parse(
+    bytes: &[u8],
+    currency: Currency,
+    prices: &BTreeMap<Item, MinorUnits>,
+) -> Result<(Cart, Form), Problem> {
+    let written: Written = parse_json(bytes)?;
+    let (lines, form) = match written {
+        Written { item: Some(item), quantity: Some(quantity), price: Some(price), lines: None, .. } => {
+            (vec![WrittenLine { item, quantity, price, attributes: Attributes::default() }], Form::Single)
+        }
+        Written { item: None, quantity: None, price: None, lines: Some(lines), .. } => (lines, Form::Lines),
+        _ => return Err(Problem::unacceptable("send either item, quantity and price, or lines")),
+    };
+    check_count(lines.len())?;
+    let line = |written: WrittenLine| written.into_line(currency, prices);
+    let lines = lines.into_iter().map(line).collect::<Result<_, _>>()?;
+    let cart = Cart::new(lines, written.attributes.0);
+    let cart = cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))?;
+    Ok((cart, form))
+}
+
+/// Returns what a deduct's body asks of the stock.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn parse_deduct(bytes: &[u8]) -> Result<(Vec<StockLine>, Form), Problem> {
+    let (lines, form) = match parse_json(bytes)? {
+        WrittenDeduct { item: Some(item), quantity: Some(quantity), lines: None } => {
+            (vec![WrittenDeductLine { item, quantity }], Form::Single)
+        }
+        WrittenDeduct { item: None, quantity: None, lines: Some(lines) } => (lines, Form::Lines),
+        WrittenDeduct { .. } => return Err(Problem::unacceptable("send either item and quantity, or lines")),
+    };
+    check_count(lines.len())?;
+    let of = |line: WrittenDeductLine| StockLine { item: line.item.0, quantity: line.quantity.0 };
+    Ok((lines.into_iter().map(of).collect(), form))
+}
+
+fn check_count(lines: usize) -> Result<(), Problem> {
+    if (1..=LINES_MAX).contains(&lines) {
+        Ok(())
+    } else {
+        Err(Problem::unacceptable(format!("{lines} lines; 1 to {LINES_MAX} are allowed")))
+    }
+}
+
+impl WrittenLine {
+    fn into_line(self, currency: Currency, prices: &BTreeMap<Item, MinorUnits>) -> Result<Line, Problem> {
+        let Self { item: WrittenItem(item), quantity: WrittenQuantity(quantity), price, attributes } = self;
+        let unit_price = currency.parse(price.get()).map_err(|error| {
+            Problem::unacceptable(format!(
+                "the price {} {error} (of {currency}, {} at most)",
+                price.get(),
+                currency.decimals()
+            ))
+        })?;
+        if let Some(catalogue) = prices.get(&item).filter(|catalogue| **catalogue != unit_price) {
+            let price = currency.format(*catalogue);
+            return Err(Problem::unacceptable(format!("{item} costs {price} {currency} in this shop")));
+        }
+        Ok(Line { item, quantity, unit_price, attributes: attributes.0 })
+    }
+}
+
+struct WrittenItem(Item);
+
+impl<'de> Deserialize<'de> for WrittenItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let item = Item::parse(&text);
+        item.map(Self).ok_or_else(|| D::Error::custom("an item is a text of 1 to 64 bytes without control characters"))
+    }
+}
+
+struct WrittenQuantity(Quantity);
+
+impl<'de> Deserialize<'de> for WrittenQuantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Read as it was written: 1.0 is a quantity of one, and no float decides whether 1.00000000000000001 is.
+        let number = <Box<RawValue>>::deserialize(deserializer)?;
+        let pieces = rust_decimal::Decimal::from_str_exact(number.get()).ok().map(|pieces| pieces.normalize());
+        let pieces = pieces.filter(|pieces| pieces.scale() == 0).and_then(|pieces| u32::try_from(pieces).ok());
+        let quantity = pieces.and_then(Quantity::new);
+        quantity.map(Self).ok_or_else(|| D::Error::custom("a quantity is a whole number from 1 to 10000"))
+    }
+}
+
+/// A bounded object of plain values.
+#[derive(Default)]
+struct Attributes(Vec<Attribute>);
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<Attribute>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object of texts, numbers and booleans")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut attributes: Vec<Attribute> = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if attributes.iter().any(|known| known.key == key) {
+                        return Err(A::Error::custom(format_args!("duplicate attribute {key:?}")));
+                    }
+                    if !(1..=ORDER_ATTRIBUTE_KEY_BYTES_MAX).contains(&key.len()) || key.chars().any(char::is_control) {
+                        return Err(A::Error::custom("an attribute's key has 1 to 64 bytes, no control characters"));
+                    }
+                    if attributes.len() == ORDER_ATTRIBUTES_MAX {
+                        return Err(A::Error::custom(format_args!("at most {ORDER_ATTRIBUTES_MAX} attributes")));
+                    }
+                    let value = attribute_value(map.next_value()?).map_err(A::Error::custom)?;
+                    attributes.push(Attribute { key, value });
+                }
+                Ok(attributes)
+            }
+        }
+
+        deserializer.deserialize_map(Object).map(Self)
+    }
+}
+
+fn attribute_value(value: serde_json::Value) -> Result<AttributeValue, String> {
+    match value {
+        serde_json::Value::String(text) if text.len() <= ORDER_ATTRIBUTE_TEXT_BYTES_MAX => {
+            Ok(AttributeValue::Text(text))
+        }
+        serde_json::Value::String(_) => {
+            Err(format!("an attribute's text has at most {ORDER_ATTRIBUTE_TEXT_BYTES_MAX} bytes"))
+        }
+        serde_json::Value::Bool(flag) => Ok(AttributeValue::Flag(flag)),
+        serde_json::Value::Number(number) => {
+            let whole = number.as_i64().and_then(|whole| i32::try_from(whole).ok());
+            let decimal = || number.as_f64().filter(|decimal| decimal.is_finite()).map(AttributeValue::Decimal);
+            whole.map(AttributeValue::Integer).or_else(decimal).ok_or_else(|| "a number out of range".to_owned())
+        }
+        _ => Err("an attribute is a text, a number or a boolean".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(body: &str) -> u16 {
+        let dollars = Currency::of_code("USD").expect("a known code");
+        let catalogue = [("book", 1_999)].map(|(item, price)| {
+            (Item::parse(item).expect("a fine name"), MinorUnits::new(price).expect("a fine price"))
+        });
+        parse(body.as_bytes(), dollars, &catalogue.into()).map_or_else(|problem| problem.status().as_u16(), |_| 200)
+    }
+
+    #[test]
+    fn only_a_cart_is_taken_for_one() {
+        let check = |body: &str, expected: u16| {
+            assert_eq!(status(body), expected, "{}", body.chars().take(200).collect::<String>());
+        };
+        check(r#"{"item":"a","quantity":1,"price":9.99}"#, 200);
+        check(r#"{"item":"a","quantity":1.0,"price":9.990}"#, 200);
+        check(r#"{"lines":[{"item":"a","quantity":1,"price":1},{"item":"a","quantity":2,"price":1}]}"#, 200);
+        check(r#"{"item":"a","quantity":1,"price":1,"attributes":{"coupon":"X","n":1,"d":0.5,"f":true}}"#, 200);
+        check(r#"{"item":"book","quantity":1,"price":19.99}"#, 200);
+
+        for malformed in ["", "{", "nope", "{\"item\":\"a\",\"quantity\":NaN,\"price\":1}", "{} x", "\u{feff}{}"] {
+            check(malformed, 400);
+        }
+        check(r#"{"item":"a","item":"b","quantity":1,"price":1}"#, 400);
+        check(r#"{"item":"a","quantity":1,"price":1,"attributes":{"x":1,"x":2}}"#, 400);
+        check(r#"{"item":"\ud800","quantity":1,"price":1}"#, 400);
+        check(&format!(r#"{{"item":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000)), 400);
+
+        check(r#"{"item":3} x"#, 400);
+        check("[]", 422);
+        check("3", 422);
+        check(r#"{"item":"a","quantity":1}"#, 422);
+        check(r#"{"item":null,"quantity":1,"price":1}"#, 422);
+        check(r#"{"item":"a","quantity":1,"price":1,"lines":[]}"#, 422);
+        check(r#"{"item":"a","quantity":1,"price":1,"colour":"red"}"#, 422);
+        for quantity in ["0", "-1", "1.5", "9223372036854775808", "10001", "\"1\"", "null", "true", "1e400"] {
+            check(&format!(r#"{{"item":"a","quantity":{quantity},"price":1}}"#), 422);
+        }
+        for price in ["9.999", "-1", "1e400", "\"1\"", "null", "[]"] {
+            check(&format!(r#"{{"item":"a","quantity":1,"price":{price}}}"#), 422);
+        }
+        for item in ["", &"x".repeat(65), "a\\u0000b", "a\\nb"] {
+            check(&format!(r#"{{"item":"{item}","quantity":1,"price":1}}"#), 422);
+        }
+        let lines = vec![r#"{"item":"a","quantity":1,"price":1}"#; 101].join(",");
+        check(&format!(r#"{{"lines":[{lines}]}}"#), 422);
+        check(r#"{"lines":[]}"#, 422);
+        check(r#"{"item":"book","quantity":1,"price":19.98}"#, 422);
+        check(r#"{"item":"a","quantity":1,"price":1,"attributes":{"x":[1]}}"#, 422);
+        check(r#"{"item":"a","quantity":10000,"price":90071992547409.91}"#, 422);
+    }
+}

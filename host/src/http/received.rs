@@ -1,0 +1,20 @@
+//! What a handler gets of a request.
+
+use std::sync::Arc;
+
+use hyper::{HeaderMap, body::Incoming};
+use opentelemetry::trace::SpanContext;
+
+use crate::{plugin::Snapshot, telemetry::propagation::Baggage};
+
+/// A request that has its route and its span.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// The SERVER span, below which the handler's belong.
+    pub(super) parent: SpanContext,
+    /// The plugins that this request uses, all of it, whatever is swapped meanwhile.
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) baggage: Baggage,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Incoming,
+}
