@@ -1,0 +1,16 @@
+//! Deducts, then panics: 502 `trap`, the order FAILED, the stock back, and the panic's message in the log.
+
+#![expect(clippy::panic, reason = "to panic is what it is for")]
+
+use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, deduct};
+
+struct Trap;
+
+till_sdk::checkout_plugin!(Trap);
+
+impl Checkout for Trap {
+    fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {
+        deduct(call, &order.stock_lines())?;
+        panic!("no receipt for order {}", order.id);
+    }
+}

@@ -1,0 +1,13 @@
+//! Answers levels that it made up, and takes nothing: 502 `bad_output`, the order FAILED, the stock untouched.
+
+use till_sdk::{Inventory, InventoryError, Span, StockLevel, StockLine};
+
+struct WithoutTake;
+
+till_sdk::inventory_plugin!(WithoutTake);
+
+impl Inventory for WithoutTake {
+    fn deduct(_: &Span, lines: Vec<StockLine>) -> Result<Vec<StockLevel>, InventoryError> {
+        Ok(lines.into_iter().map(|line| StockLevel { item: line.item, remaining: 1_000 }).collect())
+    }
+}

@@ -1,0 +1,92 @@
+//! `GET /metrics`: the seed's counters with the right figures, and no label that a client could make grow.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::support::Host;
+
+/// Returns every series with its value, by its text.
+fn series(host: &Host) -> BTreeMap<String, f64> {
+    let answer = host.shop.get("/metrics");
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.header("content-type").starts_with("text/plain; version=0.0.4"),
+        "{}",
+        answer.header("content-type")
+    );
+    let text = answer.text();
+    let samples = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let sample = |line: &str| {
+        let (series, value) = line.rsplit_once(' ').expect("a sample");
+        (series.to_owned(), value.parse().expect("a number"))
+    };
+    samples.map(sample).collect()
+}
+
+#[test]
+fn the_seeds_counters_count() {
+    let host = Host::start();
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    assert_eq!(host.shop.buy("headphones", 2).status, 200);
+    assert_eq!(host.shop.buy("headphones", 500).status, 400);
+    assert_eq!(host.shop.buy("unheard-of", 1).status, 400);
+    let two = json!({ "lines": [
+        { "item": "headphones", "quantity": 1, "price": 0.5 },
+        { "item": "laptop", "quantity": 1, "price": 1000 },
+    ] });
+    assert_eq!(host.shop.post("/checkout", &two).status, 200);
+    assert_eq!(host.shop.buy("", 1).status, 422, "no checkout: it never became an order");
+
+    let series = series(&host);
+    let orders: BTreeMap<&str, f64> = series
+        .iter()
+        .filter(|(name, _)| name.starts_with("order_"))
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    let expected = [
+        (r#"order_checkout_errors_total{item="headphones",reason="insufficient_stock"}"#, 1.0),
+        (r#"order_checkout_errors_total{item="other",reason="insufficient_stock"}"#, 1.0),
+        (r#"order_checkouts_total{item="headphones"}"#, 3.0),
+        (r#"order_checkouts_total{item="multiple"}"#, 1.0),
+        (r#"order_checkouts_total{item="other"}"#, 1.0),
+        (r#"order_revenue_USD_total{item="headphones"}"#, 299.97),
+        (r#"order_revenue_USD_total{item="multiple"}"#, 1000.5),
+    ];
+    assert_eq!(orders.keys().copied().collect::<Vec<_>>(), expected.map(|(name, _)| name));
+    for (name, value) in expected {
+        assert!((orders[name] - value).abs() < 1e-9, "{name} {}", orders[name]);
+    }
+    let sum = |prefix: &str, label: &str| -> f64 {
+        series.iter().filter(|(name, _)| name.starts_with(prefix) && name.contains(label)).map(|(_, value)| value).sum()
+    };
+    assert!((sum("http_server_request_duration_seconds_count", "http_route=\"/checkout\"") - 6.0).abs() < 1e-9);
+    assert!((sum("plugin_call_duration_seconds_count", "kind=\"inventory\"") - 5.0).abs() < 1e-9);
+    assert!((sum("plugin_call_duration_seconds_count", "outcome=\"insufficient_stock\"") - 4.0).abs() < 1e-9);
+    assert!((sum("plugin_info", "") - 2.0).abs() < 1e-9);
+    let seconds: Vec<&str> = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
+        .iter()
+        .map(|bound| if series.keys().any(|name| name.contains(&format!("le=\"{bound}\""))) { "" } else { "missing" })
+        .collect();
+    assert!(seconds.iter().all(|missing| missing.is_empty()), "{seconds:?}");
+    host.stop();
+}
+
+#[test]
+fn what_clients_make_up_makes_no_series() {
+    let host = Host::start();
+    let ask = |number: u32| {
+        let item = format!("item-{number}");
+        assert_eq!(host.shop.buy(&item, 1).status, 400);
+        assert_eq!(host.shop.get(&format!("/nowhere/{number}")).status, 404);
+        assert_eq!(host.shop.get(&format!("/inventory/{item}")).status, 404);
+        assert_eq!(host.shop.get(&format!("/orders/{item}")).status, 404);
+    };
+    ask(0);
+    series(&host);
+    let before: Vec<String> = series(&host).into_keys().collect();
+    (1..=1_000).for_each(ask);
+    let after: Vec<String> = series(&host).into_keys().collect();
+    assert_eq!(before, after);
+    host.stop();
+}

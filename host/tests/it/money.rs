@@ -1,0 +1,104 @@
+//! Amounts: exact to the last minor unit, whoever reckons.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Host, Plan, built_in_and};
+
+fn with_discounts() -> Plan {
+    Host::plan().plugins(built_in_and("checkout_discount"))
+}
+
+/// Returns what follows the reference in an answer, as text: a parsed number would hide how it was written.
+fn after_reference(answer: &Answer) -> String {
+    let reference = answer.reference();
+    let text = answer.text();
+    text.split_once(&format!("\"{reference}\",")).expect("a reference").1.to_owned()
+}
+
+#[test]
+fn a_receipts_adjustments_are_exact() {
+    let host = with_discounts().start();
+    let check = |order: &Value, expected: &str| {
+        assert_eq!(
+            after_reference(&host.shop.post("/checkout", order)),
+            format!("\"status\":\"COMPLETED\",{expected}")
+        );
+    };
+    // 10 % of 299.97 is 29.997, cut to 29.99; 299.97 + 1299.00 - 29.99 + 4.99 = 1573.97; a sixth of that is tax.
+    let order = json!({
+        "lines": [
+            { "item": "headphones", "quantity": 3, "price": 99.99 },
+            { "item": "laptop", "quantity": 1, "price": 1299 },
+        ],
+        "attributes": { "express": true },
+    });
+    check(
+        &order,
+        r#""lines":[{"item":"headphones","quantity":3,"price":99.99},{"item":"laptop","quantity":1,"price":1299.00}],"adjustments":[{"effect":"subtract","category":"discount","label":"10 % off 3 or more","amount":29.99,"line":0},{"effect":"add","category":"shipping","label":"express","amount":4.99},{"effect":"included","category":"tax","label":"20 % tax","amount":262.32}],"total_price":1573.97}"#,
+    );
+    // What no float holds: a tenth, added three times; a price in its longest form.
+    check(
+        &json!({ "lines": [{ "item": "headphones", "quantity": 3, "price": 0.1 }] }),
+        r#""lines":[{"item":"headphones","quantity":3,"price":0.10}],"adjustments":[{"effect":"subtract","category":"discount","label":"10 % off 3 or more","amount":0.03,"line":0},{"effect":"included","category":"tax","label":"20 % tax","amount":0.04}],"total_price":0.27}"#,
+    );
+    // The seed's form says the total, which is after adjustments.
+    check(
+        &json!({ "item": "headphones", "quantity": 10, "price": 1.5 }),
+        r#""item":"headphones","total_price":13.50}"#,
+    );
+    host.stop();
+}
+
+#[test]
+fn a_rejection_carries_the_plugins_own_code() {
+    let host = with_discounts().start();
+    let order = json!({ "lines": [{ "item": "headphones", "quantity": 1, "price": 1 }],
+                        "attributes": { "reject": "not to this address" } });
+    let answer = host.shop.post("/checkout", &order);
+    assert_eq!((answer.status, &*answer.code()), (422, "rejected"));
+    let problem = answer.json();
+    assert_eq!((&problem["rejection"], &problem["detail"]), (&"blocked".into(), &"not to this address".into()));
+    assert_eq!(host.on_hand("headphones"), 200);
+    host.stop();
+}
+
+#[test]
+fn the_shop_bounds_what_a_plugin_gives_away() {
+    let order = json!({ "item": "headphones", "quantity": 3, "price": 100 });
+    for (percent, status) in [(10, 200), (9, 502)] {
+        let plan = with_discounts().set(format!("checkout.discount_max_percent={percent}"));
+        let plan = if status == 200 { plan } else { plan.warns("checkout.discount_max_percent") };
+        let host = plan.start();
+        let answer = host.shop.post("/checkout", &order);
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(host.on_hand("headphones"), if status == 200 { 197 } else { 200 });
+        host.stop();
+    }
+}
+
+#[test]
+fn a_currency_has_its_own_decimals() {
+    for (currency, price, total, refused) in
+        [("JPY", "100", "300", "100.5"), ("KWD", "0.125", "0.375", "0.1255"), ("USD", "99.990", "299.97", "99.999")]
+    {
+        let host = Host::plan().set(format!("shop.currency={currency}")).start();
+        let body = |price: &str| format!(r#"{{"item":"headphones","quantity":3,"price":{price}}}"#);
+        let send = |price: &str| {
+            let headers = [("content-type", "application/json")];
+            host.shop.send("POST", "/checkout", &headers, Some(body(price).as_bytes())).expect("an answer")
+        };
+        assert!(send(price).text().ends_with(&format!("\"total_price\":{total}}}")), "{}", send(price).text());
+        assert_eq!(send(refused).status, 422, "{currency} {refused}");
+        host.stop();
+    }
+}
+
+#[test]
+fn the_catalogues_price_is_the_only_one() {
+    let host = Host::plan().set("prices.headphones=99.99").start();
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    let cheap = host.shop.post("/checkout", &json!({ "item": "headphones", "quantity": 1, "price": 0.01 }));
+    assert_eq!((cheap.status, &*cheap.code()), (422, "unacceptable"));
+    assert_eq!(host.orders().len(), 1);
+    host.stop();
+}

@@ -1,0 +1,286 @@
+//! The shop's routes: what they answer to what they are asked.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Host, golden, http::order_of};
+
+/// Method, path, headers, body; status and code of the answer.
+type Row<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, Option<Vec<u8>>, u16, &'a str);
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[test]
+fn a_checkout_answers_as_the_seed_did() {
+    let host = Host::start();
+    let answer = host.shop.buy("headphones", 2);
+    let reference = answer.reference();
+    let expected = format!(
+        r#"{{"order_id":1,"reference":"{reference}","status":"COMPLETED","item":"headphones","total_price":199.98}}"#
+    );
+    assert_eq!((answer.status, answer.text()), (200, expected));
+    assert_eq!(answer.header("content-type"), "application/json");
+    let plugins: Vec<&str> = answer.header("till-plugins").split(", ").collect();
+    let [checkout, inventory] = plugins.as_slice() else { panic!("{plugins:?}") };
+    for (plugin, name) in [(checkout, "checkout/checkout@"), (inventory, "inventory/inventory@")] {
+        let (version, digest) =
+            plugin.strip_prefix(name).and_then(|rest| rest.split_once('+')).expect("name@version+digest");
+        assert!(!version.is_empty() && digest.len() == 12, "{plugin}");
+    }
+    assert_eq!(host.on_hand("headphones"), 198);
+    host.stop();
+}
+
+#[test]
+fn an_order_is_found_by_its_reference_alone() {
+    let host = Host::start();
+    let order = json!({ "lines": [
+        { "item": "headphones", "quantity": 2, "price": 99.99 },
+        { "item": "laptop", "quantity": 1, "price": 1299 },
+    ] });
+    let reference = host.shop.post("/checkout", &order).reference();
+    let found = host.shop.get(&format!("/orders/{reference}"));
+    golden::check("order.json", &steady(&found, &reference));
+    assert_eq!(host.admin.get("/orders/1").json(), found.json());
+    assert_eq!(host.admin.get(&format!("/orders/{reference}")).json(), found.json());
+    for unknown in ["1", "01a20544-6ed6-72e0-9bde-69a6ceae3624", "%00", &"x".repeat(256)] {
+        assert_eq!(host.shop.get(&format!("/orders/{unknown}")).status, 404, "{unknown}");
+    }
+    host.stop();
+}
+
+/// Returns an order's JSON with its passing values named.
+fn steady(answer: &Answer, reference: &str) -> String {
+    let order = answer.json();
+    // As it was sent: a parsed number would hide how it was written.
+    let mut text = answer.text().replace(reference, "<reference>");
+    for member in ["trace_id", "plugins", "placed_at_ms", "ended_at_ms"] {
+        text = text.replace(&order[member].to_string(), &format!("<{member}>"));
+    }
+    text
+}
+
+#[test]
+fn problems_say_what_was_wrong() {
+    let host = Host::start();
+    let oversold = host.shop.buy("headphones", 201);
+    let mut problem = oversold.json();
+    assert_eq!(problem["trace_id"].as_str(), Some(&*oversold.trace_id()));
+    problem["trace_id"] = "<trace_id>".into();
+    golden::check("insufficient_stock.json", &serde_json::to_string_pretty(&problem).expect("JSON"));
+
+    let text = |body: &str| body.as_bytes().to_vec();
+    let order = text(r#"{"item":"headphones","quantity":1,"price":1}"#);
+    let long = format!("/inventory/{}", "x".repeat(3_000));
+    let rows: Vec<Row<'_>> = vec![
+        ("GET", "/nowhere", vec![], None, 404, "not_found"),
+        ("GET", &long, vec![], None, 414, "uri_too_long"),
+        ("POST", "/checkout", vec![JSON], Some(text("{")), 400, "malformed"),
+        ("POST", "/checkout", vec![JSON], Some(text("{\"item\":\"a\",\"item\":\"b\"}")), 400, "malformed"),
+        ("POST", "/checkout", vec![JSON], Some(text("{\"item\":\"headphones\"}")), 422, "unacceptable"),
+        (
+            "POST",
+            "/checkout",
+            vec![JSON],
+            Some(text(r#"{"item":"headphones","quantity":0,"price":1}"#)),
+            422,
+            "unacceptable",
+        ),
+        (
+            "POST",
+            "/checkout",
+            vec![JSON],
+            Some(text(r#"{"item":"headphones","quantity":-1,"price":1}"#)),
+            422,
+            "unacceptable",
+        ),
+        ("POST", "/checkout", vec![JSON], Some(text(r#"{"item":"a\nb","quantity":1,"price":1}"#)), 422, "unacceptable"),
+        ("POST", "/checkout", vec![], Some(order.clone()), 415, "unsupported_media_type"),
+        ("POST", "/checkout", vec![("content-type", "text/plain")], Some(order.clone()), 415, "unsupported_media_type"),
+        (
+            "POST",
+            "/checkout",
+            vec![JSON, ("content-encoding", "gzip")],
+            Some(order.clone()),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "POST",
+            "/inventory/deduct",
+            vec![JSON, ("idempotency-key", "")],
+            Some(text(r#"{"item":"a","quantity":1}"#)),
+            400,
+            "malformed",
+        ),
+        ("GET", "/inventory/nothing", vec![], None, 404, "not_found"),
+    ];
+    for (method, path, headers, body, status, code) in rows {
+        let answer = host.shop.send(method, path, &headers, body.as_deref()).expect("an answer");
+        assert_eq!((answer.status, &*answer.code()), (status, code), "{method} {path} {headers:?}: {}", answer.text());
+        assert_eq!(answer.json()["trace_id"].as_str(), Some(&*answer.trace_id()), "{method} {path}");
+    }
+    for (method, path, allow) in [
+        ("GET", "/checkout", "POST"),
+        ("DELETE", "/checkout", "POST"),
+        ("GET", "/inventory/deduct", "POST"),
+        ("PUT", "/inventory", "GET, HEAD"),
+        ("DELETE", "/metrics", "GET, HEAD"),
+    ] {
+        let answer = host.shop.send(method, path, &[], None).expect("an answer");
+        assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
+    }
+    let head = host.shop.send("HEAD", "/inventory", &[], None).expect("an answer");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    // One order: the one that asked for too much.
+    assert_eq!(host.orders().len(), 1);
+    assert_eq!(host.on_hand("headphones"), 200);
+    host.stop();
+}
+
+#[test]
+fn a_body_is_refused_by_its_announced_length() {
+    let host = Host::start();
+    let mut stream = TcpStream::connect(&host.shop.address).expect("the host listens");
+    write!(
+        stream,
+        "POST /checkout HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 65537\r\n\r\n",
+        host.shop.address
+    )
+    .expect("the host reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the host answers");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    host.stop();
+}
+
+#[test]
+fn a_deduct_is_taken_once_and_given_back_once() {
+    let host = Host::start();
+    let deduct = |key: &str, body: &Value| host.shop.post_with("/inventory/deduct", &[("idempotency-key", key)], body);
+    let release = |key: &str| {
+        let answer = host.shop.post("/inventory/release", &json!({ "reference": key }));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["outcome"].as_str().expect("an outcome").to_owned()
+    };
+    let two = json!({ "item": "headphones", "quantity": 2 });
+    assert_eq!(deduct("first", &two).text(), r#"{"status":"SUCCESS","remaining_stock":198}"#);
+    let again = deduct("first", &two);
+    assert_eq!((again.status, &*again.code()), (409, "reference_used"));
+    assert_eq!(host.on_hand("headphones"), 198);
+
+    let lines = json!({ "lines": [{ "item": "headphones", "quantity": 1 }, { "item": "laptop", "quantity": 3 }] });
+    let levels =
+        r#"{"status":"SUCCESS","levels":[{"item":"headphones","remaining":197},{"item":"laptop","remaining":47}]}"#;
+    assert_eq!(deduct("second", &lines).text(), levels);
+    // All lines or none.
+    let too_many = json!({ "lines": [{ "item": "headphones", "quantity": 1 }, { "item": "laptop", "quantity": 48 }] });
+    let short = deduct("third", &too_many);
+    assert_eq!((short.status, &*short.code()), (400, "insufficient_stock"));
+    assert_eq!((host.on_hand("headphones"), host.on_hand("laptop")), (197, 47));
+
+    assert_eq!(
+        (release("first"), release("first"), release("first")),
+        ("returned".into(), "released_before".into(), "released_before".into())
+    );
+    assert_eq!(host.on_hand("headphones"), 199);
+    // A release that overtakes its deduct: the late one must not take.
+    assert_eq!((release("late"), release("late")), ("nothing_taken".into(), "released_before".into()));
+    let late = deduct("late", &two);
+    assert_eq!((late.status, &*late.code()), (409, "reference_used"));
+    // An order's own stock isn't for others to give back.
+    let reference = host.shop.buy("headphones", 1).reference();
+    let foreign = host.shop.post("/inventory/release", &json!({ "reference": reference }));
+    assert_eq!(foreign.status, 409, "{}", foreign.text());
+    assert_eq!(host.on_hand("headphones"), 198);
+    // Without a key it is final.
+    assert_eq!(host.shop.post("/inventory/deduct", &two).status, 200);
+    let listed = host.shop.get("/inventory").json();
+    let expected = json!({ "items": [
+        { "item": "headphones", "on_hand": 196 }, { "item": "laptop", "on_hand": 47 }, { "item": "smartphone", "on_hand": 100 },
+    ] });
+    assert_eq!(listed, expected);
+    host.stop();
+}
+
+#[test]
+fn the_inventory_is_closed_to_strangers() {
+    let two = json!({ "item": "headphones", "quantity": 2 });
+    let everyone = Host::plan().listen("0.0.0.0:0");
+    let host = everyone.start();
+    for answer in [host.shop.post("/inventory/deduct", &two), host.shop.get("/inventory")] {
+        assert_eq!((answer.status, &*answer.code()), (403, "forbidden"));
+    }
+    assert_eq!(host.shop.buy("headphones", 1).status, 200, "the shop itself is open");
+    host.stop();
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let token_file = folder.path().join("token");
+    std::fs::write(&token_file, "0123456789abcdef0123456789abcdef\n").expect("the token is written");
+    let with_token = format!("server.inventory_token_file={}", token_file.display());
+    let host = Host::plan().listen("0.0.0.0:0").set(&with_token).start();
+    let deduct = |token: &str| host.shop.post_with("/inventory/deduct", &[("authorization", token)], &two);
+    let refused = deduct("Bearer 0123456789abcdef0123456789abcdee");
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, "Bearer"));
+    assert_eq!(host.shop.post("/inventory/deduct", &two).status, 401);
+    assert_eq!(deduct("Bearer 0123456789abcdef0123456789abcdef").status, 200);
+    // Another till with the same token may.
+    let url = format!("http://{}", host.shop.address);
+    let orders = Host::plan().env("INVENTORY_URL", url).set(&with_token).start();
+    assert_eq!(orders.shop.buy("headphones", 1).status, 200);
+    orders.stop();
+    host.stop();
+
+    let host = Host::plan().listen("0.0.0.0:0").set("server.inventory_open=on").start();
+    assert_eq!(host.shop.post("/inventory/deduct", &two).status, 200);
+    host.stop();
+}
+
+#[test]
+fn the_admin_listener_is_for_this_machine() {
+    let host = Host::start();
+    let rebound = host.admin.send("GET", "/orders", &[("host", "shop.example:8001")], None).expect("an answer");
+    assert_eq!(rebound.status, 403, "a page that rebinds its name to 127.0.0.1 reads nothing");
+    for (method, path, allow) in [("POST", "/orders", "GET"), ("GET", "/stock/headphones", "POST")] {
+        let answer = host.admin.send(method, path, &[], None).expect("an answer");
+        assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
+    }
+    assert_eq!(host.admin.get("/orders?colour=red").status, 422);
+    for (path, members) in [("/", "links"), ("/plugins", "plugins"), ("/stock", "items"), ("/orders", "orders")] {
+        let answer = host.admin.get(path);
+        assert!(answer.status == 200 && !answer.json()[members].is_null(), "{path}: {}", answer.text());
+    }
+    host.stop();
+
+    let open = Host::plan().command().args(["--admin", "0.0.0.0:0"]).output();
+    let open = open.expect("till starts");
+    assert_ne!(open.status.code(), Some(0), "{}", String::from_utf8_lossy(&open.stderr));
+}
+
+#[test]
+fn http2_works_with_prior_knowledge() {
+    use http_body_util::{BodyExt, Full};
+    use hyper::{Request, Version, body::Bytes};
+    use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+
+    let host = Host::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (version, status, body) = runtime.block_on(async {
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        let request = Request::post(format!("http://{}/checkout", host.shop.address))
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(order_of("headphones", 1).to_string())))
+            .expect("a request");
+        let answer = client.request(request).await.expect("an answer");
+        let (parts, body) = answer.into_parts();
+        (parts.version, parts.status, body.collect().await.expect("a body").to_bytes())
+    });
+    assert_eq!((version, status.as_u16()), (Version::HTTP_2, 200), "{body:?}");
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(body["status"], "COMPLETED");
+    host.stop();
+}

@@ -1,0 +1,56 @@
+//! The fixture guests of `tests/guests`, as plugin files and folders.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use tempfile::TempDir;
+
+use super::host::till;
+
+/// A folder with a checkout and an inventory plugin.
+#[derive(Debug)]
+pub(crate) struct PluginFolder(TempDir);
+
+impl PluginFolder {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Returns the guest's file, which is built first if need be.
+pub(crate) fn file(guest: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let path = BUILT.get_or_init(build).join(guest).with_extension("wasm");
+    assert!(path.is_file(), "there is no guest {guest}");
+    path
+}
+
+/// Returns a folder with this guest, named `checkout_…` or `inventory_…`, and the built-in plugin of the other kind.
+pub(crate) fn built_in_and(guest: &str) -> PluginFolder {
+    let other = if guest.starts_with("inventory") { "checkout" } else { "inventory" };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::copy(file(guest), folder.path().join(format!("{guest}.wasm"))).expect("the guest is copied");
+    let exported = till().args(["plugin", "export", other]).arg(folder.path().join("built_in.wasm")).status();
+    assert!(exported.expect("till starts").success());
+    PluginFolder(folder)
+}
+
+/// Builds all guests, as `host/build.rs` builds the built-in plugins, and returns where they are.
+fn build() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--locked", "--package", "till-test-guests", "--examples"]);
+    cargo.args(["--target", "wasm32-wasip2", "--profile", "plugin", "--target-dir"]).arg(&target);
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.contains("RUSTFLAGS") || name.contains("RUSTC_") || name.starts_with("CARGO_PROFILE_") {
+            cargo.env_remove(&variable);
+        }
+    }
+    assert!(cargo.status().expect("cargo runs").success(), "the guests don't build");
+    target.join("wasm32-wasip2/plugin/examples")
+}

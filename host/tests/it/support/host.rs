@@ -1,0 +1,345 @@
+//! A `till` process of a test's own.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex, OnceLock, mpsc},
+    thread::JoinHandle,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Client, PATIENCE, PluginFolder, Protocol, Receiver, eventually};
+
+/// What of a test runner's environment would reach into a host.
+const FOREIGN: [&str; 3] = ["OTEL_", "TILL_", "INVENTORY_URL"];
+
+/// Returns the program under test. It is held open from its first use: a build meanwhile puts another file under its
+/// name, which must not change it under the tests.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<(File, PathBuf)> = OnceLock::new();
+    let (_, path) = PROGRAM.get_or_init(|| {
+        let file = File::open(env!("CARGO_BIN_EXE_till")).expect("cargo has built till");
+        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        (file, path.into())
+    });
+    path
+}
+
+/// Returns `till` as a command, with nothing of the test runner's environment that would change what it does.
+pub(crate) fn till() -> Command {
+    let mut command = Command::new(program());
+    for (variable, _) in std::env::vars_os() {
+        if FOREIGN.iter().any(|foreign| variable.to_string_lossy().starts_with(foreign)) {
+            command.env_remove(&variable);
+        }
+    }
+    command
+}
+
+/// Returns what `till` with these arguments says, and how it ends.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    till().args(arguments).current_dir(folder.path()).output().expect("till starts")
+}
+
+/// A host to be started.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    folder: Arc<TempDir>,
+    plugins: Option<PluginFolder>,
+    settings: Vec<String>,
+    environment: Vec<(String, String)>,
+    warnings: Vec<String>,
+    listen: &'static str,
+}
+
+impl Plan {
+    /// Overrides a setting, `section.key=value`.
+    pub(crate) fn set(mut self, setting: impl Into<String>) -> Self {
+        self.settings.push(setting.into());
+        self
+    }
+
+    pub(crate) fn env(mut self, variable: &str, value: impl Into<String>) -> Self {
+        self.environment.push((variable.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn listen(mut self, address: &'static str) -> Self {
+        self.listen = address;
+        self
+    }
+
+    pub(crate) fn plugins(mut self, plugins: PluginFolder) -> Self {
+        self.plugins = Some(plugins);
+        self
+    }
+
+    /// Uses the data of an earlier host.
+    pub(crate) fn folder(mut self, folder: &Arc<TempDir>) -> Self {
+        self.folder = Arc::clone(folder);
+        self
+    }
+
+    /// Announces a warning or error: a log line with this in it is no failure, its absence is one.
+    pub(crate) fn warns(mut self, message: &str) -> Self {
+        self.warnings.push(message.to_owned());
+        self
+    }
+
+    /// Sends traces to the receiver, as the service of that name.
+    pub(crate) fn traced(self, receiver: &Receiver, protocol: Protocol, service: &str) -> Self {
+        self.env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint(protocol))
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+            .env("OTEL_SERVICE_NAME", service)
+            .env("OTEL_BSP_SCHEDULE_DELAY", "100")
+    }
+
+    /// Returns the command of this plan, to be run by who wants to see it fail.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = till();
+        command.current_dir(self.folder.path()).args(["serve", "--listen", self.listen, "--admin", "127.0.0.1:0"]);
+        command.arg("--data").arg(self.folder.path().join("data"));
+        if let Some(plugins) = &self.plugins {
+            command.arg("--plugins").arg(plugins.path());
+        }
+        // A second of CPU, for the machine may be busy: its ticks go on while a guest waits for a core.
+        command.args(["--set", "limits.guest_cpu_ms=1000"]);
+        for setting in &self.settings {
+            command.arg("--set").arg(setting);
+        }
+        command.envs(self.environment.iter().map(|(variable, value)| (variable, value)));
+        command
+    }
+
+    /// Starts it and waits until it serves.
+    pub(crate) fn start(self) -> Host {
+        let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("till starts");
+        let log = Log::collect(child.stderr.take().expect("stderr is piped"));
+        let (addresses, told) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        std::thread::spawn(move || {
+            // To the end, or the host would meet a closed pipe.
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Some((name, address)) = line.trim().split_once(" http://") {
+                    _ = addresses.send((name.trim().to_owned(), address.trim().to_owned()));
+                }
+            }
+        });
+        let address = |wanted: &str| match told.recv_timeout(PATIENCE) {
+            Ok((name, address)) if name == wanted => address,
+            other => panic!("till names no {wanted} address: {other:?}\n{}", log.text()),
+        };
+        let (shop, admin) = (address("shop"), address("admin"));
+        let reachable = |address: &str| address.replace("0.0.0.0", "127.0.0.1");
+        Host {
+            shop: Client::new(&reachable(&shop)),
+            admin: Client::new(&reachable(&admin)),
+            folder: self.folder,
+            _plugins: self.plugins,
+            warnings: self.warnings,
+            process: Process { child, log },
+            watched: true,
+        }
+    }
+}
+
+/// A till that serves. Stopped, and checked, at its end.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) shop: Client,
+    pub(crate) admin: Client,
+    /// Its working folder; its data is in `data`.
+    pub(crate) folder: Arc<TempDir>,
+    _plugins: Option<PluginFolder>,
+    warnings: Vec<String>,
+    process: Process,
+    watched: bool,
+}
+
+/// The process; killed if it outlives its test.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    log: Log,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// What is left of a host.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) status: ExitStatus,
+    /// Its log, one JSON object a line.
+    pub(crate) log: Vec<Value>,
+    pub(crate) folder: Arc<TempDir>,
+}
+
+impl Host {
+    /// Plans a host with the demo's stock, faults off: they are for the tests that are about them.
+    pub(crate) fn plan() -> Plan {
+        Self::plan_demo().set("inventory.faults=off")
+    }
+
+    /// Plans a host as it is without any settings: the demo's stock, and its faults.
+    pub(crate) fn plan_demo() -> Plan {
+        Plan {
+            folder: Arc::new(tempfile::tempdir().expect("a temporary folder")),
+            plugins: None,
+            settings: Vec::new(),
+            environment: Vec::new(),
+            warnings: Vec::new(),
+            listen: "127.0.0.1:0",
+        }
+    }
+
+    pub(crate) fn start() -> Self {
+        Self::plan().start()
+    }
+
+    /// Returns the log so far.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        self.process.log.lines()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.process.child);
+        kill_process(id, signal).expect("the host runs");
+    }
+
+    /// Waits for its end and returns that, unchecked.
+    pub(crate) fn wait(mut self) -> Stopped {
+        self.watched = false;
+        let status = eventually("the host's end", || self.process.child.try_wait().expect("a child of ours"));
+        Stopped { status, log: self.process.log.read_to_end(), folder: Arc::clone(&self.folder) }
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn kill(self) -> Stopped {
+        self.signal(Signal::KILL);
+        self.wait()
+    }
+
+    /// Stops it in order and checks what it leaves.
+    pub(crate) fn stop(mut self) -> Stopped {
+        self.signal(Signal::TERM);
+        let warnings = std::mem::take(&mut self.warnings);
+        let stopped = self.wait();
+        assert!(stopped.status.success(), "{}\n{:#?}", stopped.status, stopped.log);
+        stopped.check_log(&warnings);
+        stopped.check_store();
+        stopped
+    }
+
+    /// Returns what is on hand of the item.
+    pub(crate) fn on_hand(&self, item: &str) -> u64 {
+        let stock = self.admin.get("/stock");
+        assert_eq!(stock.status, 200, "{}", stock.text());
+        let items = stock.json()["items"].as_array().expect("a list").clone();
+        let level = items.iter().find(|level| level["item"] == item);
+        level.unwrap_or_else(|| panic!("no {item} in {items:?}"))["on_hand"].as_u64().expect("a number")
+    }
+
+    /// Returns all orders, as the admin listener shows them.
+    pub(crate) fn orders(&self) -> Vec<Value> {
+        let page = self.admin.get("/orders?limit=1000");
+        assert_eq!(page.status, 200, "{}", page.text());
+        page.json()["orders"].as_array().expect("a list").clone()
+    }
+
+    /// Waits until so many orders have no end yet.
+    pub(crate) fn wait_for_unresolved(&self, orders: usize) {
+        eventually("orders under way", || {
+            let page = self.admin.get("/orders?unresolved=true&limit=1000").json();
+            (page["orders"].as_array().expect("a list").len() == orders).then_some(())
+        });
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the host's log:\n{}", self.process.log.text());
+        } else {
+            assert!(!self.watched, "end a host with stop(), kill() or wait(): its log and ledger are to be checked");
+        }
+    }
+}
+
+impl Stopped {
+    /// Returns the guests' log lines.
+    pub(crate) fn guest_lines(&self) -> Vec<&Value> {
+        self.log.iter().filter(|line| line["target"] == "guest").collect()
+    }
+
+    fn check_log(&self, announced: &[String]) {
+        let warned: Vec<&Value> =
+            self.log.iter().filter(|line| !matches!(line["level"].as_str(), Some("INFO" | "DEBUG"))).collect();
+        let is = |line: &Value, announced: &str| line.to_string().contains(announced);
+        for line in &warned {
+            assert!(announced.iter().any(|announced| is(line, announced)), "unexpected in the log: {line}");
+        }
+        for announced in announced {
+            assert!(warned.iter().any(|line| is(line, announced)), "not in the log: {announced}");
+        }
+    }
+
+    /// Checks that each piece of stock is accounted for.
+    pub(crate) fn check_store(&self) {
+        let file = self.folder.path().join("data").join("till.db");
+        let store = rusqlite::Connection::open(file).expect("the store opens");
+        let count = |query: &str| store.query_row(query, [], |row| row.get::<_, i64>(0)).expect("a query");
+        let unbalanced = "SELECT count(*) FROM stock WHERE on_hand <> opening +
+             (SELECT coalesce(sum(delta), 0) FROM stock_movements AS m WHERE m.item = stock.item)";
+        assert_eq!(count(unbalanced), 0, "opening + movements = on hand, for every item");
+        assert_eq!(count("SELECT count(*) FROM reservations WHERE state = 'held'"), 0, "nothing is held for nobody");
+        assert_eq!(count("SELECT count(*) FROM orders WHERE status = 'PENDING'"), 0, "every order has an end");
+    }
+}
+
+/// What a host writes to stderr, line by line.
+#[derive(Debug)]
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    fn collect(stderr: impl Read + Send + 'static) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&lines);
+        let reading = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                into.lock().expect("no writer panics").push(line);
+            }
+        });
+        Self { lines, reading: Some(reading) }
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let lines = self.lines.lock().expect("no writer panics");
+        let parsed = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON line: {line}"));
+        lines.iter().map(parsed).collect()
+    }
+
+    /// Returns all lines of a host that has ended.
+    fn read_to_end(&mut self) -> Vec<Value> {
+        self.reading.take().map(JoinHandle::join).transpose().expect("the reader doesn't panic");
+        self.lines()
+    }
+
+    fn text(&self) -> String {
+        self.lines.lock().expect("no writer panics").join("\n")
+    }
+}
