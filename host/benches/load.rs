@@ -1,0 +1,214 @@
+//! Checkouts under load: till beside a native server, with Debian's `wrk`, on 16, 64 and 256 connections.
+//!
+//! Each figure comes from a server of its own with a fresh store. `TILL_BENCH_SECONDS` is how long each is loaded (10).
+//! It fails when a request failed or a piece of stock is unaccounted for, never for being slow. The load's
+//! generator runs on the same cores, so the figures compare servers; they are no server's limit.
+
+#[path = "native/checkout.rs"]
+mod checkout;
+#[path = "native/server.rs"]
+mod server;
+mod shop;
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::Context;
+use serde::Deserialize;
+use shop::Spans;
+use till::{
+    app::App,
+    config::Settings,
+    order::{Item, Status},
+    store::{self, OrdersFilter, Store},
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checkout.lua");
+const CONNECTIONS: [u32; 3] = [16, 64, 256];
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Who is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Contender {
+    Native,
+    Till(Spans),
+}
+
+impl Contender {
+    const ALL: [Self; 3] = [Self::Native, Self::Till(Spans::Recorded), Self::Till(Spans::Off)];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Till(Spans::Recorded) => "till",
+            Self::Till(Spans::Off) => "till, spans off",
+        }
+    }
+}
+
+/// What wrk says at its end.
+#[derive(Debug, Deserialize)]
+struct Load {
+    answered: u64,
+    took_us: f64,
+    refused: u64,
+    broken: u64,
+    p50_us: f64,
+    p99_us: f64,
+}
+
+fn main() -> anyhow::Result<()> {
+    // What `till serve` runs on.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(compare(seconds()?))
+}
+
+fn seconds() -> anyhow::Result<u64> {
+    std::env::var("TILL_BENCH_SECONDS").map_or(Ok(10), |text| text.parse().context("read TILL_BENCH_SECONDS"))
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what it is for")]
+async fn compare(seconds: u64) -> anyhow::Result<()> {
+    println!(
+        "{:>12} {:<16} {:>12} {:>10} {:>10} {:>12}",
+        "connections", "", "checkouts/s", "p50 ms", "p99 ms", "of native's"
+    );
+    for connections in CONNECTIONS {
+        let mut native = None;
+        for contender in Contender::ALL {
+            let load = measure(contender, connections, Duration::from_secs(seconds))
+                .await
+                .with_context(|| format!("{} on {connections} connections", contender.name()))?;
+            let rate = f64::from(u32::try_from(load.answered)?) / load.took_us * 1e6;
+            let ratio = rate / *native.get_or_insert(rate);
+            let (p50_ms, p99_ms) = (load.p50_us / 1e3, load.p99_us / 1e3);
+            println!(
+                "{connections:>12} {:<16} {rate:>12.0} {p50_ms:>10.2} {p99_ms:>10.2} {ratio:>12.2}",
+                contender.name()
+            );
+        }
+    }
+    println!("every request was answered with 200, and opening stock = on hand + sold");
+    Ok(())
+}
+
+async fn measure(contender: Contender, connections: u32, duration: Duration) -> anyhow::Result<Load> {
+    let folder = shop::folder()?;
+    let settings = shop::settings(folder.path())?;
+    let running = Running::start(contender, settings).await?;
+    let warm_up = load(running.address, connections, WARM_UP).await?;
+    let load = load(running.address, connections, duration).await?;
+    running.stop().await?;
+    for part in [&warm_up, &load] {
+        anyhow::ensure!(part.refused == 0, "{} requests were answered with an error", part.refused);
+        anyhow::ensure!(part.broken == 0, "{} requests met a socket error or a timeout", part.broken);
+    }
+    check_stock(folder.path(), contender, warm_up.answered + load.answered, u64::from(2 * connections)).await?;
+    Ok(load)
+}
+
+/// A contender at work.
+struct Running {
+    address: SocketAddr,
+    stopping: Stopping,
+}
+
+enum Stopping {
+    Native(server::Server),
+    Till(CancellationToken, JoinHandle<()>),
+}
+
+impl Running {
+    async fn start(contender: Contender, settings: Settings) -> anyhow::Result<Self> {
+        match contender {
+            Contender::Native => {
+                let (store, _opened) = Store::open(&store_settings(&settings.server.data))?;
+                let opening: Vec<_> = settings.stock.into_iter().collect();
+                store.seed_stock(&opening).await?;
+                let server = server::Server::start(store, settings.shop.currency).await?;
+                Ok(Self { address: server.address(), stopping: Stopping::Native(server) })
+            }
+            Contender::Till(spans) => {
+                let app = App::build_with(settings, shop::telemetry(spans)?).await?;
+                let (address, stopping) = (app.public_address()?, app.stopping());
+                Ok(Self { address, stopping: Stopping::Till(stopping, tokio::spawn(app.run())) })
+            }
+        }
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        match self.stopping {
+            Stopping::Native(server) => server.stop().await,
+            Stopping::Till(stopping, running) => {
+                stopping.cancel();
+                running.await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn load(address: SocketAddr, connections: u32, duration: Duration) -> anyhow::Result<Load> {
+    let mut wrk = Command::new("wrk");
+    wrk.args(["--threads", "1", "--connections", &connections.to_string()]);
+    wrk.args(["--duration", &duration.as_secs().max(1).to_string(), "--timeout", "10s", "--script", SCRIPT]);
+    wrk.arg(format!("http://{address}/checkout")).stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || wrk.output()).await?;
+    let output = output.context("run wrk (Debian's package `wrk`: apt-get install wrk)")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    anyhow::ensure!(output.status.success(), "wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
+    let last = text.lines().rfind(|line| line.starts_with('{')).with_context(|| format!("wrk: {text}"))?;
+    serde_json::from_str(last).with_context(|| format!("wrk: {last}"))
+}
+
+/// Every answered checkout is an order, every order took its piece, and nothing else moved.
+///
+/// wrk leaves without waiting for the answers to its last requests. Till carries those out, the native server drops
+/// them where they are.
+async fn check_stock(folder: &Path, contender: Contender, answered: u64, unheard_max: u64) -> anyhow::Result<()> {
+    let (store, opened) = Store::open(&store_settings(folder))?;
+    let dropped_max = if contender == Contender::Native { unheard_max } else { 0 };
+    anyhow::ensure!(opened.interrupted_orders <= dropped_max, "not everything had ended: {opened:?}");
+    let mismatches = store.ledger_mismatches().await?;
+    anyhow::ensure!(mismatches.is_empty(), "the ledger doesn't explain the stock: {mismatches:?}");
+
+    let (mut orders, mut sold) = (0, 0);
+    let mut filter = OrdersFilter { limit: OrdersFilter::LIMIT_MAX, ..OrdersFilter::default() };
+    loop {
+        let page = store.orders(filter).await?;
+        let Some(last) = page.last() else { break };
+        filter.after = Some(last.id);
+        for order in &page {
+            match order.status {
+                Status::Completed => (orders, sold) = (orders + 1, sold + order.cart.pieces()),
+                Status::Failed if order.reason.as_deref() == Some("interrupted") => {}
+                _ => anyhow::bail!("an order didn't complete: {order:?}"),
+            }
+        }
+    }
+    let heard = answered..=answered + unheard_max;
+    anyhow::ensure!(heard.contains(&orders), "{answered} checkouts were answered with 200, {orders} orders stand");
+    let item = Item::parse(shop::ITEM).context("name the item")?;
+    let on_hand = store.level(&item).await?.context("the item has no stock")?;
+    let opening = u64::from(shop::OPENING_STOCK);
+    anyhow::ensure!(opening == u64::from(on_hand) + sold, "{opening} opening, {on_hand} on hand, {sold} sold");
+    store.close().await;
+    Ok(())
+}
+
+fn store_settings(folder: &Path) -> store::Settings {
+    store::Settings {
+        folder: folder.to_owned(),
+        queue_commands_max: 4096,
+        batch_commands_max: 512,
+        linger: Duration::from_millis(5),
+        readers: 2,
+        busy_timeout: Duration::from_secs(2),
+    }
+}
