@@ -1,4 +1,4 @@
-//! The span trees of DESIGN 3, read back from a receiver that isn't ours.
+//! The span trees of checkouts and deducts, read back from a receiver that isn't ours.
 
 use serde_json::json;
 
