@@ -14,7 +14,7 @@ run: ## serves the demo's shop at http://127.0.0.1:8000
 	cargo run --release --locked
 
 test: packages $(VENV)/.installed ## runs all tests; installs what they need besides Rust
-	cargo test --locked --package till
+	cargo test --locked --package till --tests
 
 lint: $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies and the documentation
 	cargo fmt --all --check
