@@ -67,6 +67,11 @@ impl CallState {
 
 impl bindings::types::Host for CallState {}
 
+/// A door that the call's world doesn't have: the linker of that world has no such import, so no guest gets here.
+#[derive(Debug, thiserror::Error)]
+#[error("this call has no {0}")]
+struct NoDoor(&'static str);
+
 /// What a linker's store has to hold for its guests to be able to call the host.
 pub trait HasCallState: Send + 'static {
     fn call_state(&mut self) -> &mut CallState;

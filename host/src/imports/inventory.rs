@@ -23,13 +23,12 @@ use opentelemetry::{
 };
 
 use super::{
-    CallState, Misuse,
+    CallState, Misuse, NoDoor,
     bindings::{
         inventory_import::{self, InventoryError},
         types::{Rejection, Shortage, StockLevel, StockLine, TraceContext},
     },
     convert::{stock_lines_bytes, stock_lines_from_guest},
-    stock::NoDoor,
 };
 use crate::{
     order::{self, Item, Reference},

@@ -5,7 +5,7 @@
 use opentelemetry::trace::SpanKind;
 
 use super::{
-    CallState, Misuse,
+    CallState, Misuse, NoDoor,
     bindings::{
         stock,
         types::{Shortage, StockLevel, StockLine, TraceContext},
@@ -51,11 +51,6 @@ impl Door {
         self.outcome
     }
 }
-
-/// A door that the call's world doesn't have: the linker of that world has no such import, so no guest gets here.
-#[derive(Debug, thiserror::Error)]
-#[error("this call has no {0}")]
-pub(super) struct NoDoor(pub(super) &'static str);
 
 impl stock::Host for CallState {
     async fn level(&mut self, ctx: TraceContext, item: String) -> wasmtime::Result<Option<u32>> {

@@ -323,10 +323,9 @@ impl Address {
     }
 
     fn is(&self, named: &TraceContext) -> bool {
-        let address = |traceparent: &'_ str| traceparent.get(3..ADDRESS_BYTES).map(str::to_owned);
         self.traceparent == named.traceparent
             || (propagation::parse(&named.traceparent, "").is_some()
-                && address(&self.traceparent) == address(&named.traceparent))
+                && self.traceparent.get(3..ADDRESS_BYTES) == named.traceparent.get(3..ADDRESS_BYTES))
     }
 
     fn to_guest(&self) -> TraceContext {

@@ -33,10 +33,7 @@ pub(super) fn receipt(
     };
     let receipt = match answer? {
         Ok(receipt) => receipt,
-        Err(error) => {
-            imports.count_bytes(error_bytes(&error)).map_err(|misuse| bad_checkout(&misuse))?;
-            return Err(checkout_failure(error));
-        }
+        Err(error) => return Err(refusal(Kind::Checkout, error, imports)),
     };
     imports.count_bytes(receipt_bytes(&receipt)).map_err(|misuse| bad_checkout(&misuse))?;
     let sold = sum_by_item(&cart.stock_lines());
@@ -71,10 +68,7 @@ pub(super) fn levels(
         Some(stock::Outcome::Short) | None => None,
     };
     match answer? {
-        Err(error) => {
-            imports.count_bytes(inventory_error_bytes(&error)).map_err(|misuse| bad_inventory(&misuse))?;
-            Err(inventory_failure(error))
-        }
+        Err(error) => Err(refusal(Kind::Inventory, as_checkout_error(error), imports)),
         Ok(_) => match taken {
             Some((taken, levels)) if sum_by_item(&taken) == sum_by_item(lines) => Ok(levels),
             Some(_) => Err(bad_inventory(&"what it took is not what it was asked for")),
@@ -83,28 +77,34 @@ pub(super) fn levels(
     }
 }
 
-fn checkout_failure(error: CheckoutError) -> Failure {
+/// Returns why the plugin says no, if it says so within the limits of a call.
+fn refusal(kind: Kind, error: CheckoutError, imports: &mut CallState) -> Failure {
+    let bytes = match &error {
+        CheckoutError::Rejected(rejection) => rejection.code.len() + rejection.message.len(),
+        CheckoutError::OutOfStock(shortage) => shortage.item.len(),
+        CheckoutError::Conflict(text) | CheckoutError::Unavailable(text) | CheckoutError::Other(text) => text.len(),
+    };
+    if let Err(misuse) = imports.count_bytes(bytes) {
+        return bad(kind, &misuse);
+    }
     match error {
-        CheckoutError::Rejected(rejection) => rejected(rejection),
-        CheckoutError::OutOfStock(shortage) => out_of_stock(Kind::Checkout, &shortage),
+        CheckoutError::Rejected(rejection) => Failure::Rejected { code: rejection.code, message: rejection.message },
+        CheckoutError::OutOfStock(shortage) => out_of_stock(kind, &shortage),
         CheckoutError::Conflict(message) => Failure::Conflict(message),
         CheckoutError::Unavailable(message) => Failure::Unavailable(message),
         CheckoutError::Other(message) => Failure::Other(message),
     }
 }
 
-fn inventory_failure(error: InventoryError) -> Failure {
+/// Both worlds refuse in the same cases, which the bindings repeat for each.
+fn as_checkout_error(error: InventoryError) -> CheckoutError {
     match error {
-        InventoryError::Rejected(rejection) => rejected(rejection),
-        InventoryError::OutOfStock(shortage) => out_of_stock(Kind::Inventory, &shortage),
-        InventoryError::Conflict(message) => Failure::Conflict(message),
-        InventoryError::Unavailable(message) => Failure::Unavailable(message),
-        InventoryError::Other(message) => Failure::Other(message),
+        InventoryError::Rejected(rejection) => CheckoutError::Rejected(rejection),
+        InventoryError::OutOfStock(shortage) => CheckoutError::OutOfStock(shortage),
+        InventoryError::Conflict(message) => CheckoutError::Conflict(message),
+        InventoryError::Unavailable(message) => CheckoutError::Unavailable(message),
+        InventoryError::Other(message) => CheckoutError::Other(message),
     }
-}
-
-fn rejected(rejection: types::Rejection) -> Failure {
-    Failure::Rejected { code: rejection.code, message: rejection.message }
 }
 
 fn out_of_stock(kind: Kind, shortage: &types::Shortage) -> Failure {
@@ -148,20 +148,4 @@ fn receipt_bytes(receipt: &checkout_world::Receipt) -> usize {
         size_of::<checkout_world::Adjustment>() + adjustment.category.len() + adjustment.label.len()
     };
     receipt.adjustments.iter().map(of).sum::<usize>() + crate::imports::attribute_bytes(&receipt.attributes)
-}
-
-fn error_bytes(error: &CheckoutError) -> usize {
-    match error {
-        CheckoutError::Rejected(rejection) => rejection.code.len() + rejection.message.len(),
-        CheckoutError::OutOfStock(shortage) => shortage.item.len(),
-        CheckoutError::Conflict(text) | CheckoutError::Unavailable(text) | CheckoutError::Other(text) => text.len(),
-    }
-}
-
-fn inventory_error_bytes(error: &InventoryError) -> usize {
-    match error {
-        InventoryError::Rejected(rejection) => rejection.code.len() + rejection.message.len(),
-        InventoryError::OutOfStock(shortage) => shortage.item.len(),
-        InventoryError::Conflict(text) | InventoryError::Unavailable(text) | InventoryError::Other(text) => text.len(),
-    }
 }
