@@ -1,0 +1,120 @@
+//! `Idempotency-Key`: a request that is sent again is answered again, and carried out once.
+//!
+//! The same key and body get the first answer, byte for byte; another body under the key is refused, and so is a
+//! second request while the first is under way. An answer is kept in the transaction that makes it true (see
+//! `store/answers.rs`). What was refused before anything was carried out isn't kept, nor is a 503, which says that
+//! the request may be sent again.
+//!
+//! The semantics are Stripe's, the header is that of draft-ietf-httpapi-idempotency-key-header-07.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hyper::HeaderMap;
+
+use super::{
+    Shop,
+    answer::{Answer, Reply},
+    problem::Problem,
+};
+use crate::{
+    order::{Fingerprint, IdempotencyKey, Keyed},
+    store::Earlier,
+};
+
+/// Returns the request's key, `None` if it has none.
+///
+/// # Errors
+/// 400 for two of them, or one that is none.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    let mut keys = headers.get_all(IdempotencyKey::HEADER).iter();
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => {
+            let key = key.to_str().ok().and_then(IdempotencyKey::parse);
+            let problem = || Problem::malformed("an Idempotency-Key is 1 to 255 visible ASCII characters");
+            key.map(Some).ok_or_else(problem)
+        }
+        (Some(_), Some(_)) => Err(Problem::malformed("send one Idempotency-Key")),
+    }
+}
+
+/// How often old answers are looked for.
+const PRUNING: Duration = Duration::from_secs(60);
+
+/// The keys of the requests under way: as many as those, so bounded by what bounds them.
+#[derive(Debug, Default)]
+pub(super) struct Keys(Mutex<HashMap<IdempotencyKey, Fingerprint>>);
+
+/// The right to carry out a key's request, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    keys: Arc<Keys>,
+    keyed: Keyed,
+}
+
+impl Keys {
+    /// # Errors
+    /// 409 while a request of the key is under way, 422 if that has another body.
+    pub(super) fn claim(self: &Arc<Self>, key: IdempotencyKey, body: &[u8]) -> Result<Claim, Problem> {
+        let keyed = Keyed { key, fingerprint: Fingerprint::of_body(body) };
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(keyed.key.clone()) {
+            Entry::Occupied(claimed) if *claimed.get() == keyed.fingerprint => Err(in_flight()),
+            Entry::Occupied(_) => Err(reused()),
+            Entry::Vacant(free) => {
+                free.insert(keyed.fingerprint);
+                Ok(Claim { keys: Arc::clone(self), keyed })
+            }
+        }
+    }
+}
+
+impl Claim {
+    pub(super) const fn keyed(&self) -> &Keyed {
+        &self.keyed
+    }
+
+    /// Returns the answer to a request that came before.
+    ///
+    /// # Errors
+    /// 422 if that had another body, 409 while its order has no end.
+    pub(super) fn replay(&self, earlier: Earlier) -> Answer {
+        if earlier.fingerprint != self.keyed.fingerprint {
+            return Err(reused());
+        }
+        earlier.answer.map(Reply::replayed).ok_or_else(in_flight)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.keyed.key);
+    }
+}
+
+impl Shop {
+    /// Forgets the answers that were kept long enough, until the host stops.
+    pub async fn prune_answers(self: Arc<Self>) {
+        loop {
+            // A store that can't now is asked again later.
+            while !self.stopping.is_cancelled() && matches!(self.store.prune_answers(self.answers_kept).await, Ok(true))
+            {
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(PRUNING) => {}
+            }
+        }
+    }
+}
+
+fn in_flight() -> Problem {
+    Problem::key_in_flight("a request with this Idempotency-Key is under way; send it again for its answer")
+}
+
+fn reused() -> Problem {
+    Problem::key_reused("this Idempotency-Key was sent with another body; a new request wants a new key")
+}

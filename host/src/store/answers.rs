@@ -1,0 +1,119 @@
+//! Answers that are kept under their requests' keys, in SQL: written with what they report, read before anything is
+//! done twice, pruned when they are old.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::{Answered, Earlier, OrderId, StoreError, queue::Refusal, sqlite::now_ms, writer::Desk};
+use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
+
+/// What one prune deletes at most of each table, so that no commit waits long for it.
+const PRUNED_ROWS_MAX: u32 = 500;
+
+/// Takes the key for an order that was just written.
+pub(super) fn await_checkout(connection: &Connection, id: OrderId, keyed: &Keyed) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO checkout_answers (key, fingerprint, order_id, at_ms) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![keyed.key.as_str(), keyed.fingerprint.as_bytes(), id.row(), now_ms()])?;
+    Ok(())
+}
+
+/// Keeps what the order's client is told, if it gave a key. Without an answer the key is free again.
+pub(super) fn end_checkout(connection: &Connection, id: OrderId, answer: Option<&Answered>) -> rusqlite::Result<()> {
+    match answer {
+        Some(Answered { status, body }) => connection
+            .prepare_cached(
+                "UPDATE checkout_answers SET status = ?2, body = ?3, at_ms = ?4 WHERE order_id = ?1 AND status IS NULL",
+            )?
+            .execute(params![id.row(), status, &body[..], now_ms()])?,
+        None => connection
+            .prepare_cached("DELETE FROM checkout_answers WHERE order_id = ?1 AND status IS NULL")?
+            .execute([id.row()])?,
+    };
+    Ok(())
+}
+
+/// Frees the keys of orders that failed without an answer to anybody.
+pub(super) fn forget_interrupted(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute(
+        "DELETE FROM checkout_answers INDEXED BY checkout_answers_awaited
+         WHERE status IS NULL AND order_id NOT IN (SELECT id FROM orders WHERE ended_at_ms IS NULL)",
+        [],
+    )?;
+    Ok(())
+}
+
+/// Returns what came of the checkout of that key.
+pub(super) fn of_checkout(connection: &Connection, key: &IdempotencyKey) -> Result<Option<Earlier>, StoreError> {
+    let mut reading = connection.prepare_cached(
+        "SELECT fingerprint, CASE WHEN ended_at_ms IS NOT NULL THEN checkout_answers.status END, body
+         FROM checkout_answers JOIN orders ON orders.id = order_id WHERE key = ?1",
+    )?;
+    Ok(reading.query_row([key.as_str()], earlier).optional()?)
+}
+
+/// Keeps what a deduct's caller is told, if it gave a key.
+pub(super) fn end_deduct(
+    connection: &Connection,
+    reference: &Reference,
+    answer: Option<&(Fingerprint, Answered)>,
+) -> rusqlite::Result<()> {
+    let Some((fingerprint, answer)) = answer else { return Ok(()) };
+    connection
+        .prepare_cached(
+            "INSERT INTO deduct_answers (reference, fingerprint, status, body, at_ms)
+             VALUES (:reference, :fingerprint, :status, :body, :now_ms) ON CONFLICT (reference) DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":reference": reference.as_str(),
+            ":fingerprint": fingerprint.as_bytes(),
+            ":status": answer.status,
+            ":body": &answer.body[..],
+            ":now_ms": now_ms(),
+        })?;
+    Ok(())
+}
+
+/// Forgets what a deduct's caller was told: it is no longer so.
+pub(super) fn forget_deduct(connection: &Connection, reference: &Reference) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM deduct_answers WHERE reference = ?1")?.execute([reference.as_str()])?;
+    Ok(())
+}
+
+/// Returns what came of the deduct of that reference.
+pub(super) fn of_deduct(connection: &Connection, reference: &Reference) -> Result<Option<Earlier>, StoreError> {
+    let mut reading =
+        connection.prepare_cached("SELECT fingerprint, status, body FROM deduct_answers WHERE reference = ?1")?;
+    Ok(reading.query_row([reference.as_str()], earlier).optional()?)
+}
+
+/// Deletes some of the answers that are older, and returns whether there may be more of them.
+pub(super) fn prune(desk: &mut Desk, kept: Duration) -> Result<bool, Refusal<StoreError>> {
+    let connection = &desk.connection;
+    let before_ms = now_ms().saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
+    // An order that waits for its release keeps its key, however long that takes.
+    let checkouts = connection
+        .prepare_cached(
+            "DELETE FROM checkout_answers WHERE rowid IN (
+                 SELECT rowid FROM checkout_answers INDEXED BY checkout_answers_by_age
+                 WHERE at_ms < ?1 AND order_id NOT IN (SELECT id FROM orders WHERE ended_at_ms IS NULL) LIMIT ?2)",
+        )?
+        .execute(params![before_ms, PRUNED_ROWS_MAX])?;
+    let deducts = connection
+        .prepare_cached(
+            "DELETE FROM deduct_answers WHERE rowid IN (
+                 SELECT rowid FROM deduct_answers INDEXED BY deduct_answers_by_age WHERE at_ms < ?1 LIMIT ?2)",
+        )?
+        .execute(params![before_ms, PRUNED_ROWS_MAX])?;
+    Ok(u32::try_from(checkouts.max(deducts)) == Ok(PRUNED_ROWS_MAX))
+}
+
+fn earlier(row: &Row<'_>) -> rusqlite::Result<Earlier> {
+    let answer = match row.get(1)? {
+        Some(status) => Some(Answered { status, body: Bytes::from(row.get::<_, Vec<u8>>(2)?) }),
+        None => None,
+    };
+    Ok(Earlier { fingerprint: Fingerprint::of_bytes(row.get(0)?), answer })
+}
