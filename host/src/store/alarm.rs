@@ -1,0 +1,81 @@
+//! What the store reports by itself, since no caller's answer says it: damage, and a log that only grows.
+//!
+//! Each is said once, when it begins, not at every commit or read that meets it.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use rusqlite::{Error, ErrorCode};
+
+use super::{Outage, StoreError, open::bytes};
+
+/// Shared by the writer and the readers of one store.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    file: PathBuf,
+    log: PathBuf,
+    log_bytes_warn: u64,
+    log_is_large: AtomicBool,
+    damage_is_told: AtomicBool,
+}
+
+impl Alarm {
+    pub(super) fn new(file: PathBuf, log: PathBuf, log_bytes_warn: u64) -> Arc<Self> {
+        let (log_is_large, damage_is_told) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { file, log, log_bytes_warn, log_is_large, damage_is_told })
+    }
+
+    /// Returns the bytes of the write-ahead log, at the price of a `stat`.
+    pub(super) fn log_bytes(&self) -> u64 {
+        bytes(&self.log)
+    }
+
+    /// Looks at the log's size after a commit.
+    pub(super) fn look_at_log(&self) {
+        let bytes = self.log_bytes();
+        let is_large = bytes > self.log_bytes_warn;
+        if is_large && !self.log_is_large.swap(true, Relaxed) {
+            let file = self.log.display();
+            tracing::warn!(
+                file = %file,
+                bytes,
+                "the write-ahead log {file} has grown to {} MiB (store.wal_warn_mib): something reads the store for long \
+                 and keeps the log from being used anew; find it and end it before the disk is full",
+                bytes >> 20
+            );
+        } else if !is_large {
+            self.log_is_large.store(false, Relaxed);
+        }
+    }
+
+    /// Looks at why a batch or a read came to nothing.
+    pub(super) fn look_at(&self, error: &Outage) {
+        let Outage::Sqlite(source) = error else { return };
+        if is_damage(source) && !self.damage_is_told.swap(true, Relaxed) {
+            let file = self.file.display();
+            tracing::error!(
+                file = %file,
+                error = %source,
+                "the order store {file} is damaged: stop till and ask `till doctor`; what can't be read is answered with \
+                 503, and `till restore` puts a backup in its place"
+            );
+        }
+    }
+
+    /// Looks at an answer of a reader.
+    pub(super) fn look_at_answer<T>(&self, answer: &Result<T, StoreError>) {
+        if let Err(StoreError::Unavailable(outage)) = answer {
+            self.look_at(outage);
+        }
+    }
+}
+
+/// Returns whether the error means that the file isn't what a till wrote.
+pub(super) fn is_damage(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}

@@ -1,0 +1,170 @@
+//! Copies of the store: made while a till serves or not, and put in its place again.
+//!
+//! A file appears under its name only once it is whole, checked and durable. Nothing is ever overwritten or deleted.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    OpenError,
+    doctor::{Finding, examine_file},
+    open::{self, RESTORING, bytes, sync_folder, sync_names},
+    sqlite::now_ms,
+};
+
+/// A backup as it was written or read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    pub orders: u64,
+    pub bytes: u64,
+}
+
+/// A store that was put in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    pub orders: u64,
+    pub bytes: u64,
+    /// Where the store is that was there before.
+    pub replaced: Option<PathBuf>,
+}
+
+/// Why there is no backup, or no restored store. Nothing was changed, unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("{} exists: a backup overwrites nothing, choose another name", .file.display())]
+    Exists { file: PathBuf },
+    #[error("there is no order store in {}: name its folder with --data", .folder.display())]
+    NoStore { folder: PathBuf },
+    #[error("{} can't be written", .file.display())]
+    Write { file: PathBuf, source: io::Error },
+    #[error("the order store {} can't be copied; `till doctor` says whether it is damaged", .file.display())]
+    Copy { file: PathBuf, source: rusqlite::Error },
+    #[error("{} is not a sound order store: {what}; {advice}", .file.display())]
+    Unsound { file: PathBuf, what: String, advice: &'static str },
+    #[error(
+        "{} has a write-ahead log beside it, which a copy of one file would lose: make the backup with `till backup`",
+        .file.display()
+    )]
+    HasLog { file: PathBuf },
+    #[error("{} has an order store already: with --replace it is moved aside first", .folder.display())]
+    Occupied { folder: PathBuf },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Writes the store's last commit to a file of its own. The till that serves meanwhile is in no one's way: a reader of
+/// one snapshot blocks no writer. The log can't be used anew until it is done.
+///
+/// # Errors
+/// See [`BackupError`]; what was written of the file is removed.
+pub fn backup(folder: &Path, file: &Path) -> Result<BackedUp, BackupError> {
+    let store = folder.join("till.db");
+    if !store.exists() {
+        return Err(BackupError::NoStore { folder: folder.into() });
+    }
+    refuse_existing(file)?;
+    let partial = Partial::beside(file);
+    // Not SQLite's page by page copy: this one reads every row, leaves free pages out and needs no log beside it.
+    let copied = open::for_reading(&store, false, open::PATIENCE).and_then(|connection| {
+        let into = partial.0.to_string_lossy();
+        connection.execute("VACUUM INTO ?1", [into]).map(|_none| ())
+    });
+    copied.map_err(|source| BackupError::Copy { file: store, source })?;
+    let backed_up = sound(&partial.0)?;
+    let unwritable = |source| BackupError::Write { file: file.into(), source };
+    File::open(&partial.0).and_then(|file| file.sync_all()).map_err(unwritable)?;
+    // A link fails if somebody else was faster, where a renaming would overwrite. Some disks have no links.
+    match fs::hard_link(&partial.0, file) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_existing(file)?,
+        Err(_no_links) => {
+            refuse_existing(file)?;
+            fs::rename(&partial.0, file).map_err(unwritable)?;
+        }
+    }
+    drop(partial);
+    file.parent().map_or(Ok(()), sync_names).map_err(unwritable)?;
+    Ok(backed_up)
+}
+
+/// Puts a backup in the place of the folder's store. What was there is moved aside, never deleted.
+///
+/// # Errors
+/// See [`BackupError`]. If it is cut short the next start refuses to make an empty store instead: run it again.
+pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, BackupError> {
+    if !file.exists() {
+        return Err(BackupError::Write { file: file.into(), source: io::ErrorKind::NotFound.into() });
+    }
+    if bytes(&PathBuf::from(format!("{}-wal", file.display()))) > 0 {
+        return Err(BackupError::HasLog { file: file.into() });
+    }
+    sound(file)?;
+    let _guard = open::guard(folder)?;
+    let there = ["till.db", "till.db-wal", "till.db-shm"].map(|name| folder.join(name));
+    let there: Vec<&PathBuf> = there.iter().filter(|file| file.exists()).collect();
+    if !there.is_empty() && !replace {
+        return Err(BackupError::Occupied { folder: folder.into() });
+    }
+    let restoring = folder.join(RESTORING);
+    let unwritable = |source| BackupError::Write { file: restoring.clone(), source };
+    copy(file, &restoring).map_err(unwritable)?;
+    // The copy is what counts from here on.
+    let BackedUp { orders, bytes } = sound(&restoring)?;
+    sync_folder(folder)?;
+    let replaced = if there.is_empty() { None } else { Some(move_aside(folder, &there).map_err(unwritable)?) };
+    fs::rename(&restoring, folder.join("till.db")).map_err(unwritable)?;
+    sync_folder(folder)?;
+    Ok(Restored { orders, bytes, replaced })
+}
+
+/// Copies a file's bytes, not its permissions: a backup may well be read-only, the store can't be.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = File::create(to)?;
+    io::copy(&mut File::open(from)?, &mut copy)?;
+    copy.sync_all()
+}
+
+/// Moves a store's files aside, under names that SQLite still takes for one store's, and returns the first.
+fn move_aside(folder: &Path, files: &[&PathBuf]) -> io::Result<PathBuf> {
+    let aside = format!("replaced-{}.db", now_ms());
+    for file in files {
+        let name =
+            file.file_name().map(|name| name.to_string_lossy().replacen("till.db", &aside, 1)).unwrap_or_default();
+        fs::rename(file, folder.join(name))?;
+    }
+    Ok(folder.join(aside))
+}
+
+/// Returns what is in the file, if it is whole and all its rows make sense.
+fn sound(file: &Path) -> Result<BackedUp, BackupError> {
+    let examined = examine_file(file)?;
+    if let Some(Finding { what, .. }) = examined.faults().next() {
+        let advice = "use another backup";
+        return Err(BackupError::Unsound { file: file.into(), what: what.clone(), advice });
+    }
+    Ok(BackedUp { orders: examined.orders, bytes: bytes(file) })
+}
+
+fn refuse_existing(file: &Path) -> Result<(), BackupError> {
+    if file.symlink_metadata().is_ok() { Err(BackupError::Exists { file: file.into() }) } else { Ok(()) }
+}
+
+/// A file that isn't whole yet; gone when it is dropped.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn beside(file: &Path) -> Self {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        Self(file.with_file_name(format!("{name}.partial-{}", std::process::id())))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+        drop(fs::remove_file(format!("{}-journal", self.0.display())));
+    }
+}
