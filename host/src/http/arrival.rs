@@ -1,0 +1,125 @@
+//! A request as it comes from its connection.
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use hyper::{
+    Request,
+    body::{Body, Frame, Incoming, SizeHint},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::problem::Problem;
+
+/// A request and what its connection says about it.
+#[derive(Debug)]
+pub struct Arrival {
+    pub request: Request<Inbound>,
+    pub peer: SocketAddr,
+    /// Why it must not be carried out, whatever it wants.
+    pub fit: Result<(), Problem>,
+    /// The connection is one too many: only what watches the host is answered.
+    pub crowded: bool,
+}
+
+/// Why a body can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    #[error(transparent)]
+    Torn(#[from] hyper::Error),
+    #[error("no room for another body")]
+    NoRoom,
+}
+
+/// A request's body. What was read of it counts against the room for all bodies under way, until it is dropped.
+#[derive(Debug)]
+pub struct Inbound {
+    incoming: Incoming,
+    room: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+    rest: Rest,
+}
+
+/// What became of a body.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rest(Arc<Became>);
+
+#[derive(Debug, Default)]
+struct Became {
+    unread: AtomicBool,
+    torn: AtomicBool,
+}
+
+impl Rest {
+    /// Returns whether something of it is still to be read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.0.unread.load(Relaxed)
+    }
+
+    /// Returns whether it ended before its end; in HTTP/2, whether the client took the request back.
+    pub(super) fn is_torn(&self) -> bool {
+        self.0.torn.load(Relaxed)
+    }
+}
+
+impl Inbound {
+    /// Returns the body; `room` has a permit for each byte that all bodies together may have in memory.
+    pub(super) fn new(incoming: Incoming, room: Arc<Semaphore>) -> (Self, Rest) {
+        let rest = Rest::default();
+        rest.0.unread.store(!incoming.is_end_stream(), Relaxed);
+        (Self { incoming, room, taken: None, rest: rest.clone() }, rest)
+    }
+
+    fn take_room(&mut self, bytes: usize) -> Result<(), Unread> {
+        let bytes = u32::try_from(bytes).map_err(|_| Unread::NoRoom)?;
+        let more = Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| Unread::NoRoom)?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = Unread;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
+        let frame = match frame {
+            Some(Ok(frame)) => match self.take_room(frame.data_ref().map_or(0, Bytes::len)) {
+                Ok(()) => Some(Ok(frame)),
+                Err(full) => Some(Err(full)),
+            },
+            Some(Err(torn)) => {
+                self.rest.0.torn.store(true, Relaxed);
+                Some(Err(torn.into()))
+            }
+            None => None,
+        };
+        if frame.is_none() || matches!(frame, Some(Ok(_))) && self.incoming.is_end_stream() {
+            self.rest.0.unread.store(false, Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

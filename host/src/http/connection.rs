@@ -1,0 +1,311 @@
+//! One connection: telling HTTP/1.1 from HTTP/2, bounding what its client may do with it, and closing it in order.
+//!
+//! An answer on HTTP/1 says `connection: close` when the connection can't go on: the head was doubtful, something of the
+//! body is unread, the end of the body isn't followed ([`Heads`](super::framing::Heads)), or the connection is old.
+//! HTTP/2 tells its streams apart by itself; an old connection ends with a GOAWAY.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::Duration,
+};
+
+use hyper::{
+    Method, Request, Response,
+    body::Incoming,
+    header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING},
+    server::conn,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Body,
+    arrival::{Arrival, Inbound},
+    framing,
+    server::{Counted, House},
+    wire::{Link, Wire},
+};
+
+/// Between looks at a connection that sent less than it takes to tell its protocol.
+const SNIFF_INTERVAL: Duration = Duration::from_millis(5);
+/// How long a new connection may say nothing while others want its place.
+const SILENCE_ALLOWED: Duration = Duration::from_millis(200);
+/// An HTTP/2 client speaks first, and with this. No request of HTTP/1.1 is like it.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What hyper buffers of a request at most. More than the longest target it reads, which is to be refused as such.
+const BUFFER_BYTES: usize = 80 * 1024;
+/// What hyper takes as a head; the finer limits are `framing`'s, for which the head has to be there.
+const HEAD_BYTES: usize = 72 * 1024;
+
+/// Serves a connection to its end.
+pub(super) async fn serve<H, F>(house: &Arc<House>, stream: TcpStream, peer: SocketAddr, crowded: bool, handler: H)
+where
+    H: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    // Answers are small and whole: waiting for more to send would only delay them.
+    _ = stream.set_nodelay(true);
+    let Ok(local) = stream.local_addr() else { return };
+    let limits = &house.limits;
+    let millis = Duration::from_millis;
+    let header = millis(if crowded { limits.refusal_ms } else { limits.header_ms });
+    let http2 = tokio::select! {
+        // Nothing was asked yet, so nothing is owed.
+        () = house.stopping.cancelled() => return,
+        _leaving = silent_too_long(house), if !crowded => return,
+        sniffed = tokio::time::timeout(header, starts_as_http2(&stream)) => match sniffed {
+            Ok(Ok(http2)) => http2,
+            Ok(Err(_)) | Err(_) => return,
+        },
+    };
+    let connection = Arc::new(Connection {
+        house: Arc::clone(house),
+        link: Link::default(),
+        peer,
+        local,
+        http2,
+        crowded,
+        since: Instant::now(),
+        requests: AtomicU64::new(0),
+        underway: AtomicUsize::new(0),
+        resets: AtomicU64::new(0),
+        given_up: CancellationToken::new(),
+    });
+    let wire = Wire::new(stream, connection.link.clone(), !http2, millis(limits.write_ms), millis(limits.linger_ms));
+    let io = TokioIo::new(wire);
+    let answering = Arc::clone(&connection);
+    let service = service_fn(move |request| answering.answer(request, &handler));
+    // What a connection dies of (a reset, a torn request) is the client's business, and in its span if it got that far.
+    if http2 {
+        let mut builder = conn::http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.http2_streams)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            .initial_stream_window_size(64 * 1024)
+            .initial_connection_window_size(256 * 1024)
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(1024)
+            .max_send_buf_size(64 * 1024)
+            .keep_alive_interval(header)
+            .keep_alive_timeout(header);
+        let serving = pin!(builder.serve_connection(io, service));
+        connection.see_through(serving, |serving| serving.graceful_shutdown()).await;
+    } else {
+        let mut builder = conn::http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(header)
+            .max_headers(limits.headers)
+            .max_header_size(HEAD_BYTES)
+            .max_buf_size(BUFFER_BYTES)
+            .half_close(false);
+        let serving = pin!(builder.serve_connection(io, service));
+        connection.see_through(serving, |serving| serving.graceful_shutdown()).await;
+    }
+}
+
+/// What the requests of one connection share.
+struct Connection {
+    house: Arc<House>,
+    link: Link,
+    peer: SocketAddr,
+    local: SocketAddr,
+    http2: bool,
+    crowded: bool,
+    since: Instant,
+    requests: AtomicU64,
+    underway: AtomicUsize,
+    /// Requests that the client took back before they were answered.
+    resets: AtomicU64,
+    given_up: CancellationToken,
+}
+
+impl Connection {
+    fn answer<H, F>(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        handler: &H,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<H, F>
+    where
+        H: Fn(Arrival) -> F,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let underway = Underway::enter(self);
+        let number = self.requests.fetch_add(1, Relaxed) + 1;
+        let (mut head, incoming) = request.into_parts();
+        let doubt = self.link.lock().heads.doubt_up_to(number);
+        let fit = framing::check(&head, doubt, self.local, &self.house.limits);
+        if let Some(authority) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+            // In HTTP/2, and in a target that names it, this is the host; what else the header says doesn't count.
+            head.headers.insert(HOST, authority);
+        }
+        let announced = head.headers.contains_key(CONTENT_LENGTH);
+        // What follows a POST without a length may be meant as its body, and would be taken for the next request.
+        let unclear = head.headers.contains_key(TRANSFER_ENCODING) || head.method == Method::POST && !announced;
+        let last = fit.is_err() || self.crowded || unclear;
+        let (body, rest) = Inbound::new(incoming, Arc::clone(&self.house.bodies));
+        let request = Request::from_parts(head, body);
+        let answering = handler(Arrival { request, peer: self.peer, fit, crowded: self.crowded });
+        async move {
+            let mut response = answering.await;
+            let connection = underway.done();
+            if rest.is_torn() {
+                connection.count_reset();
+            }
+            if !connection.http2 && (last || rest.is_unread() || connection.is_old()) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                connection.link.lock().closing = true;
+            }
+            Ok(response)
+        }
+    }
+
+    /// Runs the connection to its end, which age, a shutdown or a crowd bring nearer: no further request is read.
+    async fn see_through<C: Future>(&self, mut serving: Pin<&mut C>, close: impl Fn(Pin<&mut C>)) {
+        let limits = &self.house.limits;
+        let answered_within = Duration::from_millis(limits.body_ms + limits.request_ms + limits.write_ms);
+        let mut end = pin!(sleep(self.age_max()));
+        let mut is_last = self.crowded;
+        let mut leaving = None;
+        loop {
+            tokio::select! {
+                _ = serving.as_mut() => return,
+                () = self.given_up.cancelled() => return,
+                () = self.house.stopping.cancelled() => {
+                    if self.is_quiet() {
+                        return;
+                    }
+                    break;
+                }
+                () = self.house.asked_for_room(), if !self.crowded => {
+                    leaving = if self.is_idle() { self.house.leave() } else { None };
+                    match (&leaving, self.is_quiet()) {
+                        (None, _) => {}
+                        (Some(_), true) => return,
+                        (Some(_), false) => break,
+                    }
+                }
+                () = end.as_mut() => {
+                    if is_last {
+                        return;
+                    }
+                    // The next answer on HTTP/1 says it; a client that asks for none is idle and has `header_ms`.
+                    if self.http2 {
+                        close(serving.as_mut());
+                    }
+                    is_last = true;
+                    end.as_mut().reset(Instant::now() + answered_within);
+                }
+            }
+        }
+        close(serving.as_mut());
+        // A client of HTTP/2 that takes no answer would never let it end, and keep others from making room meanwhile.
+        _ = tokio::time::timeout(answered_within, serving).await;
+        drop(leaving);
+    }
+
+    fn age_max(&self) -> Duration {
+        let limits = &self.house.limits;
+        Duration::from_millis(if self.crowded { limits.refusal_ms } else { limits.connection_age_ms })
+    }
+
+    fn is_old(&self) -> bool {
+        self.since.elapsed() >= self.age_max()
+    }
+
+    /// Returns whether nobody would miss a connection of HTTP/1 that ended now: no request is under way, and no answer. hyper
+    /// itself would wait for the end of a head that has begun.
+    fn is_quiet(&self) -> bool {
+        !self.http2 && self.underway.load(SeqCst) == 0 && !self.link.lock().writing
+    }
+
+    /// Returns whether the connection may go when there is a crowd: it has no request under way, nor one that is just
+    /// being sent. A head that takes its time is no request.
+    fn is_idle(&self) -> bool {
+        let known = self.link.lock();
+        let asks_nothing = known.heads.is_between() || self.since.elapsed() > SILENCE_ALLOWED;
+        self.underway.load(SeqCst) == 0 && !known.writing && asks_nothing
+    }
+
+    /// Counts a request that its client took back. Carrying out and never waiting for it is how HTTP/2 is made to cost a
+    /// server more than its client (CVE-2023-44487); h2 itself counts only those reset before they were seen.
+    fn count_reset(&self) {
+        if self.http2 && self.resets.fetch_add(1, Relaxed) >= self.house.limits.http2_resets {
+            self.given_up.cancel();
+        }
+    }
+}
+
+/// A request under way; dropped unanswered, it was taken back.
+struct Underway {
+    connection: Arc<Connection>,
+    answered: bool,
+}
+
+impl Underway {
+    fn enter(connection: &Arc<Connection>) -> Self {
+        connection.underway.fetch_add(1, SeqCst);
+        Self { connection: Arc::clone(connection), answered: false }
+    }
+
+    fn done(mut self) -> Arc<Connection> {
+        self.answered = true;
+        Arc::clone(&self.connection)
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.connection.underway.fetch_sub(1, SeqCst);
+        if !self.answered {
+            self.connection.count_reset();
+        }
+    }
+}
+
+/// Returns when a connection that has said nothing at all is to make room for another.
+async fn silent_too_long(house: &House) -> Counted<'_> {
+    sleep(SILENCE_ALLOWED).await;
+    loop {
+        house.asked_for_room().await;
+        if let Some(leaving) = house.leave() {
+            return leaving;
+        }
+    }
+}
+
+/// Looks at the first bytes without taking them. hyper-util can tell the protocols apart too, but waits for ever for
+/// a client that says nothing.
+async fn starts_as_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut start = [0; HTTP2_PREFACE.len()];
+    loop {
+        let seen = stream.peek(&mut start).await?;
+        let seen = start.get(..seen).unwrap_or_default();
+        if seen.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if !HTTP2_PREFACE.starts_with(seen) {
+            return Ok(false);
+        }
+        if seen.len() == HTTP2_PREFACE.len() {
+            return Ok(true);
+        }
+        sleep(SNIFF_INTERVAL).await;
+    }
+}

@@ -1,0 +1,61 @@
+//! What is asked by machines that watch the host. It waits for no permit and for nothing longer than
+//! `limits.ready_ms`, so that it is answered when nothing else is.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    answer::{Answer, Reply},
+    problem::Problem,
+};
+use crate::{
+    store::Store,
+    telemetry::{Metrics, metrics::CONTENT_TYPE},
+};
+
+/// What the watch routes look at. Both listeners have one.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    store: Store,
+    metrics: Metrics,
+    stopping: CancellationToken,
+    ready_within: Duration,
+}
+
+impl Watch {
+    #[must_use]
+    pub const fn new(store: Store, metrics: Metrics, stopping: CancellationToken, ready_within: Duration) -> Self {
+        Self { store, metrics, stopping, ready_within }
+    }
+
+    /// Answers `/livez`: whoever reads it knows that the host turns.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub fn live(&self) -> Answer {
+        Reply::json(&serde_json::json!({ "status": "live" }))
+    }
+
+    /// Answers `/readyz`.
+    ///
+    /// # Errors
+    /// 503 when the host is stopping, or the store takes no order now.
+    pub async fn ready(&self) -> Answer {
+        if self.stopping.is_cancelled() {
+            return Err(Problem::unavailable("stopping", "the host is shutting down"));
+        }
+        let late = |_| Problem::unavailable("store_unavailable", "the store didn't commit a row in time");
+        tokio::time::timeout(self.ready_within, self.store.ready()).await.map_err(late)??;
+        Reply::json(&serde_json::json!({ "status": "ready" }))
+    }
+
+    /// Answers `/metrics`.
+    ///
+    /// # Errors
+    /// 500 when they can't be written.
+    pub fn metrics(&self) -> Answer {
+        let text = self.metrics.render().map_err(|error| Problem::internal(&error))?;
+        Ok(Reply::text(CONTENT_TYPE, text))
+    }
+}

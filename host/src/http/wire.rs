@@ -1,0 +1,148 @@
+//! A connection's socket, as hyper reads and writes it: with an eye on what comes in, and no patience without end.
+//!
+//! - Each HTTP/1 head is looked at as it was sent ([`Heads`]).
+//! - A client that doesn't take its answer is given up after `limits.write_ms`.
+//! - A connection that ends with something of the client's unread lingers: closing at once would have the kernel send a
+//!   reset, which can destroy the answer on its way (RFC 9112, 9.6).
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::framing::Heads;
+
+/// What the socket and the requests on it know of each other.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) heads: Heads,
+    /// Whether the answer that was given says that the connection ends with it.
+    pub(super) closing: bool,
+    /// Whether something of an answer waits for the client to take it.
+    pub(super) writing: bool,
+}
+
+/// [`Known`], for both of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Link(Arc<Mutex<Known>>);
+
+impl Link {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The socket of one connection.
+#[derive(Debug)]
+pub(super) struct Wire {
+    stream: TcpStream,
+    link: Link,
+    reads_heads: bool,
+    write_within: Duration,
+    linger: Duration,
+    /// Since a write has been waiting, until when it may.
+    stuck: Option<Pin<Box<Sleep>>>,
+    lingering: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    pub(super) fn new(
+        stream: TcpStream,
+        link: Link,
+        reads_heads: bool,
+        write_within: Duration,
+        linger: Duration,
+    ) -> Self {
+        Self { stream, link, reads_heads, write_within, linger, stuck: None, lingering: None }
+    }
+
+    fn wrote(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            if self.stuck.take().is_some() {
+                self.link.lock().writing = false;
+            }
+            return written;
+        }
+        self.link.lock().writing = true;
+        let deadline = Instant::now() + self.write_within;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        ready!(stuck.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if self.reads_heads {
+            self.link.lock().heads.see(buffer.filled().get(before..).unwrap_or_default());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.wrote(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.wrote(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            let owes_nothing = {
+                let known = self.link.lock();
+                known.heads.is_between() && !known.closing
+            };
+            if owes_nothing {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let until = Instant::now() + self.linger;
+        let lingering = self.lingering.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if lingering.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut discarded = [MaybeUninit::uninit(); 4096];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut discarded);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
