@@ -182,6 +182,7 @@ impl Bench {
             linger: Duration::from_millis(settings.store.linger_ms),
             readers: settings.store.readers,
             busy_timeout: Duration::from_millis(settings.store.busy_timeout_ms),
+            log_bytes_warn: settings.store.wal_warn_mib.saturating_mul(1 << 20),
         })?;
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
         store.seed_stock(&opening).await?;
@@ -207,6 +208,7 @@ impl Bench {
             trace_id: String::new(),
             plugins: String::new(),
             placed_at_ms: 0,
+            keyed: None,
         };
         Ok(self.store.create_order(order, Durability::Queued).await?)
     }
@@ -267,7 +269,7 @@ impl Bench {
         creating.end();
         let (span, receipt) = self.checkout_call(id, span).await;
         let completing = self.span(span::COMPLETE_ORDER, Some(&span));
-        self.store.complete_order(id, &receipt?).await?;
+        self.store.complete_order(id, &receipt?, None).await?;
         completing.end();
         span.end();
         Ok(began.elapsed())

@@ -210,5 +210,6 @@ fn store_settings(folder: &Path) -> store::Settings {
         linger: Duration::from_millis(5),
         readers: 2,
         busy_timeout: Duration::from_secs(2),
+        log_bytes_warn: u64::MAX,
     }
 }

@@ -7,19 +7,19 @@
 //! | `GET /orders/{number or reference}` | one |
 //! | `GET /stock`, `POST /stock/{item}` with `{"set": n}` or `{"add": n}` | what is on hand, and changing it |
 //! | `GET /plugins` | what is live |
-//! | `GET /livez`, `GET /readyz` | |
+//! | `GET /livez`, `GET /readyz`, `GET /metrics` | as on the shop's listener, and also when that has no connection to spare |
 
 mod orders;
 mod stock;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use hyper::{HeaderMap, Method, Request, Response, body::Incoming, header::HOST};
+use hyper::{HeaderMap, Method, Request, Response, header::HOST};
 use percent_encoding::percent_decode_str;
 
 use crate::{
     config::{Limits, Settings},
-    http::{Access, Answer, Body, Reply, problem::Problem},
+    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, problem::Problem},
     plugin::Plugins,
     store::Store,
 };
@@ -31,6 +31,7 @@ pub struct Admin {
     plugins: Arc<Plugins>,
     limits: Limits,
     access: Access,
+    watch: Watch,
     /// Names under which the listener is asked for; another one comes from a page that rebound its own name to here.
     hosts: Vec<String>,
 }
@@ -38,11 +39,11 @@ pub struct Admin {
 impl Admin {
     /// # Errors
     /// When the listener would be open to others without a token.
-    pub fn new(settings: &Settings, plugins: Arc<Plugins>, store: Store) -> anyhow::Result<Arc<Self>> {
+    pub fn new(settings: &Settings, plugins: Arc<Plugins>, store: Store, watch: Watch) -> anyhow::Result<Arc<Self>> {
         let own = settings.server.admin.ip().to_string();
         let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).into_iter().chain([own]).collect();
         let access = Access::of_admin(settings)?;
-        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, hosts }))
+        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, watch, hosts }))
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -62,14 +63,24 @@ impl Admin {
 }
 
 /// Answers one request, whatever it is.
-pub async fn handle(admin: Arc<Admin>, request: Request<Incoming>, _peer: SocketAddr) -> Response<Body> {
-    match route(&admin, request).await {
+pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
+    let Arrival { request, fit, crowded, .. } = arrival;
+    let answer = match fit {
+        Ok(()) if crowded && !is_watch(request.uri().path()) => Err(Problem::shed()),
+        Ok(()) => route(&admin, request).await,
+        Err(unfit) => Err(unfit),
+    };
+    match answer {
         Ok(reply) => reply.into_response(),
         Err(problem) => problem.into_response(None),
     }
 }
 
-async fn route(admin: &Admin, request: Request<Incoming>) -> Answer {
+fn is_watch(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/metrics")
+}
+
+async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
     let (parts, body) = request.into_parts();
     admin.check_host(&parts.headers)?;
     admin.access.check(&parts.headers)?;
@@ -83,12 +94,10 @@ async fn route(admin: &Admin, request: Request<Incoming>) -> Answer {
         (&Method::GET, ["stock"]) => stock::list(admin).await,
         (&Method::POST, ["stock", item]) => stock::change(admin, &decoded(item), &parts.headers, body).await,
         (&Method::GET, ["plugins"]) => plugins(admin),
-        (&Method::GET, ["livez"]) => Reply::json(&serde_json::json!({ "status": "live" })),
-        (&Method::GET, ["readyz"]) => {
-            admin.store.ready().await?;
-            Reply::json(&serde_json::json!({ "status": "ready" }))
-        }
-        (_, ["" | "orders" | "plugins" | "livez" | "readyz"] | ["orders", _] | ["stock"]) => {
+        (&Method::GET, ["livez"]) => admin.watch.live(),
+        (&Method::GET, ["readyz"]) => admin.watch.ready().await,
+        (&Method::GET, ["metrics"]) => admin.watch.metrics(),
+        (_, ["" | "orders" | "plugins" | "livez" | "readyz" | "metrics"] | ["orders", _] | ["stock"]) => {
             Err(Problem::method_not_allowed("GET"))
         }
         (_, ["stock", _]) => Err(Problem::method_not_allowed("POST")),
@@ -105,6 +114,7 @@ fn home() -> Answer {
             "order": "/orders/{number or reference}",
             "stock": "/stock",
             "plugins": "/plugins",
+            "metrics": "/metrics",
             "live": "/livez",
             "ready": "/readyz",
         },

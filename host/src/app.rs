@@ -6,17 +6,23 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin::{self, Admin},
-    config::Settings,
-    http::{self, Shop},
+    config::{Limits, Settings},
+    http::{self, Shop, Watch},
     plugin::Plugins,
     store::{self, Opened, Store},
     telemetry::{self, Metrics, Telemetry},
 };
+
+/// Files that are no connections of the shop's: the store's, telemetry's, the operators'.
+const OWN_FILES: usize = 256;
+/// What is tried even where hardly any files may be opened.
+const CONNECTIONS_MIN: usize = 64;
 
 /// A host that is ready to serve.
 #[derive(Debug)]
@@ -60,8 +66,11 @@ impl App {
         telemetry.metrics().gauge("plugin.memory.used", "By", "Linear memory of the plugin calls at work.", used);
 
         let stopping = CancellationToken::new();
-        let shop = Shop::new(&settings, Arc::clone(&plugins), store.clone(), &telemetry, stopping.clone())?;
-        let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone())?;
+        let ready_within = Duration::from_millis(settings.limits.ready_ms);
+        let watch = Watch::new(store.clone(), telemetry.metrics().clone(), stopping.clone(), ready_within);
+        let shop =
+            Shop::new(&settings, Arc::clone(&plugins), store.clone(), &telemetry, watch.clone(), stopping.clone())?;
+        let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch)?;
         let public_listener = bind(settings.server.listen, "--listen").await?;
         let admin_listener = bind(settings.server.admin, "--admin").await?;
         Ok(Self { settings, telemetry, store, plugins, shop, admin, public_listener, admin_listener, stopping, opened })
@@ -110,12 +119,16 @@ impl App {
         let limits = &self.settings.limits;
         let serving = TaskTracker::new();
         let shop = Arc::clone(&self.shop);
-        let public = move |request, peer| http::handle(Arc::clone(&shop), request, peer);
-        serving.spawn(http::server::serve(self.public_listener, limits.clone(), self.stopping.clone(), public));
+        let shops =
+            Limits { connections: limits.connections.min(connections_of_files(raised_open_files())), ..limits.clone() };
+        let operators = Limits { connections: limits.admin_connections, ..limits.clone() };
+        let public = move |arrival| http::handle(Arc::clone(&shop), arrival);
+        serving.spawn(http::server::serve(self.public_listener, shops, self.stopping.clone(), public));
         let admin = Arc::clone(&self.admin);
-        let operators = move |request, peer| admin::handle(Arc::clone(&admin), request, peer);
-        serving.spawn(http::server::serve(self.admin_listener, limits.clone(), self.stopping.clone(), operators));
+        let for_operators = move |arrival| admin::handle(Arc::clone(&admin), arrival);
+        serving.spawn(http::server::serve(self.admin_listener, operators, self.stopping.clone(), for_operators));
         serving.spawn(Arc::clone(&self.shop).resolve_releases());
+        serving.spawn(Arc::clone(&self.shop).prune_answers());
         serving.close();
 
         self.stopping.cancelled().await;
@@ -135,6 +148,22 @@ impl App {
         tracing::info!("stopped: every acknowledged order is in the store");
         self.telemetry.shutdown(Duration::from_millis(limits.telemetry_flush_ms)).await;
     }
+}
+
+/// Returns how many files the process may have open, after asking for as many as it may ask for.
+fn raised_open_files() -> u64 {
+    let given = getrlimit(Resource::Nofile);
+    // A process that never uses `select` may have them all; the low first limit is for those that do.
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: given.maximum, maximum: given.maximum });
+    let files = if raised.is_ok() { given.maximum } else { given.current };
+    files.unwrap_or(u64::MAX)
+}
+
+/// Returns how many connections fit: past that, accepting fails, and nobody is even refused. A checkout may have one to
+/// another inventory, but not every connection has a checkout.
+fn connections_of_files(files: u64) -> usize {
+    let of_all = usize::try_from(files).unwrap_or(usize::MAX);
+    (of_all.saturating_sub(OWN_FILES) / 4 * 3).max(CONNECTIONS_MIN)
 }
 
 /// Starts telemetry as OpenTelemetry's variables and the settings ask for it.
@@ -160,6 +189,7 @@ fn store_settings(settings: &Settings) -> store::Settings {
         linger: Duration::from_millis(settings.store.linger_ms),
         readers: settings.store.readers,
         busy_timeout: Duration::from_millis(settings.store.busy_timeout_ms),
+        log_bytes_warn: settings.store.wal_warn_mib.saturating_mul(1 << 20),
     }
 }
 
@@ -180,6 +210,12 @@ fn watch(metrics: &Metrics, store: &Store) {
         "{order}",
         "Orders that neither completed nor failed.",
         reading(|gauges| gauges.unresolved_orders),
+    );
+    metrics.gauge(
+        "store.orders.awaiting_release",
+        "{order}",
+        "Orders that wait for a remote inventory to confirm their release.",
+        reading(|gauges| gauges.awaiting_release_orders),
     );
     metrics.gauge("store.wal", "By", "The write-ahead log's size.", reading(|gauges| gauges.wal_bytes));
     metrics.counter_from(

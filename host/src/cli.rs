@@ -2,9 +2,12 @@
 //!
 //! 0: done. 1: refused or failed, with the reason on stderr. 2: wrong usage. 64: unusable settings.
 
+mod backup;
 mod client;
+mod doctor;
 mod orders;
 mod plugin;
+mod restore;
 mod serve;
 mod stock;
 
@@ -40,6 +43,12 @@ enum Command {
     /// Lists, shows and exports orders, from a running host.
     #[command(subcommand)]
     Orders(orders::Orders),
+    /// Writes the order store to a file of its own, while a till serves or not.
+    Backup(backup::Backup),
+    /// Puts a backup in the place of the order store.
+    Restore(restore::Restore),
+    /// Checks the order store of a till that is stopped, and says what to do. Changes nothing.
+    Doctor(doctor::Doctor),
 }
 
 /// Runs the program.
@@ -51,6 +60,9 @@ pub fn main() -> ExitCode {
         Command::Plugin(plugin) => plugin.run(),
         Command::Stock(stock) => stock.run(),
         Command::Orders(orders) => orders.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Doctor(doctor) => doctor.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

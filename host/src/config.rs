@@ -121,6 +121,7 @@ settings! {
     /// The rules of the host's own that a checkout plugin has to keep.
     checkout as Checkout {
         discount_max_percent: u8 = "50", "%", "a broken plugin that gives goods away is stopped here";
+        idempotency_hours: u32 = "24", "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
     }
     /// Log lines, on stderr.
     log as Log {
@@ -134,6 +135,7 @@ settings! {
         linger_ms: u64 = "5", "ms", "how long a step that nobody waits for may stay uncommitted";
         readers: usize = "2", "connections", "SQLite readers apart from the writer";
         busy_timeout_ms: u64 = "2000", "ms", "how long a lock held by a backup is waited for";
+        wal_warn_mib: u64 = "128", "MiB", "the write-ahead log is cut to 64 MiB when it is used anew; past this it only grows, and the log warns";
     }
     /// What bounds a request and a plugin's call.
     limits as Limits {
@@ -162,12 +164,21 @@ settings! {
         headers: usize = "64", "headers", "a request's headers";
         header_ms: u64 = "5000", "ms", "until a request's headers are there; bounds idle connections too";
         body_ms: u64 = "5000", "ms", "until a request's body is there";
-        connections: usize = "4096", "connections", "open connections; past it none is accepted until one closes";
+        bodies_mib: usize = "64", "MiB", "bodies being read, all together; connections x streams x body would be gigabytes";
+        write_ms: u64 = "5000", "ms", "how long a client may take nothing of its answer";
+        linger_ms: u64 = "1000", "ms", "for reading on after a last answer, or what the client still sends would destroy it";
+        connections: usize = "4096", "connections", "open connections, fewer where the process may not open so many files; past it one without a request under way makes room, or the next is refused";
+        admin_connections: usize = "64", "connections", "the same for the admin listener, apart, so that a full shop can still be looked at";
+        connection_age_ms: u64 = "300000", "ms", "then a connection ends with its next answer, so that clients spread over hosts anew";
+        refusals: usize = "64", "connections", "connections past the limit that are answered 503, or a watch route; the next is closed";
+        refusal_ms: u64 = "1000", "ms", "for all of such a connection";
         http2_streams: u32 = "64", "streams", "concurrent requests on one HTTP/2 connection";
+        http2_resets: u64 = "100", "requests", "requests that one HTTP/2 connection takes back; past it rapid reset, and closed";
         concurrent_requests: usize = "64 per core" from per_core(64), "requests", "checkouts at work; more would only wait for the cores";
-        queued_requests: usize = "512 per core" from per_core(512), "requests", "checkouts that wait for one of those places; past it 503";
-        queue_ms: u64 = "1000", "ms", "how long one waits; past it 503";
+        queued_requests: usize = "1024 per core" from per_core(1024), "requests", "checkouts that wait for one of those places; many, for a client that is refused at once comes again at once, and answering that is what the others then wait for; past it 503";
+        queue_ms: u64 = "25", "ms", "how long one waits; past it 503, for a client is to know within 50 ms that it is refused";
         inventory_requests: usize = "64 per core" from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself";
+        ready_ms: u64 = "500", "ms", "for /readyz; most probes give up after a second";
         drain_ms: u64 = "10000", "ms", "how long a shutdown waits for requests under way";
         telemetry_flush_ms: u64 = "5000", "ms", "how long a shutdown waits for the telemetry backend";
     }

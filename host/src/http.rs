@@ -1,13 +1,17 @@
 //! The shop's public HTTP.
 //!
-//! A request goes `server` (connections) → `router` (which route, its span, its answer's headers) → one file a
+//! A request goes `server` and `connection` (with `wire` and `framing` below) → `router` (which route, its span, its answer's headers) → one file a
 //! route. Handlers parse at the edge and return a value or a [`problem::Problem`]; only `problem.rs` knows statuses.
 
 mod access;
 mod answer;
+mod arrival;
 pub mod body;
 mod cart;
 mod checkout;
+mod connection;
+mod framing;
+mod idempotency;
 mod inventory;
 mod orders;
 mod permits;
@@ -15,6 +19,8 @@ pub mod problem;
 mod received;
 mod router;
 pub mod server;
+mod watch;
+mod wire;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -25,19 +31,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use access::{Access, Token};
 pub use answer::{Answer, Reply};
+pub use arrival::{Arrival, Inbound, Unread};
+use idempotency::Keys;
 pub use orders::OrderJson;
 use permits::Permits;
 use problem::Problem;
 pub use router::handle;
+pub use watch::Watch;
 
 use crate::{
     config::{Limits, Settings},
     imports::inventory::remote::Remote,
     order::{Currency, Item, MinorUnits},
     plugin::Plugins,
-    store::Store,
+    store::{Store, StoreError},
     telemetry::{Metrics, Propagator, Telemetry, Tracer, in_span},
 };
+
+/// How long a write waits to be tried again when the store can't take it.
+const WRITE_RETRY: Duration = Duration::from_millis(250);
 
 /// A response's body: small, and there as a whole.
 pub type Body = Full<Bytes>;
@@ -55,8 +67,13 @@ pub struct Shop {
     prices: BTreeMap<Item, MinorUnits>,
     limits: Limits,
     checkouts: Permits,
+    checkout_keys: Arc<Keys>,
     deducts: Permits,
+    deduct_keys: Arc<Keys>,
+    /// How long an answer is kept under its key.
+    answers_kept: Duration,
     inventory_access: Access,
+    watch: Watch,
     /// Checkouts under way: they go on when their client hangs up, and a shutdown waits for them.
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -70,6 +87,7 @@ impl Shop {
         plugins: Arc<Plugins>,
         store: Store,
         telemetry: &Telemetry,
+        watch: Watch,
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let limits = settings.limits.clone();
@@ -87,8 +105,12 @@ impl Shop {
             currency: settings.shop.currency,
             prices: settings.prices.clone(),
             checkouts: Permits::new(&limits, limits.concurrent_requests),
+            checkout_keys: Arc::default(),
             deducts: Permits::new(&limits, limits.inventory_requests),
+            deduct_keys: Arc::default(),
+            answers_kept: Duration::from_secs(u64::from(settings.checkout.idempotency_hours) * 60 * 60),
             inventory_access: Access::of_inventory(settings)?,
+            watch,
             limits,
             tasks: TaskTracker::new(),
             stopping,
@@ -118,6 +140,24 @@ impl Shop {
             Ok(Err(panicked)) => Err(Problem::internal(&panicked)),
             Err(_) => Err(Problem::deadline(late())),
         }
+    }
+
+    /// Goes on with a write that the store couldn't take, beside the answer, until it can or the host stops. What is
+    /// `held` stays taken meanwhile: a key, and the request's place, so that no more wait than there are places.
+    fn write_later<W>(self: &Arc<Self>, held: impl Send + 'static, write: impl Fn(Arc<Self>) -> W + Send + 'static)
+    where
+        W: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
+        let shop = Arc::clone(self);
+        self.tasks.spawn(async move {
+            while !shop.stopping.is_cancelled() {
+                tokio::time::sleep(WRITE_RETRY).await;
+                if !write(Arc::clone(&shop)).await.is_err_and(|error| error.is_passing()) {
+                    break;
+                }
+            }
+            drop(held);
+        });
     }
 
     /// Returns the label under which an item counts in metrics: its name if the shop knows it. Labels are bounded.

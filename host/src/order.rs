@@ -4,11 +4,13 @@
 //! What a client, a guest or a database row says is parsed into these types at its edge.
 
 mod cart;
+mod idempotency;
 mod money;
 mod receipt;
 mod reference;
 
 pub use cart::{Attribute, AttributeValue, Cart, Item, Line, Quantity, StockLine, sum_by_item};
+pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};
 pub use money::{Currency, MinorUnits, PriceError};
 pub use receipt::{Adjustment, BadReceipt, Effect, Receipt};
 pub use reference::Reference;

@@ -13,6 +13,10 @@
 //! another till's:  take ─▶ held ─ settle ─▶ final ─ release ─▶ released
 //! ```
 
+mod alarm;
+mod answers;
+mod backup;
+mod doctor;
 mod error;
 mod items;
 mod json;
@@ -29,7 +33,6 @@ mod tests;
 mod writer;
 
 use std::{
-    fs,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
     thread,
@@ -38,20 +41,23 @@ use std::{
 
 use tokio::sync::watch;
 
+pub use backup::{BackedUp, BackupError, Restored, backup, restore};
+pub use doctor::{Examined, Finding, examine};
 pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
 pub use record::{
-    Durability, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter, Released,
-    StockLevel, Taker,
+    Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
+    Released, StockLevel, Taker,
 };
 
 use self::{
+    alarm::Alarm,
     items::Items,
     json::{OrderText, ReceiptText},
     queue::{Kind, Queue, Shared},
     reader::Readers,
     writer::{Desk, Writer},
 };
-use crate::order::{Item, Receipt, Reference, StockLine, sum_by_item};
+use crate::order::{Fingerprint, IdempotencyKey, Item, Receipt, Reference, StockLine, sum_by_item};
 
 /// Where the store is and how much it may take on.
 #[derive(Debug, Clone)]
@@ -68,6 +74,8 @@ pub struct Settings {
     pub readers: usize,
     /// How long to wait for a lock or a reader before it counts as failed.
     pub busy_timeout: Duration,
+    /// Bytes of the write-ahead log past which there is a warning.
+    pub log_bytes_warn: u64,
 }
 
 /// A handle to the store, cheap to clone. It stays open until [`Store::close`] or until the last handle is dropped.
@@ -82,7 +90,7 @@ struct Inner {
     readers: Readers,
     items: Arc<Items>,
     shared: Arc<Shared>,
-    log: PathBuf,
+    alarm: Arc<Alarm>,
 }
 
 impl Store {
@@ -93,46 +101,51 @@ impl Store {
     pub fn open(settings: &Settings) -> Result<(Self, Opened), OpenError> {
         let guard = open::guard(&settings.folder)?;
         let file = settings.folder.join("till.db");
+        open::refuse_half(&settings.folder)?;
         let mut connection = open::connection(&file, settings.busy_timeout)?;
         open::sync_folder(&settings.folder)?;
         let of_sqlite = |source| OpenError::of_sqlite(&file, source);
         let opened = open::resolve(&mut connection).map_err(of_sqlite)?;
         let last_order_id = query::last_order_id(&connection).map_err(of_sqlite)?;
-        let items = query::items(&connection).map_err(|source| OpenError::Unreadable { file: file.clone(), source })?;
+        let items = query::items(&connection).map_err(|source| OpenError::of_store(&file, source))?;
 
         let items = Arc::new(Items::new(items));
         let shared = Arc::new(Shared::default());
-        let unresolved_orders = i64::try_from(opened.awaiting_release_orders).unwrap_or(i64::MAX);
-        shared.unresolved_orders.store(unresolved_orders, Relaxed);
+        let awaiting_release_orders = i64::try_from(opened.awaiting_release_orders).unwrap_or(i64::MAX);
+        shared.unresolved_orders.store(awaiting_release_orders, Relaxed);
+        shared.awaiting_release_orders.store(awaiting_release_orders, Relaxed);
         let (ended, ending) = watch::channel(());
+        let log = settings.folder.join("till.db-wal");
+        let alarm = Alarm::new(file.clone(), log, settings.log_bytes_warn);
         let (queue, commands) = Queue::new(settings.queue_commands_max, Arc::clone(&shared), ending);
         let writer = Writer {
             desk: Desk::new(connection, last_order_id),
             commands,
             shared: Arc::clone(&shared),
             items: Arc::clone(&items),
+            alarm: Arc::clone(&alarm),
             batch_commands_max: settings.batch_commands_max.max(1),
             linger: settings.linger,
             guard,
             ended,
         };
         thread::Builder::new().name("till-store".into()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        let log = settings.folder.join("till.db-wal");
-        let readers = Readers::new(file, settings.readers, settings.busy_timeout);
-        Ok((Self(Arc::new(Inner { queue, readers, items, shared, log })), opened))
+        let readers = Readers::new(file, settings.readers, settings.busy_timeout, Arc::clone(&alarm));
+        Ok((Self(Arc::new(Inner { queue, readers, items, shared, alarm })), opened))
     }
 
-    /// Places an order: PENDING, and its number.
+    /// Places an order: PENDING, and its number. Its key is taken with it.
     ///
     /// # Errors
     /// `ReferenceTaken` when an order of this reference exists.
-    pub async fn create_order(&self, order: NewOrder, durability: Durability) -> Result<OrderId, StoreError> {
+    pub async fn create_order(&self, mut order: NewOrder, durability: Durability) -> Result<OrderId, StoreError> {
         let kind = match durability {
             Durability::Queued => Kind::Step,
             Durability::Committed => Kind::Durable,
         };
+        let keyed = order.keyed.take();
         let order = OrderText::new(order)?;
-        self.0.queue.submit(kind, move |desk| sqlite::create_order(desk, &order)).await
+        self.0.queue.submit(kind, move |desk| sqlite::create_order(desk, &order, keyed.as_ref())).await
     }
 
     /// Takes all lines from the stock, summed by item, and returns what is left of each item, by name; or takes
@@ -145,43 +158,73 @@ impl Store {
         self.0.queue.submit(Kind::Step, move |desk| sqlite::take(desk, &taker, &pieces)).await
     }
 
-    /// Completes a pending order and makes its reservation final, in one transaction. Durable when it returns.
+    /// Completes a pending order, makes its reservation final and keeps the answer under the order's key, if it has
+    /// one: in one transaction. Durable when it returns.
     ///
     /// # Errors
     /// `ReservationGone` when the order isn't pending, was lost with a failed batch, or its stock is local and not
     /// held: then nothing was changed. After `Unavailable` the order is still open: fail it.
-    pub async fn complete_order(&self, id: OrderId, receipt: &Receipt) -> Result<(), StoreError> {
+    pub async fn complete_order(
+        &self,
+        id: OrderId,
+        receipt: &Receipt,
+        answer: Option<Answered>,
+    ) -> Result<(), StoreError> {
         let receipt = ReceiptText::new(receipt)?;
-        self.0.queue.submit(Kind::Ending, move |desk| sqlite::complete_order(desk, id, &receipt)).await
+        let complete = move |desk: &mut Desk| sqlite::complete_order(desk, id, &receipt, answer.as_ref());
+        self.0.queue.submit(Kind::Ending, complete).await
     }
 
-    /// Fails an order and gives back what it holds here. Durable when it returns. An order that failed before, or
-    /// that was lost with a failed batch and so holds nothing, is fine as it is.
+    /// Fails an order, gives back what it holds here, and keeps the answer under its key; without an answer the key
+    /// is free again, unless one was kept before. Durable when it returns. An order that failed before, or that was
+    /// lost with a failed batch and so holds nothing, is fine as it is.
     ///
     /// # Errors
     /// `OrderEnded` when it is completed. After `Overloaded` or `Unavailable` it still holds its stock: try again.
-    pub async fn fail_order(&self, id: OrderId, reason: &str) -> Result<(), StoreError> {
+    pub async fn fail_order(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
-        self.0.queue.submit(Kind::Ending, move |desk| sqlite::fail_order(desk, id, &reason)).await
+        let fail = move |desk: &mut Desk| sqlite::fail_order(desk, id, &reason, answer.as_ref());
+        self.0.queue.submit(Kind::Ending, fail).await
     }
 
     /// Notes that nobody knows whether the remote inventory took stock for the order: PENDING_RELEASE, until
-    /// [`Store::fail_order`]. Durable when it returns.
+    /// [`Store::fail_order`]. The answer is kept under the order's key, but only the order's end brings it to light.
+    /// Durable when it returns.
     ///
     /// # Errors
-    /// `ReservationGone` when it isn't a remote order without an end.
-    pub async fn await_release(&self, id: OrderId, reason: &str) -> Result<(), StoreError> {
+    /// `ReservationGone` when it isn't a pending remote order.
+    pub async fn await_release(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
-        self.0.queue.submit(Kind::Ending, move |desk| sqlite::await_release(desk, id, &reason)).await
+        let wait = move |desk: &mut Desk| sqlite::await_release(desk, id, &reason, answer.as_ref());
+        self.0.queue.submit(Kind::Ending, wait).await
     }
 
-    /// Makes another till's deduct final. Durable when it returns; answer that till only then.
+    /// Makes another till's deduct final, and keeps what it is answered. Durable when it returns; answer that till
+    /// only then.
     ///
     /// # Errors
     /// `ReservationGone` when it is neither held nor final, `OfLocalOrder` when it isn't a deduct's.
-    pub async fn settle(&self, reference: &Reference) -> Result<(), StoreError> {
+    pub async fn settle(
+        &self,
+        reference: &Reference,
+        answer: Option<(Fingerprint, Answered)>,
+    ) -> Result<(), StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Kind::Ending, move |desk| sqlite::settle(desk, &reference)).await
+        self.0.queue.submit(Kind::Ending, move |desk| sqlite::settle(desk, &reference, answer.as_ref())).await
+    }
+
+    /// Gives back what another till's deduct holds, for it came to nothing, and keeps what it is answered. Without an
+    /// answer a reference that took nothing may be used again. Durable when it returns; answer that till only then.
+    ///
+    /// # Errors
+    /// `OfLocalOrder` when it isn't a deduct's. After `Overloaded` or `Unavailable` it still holds its stock: try again.
+    pub async fn refuse(
+        &self,
+        reference: &Reference,
+        answer: Option<(Fingerprint, Answered)>,
+    ) -> Result<(), StoreError> {
+        let reference = reference.clone();
+        self.0.queue.submit(Kind::Ending, move |desk| sqlite::refuse(desk, &reference, answer.as_ref())).await
     }
 
     /// Gives back what another till's deduct took, held or final; the second time does nothing. A reference that
@@ -192,6 +235,33 @@ impl Store {
     pub async fn release(&self, reference: &Reference) -> Result<Released, StoreError> {
         let reference = reference.clone();
         self.0.queue.submit(Kind::Ending, move |desk| sqlite::release(desk, &reference)).await
+    }
+
+    /// Returns what came of the checkout of that key as of the last commit, `None` if its answer isn't kept.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn earlier_checkout(&self, key: &IdempotencyKey) -> Result<Option<Earlier>, StoreError> {
+        let key = key.clone();
+        self.0.readers.read(move |connection| answers::of_checkout(connection, &key)).await
+    }
+
+    /// Returns what came of another till's deduct as of the last commit, `None` if its answer isn't kept or no longer
+    /// so.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn earlier_deduct(&self, reference: &Reference) -> Result<Option<Earlier>, StoreError> {
+        let reference = reference.clone();
+        self.0.readers.read(move |connection| answers::of_deduct(connection, &reference)).await
+    }
+
+    /// Forgets some of the answers that were kept for longer than that, and returns whether there may be more.
+    ///
+    /// # Errors
+    /// Only the store's own.
+    pub async fn prune_answers(&self, kept: Duration) -> Result<bool, StoreError> {
+        self.0.queue.submit(Kind::Durable, move |desk| answers::prune(desk, kept)).await
     }
 
     /// Returns the order of that reference as of the last commit, `None` if there is none.
@@ -282,7 +352,7 @@ impl Store {
     /// Returns the store's figures, at the price of one `stat`.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
-        let Inner { queue, items, shared, log, .. } = &*self.0;
+        let Inner { queue, items, shared, alarm, .. } = &*self.0;
         Gauges {
             queued_commands: shared.queued_commands.load(Relaxed),
             queued_commands_max: queue.commands_max(),
@@ -290,9 +360,9 @@ impl Store {
             committed_commands: shared.committed_commands.load(Relaxed),
             failed_batches: shared.failed_batches.load(Relaxed),
             unresolved_orders: u64::try_from(shared.unresolved_orders.load(Relaxed)).unwrap_or(0),
+            awaiting_release_orders: u64::try_from(shared.awaiting_release_orders.load(Relaxed)).unwrap_or(0),
             known_items: items.count(),
-            // Never open the file for this: closing it again would drop SQLite's locks in this process.
-            wal_bytes: fs::metadata(log).map_or(0, |metadata| metadata.len()),
+            wal_bytes: alarm.log_bytes(),
         }
     }
 

@@ -126,7 +126,10 @@ async fn stop(what: &'static str, deadline: Duration, stop: impl FnOnce() -> OTe
         Ok(Ok(Ok(()) | Err(OTelSdkError::AlreadyShutdown))) => {}
         Ok(Ok(Err(error))) => tracing::warn!(%error, "{what} were not all sent"),
         Ok(Err(_)) => tracing::warn!("{what} were not all sent: their exporter broke"),
-        Err(_) => tracing::warn!(after_ms = deadline.as_millis(), "{what} were not all sent in time"),
+        Err(_) => {
+            let after_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(after_ms, "{what} were not all sent in time");
+        }
     }
 }
 

@@ -25,11 +25,12 @@ pub(crate) async fn checkout(
         trace_id: String::new(),
         plugins: String::new(),
         placed_at_ms: u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?,
+        keyed: None,
     };
     let id = store.create_order(order, Durability::Queued).await?;
     store.take(Taker::Order(id), &cart.stock_lines()).await?;
     let receipt = price(cart)?;
-    store.complete_order(id, &receipt).await?;
+    store.complete_order(id, &receipt, None).await?;
     Ok((id, reference, receipt))
 }
 

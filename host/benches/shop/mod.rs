@@ -48,7 +48,7 @@ pub(crate) fn settings(folder: &Path) -> anyhow::Result<Settings> {
     let (data, stock) = (format!("server.data={}", folder.display()), format!("stock.{ITEM}={OPENING_STOCK}"));
     sources.add_flags(["server.listen=127.0.0.1:0", "server.admin=127.0.0.1:0", &data, &stock].into_iter())?;
     // A machine that is busy with something else is no reason to shed, which would count as a failure.
-    sources.add_flags(["limits.queue_ms=10000"].into_iter())?;
+    sources.add_flags(["limits.queue_ms=10000", "limits.queued_requests=1000"].into_iter())?;
     Ok(Settings::load(&sources)?)
 }
 

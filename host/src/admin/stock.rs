@@ -1,12 +1,12 @@
 //! `/stock`: what is on hand, and changing it by hand. Each change is a movement in the ledger.
 
-use hyper::{HeaderMap, body::Incoming};
+use hyper::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Admin;
 use crate::{
-    http::{Answer, Reply, body, problem::Problem},
+    http::{Answer, Inbound, Reply, body, problem::Problem},
     order::Item,
     store::StockLevel,
 };
@@ -27,9 +27,8 @@ pub(super) async fn list(admin: &Admin) -> Answer {
 
 /// # Errors
 /// 422 for what is no change, or one that would leave less than nothing.
-pub(super) async fn change(admin: &Admin, item: &str, headers: &HeaderMap, incoming: Incoming) -> Answer {
-    let item = Item::parse(item)
-        .ok_or_else(|| Problem::unacceptable("an item is a text of 1 to 64 bytes without control characters"))?;
+pub(super) async fn change(admin: &Admin, item: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
+    let item = Item::parse(item).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
     let bytes = body::read_json(headers, incoming, &admin.limits).await?;
     let changed = match body::parse_json(&bytes)? {
         Change::Set(on_hand) => admin.store.set_stock(&item, on_hand).await?,

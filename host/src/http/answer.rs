@@ -4,13 +4,21 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Body, problem::Problem};
-use crate::order::{Currency, MinorUnits};
+use crate::{
+    order::{Currency, MinorUnits},
+    store::Answered,
+};
+
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A handler's outcome.
 pub type Answer = Result<Reply, Problem>;
@@ -21,6 +29,7 @@ pub struct Reply {
     pub status: StatusCode,
     content_type: HeaderValue,
     body: Bytes,
+    replayed: bool,
 }
 
 impl Reply {
@@ -29,17 +38,33 @@ impl Reply {
     /// # Errors
     /// 500 when it can't be written, which no value of ours does.
     pub fn json(value: &impl Serialize) -> Answer {
-        let body = serde_json::to_vec(value).map_err(|error| Problem::internal(&error))?;
-        Ok(Self {
-            status: StatusCode::OK,
-            content_type: HeaderValue::from_static("application/json"),
-            body: body.into(),
-        })
+        serde_json::to_vec(value).map(Self::of_json).map_err(|error| Problem::internal(&error))
+    }
+
+    /// Returns what is JSON already.
+    #[must_use]
+    pub fn of_json(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, content_type: JSON, body: body.into(), replayed: false }
+    }
+
+    /// Returns what was answered before to the same request. Its type follows from its status.
+    #[must_use]
+    pub fn replayed(earlier: Answered) -> Self {
+        let status = StatusCode::from_u16(earlier.status).unwrap_or(StatusCode::OK);
+        let content_type = if status.is_success() { JSON } else { PROBLEM_JSON };
+        Self { status, content_type, body: earlier.body, replayed: true }
+    }
+
+    /// Returns the answer as it is kept for a request that comes again.
+    #[must_use]
+    pub(super) fn answered(&self) -> Answered {
+        Answered { status: self.status.as_u16(), body: self.body.clone() }
     }
 
     #[must_use]
-    pub fn text(content_type: &'static str, body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, content_type: HeaderValue::from_static(content_type), body: body.into() }
+    pub fn text(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let content_type = HeaderValue::from_static(content_type);
+        Self { status: StatusCode::OK, content_type, body: body.into(), replayed: false }
     }
 
     #[must_use]
@@ -47,6 +72,9 @@ impl Reply {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, self.content_type);
+        if self.replayed {
+            response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        }
         response
     }
 }

@@ -1,12 +1,12 @@
 //! Reading a request's body: its type, its size, its time, its JSON.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, StatusCode,
-    body::{Body, Incoming},
+    body::Body,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use serde::{
@@ -15,15 +15,18 @@ use serde::{
 };
 use serde_json::error::Category;
 
-use super::problem::Problem;
+use super::{
+    arrival::{Inbound, Unread},
+    problem::Problem,
+};
 use crate::config::Limits;
 
 /// Reads a JSON body whole.
 ///
 /// # Errors
 /// 415 for another type or an encoding, 413 past the limit (by its announced length before anything is read), 408
-/// when it takes too long, 400 when it is torn.
-pub async fn read_json(headers: &HeaderMap, body: Incoming, limits: &Limits) -> Result<Bytes, Problem> {
+/// when it takes too long, 400 when it is torn, 503 when all bodies under way take too much memory.
+pub async fn read_json(headers: &HeaderMap, body: Inbound, limits: &Limits) -> Result<Bytes, Problem> {
     check_type(headers)?;
     let bytes_max = limits.request_body_bytes;
     let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
@@ -37,17 +40,30 @@ pub async fn read_json(headers: &HeaderMap, body: Incoming, limits: &Limits) -> 
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
         }
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if matches!(error.downcast_ref(), Some(Unread::NoRoom)) => Err(Problem::shed()),
         Ok(Err(error)) => Err(Problem::malformed(format!("the body can't be read: {error}"))),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }
 }
 
+/// Reads a body to its end, as far as one would be read, and forgets it.
+pub(super) async fn pass_over(body: Inbound, limits: &Limits) {
+    let mut reading = pin!(Limited::new(body, limits.request_body_bytes));
+    let passing = async { while let Some(Ok(_)) = reading.frame().await {} };
+    // What is left unread closes the connection.
+    _ = tokio::time::timeout(Duration::from_millis(limits.body_ms), passing).await;
+}
+
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let wanted = || Problem::unsupported_media("send content-type: application/json, in UTF-8, not encoded");
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    if headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         return Err(wanted());
     }
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(wanted)?;
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let content_type = types.next().and_then(|value| value.to_str().ok()).ok_or_else(wanted)?;
+    if types.next().is_some() {
+        return Err(wanted());
+    }
     let mut parts = content_type.split(';').map(str::trim);
     let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     let mut charsets = parts.filter_map(|parameter| {

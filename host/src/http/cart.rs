@@ -34,7 +34,7 @@ struct Written {
     #[serde(default, deserialize_with = "present")]
     quantity: Option<WrittenQuantity>,
     #[serde(default, deserialize_with = "present")]
-    price: Option<Box<RawValue>>,
+    price: Option<WrittenPrice>,
     #[serde(default, deserialize_with = "present")]
     lines: Option<Vec<WrittenLine>>,
     #[serde(default)]
@@ -46,7 +46,7 @@ struct Written {
 struct WrittenLine {
     item: WrittenItem,
     quantity: WrittenQuantity,
-    price: Box<RawValue>,
+    price: WrittenPrice,
     #[serde(default)]
     attributes: Attributes,
 }
@@ -122,13 +122,15 @@ fn check_count(lines: usize) -> Result<(), Problem> {
 
 impl WrittenLine {
     fn into_line(self, currency: Currency, prices: &BTreeMap<Item, MinorUnits>) -> Result<Line, Problem> {
-        let Self { item: WrittenItem(item), quantity: WrittenQuantity(quantity), price, attributes } = self;
-        let unit_price = currency.parse(price.get()).map_err(|error| {
-            Problem::unacceptable(format!(
-                "the price {} {error} (of {currency}, {} at most)",
-                price.get(),
-                currency.decimals()
-            ))
+        let Self {
+            item: WrittenItem(item),
+            quantity: WrittenQuantity(quantity),
+            price: WrittenPrice(price),
+            attributes,
+        } = self;
+        let unit_price = currency.parse(&price).map_err(|error| {
+            let decimals = currency.decimals();
+            Problem::unacceptable(format!("the price {price:.40} {error} (of {currency}, {decimals} at most)"))
         })?;
         if let Some(catalogue) = prices.get(&item).filter(|catalogue| **catalogue != unit_price) {
             let price = currency.format(*catalogue);
@@ -143,8 +145,18 @@ struct WrittenItem(Item);
 impl<'de> Deserialize<'de> for WrittenItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let item = Item::parse(&text);
-        item.map(Self).ok_or_else(|| D::Error::custom("an item is a text of 1 to 64 bytes without control characters"))
+        Item::parse(&text).map(Self).ok_or_else(|| D::Error::custom(Item::RULE))
+    }
+}
+
+/// A number as it was written; what it is worth, the currency decides.
+struct WrittenPrice(String);
+
+impl<'de> Deserialize<'de> for WrittenPrice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = <Box<RawValue>>::deserialize(deserializer)?;
+        let number = written.get().starts_with(|first: char| first.is_ascii_digit() || first == '-');
+        number.then(|| Self(written.get().to_owned())).ok_or_else(|| D::Error::custom("a price is a number"))
     }
 }
 
@@ -236,6 +248,10 @@ mod tests {
         };
         check(r#"{"item":"a","quantity":1,"price":9.99}"#, 200);
         check(r#"{"item":"a","quantity":1.0,"price":9.990}"#, 200);
+        check(
+            "{\"item\":\"\u{645}\u{6cc}\u{200c}\u{62e} \u{1f469}\u{200d}\u{1f373}\",\"quantity\":1,\"price\":1}",
+            200,
+        );
         check(r#"{"lines":[{"item":"a","quantity":1,"price":1},{"item":"a","quantity":2,"price":1}]}"#, 200);
         check(r#"{"item":"a","quantity":1,"price":1,"attributes":{"coupon":"X","n":1,"d":0.5,"f":true}}"#, 200);
         check(r#"{"item":"book","quantity":1,"price":19.99}"#, 200);
@@ -261,7 +277,9 @@ mod tests {
         for price in ["9.999", "-1", "1e400", "\"1\"", "null", "[]"] {
             check(&format!(r#"{{"item":"a","quantity":1,"price":{price}}}"#), 422);
         }
-        for item in ["", &"x".repeat(65), "a\\u0000b", "a\\nb"] {
+        let hidden =
+            ["a\\u0000b", "a\\nb", "a\\u0085b", "a\u{2028}b", "a\u{202e}b", "a\u{2066}b", "a\u{200b}b", "\u{feff}a"];
+        for item in ["", &"x".repeat(65), " a", "a ", "\u{a0}a"].into_iter().chain(hidden) {
             check(&format!(r#"{{"item":"{item}","quantity":1,"price":1}}"#), 422);
         }
         let lines = vec![r#"{"item":"a","quantity":1,"price":1}"#; 101].join(",");

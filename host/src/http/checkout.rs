@@ -12,6 +12,7 @@
 //!
 //! Plugins decide, the host does: whatever the plugin did, the order ends here.
 
+mod end;
 mod release;
 mod reply;
 
@@ -20,17 +21,20 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use opentelemetry::trace::{SpanContext, SpanKind};
 use tokio::sync::OwnedSemaphorePermit;
 
+use end::{Completed, Failed};
+
 use super::{
     Shop,
-    answer::{Answer, Reply},
+    answer::Answer,
     body,
     cart::{self, Form},
+    idempotency::{self, Claim},
     received::Received,
 };
 use crate::{
@@ -40,92 +44,108 @@ use crate::{
     store::{Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
     telemetry::{
         names::{attribute, span},
-        propagation::Baggage,
+        propagation::Carried,
         traces::Span,
     },
 };
 
-/// How long a failed order waits to be tried again when the store can't take its end.
-const FAIL_RETRY: Duration = Duration::from_millis(250);
-
-/// Parses the request and has the checkout carried out.
+/// Parses the request and has the checkout carried out, or its first answer given again.
 ///
 /// # Errors
 /// A problem; past the request's deadline the order may still be completed, and its reference tells.
 pub(super) async fn checkout(shop: &Arc<Shop>, received: Received) -> Answer {
+    let key = idempotency::key(&received.headers)?;
     let bytes = body::read_json(&received.headers, received.body, &shop.limits).await?;
-    let (cart, form) = cart::parse(&bytes, shop.currency, &shop.prices)?;
+    let parsed = cart::parse(&bytes, shop.currency, &shop.prices);
+    let claim = match key {
+        None => None,
+        Some(key) => Some(shop.checkout_keys.claim(key, &bytes)?),
+    };
+    if let (None, Err(problem)) = (&claim, &parsed) {
+        return Err(problem.clone());
+    }
     let permit = shop.checkouts.acquire().await?;
+    // Before the cart counts: what was sold once is answered again, whatever the catalogue says by now.
+    if let Some(claim) = &claim
+        && let Some(earlier) = shop.store.earlier_checkout(&claim.keyed().key).await?
+    {
+        return claim.replay(earlier);
+    }
+    let (cart, form) = parsed?;
     let checkout = Checkout {
         shop: Arc::clone(shop),
         snapshot: received.snapshot,
+        claim: claim.map(Arc::new),
         reference: Reference::random(),
+        trace_id: received.parent.trace_id().to_string(),
         placed_at_ms: now_ms(),
         item_label: shop.item_label(cart.lines().iter().map(|line| &line.item)),
         cart,
-        baggage: received.baggage,
+        form,
+        carried: received.carried,
         remote_holds: Arc::default(),
-        _permit: permit,
+        permit: Arc::new(permit),
     };
     let reference = checkout.reference.clone();
     let context = received.parent.clone();
     let late = || format!("not done yet; ask for its end at /orders/{reference}");
-    shop.see_through(&context, checkout.carry_out(received.parent, form), late).await
+    shop.see_through(&context, checkout.carry_out(received.parent), late).await
 }
 
 /// One checkout under way.
 struct Checkout {
     shop: Arc<Shop>,
     snapshot: Arc<Snapshot>,
+    /// The client's key: taken to the end, also when the client has gone.
+    claim: Option<Arc<Claim>>,
     reference: Reference,
+    trace_id: String,
     placed_at_ms: u64,
     cart: Cart,
+    form: Form,
     item_label: String,
-    baggage: Baggage,
+    carried: Carried,
     /// Whether a remote inventory may hold stock for the order.
     remote_holds: Arc<AtomicBool>,
-    /// Held to the end, also when the client has gone.
-    _permit: OwnedSemaphorePermit,
+    /// Held to the end, likewise.
+    permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl Checkout {
-    async fn carry_out(self, parent: SpanContext, form: Form) -> Answer {
+    async fn carry_out(self, parent: SpanContext) -> Answer {
         let shop = &self.shop;
         shop.metrics.checkout(&self.item_label);
         let mut span = shop.tracer.start(span::CHECKOUT, SpanKind::Internal, Some(&parent), Vec::new());
         self.describe(&mut span);
 
-        let (span, outcome) = match self.create(&span, parent.trace_id().to_string()).await {
+        let (span, ended) = match self.create(&span).await {
             Ok(id) => self.decide_and_end(span, id).await,
-            Err(error) => (span, Err(Failure::Store(error))),
+            Err(error) => (span, Err(Failed::from(Failure::Store(error)))),
         };
-        match outcome {
-            Ok((id, receipt)) => {
+        match ended {
+            Ok(Completed { receipt, reply }) => {
                 self.completed(span, &receipt);
-                let reply = reply::of(form, id, &self.reference, &self.cart, &receipt, shop.currency);
-                Reply::json(&reply)
+                Ok(reply)
             }
-            Err(failure) => {
+            Err(Failed { failure, problem }) => {
                 self.failed(span, &failure);
-                Err(failure.into())
+                Err(problem)
             }
         }
     }
 
-    async fn decide_and_end(&self, span: Span, id: OrderId) -> (Span, Result<(OrderId, Receipt), Failure>) {
+    async fn decide_and_end(&self, span: Span, id: OrderId) -> (Span, Result<Completed, Failed>) {
         let shop = &self.shop;
         let placed = call::Placed { id, placed_at_ms: self.placed_at_ms, currency: shop.currency, cart: &self.cart };
         let (span, decided) = call::checkout(&shop.plugins, &self.snapshot, span, &placed, self.place(id)).await;
-        let ended = match decided {
-            Ok(receipt) => match self.complete(&span, id, &receipt).await {
-                Ok(()) => Ok((id, receipt)),
-                Err(error) => Err(Failure::Store(error)),
-            },
+        let completed = match decided {
+            Ok(receipt) => self.complete(&span, id, receipt).await,
             Err(failure) => Err(failure),
         };
-        if let Err(failure) = &ended {
-            self.fail(&span, id, failure).await;
-        }
+        let ended = match completed {
+            Ok(completed) => Ok(completed),
+            Err(failure) => Err(self.fail(&span, id, failure).await),
+        };
         (span, ended)
     }
 
@@ -135,13 +155,13 @@ impl Checkout {
             Some(remote) => Place::Remote {
                 remote: Arc::clone(remote),
                 reference: self.reference.clone(),
-                baggage: self.baggage.clone(),
+                carried: self.carried.clone(),
                 holds: Arc::clone(&self.remote_holds),
             },
         }
     }
 
-    async fn create(&self, parent: &Span, trace_id: String) -> Result<OrderId, StoreError> {
+    async fn create(&self, parent: &Span) -> Result<OrderId, StoreError> {
         let mut span = self.child(span::CREATE_ORDER, parent);
         // What leaves this host has to be findable after a crash; what stays here may be lost with it.
         let (inventory, durability) = match self.shop.remote {
@@ -153,9 +173,10 @@ impl Checkout {
             inventory,
             currency: self.shop.currency,
             cart: self.cart.clone(),
-            trace_id,
+            trace_id: self.trace_id.clone(),
             plugins: self.snapshot.header().to_owned(),
             placed_at_ms: self.placed_at_ms,
+            keyed: self.claim.as_ref().map(|claim| claim.keyed().clone()),
         };
         let created = self.shop.store.create_order(order, durability).await;
         match &created {
@@ -163,35 +184,6 @@ impl Checkout {
             Err(error) => span.fail("store_unavailable", error.to_string()),
         }
         created
-    }
-
-    async fn complete(&self, parent: &Span, id: OrderId, receipt: &Receipt) -> Result<(), StoreError> {
-        let mut span = self.child(span::COMPLETE_ORDER, parent);
-        let completed = self.shop.store.complete_order(id, receipt).await;
-        if let Err(error) = &completed {
-            span.fail("store_unavailable", error.to_string());
-        }
-        completed
-    }
-
-    /// Ends the order as failed, with its stock given back. If the store can't take that now, it is tried until it
-    /// can, beside the answer: an order never stays pending because a disk was full for a moment.
-    async fn fail(&self, parent: &Span, id: OrderId, failure: &Failure) {
-        let holds = self.remote_may_hold();
-        let name = if holds { span::AWAIT_RELEASE } else { span::FAIL_ORDER };
-        let mut span = self.child(name, parent);
-        let Err(error) = end_as_failed(&self.shop, id, holds, failure.code()).await else { return };
-        span.fail("store_unavailable", error.to_string());
-        tracing::warn!(order_id = id.number(), "order {} can't be failed yet: {error}", id.number());
-        let (shop, reason) = (Arc::clone(&self.shop), failure.code());
-        self.shop.tasks.spawn(async move {
-            while !shop.stopping.is_cancelled() {
-                tokio::time::sleep(FAIL_RETRY).await;
-                if end_as_failed(&shop, id, holds, reason).await.is_ok() {
-                    return;
-                }
-            }
-        });
     }
 
     fn remote_may_hold(&self) -> bool {
@@ -234,17 +226,6 @@ impl Checkout {
             tracing::warn!(reference = %self.reference, reason = failure.code(), "checkout failed: {failure}");
         }
         span.end();
-    }
-}
-
-/// Ends the order in the store; one that a remote inventory may hold stock for waits for that to be released first.
-async fn end_as_failed(shop: &Shop, id: OrderId, remote_holds: bool, reason: &str) -> Result<(), StoreError> {
-    let ended =
-        if remote_holds { shop.store.await_release(id, reason).await } else { shop.store.fail_order(id, reason).await };
-    match ended {
-        // It has ended another way, or was lost with a batch: either way there is nothing left to give back.
-        Err(StoreError::OrderEnded { .. } | StoreError::ReservationGone) | Ok(()) => Ok(()),
-        Err(error) => Err(error),
     }
 }
 

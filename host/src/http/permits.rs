@@ -32,6 +32,11 @@ impl Permits {
         }
     }
 
+    /// Returns whether there is neither a place to work nor one to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.at_work.available_permits() == 0 && self.waiting.load(Ordering::Relaxed) >= self.waiting_max
+    }
+
     /// Returns the right to work, which ends when it is dropped.
     ///
     /// # Errors

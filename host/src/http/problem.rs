@@ -2,8 +2,8 @@
 //!
 //! | family | statuses |
 //! |---|---|
-//! | the request | 400, 404, 405, 408, 413, 414, 415, 422 |
-//! | a rejection, the shop's or its plugins' | 400 insufficient stock, 409 used reference, 422, 500 conflict |
+//! | the request | 400, 404, 405, 408, 413, 414, 415, 417, 422, 431, 501 |
+//! | a rejection, the shop's or its plugins' | 400 insufficient stock, 409 used reference or key, 422, 500 conflict |
 //! | a plugin's fault, the remote inventory | 502, 504 |
 //! | the host | 500, 503 with Retry-After |
 
@@ -15,10 +15,10 @@ use hyper::{
 };
 use serde::Serialize;
 
-use super::Body;
+use super::{Body, answer::PROBLEM_JSON};
 use crate::{
     plugin::{Cause, Failure},
-    store::{StockError, StoreError},
+    store::{Answered, StockError, StoreError},
 };
 
 /// What went wrong, for the client.
@@ -116,6 +116,18 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// Returns the answer to a request whose key's first request is under way.
+    #[must_use]
+    pub fn key_in_flight(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "idempotency_key_in_flight", detail)
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    #[must_use]
+    pub fn key_reused(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+    }
+
     #[must_use]
     pub fn deadline(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
@@ -143,8 +155,14 @@ impl Problem {
         &self.detail
     }
 
+    /// Returns the problem as it is kept for a request that comes again; `None` for one that says to send it again.
     #[must_use]
-    pub fn into_response(self, trace_id: Option<&str>) -> Response<Body> {
+    pub(super) fn answered(&self, trace_id: &str) -> Option<Answered> {
+        let again = self.headers.iter().any(|(name, _)| name == RETRY_AFTER);
+        (!again).then(|| Answered { status: self.status.as_u16(), body: self.document(Some(trace_id)) })
+    }
+
+    fn document(&self, trace_id: Option<&str>) -> Bytes {
         let document = Document {
             r#type: format!("urn:till:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -155,11 +173,15 @@ impl Problem {
             shortage: self.shortage.as_deref(),
             rejection: self.rejection.as_deref(),
         };
-        let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = Response::new(Full::new(Bytes::from(body)));
+        serde_json::to_vec(&document).unwrap_or_default().into()
+    }
+
+    #[must_use]
+    pub fn into_response(self, trace_id: Option<&str>) -> Response<Body> {
+        let mut response = Response::new(Full::new(self.document(trace_id)));
         *response.status_mut() = self.status;
         let headers: &mut HeaderMap = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, PROBLEM_JSON);
         headers.extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
         response
     }
@@ -172,23 +194,30 @@ impl Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
+        Self::from(&failure)
+    }
+}
+
+impl From<&Failure> for Problem {
+    fn from(failure: &Failure) -> Self {
         let code = failure.code();
         let detail = failure.to_string();
         let problem = |status| Self::new(status, code, detail.clone());
         match failure {
             Failure::OutOfStock { item, requested, available } => {
-                let shortage = Some(Box::new(Shortage { item: item.to_string(), requested, available }));
+                let (item, requested, available) = (item.to_string(), *requested, *available);
+                let shortage = Some(Box::new(Shortage { item, requested, available }));
                 Self { shortage, ..problem(StatusCode::BAD_REQUEST) }
             }
             Failure::Rejected { code, .. } => {
-                Self { rejection: Some(code), ..problem(StatusCode::UNPROCESSABLE_ENTITY) }
+                Self { rejection: Some(code.clone()), ..problem(StatusCode::UNPROCESSABLE_ENTITY) }
             }
             Failure::Conflict(_) => problem(StatusCode::INTERNAL_SERVER_ERROR),
             Failure::ReferenceUsed(_) => problem(StatusCode::CONFLICT),
             Failure::Unavailable(_) | Failure::Other(_) | Failure::InventoryUnreachable(_) => {
                 problem(StatusCode::BAD_GATEWAY)
             }
-            Failure::Fault(fault) => match fault.cause {
+            Failure::Fault(fault) => match &fault.cause {
                 Cause::Cpu { .. } | Cause::Deadline { .. } => problem(StatusCode::GATEWAY_TIMEOUT),
                 _ => problem(StatusCode::BAD_GATEWAY),
             },
@@ -200,6 +229,12 @@ impl From<Failure> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
         match error {
             StoreError::Overloaded { .. }
             | StoreError::Unavailable(_)
@@ -208,7 +243,7 @@ impl From<StoreError> for Problem {
             StoreError::OrderEnded { .. } | StoreError::OfLocalOrder | StoreError::ReferenceTaken => {
                 Self::new(StatusCode::CONFLICT, "reference_used", error.to_string())
             }
-            other => Self::internal(&other),
+            other => Self::internal(other),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use hyper::{HeaderMap, body::Incoming};
+use hyper::HeaderMap;
 use opentelemetry::trace::SpanContext;
 
-use crate::{plugin::Snapshot, telemetry::propagation::Baggage};
+use super::Inbound;
+use crate::{plugin::Snapshot, telemetry::propagation::Carried};
 
 /// A request that has its route and its span.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(super) struct Received {
     pub(super) parent: SpanContext,
     /// The plugins that this request uses, all of it, whatever is swapped meanwhile.
     pub(super) snapshot: Arc<Snapshot>,
-    pub(super) baggage: Baggage,
+    pub(super) carried: Carried,
     pub(super) headers: HeaderMap,
-    pub(super) body: Incoming,
+    pub(super) body: Inbound,
 }

@@ -6,13 +6,13 @@
 //! | `POST /checkout` | `checkout.rs` |
 //! | `POST /inventory/deduct`, `POST /inventory/release`, `GET /inventory`, `GET /inventory/{item}` | `inventory.rs` |
 //! | `GET /orders/{reference}` | `orders.rs` |
-//! | `GET /metrics`, `GET /livez`, `GET /readyz` | here; their spans are not recorded, for a probe every second would bury the orders |
+//! | `GET /openapi.json` | all of this for programs, written by hand; `tests/it/openapi.rs` holds the host to it |
+//! | `GET /metrics`, `GET /livez`, `GET /readyz` | `watch.rs`; their spans are not recorded, for a probe every second would bury the orders |
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use hyper::{
-    Method, Request, Response, StatusCode, Version,
-    body::Incoming,
+    Method, Request, Response, Version,
     header::{HeaderName, HeaderValue, USER_AGENT},
 };
 use opentelemetry::trace::{SpanContext, SpanKind};
@@ -21,7 +21,8 @@ use percent_encoding::percent_decode_str;
 use super::{
     Body, Shop,
     answer::{Answer, Reply},
-    checkout, inventory, orders,
+    arrival::{Arrival, Inbound},
+    body, checkout, inventory, orders,
     problem::Problem,
     received::Received,
 };
@@ -29,7 +30,7 @@ use crate::{
     order::{Item, Reference},
     telemetry::{
         in_span,
-        metrics::{CONTENT_TYPE, HttpRequest},
+        metrics::HttpRequest,
         names::{self, attribute},
         propagation::{Remote, traceparent},
         traces::Span,
@@ -39,9 +40,13 @@ use crate::{
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const TILL_PLUGINS: HeaderName = HeaderName::from_static("till-plugins");
 
+/// What the shop's listener says of itself.
+const OPENAPI: &str = include_str!("openapi.json");
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Home,
+    OpenApi,
     Checkout,
     InventoryDeduct,
     InventoryRelease,
@@ -60,6 +65,7 @@ impl Route {
         let decoded = |segment: &str| percent_decode_str(segment).decode_utf8().ok().map(String::from);
         Some(match segments.as_slice() {
             [""] => Self::Home,
+            ["openapi.json"] => Self::OpenApi,
             ["checkout"] => Self::Checkout,
             ["inventory"] => Self::Inventory,
             ["inventory", "deduct"] => Self::InventoryDeduct,
@@ -76,6 +82,7 @@ impl Route {
     const fn template(&self) -> &'static str {
         match self {
             Self::Home => "/",
+            Self::OpenApi => "/openapi.json",
             Self::Checkout => "/checkout",
             Self::Inventory => "/inventory",
             Self::InventoryDeduct => "/inventory/deduct",
@@ -106,29 +113,40 @@ impl Route {
 }
 
 /// Answers one request, whatever it is.
-pub async fn handle(shop: Arc<Shop>, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
+    let Arrival { request, peer, fit, crowded } = arrival;
     let started = Instant::now();
     let method = names::http_method(request.method().as_str());
     let version = version_name(request.version());
-    let routed = routed(&shop, &request);
+    let routed = fit.and_then(|()| routed(&request));
     let template = routed.as_ref().map_or("", Route::template);
     let is_head = request.method() == Method::HEAD;
     let remote = shop.propagator.extract(request.headers());
-    let watch = routed.as_ref().is_ok_and(Route::is_watch);
-    let mut server = ServerSpan::start(&shop, &request, &remote, method, template, peer, watch);
+    let full = routed.as_ref().is_ok_and(|route| shop.is_full_for(route));
+    // A probe every second would bury the orders, and so would what there is no room for.
+    let untold = full || routed.as_ref().is_ok_and(Route::is_watch);
+    let mut server = ServerSpan::start(&shop, &request, &remote, method, template, peer, untold);
     let context = server.context.clone();
     let snapshot = shop.plugins.snapshot();
 
     let answer = in_span(&context, async {
         let route = routed?;
+        if crowded && !route.is_watch() {
+            return Err(Problem::shed());
+        }
         if !route.takes(request.method()) {
             return Err(Problem::method_not_allowed(route.allowed()));
         }
         let (parts, body) = request.into_parts();
+        if full {
+            // To its end, so that the connection goes on: a new one would cost more than this whole answer.
+            body::pass_over(body, &shop.limits).await;
+            return Err(Problem::shed());
+        }
         let received = Received {
             parent: context.clone(),
             snapshot: Arc::clone(&snapshot),
-            baggage: remote.baggage,
+            carried: remote.carried,
             headers: parts.headers,
             body,
         };
@@ -157,28 +175,24 @@ pub async fn handle(shop: Arc<Shop>, request: Request<Incoming>, peer: SocketAdd
     response
 }
 
-fn routed(shop: &Shop, request: &Request<Incoming>) -> Result<Route, Problem> {
-    let uri = request.uri();
-    let uri_bytes = uri.path_and_query().map_or(0, |target| target.as_str().len());
-    if uri_bytes > shop.limits.uri_bytes {
-        let detail = format!("a request's target may have {} bytes", shop.limits.uri_bytes);
-        return Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail));
-    }
-    Route::of_path(uri.path()).ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))
+fn routed(request: &Request<Inbound>) -> Result<Route, Problem> {
+    let route = Route::of_path(request.uri().path());
+    route.ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))
 }
 
 async fn dispatch(shop: &Arc<Shop>, route: Route, received: Received) -> Answer {
     match route {
         Route::Home => home(),
+        Route::OpenApi => Ok(Reply::text("application/json", OPENAPI)),
         Route::Checkout => checkout::checkout(shop, received).await,
         Route::InventoryDeduct => inventory::deduct(shop, received).await,
         Route::InventoryRelease => inventory::release(shop, received).await,
         Route::Inventory => inventory::list(shop, &received).await,
         Route::InventoryItem(item) => inventory::show(shop, &received, &item).await,
         Route::Order(reference) => orders::show(shop, &reference).await,
-        Route::Metrics => metrics(shop),
-        Route::Live => Reply::json(&serde_json::json!({ "status": "live" })),
-        Route::Ready => ready(shop).await,
+        Route::Metrics => shop.watch.metrics(),
+        Route::Live => shop.watch.live(),
+        Route::Ready => shop.watch.ready().await,
     }
 }
 
@@ -187,6 +201,7 @@ fn home() -> Answer {
         "message": "This is Till, a host for checkout logic. POST /checkout with {\"item\",\"quantity\",\"price\"}.",
         "version": env!("CARGO_PKG_VERSION"),
         "links": {
+            "openapi": "/openapi.json",
             "checkout": "/checkout",
             "inventory": "/inventory",
             "order": "/orders/{reference}",
@@ -197,19 +212,6 @@ fn home() -> Answer {
     }))
 }
 
-fn metrics(shop: &Shop) -> Answer {
-    let text = shop.metrics.render().map_err(|error| Problem::internal(&error))?;
-    Ok(Reply::text(CONTENT_TYPE, text))
-}
-
-async fn ready(shop: &Shop) -> Answer {
-    if shop.stopping.is_cancelled() {
-        return Err(Problem::unavailable("stopping", "the host is shutting down"));
-    }
-    shop.store.ready().await?;
-    Reply::json(&serde_json::json!({ "status": "ready" }))
-}
-
 fn version_name(version: Version) -> &'static str {
     match version {
         Version::HTTP_2 => "2",
@@ -218,7 +220,19 @@ fn version_name(version: Version) -> &'static str {
     }
 }
 
-/// The span of a request; for a watch route only its ids, so that its answer has them as every other.
+impl Shop {
+    /// Returns whether a request of this route would be refused anyway. Asked first, so that a refusal costs next to
+    /// nothing of what is there for those that are carried out.
+    fn is_full_for(&self, route: &Route) -> bool {
+        match route {
+            Route::Checkout => self.checkouts.is_full(),
+            Route::InventoryDeduct | Route::InventoryRelease => self.deducts.is_full(),
+            _ => false,
+        }
+    }
+}
+
+/// The span of a request; for one that isn't recorded only its ids, so that its answer has them as every other.
 struct ServerSpan {
     context: SpanContext,
     span: Option<Span>,
@@ -227,15 +241,15 @@ struct ServerSpan {
 impl ServerSpan {
     fn start(
         shop: &Shop,
-        request: &Request<Incoming>,
+        request: &Request<Inbound>,
         remote: &Remote,
         method: &'static str,
         template: &'static str,
         peer: SocketAddr,
-        watch: bool,
+        untold: bool,
     ) -> Self {
         let caller = remote.span_context.as_ref();
-        if watch {
+        if untold {
             return Self { context: shop.tracer.unrecorded(caller), span: None };
         }
         let name = if template.is_empty() { method.to_owned() } else { format!("{method} {template}") };
@@ -263,7 +277,7 @@ impl ServerSpan {
 
 fn describe(
     span: &mut Span,
-    request: &Request<Incoming>,
+    request: &Request<Inbound>,
     method: &'static str,
     template: &'static str,
     peer: SocketAddr,
@@ -286,5 +300,24 @@ fn describe(
     }
     if let Some(agent) = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()) {
         span.set(attribute::USER_AGENT_ORIGINAL, agent.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_path_is_a_route_with_these_methods() {
+        let document: serde_json::Value = serde_json::from_str(OPENAPI).expect("JSON");
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            let filled = path.replace("{item}", "headphones").replace("{reference}", "a");
+            let route = Route::of_path(&filled).unwrap_or_else(|| panic!("{path} is no route"));
+            assert_eq!(route.template(), path);
+            let methods = item.as_object().expect("an object").keys().filter(|key| *key != "parameters");
+            let documented: Vec<String> = methods.map(|method| method.to_uppercase()).collect();
+            let allowed: Vec<&str> = route.allowed().split(", ").filter(|method| *method != "HEAD").collect();
+            assert_eq!(documented, allowed, "{path}");
+        }
     }
 }

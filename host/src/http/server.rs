@@ -1,152 +1,167 @@
-//! Connections: accepting them, telling HTTP/1.1 from HTTP/2, bounding both, and closing them in order.
+//! Connections as a crowd: accepting them, and what becomes of those that there is no room for.
 //!
-//! A connection's permit is taken before it is accepted, so that a flood waits in the kernel's queue and not in
-//! memory. Shutting down stops accepting at once and lets each connection finish what it has begun.
+//! Every connection is accepted at once, so that none waits in the kernel's queue without ever being told:
+//!
+//! | room | |
+//! |---|---|
+//! | one of `limits.connections` | served |
+//! | none, but a connection without a request under way makes some | served in its stead |
+//! | none, but one of `limits.refusals` | 503 with Retry-After, the watch routes excepted, and closed |
+//! | none at all | closed |
+//!
+//! Shutting down stops accepting at once and lets each connection finish what it has begun.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
-use hyper::{Request, Response, body::Incoming, server::conn, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::Response;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Body;
+use super::{Body, arrival::Arrival, connection};
 use crate::config::Limits;
 
 /// After accepting failed: the cause, mostly file descriptors, needs time to go away.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-/// Between looks at a connection that sent less than it takes to tell its protocol.
-const SNIFF_INTERVAL: Duration = Duration::from_millis(5);
-/// An HTTP/2 client speaks first, and with this. No method of HTTP/1.1 starts like it.
-const HTTP2_START: &[u8] = b"PRI";
+/// Between two log lines about that.
+const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(1);
+/// How long an idle connection may take to make room. Well within what a refusal may take.
+const ROOM_WITHIN: Duration = Duration::from_millis(20);
+/// How many may wait for that at once.
+const NEWCOMERS_MAX: usize = 256;
+/// How many connections are asked for it; one that is busy stays.
+const ASKED_FOR_ROOM: usize = 8;
 
 /// Serves until `stopping`, then until the last connection is done. The caller bounds that wait.
 pub async fn serve<H, F>(listener: TcpListener, limits: Limits, stopping: CancellationToken, handler: H)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let permits = Arc::new(Semaphore::new(limits.connections));
+    let house = Arc::new(House::new(limits, stopping));
     let connections = TaskTracker::new();
+    let mut warned = None;
     loop {
         let accepted = tokio::select! {
-            () = stopping.cancelled() => break,
-            accepted = accept(&listener, &permits) => accepted,
+            () = house.stopping.cancelled() => break,
+            accepted = listener.accept() => accepted,
         };
-        let (stream, peer, permit) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => house.receive(stream, peer, &connections, handler.clone()),
             Err(error) => {
-                tracing::warn!("a connection can't be accepted: {error}");
+                if warned.is_none_or(|at: Instant| at.elapsed() >= ACCEPT_WARNING_INTERVAL) {
+                    tracing::warn!("connections can't be accepted: {error}");
+                    warned = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
-                continue;
             }
-        };
-        let (limits, stopping, handler) = (limits.clone(), stopping.clone(), handler.clone());
-        connections.spawn(async move {
-            let _permit = permit;
-            connection(stream, peer, &limits, &stopping, handler).await;
-        });
+        }
     }
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, permit))
+/// What the connections of one listener share.
+#[derive(Debug)]
+pub(super) struct House {
+    pub(super) limits: Limits,
+    pub(super) stopping: CancellationToken,
+    /// Wakes connections that should go if they are idle.
+    room_asked: Notify,
+    /// How many wait for that, and how many go. A call that comes late finds nobody waiting.
+    newcomers: AtomicUsize,
+    leaving: AtomicUsize,
+    /// A permit for each byte of a request's body in memory.
+    pub(super) bodies: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    refusals: Semaphore,
 }
 
-async fn connection<H, F>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    limits: &Limits,
-    stopping: &CancellationToken,
-    handler: H,
-) where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    // Answers are small and whole: waiting for more to send would only delay them.
-    _ = stream.set_nodelay(true);
-    let header = Duration::from_millis(limits.header_ms);
-    let speaks_http2 = tokio::select! {
-        // Nothing was asked yet, so nothing is owed.
-        () = stopping.cancelled() => return,
-        sniffed = tokio::time::timeout(header, starts_as_http2(&stream)) => match sniffed {
-            Ok(Ok(http2)) => http2,
-            Ok(Err(_)) | Err(_) => return,
-        },
-    };
-    let service = service_fn(move |request| {
-        let answer = handler(request, peer);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let io = TokioIo::new(stream);
-    // What a connection dies of (a reset, a torn request) is the client's business, and in its span if it got that far.
-    if speaks_http2 {
-        let mut builder = conn::http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(limits.http2_streams)
-            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-            .max_pending_accept_reset_streams(20)
-            .max_local_error_reset_streams(1024)
-            .max_send_buf_size(64 * 1024)
-            .keep_alive_interval(header)
-            .keep_alive_timeout(header);
-        let serving = std::pin::pin!(builder.serve_connection(io, service));
-        finish(serving, stopping, |serving| serving.graceful_shutdown()).await;
-    } else {
-        let mut builder = conn::http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(header)
-            .max_headers(limits.headers)
-            .max_header_size(limits.header_bytes)
-            .max_buf_size((4 * limits.header_bytes).max(8192))
-            .half_close(false);
-        let serving = std::pin::pin!(builder.serve_connection(io, service));
-        finish(serving, stopping, |serving| serving.graceful_shutdown()).await;
+impl House {
+    fn new(limits: Limits, stopping: CancellationToken) -> Self {
+        let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        Self {
+            room_asked: Notify::new(),
+            newcomers: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
+            bodies: permits(limits.bodies_mib.saturating_mul(1 << 20)),
+            places: permits(limits.connections),
+            refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
+            stopping,
+            limits,
+        }
+    }
+
+    fn receive<H, F>(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, connections: &TaskTracker, handler: H)
+    where
+        H: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() && self.newcomers.load(SeqCst) >= NEWCOMERS_MAX {
+            return;
+        }
+        let house = Arc::clone(self);
+        connections.spawn(async move {
+            let place = match place {
+                Some(place) => Some(place),
+                None => house.room().await,
+            };
+            if let Some(_place) = place {
+                connection::serve(&house, stream, peer, false, handler).await;
+            } else if let Ok(_refusal) = house.refusals.try_acquire() {
+                connection::serve(&house, stream, peer, true, handler).await;
+            }
+        });
+    }
+
+    /// Returns a place, should an idle connection make room for it in time.
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let _newcomer = Counted::enter(&self.newcomers);
+        for _ in 0..ASKED_FOR_ROOM {
+            self.room_asked.notify_one();
+        }
+        let place = tokio::time::timeout(ROOM_WITHIN, Arc::clone(&self.places).acquire_owned()).await;
+        place.ok()?.ok()
+    }
+
+    /// Returns when a connection that has nothing to do should see whether it may go.
+    pub(super) async fn asked_for_room(&self) {
+        self.room_asked.notified().await;
+    }
+
+    /// Returns the right to go for somebody who waits, to be kept until the connection is closed.
+    pub(super) fn leave(&self) -> Option<Counted<'_>> {
+        let newcomers = self.newcomers.load(SeqCst);
+        let leaving = self.leaving.fetch_update(SeqCst, SeqCst, |leaving| (leaving < newcomers).then_some(leaving + 1));
+        leaving.is_ok().then(|| Counted(&self.leaving))
     }
 }
 
-/// Runs a connection to its end, which a shutdown brings nearer: no further request is read.
-async fn finish<C: Future>(
-    mut serving: std::pin::Pin<&mut C>,
-    stopping: &CancellationToken,
-    close: impl FnOnce(std::pin::Pin<&mut C>),
-) {
-    tokio::select! {
-        _ = serving.as_mut() => return,
-        () = stopping.cancelled() => close(serving.as_mut()),
+/// One of a count, until it is dropped.
+pub(super) struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, SeqCst);
+        Self(count)
     }
-    serving.await;
 }
 
-/// Looks at the first bytes without taking them. hyper-util can tell the protocols apart too, but waits for ever for
-/// a client that says nothing.
-async fn starts_as_http2(stream: &TcpStream) -> std::io::Result<bool> {
-    let mut start = [0; HTTP2_START.len()];
-    loop {
-        let seen = stream.peek(&mut start).await?;
-        let seen = start.get(..seen).unwrap_or_default();
-        if seen.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        if !HTTP2_START.starts_with(seen) {
-            return Ok(false);
-        }
-        if seen.len() == HTTP2_START.len() {
-            return Ok(true);
-        }
-        tokio::time::sleep(SNIFF_INTERVAL).await;
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
     }
 }

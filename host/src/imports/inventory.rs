@@ -36,7 +36,7 @@ use crate::{
     store::{self, Taker},
     telemetry::{
         names::{attribute, span},
-        propagation::Baggage,
+        propagation::Carried,
         traces::Span,
     },
 };
@@ -51,7 +51,7 @@ pub enum Place {
     Remote {
         remote: Arc<Remote>,
         reference: Reference,
-        baggage: Baggage,
+        carried: Carried,
         /// Set while the remote may hold stock under the reference: from before it is asked until it refuses.
         holds: Arc<AtomicBool>,
     },
@@ -100,9 +100,9 @@ pub async fn deduct(
             describe(&mut span, lines);
             call::deduct(plugins, snapshot, span, taker.clone(), lines).await
         }
-        Place::Remote { remote, reference, baggage, holds } => {
+        Place::Remote { remote, reference, carried, holds } => {
             holds.store(true, Ordering::Relaxed);
-            let deducted = remote.deduct(plugins.tracer(), parent, baggage, reference, lines).await;
+            let deducted = remote.deduct(plugins.tracer(), parent, carried, reference, lines).await;
             let refused = matches!(&deducted, Err(failure) if !failure.is_of_host());
             holds.store(!refused, Ordering::Relaxed);
             deducted

@@ -5,16 +5,20 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use super::MinorUnits;
 use crate::config::{ITEM_BYTES_MAX, QUANTITY_MAX};
 
-/// The name of something the shop may sell: 1 to 64 bytes without control characters. Cheap to clone.
+/// The name of something the shop may sell: 1 to 64 bytes that look like what they are. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Item(Arc<str>);
 
 impl Item {
-    /// Returns the item of that name, `None` when it is empty, too long or holds a control character.
+    /// What a text has to be to name one.
+    pub const RULE: &'static str = "an item is a text of 1 to 64 bytes, all visible, without white space around it";
+
+    /// Returns the item of that name, `None` when it is empty, too long, begins or ends with white space, or holds
+    /// a character that a list or a log would not show as one: a control, a line separator, a turn of direction.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=ITEM_BYTES_MAX).contains(&text.len());
-        (fits && !text.chars().any(char::is_control)).then(|| Self(text.into()))
+        (fits && text.trim() == text && !text.chars().any(is_unseen)).then(|| Self(text.into()))
     }
 
     #[must_use]
@@ -27,6 +31,15 @@ impl fmt::Display for Item {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
     }
+}
+
+/// Returns whether the character hides itself or others. The joiners U+200C and U+200D are letters' business.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{2028}' | '\u{2029}'                             // line and paragraph separators
+            | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' // bidi
+            | '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}') // nothing to see at all
 }
 
 /// How many pieces a line asks for: 1 to 10,000.

@@ -13,11 +13,19 @@ pub enum OpenError {
     #[error("another till uses the data folder {}: stop it, or choose another folder with --data", .folder.display())]
     InUse { folder: PathBuf },
     #[error(
-        "{} is not a readable order store: it is damaged or no SQLite file. Move it away and restore it from a backup, \
-         or choose another folder with --data",
+        "{} is not a readable order store: it is damaged or no SQLite file. `till doctor` says more, `till restore` puts \
+         a backup in its place; or choose another folder with --data",
         .file.display()
     )]
-    Damaged { file: PathBuf, source: rusqlite::Error },
+    Damaged { file: PathBuf, source: Arc<rusqlite::Error> },
+    #[error(
+        "{} has a write-ahead log (till.db-wal) but not the till.db that it belongs to: put that back; don't delete the \
+         log, the newest orders are in it",
+        .folder.display()
+    )]
+    LogAlone { folder: PathBuf },
+    #[error("a restore in {} was interrupted: run `till restore` again", .folder.display())]
+    HalfRestored { folder: PathBuf },
     #[error("{} is another program's SQLite file: choose another folder with --data", .file.display())]
     Foreign { file: PathBuf },
     #[error(
@@ -65,6 +73,14 @@ pub enum StoreError {
     Unreadable { column: &'static str },
     #[error("the order can't be written as JSON")]
     Unwritable(#[source] serde_json::Error),
+}
+
+impl StoreError {
+    /// Returns whether the same call may be carried out a little later.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable(_))
+    }
 }
 
 /// What keeps the store from working. Shared by all whose commands were in the failed batch.

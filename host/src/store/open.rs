@@ -2,14 +2,17 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    io,
     path::Path,
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use super::{
-    OpenError, Opened, schema,
+    OpenError, Opened, Outage, StoreError,
+    alarm::is_damage,
+    answers, schema,
     sqlite::{give_back, now_ms},
 };
 
@@ -26,20 +29,60 @@ const CACHE_KIB: i64 = 32 << 10;
 /// More than the writer's distinct statements, so that each is compiled once.
 const STATEMENTS_MAX: usize = 64;
 
+/// A store that is being restored, until it is whole.
+pub(super) const RESTORING: &str = "till.db.restoring";
+/// How long a command waits for a lock of a till that is just starting or stopping.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Returns the lock that keeps a second till off the folder, which is made if it is missing.
 ///
 /// # Errors
 /// `InUse` while another holds it. The operating system lets go of it when its process ends, however that ends.
 pub(super) fn guard(folder: &Path) -> Result<File, OpenError> {
     let unusable = |source| OpenError::Folder { folder: folder.into(), source };
-    fs::create_dir_all(folder).map_err(unusable)?;
+    make_folder(folder).map_err(unusable)?;
     let guard = File::options().create(true).truncate(false).write(true).open(folder.join("till.lock"));
-    let guard = guard.map_err(unusable)?;
+    lock(folder, guard.map_err(unusable)?)
+}
+
+/// Returns the same lock of a folder in which nothing is made for it; `None` if no till was ever there.
+pub(super) fn guard_existing(folder: &Path) -> Result<Option<File>, OpenError> {
+    match File::open(folder.join("till.lock")) {
+        Ok(guard) => lock(folder, guard).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(OpenError::Folder { folder: folder.into(), source }),
+    }
+}
+
+fn lock(folder: &Path, guard: File) -> Result<File, OpenError> {
     match guard.try_lock() {
         Ok(()) => Ok(guard),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { folder: folder.into() }),
-        Err(TryLockError::Error(source)) => Err(unusable(source)),
+        Err(TryLockError::Error(source)) => Err(OpenError::Folder { folder: folder.into(), source }),
     }
+}
+
+/// Refuses a folder in which part of a store is missing: an empty one in its place would hide or lose its orders, for
+/// SQLite deletes a log whose file is empty.
+pub(super) fn refuse_half(folder: &Path) -> Result<(), OpenError> {
+    if bytes(&folder.join("till.db")) > 0 {
+        return Ok(());
+    }
+    if folder.join(RESTORING).exists() {
+        return Err(OpenError::HalfRestored { folder: folder.into() });
+    }
+    if bytes(&folder.join("till.db-wal")) > 0 {
+        return Err(OpenError::LogAlone { folder: folder.into() });
+    }
+    Ok(())
+}
+
+/// Makes the folder and those above it where they are missing, so that a power cut doesn't take them away again.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let missing: Vec<&Path> = missing.collect();
+    fs::create_dir_all(folder)?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(sync_names)
 }
 
 /// Returns the write connection to the file, which is made or migrated where necessary.
@@ -59,6 +102,27 @@ pub(super) fn connection(file: &Path, busy_timeout: Duration) -> Result<Connecti
     }
     schema::migrate(&mut connection, file)?;
     Ok(connection)
+}
+
+/// Opens a file for nothing but reading; an immutable one without locks, log or index.
+pub(super) fn for_reading(file: &Path, immutable: bool, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if immutable {
+        // As a URI, in which these three mean something.
+        let path = file.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        Connection::open_with_flags(format!("file:{path}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(file, flags)?
+    };
+    connection.busy_timeout(busy_timeout)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// Returns the file's size, 0 if there is none. Never opens the file: closing it again would drop SQLite's locks in this
+/// process.
+pub(super) fn bytes(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |metadata| metadata.len())
 }
 
 fn configured(file: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
@@ -99,6 +163,7 @@ pub(super) fn resolve(connection: &mut Connection) -> rusqlite::Result<Opened> {
          WHERE ended_at_ms IS NULL AND status = 'PENDING' AND inventory = 'remote'",
         [],
     )?;
+    answers::forget_interrupted(&transaction)?;
     let awaiting: i64 =
         transaction.query_row("SELECT count(*) FROM orders WHERE ended_at_ms IS NULL", [], |row| row.get(0))?;
     transaction.commit()?;
@@ -111,20 +176,32 @@ pub(super) fn resolve(connection: &mut Connection) -> rusqlite::Result<Opened> {
 
 /// Makes the names of the files in the folder survive a power cut; SQLite does that for what is in them.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), OpenError> {
+    sync_names(folder).map_err(|source| OpenError::Folder { folder: folder.into(), source })
+}
+
+/// Makes the names in the folder durable; an empty path is the working folder.
+pub(super) fn sync_names(folder: &Path) -> io::Result<()> {
     // Windows can't open a folder as a file, and needs no such thing.
     if !cfg!(unix) {
         return Ok(());
     }
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|source| OpenError::Folder { folder: folder.into(), source })
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder)?.sync_all()
 }
 
 impl OpenError {
     pub(super) fn of_sqlite(file: &Path, source: rusqlite::Error) -> Self {
         let file = file.into();
-        match source.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged { file, source },
-            _ => Self::Sqlite { file, source },
+        if is_damage(&source) { Self::Damaged { file, source: source.into() } } else { Self::Sqlite { file, source } }
+    }
+
+    /// Returns why the items couldn't be read.
+    pub(super) fn of_store(file: &Path, source: StoreError) -> Self {
+        match source {
+            StoreError::Unavailable(Outage::Sqlite(source)) if is_damage(&source) => {
+                Self::Damaged { file: file.into(), source }
+            }
+            source => Self::Unreadable { file: file.into(), source },
         }
     }
 }

@@ -103,6 +103,7 @@ pub(super) struct Shared {
     pub(super) committed_commands: AtomicU64,
     pub(super) failed_batches: AtomicU64,
     pub(super) unresolved_orders: AtomicI64,
+    pub(super) awaiting_release_orders: AtomicI64,
 }
 
 /// The callers' end of the queue.

@@ -4,15 +4,15 @@
 //! beyond one statement, or the write-ahead log could not be reused.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{Outage, StoreError};
+use super::{Outage, StoreError, alarm::Alarm, open};
 
 /// The read-only connections: opened when first needed, one a permit.
 #[derive(Debug)]
@@ -22,16 +22,17 @@ pub(super) struct Readers {
     count: usize,
     wait_max: Duration,
     idle: Arc<Mutex<Vec<Connection>>>,
+    alarm: Arc<Alarm>,
 }
 
 impl Readers {
     /// Each costs up to 2 MB of cache and a blocking thread while it reads.
     const COUNT_MAX: usize = 64;
 
-    pub(super) fn new(file: PathBuf, count: usize, wait_max: Duration) -> Self {
+    pub(super) fn new(file: PathBuf, count: usize, wait_max: Duration, alarm: Arc<Alarm>) -> Self {
         let count = count.clamp(1, Self::COUNT_MAX);
         let permits = Arc::new(Semaphore::new(count));
-        Self { file, permits, count, wait_max, idle: Arc::default() }
+        Self { file, permits, count, wait_max, idle: Arc::default(), alarm }
     }
 
     /// Returns what `read` makes of the last commit. If the future is dropped, the read goes on unheard.
@@ -53,7 +54,7 @@ impl Readers {
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match kept {
                 Some(connection) => connection,
-                None => open(&file, wait_max)?,
+                None => open::for_reading(&file, false, wait_max)?,
             };
             let outcome = read(&connection);
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
@@ -61,7 +62,9 @@ impl Readers {
             outcome
         });
         // Only a panic or the runtime's end keeps a blocking task from its outcome.
-        reading.await.unwrap_or(Err(StoreError::Unavailable(Outage::ReaderGone)))
+        let answer = reading.await.unwrap_or(Err(StoreError::Unavailable(Outage::ReaderGone)));
+        self.alarm.look_at_answer(&answer);
+        answer
     }
 
     /// Waits for the reads that run, then lets go of the file. Later reads are refused.
@@ -73,12 +76,4 @@ impl Readers {
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-}
-
-fn open(file: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
-    let connection =
-        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(busy_timeout)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    Ok(connection)
 }

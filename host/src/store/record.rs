@@ -1,6 +1,8 @@
 //! What the store keeps and tells: orders, stock levels, and the figures about itself.
 
-use crate::order::{Cart, Currency, Item, Receipt, Reference, Status};
+use bytes::Bytes;
+
+use crate::order::{Cart, Currency, Fingerprint, Item, Keyed, Receipt, Reference, Status};
 
 /// An order's number: 1 to 2^53 − 1, ascending in the order of creation, never used twice while the host runs.
 /// Numbers of orders that were lost with a failed batch leave gaps.
@@ -67,6 +69,8 @@ pub struct NewOrder {
     pub plugins: String,
     /// Unix time in ms, the same that the checkout plugin is told.
     pub placed_at_ms: u64,
+    /// The client's key, which is taken from now on. Nobody else may be about to take it.
+    pub keyed: Option<Keyed>,
 }
 
 /// When the creation of an order is answered.
@@ -85,6 +89,22 @@ pub enum Taker {
     Order(OrderId),
     /// Another till's deduct, under the reference it sent.
     Deduct(Reference),
+}
+
+/// What a client was told, so that it is told the same again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: u16,
+    pub body: Bytes,
+}
+
+/// What came of a request of the same key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    pub fingerprint: Fingerprint,
+    /// `None` while its order has no end.
+    pub answer: Option<Answered>,
 }
 
 /// An order as it stands in the last commit.
@@ -175,6 +195,8 @@ pub struct Gauges {
     pub failed_batches: u64,
     /// Orders that are neither completed nor failed, as of the last commit.
     pub unresolved_orders: u64,
+    /// Those of them that wait for a remote inventory to confirm their release.
+    pub awaiting_release_orders: u64,
     pub known_items: usize,
     /// Bytes of the write-ahead log. It only grows past some 16 MiB if a reader stays for long.
     pub wal_bytes: u64,

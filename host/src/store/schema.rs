@@ -12,7 +12,19 @@ use super::OpenError;
 /// "Till" in ASCII.
 const APPLICATION_ID: i64 = 0x5469_6c6c;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_orders.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_orders.sql"), include_str!("migrations/0002_answers.sql")];
+
+/// Returns how many migrations this build knows.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// Returns how many migrations the file has had, `None` if no till wrote it.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let (application_id, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    Ok((application_id == APPLICATION_ID && version > 0).then_some(version))
+}
 
 /// Brings the file to the newest schema, in one transaction.
 ///
@@ -28,7 +40,7 @@ pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), Op
     if tables > 0 && application_id != APPLICATION_ID {
         return Err(OpenError::Foreign { file: file.into() });
     }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     let found = number("PRAGMA user_version")?;
     if found > known {
         return Err(OpenError::NewerSchema { file: file.into(), found, known });

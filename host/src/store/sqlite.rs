@@ -11,19 +11,35 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::{
-    OrderId, Released, StockLevel, StoreError, TakeError, Taker,
+    Answered, OrderId, Released, StockLevel, StoreError, TakeError, Taker, answers,
     json::{OrderText, ReceiptText},
     queue::Refusal,
     writer::Desk,
 };
-use crate::order::{Item, Reference, Status};
+use crate::order::{Fingerprint, Item, Keyed, Reference, Status};
 
-/// Writes a pending order.
-pub(super) fn create_order(desk: &mut Desk, order: &OrderText) -> Result<OrderId, Refusal<StoreError>> {
+/// Writes a pending order, and takes its key.
+pub(super) fn create_order(
+    desk: &mut Desk,
+    order: &OrderText,
+    keyed: Option<&Keyed>,
+) -> Result<OrderId, Refusal<StoreError>> {
     let exhausted = || no(StoreError::Refused(rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX)));
     let id = desk.next_order_id().ok_or_else(exhausted)?;
-    let created = desk
-        .connection
+    let connection = &desk.connection;
+    match keyed {
+        None => insert_order(connection, id, order)?,
+        Some(keyed) => in_savepoint(connection, || {
+            insert_order(connection, id, order)?;
+            Ok(answers::await_checkout(connection, id, keyed)?)
+        })?,
+    }
+    desk.order_opened();
+    Ok(id)
+}
+
+fn insert_order(connection: &Connection, id: OrderId, order: &OrderText) -> Result<(), Refusal<StoreError>> {
+    let created = connection
         .prepare_cached(
             "INSERT INTO orders (id, reference, status, inventory, currency, decimals, lines, attributes, subtotal,
                                  trace_id, plugins, placed_at_ms)
@@ -44,11 +60,7 @@ pub(super) fn create_order(desk: &mut Desk, order: &OrderText) -> Result<OrderId
             ":plugins": order.plugins,
             ":placed_at_ms": order.placed_at_ms,
         })?;
-    if created == 0 {
-        return Err(Refusal::No(StoreError::ReferenceTaken));
-    }
-    desk.order_opened();
-    Ok(id)
+    if created == 0 { Err(no(StoreError::ReferenceTaken)) } else { Ok(()) }
 }
 
 /// Takes all of it under the taker's reference and returns what is left of each item, or takes nothing.
@@ -109,8 +121,13 @@ fn take_each(
     Ok(levels)
 }
 
-/// Completes a pending order and makes its reservation final.
-pub(super) fn complete_order(desk: &mut Desk, id: OrderId, receipt: &ReceiptText) -> Result<(), Refusal<StoreError>> {
+/// Completes a pending order, makes its reservation final and keeps the answer.
+pub(super) fn complete_order(
+    desk: &mut Desk,
+    id: OrderId,
+    receipt: &ReceiptText,
+    answer: Option<&Answered>,
+) -> Result<(), Refusal<StoreError>> {
     let connection = &desk.connection;
     let now_ms = now_ms();
     let completed = connection
@@ -139,19 +156,26 @@ pub(super) fn complete_order(desk: &mut Desk, id: OrderId, receipt: &ReceiptText
                AND reference = (SELECT reference FROM orders WHERE id = ?1 AND inventory = 'local')",
         )?
         .execute(params![id.row(), now_ms])?;
-    desk.order_ended();
+    answers::end_checkout(connection, id, answer)?;
+    desk.order_ended(Status::Pending);
     Ok(())
 }
 
-/// Fails an order that has no end yet and gives back what it holds. One that is failed, or gone, stays as it is.
-pub(super) fn fail_order(desk: &mut Desk, id: OrderId, reason: &str) -> Result<(), Refusal<StoreError>> {
+/// Fails an order that has no end yet, gives back what it holds, and keeps the answer. One that is failed, or gone,
+/// stays as it is.
+pub(super) fn fail_order(
+    desk: &mut Desk,
+    id: OrderId,
+    reason: &str,
+    answer: Option<&Answered>,
+) -> Result<(), Refusal<StoreError>> {
     let Some((reference, status)) = order_status(&desk.connection, id)? else { return Ok(()) };
-    match Status::parse(&status) {
+    let before = match Status::parse(&status) {
         Some(Status::Failed) => return Ok(()),
         Some(Status::Completed) => return Err(no(StoreError::OrderEnded { id, status: Status::Completed })),
-        Some(Status::Pending | Status::PendingRelease) => {}
+        Some(before @ (Status::Pending | Status::PendingRelease)) => before,
         None => return Err(no(StoreError::Unreadable { column: "orders.status" })),
-    }
+    };
     let connection = &desk.connection;
     in_savepoint(connection, || {
         let now_ms = now_ms();
@@ -163,45 +187,73 @@ pub(super) fn fail_order(desk: &mut Desk, id: OrderId, reason: &str) -> Result<(
         connection
             .prepare_cached("UPDATE orders SET status = 'FAILED', reason = ?2, ended_at_ms = ?3 WHERE id = ?1")?
             .execute(params![id.row(), reason, now_ms])?;
-        Ok(())
+        Ok(answers::end_checkout(connection, id, answer)?)
     })?;
-    desk.order_ended();
+    desk.order_ended(before);
     Ok(())
 }
 
-/// Notes that a remote inventory may hold stock for the order until it confirms the release.
-pub(super) fn await_release(desk: &mut Desk, id: OrderId, reason: &str) -> Result<(), Refusal<StoreError>> {
-    let changed = desk
-        .connection
+/// Notes that a remote inventory may hold stock for the order until it confirms the release, and keeps the answer.
+pub(super) fn await_release(
+    desk: &mut Desk,
+    id: OrderId,
+    reason: &str,
+    answer: Option<&Answered>,
+) -> Result<(), Refusal<StoreError>> {
+    let connection = &desk.connection;
+    let changed = connection
         .prepare_cached(
             "UPDATE orders SET status = 'PENDING_RELEASE', reason = ?2
-             WHERE id = ?1 AND inventory = 'remote' AND status IN ('PENDING', 'PENDING_RELEASE')",
+             WHERE id = ?1 AND inventory = 'remote' AND status = 'PENDING'",
         )?
         .execute(params![id.row(), reason])?;
-    if changed == 0 { Err(no(StoreError::ReservationGone)) } else { Ok(()) }
+    if changed == 0 {
+        return Err(no(StoreError::ReservationGone));
+    }
+    if answer.is_some() {
+        // Without one the key stays taken: only the order's end frees it.
+        answers::end_checkout(connection, id, answer)?;
+    }
+    desk.release_awaited();
+    Ok(())
 }
 
-/// Makes another till's deduct final. One that is final stays so.
-pub(super) fn settle(desk: &mut Desk, reference: &Reference) -> Result<(), Refusal<StoreError>> {
+/// Makes another till's deduct final and keeps the answer. One that is final stays so.
+pub(super) fn settle(
+    desk: &mut Desk,
+    reference: &Reference,
+    answer: Option<&(Fingerprint, Answered)>,
+) -> Result<(), Refusal<StoreError>> {
     let connection = &desk.connection;
-    if is_local_order(connection, reference)? {
-        return Err(no(StoreError::OfLocalOrder));
+    refuse_local_order(connection, reference)?;
+    let moved = move_reservation(connection, reference.as_str(), "held", "final", now_ms())?;
+    if !moved && reservation_state(connection, reference.as_str())?.as_deref() != Some("final") {
+        return Err(no(StoreError::ReservationGone));
     }
-    if move_reservation(connection, reference.as_str(), "held", "final", now_ms())? {
-        return Ok(());
-    }
-    match reservation_state(connection, reference.as_str())?.as_deref() {
-        Some("final") => Ok(()),
-        _ => Err(no(StoreError::ReservationGone)),
-    }
+    Ok(answers::end_deduct(connection, reference, answer)?)
+}
+
+/// Gives back what a deduct took that came to nothing, and keeps the answer, without which the reference is as if
+/// nobody had used it, unless it did take.
+pub(super) fn refuse(
+    desk: &mut Desk,
+    reference: &Reference,
+    answer: Option<&(Fingerprint, Answered)>,
+) -> Result<(), Refusal<StoreError>> {
+    let connection = &desk.connection;
+    refuse_local_order(connection, reference)?;
+    in_savepoint(connection, || {
+        give_back(connection, reference.as_str(), "held", now_ms())?;
+        Ok(answers::end_deduct(connection, reference, answer)?)
+    })
 }
 
 /// Gives back what another till's deduct took, or keeps it from ever taking.
 pub(super) fn release(desk: &mut Desk, reference: &Reference) -> Result<Released, Refusal<StoreError>> {
     let connection = &desk.connection;
-    if is_local_order(connection, reference)? {
-        return Err(no(StoreError::OfLocalOrder));
-    }
+    refuse_local_order(connection, reference)?;
+    // Whoever deducts under it once more is to learn that it is over, not that it succeeded.
+    answers::forget_deduct(connection, reference)?;
     let now_ms = now_ms();
     let Some(state) = reservation_state(connection, reference.as_str())? else {
         connection
@@ -286,6 +338,11 @@ fn order_status(connection: &Connection, id: OrderId) -> rusqlite::Result<Option
         Ok((reference, row.get(1)?))
     };
     reading.query_row([id.row()], read).optional()
+}
+
+/// What an order of this till holds it ends itself.
+fn refuse_local_order(connection: &Connection, reference: &Reference) -> Result<(), Refusal<StoreError>> {
+    if is_local_order(connection, reference)? { Err(no(StoreError::OfLocalOrder)) } else { Ok(()) }
 }
 
 /// Returns whether an order here takes from the stock here under this reference. Its reservation is its own.

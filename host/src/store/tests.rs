@@ -1,5 +1,6 @@
 //! The store against real SQLite files: what the tests of all areas share.
 
+mod answers;
 mod batches;
 mod opening;
 mod orders;
@@ -28,6 +29,7 @@ fn settings(folder: &Path) -> Settings {
         linger: Duration::from_millis(5),
         readers: 2,
         busy_timeout: Duration::from_secs(5),
+        log_bytes_warn: u64::MAX,
     }
 }
 
@@ -176,6 +178,7 @@ fn new_order(inventory: Inventory, lines: &[(&str, u32)]) -> NewOrder {
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".into(),
         plugins: "checkout/default@0.1.0+0123456789ab".into(),
         placed_at_ms: 1_700_000_000_000,
+        keyed: None,
     }
 }
 

@@ -27,10 +27,11 @@ use tokio::sync::watch;
 
 use super::{
     OrderId, Outage,
+    alarm::Alarm,
     items::Items,
     queue::{Command, Kind, Shared, Task, panic_text},
 };
-use crate::order::Item;
+use crate::order::{Item, Status};
 
 /// What a command works with: the write connection, inside the batch's transaction.
 pub(super) struct Desk {
@@ -43,6 +44,7 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct Uncommitted {
     unresolved_orders: i64,
+    awaiting_release_orders: i64,
     items: Vec<Item>,
 }
 
@@ -63,8 +65,15 @@ impl Desk {
         self.uncommitted.unresolved_orders += 1;
     }
 
-    pub(super) fn order_ended(&mut self) {
+    pub(super) fn order_ended(&mut self, before: Status) {
         self.uncommitted.unresolved_orders -= 1;
+        if before == Status::PendingRelease {
+            self.uncommitted.awaiting_release_orders -= 1;
+        }
+    }
+
+    pub(super) fn release_awaited(&mut self) {
+        self.uncommitted.awaiting_release_orders += 1;
     }
 
     pub(super) fn item_known(&mut self, item: Item) {
@@ -78,6 +87,7 @@ pub(super) struct Writer {
     pub(super) commands: Receiver<Command>,
     pub(super) shared: Arc<Shared>,
     pub(super) items: Arc<Items>,
+    pub(super) alarm: Arc<Alarm>,
     pub(super) batch_commands_max: usize,
     pub(super) linger: Duration,
     /// Held as long as the file is open.
@@ -194,17 +204,26 @@ impl Writer {
     }
 
     fn acknowledge(&mut self, committed: Vec<Box<dyn Task>>, executed: usize) {
-        let Uncommitted { unresolved_orders, items } = std::mem::take(&mut self.desk.uncommitted);
+        let Uncommitted { unresolved_orders, awaiting_release_orders, items } =
+            std::mem::take(&mut self.desk.uncommitted);
         self.items.add(items);
         self.shared.unresolved_orders.fetch_add(unresolved_orders, Relaxed);
+        self.shared.awaiting_release_orders.fetch_add(awaiting_release_orders, Relaxed);
         self.shared.commits.fetch_add(1, Relaxed);
         self.shared.committed_commands.fetch_add(u64::try_from(executed).unwrap_or(u64::MAX), Relaxed);
         for task in committed {
             task.answer(Ok(()));
         }
+        self.alarm.look_at_log();
     }
 
     /// Rolls the batch back and tells everyone who waits for its commit.
+    ///
+    /// After a failed sync too the next batch simply goes on, though the system may have dropped what it couldn't write
+    /// and call it clean: SQLite counts a batch's frames as part of the log only once they are synced, so the next batch
+    /// writes over them, and a checkpoint that wasn't synced is carried out anew. Nothing relies on a second sync of the
+    /// same bytes. What was refused may come to light if the host ends before the next batch, for it may be on the disk
+    /// all the same.
     fn abort(&mut self, tasks: Vec<Box<dyn Task>>, outage: Outage) {
         self.desk.uncommitted = Uncommitted::default();
         if !self.desk.connection.is_autocommit()
@@ -213,6 +232,7 @@ impl Writer {
             tracing::warn!(%error, "a failed batch could not be rolled back; trying again before the next");
         }
         self.shared.failed_batches.fetch_add(1, Relaxed);
+        self.alarm.look_at(&outage);
         if tasks.is_empty() {
             // Nobody waits for the commit of steps, so nobody else can report this.
             tracing::warn!(error = %outage, "orders in progress were lost with a failed batch");

@@ -1,7 +1,8 @@
 //! How spans and metrics leave the process: OTLP over gRPC or HTTP, or the console.
 //!
 //! Invariants: a dead back end costs nothing but the telemetry. Spans wait in a bounded queue, exporting
-//! happens on the SDK's own threads, never on a runtime worker, and every span that got lost is counted.
+//! happens on the SDK's own threads, never on a runtime worker, and every span that got lost is counted. The log says
+//! when an outage begins and when it is over, not what became of every batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,13 +11,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hyper::Uri;
 use opentelemetry::Context;
-use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_otlp::{WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::{MeterProviderBuilder, PeriodicReader};
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{MeterProviderBuilder, PeriodicReader, Temporality};
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor, TracerProviderBuilder,
 };
+use tonic::transport::Channel;
 
 /// The kinds of telemetry that have exporters of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,6 +194,7 @@ pub(super) fn add_metric_exporter(
         Exporter::Otlp(endpoint) => {
             let exporter =
                 otlp_metric_exporter(endpoint).with_context(|| format!("export metrics to {}", endpoint.url))?;
+            let exporter = WatchedExporter { inner: exporter, outage: Outage::default() };
             builder.with_reader(PeriodicReader::builder(exporter).build())
         }
     })
@@ -199,10 +204,7 @@ fn otlp_span_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp:
     let Endpoint { url, transport, timeout } = endpoint;
     let builder = opentelemetry_otlp::SpanExporter::builder();
     Ok(match transport {
-        Transport::Grpc => {
-            inside_runtime()?;
-            builder.with_tonic().with_endpoint(url).with_timeout(*timeout).build()?
-        }
+        Transport::Grpc => builder.with_tonic().with_channel(channel(url, *timeout)?).with_timeout(*timeout).build()?,
         Transport::Http => builder
             .with_http()
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
@@ -216,10 +218,7 @@ fn otlp_metric_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otl
     let Endpoint { url, transport, timeout } = endpoint;
     let builder = opentelemetry_otlp::MetricExporter::builder();
     Ok(match transport {
-        Transport::Grpc => {
-            inside_runtime()?;
-            builder.with_tonic().with_endpoint(url).with_timeout(*timeout).build()?
-        }
+        Transport::Grpc => builder.with_tonic().with_channel(channel(url, *timeout)?).with_timeout(*timeout).build()?,
         Transport::Http => builder
             .with_http()
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
@@ -229,10 +228,13 @@ fn otlp_metric_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otl
     })
 }
 
-/// tonic panics without one: its channel is a task.
-fn inside_runtime() -> anyhow::Result<()> {
+/// Connects when it is first used, and gives that up after `timeout`. The exporters' own channel has no such limit: where
+/// no answer comes at all, the kernel's two minutes pass before it says so.
+fn channel(url: &str, timeout: Duration) -> anyhow::Result<Channel> {
+    // tonic panics without one: the channel is a task.
     tokio::runtime::Handle::try_current().context("start OTLP over gRPC inside a tokio runtime")?;
-    Ok(())
+    let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned()).context("read the endpoint")?;
+    Ok(endpoint.timeout(timeout).connect_timeout(timeout).connect_lazy())
 }
 
 /// The SDK's batch processor with a count of what it drops, which it keeps to itself until shutdown.
@@ -248,13 +250,16 @@ struct CountingProcessor {
 struct Queue {
     waiting: AtomicUsize,
     waiting_max: usize,
+    /// Since the last batch.
+    turned_away: AtomicU64,
     lost: Arc<LostSpans>,
 }
 
 impl CountingProcessor {
     fn new(exporter: impl SpanExporter + 'static, waiting_max: usize, lost: Arc<LostSpans>) -> Self {
-        let queue = Arc::new(Queue { waiting: AtomicUsize::new(0), waiting_max, lost });
-        let exporter = CountingExporter { inner: exporter, queue: Arc::clone(&queue) };
+        let (waiting, turned_away) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let queue = Arc::new(Queue { waiting, waiting_max, turned_away, lost });
+        let exporter = CountingExporter { inner: exporter, queue: Arc::clone(&queue), outage: Outage::default() };
         let config = BatchConfigBuilder::default().with_max_queue_size(waiting_max).build();
         Self { inner: BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), queue }
     }
@@ -267,6 +272,8 @@ impl SpanProcessor for CountingProcessor {
         if self.queue.waiting.fetch_add(1, Ordering::AcqRel) >= self.queue.waiting_max {
             self.queue.waiting.fetch_sub(1, Ordering::AcqRel);
             self.queue.lost.queue_full.fetch_add(1, Ordering::Relaxed);
+            // Said of by the exporter's thread: a request never waits for the log.
+            self.queue.turned_away.fetch_add(1, Ordering::Relaxed);
             return;
         }
         self.inner.on_end(span);
@@ -285,10 +292,65 @@ impl SpanProcessor for CountingProcessor {
     }
 }
 
+/// Whether a way out loses what it is given. Only the exporter's own thread reads and writes it.
+#[derive(Debug, Default)]
+struct Outage {
+    /// Spans or batches, since it began; 0 when there is none.
+    lost: AtomicU64,
+}
+
+impl Outage {
+    /// Takes note of what an export lost, and says so if that is news.
+    fn note(&self, what: &'static str, lost: u64, error: Option<&OTelSdkError>) {
+        let before = self.lost.load(Ordering::Relaxed);
+        if lost > 0 {
+            self.lost.store(before.saturating_add(lost), Ordering::Relaxed);
+            if before == 0 {
+                let reason = error.map_or_else(|| "more of them than can be sent".to_owned(), ToString::to_string);
+                tracing::warn!(reason, "{what} are being lost; this is said once, until all of them arrive again");
+            }
+        } else if before > 0 {
+            self.lost.store(0, Ordering::Relaxed);
+            tracing::info!(lost = before, "{what} arrive again");
+        }
+    }
+}
+
+/// An exporter of metrics whose outages are noted.
+struct WatchedExporter<E> {
+    inner: E,
+    outage: Outage,
+}
+
+impl<E: PushMetricExporter> PushMetricExporter for WatchedExporter<E> {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let result = self.inner.export(metrics).await;
+        self.outage.note("metrics", u64::from(result.is_err()), result.as_ref().err());
+        result
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn shutdown(&self) -> OTelSdkResult {
+        self.inner.shutdown()
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.inner.temporality()
+    }
+}
+
 #[derive(Debug)]
 struct CountingExporter<E> {
     inner: E,
     queue: Arc<Queue>,
+    outage: Outage,
 }
 
 impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
@@ -296,10 +358,10 @@ impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
         let count = batch.len();
         self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
         let result = self.inner.export(batch).await;
-        if result.is_err() {
-            let count = u64::try_from(count).unwrap_or(u64::MAX);
-            self.queue.lost.export_failed.fetch_add(count, Ordering::Relaxed);
-        }
+        let failed = if result.is_err() { u64::try_from(count).unwrap_or(u64::MAX) } else { 0 };
+        self.queue.lost.export_failed.fetch_add(failed, Ordering::Relaxed);
+        let turned_away = self.queue.turned_away.swap(0, Ordering::Relaxed);
+        self.outage.note("spans", failed.saturating_add(turned_away), result.as_ref().err());
         result
     }
 

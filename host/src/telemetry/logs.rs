@@ -14,6 +14,7 @@ use serde::Serializer as _;
 use serde::ser::SerializeMap;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
@@ -43,7 +44,8 @@ impl LogSettings {
     /// Says why `level` is no filter.
     pub(super) fn new(format: LogFormat, level: &str, of_sdk: &str) -> Result<Self, String> {
         // Later ones win. The target is a prefix: it means the SDK's other crates, too.
-        let filter = format!("opentelemetry={of_sdk},{level}");
+        // h2 warns of what a client does, which is the client's business.
+        let filter = format!("opentelemetry={of_sdk},h2=error,{level}");
         EnvFilter::builder().parse(&filter).map_err(|error| error.to_string())?;
         Ok(Self { format, filter })
     }
@@ -79,10 +81,19 @@ where
 {
     // A log that can't be written must not be written about: the crate would do so on stderr, and panic there.
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
+    let filter = settings.filter().and(filter_fn(|event| !is_said_otherwise(event.name())));
     match settings.format {
-        LogFormat::Json => lines.event_format(JsonLines).with_filter(settings.filter()).boxed(),
-        LogFormat::Pretty => lines.event_format(PrettyLines).with_filter(settings.filter()).boxed(),
+        LogFormat::Json => lines.event_format(JsonLines).with_filter(filter).boxed(),
+        LogFormat::Pretty => lines.event_format(PrettyLines).with_filter(filter).boxed(),
     }
+}
+
+/// Returns whether the host says by itself what this event of the SDK's says. The SDK logs an error for every batch that
+/// it can't send, thousands in an outage of hours; the host says when one begins and when it ends (`export::Outage`), and
+/// what a shutdown leaves unsent.
+fn is_said_otherwise(event: &str) -> bool {
+    event.starts_with("BatchSpanProcessor.Shutdown.")
+        || matches!(event, "BatchSpanProcessor.ExportError" | "PeriodicReader.ExportError")
 }
 
 /// Runs `write` with the span that the current context names, if it names one.
@@ -374,5 +385,15 @@ mod tests {
         assert_eq!(lines("warn,till=debug"), ["own", "detail", "trouble"]);
         assert_eq!(lines("info,opentelemetry=info"), ["own", "chatter", "trouble"]);
         assert_eq!(lines("off,opentelemetry=off"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_the_host_says_by_itself_is_left_out() {
+        let text = log(LogFormat::Pretty, "info", || {
+            tracing::error!(name: "BatchSpanProcessor.ExportError", target: "opentelemetry_sdk", "lost");
+            tracing::error!(name: "BatchSpanProcessor.Shutdown.Timeout", target: "opentelemetry_sdk", "unsent");
+            tracing::warn!(name: "TonicTracesClient.PartialSuccess", target: "opentelemetry-otlp", "rejected");
+        });
+        assert!(text.ends_with(" opentelemetry-otlp: rejected\n") && text.lines().count() == 1, "{text}");
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
 
 use super::tracestate;
 
@@ -40,24 +40,24 @@ pub struct Propagator {
 pub struct Remote {
     /// The caller's span, `None` for a trace that starts here.
     pub span_context: Option<SpanContext>,
-    pub baggage: Baggage,
+    pub carried: Carried,
 }
 
-/// Baggage on its way through: at most 8,192 bytes and 64 members, its content nobody's business here.
+/// What a caller's headers say to whoever comes after us: passed on with what is asked of other processes for this
+/// request, its content nobody's business here.
 #[derive(Default, Clone, PartialEq, Eq)]
-pub struct Baggage(Option<HeaderValue>);
-
-impl Baggage {
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
+pub struct Carried {
+    /// At most 8,192 bytes and 64 members.
+    baggage: Option<HeaderValue>,
+    /// The whole `tracestate`, if the context of a span can't hold all of it. Spans and guests see what it can hold.
+    trace_state: Option<HeaderValue>,
 }
 
-impl fmt::Debug for Baggage {
+impl fmt::Debug for Carried {
     /// Hides the content: it may be about people.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Baggage({} bytes)", self.0.as_ref().map_or(0, HeaderValue::len))
+        let bytes = |header: &Option<HeaderValue>| header.as_ref().map_or(0, HeaderValue::len);
+        write!(out, "Carried({} + {} bytes)", bytes(&self.baggage), bytes(&self.trace_state))
     }
 }
 
@@ -87,27 +87,28 @@ impl Propagator {
     /// Returns what the headers say of the caller. Anything malformed is as good as absent.
     #[must_use]
     pub fn extract(&self, headers: &HeaderMap) -> Remote {
-        Remote {
-            span_context: self.trace_context.then(|| extract_span_context(headers)).flatten(),
-            baggage: if self.baggage { extract_baggage(headers) } else { Baggage::default() },
-        }
+        let context = self.trace_context.then(|| extract_span_context(headers)).flatten();
+        let (span_context, trace_state) = context.map_or((None, None), |(context, whole)| (Some(context), whole));
+        let baggage = self.baggage.then(|| extract_baggage(headers)).flatten();
+        Remote { span_context, carried: Carried { baggage, trace_state } }
     }
 
-    /// Writes `context` and `baggage` into the headers of a request to another process, in place of what was
-    /// there. An invalid context writes nothing.
-    pub fn inject(&self, context: &SpanContext, baggage: &Baggage, headers: &mut HeaderMap) {
+    /// Writes `context` and what its trace's caller had carried into the headers of a request to another process, in
+    /// place of what was there. An invalid context writes nothing.
+    pub fn inject(&self, context: &SpanContext, carried: &Carried, headers: &mut HeaderMap) {
         if self.trace_context
             && context.is_valid()
             && let Ok(parent) = HeaderValue::try_from(traceparent(context))
         {
             headers.insert(TRACEPARENT, parent);
-            match HeaderValue::try_from(context.trace_state().header()) {
+            let whole = carried.trace_state.clone();
+            match whole.map_or_else(|| HeaderValue::try_from(context.trace_state().header()), Ok) {
                 Ok(state) if !state.is_empty() => drop(headers.insert(TRACESTATE, state)),
                 _ => drop(headers.remove(TRACESTATE)),
             }
         }
         if self.baggage
-            && let Some(value) = &baggage.0
+            && let Some(value) = &carried.baggage
         {
             headers.insert(BAGGAGE, value.clone());
         }
@@ -127,10 +128,12 @@ pub fn traceparent(context: &SpanContext) -> String {
 #[must_use]
 pub fn parse(traceparent: &str, tracestate: &str) -> Option<SpanContext> {
     let (trace_id, span_id, flags) = parse_traceparent(traceparent)?;
-    Some(SpanContext::new(trace_id, span_id, flags, false, tracestate::parse(std::iter::once(tracestate))))
+    let (state, _) = tracestate::List::parse(std::iter::once(tracestate)).into_state();
+    Some(SpanContext::new(trace_id, span_id, flags, false, state))
 }
 
-fn extract_span_context(headers: &HeaderMap) -> Option<SpanContext> {
+/// Returns the caller's span, and the `tracestate` that doesn't fit into its context.
+fn extract_span_context(headers: &HeaderMap) -> Option<(SpanContext, Option<HeaderValue>)> {
     let mut parents = headers.get_all(TRACEPARENT).iter();
     let parent = parents.next()?;
     // Of two parents neither is to be believed.
@@ -138,12 +141,11 @@ fn extract_span_context(headers: &HeaderMap) -> Option<SpanContext> {
         return None;
     }
     let (trace_id, span_id, flags) = parse_traceparent(parent.to_str().ok()?.trim_matches([' ', '\t']))?;
-    Some(SpanContext::new(trace_id, span_id, flags, true, extract_trace_state(headers)))
-}
-
-fn extract_trace_state(headers: &HeaderMap) -> TraceState {
     // A header of other bytes than ASCII reads as a list that is malformed.
-    tracestate::parse(headers.get_all(TRACESTATE).iter().map(|header| header.to_str().unwrap_or("=")))
+    let states = headers.get_all(TRACESTATE).iter().map(|header| header.to_str().unwrap_or("="));
+    let (state, whole) = tracestate::List::parse(states).into_state();
+    let whole = whole.and_then(|whole| HeaderValue::try_from(whole).ok());
+    Some((SpanContext::new(trace_id, span_id, flags, true, state), whole))
 }
 
 fn parse_traceparent(text: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
@@ -169,24 +171,25 @@ fn parse_hex(text: &str) -> Option<u128> {
     if lower { u128::from_str_radix(text, 16).ok() } else { None }
 }
 
-fn extract_baggage(headers: &HeaderMap) -> Baggage {
+fn extract_baggage(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut values = headers.get_all(BAGGAGE).iter();
-    let Some(first) = values.next() else { return Baggage::default() };
-    let mut joined = first.as_bytes().to_vec();
+    let mut joined = values.next()?.as_bytes().to_vec();
     for value in values {
         joined.push(b',');
         joined.extend_from_slice(value.as_bytes());
         if joined.len() > BAGGAGE_BYTES_MAX {
-            return Baggage::default();
+            return None;
         }
     }
     let members = joined.iter().filter(|byte| **byte == b',').count() + 1;
     let fits = (1..=BAGGAGE_BYTES_MAX).contains(&joined.len()) && members <= BAGGAGE_MEMBERS_MAX && joined.is_ascii();
-    Baggage(fits.then(|| HeaderValue::from_bytes(&joined).ok()).flatten())
+    fits.then(|| HeaderValue::from_bytes(&joined).ok()).flatten()
 }
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::TraceState;
+
     use super::*;
 
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -227,6 +230,9 @@ mod tests {
             ("00-{T}-{S}-fc", Some(0)),
             // Optional white space.
             (" 00-{T}-{S}-01", Some(1)),
+            ("\t00-{T}-{S}-01", Some(1)),
+            ("00-{T}-{S}-01 ", Some(1)),
+            ("00-{T}-{S}-01\t", Some(1)),
             ("\t 00-{T}-{S}-01 \t", Some(1)),
             // Versions: 00 is exactly 55 long, later ones may go on after a dash, ff is none.
             ("00-{T}-{S}-01.", None),
@@ -281,8 +287,17 @@ mod tests {
     #[test]
     fn of_two_parents_neither_counts() {
         let parent = format!("00-{TRACE}-{SPAN}-01");
+        let other = parent.replace(TRACE, "1bf7651916cd43dd8448eb211c80319c");
         assert_eq!(extract(&[("traceparent", &parent), ("traceparent", &parent)]).span_context, None);
-        assert_eq!(extract(&[("trace-parent", &parent)]).span_context, None);
+        assert_eq!(extract(&[("traceparent", &parent), ("traceparent", &other)]).span_context, None);
+    }
+
+    #[test]
+    fn without_a_parent_the_trace_is_new() {
+        let parent = format!("00-{TRACE}-{SPAN}-01");
+        for pairs in [&[][..], &[("trace-parent", parent.as_str())], &[("trace.parent", &parent)]] {
+            assert_eq!(extract(pairs), Remote::default(), "{pairs:?}");
+        }
     }
 
     #[test]
@@ -294,7 +309,11 @@ mod tests {
             state(&[("traceparent", &parent), ("tracestate", "a=1"), ("tracestate", "b=2")]),
             Some("a=1,b=2".into())
         );
-        assert_eq!(state(&[("traceparent", &parent), ("tracestate", "a=1,a=2")]), Some(String::new()));
+        assert_eq!(state(&[("traceparent", &parent), ("tracestate", "")]), Some(String::new()));
+        assert_eq!(state(&[("traceparent", &parent), ("tracestate", "a=1,b")]), Some(String::new()));
+        for name in ["trace-state", "trace.state"] {
+            assert_eq!(state(&[("traceparent", &parent), (name, "a=1")]), Some(String::new()), "{name}");
+        }
         assert_eq!(
             state(&[("traceparent", &parent), ("tracestate", "a=1"), ("tracestate", "ö=2")]),
             Some(String::new())
@@ -316,18 +335,34 @@ mod tests {
         ]);
         let context = before.span_context.clone().unwrap();
         let mut sent = headers(&[("traceparent", "old"), ("tracestate", "old=1"), ("tracestate", "old=2")]);
-        Propagator::default().inject(&context, &before.baggage, &mut sent);
+        Propagator::default().inject(&context, &before.carried, &mut sent);
         assert_eq!(sent.get(BAGGAGE).unwrap(), "user=1;p,tier=gold");
         assert_eq!(Propagator::default().extract(&sent), before);
 
         // Nothing of an earlier trace stays behind, and an invalid context says nothing.
         let bare =
             SpanContext::new(context.trace_id(), context.span_id(), context.trace_flags(), false, TraceState::NONE);
-        Propagator::default().inject(&bare, &Baggage::default(), &mut sent);
+        Propagator::default().inject(&bare, &Carried::default(), &mut sent);
         assert!(!sent.contains_key(TRACESTATE));
         let mut none = HeaderMap::new();
-        Propagator::default().inject(&SpanContext::NONE, &Baggage::default(), &mut none);
+        Propagator::default().inject(&SpanContext::NONE, &Carried::default(), &mut none);
         assert!(none.is_empty());
+    }
+
+    #[test]
+    fn a_tracestate_too_odd_for_a_span_is_carried_beside_it() {
+        let remote = extract(&[
+            ("traceparent", &format!("00-{TRACE}-{SPAN}-01")),
+            ("tracestate", "a=1"),
+            ("tracestate", " b@c@d=2 , e=3"),
+        ]);
+        let context = remote.span_context.clone().unwrap();
+        assert_eq!(context.trace_state().header(), "a=1,e=3");
+        let mut sent = HeaderMap::new();
+        Propagator::default().inject(&context, &remote.carried, &mut sent);
+        assert_eq!(sent.get(TRACESTATE).unwrap(), "a=1,b@c@d=2,e=3");
+        // Without a parent it is nobody's.
+        assert_eq!(extract(&[("tracestate", "b@c@d=2")]), Remote::default());
     }
 
     #[test]
@@ -355,7 +390,7 @@ mod tests {
             (vec!["ä=1".to_owned()], false),
         ] {
             let pairs: Vec<_> = values.iter().map(|value| ("baggage", value.as_str())).collect();
-            assert_eq!(!extract(&pairs).baggage.is_empty(), kept, "{} values", values.len());
+            assert_eq!(extract(&pairs).carried.baggage.is_some(), kept, "{} values", values.len());
         }
     }
 
@@ -371,7 +406,11 @@ mod tests {
         ] {
             let (propagator, names) = Propagator::parse(list);
             let remote = propagator.extract(&all);
-            assert_eq!((remote.span_context.is_some(), !remote.baggage.is_empty()), (trace_context, baggage), "{list}");
+            assert_eq!(
+                (remote.span_context.is_some(), remote.carried.baggage.is_some()),
+                (trace_context, baggage),
+                "{list}"
+            );
             assert_eq!(names, unknown, "{list}");
         }
     }

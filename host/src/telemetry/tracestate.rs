@@ -1,8 +1,8 @@
 //! The `tracestate` header of W3C trace context: a list of `key=value` members, first one newest.
 //!
-//! The SDK's own parser takes more than the standard allows (duplicates, tenants of any length, `foo==1`),
-//! and other tracers trust what they get from us. All or nothing: one bad member and the whole list is
-//! dropped, as level 2 asks; the trace itself goes on.
+//! The SDK's own parser takes more than the standard allows (`foo==1`), and other tracers trust what they get from
+//! us; its type takes less (a second `@` in a key), and a caller's member isn't ours to lose. All or nothing: one bad
+//! member and the whole list is dropped, as level 2 asks; the trace itself goes on.
 
 use opentelemetry::trace::TraceState;
 
@@ -11,37 +11,43 @@ const MEMBERS_MAX: usize = 32;
 /// The longest key, and the longest value, bytes.
 const KEY_BYTES_MAX: usize = 256;
 const VALUE_BYTES_MAX: usize = 256;
-/// The longest tenant and system of a `tenant@system` key, bytes.
-const TENANT_BYTES_MAX: usize = 241;
-const SYSTEM_BYTES_MAX: usize = 14;
 /// What every tracer has to pass on, bytes. We pass on no more: it ends up in guests and in other tills.
 const LIST_BYTES_MAX: usize = 512;
 /// Members longer than this go first when a list is too long, bytes.
 const LONG_MEMBER_BYTES: usize = 128;
 
-/// Returns the list that one or several headers spell, in their order. Empty when there is nothing, or when
-/// any member is malformed, a key comes twice or there are more than 32 members. A list over 512 bytes is
-/// shortened: members over 128 bytes go first, then those at the end.
-pub(super) fn parse<'a>(headers: impl Iterator<Item = &'a str>) -> TraceState {
-    let mut members = Vec::new();
-    for text in headers.flat_map(|header| header.split(',')) {
-        let text = text.trim_matches([' ', '\t']);
-        if text.is_empty() {
-            continue;
+/// A list that is valid.
+#[derive(Debug, Default)]
+pub(super) struct List<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> List<'a> {
+    /// Returns the list that one or several headers spell, in their order. Empty when there is nothing, or when
+    /// any member is malformed or there are more than 32. Of members with one key the first, the newest, is kept: to
+    /// send each but once is the sender's duty, and no reason to lose the others. A list over 512 bytes is shortened:
+    /// members over 128 bytes go first, then those at the end.
+    pub(super) fn parse(headers: impl Iterator<Item = &'a str>) -> Self {
+        let texts = headers.flat_map(|header| header.split(',')).map(|text| text.trim_matches([' ', '\t']));
+        let mut members: Vec<(&str, &str)> = Vec::new();
+        for (count, text) in texts.filter(|text| !text.is_empty()).enumerate() {
+            let Some(member) = parse_member(text).filter(|_| count < MEMBERS_MAX) else { return Self::default() };
+            if !members.iter().any(|(key, _)| *key == member.0) {
+                members.push(member);
+            }
         }
-        let Some(member) = parse_member(text) else { return TraceState::NONE };
-        if members.len() == MEMBERS_MAX || members.iter().any(|(key, _)| *key == member.0) {
-            return TraceState::NONE;
-        }
-        members.push(member);
+        shorten(&mut members);
+        Self(members)
     }
-    shorten(&mut members);
-    // The SDK's type takes all of that but a system of exactly 14 bytes (it counts one too many). Such a member is
-    // left out; the others aren't to blame.
-    TraceState::from_key_value(members.iter().copied()).unwrap_or_else(|_| {
-        members.retain(|member| TraceState::from_key_value([*member]).is_ok());
-        TraceState::from_key_value(members).unwrap_or(TraceState::NONE)
-    })
+
+    /// Returns it for a span, and as a header of its own if it doesn't all fit into a span: the SDK's type follows
+    /// level 1, where a key has one `@` at most and 13 bytes behind it. Such members are left out of the first.
+    pub(super) fn into_state(mut self) -> (TraceState, Option<String>) {
+        if let Ok(state) = TraceState::from_key_value(self.0.iter().copied()) {
+            return (state, None);
+        }
+        let whole: Vec<String> = self.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        self.0.retain(|member| TraceState::from_key_value([*member]).is_ok());
+        (TraceState::from_key_value(self.0).unwrap_or(TraceState::NONE), Some(whole.join(",")))
+    }
 }
 
 fn parse_member(text: &str) -> Option<(&str, &str)> {
@@ -50,17 +56,10 @@ fn parse_member(text: &str) -> Option<(&str, &str)> {
 }
 
 fn key_is_valid(key: &str) -> bool {
-    match key.split_once('@') {
-        None => word_is_valid(key, KEY_BYTES_MAX),
-        Some((tenant, system)) => word_is_valid(tenant, TENANT_BYTES_MAX) && word_is_valid(system, SYSTEM_BYTES_MAX),
-    }
-}
-
-fn word_is_valid(word: &str, bytes_max: usize) -> bool {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    word.len() <= bytes_max
-        && word.bytes().next().is_some_and(alphanumeric)
-        && word.bytes().all(|byte| alphanumeric(byte) || matches!(byte, b'_' | b'-' | b'*' | b'/'))
+    key.len() <= KEY_BYTES_MAX
+        && key.bytes().next().is_some_and(alphanumeric)
+        && key.bytes().all(|byte| alphanumeric(byte) || matches!(byte, b'_' | b'-' | b'*' | b'/' | b'@'))
 }
 
 /// Printable ASCII without `,` and `=`, not empty. It can't end in a space: the member was trimmed.
@@ -84,8 +83,16 @@ fn shorten(members: &mut Vec<(&str, &str)>) {
 mod tests {
     use super::*;
 
+    /// What the headers come to, and whether a span can hold all of it.
+    fn check_held(headers: &[&str], expected: &str, held: Option<&str>) {
+        let (state, whole) = List::parse(headers.iter().copied()).into_state();
+        assert_eq!(whole.as_deref().unwrap_or(&state.header()), expected, "{headers:?}");
+        assert_eq!(state.header(), held.unwrap_or(expected), "{headers:?}");
+        assert_eq!(whole.is_some(), held.is_some(), "{headers:?}");
+    }
+
     fn check(headers: &[&str], expected: &str) {
-        assert_eq!(parse(headers.iter().copied()).header(), expected, "{headers:?}");
+        check_held(headers, expected, None);
     }
 
     #[test]
@@ -100,63 +107,67 @@ mod tests {
             (&["a=1,,b=2, \t ,"], "a=1,b=2"),
             // Optional white space around members isn't theirs; within a value it is.
             (&["\t a=1 \t , \t b=2,\tc=3 "], "a=1,b=2,c=3"),
+            (&["a=1\t \t,\t \tb=2"], "a=1,b=2"),
+            (&[" a=1"], "a=1"),
+            (&["a=1 "], "a=1"),
+            (&["\ta=1"], "a=1"),
+            (&["a=1\t"], "a=1"),
             (&["a= x y"], "a= x y"),
-            (&["a-_*/0z=1"], "a-_*/0z=1"),
             (&["0tenant-_*/@system-_*/=1"], "0tenant-_*/@system-_*/=1"),
+            (&["a@=1,b=2"], "a@=1,b=2"),
         ] {
             check(headers, expected);
         }
+        let every_key_byte: String = ('a'..='z').chain('0'..='9').chain("_-*/".chars()).collect();
         let every_value_byte: String = (' '..='~').filter(|letter| !matches!(letter, ',' | '=')).collect();
-        let header = format!("a={every_value_byte}");
-        check(&[&header], &header);
+        for key in [&every_key_byte, &format!("{every_key_byte}@a-z0-9_-*/")] {
+            check(&[&format!("{key}={every_value_byte}")], &format!("{key}={every_value_byte}"));
+        }
     }
 
     #[test]
     fn one_bad_member_drops_the_list() {
         for header in [
-            "a",
-            "=1",
-            "a=",
-            "a=,b=3",
-            "a=b=c",
-            "a==1",
-            "a =1",
-            "A=1",
-            "a.b=1",
-            "_a=1",
-            "ä=1",
-            "a=ä",
-            "a=\t1",
-            "a=\u{7f}",
-            "@a=1",
-            "a@=1",
-            "a@@b=1",
-            "a@b@c=1",
-            "a=1,a=1",
-            "a=1,b=2,a=3",
+            "a", "=1", "a=", "a=,b=3", "a=b=c", "a==1", "a =1", "A=1", "a.b=1", "_a=1", "ä=1", "a=ä", "a=\t1",
+            "a=\u{7f}", "@a=1", "@a=1,b=2",
         ] {
             check(&["good=1", header], "");
         }
-        check(&["a=1", "a=2"], "");
+    }
+
+    #[test]
+    fn of_members_with_one_key_the_newest_is_kept() {
+        for headers in [&["a=1,a=1"][..], &["a=1,a=2"], &["a=1", "a=1"], &["a=1", "a=2"]] {
+            check(headers, "a=1");
+        }
+        check(&["a=1,b=2,a=3", "c=4,b=5"], "a=1,b=2,c=4");
+    }
+
+    #[test]
+    fn a_key_that_a_span_cant_hold_is_passed_on_all_the_same() {
+        let long = |letter: &str, count: usize| letter.repeat(count);
+        for (key, fits) in [
+            (long("k", 256), true),
+            (format!("{}@s", long("t", 242)), true),
+            (format!("{}@{}", long("t", 241), long("s", 13)), true),
+            (format!("{}@{}", long("t", 241), long("s", 14)), false),
+            (format!("t@{}", long("s", 15)), false),
+            ("a@@b".to_owned(), false),
+            ("a@b@c".to_owned(), false),
+        ] {
+            let expected = format!("a=1,{key}=1,b=2");
+            check_held(&[&expected], &expected, (!fits).then_some("a=1,b=2"));
+        }
     }
 
     #[test]
     fn lengths_are_limited() {
-        let long = |letter: &str, count: usize| letter.repeat(count);
-        for (key, expected) in [
-            (long("k", 256), Some("a=1,{}=1")),
-            (long("k", 257), None),
-            (format!("{}@{}", long("t", 241), long("s", 13)), Some("a=1,{}=1")),
-            // Valid, but more than the SDK's type can hold.
-            (format!("{}@{}", long("t", 241), long("s", 14)), Some("a=1")),
-            (format!("{}@s", long("t", 242)), None),
-            (format!("t@{}", long("s", 15)), None),
-        ] {
-            check(&["a=1", &format!("{key}=1")], &expected.unwrap_or_default().replace("{}", &key));
-        }
-        let value = |count| format!("a={}", long("v", count));
-        check(&[&value(256)], &value(256));
-        check(&[&value(257)], "");
+        let member = |key_bytes, value_bytes| format!("{}={}", "k".repeat(key_bytes), "v".repeat(value_bytes));
+        check(&["a=1", &member(256, 1)], &format!("a=1,{}", member(256, 1)));
+        check(&["a=1", &member(257, 1)], "");
+        check(&["a=1", &format!("{}@s=1", "t".repeat(255))], "");
+        check(&[&member(1, 256)], &member(1, 256));
+        check(&[&member(1, 257)], "");
     }
 
     #[test]
@@ -165,6 +176,8 @@ mod tests {
         check(&[&list(32)], &list(32));
         check(&[&list(33)], "");
         check(&[&list(30), "x=1,y=2", "z=3"], "");
+        check(&[&list(30), "x=1", "y=2"], &format!("{},x=1,y=2", list(30)));
+        check(&[&list(32), "k00=00"], "");
     }
 
     #[test]

@@ -26,19 +26,16 @@ use serde::Serialize;
 
 use crate::{
     config::Limits,
-    order::{Reference, StockLine},
+    order::{IdempotencyKey, Reference, StockLine},
     plugin::Failure,
     store::StockLevel,
     telemetry::{
         Propagator,
         names::{attribute, span},
-        propagation::Baggage,
+        propagation::Carried,
         traces::{Span, Tracer},
     },
 };
-
-/// The header under which the order's reference travels.
-pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// A connection pool to one other till.
 #[derive(Debug)]
@@ -82,7 +79,10 @@ impl Remote {
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
+            // Well before the other till closes it (its limits.header_ms), for a deduct that meets a connection just
+            // closing is an unknown outcome.
+            .pool_idle_timeout(Duration::from_secs(2))
+            .http1_max_buf_size(limits.remote_body_bytes.max(8192))
             .build(connector);
         Ok(Arc::new(Self {
             client,
@@ -103,32 +103,33 @@ impl Remote {
         &self,
         tracer: &Tracer,
         parent: &SpanContext,
-        baggage: &Baggage,
+        carried: &Carried,
         reference: &Reference,
         lines: &[StockLine],
     ) -> Result<Vec<StockLevel>, Failure> {
         let lines = lines.iter().map(|line| Line { item: line.item.as_str(), quantity: line.quantity.pieces() });
         let body = Lines { lines: lines.collect() };
         let mut span = self.span(tracer, parent, &self.deduct);
-        let answered = self.post(&self.deduct, &mut span, baggage, Some(reference), &body).await;
+        let answered = self.post(&self.deduct, &mut span, carried, Some(reference), &body).await;
         ended(span, answered.and_then(|(status, body)| answer::of_deduct(status, &body)))
     }
 
     /// Has the remote give back what it took under the reference, if it did.
     ///
     /// # Errors
-    /// [`Failure::InventoryUnreachable`] when it didn't confirm.
+    /// [`Failure::Unavailable`] when it refused this one, [`Failure::InventoryUnreachable`] when it didn't confirm for
+    /// any other reason.
     pub async fn release(
         &self,
         tracer: &Tracer,
         parent: &SpanContext,
-        baggage: &Baggage,
+        carried: &Carried,
         reference: &Reference,
     ) -> Result<(), Failure> {
         let body = serde_json::json!({ "reference": reference.as_str() });
         let mut span = self.span(tracer, parent, &self.release);
-        let answered = self.post(&self.release, &mut span, baggage, None, &body).await;
-        ended(span, answered.and_then(|(status, _)| answer::of_release(status)))
+        let answered = self.post(&self.release, &mut span, carried, None, &body).await;
+        ended(span, answered.and_then(|(status, body)| answer::of_release(status, &body)))
     }
 
     fn span(&self, tracer: &Tracer, parent: &SpanContext, uri: &Uri) -> Span {
@@ -145,7 +146,7 @@ impl Remote {
         &self,
         uri: &Uri,
         span: &mut Span,
-        baggage: &Baggage,
+        carried: &Carried,
         key: Option<&Reference>,
         body: &impl Serialize,
     ) -> Result<(StatusCode, Bytes), Failure> {
@@ -160,10 +161,10 @@ impl Remote {
         }
         if let Some(key) = key {
             let key = HeaderValue::from_str(key.as_str()).map_err(|error| unreachable(&error))?;
-            headers.insert(IDEMPOTENCY_KEY, key);
+            headers.insert(IdempotencyKey::HEADER, key);
         }
         // Inside the CLIENT span, so that the remote's spans hang below it and not beside it.
-        self.propagator.inject(span.context(), baggage, headers);
+        self.propagator.inject(span.context(), carried, headers);
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| unreachable(&Chain(&error)))?;
             let status = response.status();

@@ -58,7 +58,7 @@ async fn one_checkout_alone_costs_one_commit() {
     let before = shop.store.gauges().commits;
     let order = shop.hold(&[("laptop", 1)]).await;
     assert_eq!(shop.store.gauges().commits, before);
-    shop.store.complete_order(order.id, &receipt(&order.cart)).await.expect("completes");
+    shop.store.complete_order(order.id, &receipt(&order.cart), None).await.expect("completes");
     assert_eq!(shop.store.gauges().commits, before + 1);
 }
 
@@ -88,7 +88,7 @@ async fn a_full_queue_refuses_at_once_but_lets_orders_end() {
     assert!(matches!(refused, Err(StoreError::Overloaded { queued_max: 3 })), "{refused:?}");
     let ending = tokio::spawn({
         let store = shop.store.clone();
-        async move { store.fail_order(order.id, "rejected").await }
+        async move { store.fail_order(order.id, "rejected", None).await }
     });
     shop.until_queued(4).await;
     gate.open().await;
@@ -137,7 +137,7 @@ async fn a_batch_that_meets_a_full_disk_acknowledges_nothing_and_the_next_one_wo
         assert!(matches!(outcome, Err(StoreError::Unavailable(Outage::Sqlite(_)))), "{outcome:?}");
     }
     step.await.expect("no panic").expect("a step is answered before its commit");
-    let settled = shop.store.settle(&deduct).await;
+    let settled = shop.store.settle(&deduct, None).await;
     assert!(matches!(settled, Err(StoreError::ReservationGone)), "{settled:?}");
     assert_eq!(shop.store.gauges().failed_batches, 1);
 
@@ -145,7 +145,7 @@ async fn a_batch_that_meets_a_full_disk_acknowledges_nothing_and_the_next_one_wo
     assert_eq!(shop.level("laptop").await, Some(10));
     assert_eq!(shop.store.order_by_reference(&reference).await.expect("reads"), None);
     let order = shop.hold(&[("laptop", 1)]).await;
-    shop.store.complete_order(order.id, &receipt(&order.cart)).await.expect("completes");
+    shop.store.complete_order(order.id, &receipt(&order.cart), None).await.expect("completes");
     assert_eq!(shop.level("laptop").await, Some(9));
     shop.assert_ledger_exact().await;
 }
@@ -162,12 +162,12 @@ async fn an_order_lost_with_its_batch_stays_lost_and_its_number_unused() {
 
     let next = shop.hold(&[("laptop", 1)]).await;
     assert!(next.id > lost.id);
-    let outcome = shop.store.complete_order(lost.id, &receipt(&lost.cart)).await;
+    let outcome = shop.store.complete_order(lost.id, &receipt(&lost.cart), None).await;
     assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
     let outcome = shop.store.take(Taker::Order(lost.id), &lost.cart.stock_lines()).await;
     assert!(matches!(outcome, Err(TakeError::Store(StoreError::ReservationGone))), "{outcome:?}");
-    shop.store.fail_order(lost.id, "store").await.expect("holds nothing");
-    shop.store.complete_order(next.id, &receipt(&next.cart)).await.expect("completes");
+    shop.store.fail_order(lost.id, "store", None).await.expect("holds nothing");
+    shop.store.complete_order(next.id, &receipt(&next.cart), None).await.expect("completes");
     assert_eq!(shop.level("laptop").await, Some(9));
     assert_eq!(shop.store.gauges().unresolved_orders, 0);
 }
@@ -203,7 +203,7 @@ async fn a_locked_file_refuses_all_that_waits_and_works_again_once_it_is_free() 
     shop.store.ready().await.expect("commits");
     let intruder = shop.intruder();
     intruder.execute_batch("BEGIN IMMEDIATE").expect("locks");
-    let outcome = shop.store.complete_order(order.id, &receipt(&order.cart)).await;
+    let outcome = shop.store.complete_order(order.id, &receipt(&order.cart), None).await;
     assert!(matches!(outcome, Err(StoreError::Unavailable(Outage::Sqlite(_)))), "{outcome:?}");
     assert!(shop.store.ready().await.is_err());
     let level = shop.store.level(&item("laptop")).await.expect("readers go on");
@@ -211,7 +211,7 @@ async fn a_locked_file_refuses_all_that_waits_and_works_again_once_it_is_free() 
 
     intruder.execute_batch("ROLLBACK").expect("unlocks");
     shop.store.ready().await.expect("commits");
-    shop.store.fail_order(order.id, "store").await.expect("fails");
+    shop.store.fail_order(order.id, "store", None).await.expect("fails");
     assert_eq!(shop.level("laptop").await, Some(10));
 }
 

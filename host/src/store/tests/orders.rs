@@ -47,7 +47,7 @@ async fn an_order_is_read_as_it_was_written() {
     };
     assert_eq!(shop.store.order_by_id(id).await.expect("reads"), Some(pending.clone()));
 
-    shop.store.complete_order(id, &receipt).await.expect("completes");
+    shop.store.complete_order(id, &receipt, None).await.expect("completes");
     let completed = shop.store.order_by_reference(&new.reference).await.expect("reads").expect("there");
     let ended_at_ms = completed.ended_at_ms;
     assert!(ended_at_ms > Some(1_700_000_000_000));
@@ -64,11 +64,11 @@ async fn orders_are_listed_by_page_and_standing() {
             0 => drop(shop.hold(&[("laptop", 1)]).await),
             1 => {
                 let sold = shop.hold(&[("laptop", 1)]).await;
-                shop.store.complete_order(sold.id, &receipt(&sold.cart)).await.expect("completes");
+                shop.store.complete_order(sold.id, &receipt(&sold.cart), None).await.expect("completes");
             }
             _ => {
                 let remote = shop.place(Inventory::Remote, &[("laptop", 1)]).await;
-                shop.store.await_release(remote.id, "unknown").await.expect("waits");
+                shop.store.await_release(remote.id, "unknown", None).await.expect("waits");
             }
         }
     }
@@ -133,6 +133,6 @@ async fn the_schema_refuses_rows_that_cannot_be_true() {
     ] {
         check(format!("{movement} {row}").leak()).await;
     }
-    shop.store.complete_order(pending.id, &receipt(&pending.cart)).await.expect("was left alone");
+    shop.store.complete_order(pending.id, &receipt(&pending.cart), None).await.expect("was left alone");
     shop.assert_ledger_exact().await;
 }

@@ -16,7 +16,7 @@ async fn many_takers_at_once_never_oversell() {
                 let reference = Reference::random();
                 let lines = cart(&[("laptop", pieces)]).stock_lines();
                 match store.take(Taker::Deduct(reference.clone()), &lines).await {
-                    Ok(_levels) => store.settle(&reference).await.map(|()| pieces).expect("settles"),
+                    Ok(_levels) => store.settle(&reference, None).await.map(|()| pieces).expect("settles"),
                     Err(TakeError::Shortage { .. }) => 0,
                     Err(error) => panic!("{error}"),
                 }
@@ -67,10 +67,10 @@ async fn all_lines_are_taken_or_none() {
 async fn a_sale_keeps_its_stock_and_a_failed_order_gives_it_back() {
     let shop = Shop::new(&[("laptop", 10), ("mouse", 5)]).await;
     let sold = shop.hold(&[("laptop", 2)]).await;
-    shop.store.complete_order(sold.id, &receipt(&sold.cart)).await.expect("completes");
+    shop.store.complete_order(sold.id, &receipt(&sold.cart), None).await.expect("completes");
     let failed = shop.hold(&[("laptop", 3), ("mouse", 1)]).await;
-    shop.store.fail_order(failed.id, "rejected").await.expect("fails");
-    shop.store.fail_order(failed.id, "again").await.expect("is failed already");
+    shop.store.fail_order(failed.id, "rejected", None).await.expect("fails");
+    shop.store.fail_order(failed.id, "again", None).await.expect("is failed already");
 
     let status = async |id| shop.store.order_by_id(id).await.expect("reads").expect("there").status;
     assert_eq!(status(sold.id).await, Status::Completed);
@@ -84,7 +84,7 @@ async fn a_sale_keeps_its_stock_and_a_failed_order_gives_it_back() {
 async fn an_order_completes_only_with_its_stock_held_and_only_once() {
     let shop = Shop::new(&[("laptop", 10)]).await;
     let gone = async |id: OrderId, cart| {
-        let outcome = shop.store.complete_order(id, &receipt(cart)).await;
+        let outcome = shop.store.complete_order(id, &receipt(cart), None).await;
         assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
     };
     let nothing_taken = shop.place(Inventory::Local, &[("laptop", 1)]).await;
@@ -93,17 +93,17 @@ async fn an_order_completes_only_with_its_stock_held_and_only_once() {
     assert_eq!((order.status, order.receipt, order.ended_at_ms), (Status::Pending, None, None));
 
     let released = shop.hold(&[("laptop", 1)]).await;
-    shop.store.fail_order(released.id, "deadline").await.expect("fails");
+    shop.store.fail_order(released.id, "deadline", None).await.expect("fails");
     gone(released.id, &released.cart).await;
 
     let completed = shop.hold(&[("laptop", 1)]).await;
-    shop.store.complete_order(completed.id, &receipt(&completed.cart)).await.expect("completes");
+    shop.store.complete_order(completed.id, &receipt(&completed.cart), None).await.expect("completes");
     gone(completed.id, &completed.cart).await;
     let remote = shop.place(Inventory::Remote, &[("laptop", 1)]).await;
-    shop.store.fail_order(remote.id, "rejected").await.expect("fails");
+    shop.store.fail_order(remote.id, "rejected", None).await.expect("fails");
     gone(remote.id, &remote.cart).await;
     gone(OrderId::new(4_711).expect("a number"), &completed.cart).await;
-    let outcome = shop.store.fail_order(completed.id, "too late").await;
+    let outcome = shop.store.fail_order(completed.id, "too late", None).await;
     assert!(matches!(outcome, Err(StoreError::OrderEnded { status: Status::Completed, .. })), "{outcome:?}");
     assert_eq!(shop.level("laptop").await, Some(9));
 }
@@ -119,7 +119,7 @@ async fn stock_is_taken_for_a_pending_local_order_once() {
 
     let placed = shop.place(Inventory::Local, &[("laptop", 1)]).await;
     assert!(matches!(take(Taker::Deduct(placed.reference)).await, TakeError::AlreadyTaken));
-    shop.store.fail_order(placed.id, "rejected").await.expect("fails");
+    shop.store.fail_order(placed.id, "rejected", None).await.expect("fails");
     let remote = shop.place(Inventory::Remote, &[("laptop", 1)]).await;
     for id in [placed.id, remote.id, OrderId::new(4_711).expect("a number")] {
         let refusal = take(Taker::Order(id)).await;
@@ -137,8 +137,8 @@ async fn a_release_gives_back_once_and_leaves_a_tombstone() {
     for deduct in [&held, &settled] {
         shop.deduct(deduct, &[("laptop", 2), ("laptop", 1)]).await.expect("takes");
     }
-    shop.store.settle(&settled).await.expect("settles");
-    shop.store.settle(&settled).await.expect("is settled already");
+    shop.store.settle(&settled, None).await.expect("settles");
+    shop.store.settle(&settled, None).await.expect("is settled already");
     assert_eq!(shop.level("laptop").await, Some(4));
 
     for (deduct, first) in [(&held, Released::Returned), (&settled, Released::Returned), (&early, Released::Tombstone)]
@@ -147,7 +147,7 @@ async fn a_release_gives_back_once_and_leaves_a_tombstone() {
         assert_eq!(release(deduct).await, Released::Before);
         let late = shop.deduct(deduct, &[("laptop", 1)]).await;
         assert!(matches!(late, Err(TakeError::Released)), "{late:?}");
-        let settle = shop.store.settle(deduct).await;
+        let settle = shop.store.settle(deduct, None).await;
         assert!(matches!(settle, Err(StoreError::ReservationGone)), "{settle:?}");
     }
     assert_eq!(shop.level("laptop").await, Some(10));
@@ -159,12 +159,12 @@ async fn nobody_releases_or_settles_a_local_orders_stock_from_outside() {
     let shop = Shop::new(&[("laptop", 10)]).await;
     let held = shop.hold(&[("laptop", 1)]).await;
     let completed = shop.hold(&[("laptop", 1)]).await;
-    shop.store.complete_order(completed.id, &receipt(&completed.cart)).await.expect("completes");
+    shop.store.complete_order(completed.id, &receipt(&completed.cart), None).await.expect("completes");
     let placed = shop.place(Inventory::Local, &[("laptop", 1)]).await;
     for order in [&held, &completed, &placed] {
         let release = shop.store.release(&order.reference).await;
         assert!(matches!(release, Err(StoreError::OfLocalOrder)), "{release:?}");
-        let settle = shop.store.settle(&order.reference).await;
+        let settle = shop.store.settle(&order.reference, None).await;
         assert!(matches!(settle, Err(StoreError::OfLocalOrder)), "{settle:?}");
     }
     assert_eq!(shop.level("laptop").await, Some(8));
@@ -175,15 +175,15 @@ async fn a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart() 
     let shop = Shop::new(&[("laptop", 10)]).await;
     let order = shop.place(Inventory::Remote, &[("laptop", 4)]).await;
     shop.deduct(&order.reference, &[("laptop", 4)]).await.expect("takes");
-    shop.store.settle(&order.reference).await.expect("settles");
-    shop.store.await_release(order.id, "unknown").await.expect("waits");
+    shop.store.settle(&order.reference, None).await.expect("settles");
+    shop.store.await_release(order.id, "unknown", None).await.expect("waits");
     let waiting = shop.store.order_by_id(order.id).await.expect("reads").expect("there");
     assert_eq!((waiting.status, waiting.reason.as_deref()), (Status::PendingRelease, Some("unknown")));
 
     assert_eq!(shop.store.release(&order.reference).await.expect("releases"), Released::Returned);
-    shop.store.fail_order(order.id, "unknown").await.expect("fails");
+    shop.store.fail_order(order.id, "unknown", None).await.expect("fails");
     assert_eq!(shop.level("laptop").await, Some(10));
     let local = shop.place(Inventory::Local, &[("laptop", 1)]).await;
-    let outcome = shop.store.await_release(local.id, "unknown").await;
+    let outcome = shop.store.await_release(local.id, "unknown", None).await;
     assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
 }

@@ -55,7 +55,7 @@ async fn goods_come_back_even_onto_a_full_shelf() {
     let shop = Shop::new(&[("laptop", 10)]).await;
     let order = shop.hold(&[("laptop", 10)]).await;
     shop.store.set_stock(&item("laptop"), u32::MAX).await.expect("sets");
-    shop.store.fail_order(order.id, "rejected").await.expect("fails");
+    shop.store.fail_order(order.id, "rejected", None).await.expect("fails");
     assert_eq!(shop.level("laptop").await, Some(u32::MAX));
     shop.assert_ledger_exact().await;
 }
@@ -90,16 +90,16 @@ async fn the_ledger_is_exact_after_whatever_happened() {
                     let taken = shop.store.take(Taker::Order(placed.id), &placed.cart.stock_lines()).await;
                     let completed = match taken {
                         Ok(_levels) if throw(3) > 0 => {
-                            shop.store.complete_order(placed.id, &receipt(&placed.cart)).await
+                            shop.store.complete_order(placed.id, &receipt(&placed.cart), None).await
                         }
-                        _ => shop.store.fail_order(placed.id, "rejected").await,
+                        _ => shop.store.fail_order(placed.id, "rejected", None).await,
                     };
                     completed.expect("ends");
                 }
                 4 => {
                     let reference = Reference::random();
                     match shop.deduct(&reference, &lines).await {
-                        Ok(()) if throw(2) > 0 => shop.store.settle(&reference).await.expect("settles"),
+                        Ok(()) if throw(2) > 0 => shop.store.settle(&reference, None).await.expect("settles"),
                         Ok(()) | Err(TakeError::Shortage { .. }) => {}
                         Err(error) => panic!("{error}"),
                     }

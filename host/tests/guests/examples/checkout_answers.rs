@@ -1,7 +1,10 @@
 //! Deducts, then answers the error that the order's attribute `answer` names: `conflict` 500 `inventory_conflict`,
-//! `unavailable` 502 `unavailable`, `other` 502 `other`; the order FAILED and the stock back. Without one: 200.
+//! `unavailable` 502 `unavailable`, `other` 502 `other`; the order FAILED and the stock back. Without one, or `late`, a few ms after the
+//! deduct: 200.
 
-use till_sdk::{AttributeValue, Checkout, CheckoutError, Order, Receipt, Span, deduct};
+use std::time::Duration;
+
+use till_sdk::{AttributeValue, Checkout, CheckoutError, Order, Receipt, Span, deduct, sleep};
 
 struct Answers;
 
@@ -15,6 +18,10 @@ impl Checkout for Answers {
             Some("conflict") => Err(CheckoutError::Conflict(message)),
             Some("unavailable") => Err(CheckoutError::Unavailable(message)),
             Some("other") => Err(CheckoutError::Other(message)),
+            Some("late") => {
+                sleep(Duration::from_millis(10));
+                Ok(Receipt::plain(&order))
+            }
             _ => Ok(Receipt::plain(&order)),
         }
     }

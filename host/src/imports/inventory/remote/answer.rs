@@ -5,7 +5,10 @@ use serde::Deserialize;
 
 use crate::{order::Item, plugin::Failure, store::StockLevel};
 
+const SUCCESS: &str = "SUCCESS";
+
 /// Till's codes for requests that never came as far as the stock: there is nothing to release.
+/// `overloaded` isn't among them: of a request that something in between doubled, the other one may have got in.
 const REFUSED_AT_THE_DOOR: [&str; 8] = [
     "unauthorized",
     "forbidden",
@@ -21,6 +24,11 @@ const REFUSED_AT_THE_DOOR: [&str; 8] = [
 struct Deducted {
     status: String,
     levels: Vec<Level>,
+}
+
+#[derive(Deserialize)]
+struct Released {
+    status: String,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +64,7 @@ pub(super) fn of_deduct(status: StatusCode, body: &[u8]) -> Result<Vec<StockLeve
         let deducted: Deducted = serde_json::from_slice(body).map_err(|_| foreign())?;
         let level = |level: Level| Some(StockLevel { item: Item::parse(&level.item)?, on_hand: level.remaining });
         let levels: Option<Vec<_>> = deducted.levels.into_iter().map(level).collect();
-        return levels.filter(|_| deducted.status == "SUCCESS").ok_or_else(foreign);
+        return levels.filter(|_| deducted.status == SUCCESS).ok_or_else(foreign);
     }
     let problem: Problem = serde_json::from_slice(body).map_err(|_| foreign())?;
     Err(match problem.code.as_str() {
@@ -76,10 +84,15 @@ pub(super) fn of_deduct(status: StatusCode, body: &[u8]) -> Result<Vec<StockLeve
 /// Returns whether the remote confirmed a release.
 ///
 /// # Errors
-/// That it didn't.
-pub(super) fn of_release(status: StatusCode) -> Result<(), Failure> {
+/// That it refused, or that it isn't known.
+pub(super) fn of_release(status: StatusCode, body: &[u8]) -> Result<(), Failure> {
+    let confirmed = || serde_json::from_slice(body).is_ok_and(|Released { status }| status == SUCCESS);
     match status {
-        StatusCode::OK => Ok(()),
+        // What stands between may answer 200 to anything.
+        StatusCode::OK if confirmed() => Ok(()),
+        StatusCode::CONFLICT => {
+            Err(Failure::Unavailable("it refused the release: the reference isn't a deduct's".into()))
+        }
         other => Err(Failure::InventoryUnreachable(format!("it answered {other} to a release"))),
     }
 }
