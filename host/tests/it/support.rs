@@ -1,14 +1,21 @@
 //! What the tests stand on.
 
+pub(crate) mod collector;
+pub(crate) mod disk;
 pub(crate) mod golden;
 pub(crate) mod guests;
 pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod inventory_service;
+pub(crate) mod power;
+pub(crate) mod promises;
+pub(crate) mod raw;
 pub(crate) mod receiver;
 pub(crate) mod tree;
 
 use std::time::{Duration, Instant};
+
+use rand::{SeedableRng, rngs::StdRng};
 
 pub(crate) use guests::{PluginFolder, built_in_and};
 pub(crate) use host::{Host, Plan, Stopped};
@@ -17,6 +24,23 @@ pub(crate) use receiver::{Protocol, Receiver};
 
 /// How long anything is waited for. Far more than it takes: running out of it is a failure, never a result.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Returns how many rounds to go: more in `make soak`, which sets this variable.
+pub(crate) fn rounds(in_test: usize, in_soak: usize) -> usize {
+    if soaking() { in_soak } else { in_test }
+}
+
+pub(crate) fn soaking() -> bool {
+    std::env::var_os("TILL_SOAK").is_some_and(|soak| soak == "1")
+}
+
+/// Returns what the test throws dice with. The seed is printed: `TILL_SEED` throws the same dice again.
+pub(crate) fn dice(test: &str) -> StdRng {
+    let given = std::env::var("TILL_SEED").ok().map(|seed| seed.parse().expect("TILL_SEED is a number"));
+    let seed = given.unwrap_or_else(rand::random::<u64>);
+    println!("{test}: TILL_SEED={seed}");
+    StdRng::seed_from_u64(seed)
+}
 
 /// Returns what `look` finds, as soon as it finds something.
 pub(crate) fn eventually<T>(wanted: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -8,6 +8,7 @@ use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex, OnceLock, mpsc},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,6 +58,7 @@ pub(crate) struct Plan {
     environment: Vec<(String, String)>,
     warnings: Vec<String>,
     listen: &'static str,
+    open_files_max: Option<u32>,
 }
 
 impl Plan {
@@ -68,6 +70,12 @@ impl Plan {
 
     pub(crate) fn env(mut self, variable: &str, value: impl Into<String>) -> Self {
         self.environment.push((variable.to_owned(), value.into()));
+        self
+    }
+
+    /// Lets it have only so many files and sockets open.
+    pub(crate) fn open_files_max(mut self, files: u32) -> Self {
+        self.open_files_max = Some(files);
         self
     }
 
@@ -104,6 +112,16 @@ impl Plan {
     /// Returns the command of this plan, to be run by who wants to see it fail.
     pub(crate) fn command(&self) -> Command {
         let mut command = till();
+        if let Some(files) = self.open_files_max {
+            let till = std::mem::replace(&mut command, Command::new("sh"));
+            command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).arg(till.get_program());
+            for (variable, value) in till.get_envs() {
+                match value {
+                    Some(value) => command.env(variable, value),
+                    None => command.env_remove(variable),
+                };
+            }
+        }
         command.current_dir(self.folder.path()).args(["serve", "--listen", self.listen, "--admin", "127.0.0.1:0"]);
         command.arg("--data").arg(self.folder.path().join("data"));
         if let Some(plugins) = &self.plugins {
@@ -116,6 +134,17 @@ impl Plan {
         }
         command.envs(self.environment.iter().map(|(variable, value)| (variable, value)));
         command
+    }
+
+    /// Starts what mustn't serve, and returns what it says instead.
+    pub(crate) fn refusal(&self) -> String {
+        let mut child = self.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("till starts");
+        let log = Log::collect(child.stderr.take().expect("stderr is piped"));
+        let mut process = Process { child, log };
+        let status = eventually("a refusal", || process.child.try_wait().expect("a child of ours"));
+        process.log.reading.take().map(JoinHandle::join).transpose().expect("the reader doesn't panic");
+        assert_eq!(status.code(), Some(1), "{}", process.log.text());
+        process.log.text()
     }
 
     /// Starts it and waits until it serves.
@@ -201,6 +230,7 @@ impl Host {
             environment: Vec::new(),
             warnings: Vec::new(),
             listen: "127.0.0.1:0",
+            open_files_max: None,
         }
     }
 
@@ -211,6 +241,15 @@ impl Host {
     /// Returns the log so far.
     pub(crate) fn log(&self) -> Vec<Value> {
         self.process.log.lines()
+    }
+
+    /// Returns how long it has been at work on processors.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).expect("it runs");
+        let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+        // utime and stime, in hundredths of a second.
+        let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        Duration::from_millis(10 * ticks)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -231,14 +270,20 @@ impl Host {
         self.wait()
     }
 
-    /// Stops it in order and checks what it leaves.
-    pub(crate) fn stop(mut self) -> Stopped {
+    /// Stops it in order, and leaves what it warned of alone.
+    pub(crate) fn end(self) -> Stopped {
         self.signal(Signal::TERM);
-        let warnings = std::mem::take(&mut self.warnings);
         let stopped = self.wait();
         assert!(stopped.status.success(), "{}\n{:#?}", stopped.status, stopped.log);
-        stopped.check_log(&warnings);
         stopped.check_store();
+        stopped
+    }
+
+    /// Stops it in order and checks what it leaves.
+    pub(crate) fn stop(mut self) -> Stopped {
+        let warnings = std::mem::take(&mut self.warnings);
+        let stopped = self.end();
+        stopped.check_log(&warnings);
         stopped
     }
 
@@ -283,6 +328,18 @@ impl Stopped {
         self.log.iter().filter(|line| line["target"] == "guest").collect()
     }
 
+    /// Returns the references of the orders that its store has as completed.
+    pub(crate) fn completed(&self) -> Vec<String> {
+        let store = self.store();
+        let mut query = store.prepare("SELECT reference FROM orders WHERE status = 'COMPLETED'").expect("a query");
+        let references = query.query_map([], |row| row.get(0)).expect("rows");
+        references.map(|reference| reference.expect("a text")).collect()
+    }
+
+    fn store(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("data").join("till.db")).expect("the store opens")
+    }
+
     fn check_log(&self, announced: &[String]) {
         let warned: Vec<&Value> =
             self.log.iter().filter(|line| !matches!(line["level"].as_str(), Some("INFO" | "DEBUG"))).collect();
@@ -297,8 +354,7 @@ impl Stopped {
 
     /// Checks that each piece of stock is accounted for.
     pub(crate) fn check_store(&self) {
-        let file = self.folder.path().join("data").join("till.db");
-        let store = rusqlite::Connection::open(file).expect("the store opens");
+        let store = self.store();
         let count = |query: &str| store.query_row(query, [], |row| row.get::<_, i64>(0)).expect("a query");
         let unbalanced = "SELECT count(*) FROM stock WHERE on_hand <> opening +
              (SELECT coalesce(sum(delta), 0) FROM stock_movements AS m WHERE m.item = stock.item)";
@@ -328,7 +384,8 @@ impl Log {
     }
 
     fn lines(&self) -> Vec<Value> {
-        let lines = self.lines.lock().expect("no writer panics");
+        // Copied, for a line that is none must not hide itself behind a lock that it poisoned.
+        let lines = self.lines.lock().expect("no writer panics").clone();
         let parsed = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON line: {line}"));
         lines.iter().map(parsed).collect()
     }

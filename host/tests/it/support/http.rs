@@ -1,6 +1,6 @@
 //! A small HTTP client. Every status is an answer, none an error.
 
-use std::io::Read;
+use std::{io::Read, sync::OnceLock};
 
 use serde_json::{Value, json};
 use ureq::{
@@ -12,6 +12,9 @@ use super::PATIENCE;
 
 /// How the tests name themselves, so that a trace shows the same agent whatever the client's version.
 const AGENT: &str = "till-tests";
+
+/// What the shop's listener says of itself.
+pub(crate) const DOCUMENT: &str = include_str!("../../../src/http/openapi.json");
 
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -95,10 +98,12 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("ASCII")).unwrap_or_default()
     }
 
-    /// Returns the `code` of a problem document.
+    /// Returns the `code` of a problem, which `openapi.json` has to have with this status.
     pub(crate) fn code(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
-        self.json()["code"].as_str().expect("a code").to_owned()
+        let code = self.json()["code"].as_str().expect("a code").to_owned();
+        assert!(is_documented(self.status, &code), "openapi.json has no {} {code}", self.status);
+        code
     }
 
     /// Returns the trace that the request became.
@@ -109,5 +114,23 @@ impl Answer {
     pub(crate) fn reference(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.text());
         self.json()["reference"].as_str().expect("a reference").to_owned()
+    }
+}
+
+/// Returns whether the document has a problem of that status with that code.
+fn is_documented(status: u16, code: &str) -> bool {
+    static DOCUMENTED: OnceLock<Value> = OnceLock::new();
+    has_problem(DOCUMENTED.get_or_init(|| serde_json::from_str(DOCUMENT).expect("JSON")), status, code)
+}
+
+fn has_problem(part: &Value, status: u16, code: &str) -> bool {
+    let properties = &part["properties"];
+    let codes = &properties["code"];
+    let among = codes["enum"].as_array().is_some_and(|codes| codes.iter().any(|known| known == code));
+    let here = properties["status"]["const"] == status && (codes["const"] == code || among);
+    here || match part {
+        Value::Object(members) => members.values().any(|part| has_problem(part, status, code)),
+        Value::Array(parts) => parts.iter().any(|part| has_problem(part, status, code)),
+        _ => false,
     }
 }

@@ -1,0 +1,103 @@
+//! Requests that mustn't become an order, each sent as the bytes that it is, and what each is told.
+//!
+//! After every one of them a good order goes through, and at the end the store has the good ones only.
+
+mod body;
+mod head;
+mod http2;
+mod slow;
+mod wire;
+
+use crate::support::{Client, Host, raw::Raw};
+
+/// A good order's body.
+const ORDER: &str = r#"{"item":"headphones","quantity":1,"price":99.99}"#;
+
+/// One bad request.
+struct Case {
+    name: String,
+    bytes: Vec<u8>,
+    /// Whether the client says that it sends no more.
+    finishes: bool,
+    status: u16,
+    /// The problem's; empty where hyper refuses by itself, without a body.
+    code: &'static str,
+    closes: bool,
+}
+
+impl Case {
+    fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>, status: u16, code: &'static str) -> Self {
+        Self { name: name.into(), bytes: bytes.into(), finishes: false, status, code, closes: false }
+    }
+
+    /// Sends no more after it.
+    fn finishing(self) -> Self {
+        Self { finishes: true, ..self }
+    }
+
+    /// Is answered, and then the connection is closed.
+    fn closing(self) -> Self {
+        Self { closes: true, ..self }
+    }
+}
+
+/// Returns a request's bytes.
+fn request(line: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut bytes = format!("{line}\r\n").into_bytes();
+    for header in headers {
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body.as_ref());
+    bytes
+}
+
+/// Returns a checkout with that body, right in everything else, and with more headers.
+fn checkout_with(headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+    let length = format!("content-length: {}", body.as_ref().len());
+    let headers = [&["host: 127.0.0.1", "content-type: application/json", &length], headers].concat();
+    request("POST /checkout HTTP/1.1", &headers, body)
+}
+
+fn checkout(body: impl AsRef<[u8]>) -> Vec<u8> {
+    checkout_with(&[], body)
+}
+
+/// Sends it and checks how it is answered.
+fn check(listener: &Client, case: &Case) {
+    let Case { name, bytes, finishes, status, code, closes } = case;
+    let mut connection = Raw::connect(&listener.address);
+    connection.send(bytes);
+    if *finishes {
+        connection.finish();
+    }
+    let answer = connection.answer().unwrap_or_else(|| panic!("{name}: no answer"));
+    let told = if answer.body.is_empty() { String::new() } else { answer.code() };
+    assert_eq!((answer.status, told.as_str()), (*status, *code), "{name}: {}", answer.text());
+    if *closes {
+        assert_eq!(answer.header("connection"), "close", "{name}");
+        assert!(connection.is_closed(), "{name}: still open");
+    }
+}
+
+/// Checks all cases against a host, and that no order came of them.
+fn check_all(cases: &[Case]) {
+    let host = Host::plan().set("stock.headphones=1000").start();
+    for case in cases {
+        check(&host.shop, case);
+        let good = host.shop.buy("headphones", 1);
+        assert_eq!(good.status, 200, "after {}: {}", case.name, good.text());
+    }
+    only_good_orders(&host, cases.len());
+    host.stop();
+}
+
+/// Checks that the store has so many orders, and none that shouldn't be there.
+fn only_good_orders(host: &Host, good: usize) {
+    let orders = host.orders();
+    let refused = |reason: &str| orders.iter().filter(|order| order["reason"] == reason).count();
+    // Asking for more than there is leaves a trace on purpose; being wrong doesn't.
+    assert_eq!(orders.len() - refused("insufficient_stock"), good, "{orders:#?}");
+    assert_eq!(host.on_hand("headphones"), 1000 - u64::try_from(good).expect("few"));
+}

@@ -1,0 +1,199 @@
+//! More than there is room for: of requests, of bodies, of connections, of files.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Answer, Client, Host, Plan, eventually, inventory_service::InventoryService, raw::Raw};
+
+const LIVE: &str = "GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
+/// A head that stays unfinished.
+const UNFINISHED: &str = "GET /livez HTTP/1.1\r\n";
+/// A request whose body is still to come: the connection isn't idle.
+const BUSY: &str =
+    "POST /checkout HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 48\r\n\r\n";
+const ORDER: &str = r#"{"item":"headphones","quantity":1,"price":99.99}"#;
+
+/// Returns a host whose deadlines end nothing of a test.
+fn patient() -> Plan {
+    let deadlines =
+        ["inventory_call_ms=100000", "remote_call_ms=110000", "checkout_call_ms=120000", "request_ms=130000"];
+    let times = ["header_ms=150000", "body_ms=150000", "drain_ms=150000"];
+    deadlines
+        .into_iter()
+        .chain(times)
+        .fold(Host::plan().set("stock.headphones=1000000"), |plan, limit| plan.set(format!("limits.{limit}")))
+}
+
+/// Checks that who watches the host is answered.
+fn is_watched(listener: &Client) {
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(listener.get(path).status, 200, "{path}");
+    }
+}
+
+fn is_refused(answer: &Answer) {
+    assert_eq!((answer.status, &*answer.code(), answer.header("retry-after")), (503, "overloaded", "1"));
+}
+
+#[test]
+fn past_its_places_a_checkout_is_refused_at_once_and_watchers_are_served() {
+    let inventory = InventoryService::start();
+    let plan = patient().set("limits.concurrent_requests=2").set("limits.queued_requests=4");
+    let host = plan.env("INVENTORY_URL", &inventory.url).start();
+    std::thread::scope(|scope| {
+        let buy = || host.shop.buy("headphones", 1);
+        let buyers = [scope.spawn(buy), scope.spawn(buy)];
+        let under_way = [inventory.asked(), inventory.asked()];
+        // More than may wait, all at once: some find the queue full, some nothing free in time.
+        let refused: Vec<_> = (0..12).map(|_| scope.spawn(buy)).collect();
+        refused.into_iter().for_each(|buyer| is_refused(&buyer.join().expect("an answer")));
+        is_watched(&host.shop);
+        is_watched(&host.admin);
+        let levels = json!({ "status": "SUCCESS", "levels": [{ "item": "headphones", "remaining": 1 }] });
+        for asked in under_way {
+            asked.answer(200, "application/json", &levels);
+        }
+        for buyer in buyers {
+            assert_eq!(buyer.join().expect("an answer").status, 200);
+        }
+        let next = scope.spawn(buy);
+        inventory.asked().answer(200, "application/json", &levels);
+        assert_eq!(next.join().expect("an answer").status, 200, "there is room again");
+    });
+    assert_eq!(host.orders().len(), 3, "a refused checkout is no order");
+    host.stop();
+}
+
+#[test]
+fn bodies_under_way_have_a_room_of_their_own() {
+    let host = patient().set("limits.bodies_mib=1").start();
+    let slow: Vec<Raw> = (0..16)
+        .map(|_| {
+            let mut connection = Raw::connect(&host.shop.address);
+            let head =
+                "POST /checkout HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 65536\r\n\r\n";
+            connection.send([head.as_bytes(), &[b' '; 65_535]].concat());
+            connection
+        })
+        .collect();
+    let refused =
+        eventually("a full room", || Some(host.shop.buy("headphones", 1)).filter(|answer| answer.status != 200));
+    is_refused(&refused);
+    is_watched(&host.shop);
+    drop(slow);
+    eventually("room", || (host.shop.buy("headphones", 1).status == 200).then_some(()));
+    assert!(host.orders().iter().all(|order| order["status"] == "COMPLETED"));
+    host.stop();
+}
+
+#[test]
+fn a_connection_too_many_is_told_so_and_watchers_are_served() {
+    let host = patient().set("limits.connections=4").set("limits.refusals=2").start();
+    let mut busy: Vec<Raw> = (0..4).map(|_| Raw::connect(&host.shop.address)).collect();
+    busy.iter_mut().for_each(|connection| connection.send(BUSY));
+    let refused =
+        eventually("a refusal", || Some(host.shop.buy("headphones", 1)).filter(|answer| answer.status != 200));
+    is_refused(&refused);
+    assert_eq!(refused.header("connection"), "close");
+    is_watched(&host.shop);
+    is_watched(&host.admin);
+    assert_eq!(host.admin.get("/orders").status, 200, "the operators have connections of their own");
+
+    // A flood that says nothing, or never ends what it says: nobody waits in the kernel's queue for ever.
+    let mut flood: Vec<Raw> = (0..200).map(|_| Raw::connect(&host.shop.address)).collect();
+    flood.iter_mut().step_by(2).for_each(|connection| connection.send(UNFINISHED));
+    assert!(flood.iter_mut().all(Raw::is_closed));
+
+    // Those that were there first were never disturbed.
+    for connection in &mut busy {
+        connection.send(ORDER);
+        assert_eq!(connection.answer().expect("an answer").status, 200);
+    }
+    drop(busy);
+    eventually("room", || (host.shop.buy("headphones", 1).status == 200).then_some(()));
+    host.stop();
+}
+
+#[test]
+fn a_flood_that_asks_for_nothing_keeps_no_buyer_out() {
+    for sent in ["", UNFINISHED] {
+        let host = patient().set("limits.connections=20").set("limits.refusals=2").start();
+        let mut flood: Vec<Raw> = (0..100).map(|_| Raw::connect(&host.shop.address)).collect();
+        flood.iter_mut().for_each(|connection| connection.send(sent));
+        let bought =
+            || host.shop.send("POST", "/checkout", &[("content-type", "application/json")], Some(ORDER.as_bytes()));
+        eventually("a place", || bought().is_ok_and(|answer| answer.status == 200).then_some(()));
+        host.stop();
+    }
+}
+
+#[test]
+fn connections_stay_within_the_files_that_may_be_open() {
+    let host = patient().open_files_max(400).start();
+    let mut busy: Vec<Raw> = (0..200).map(|_| Raw::connect(&host.shop.address)).collect();
+    busy.iter_mut().for_each(|connection| connection.send(BUSY));
+    // Each of those past the limit has its second, and is told then; accepting never fails, which would be logged.
+    let refused = eventually("a refusal", || {
+        Some(host.shop.send("GET", "/", &[], None)).and_then(Result::ok).filter(|answer| answer.status != 200)
+    });
+    is_refused(&refused);
+    is_watched(&host.admin);
+    drop(busy);
+    eventually("room", || (host.shop.buy("headphones", 1).status == 200).then_some(()));
+    host.stop();
+}
+
+#[test]
+fn an_idle_connection_makes_room() {
+    let host = patient().set("limits.connections=2").start();
+    let mut idle: Vec<Raw> = (0..2).map(|_| Raw::connect(&host.shop.address)).collect();
+    for connection in &mut idle {
+        connection.send(LIVE);
+        assert_eq!(connection.answer().expect("an answer").status, 200);
+    }
+    assert_eq!(
+        eventually("room", || Some(host.shop.buy("headphones", 1)).filter(|answer| answer.status != 503)).status,
+        200
+    );
+    let gone = idle.iter_mut().filter_map(|connection| {
+        connection.send(LIVE);
+        connection.answer_if_whole().is_none().then_some(())
+    });
+    assert!(gone.count() >= 1, "one of them made it");
+    host.stop();
+}
+
+#[test]
+fn readiness_waits_for_no_store() {
+    let host = Host::plan().set("store.busy_timeout_ms=150000").start();
+    let backup = rusqlite::Connection::open(host.folder.path().join("data/till.db")).expect("the store opens");
+    backup.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    for listener in [&host.shop, &host.admin] {
+        let answer = listener.get("/readyz");
+        assert_eq!((answer.status, &*answer.code()), (503, "store_unavailable"));
+        assert_eq!(listener.get("/livez").status, 200);
+    }
+    backup.execute_batch("ROLLBACK").expect("the lock is given back");
+    eventually("readiness", || (host.shop.get("/readyz").status == 200).then_some(()));
+    host.stop();
+}
+
+#[test]
+fn without_files_to_open_the_host_rests_and_recovers() {
+    let host = patient().open_files_max(64).warns("connections can't be accepted").start();
+    let warnings = || {
+        let told =
+            |line: &&serde_json::Value| line["message"].as_str().is_some_and(|text| text.contains("can't be accepted"));
+        host.log().iter().filter(told).count()
+    };
+    let (started, worked) = (Instant::now(), host.cpu_time());
+    let flood: Vec<Raw> = (0..120).map(|_| Raw::connect(&host.shop.address)).collect();
+    eventually("three warnings", || (warnings() >= 3).then_some(()));
+    let (waited, worked) = (started.elapsed(), host.cpu_time() - worked);
+    assert!(waited >= Duration::from_secs(2), "not more than one a second: 3 in {waited:?}");
+    assert!(worked < waited / 2, "at work for {worked:?} of {waited:?}");
+    drop(flood);
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    host.stop();
+}
