@@ -8,19 +8,33 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a helper that fails is a test that fails"
 )]
 
+mod backup;
+mod bad_http;
 mod command_line;
 mod concurrency;
 mod context;
+mod doctor;
 mod hostile;
+mod idempotency;
+mod keys;
+mod kill;
 mod lifecycle;
 mod metrics;
+mod model;
 mod money;
+mod openapi;
+mod outages;
+mod overload;
+mod power_cut;
 mod prometheus;
 mod refused;
 mod remote;
 mod shop;
 mod support;
+mod telemetry_outages;
 mod traces;
+mod two_hosts;

@@ -18,6 +18,11 @@ fn success() -> Value {
     json!({ "status": "SUCCESS", "levels": [{ "item": "headphones", "remaining": 7 }] })
 }
 
+fn answer_of(body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
 fn reference(asked: &Asked) -> String {
     asked.headers["idempotency-key"].clone()
 }
@@ -100,9 +105,17 @@ fn an_unknown_outcome_is_released_until_that_is_confirmed() {
         .as_slice();
     let silent = b"".as_slice();
     let teapot = b"HTTP/1.1 418 Teapot\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".as_slice();
+    let redirecting =
+        b"HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".as_slice();
+    let noise = [0xff; 64].as_slice();
+    let negative = answer_of(br#"{"status":"SUCCESS","levels":[{"item":"headphones","remaining":-7}]}"#);
+    // A good answer, but for the 256 KiB of blanks before it.
+    let huge = answer_of(&[&[b' '; 256 << 10][..], success().to_string().as_bytes()].concat());
+    let endless_header = [b"HTTP/1.1 200 OK\r\nx: ".as_slice(), &[b'x'; 1 << 20]].concat();
     let inventory = InventoryService::start();
-    let host = unsure(&inventory).warns("waits: the inventory service can't be reached").start();
-    for lost in [torn, foreign, silent, teapot] {
+    let host =
+        unsure(&inventory).warns("waits for its release (1 in all): the inventory service can't be reached").start();
+    for lost in [torn, foreign, silent, teapot, redirecting, noise, &negative, &huge, &endless_header] {
         let buyer = buy(&host.shop, &[]);
         let asked = inventory.asked();
         let key = reference(&asked);

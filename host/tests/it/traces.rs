@@ -84,7 +84,7 @@ fn an_unreachable_inventory_shows_in_the_trace() {
         .traced(&receiver, Protocol::Grpc, "order-service")
         .env("INVENTORY_URL", "http://127.0.0.1:1")
         .warns("checkout failed: the inventory service can't be reached")
-        .warns("waits: the inventory service can't be reached")
+        .warns("waits for its release (1 in all): the inventory service can't be reached")
         .start();
     let answer = host.shop.buy("headphones", 1);
     assert_eq!(answer.code(), "inventory_unreachable");
@@ -173,19 +173,6 @@ fn a_guests_panic_message_is_in_the_log_of_its_trace() {
         assert_eq!(line["trace_id"].as_str(), Some(&*answer.trace_id()));
         assert_eq!(line["span_id"].as_str(), Some(&*named(&trace, span).id));
     }
-}
-
-#[test]
-fn a_dead_backend_costs_nothing_but_the_telemetry() {
-    let host = Host::plan()
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-        .env("OTEL_BSP_SCHEDULE_DELAY", "100")
-        .warns("BatchSpanProcessor.ExportError")
-        .start();
-    for _ in 0..20 {
-        assert_eq!(host.shop.buy("headphones", 1).status, 200);
-    }
-    host.stop();
 }
 
 #[test]
