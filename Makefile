@@ -3,12 +3,13 @@
 TOOLS := host/tests/.tools
 VENV := $(TOOLS)/venv
 PACKAGES := prometheus wrk
+FUZZ_SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench doc clean-tools packages
+.PHONY: help run test soak fuzz w3c lint bench doc clean-tools packages
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## serves the demo's shop at http://127.0.0.1:8000
 	cargo run --release --locked
@@ -16,13 +17,30 @@ run: ## serves the demo's shop at http://127.0.0.1:8000
 test: packages $(VENV)/.installed ## runs all tests; installs what they need besides Rust
 	cargo test --locked --package till --tests
 
+soak: ## runs the tests that throw dice for long, then fuzzes for an hour
+	TILL_SOAK=1 cargo test --locked --package till --test it -- --nocapture --test-threads 1 \
+		kill:: power_cut:: concurrency:: keys:: two_hosts:: model::
+	$(MAKE) --no-print-directory fuzz
+
+# Without a sanitizer, which would take a nightly compiler: the host has no unsafe code of its own to be caught at.
+fuzz: $(TOOLS)/bin/cargo-fuzz ## sends a host whatever libFuzzer thinks of, for FUZZ_SECONDS
+	mkdir -p host/fuzz/corpus/request
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo fuzz run --fuzz-dir host/fuzz --sanitizer none request \
+		host/fuzz/corpus/request host/fuzz/seeds/request -- \
+		-dict=host/fuzz/request.dict -max_len=16384 -timeout=60 -max_total_time=$(FUZZ_SECONDS)
+
+w3c: $(VENV)/.installed ## runs the W3C's own tests of trace context: SUITE=<clone of w3c/trace-context>/test
+	TRACE_CONTEXT_SUITE='$(abspath $(SUITE))' cargo test --locked --package till --test w3c -- --nocapture
+
 lint: $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies and the documentation
 	cargo fmt --all --check
+	cargo fmt --manifest-path host/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --package till --test w3c -- -D warnings
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	RUSTDOCFLAGS='-D warnings' $(MAKE) --no-print-directory doc
 
-bench: packages ## measures calls and load
+bench: packages ## measures calls, load and overload
 	cargo bench --locked --package till
 
 doc: ## builds the documentation of the code
@@ -31,7 +49,7 @@ doc: ## builds the documentation of the code
 clean-tools: ## removes what test and lint have installed
 	rm -rf $(TOOLS)
 
-# An independent OTLP receiver. Installed anew when its versions change.
+# An independent OTLP receiver and an independent client. Installed anew when their versions change.
 $(VENV)/.installed: host/tests/requirements.txt
 	rm -rf $(VENV)
 	python3 -m venv $(VENV)
@@ -40,6 +58,9 @@ $(VENV)/.installed: host/tests/requirements.txt
 
 $(TOOLS)/bin/cargo-deny:
 	cargo install --locked cargo-deny --version 0.20.2 --root $(TOOLS)
+
+$(TOOLS)/bin/cargo-fuzz:
+	cargo install --locked cargo-fuzz --version 0.13.2 --root $(TOOLS)
 
 packages:
 	@missing=$$(for package in $(PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || echo $$package; done); \
