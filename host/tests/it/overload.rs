@@ -9,9 +9,6 @@ use crate::support::{Answer, Client, Host, Plan, eventually, inventory_service::
 const LIVE: &str = "GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
 /// A head that stays unfinished.
 const UNFINISHED: &str = "GET /livez HTTP/1.1\r\n";
-/// A request whose body is still to come: the connection isn't idle.
-const BUSY: &str =
-    "POST /checkout HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 48\r\n\r\n";
 const ORDER: &str = r#"{"item":"headphones","quantity":1,"price":99.99}"#;
 
 /// Returns a host whose deadlines end nothing of a test.
@@ -23,6 +20,21 @@ fn patient() -> Plan {
         .into_iter()
         .chain(times)
         .fold(Host::plan().set("stock.headphones=1000000"), |plan, limit| plan.set(format!("limits.{limit}")))
+}
+
+/// Returns a connection whose request the host has begun to read: its body is still to come. An `Err` is the host's answer
+/// to a connection that it has no place for.
+fn busy(host: &Host) -> Result<Raw, Answer> {
+    let mut connection = Raw::connect(&host.shop.address);
+    connection.send(format!(
+        "POST /checkout HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        ORDER.len()
+    ));
+    if connection.is_asked_for_the_body() {
+        return Ok(connection);
+    }
+    Err(connection.answer().expect("a refusal"))
 }
 
 /// Checks that who watches the host is answered.
@@ -90,10 +102,8 @@ fn bodies_under_way_have_a_room_of_their_own() {
 #[test]
 fn a_connection_too_many_is_told_so_and_watchers_are_served() {
     let host = patient().set("limits.connections=4").set("limits.refusals=2").start();
-    let mut busy: Vec<Raw> = (0..4).map(|_| Raw::connect(&host.shop.address)).collect();
-    busy.iter_mut().for_each(|connection| connection.send(BUSY));
-    let refused =
-        eventually("a refusal", || Some(host.shop.buy("headphones", 1)).filter(|answer| answer.status != 200));
+    let mut under_way: Vec<Raw> = (0..4).map(|_| busy(&host).expect("a place")).collect();
+    let refused = busy(&host).expect_err("all places are taken");
     is_refused(&refused);
     assert_eq!(refused.header("connection"), "close");
     is_watched(&host.shop);
@@ -106,11 +116,11 @@ fn a_connection_too_many_is_told_so_and_watchers_are_served() {
     assert!(flood.iter_mut().all(Raw::is_closed));
 
     // Those that were there first were never disturbed.
-    for connection in &mut busy {
+    for connection in &mut under_way {
         connection.send(ORDER);
         assert_eq!(connection.answer().expect("an answer").status, 200);
     }
-    drop(busy);
+    drop(under_way);
     eventually("room", || (host.shop.buy("headphones", 1).status == 200).then_some(()));
     host.stop();
 }
@@ -131,15 +141,12 @@ fn a_flood_that_asks_for_nothing_keeps_no_buyer_out() {
 #[test]
 fn connections_stay_within_the_files_that_may_be_open() {
     let host = patient().open_files_max(400).start();
-    let mut busy: Vec<Raw> = (0..200).map(|_| Raw::connect(&host.shop.address)).collect();
-    busy.iter_mut().for_each(|connection| connection.send(BUSY));
-    // Each of those past the limit has its second, and is told then; accepting never fails, which would be logged.
-    let refused = eventually("a refusal", || {
-        Some(host.shop.send("GET", "/", &[], None)).and_then(Result::ok).filter(|answer| answer.status != 200)
-    });
-    is_refused(&refused);
+    // Accepting never fails, which would be logged and isn't announced.
+    let mut under_way = Vec::new();
+    let refused = (0..400).find_map(|_| busy(&host).map(|connection| under_way.push(connection)).err());
+    is_refused(&refused.expect("fewer places than files"));
     is_watched(&host.admin);
-    drop(busy);
+    drop(under_way);
     eventually("room", || (host.shop.buy("headphones", 1).status == 200).then_some(()));
     host.stop();
 }

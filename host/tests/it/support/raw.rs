@@ -64,6 +64,18 @@ impl Raw {
         self.next_answer()?.ok()
     }
 
+    /// Returns whether the host asks for the body, having read a head with `Expect: 100-continue`. The answer it gives
+    /// instead is still to be read.
+    pub(crate) fn is_asked_for_the_body(&mut self) -> bool {
+        const ASKED: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        while self.unread.len() < ASKED.len() && self.read() {}
+        let asked = self.unread.starts_with(ASKED);
+        if asked {
+            self.unread.drain(..ASKED.len());
+        }
+        asked
+    }
+
     fn next_answer(&mut self) -> Option<Result<Answer, String>> {
         loop {
             let end = loop {
