@@ -7,10 +7,11 @@
 use std::{
     any::Any,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
+    time::Instant,
 };
 
 use tokio::sync::{oneshot, watch};
@@ -102,8 +103,20 @@ pub(super) struct Shared {
     pub(super) commits: AtomicU64,
     pub(super) committed_commands: AtomicU64,
     pub(super) failed_batches: AtomicU64,
+    /// When a batch was last written and committed; `None` if the one after it failed.
+    committed_at: Mutex<Option<Instant>>,
     pub(super) unresolved_orders: AtomicI64,
     pub(super) awaiting_release_orders: AtomicI64,
+}
+
+impl Shared {
+    pub(super) fn committed_at(&self) -> Option<Instant> {
+        *self.committed_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_committed_at(&self, at: Option<Instant>) {
+        *self.committed_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
 }
 
 /// The callers' end of the queue.

@@ -90,6 +90,8 @@ pub(super) struct Writer {
     pub(super) alarm: Arc<Alarm>,
     pub(super) batch_commands_max: usize,
     pub(super) linger: Duration,
+    /// Rows changed up to the end of the last batch, rolled back or not.
+    pub(super) changed_rows: u64,
     /// Held as long as the file is open.
     pub(super) guard: File,
     pub(super) ended: watch::Sender<()>,
@@ -210,11 +212,21 @@ impl Writer {
         self.shared.unresolved_orders.fetch_add(unresolved_orders, Relaxed);
         self.shared.awaiting_release_orders.fetch_add(awaiting_release_orders, Relaxed);
         self.shared.commits.fetch_add(1, Relaxed);
+        // A commit of nothing, such as the end of an order that was lost, never touched the disk.
+        if self.has_changed_rows() {
+            self.shared.set_committed_at(Some(Instant::now()));
+        }
         self.shared.committed_commands.fetch_add(u64::try_from(executed).unwrap_or(u64::MAX), Relaxed);
         for task in committed {
             task.answer(Ok(()));
         }
         self.alarm.look_at_log();
+    }
+
+    /// Returns whether any row was changed since it was last asked.
+    fn has_changed_rows(&mut self) -> bool {
+        let now = self.desk.connection.total_changes();
+        std::mem::replace(&mut self.changed_rows, now) != now
     }
 
     /// Rolls the batch back and tells everyone who waits for its commit.
@@ -232,6 +244,8 @@ impl Writer {
             tracing::warn!(%error, "a failed batch could not be rolled back; trying again before the next");
         }
         self.shared.failed_batches.fetch_add(1, Relaxed);
+        _ = self.has_changed_rows();
+        self.shared.set_committed_at(None);
         self.alarm.look_at(&outage);
         if tasks.is_empty() {
             // Nobody waits for the commit of steps, so nobody else can report this.

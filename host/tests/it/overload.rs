@@ -24,7 +24,7 @@ fn patient() -> Plan {
 
 /// Returns a connection whose request the host has begun to read: its body is still to come. An `Err` is the host's answer
 /// to a connection that it has no place for.
-fn busy(host: &Host) -> Result<Raw, Answer> {
+fn busy(host: &Host) -> Result<Raw, Box<Answer>> {
     let mut connection = Raw::connect(&host.shop.address);
     connection.send(format!(
         "POST /checkout HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
@@ -34,7 +34,7 @@ fn busy(host: &Host) -> Result<Raw, Answer> {
     if connection.is_asked_for_the_body() {
         return Ok(connection);
     }
-    Err(connection.answer().expect("a refusal"))
+    Err(Box::new(connection.answer().expect("a refusal")))
 }
 
 /// Checks that who watches the host is answered.
@@ -177,7 +177,8 @@ fn readiness_waits_for_no_store() {
     let backup = rusqlite::Connection::open(host.folder.path().join("data/till.db")).expect("the store opens");
     backup.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     for listener in [&host.shop, &host.admin] {
-        let answer = listener.get("/readyz");
+        let refusal = || Some(listener.get("/readyz")).filter(|answer| answer.status != 200);
+        let answer = eventually("a refusal", refusal);
         assert_eq!((answer.status, &*answer.code()), (503, "store_unavailable"));
         assert_eq!(listener.get("/livez").status, 200);
     }
