@@ -110,6 +110,7 @@ settings! {
         data: PathBuf = "till-data", "", "the folder of the order store";
         plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones";
         inventory_url: OptionalText = "", "", "another till whose inventory is asked over HTTP, instead of the plugin in this process";
+        inventory_url_before: OptionalText = "", "", "where that till was before it moved: what waits for its release there is asked for at inventory_url";
         inventory_token_file: OptionalPath = "", "", "the bearer token of /inventory/*: demanded here, sent to inventory_url";
         inventory_open: bool = "off", "", "serves /inventory/* without a token even off loopback; for the demo's stack only";
         admin_token_file: OptionalPath = "", "", "the bearer token of the admin listener; demanded before it listens off loopback";

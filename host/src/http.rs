@@ -91,10 +91,10 @@ impl Shop {
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let limits = settings.limits.clone();
-        let token_file = settings.server.inventory_token_file.as_deref();
-        let remote = settings.server.inventory_url.as_deref();
         let propagator = *telemetry.propagator();
-        let remote = remote.map(|url| Remote::new(url, token_file, propagator, &limits)).transpose()?;
+        let server = &settings.server;
+        let remote = server.inventory_url.as_deref();
+        let remote = remote.map(|url| Remote::new(url, server, propagator, &limits)).transpose()?;
         Ok(Arc::new(Self {
             plugins,
             store,

@@ -70,7 +70,7 @@ pub struct Settings {
     pub batch_commands_max: usize,
     /// How long steps that nobody waits for may stay uncommitted.
     pub linger: Duration,
-    /// Connections that read beside the writer.
+    /// Connections that read beside the writer; as many again look for keys.
     pub readers: usize,
     /// How long to wait for a lock or a reader before it counts as failed.
     pub busy_timeout: Duration,
@@ -88,6 +88,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     queue: Queue,
     readers: Readers,
+    /// Apart, so that no page of orders keeps a checkout waiting that only asks for its key.
+    key_readers: Readers,
     items: Arc<Items>,
     shared: Arc<Shared>,
     alarm: Arc<Alarm>,
@@ -126,12 +128,14 @@ impl Store {
             alarm: Arc::clone(&alarm),
             batch_commands_max: settings.batch_commands_max.max(1),
             linger: settings.linger,
+            changed_rows: 0,
             guard,
             ended,
         };
         thread::Builder::new().name("till-store".into()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        let readers = Readers::new(file, settings.readers, settings.busy_timeout, Arc::clone(&alarm));
-        Ok((Self(Arc::new(Inner { queue, readers, items, shared, alarm })), opened))
+        let readers = || Readers::new(file.clone(), settings.readers, settings.busy_timeout, Arc::clone(&alarm));
+        let (readers, key_readers) = (readers(), readers());
+        Ok((Self(Arc::new(Inner { queue, readers, key_readers, items, shared, alarm })), opened))
     }
 
     /// Places an order: PENDING, and its number. Its key is taken with it.
@@ -243,7 +247,7 @@ impl Store {
     /// As [`Store::order_by_reference`].
     pub async fn earlier_checkout(&self, key: &IdempotencyKey) -> Result<Option<Earlier>, StoreError> {
         let key = key.clone();
-        self.0.readers.read(move |connection| answers::of_checkout(connection, &key)).await
+        self.0.key_readers.read(move |connection| answers::of_checkout(connection, &key)).await
     }
 
     /// Returns what came of another till's deduct as of the last commit, `None` if its answer isn't kept or no longer
@@ -253,7 +257,7 @@ impl Store {
     /// As [`Store::order_by_reference`].
     pub async fn earlier_deduct(&self, reference: &Reference) -> Result<Option<Earlier>, StoreError> {
         let reference = reference.clone();
-        self.0.readers.read(move |connection| answers::of_deduct(connection, &reference)).await
+        self.0.key_readers.read(move |connection| answers::of_deduct(connection, &reference)).await
     }
 
     /// Forgets some of the answers that were kept for longer than that, and returns whether there may be more.
@@ -374,10 +378,17 @@ impl Store {
         self.0.queue.submit(Kind::Durable, sqlite::check_readiness).await
     }
 
+    /// Returns whether rows were written and committed not longer ago than that, and nothing failed since.
+    #[must_use]
+    pub fn committed_within(&self, ago: Duration) -> bool {
+        self.0.shared.committed_at().is_some_and(|at| at.elapsed() <= ago)
+    }
+
     /// Carries out what is queued, moves the log into the file and lets go of it. Later calls get `Closed`; closing
     /// again waits for the same end.
     pub async fn close(&self) {
         self.0.readers.close().await;
+        self.0.key_readers.close().await;
         self.0.queue.close().await;
     }
 }

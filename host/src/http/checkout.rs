@@ -164,9 +164,9 @@ impl Checkout {
     async fn create(&self, parent: &Span) -> Result<OrderId, StoreError> {
         let mut span = self.child(span::CREATE_ORDER, parent);
         // What leaves this host has to be findable after a crash; what stays here may be lost with it.
-        let (inventory, durability) = match self.shop.remote {
+        let (inventory, durability) = match &self.shop.remote {
             None => (Inventory::Local, Durability::Queued),
-            Some(_) => (Inventory::Remote, Durability::Committed),
+            Some(remote) => (Inventory::Remote(remote.url()), Durability::Committed),
         };
         let order = NewOrder {
             reference: self.reference.clone(),

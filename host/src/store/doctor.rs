@@ -133,8 +133,8 @@ const OF_THE_SHOP: &[Rule] = &[
     Rule {
         is_fault: false,
         what: "orders wait until another till confirms that their stock is released",
-        query: "SELECT format('order %d', id) FROM orders WHERE status = 'PENDING_RELEASE'",
-        advice: "nothing: a till that serves with that INVENTORY_URL goes on asking",
+        query: "SELECT format('order %d, at %s', id, inventory_url) FROM orders WHERE status = 'PENDING_RELEASE'",
+        advice: "nothing: a till that serves with an INVENTORY_URL goes on asking there",
     },
 ];
 

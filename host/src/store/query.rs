@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use super::{Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, StockLevel, StoreError, json, sqlite::saturated};
 use crate::order::{Currency, Item, Reference, Status};
 
-const ORDER_COLUMNS: &str = "id, reference, status, inventory, currency, decimals, lines, attributes, subtotal, \
+const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, currency, decimals, lines, attributes, subtotal, \
                              adjustments, receipt_attributes, total, reason, trace_id, plugins, placed_at_ms, ended_at_ms";
 
 /// Returns the order of that reference.
@@ -84,12 +84,13 @@ fn order(row: &Row<'_>) -> Result<Order, StoreError> {
         None => None,
     };
     let decimals: u8 = row.get("decimals")?;
+    let url = row.get("inventory_url")?;
     let currency = |code: &str| Currency::of_code(code).filter(|currency| currency.decimals() == decimals);
     Ok(Order {
         id: OrderId::of_row(row.get("id")?).ok_or(StoreError::Unreadable { column: "orders.id" })?,
         reference: parsed(row, "reference", "orders.reference", Reference::parse)?,
         status: parsed(row, "status", "orders.status", Status::parse)?,
-        inventory: parsed(row, "inventory", "orders.inventory", Inventory::parse)?,
+        inventory: parsed(row, "inventory", "orders.inventory", |name| Inventory::parse(name, url))?,
         currency: parsed(row, "currency", "orders.currency", currency)?,
         cart,
         receipt,

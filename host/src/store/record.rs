@@ -1,5 +1,7 @@
 //! What the store keeps and tells: orders, stock levels, and the figures about itself.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::order::{Cart, Currency, Fingerprint, Item, Keyed, Receipt, Reference, Status};
@@ -33,27 +35,39 @@ impl OrderId {
 }
 
 /// Whose stock an order takes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inventory {
     /// This store's.
     Local,
-    /// Another process's, across the network.
-    Remote,
+    /// That of the till at this address, across the network.
+    Remote(Arc<str>),
 }
 
 impl Inventory {
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Local => "local",
-            Self::Remote => "remote",
+            Self::Remote(_) => "remote",
         }
     }
 
-    /// Returns the inventory of that name, `None` if there is none.
+    /// Returns the other till's address, `None` for this store's.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Local, Self::Remote].into_iter().find(|inventory| inventory.as_str() == text)
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Local => None,
+            Self::Remote(url) => Some(url),
+        }
+    }
+
+    /// Returns the inventory of that name and address, `None` if there is none.
+    pub(super) fn parse(text: &str, url: Option<String>) -> Option<Self> {
+        match (text, url) {
+            ("local", None) => Some(Self::Local),
+            ("remote", Some(url)) => Some(Self::Remote(url.into())),
+            _ => None,
+        }
     }
 }
 

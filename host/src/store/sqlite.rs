@@ -41,16 +41,17 @@ pub(super) fn create_order(
 fn insert_order(connection: &Connection, id: OrderId, order: &OrderText) -> Result<(), Refusal<StoreError>> {
     let created = connection
         .prepare_cached(
-            "INSERT INTO orders (id, reference, status, inventory, currency, decimals, lines, attributes, subtotal,
-                                 trace_id, plugins, placed_at_ms)
-             VALUES (:id, :reference, 'PENDING', :inventory, :currency, :decimals, :lines, :attributes, :subtotal,
-                     :trace_id, :plugins, :placed_at_ms)
+            "INSERT INTO orders (id, reference, status, inventory, inventory_url, currency, decimals, lines, attributes,
+                                 subtotal, trace_id, plugins, placed_at_ms)
+             VALUES (:id, :reference, 'PENDING', :inventory, :inventory_url, :currency, :decimals, :lines, :attributes,
+                     :subtotal, :trace_id, :plugins, :placed_at_ms)
              ON CONFLICT (reference) DO NOTHING",
         )?
         .execute(named_params! {
             ":id": id.row(),
             ":reference": order.reference.as_str(),
             ":inventory": order.inventory.as_str(),
+            ":inventory_url": order.inventory.url(),
             ":currency": order.currency.code(),
             ":decimals": order.currency.decimals(),
             ":lines": order.lines,

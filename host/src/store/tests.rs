@@ -169,6 +169,10 @@ fn cart(lines: &[(&str, u32)]) -> Cart {
     Cart::new(lines.iter().map(line).collect(), Vec::new()).expect("a fine cart")
 }
 
+fn elsewhere() -> Inventory {
+    Inventory::Remote("http://inventory:8000".into())
+}
+
 fn new_order(inventory: Inventory, lines: &[(&str, u32)]) -> NewOrder {
     NewOrder {
         reference: Reference::random(),

@@ -108,6 +108,7 @@ fn an_unknown_outcome_is_released_until_that_is_confirmed() {
     let redirecting =
         b"HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".as_slice();
     let noise = [0xff; 64].as_slice();
+    let of_no_item = answer_of(br#"{"status":"SUCCESS","levels":[]}"#);
     let negative = answer_of(br#"{"status":"SUCCESS","levels":[{"item":"headphones","remaining":-7}]}"#);
     // A good answer, but for the 256 KiB of blanks before it.
     let huge = answer_of(&[&[b' '; 256 << 10][..], success().to_string().as_bytes()].concat());
@@ -115,7 +116,7 @@ fn an_unknown_outcome_is_released_until_that_is_confirmed() {
     let inventory = InventoryService::start();
     let host =
         unsure(&inventory).warns("waits for its release (1 in all): the inventory service can't be reached").start();
-    for lost in [torn, foreign, silent, teapot, redirecting, noise, &negative, &huge, &endless_header] {
+    for lost in [torn, foreign, silent, teapot, redirecting, noise, &of_no_item, &negative, &huge, &endless_header] {
         let buyer = buy(&host.shop, &[]);
         let asked = inventory.asked();
         let key = reference(&asked);
@@ -194,4 +195,66 @@ fn an_order_cut_off_while_it_asked_is_released_after_the_restart() {
     release.answer(200, "application/json", &json!({ "status": "SUCCESS" }));
     eventually("the order's end", || (host.orders()[0]["status"] == "FAILED").then_some(()));
     host.stop();
+}
+
+#[test]
+fn an_order_that_never_gets_through_keeps_no_other_waiting() {
+    let inventory = InventoryService::start();
+    let host = unsure(&inventory).warns("waits for its release").start();
+    let mut references = (0..2).map(|_| {
+        let buyer = buy(&host.shop, &[]);
+        let asked = loop {
+            let asked = inventory.asked();
+            if asked.path == "/inventory/deduct" {
+                break asked;
+            }
+            asked.answer(500, "application/json", &json!({}));
+        };
+        let key = reference(&asked);
+        asked.answer_raw(b"");
+        assert_eq!(buyer.join().expect("an answer").status, 502);
+        key
+    });
+    let (never, other) = (references.next().expect("one"), references.next().expect("another"));
+    let status = |reference: &str| host.shop.get(&format!("/orders/{reference}")).json()["status"].clone();
+    let mut refused = 0;
+    while status(&other) != "FAILED" {
+        let release = inventory.asked();
+        let through = release.body["reference"] == *other;
+        refused += u32::from(!through);
+        assert!(refused < 5, "the other's turn never comes");
+        release.answer(if through { 200 } else { 500 }, "application/json", &json!({ "status": "SUCCESS" }));
+        if through {
+            eventually("the order's end", || (status(&other) == "FAILED").then_some(()));
+        }
+    }
+    assert_eq!(status(&never), "PENDING_RELEASE");
+    host.kill();
+}
+
+#[test]
+fn a_release_is_asked_for_where_the_stock_was() {
+    for moved in [false, true] {
+        let (first, second) = (InventoryService::start(), InventoryService::start());
+        let host = Host::plan().env("INVENTORY_URL", &first.url).start();
+        let buyer = buy(&host.shop, &[]);
+        first.asked().answer_raw(b"");
+        assert_eq!(buyer.join().expect("an answer").status, 502);
+        drop(first.asked());
+        let folder = host.kill().folder;
+
+        // Without any inventory to ask it is only said.
+        let host = Host::plan().folder(&folder).warns("1 orders wait for their release").start();
+        assert_eq!(host.orders()[0]["status"], "PENDING_RELEASE");
+        let folder = host.kill().folder;
+
+        let plan = Host::plan().folder(&folder).env("INVENTORY_URL", &second.url);
+        let before = format!("server.inventory_url_before={}", first.url);
+        let host = if moved { plan.set(before) } else { plan }.start();
+        let asked = if moved { &second } else { &first }.asked();
+        assert_eq!(asked.path, "/inventory/release");
+        asked.answer(200, "application/json", &json!({ "status": "SUCCESS" }));
+        eventually("the order's end", || (host.orders()[0]["status"] == "FAILED").then_some(()));
+        host.stop();
+    }
 }

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    http::uri::InvalidUri,
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -25,7 +26,7 @@ use opentelemetry::{
 use serde::Serialize;
 
 use crate::{
-    config::Limits,
+    config::{Limits, Server},
     order::{IdempotencyKey, Reference, StockLine},
     plugin::Failure,
     store::StockLevel,
@@ -41,8 +42,10 @@ use crate::{
 #[derive(Debug)]
 pub struct Remote {
     client: Client<HttpConnector, Full<Bytes>>,
+    url: Arc<str>,
+    /// Where the same inventory was before.
+    former_url: Option<String>,
     deduct: Uri,
-    release: Uri,
     authorization: Option<HeaderValue>,
     propagator: Propagator,
     call: Duration,
@@ -65,16 +68,12 @@ impl Remote {
     ///
     /// # Errors
     /// When the address isn't `http://host[:port]` or the token can't be read.
-    pub fn new(url: &str, token: Option<&Path>, propagator: Propagator, limits: &Limits) -> anyhow::Result<Arc<Self>> {
+    pub fn new(url: &str, server: &Server, propagator: Propagator, limits: &Limits) -> anyhow::Result<Arc<Self>> {
         let base: Uri = url.parse().with_context(|| format!("read INVENTORY_URL {url:?}"))?;
         anyhow::ensure!(
             base.scheme_str() == Some("http") && base.host().is_some(),
             "INVENTORY_URL has to be http://host[:port], not {url:?}; for https put a proxy in between"
         );
-        let at = |path: &str| {
-            let uri = format!("{}{path}", url.trim_end_matches('/'));
-            uri.parse::<Uri>().with_context(|| format!("read INVENTORY_URL {url:?}"))
-        };
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
@@ -86,13 +85,20 @@ impl Remote {
             .build(connector);
         Ok(Arc::new(Self {
             client,
-            deduct: at("/inventory/deduct")?,
-            release: at("/inventory/release")?,
-            authorization: token.map(bearer).transpose()?,
+            deduct: at(url, "/inventory/deduct").with_context(|| format!("read INVENTORY_URL {url:?}"))?,
+            url: url.into(),
+            former_url: server.inventory_url_before.clone(),
+            authorization: server.inventory_token_file.as_deref().map(bearer).transpose()?,
             propagator,
             call: Duration::from_millis(limits.remote_call_ms),
             body_bytes_max: limits.remote_body_bytes,
         }))
+    }
+
+    /// Returns the address as it was set.
+    #[must_use]
+    pub fn url(&self) -> Arc<str> {
+        Arc::clone(&self.url)
     }
 
     /// Has the remote take the lines under the reference.
@@ -107,14 +113,15 @@ impl Remote {
         reference: &Reference,
         lines: &[StockLine],
     ) -> Result<Vec<StockLevel>, Failure> {
-        let lines = lines.iter().map(|line| Line { item: line.item.as_str(), quantity: line.quantity.pieces() });
-        let body = Lines { lines: lines.collect() };
+        let asked = lines.iter().map(|line| Line { item: line.item.as_str(), quantity: line.quantity.pieces() });
+        let body = Lines { lines: asked.collect() };
         let mut span = self.span(tracer, parent, &self.deduct);
         let answered = self.post(&self.deduct, &mut span, carried, Some(reference), &body).await;
-        ended(span, answered.and_then(|(status, body)| answer::of_deduct(status, &body)))
+        ended(span, answered.and_then(|(status, body)| answer::of_deduct(status, &body, lines)))
     }
 
-    /// Has the remote give back what it took under the reference, if it did.
+    /// Has the inventory of that address give back what it took under the reference, if it did: it may not be the one
+    /// that deducts are sent to by now.
     ///
     /// # Errors
     /// [`Failure::Unavailable`] when it refused this one, [`Failure::InventoryUnreachable`] when it didn't confirm for
@@ -123,12 +130,14 @@ impl Remote {
         &self,
         tracer: &Tracer,
         parent: &SpanContext,
-        carried: &Carried,
+        url: &str,
         reference: &Reference,
     ) -> Result<(), Failure> {
+        let url = if self.former_url.as_deref() == Some(url) { &self.url } else { url };
+        let release = at(url, "/inventory/release").map_err(|error| unreachable(&error))?;
         let body = serde_json::json!({ "reference": reference.as_str() });
-        let mut span = self.span(tracer, parent, &self.release);
-        let answered = self.post(&self.release, &mut span, carried, None, &body).await;
+        let mut span = self.span(tracer, parent, &release);
+        let answered = self.post(&release, &mut span, &Carried::default(), None, &body).await;
         ended(span, answered.and_then(|(status, body)| answer::of_release(status, &body)))
     }
 
@@ -177,6 +186,10 @@ impl Remote {
         span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
         Ok((status, body))
     }
+}
+
+fn at(url: &str, path: &str) -> Result<Uri, InvalidUri> {
+    format!("{}{path}", url.trim_end_matches('/')).parse()
 }
 
 fn ended<T>(mut span: Span, result: Result<T, Failure>) -> Result<T, Failure> {

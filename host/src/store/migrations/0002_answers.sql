@@ -1,3 +1,6 @@
+-- Where a remote order's stock was asked for, and is given back: what is set by then may be another till.
+ALTER TABLE orders ADD COLUMN inventory_url TEXT;
+
 -- What was answered under an Idempotency-Key, so that the same request gets the same answer and changes nothing twice.
 -- Kept for some hours (checkout.idempotency_hours), then pruned.
 

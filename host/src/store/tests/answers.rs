@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{Answered, Durability, Earlier, Inventory, OrderId, StoreError, Taker},
-    Shop, cart, new_order, receipt,
+    Shop, cart, elsewhere, new_order, receipt,
 };
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
 
@@ -50,7 +50,7 @@ async fn an_answer_comes_to_light_with_its_orders_end() {
     shop.store.fail_order(failed, "trap", Some(answered(502))).await.expect("fails");
     assert_eq!(earlier(&shop, "failed").await, Some(Some(answered(502))));
 
-    let unsure = place(&shop, Inventory::Remote, "unsure").await;
+    let unsure = place(&shop, elsewhere(), "unsure").await;
     shop.store.await_release(unsure, "unknown", Some(answered(502))).await.expect("waits");
     assert_eq!(earlier(&shop, "unsure").await, Some(None), "not before the release");
     shop.store.fail_order(unsure, "unknown", None).await.expect("fails");
@@ -64,14 +64,14 @@ async fn an_end_without_an_answer_frees_the_key() {
     shop.store.fail_order(local, "store_unavailable", None).await.expect("fails");
     assert_eq!(earlier(&shop, "again").await, None);
 
-    let remote = place(&shop, Inventory::Remote, "again").await;
+    let remote = place(&shop, elsewhere(), "again").await;
     shop.store.await_release(remote, "store_unavailable", None).await.expect("waits");
     assert_eq!(earlier(&shop, "again").await, Some(None), "taken until the release");
     shop.store.fail_order(remote, "store_unavailable", None).await.expect("fails");
     assert_eq!(earlier(&shop, "again").await, None);
 
     place(&shop, Inventory::Local, "cut-off").await;
-    place(&shop, Inventory::Remote, "cut-off-remote").await;
+    place(&shop, elsewhere(), "cut-off-remote").await;
     let (shop, _opened) = shop.reopen().await;
     assert_eq!(earlier(&shop, "cut-off").await, None);
     assert_eq!(earlier(&shop, "cut-off-remote").await, Some(None));
@@ -90,7 +90,7 @@ async fn a_key_is_taken_once() {
 #[tokio::test]
 async fn old_answers_are_pruned_a_few_at_a_time_but_not_of_orders_without_an_end() {
     let shop = Shop::new(&[("laptop", 10)]).await;
-    let waiting = place(&shop, Inventory::Remote, "waiting").await;
+    let waiting = place(&shop, elsewhere(), "waiting").await;
     shop.store.await_release(waiting, "unknown", Some(answered(502))).await.expect("waits");
     for number in 0..501 {
         let id = place(&shop, Inventory::Local, &format!("key-{number}")).await;
@@ -131,4 +131,32 @@ async fn a_refused_deduct_gives_back_what_it_held_and_nobody_elses() {
     shop.store.refuse(&sold, None).await.expect("does nothing");
     assert_eq!(shop.level("laptop").await, Some(5), "what is final only a release gives back");
     shop.assert_ledger_exact().await;
+}
+
+#[tokio::test]
+async fn a_key_is_found_while_every_reader_is_busy() {
+    let shop = Shop::with(&[("laptop", 1)], |settings| settings.busy_timeout = Duration::from_millis(1)).await;
+    place(&shop, Inventory::Local, "waiting").await;
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+    let mut reading = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let (store, held) = (shop.store.clone(), std::sync::Arc::clone(&held));
+        let (entered, entering) = tokio::sync::oneshot::channel();
+        reading.spawn(async move {
+            let wait = move |_: &rusqlite::Connection| {
+                entered.send(()).expect("the test waits");
+                held.lock().expect("no reader panics").recv().ok();
+                Ok(())
+            };
+            store.0.readers.read(wait).await
+        });
+        entering.await.expect("the reader comes by");
+    }
+    assert!(matches!(shop.store.stock().await, Err(StoreError::Overloaded { .. })), "no reader is left");
+    assert_eq!(earlier(&shop, "waiting").await, Some(None));
+    drop(let_go);
+    while let Some(read) = reading.join_next().await {
+        read.expect("no panic").expect("reads");
+    }
 }

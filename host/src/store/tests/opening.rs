@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::{
     super::{Inventory, OpenError, Opened, Store, TakeError, queue::Kind},
-    Shop, receipt, settings,
+    Shop, elsewhere, receipt, settings,
 };
 use crate::order::{Reference, Status};
 
@@ -17,7 +17,7 @@ async fn what_a_crash_left_is_settled_at_the_next_start() {
     shop.store.complete_order(sold.id, &receipt(&sold.cart), None).await.expect("completes");
     let held = shop.hold(&[("laptop", 2)]).await;
     let placed = shop.place(Inventory::Local, &[("laptop", 3)]).await;
-    let remote = shop.place(Inventory::Remote, &[("laptop", 4)]).await;
+    let remote = shop.place(elsewhere(), &[("laptop", 4)]).await;
     let (settled, unsettled) = (Reference::random(), Reference::random());
     shop.deduct(&settled, &[("laptop", 5)]).await.expect("takes");
     shop.store.settle(&settled, None).await.expect("settles");

@@ -1,8 +1,8 @@
 //! Orders as they are read back, and rows that can't be.
 
 use super::{
-    super::{Durability, Inventory, Order, OrderId, OrdersFilter, StoreError, queue::Kind},
-    Shop, new_order, receipt,
+    super::{Durability, Order, OrderId, OrdersFilter, StoreError, queue::Kind},
+    Shop, elsewhere, new_order, receipt,
 };
 use crate::order::{Adjustment, Attribute, AttributeValue, Cart, Effect, MinorUnits, Receipt, Reference, Status};
 
@@ -17,7 +17,7 @@ async fn an_order_is_read_as_it_was_written() {
         attribute("tiny", AttributeValue::Decimal(-5e-324)),
         attribute("gift", AttributeValue::Flag(true)),
     ];
-    let mut new = new_order(Inventory::Remote, &[("laptop", 2), ("mouse", 1)]);
+    let mut new = new_order(elsewhere(), &[("laptop", 2), ("mouse", 1)]);
     new.cart = Cart::new(new.cart.lines().to_vec(), attributes.clone()).expect("a fine cart");
     let amount = MinorUnits::new(997).expect("a fine amount");
     let adjustment = Adjustment {
@@ -35,7 +35,7 @@ async fn an_order_is_read_as_it_was_written() {
         id,
         reference: new.reference.clone(),
         status: Status::Pending,
-        inventory: Inventory::Remote,
+        inventory: elsewhere(),
         currency: new.currency,
         cart: new.cart,
         receipt: None,
@@ -67,7 +67,7 @@ async fn orders_are_listed_by_page_and_standing() {
                 shop.store.complete_order(sold.id, &receipt(&sold.cart), None).await.expect("completes");
             }
             _ => {
-                let remote = shop.place(Inventory::Remote, &[("laptop", 1)]).await;
+                let remote = shop.place(elsewhere(), &[("laptop", 1)]).await;
                 shop.store.await_release(remote.id, "unknown", None).await.expect("waits");
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Inventory, OrderId, Released, StockLevel, StoreError, TakeError, Taker},
-    Shop, cart, item, receipt,
+    Shop, cart, elsewhere, item, receipt,
 };
 use crate::order::{Reference, Status};
 
@@ -99,7 +99,7 @@ async fn an_order_completes_only_with_its_stock_held_and_only_once() {
     let completed = shop.hold(&[("laptop", 1)]).await;
     shop.store.complete_order(completed.id, &receipt(&completed.cart), None).await.expect("completes");
     gone(completed.id, &completed.cart).await;
-    let remote = shop.place(Inventory::Remote, &[("laptop", 1)]).await;
+    let remote = shop.place(elsewhere(), &[("laptop", 1)]).await;
     shop.store.fail_order(remote.id, "rejected", None).await.expect("fails");
     gone(remote.id, &remote.cart).await;
     gone(OrderId::new(4_711).expect("a number"), &completed.cart).await;
@@ -120,7 +120,7 @@ async fn stock_is_taken_for_a_pending_local_order_once() {
     let placed = shop.place(Inventory::Local, &[("laptop", 1)]).await;
     assert!(matches!(take(Taker::Deduct(placed.reference)).await, TakeError::AlreadyTaken));
     shop.store.fail_order(placed.id, "rejected", None).await.expect("fails");
-    let remote = shop.place(Inventory::Remote, &[("laptop", 1)]).await;
+    let remote = shop.place(elsewhere(), &[("laptop", 1)]).await;
     for id in [placed.id, remote.id, OrderId::new(4_711).expect("a number")] {
         let refusal = take(Taker::Order(id)).await;
         assert!(matches!(refusal, TakeError::Store(StoreError::ReservationGone)), "{refusal:?}");
@@ -173,7 +173,7 @@ async fn nobody_releases_or_settles_a_local_orders_stock_from_outside() {
 #[tokio::test]
 async fn a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart() {
     let shop = Shop::new(&[("laptop", 10)]).await;
-    let order = shop.place(Inventory::Remote, &[("laptop", 4)]).await;
+    let order = shop.place(elsewhere(), &[("laptop", 4)]).await;
     shop.deduct(&order.reference, &[("laptop", 4)]).await.expect("takes");
     shop.store.settle(&order.reference, None).await.expect("settles");
     shop.store.await_release(order.id, "unknown", None).await.expect("waits");

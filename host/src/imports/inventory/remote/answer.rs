@@ -3,7 +3,11 @@
 use hyper::StatusCode;
 use serde::Deserialize;
 
-use crate::{order::Item, plugin::Failure, store::StockLevel};
+use crate::{
+    order::{Item, StockLine},
+    plugin::Failure,
+    store::StockLevel,
+};
 
 const SUCCESS: &str = "SUCCESS";
 
@@ -54,17 +58,19 @@ struct Shortage {
     available: u32,
 }
 
-/// Returns the stock levels that the remote left.
+/// Returns the stock levels that the remote left of the items asked for.
 ///
 /// # Errors
 /// The remote's refusal, or that it isn't known what it did.
-pub(super) fn of_deduct(status: StatusCode, body: &[u8]) -> Result<Vec<StockLevel>, Failure> {
+pub(super) fn of_deduct(status: StatusCode, body: &[u8], asked: &[StockLine]) -> Result<Vec<StockLevel>, Failure> {
     let foreign = || Failure::InventoryUnreachable(format!("it answered {status} with a body that is not a till's"));
     if status == StatusCode::OK {
         let deducted: Deducted = serde_json::from_slice(body).map_err(|_| foreign())?;
         let level = |level: Level| Some(StockLevel { item: Item::parse(&level.item)?, on_hand: level.remaining });
         let levels: Option<Vec<_>> = deducted.levels.into_iter().map(level).collect();
-        return levels.filter(|_| deducted.status == SUCCESS).ok_or_else(foreign);
+        let of_each =
+            |levels: &Vec<StockLevel>| asked.iter().all(|line| levels.iter().any(|level| level.item == line.item));
+        return levels.filter(|levels| deducted.status == SUCCESS && of_each(levels)).ok_or_else(foreign);
     }
     let problem: Problem = serde_json::from_slice(body).map_err(|_| foreign())?;
     Err(match problem.code.as_str() {
