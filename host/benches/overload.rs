@@ -2,7 +2,9 @@
 //!
 //! The host has a core of its own and the clients another, so that they don't take its time. First its peak is measured,
 //! with as many clients as it has places, each waiting for its answer; then orders come at three times that rate,
-//! whether or not those before were answered. `TILL_BENCH_SECONDS` is for how long (60; the project's figure is of
+//! whether or not those before were answered. What a refusal costs at least is measured beside it, on a plain hyper server
+//! that refuses everything: the core's time that is left is the most that any host could still sell.
+//! `TILL_BENCH_SECONDS` is for how long (60; the project's figure is of
 //! 300). It fails when an order was answered neither with 200 nor with 503, or a piece of stock is unaccounted for.
 
 use std::{
@@ -17,10 +19,15 @@ use std::{
 };
 
 use anyhow::Context;
+use bytes::Bytes;
 use hdrhistogram::Histogram;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use rustix::{
     process::{Pid, Signal, kill_process},
     thread::{CpuSet, sched_setaffinity},
+    time::{ClockId, clock_gettime},
 };
 use till::{
     order::Item,
@@ -28,8 +35,8 @@ use till::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::Notify,
+    net::{TcpListener, TcpStream},
+    sync::{Notify, oneshot},
     task::LocalSet,
 };
 
@@ -43,6 +50,7 @@ const CLIENTS_AT_PEAK: usize = 64;
 const CLIENTS_MAX: usize = 2_000;
 const WARM_UP: Duration = Duration::from_secs(2);
 const PEAK: Duration = Duration::from_secs(20);
+const BARE: Duration = Duration::from_secs(10);
 const MEMORY_EVERY: Duration = Duration::from_secs(5);
 /// The project's promise.
 const REFUSED_WITHIN_US: u64 = 50_000;
@@ -65,6 +73,16 @@ fn main() -> anyhow::Result<()> {
     println!(
         "peak      {peak_rate:>8.0} checkouts/s on {CLIENTS_AT_PEAK} connections, p99 {:.1} ms",
         peak.sold.p99_ms()
+    );
+
+    let refused_rate = peak_rate * f64::from(OVERLOAD - 1);
+    let bare = Refuser::start()?;
+    LocalSet::new().block_on(&runtime, clients(bare.address, Orders::AtRate { per_second: refused_rate }, BARE))?;
+    let busy = bare.stop()?.as_secs_f64() / BARE.as_secs_f64();
+    println!(
+        "bare      {refused_rate:>8.0} refusals/s take a plain hyper server {busy:.2} of the core ({:.1} us each): {:.2} of peak is the most",
+        busy / refused_rate * 1e6,
+        1.0 - busy,
     );
 
     let memory = host.watch_memory();
@@ -151,6 +169,58 @@ fn resident_mib(status: &str) -> Option<f64> {
     let status = std::fs::read_to_string(status).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
+}
+
+/// A plain hyper server on the host's core that reads each request to its end and refuses it.
+struct Refuser {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: std::thread::JoinHandle<anyhow::Result<Duration>>,
+}
+
+impl Refuser {
+    fn start() -> anyhow::Result<Self> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let serving = std::thread::spawn(move || {
+            pin(0)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener)?;
+                tokio::select! {
+                    refused = refuse_all(listener) => refused?,
+                    _ = stopped => {}
+                }
+                anyhow::Ok(())
+            })?;
+            let spent = clock_gettime(ClockId::ThreadCPUTime);
+            Ok(Duration::new(u64::try_from(spent.tv_sec)?, u32::try_from(spent.tv_nsec)?))
+        });
+        Ok(Self { address, stop, serving })
+    }
+
+    /// Returns the core's time that it took.
+    fn stop(self) -> anyhow::Result<Duration> {
+        drop(self.stop);
+        self.serving.join().map_err(|_| anyhow::anyhow!("the plain server panicked"))?
+    }
+}
+
+async fn refuse_all(listener: TcpListener) -> anyhow::Result<()> {
+    const PROBLEM: &str = r#"{"type":"urn:till:problem:overloaded","title":"Overloaded","status":503}"#;
+    loop {
+        let (stream, _peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let refuse = |request: Request<Incoming>| async move {
+            request.into_body().collect().await?;
+            let mut response = Response::new(Full::new(Bytes::from_static(PROBLEM.as_bytes())));
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            Ok::<_, hyper::Error>(response)
+        };
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(refuse)));
+    }
 }
 
 /// What is being read of a host's memory.
