@@ -150,7 +150,8 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
             headers: parts.headers,
             body,
         };
-        dispatch(&shop, route, received).await
+        // Boxed: a checkout's future is large, and hyper moves a request's several times before it runs.
+        Box::pin(dispatch(&shop, route, received)).await
     })
     .await;
 
