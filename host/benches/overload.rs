@@ -1,8 +1,8 @@
 //! Three times the checkouts that a host can serve: what it still sells, how soon it refuses the rest, and its memory.
 //!
 //! The host has a core of its own and the clients another, so that they don't take its time. First its peak is measured,
-//! with as many clients as it has places, each waiting for its answer; then orders come at three times that rate,
-//! whether or not those before were answered. What a refusal costs at least is measured beside it, on a plain hyper server
+//! with as many clients as it has places, each waiting for its answer; then with three times as many clients; then orders
+//! come at three times the peak's rate, whether or not those before were answered. What a refusal costs at least is measured beside it, on a plain hyper server
 //! that refuses everything: the core's time that is left is the most that any host could still sell.
 //! `TILL_BENCH_SECONDS` is for how long (60; the project's figure is of
 //! 300). It fails when an order was answered neither with 200 nor with 503, or a piece of stock is unaccounted for.
@@ -86,26 +86,14 @@ fn main() -> anyhow::Result<()> {
     );
 
     let memory = host.watch_memory();
+    let crowd = Orders::AsAnswered { clients: CLIENTS_AT_PEAK * usize::try_from(OVERLOAD)? };
+    let crowded = load(crowd, duration)?;
+    println!("{}", crowded.of_peak("clients that wait for their answers", peak_rate));
     let overload = load(Orders::AtRate { per_second: peak_rate * f64::from(OVERLOAD) }, duration)?;
-    let goodput = overload.sold_rate();
-    println!("offered   {:>8.0} checkouts/s for {} s", overload.answered_rate(), duration.as_secs());
-    println!(
-        "sold      {goodput:>8.0} checkouts/s, {:.2} of peak, p99 {:.1} ms",
-        goodput / peak_rate,
-        overload.sold.p99_ms()
-    );
-    let refused = &overload.refused;
-    println!(
-        "refused   {:>8.0} checkouts/s, p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms; {:.3} % within 50 ms",
-        overload.rate(refused.count()),
-        refused.p50_ms(),
-        refused.p99_ms(),
-        refused.max_ms(),
-        refused.percent_within(REFUSED_WITHIN_US),
-    );
+    println!("{}", overload.of_peak("orders a second, whoever waits", peak_rate));
     println!("{}", memory.finish()?);
     host.stop()?;
-    let sold = [&warm_up, &peak, &overload].map(|load| load.sold.count()).iter().sum();
+    let sold = [&warm_up, &peak, &crowded, &overload].map(|load| load.sold.count()).iter().sum();
     check_stock(folder.path(), sold)?;
     println!("every order was answered with 200 or 503, and opening stock = on hand + sold ({sold})");
     Ok(())
@@ -301,6 +289,25 @@ impl Load {
 
     fn answered_rate(&self) -> f64 {
         self.rate(self.sold.count() + self.refused.count())
+    }
+
+    /// Returns the lines about a load of `OVERLOAD` times as many of those.
+    fn of_peak(&self, what: &str, peak_rate: f64) -> String {
+        let (sold_rate, sold, refused) = (self.sold_rate(), &self.sold, &self.refused);
+        format!(
+            "{OVERLOAD} times the {what}: {:.0} answers/s for {} s\n\
+             sold      {sold_rate:>8.0} checkouts/s, {:.2} of peak, p99 {:.1} ms\n\
+             refused   {:>8.0} checkouts/s, p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms; {:.3} % within 50 ms",
+            self.answered_rate(),
+            self.took.as_secs(),
+            sold_rate / peak_rate,
+            sold.p99_ms(),
+            self.rate(refused.count()),
+            refused.p50_ms(),
+            refused.p99_ms(),
+            refused.max_ms(),
+            refused.percent_within(REFUSED_WITHIN_US),
+        )
     }
 
     fn rate(&self, count: u64) -> f64 {
