@@ -16,7 +16,7 @@ pub(super) struct Restore {
     /// The folder of the order store.
     #[arg(long, value_name = "FOLDER", default_value = "till-data")]
     data: PathBuf,
-    /// Moves a store that is there aside, under a name with the time; it is never deleted.
+    /// Moves a store that is there aside, into a folder with the time in its name; it is never deleted.
     #[arg(long)]
     replace: bool,
     /// Prints JSON, for programs.

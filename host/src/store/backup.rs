@@ -15,6 +15,9 @@ use super::{
     sqlite::now_ms,
 };
 
+/// Where a store's files are gathered while another takes its place.
+const REPLACING: &str = "till.db.replacing";
+
 /// A backup as it was written or read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackedUp {
@@ -27,7 +30,7 @@ pub struct BackedUp {
 pub struct Restored {
     pub orders: u64,
     pub bytes: u64,
-    /// Where the store is that was there before.
+    /// The file of the store that was there before, in a folder of its own with its log.
     pub replaced: Option<PathBuf>,
 }
 
@@ -103,9 +106,8 @@ pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, Ba
     }
     sound(file)?;
     let _guard = open::guard(folder)?;
-    let there = ["till.db", "till.db-wal", "till.db-shm"].map(|name| folder.join(name));
-    let there: Vec<&PathBuf> = there.iter().filter(|file| file.exists()).collect();
-    if !there.is_empty() && !replace {
+    let old = Old { folder, gathered: folder.join(REPLACING) };
+    if old.is_there() && !replace && !old.is_cut_short() {
         return Err(BackupError::Occupied { folder: folder.into() });
     }
     let restoring = folder.join(RESTORING);
@@ -114,7 +116,7 @@ pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, Ba
     // The copy is what counts from here on.
     let BackedUp { orders, bytes } = sound(&restoring)?;
     sync_folder(folder)?;
-    let replaced = if there.is_empty() { None } else { Some(move_aside(folder, &there).map_err(unwritable)?) };
+    let replaced = old.move_aside().map_err(unwritable)?;
     fs::rename(&restoring, folder.join("till.db")).map_err(unwritable)?;
     sync_folder(folder)?;
     Ok(Restored { orders, bytes, replaced })
@@ -127,15 +129,54 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copy.sync_all()
 }
 
-/// Moves a store's files aside, under names that SQLite still takes for one store's, and returns the first.
-fn move_aside(folder: &Path, files: &[&PathBuf]) -> io::Result<PathBuf> {
-    let aside = format!("replaced-{}.db", now_ms());
-    for file in files {
-        let name =
-            file.file_name().map(|name| name.to_string_lossy().replacen("till.db", &aside, 1)).unwrap_or_default();
-        fs::rename(file, folder.join(name))?;
+/// A store that makes way for a restored one.
+///
+/// Its files can't be moved all at once, and a log without its till.db is worth nothing. So they are gathered in a folder
+/// whose name has no time in it: a restore that was cut short goes on in the same one. It is given its last name when
+/// nothing is left to move.
+struct Old<'a> {
+    folder: &'a Path,
+    gathered: PathBuf,
+}
+
+impl Old<'_> {
+    /// The file comes first: from then on a start refuses, where it would take a file without its log for all there is.
+    const FILES: [&'static str; 3] = ["till.db", "till.db-wal", "till.db-shm"];
+
+    fn is_there(&self) -> bool {
+        Self::FILES.iter().any(|name| self.folder.join(name).exists())
     }
-    Ok(folder.join(aside))
+
+    /// Returns whether what is there is the rest of a store whose file was moved already.
+    fn is_cut_short(&self) -> bool {
+        self.gathered.join("till.db").exists() && !self.folder.join("till.db").exists()
+    }
+
+    /// Returns where the store's file is then, `None` if there was no store.
+    fn move_aside(&self) -> io::Result<Option<PathBuf>> {
+        if self.gathered.join("till.db").exists() && !self.is_cut_short() {
+            // Somebody has put a till.db back since. Nothing is overwritten.
+            self.name_gathered()?;
+        }
+        let files = Self::FILES.into_iter().filter(|name| self.folder.join(name).exists());
+        for name in files {
+            fs::create_dir_all(&self.gathered)?;
+            fs::rename(self.folder.join(name), self.gathered.join(name))?;
+            // Each before the next, or a power cut could leave the file in place and its log moved.
+            sync_names(&self.gathered)?;
+            sync_names(self.folder)?;
+        }
+        if self.gathered.exists() { self.name_gathered().map(Some) } else { Ok(None) }
+    }
+
+    fn name_gathered(&self) -> io::Result<PathBuf> {
+        // The next free name, should there have been another within the same millisecond.
+        let mut names = (now_ms()..).map(|ms| self.folder.join(format!("replaced-{ms}")));
+        let replaced = names.find(|name| !name.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
+        fs::rename(&self.gathered, &replaced)?;
+        sync_names(self.folder)?;
+        Ok(replaced.join("till.db"))
+    }
 }
 
 /// Returns what is in the file, if it is whole and all its rows make sense.

@@ -24,7 +24,10 @@ pub enum OpenError {
         .folder.display()
     )]
     LogAlone { folder: PathBuf },
-    #[error("a restore in {} was interrupted: run `till restore` again", .folder.display())]
+    #[error(
+        "a restore in {} was interrupted: run `till restore` again; the store that was there is kept in that folder",
+        .folder.display()
+    )]
     HalfRestored { folder: PathBuf },
     #[error("{} is another program's SQLite file: choose another folder with --data", .file.display())]
     Foreign { file: PathBuf },

@@ -249,3 +249,52 @@ fn half_a_store_isnt_taken_for_an_empty_one() {
     host.stop();
     assert_eq!(broken(&data(&folder), &[sold]), [""; 0]);
 }
+
+#[test]
+fn a_restore_that_was_cut_short_is_refused_at_the_start_and_goes_on() {
+    let files = ["till.db", "till.db-wal", "till.db-shm"];
+    for moved in 1..=files.len() {
+        let host = plan().start();
+        let first = Acknowledged::by(&host.shop.buy("espresso", 1));
+        let (_shelf, file) = shelf();
+        json(&till("backup", &file, &data(&host.folder), &["--json"]));
+        let second = Acknowledged::by(&host.shop.buy("espresso", 1));
+        let folder = host.kill().folder;
+        let gathered = data(&folder).join("till.db.replacing");
+        fs::create_dir(&gathered).expect("a folder");
+        fs::write(data(&folder).join("till.db.restoring"), "half").expect("writes");
+        for name in &files[..moved] {
+            fs::rename(data(&folder).join(name), gathered.join(name)).expect("it is moved");
+        }
+
+        let refused = plan().folder(&folder).refusal();
+        assert!(refused.contains("run `till restore` again"), "{refused}");
+        let restored = json(&till("restore", &file, &data(&folder), &["--json"]));
+        let host = plan().folder(&folder).start();
+        assert_eq!(host.shop.get(&format!("/orders/{}", first.reference)).status, 200);
+        host.stop();
+        assert!(!gathered.exists());
+
+        // The newest orders were in the log: it is beside its file still.
+        let replaced = PathBuf::from(restored["replaced"].as_str().expect("a file"));
+        assert_eq!(broken(replaced.parent().expect("a folder"), &[first, second]), [""; 0], "{moved} files moved");
+    }
+}
+
+#[test]
+fn a_restore_overwrites_nothing_that_an_earlier_one_gathered() {
+    let host = plan().start();
+    let (_shelf, file) = shelf();
+    json(&till("backup", &file, &data(&host.folder), &["--json"]));
+    let folder = host.stop().folder;
+    let gathered = data(&folder).join("till.db.replacing");
+    fs::create_dir(&gathered).expect("a folder");
+    fs::write(gathered.join("till.db"), "precious").expect("writes");
+    let occupied = refusal(&till("restore", &file, &data(&folder), &[]));
+    assert!(occupied.contains("--replace"), "{occupied}");
+    json(&till("restore", &file, &data(&folder), &["--replace", "--json"]));
+    let kept = names(&data(&folder)).into_iter().filter(|name| name.starts_with("replaced-"));
+    let kept: Vec<_> = kept.map(|name| fs::read(data(&folder).join(name).join("till.db")).expect("a file")).collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().any(|bytes| bytes == b"precious"));
+}

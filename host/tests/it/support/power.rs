@@ -184,8 +184,14 @@ impl Disk {
             Operation::Sync => self.file(&entry.name).sync(),
             Operation::Unlink => self.name(vec![(entry.name.clone(), None)]),
             Operation::Rename { to } => {
-                let file = self.names.get(&entry.name).copied().expect("it is there");
-                self.name(vec![(entry.name.clone(), None), (to.clone(), Some(file))]);
+                // A folder takes what is in it along. Its own name stands before those.
+                let of_entry = |name: &str| Some(name.strip_prefix(&entry.name)?.to_owned());
+                let moved = self.names.iter().filter_map(|(name, file)| Some((of_entry(name)?, *file)));
+                let moved = moved.filter(|(rest, _file)| rest.is_empty() || rest.starts_with('/'));
+                let named = moved.flat_map(|(rest, file)| {
+                    [(format!("{}{rest}", entry.name), None), (format!("{to}{rest}"), Some(file))]
+                });
+                self.name(named.collect());
             }
             Operation::SyncFolder => {
                 let (synced, rest) =
