@@ -1,11 +1,9 @@
 //! Whether a store is sound: what SQLite says of the file, and what the shop's own rules say of the rows.
 //!
-//! It changes neither the file nor its log. What a crash leaves open is no fault, for the next start settles it.
+//! It changes neither the file nor its log and deletes nothing, for a till may have started meanwhile. What a crash leaves
+//! open is no fault: the next start settles it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use rusqlite::Connection;
 
@@ -177,7 +175,7 @@ pub(super) fn examine_file(file: &Path) -> Result<Examined, OpenError> {
 }
 
 fn read(file: &Path, with_log: bool, mut examined: Examined) -> Result<Examined, OpenError> {
-    match Reading::open(file, with_log).and_then(|reading| reading.look(&mut examined)) {
+    match look(file, with_log, &mut examined) {
         Ok(()) => {}
         Err(error) if is_damage(&error) => {
             examined.fault(format!("{} is damaged, or no SQLite file: {error}", file.display()), RESTORE);
@@ -187,62 +185,37 @@ fn read(file: &Path, with_log: bool, mut examined: Examined) -> Result<Examined,
     Ok(examined)
 }
 
-/// A connection that reads, and the index it leaves behind if there was none.
-struct Reading {
-    connection: Option<Connection>,
-    index: Option<PathBuf>,
-}
-
-impl Reading {
-    /// Opens the file as it is. A log that a crash left is read as well, for which SQLite makes its index (-shm); with
-    /// none, nothing at all is made beside the file.
-    fn open(file: &Path, with_log: bool) -> rusqlite::Result<Self> {
-        let index = PathBuf::from(format!("{}-shm", file.display()));
-        let index = (with_log && !index.exists()).then_some(index);
-        Ok(Self { connection: Some(open::for_reading(file, !with_log, open::PATIENCE)?), index })
+/// Looks at the file as it is. A log that a crash left is read as well, for which SQLite makes its index (-shm) if there is
+/// none. It stays, as after a crash. With no log nothing at all is made beside the file.
+fn look(file: &Path, with_log: bool, examined: &mut Examined) -> rusqlite::Result<()> {
+    let connection = open::for_reading(file, !with_log, open::PATIENCE)?;
+    let (found, known) = (schema::version(&connection)?, schema::known());
+    let Some(found) = found else {
+        examined.fault("the file isn't an order store of till".into(), "choose another file, or folder with --data");
+        return Ok(());
+    };
+    if found > known {
+        examined.fault(
+            format!("the file was written by a newer till (schema {found}, this one knows up to {known})"),
+            "use that till",
+        );
+        return Ok(());
     }
-
-    fn look(&self, examined: &mut Examined) -> rusqlite::Result<()> {
-        let Some(connection) = &self.connection else { return Ok(()) };
-        let (found, known) = (schema::version(connection)?, schema::known());
-        let Some(found) = found else {
-            examined
-                .fault("the file isn't an order store of till".into(), "choose another file, or folder with --data");
-            return Ok(());
-        };
-        if found > known {
-            examined.fault(
-                format!("the file was written by a newer till (schema {found}, this one knows up to {known})"),
-                "use that till",
-            );
-            return Ok(());
-        }
-        if found < known {
-            examined.note(
-                format!("the file has schema {found}, this till's is {known}"),
-                "nothing: the next start brings it up to date",
-            );
-        }
-        for rule in OF_THE_FILE {
-            rule.look(connection, examined)?;
-        }
-        if !examined.is_sound() {
-            return Ok(());
-        }
-        examined.orders =
-            connection.query_row("SELECT count(*) FROM orders", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
-        OF_THE_SHOP.iter().try_for_each(|rule| rule.look(connection, examined))
+    if found < known {
+        examined.note(
+            format!("the file has schema {found}, this till's is {known}"),
+            "nothing: the next start brings it up to date",
+        );
     }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        drop(self.connection.take());
-        if let Some(index) = &self.index {
-            // Left behind it would do no harm: a start makes it anew.
-            drop(fs::remove_file(index));
-        }
+    for rule in OF_THE_FILE {
+        rule.look(&connection, examined)?;
     }
+    if !examined.is_sound() {
+        return Ok(());
+    }
+    examined.orders =
+        connection.query_row("SELECT count(*) FROM orders", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
+    OF_THE_SHOP.iter().try_for_each(|rule| rule.look(&connection, examined))
 }
 
 impl Rule {

@@ -83,7 +83,11 @@ fn what_a_kill_left_open_is_no_fault() {
     for part in ["orders have no end yet", "is PENDING", "stock is held for", "the next start settles it", "sound"] {
         assert!(told.contains(part), "{told}");
     }
-    assert!(files(after.path()) == before, "it changes nothing, and leaves nothing");
+    // Like the crash it leaves SQLite's index, for a till that starts meanwhile would use the same one.
+    let (index, rest): (Vec<_>, Vec<_>) =
+        files(after.path()).into_iter().partition(|(file, _)| file.to_string_lossy().ends_with("-shm"));
+    assert!(rest == before, "it changes nothing");
+    assert_eq!(index.len(), 1, "it deletes nothing");
 }
 
 #[test]
