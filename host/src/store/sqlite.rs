@@ -253,20 +253,22 @@ pub(super) fn refuse(
 pub(super) fn release(desk: &mut Desk, reference: &Reference) -> Result<Released, Refusal<StoreError>> {
     let connection = &desk.connection;
     refuse_local_order(connection, reference)?;
-    // Whoever deducts under it once more is to learn that it is over, not that it succeeded.
-    answers::forget_deduct(connection, reference)?;
-    let now_ms = now_ms();
-    let Some(state) = reservation_state(connection, reference.as_str())? else {
-        connection
-            .prepare_cached("INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'released', ?2)")?
-            .execute(params![reference.as_str(), now_ms])?;
-        return Ok(Released::Tombstone);
-    };
-    if state == "released" {
-        return Ok(Released::Before);
-    }
-    in_savepoint(connection, || Ok(give_back(connection, reference.as_str(), &state, now_ms)?))?;
-    Ok(Released::Returned)
+    in_savepoint(connection, || {
+        let now_ms = now_ms();
+        // Whoever deducts under it once more is to learn that it is over, not that it succeeded.
+        answers::forget_deduct(connection, reference)?;
+        let Some(state) = reservation_state(connection, reference.as_str())? else {
+            connection
+                .prepare_cached("INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'released', ?2)")?
+                .execute(params![reference.as_str(), now_ms])?;
+            return Ok(Released::Tombstone);
+        };
+        if state == "released" {
+            return Ok(Released::Before);
+        }
+        give_back(connection, reference.as_str(), &state, now_ms)?;
+        Ok(Released::Returned)
+    })
 }
 
 /// Writes a row, so that whoever asks for readiness learns whether that can be committed.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{Answered, Durability, Earlier, Inventory, OrderId, StoreError, Taker},
+    super::{Answered, Durability, Earlier, Inventory, OrderId, StoreError, Taker, queue::Kind},
     Shop, cart, elsewhere, new_order, receipt,
 };
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
@@ -159,4 +159,21 @@ async fn a_key_is_found_while_every_reader_is_busy() {
     while let Some(read) = reading.join_next().await {
         read.expect("no panic").expect("reads");
     }
+}
+
+#[tokio::test]
+async fn a_release_that_is_refused_leaves_the_deducts_answer() {
+    let shop = Shop::new(&[("laptop", 10)]).await;
+    let deduct = Reference::parse("deduct").expect("a fine reference");
+    shop.deduct(&deduct, &[("laptop", 3)]).await.expect("takes");
+    shop.store.settle(&deduct, Some((keyed("deduct").fingerprint, answered(200)))).await.expect("settles");
+    // The schema has a rule that giving back breaks: nothing but the command itself comes to nothing.
+    let forbid = "CREATE TRIGGER nothing_goes_back BEFORE INSERT ON stock_movements WHEN new.kind = 'released'
+                  BEGIN SELECT raise(ABORT, 'nothing goes back'); END";
+    shop.at_desk(Kind::Durable, |desk| desk.connection.execute_batch(forbid)).await.expect("forbids");
+    let refused = shop.store.release(&deduct).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    let earlier = shop.store.earlier_deduct(&deduct).await.expect("reads");
+    assert_eq!(earlier.and_then(|earlier| earlier.answer), Some(answered(200)));
+    assert_eq!(shop.level("laptop").await, Some(7));
 }
