@@ -19,6 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 
+/// What a piece of a body takes in memory besides its bytes: its handle, and the framing in the same buffer. A body that
+/// is sent byte by byte has as many pieces.
+const PIECE_BYTES: usize = 64;
+
 /// A request and what its connection says about it.
 #[derive(Debug)]
 pub struct Arrival {
@@ -99,7 +103,7 @@ impl Body for Inbound {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
         let frame = match frame {
-            Some(Ok(frame)) => match self.take_room(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(Ok(frame)) => match self.take_room(PIECE_BYTES + frame.data_ref().map_or(0, Bytes::len)) {
                 Ok(()) => Some(Ok(frame)),
                 Err(full) => Some(Err(full)),
             },

@@ -79,22 +79,33 @@ fn past_its_places_a_checkout_is_refused_at_once_and_watchers_are_served() {
 
 #[test]
 fn bodies_under_way_have_a_room_of_their_own() {
+    let head = "POST /checkout HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    let whole = format!("{head}content-length: 65536\r\n\r\n{}", " ".repeat(65_535));
+    // As JSON may begin. It takes what the others have left, if they have left anything.
+    let large = format!("{}{ORDER}", " ".repeat(65_000));
+    no_room_beside(&[&whole; 16], &large);
+    // Each piece counts for more than its byte.
+    let in_pieces = format!("{head}transfer-encoding: chunked\r\n\r\n{}", "1\r\n \r\n".repeat(16_131));
+    no_room_beside(&[&in_pieces], ORDER);
+}
+
+/// Checks that an order finds no room while the others are being sent, and that it does when they are gone.
+fn no_room_beside(others: &[&String], order: &str) {
     let host = patient().set("limits.bodies_mib=1").start();
-    let slow: Vec<Raw> = (0..16)
-        .map(|_| {
+    let json = [("content-type", "application/json")];
+    let buy = || host.shop.send("POST", "/checkout", &json, Some(order.as_bytes())).expect("an answer");
+    let others: Vec<Raw> = others
+        .iter()
+        .map(|other| {
             let mut connection = Raw::connect(&host.shop.address);
-            let head =
-                "POST /checkout HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 65536\r\n\r\n";
-            connection.send([head.as_bytes(), &[b' '; 65_535]].concat());
+            connection.send(other);
             connection
         })
         .collect();
-    let refused =
-        eventually("a full room", || Some(host.shop.buy("headphones", 1)).filter(|answer| answer.status != 200));
-    is_refused(&refused);
+    is_refused(&eventually("a full room", || Some(buy()).filter(|answer| answer.status != 200)));
     is_watched(&host.shop);
-    drop(slow);
-    eventually("room", || (host.shop.buy("headphones", 1).status == 200).then_some(()));
+    drop(others);
+    eventually("room", || (buy().status == 200).then_some(()));
     assert!(host.orders().iter().all(|order| order["status"] == "COMPLETED"));
     host.stop();
 }
