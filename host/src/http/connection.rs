@@ -43,7 +43,7 @@ use super::{
 
 /// Between looks at a connection that sent less than it takes to tell its protocol.
 const SNIFF_INTERVAL: Duration = Duration::from_millis(5);
-/// How long a new connection may say nothing while others want its place.
+/// How long a new connection may say nothing, or any take over a head, while others want its place.
 const SILENCE_ALLOWED: Duration = Duration::from_millis(200);
 /// An HTTP/2 client speaks first, and with this. No request of HTTP/1.1 is like it.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -185,6 +185,8 @@ impl Connection {
         let mut leaving = None;
         loop {
             tokio::select! {
+                // What came is read before the connection is asked whether it has anything to do.
+                biased;
                 _ = serving.as_mut() => return,
                 () = self.given_up.cancelled() => return,
                 () = self.house.stopping.cancelled() => {
@@ -239,7 +241,7 @@ impl Connection {
     /// being sent. A head that takes its time is no request.
     fn is_idle(&self) -> bool {
         let known = self.link.lock();
-        let asks_nothing = known.heads.is_between() || self.since.elapsed() > SILENCE_ALLOWED;
+        let asks_nothing = known.heads.coming_since().is_none_or(|since| since.elapsed() > SILENCE_ALLOWED);
         self.underway.load(SeqCst) == 0 && !known.writing && asks_nothing
     }
 

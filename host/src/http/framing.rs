@@ -12,6 +12,7 @@ use hyper::{
     header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING},
     http::{request, uri::Authority},
 };
+use tokio::time::Instant;
 
 use super::problem::Problem;
 use crate::config::Limits;
@@ -133,6 +134,8 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), Problem> {
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     at: At,
+    /// When the latest head began.
+    began: Option<Instant>,
     ended: u64,
     doubtful: Option<(u64, Doubt)>,
     head: Head,
@@ -175,8 +178,8 @@ enum Name {
 }
 
 impl Heads {
-    /// Follows the connection through these bytes.
-    pub(super) fn see(&mut self, mut bytes: &[u8]) {
+    /// Follows the connection through these bytes, which came now.
+    pub(super) fn see(&mut self, mut bytes: &[u8], now: Instant) {
         while let Some((first, rest)) = bytes.split_first() {
             match self.at {
                 At::Beyond => return,
@@ -184,6 +187,7 @@ impl Heads {
                 At::Between => {
                     self.head = Head { is_request_line: true, ..Head::default() };
                     self.at = At::Line;
+                    self.began = Some(now);
                 }
                 At::Line => {
                     if self.head.see(*first) {
@@ -209,6 +213,11 @@ impl Heads {
     /// Returns whether all that came belongs to requests that are there as a whole.
     pub(super) fn is_between(&self) -> bool {
         self.at == At::Between
+    }
+
+    /// Returns since when a request has been coming that isn't there as a whole yet, `None` between requests.
+    pub(super) fn coming_since(&self) -> Option<Instant> {
+        self.began.filter(|_| !self.is_between())
     }
 
     fn end_head(&mut self) {
@@ -368,7 +377,7 @@ mod tests {
         let check = |connection: &str, expected: &[Option<Doubt>], between: bool| {
             for size in [1, 2, 3, 7, 64, 10_000] {
                 let mut heads = Heads::default();
-                connection.as_bytes().chunks(size).for_each(|piece| heads.see(piece));
+                connection.as_bytes().chunks(size).for_each(|piece| heads.see(piece, Instant::now()));
                 let doubts: Vec<_> = (1..=heads.ended).map(|number| heads.doubt_up_to(number)).collect();
                 assert_eq!((doubts.as_slice(), heads.is_between()), (expected, between), "{connection:?} by {size}");
             }
@@ -394,5 +403,19 @@ mod tests {
         for bare in [plain.replace("\r\n", "\n"), plain.replacen("\r\n", "\n", 1), plain.replace("a\r\n", "a\n")] {
             check(&bare, &[Some(Doubt::BareLineFeed)], false);
         }
+    }
+
+    #[test]
+    fn a_request_is_coming_from_its_first_byte_to_its_last() {
+        let (first, second) = (Instant::now(), Instant::now() + std::time::Duration::from_secs(7));
+        let mut heads = Heads::default();
+        assert_eq!(heads.coming_since(), None);
+        heads.see(b"POST / HTTP/1.1\r\ncontent-length: 2\r\n", first);
+        heads.see(b"\r\nx", second);
+        assert_eq!(heads.coming_since(), Some(first));
+        heads.see(b"x\r\n", second);
+        assert_eq!(heads.coming_since(), None);
+        heads.see(b"G", second);
+        assert_eq!(heads.coming_since(), Some(second));
     }
 }

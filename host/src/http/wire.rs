@@ -91,7 +91,7 @@ impl AsyncRead for Wire {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if self.reads_heads {
-            self.link.lock().heads.see(buffer.filled().get(before..).unwrap_or_default());
+            self.link.lock().heads.see(buffer.filled().get(before..).unwrap_or_default(), Instant::now());
         }
         Poll::Ready(Ok(()))
     }

@@ -183,6 +183,33 @@ fn an_idle_connection_makes_room() {
 }
 
 #[test]
+fn a_head_on_its_way_is_not_cut_off_for_a_newcomer() {
+    let host = patient().set("limits.connections=1").start();
+    let (mut connection, told) = eventually("a newcomer while the head is coming", || {
+        let mut connection = Raw::connect(&host.shop.address);
+        let connected = Instant::now();
+        while connected.elapsed() < Duration::from_millis(300) {
+            connection.send(LIVE);
+            if connection.answer()?.header("connection") == "close" {
+                return None;
+            }
+        }
+        connection.send(UNFINISHED);
+        let begun = Instant::now();
+        let told = busy(&host).err();
+        (begun.elapsed() < Duration::from_millis(100)).then_some((connection, told))
+    });
+    is_refused(&told.expect("there is no place"));
+    connection.send("host: a\r\n\r\n");
+    assert_eq!(connection.answer().expect("an answer").status, 200);
+    // One that dawdles makes room.
+    connection.send(UNFINISHED);
+    eventually("a place", || busy(&host).ok());
+    assert!(connection.is_closed());
+    host.stop();
+}
+
+#[test]
 fn readiness_waits_for_no_store() {
     let host = Host::plan().set("store.busy_timeout_ms=150000").start();
     let backup = rusqlite::Connection::open(host.folder.path().join("data/till.db")).expect("the store opens");
