@@ -8,6 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use uuid::Uuid;
+
 use super::{
     OpenError,
     doctor::{Finding, examine_file},
@@ -79,18 +82,23 @@ pub fn backup(folder: &Path, file: &Path) -> Result<BackedUp, BackupError> {
     let backed_up = sound(&partial.0)?;
     let unwritable = |source| BackupError::Write { file: file.into(), source };
     File::open(&partial.0).and_then(|file| file.sync_all()).map_err(unwritable)?;
-    // A link fails if somebody else was faster, where a renaming would overwrite. Some disks have no links.
-    match fs::hard_link(&partial.0, file) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_existing(file)?,
-        Err(_no_links) => {
-            refuse_existing(file)?;
-            fs::rename(&partial.0, file).map_err(unwritable)?;
-        }
-    }
+    place(&partial.0, file)?;
     drop(partial);
     file.parent().map_or(Ok(()), sync_names).map_err(unwritable)?;
     Ok(backed_up)
+}
+
+/// Gives a whole file its name, which somebody else may have taken meanwhile: then theirs stays.
+fn place(partial: &Path, file: &Path) -> Result<(), BackupError> {
+    // Some disks have no links. Those have the other, which network file systems often don't have.
+    let placed = fs::hard_link(partial, file).or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Err(error),
+        _no_links => Ok(renameat_with(CWD, partial, CWD, file, RenameFlags::NOREPLACE)?),
+    });
+    placed.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => BackupError::Exists { file: file.into() },
+        _other => BackupError::Write { file: file.into(), source },
+    })
 }
 
 /// Puts a backup in the place of the folder's store. What was there is moved aside, never deleted.
@@ -193,13 +201,14 @@ fn refuse_existing(file: &Path) -> Result<(), BackupError> {
     if file.symlink_metadata().is_ok() { Err(BackupError::Exists { file: file.into() }) } else { Ok(()) }
 }
 
-/// A file that isn't whole yet; gone when it is dropped.
+/// A file that isn't whole yet, and nobody else's; gone when it is dropped.
 struct Partial(PathBuf);
 
 impl Partial {
     fn beside(file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        Self(file.with_file_name(format!("{name}.partial-{}", std::process::id())))
+        // Not by the process's number: on a shared disk, or in two containers, there are several of the same.
+        Self(file.with_file_name(format!("{name}.partial-{}", Uuid::now_v7())))
     }
 }
 
@@ -207,5 +216,37 @@ impl Drop for Partial {
     fn drop(&mut self) {
         drop(fs::remove_file(&self.0));
         drop(fs::remove_file(format!("{}-journal", self.0.display())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_backups_to_one_file_are_written_apart_and_the_second_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("backup.db");
+        let [first, second] = ["first", "second"].map(|bytes| {
+            let partial = Partial::beside(&file);
+            fs::write(&partial.0, bytes).expect("writes");
+            partial
+        });
+        place(&first.0, &file).expect("there is no such file yet");
+        let refused = place(&second.0, &file);
+        assert!(matches!(refused, Err(BackupError::Exists { .. })), "{refused:?}");
+        drop((first, second));
+        assert_eq!(fs::read(&file).expect("reads"), b"first");
+        assert_eq!(fs::read_dir(folder.path()).expect("reads").count(), 1, "no part is left");
+    }
+
+    #[test]
+    fn what_cannot_be_linked_gets_its_name_all_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (partial, file) = (folder.path().join("partial"), folder.path().join("backup.db"));
+        // A folder can't be linked to, just as a file where there are no links.
+        fs::create_dir(&partial).expect("a folder");
+        place(&partial, &file).expect("it has a new name");
+        assert!(file.is_dir() && !partial.exists());
     }
 }
