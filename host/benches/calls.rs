@@ -17,6 +17,7 @@ use opentelemetry::trace::SpanKind;
 use shop::Spans;
 use tempfile::TempDir;
 use till::{
+    app::store_settings,
     config::Settings,
     imports::{
         self, CallState, HasCallState,
@@ -29,7 +30,7 @@ use till::{
     },
     order::{Cart, Item, Line, MinorUnits, Quantity, Reference},
     plugin::{Engine, Kind, Plugins, call, embedded_bytes},
-    store::{self, Durability, Inventory, NewOrder, OrderId, Store, Taker},
+    store::{Durability, Inventory, NewOrder, OrderId, Store, Taker},
     telemetry::{Span, Telemetry, names::span},
 };
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -175,15 +176,7 @@ impl Bench {
         let folder = shop::folder()?;
         let settings = shop::settings(folder.path())?;
         let telemetry = shop::telemetry(spans)?;
-        let (store, _opened) = Store::open(&store::Settings {
-            folder: folder.path().to_owned(),
-            queue_commands_max: settings.store.queue_commands_max,
-            batch_commands_max: settings.store.batch_commands_max,
-            linger: Duration::from_millis(settings.store.linger_ms),
-            readers: settings.store.readers,
-            busy_timeout: Duration::from_millis(settings.store.busy_timeout_ms),
-            log_bytes_warn: settings.store.wal_warn_mib.saturating_mul(1 << 20),
-        })?;
+        let (store, _opened) = Store::open(&store_settings(&settings))?;
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
         store.seed_stock(&opening).await?;
         let plugins = Plugins::load(&settings, store.clone(), &telemetry).await?;

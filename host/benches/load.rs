@@ -21,10 +21,10 @@ use anyhow::Context;
 use serde::Deserialize;
 use shop::Spans;
 use till::{
-    app::App,
+    app::{App, store_settings},
     config::Settings,
     order::{Item, Status},
-    store::{self, OrdersFilter, Store},
+    store::{OrdersFilter, Store},
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -128,7 +128,7 @@ impl Running {
     async fn start(contender: Contender, settings: Settings) -> anyhow::Result<Self> {
         match contender {
             Contender::Native => {
-                let (store, _opened) = Store::open(&store_settings(&settings.server.data))?;
+                let (store, _opened) = Store::open(&store_settings(&settings))?;
                 let opening: Vec<_> = settings.stock.into_iter().collect();
                 store.seed_stock(&opening).await?;
                 let server = server::Server::start(store, settings.shop.currency).await?;
@@ -172,7 +172,7 @@ async fn load(address: SocketAddr, connections: u32, duration: Duration) -> anyh
 /// wrk leaves without waiting for the answers to its last requests. Till carries those out, the native server drops
 /// them where they are.
 async fn check_stock(folder: &Path, contender: Contender, answered: u64, unheard_max: u64) -> anyhow::Result<()> {
-    let (store, opened) = Store::open(&store_settings(folder))?;
+    let (store, opened) = Store::open(&store_settings(&shop::settings(folder)?))?;
     let dropped_max = if contender == Contender::Native { unheard_max } else { 0 };
     anyhow::ensure!(opened.interrupted_orders <= dropped_max, "not everything had ended: {opened:?}");
     let mismatches = store.ledger_mismatches().await?;
@@ -200,16 +200,4 @@ async fn check_stock(folder: &Path, contender: Contender, answered: u64, unheard
     anyhow::ensure!(opening == u64::from(on_hand) + sold, "{opening} opening, {on_hand} on hand, {sold} sold");
     store.close().await;
     Ok(())
-}
-
-fn store_settings(folder: &Path) -> store::Settings {
-    store::Settings {
-        folder: folder.to_owned(),
-        queue_commands_max: 4096,
-        batch_commands_max: 512,
-        linger: Duration::from_millis(5),
-        readers: 2,
-        busy_timeout: Duration::from_secs(2),
-        log_bytes_warn: u64::MAX,
-    }
 }

@@ -30,8 +30,10 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 use till::{
+    app::store_settings,
+    config::{Settings, Sources},
     order::Item,
-    store::{self, Store},
+    store::Store,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -450,15 +452,9 @@ fn length(answer: &[u8]) -> Option<usize> {
 
 /// Each order that was answered with 200 took its piece, and nothing else moved.
 fn check_stock(folder: &Path, sold: u64) -> anyhow::Result<()> {
-    let settings = store::Settings {
-        folder: folder.to_owned(),
-        queue_commands_max: 16,
-        batch_commands_max: 16,
-        linger: Duration::from_millis(5),
-        readers: 1,
-        busy_timeout: Duration::from_secs(2),
-        log_bytes_warn: u64::MAX,
-    };
+    let mut sources = Sources::defaults();
+    sources.add_flags([format!("server.data={}", folder.display()).as_str()].into_iter())?;
+    let settings = store_settings(&Settings::load(&sources)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (store, opened) = Store::open(&settings)?;

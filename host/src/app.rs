@@ -181,7 +181,9 @@ async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listen on {address}; choose another address with {flag}"))
 }
 
-fn store_settings(settings: &Settings) -> store::Settings {
+/// Returns what of the settings is the store's.
+#[must_use]
+pub fn store_settings(settings: &Settings) -> store::Settings {
     store::Settings {
         folder: settings.server.data.clone(),
         queue_commands_max: settings.store.queue_commands_max,
