@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Host, host::run, promises::Buyers};
+use crate::support::{Host, eventually, host::run, promises::Buyers};
 
 fn doctor(data: &Path) -> Output {
     run(&["doctor", "--data", &data.to_string_lossy()])
@@ -50,7 +50,7 @@ fn a_store_that_is_in_order_is_sound() {
 fn what_a_kill_left_open_is_no_fault() {
     let host = Host::plan().set("stock.espresso=100000").start();
     let buyers = Buyers::start(6, &host.shop, &["espresso".to_owned()]);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    eventually("orders", || (host.on_hand("espresso") < 100_000 - 20).then_some(()));
     let folder = host.kill().folder;
     buyers.until_gone();
     let data = folder.path().join("data");
