@@ -8,6 +8,7 @@ use crate::support::{
     Answer, Client, Host, built_in_and, eventually,
     http::order_of,
     inventory_service::{Asked, InventoryService},
+    raw::{Raw, checkout_with},
 };
 
 /// Buys under the key.
@@ -117,14 +118,8 @@ fn a_client_that_hangs_up_finds_its_answer_under_the_key() {
     let host = Host::plan().env("INVENTORY_URL", &inventory.url).start();
     let order = order_of("headphones", 1);
     {
-        let mut gone = std::net::TcpStream::connect(&host.shop.address).expect("connects");
-        let body = order.to_string();
-        let head = "POST /checkout HTTP/1.1\r\nhost: shop\r\nidempotency-key: gone\r\ncontent-type: application/json";
-        std::io::Write::write_all(
-            &mut gone,
-            format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes(),
-        )
-        .expect("sends");
+        let mut gone = Raw::connect(&host.shop.address);
+        gone.send(checkout_with(&["idempotency-key: gone"], order.to_string()));
         taken(inventory.asked());
     }
     let answer = eventually("the order's end", || {

@@ -3,8 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Write,
-    net::TcpStream,
     sync::{
         Mutex, RwLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -16,7 +14,11 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Host, PATIENCE, dice, promises, rounds};
+use crate::support::{
+    Answer, Client, Host, PATIENCE, dice, promises,
+    raw::{Raw, checkout_with},
+    rounds,
+};
 
 const CLIENTS: usize = 16;
 const COPIES_MAX: usize = 5;
@@ -73,15 +75,10 @@ impl Shop {
     /// Sends it once, and doesn't wait for what comes of it.
     fn hang_up(&self, key: usize) {
         let address = self.host.read().expect("no writer panics").address.clone();
-        let Ok(mut stream) = TcpStream::connect(address) else { return };
-        let (name, order) = (name(key), order(key).to_string());
-        let head = format!(
-            "POST /checkout HTTP/1.1\r\nhost: shop\r\nidempotency-key: {name}\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n",
-            order.len()
-        );
         // The host may be gone already.
-        _ = stream.write_all(&[head.as_bytes(), order.as_bytes()].concat());
+        let Some(mut connection) = Raw::connect_if_listening(&address) else { return };
+        let key_header = format!("idempotency-key: {}", name(key));
+        connection.send(checkout_with(&[&key_header], order(key).to_string()));
     }
 }
 

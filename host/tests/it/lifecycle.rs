@@ -1,16 +1,15 @@
 //! Starting, stopping in order, and being stopped.
 
-use std::{
-    io::{ErrorKind, Write},
-    net::TcpStream,
-    os::unix::process::ExitStatusExt,
-};
+use std::{io::ErrorKind, net::TcpStream, os::unix::process::ExitStatusExt};
 
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{
-    Host, Plan, built_in_and, eventually, http::order_of, inventory_service::InventoryService, raw::Raw,
+    Host, Plan, built_in_and, eventually,
+    http::order_of,
+    inventory_service::InventoryService,
+    raw::{Raw, checkout},
 };
 
 /// Deadlines that end no request of a test.
@@ -147,10 +146,8 @@ fn a_stop_under_load_loses_nothing_and_answers_whole() {
     let order = order_of("headphones", 1).to_string();
     for _ in 0..4 {
         let host = Host::plan().set("stock.headphones=100000").start();
-        let (address, length) = (host.shop.address.as_str(), order.len());
-        let request = format!(
-            "POST /checkout HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{order}"
-        );
+        let address = host.shop.address.as_str();
+        let request = checkout(&order);
         let buy = |connection: &mut Raw| {
             connection.send(&request);
             connection.answer().map(|answer| answer.reference())
@@ -185,16 +182,10 @@ fn a_stop_under_load_loses_nothing_and_answers_whole() {
 fn a_client_that_hangs_up_changes_nothing() {
     let host = Host::plan_demo().start();
     let order = order_of("smartphone", 3).to_string();
-    let mut stream = TcpStream::connect(&host.shop.address).expect("the host listens");
-    write!(
-        stream,
-        "POST /checkout HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{order}",
-        host.shop.address,
-        order.len()
-    )
-    .expect("the host reads");
+    let mut connection = Raw::connect(&host.shop.address);
+    connection.send(checkout(&order));
     host.wait_for_unresolved(1);
-    drop(stream);
+    drop(connection);
     host.wait_for_unresolved(0);
     assert_eq!(host.orders()[0]["status"], "COMPLETED");
     assert_eq!(host.on_hand("smartphone"), 97);

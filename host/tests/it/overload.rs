@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, Client, Host, Plan, eventually, inventory_service::InventoryService, raw::Raw};
+use crate::support::{
+    Answer, Client, Host, Plan, eventually,
+    inventory_service::InventoryService,
+    raw::{Raw, request},
+};
 
 const LIVE: &str = "GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
 /// A head that stays unfinished.
@@ -22,15 +26,18 @@ fn patient() -> Plan {
         .fold(Host::plan().set("stock.headphones=1000000"), |plan, limit| plan.set(format!("limits.{limit}")))
 }
 
+/// Returns a checkout that says so much of its body, and what of that is sent.
+fn post(about_body: &[&str], sent: impl AsRef<[u8]>) -> Vec<u8> {
+    let headers = [&["host: a", "content-type: application/json"], about_body].concat();
+    request("POST /checkout HTTP/1.1", &headers, sent)
+}
+
 /// Returns a connection whose request the host has begun to read: its body is still to come. An `Err` is the host's answer
 /// to a connection that it has no place for.
 fn busy(host: &Host) -> Result<Raw, Box<Answer>> {
     let mut connection = Raw::connect(&host.shop.address);
-    connection.send(format!(
-        "POST /checkout HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
-         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
-        ORDER.len()
-    ));
+    let length = format!("content-length: {}", ORDER.len());
+    connection.send(post(&[&length, "expect: 100-continue"], ""));
     if connection.is_asked_for_the_body() {
         return Ok(connection);
     }
@@ -79,18 +86,17 @@ fn past_its_places_a_checkout_is_refused_at_once_and_watchers_are_served() {
 
 #[test]
 fn bodies_under_way_have_a_room_of_their_own() {
-    let head = "POST /checkout HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
-    let whole = format!("{head}content-length: 65536\r\n\r\n{}", " ".repeat(65_535));
+    let whole = post(&["content-length: 65536"], " ".repeat(65_535));
     // As JSON may begin. It takes what the others have left, if they have left anything.
     let large = format!("{}{ORDER}", " ".repeat(65_000));
     no_room_beside(&[&whole; 16], &large);
     // Each piece counts for more than its byte.
-    let in_pieces = format!("{head}transfer-encoding: chunked\r\n\r\n{}", "1\r\n \r\n".repeat(16_131));
+    let in_pieces = post(&["transfer-encoding: chunked"], "1\r\n \r\n".repeat(16_131));
     no_room_beside(&[&in_pieces], ORDER);
 }
 
 /// Checks that an order finds no room while the others are being sent, and that it does when they are gone.
-fn no_room_beside(others: &[&String], order: &str) {
+fn no_room_beside(others: &[&Vec<u8>], order: &str) {
     let host = patient().set("limits.bodies_mib=1").start();
     let json = [("content-type", "application/json")];
     let buy = || host.shop.send("POST", "/checkout", &json, Some(order.as_bytes())).expect("an answer");

@@ -1,7 +1,10 @@
 //! What is in the body, and what the headers say about it.
 
-use super::{Case, ORDER, check_all, checkout, checkout_with, request};
-use crate::support::Host;
+use super::{Case, ORDER, check_all};
+use crate::support::{
+    Host,
+    raw::{checkout, checkout_with, request},
+};
 
 /// Returns an order with one member written so.
 fn order_with(member: &str, written: &str) -> String {

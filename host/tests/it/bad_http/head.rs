@@ -1,7 +1,10 @@
 //! What is in the head: method, target, version, headers. Both listeners refuse alike.
 
-use super::{Case, ORDER, check, check_all, checkout_with, only_good_orders, request};
-use crate::support::{Host, raw::Raw};
+use super::{Case, ORDER, check, check_all, only_good_orders};
+use crate::support::{
+    Host,
+    raw::{Raw, checkout_with, request},
+};
 
 /// Returns requests that would be fine but for their head: to `target`, with that body.
 fn heads(target: &str, body: &str) -> Vec<Case> {

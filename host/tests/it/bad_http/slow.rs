@@ -1,7 +1,10 @@
 //! Clients that take their time.
 
-use super::{ORDER, checkout, request};
-use crate::support::{Host, Plan, raw::Raw};
+use super::ORDER;
+use crate::support::{
+    Host, Plan,
+    raw::{Raw, checkout, request},
+};
 
 /// Returns a host that waits for nobody long.
 fn impatient() -> Plan {

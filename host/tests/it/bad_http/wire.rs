@@ -1,7 +1,10 @@
 //! What ends too early or too late: torn bodies, chunks, pipelines.
 
-use super::{Case, ORDER, check_all, checkout, checkout_with, request};
-use crate::support::{Host, raw::Raw};
+use super::{Case, ORDER, check_all};
+use crate::support::{
+    Host,
+    raw::{Raw, checkout, checkout_with, request},
+};
 
 const CHUNKED: [&str; 3] = ["host: 127.0.0.1", "content-type: application/json", "transfer-encoding: chunked"];
 

@@ -128,3 +128,27 @@ impl Raw {
         }
     }
 }
+
+/// Returns a request's bytes.
+pub(crate) fn request(line: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut bytes = format!("{line}\r\n").into_bytes();
+    for header in headers {
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body.as_ref());
+    bytes
+}
+
+/// Returns a checkout with that body, right in everything else, and with more headers.
+pub(crate) fn checkout_with(headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+    let length = format!("content-length: {}", body.as_ref().len());
+    let headers = [&["host: 127.0.0.1", "content-type: application/json", &length], headers].concat();
+    request("POST /checkout HTTP/1.1", &headers, body)
+}
+
+/// Returns a checkout with that body, right in everything else.
+pub(crate) fn checkout(body: impl AsRef<[u8]>) -> Vec<u8> {
+    checkout_with(&[], body)
+}
