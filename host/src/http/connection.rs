@@ -41,8 +41,10 @@ use super::{
     wire::{Link, Wire},
 };
 
-/// Between looks at a connection that sent less than it takes to tell its protocol.
+/// Between looks at a connection that sent less than it takes to tell its protocol: the first time, and at most. The rest is
+/// mostly right behind; a client that holds it back is to cost little.
 const SNIFF_INTERVAL: Duration = Duration::from_millis(5);
+const SNIFF_INTERVAL_MAX: Duration = Duration::from_millis(100);
 /// How long a new connection may say nothing, or any take over a head, while others want its place.
 const SILENCE_ALLOWED: Duration = Duration::from_millis(200);
 /// An HTTP/2 client speaks first, and with this. No request of HTTP/1.1 is like it.
@@ -296,6 +298,7 @@ async fn silent_too_long(house: &House) -> Counted<'_> {
 /// a client that says nothing.
 async fn starts_as_http2(stream: &TcpStream) -> std::io::Result<bool> {
     let mut start = [0; HTTP2_PREFACE.len()];
+    let mut interval = SNIFF_INTERVAL;
     loop {
         let seen = stream.peek(&mut start).await?;
         let seen = start.get(..seen).unwrap_or_default();
@@ -308,6 +311,7 @@ async fn starts_as_http2(stream: &TcpStream) -> std::io::Result<bool> {
         if seen.len() == HTTP2_PREFACE.len() {
             return Ok(true);
         }
-        sleep(SNIFF_INTERVAL).await;
+        sleep(interval).await;
+        interval = SNIFF_INTERVAL_MAX.min(interval * 2);
     }
 }
