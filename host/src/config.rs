@@ -176,7 +176,7 @@ settings! {
         http2_streams: u32 = "64", "streams", "concurrent requests on one HTTP/2 connection";
         http2_resets: u64 = "100", "requests", "requests that one HTTP/2 connection takes back; past it rapid reset, and closed";
         concurrent_requests: usize = "64 per core" from per_core(64), "requests", "checkouts at work; more would only wait for the cores";
-        queued_requests: usize = "1024 per core" from per_core(1024), "requests", "checkouts that wait for one of those places; many, for a client that is refused at once comes again at once, and answering that is what the others then wait for; past it 503";
+        queued_requests: usize = "256 per core" from per_core(256), "requests", "checkouts that wait for one of those places; more would wait in vain, and being refused at once they cost the least; past it 503";
         queue_ms: u64 = "25", "ms", "how long one waits; past it 503, for a client is to know within 50 ms that it is refused";
         inventory_requests: usize = "64 per core" from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself";
         ready_ms: u64 = "500", "ms", "for /readyz; most probes give up after a second";
