@@ -68,6 +68,12 @@ fn main() -> anyhow::Result<()> {
     pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let load = |orders: Orders, duration| LocalSet::new().block_on(&runtime, clients(host.address, orders, duration));
+    let watched = |orders: Orders, what: &str, peak_rate: f64| {
+        let memory = host.watch_memory();
+        let loaded = load(orders, duration)?;
+        println!("{}\n{}", loaded.of_peak(what, peak_rate), memory.finish()?);
+        anyhow::Ok(loaded)
+    };
 
     let warm_up = load(Orders::AsAnswered { clients: CLIENTS_AT_PEAK }, WARM_UP)?;
     let peak = load(Orders::AsAnswered { clients: CLIENTS_AT_PEAK }, PEAK)?;
@@ -87,13 +93,10 @@ fn main() -> anyhow::Result<()> {
         1.0 - busy,
     );
 
-    let memory = host.watch_memory();
     let crowd = Orders::AsAnswered { clients: CLIENTS_AT_PEAK * usize::try_from(OVERLOAD)? };
-    let crowded = load(crowd, duration)?;
-    println!("{}", crowded.of_peak("clients that wait for their answers", peak_rate));
-    let overload = load(Orders::AtRate { per_second: peak_rate * f64::from(OVERLOAD) }, duration)?;
-    println!("{}", overload.of_peak("orders a second, whoever waits", peak_rate));
-    println!("{}", memory.finish()?);
+    let crowded = watched(crowd, "clients that wait for their answers", peak_rate)?;
+    let rate = Orders::AtRate { per_second: peak_rate * f64::from(OVERLOAD) };
+    let overload = watched(rate, "orders a second, whoever waits", peak_rate)?;
     host.stop()?;
     let sold = [&warm_up, &peak, &crowded, &overload].map(|load| load.sold.count()).iter().sum();
     check_stock(folder.path(), sold)?;
