@@ -7,9 +7,13 @@
 //! | `GET /orders/{number or reference}` | one |
 //! | `GET /stock`, `POST /stock/{item}` with `{"set": n}` or `{"add": n}` | what is on hand, and changing it |
 //! | `GET /plugins` | what is live |
+//! | `POST /plugins?kind=&name=&by=` with a component | a deploy |
+//! | `GET /plugins/versions`, `GET /plugins/versions/{number}`, `GET /plugins/history` | what was live, and who changed it |
+//! | `POST /plugins/{kind}/rollback` with `{"to"?, "by"?}`, `POST /plugins/{kind}/settings` with `{"set", "by"?}` | other changes |
 //! | `GET /livez`, `GET /readyz`, `GET /metrics` | as on the shop's listener, and also when that has no connection to spare |
 
 mod orders;
+mod plugins;
 mod stock;
 
 use std::sync::Arc;
@@ -93,14 +97,27 @@ async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
         (&Method::GET, ["orders", order]) => orders::show(admin, &decoded(order)).await,
         (&Method::GET, ["stock"]) => stock::list(admin).await,
         (&Method::POST, ["stock", item]) => stock::change(admin, &decoded(item), &parts.headers, body).await,
-        (&Method::GET, ["plugins"]) => plugins(admin),
+        (&Method::GET, ["plugins"]) => plugins::live(admin),
+        (&Method::POST, ["plugins"]) => {
+            plugins::deploy(admin, parts.uri.query().unwrap_or_default(), &parts.headers, body).await
+        }
+        (&Method::GET, ["plugins", "versions"]) => plugins::versions(admin).await,
+        (&Method::GET, ["plugins", "versions", number]) => plugins::version(admin, number).await,
+        (&Method::GET, ["plugins", "history"]) => plugins::history(admin).await,
+        (&Method::POST, ["plugins", kind, "rollback"]) => plugins::roll_back(admin, kind, &parts.headers, body).await,
+        (&Method::POST, ["plugins", kind, "settings"]) => plugins::set(admin, kind, &parts.headers, body).await,
         (&Method::GET, ["livez"]) => admin.watch.live(),
         (&Method::GET, ["readyz"]) => admin.watch.ready().await,
         (&Method::GET, ["metrics"]) => admin.watch.metrics(),
-        (_, ["" | "orders" | "plugins" | "livez" | "readyz" | "metrics"] | ["orders", _] | ["stock"]) => {
-            Err(Problem::method_not_allowed("GET"))
-        }
-        (_, ["stock", _]) => Err(Problem::method_not_allowed("POST")),
+        (
+            _,
+            ["" | "orders" | "livez" | "readyz" | "metrics" | "stock"]
+            | ["orders", _]
+            | ["plugins", "versions" | "history"]
+            | ["plugins", "versions", _],
+        ) => Err(Problem::method_not_allowed("GET")),
+        (_, ["plugins"]) => Err(Problem::method_not_allowed("GET, POST")),
+        (_, ["stock", _] | ["plugins", _, "rollback" | "settings"]) => Err(Problem::method_not_allowed("POST")),
         _ => Err(Problem::not_found("there is no such route; GET / lists them")),
     }
 }
@@ -114,26 +131,11 @@ fn home() -> Answer {
             "order": "/orders/{number or reference}",
             "stock": "/stock",
             "plugins": "/plugins",
+            "plugin_versions": "/plugins/versions",
+            "plugin_history": "/plugins/history",
             "metrics": "/metrics",
             "live": "/livez",
             "ready": "/readyz",
         },
     }))
-}
-
-fn plugins(admin: &Admin) -> Answer {
-    let snapshot = admin.plugins.snapshot();
-    let plugins: Vec<_> = snapshot
-        .identities()
-        .map(|identity| {
-            serde_json::json!({
-                "kind": identity.kind.as_str(),
-                "name": identity.name,
-                "version": identity.version,
-                "digest": identity.digest,
-                "state": "live",
-            })
-        })
-        .collect();
-    Reply::json(&serde_json::json!({ "plugins": plugins }))
 }

@@ -34,7 +34,7 @@ struct Cli {
 enum Command {
     /// Serves the shop.
     Serve(serve::Serve),
-    /// Checks plugin files, and writes the built-in ones out.
+    /// Deploys plugins to a running host, rolls them back, shows what is live; checks plugin files.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     /// Shows and changes what is on hand, at a running host.

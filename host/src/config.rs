@@ -165,6 +165,7 @@ settings! {
         headers: usize = "64", "headers", "a request's headers";
         header_ms: u64 = "5000", "ms", "until a request's headers are there; bounds idle connections too";
         body_ms: u64 = "5000", "ms", "until a request's body is there";
+        upload_ms: u64 = "60000", "ms", "until a plugin's file is there, on the admin listener";
         bodies_mib: usize = "64", "MiB", "bodies being read, all together; connections x streams x body would be gigabytes";
         write_ms: u64 = "5000", "ms", "how long a client may take nothing of its answer";
         linger_ms: u64 = "1000", "ms", "for reading on after a last answer, or what the client still sends would destroy it";

@@ -7,19 +7,31 @@ mod admission;
 pub mod call;
 mod engine;
 mod failure;
+mod files;
 mod limits;
 mod load;
 mod registry;
+mod shelf;
+mod start;
+mod swap;
 
 use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 pub use admission::{Admitted, Reason, Refused, admit};
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};
+pub use files::FileError;
 pub use limits::MemoryPool;
 pub use load::{Candidate, embedded, embedded_bytes, from_folder};
-pub use registry::{Identity, Kind, Loaded, Registry, Snapshot};
+pub use registry::{Identity, Loaded, Plugin, Registry, Snapshot};
+pub use shelf::ShelfError;
+pub use swap::{Changes, SwapError, Swapped};
 
+use shelf::Shelf;
+
+pub use crate::store::PluginKind as Kind;
 use crate::{
     config::{Limits, Settings},
     store::Store,
@@ -31,6 +43,9 @@ use crate::{
 pub struct Plugins {
     engine: Arc<Engine>,
     registry: Registry,
+    shelf: Shelf,
+    /// Whoever has it may change what is live.
+    changing: Mutex<()>,
     memory: Arc<MemoryPool>,
     limits: Limits,
     discount_max_percent: u8,
@@ -40,23 +55,21 @@ pub struct Plugins {
 }
 
 impl Plugins {
-    /// Admits the plugins of the settings, or the built-in ones. Takes tens of milliseconds a Rust plugin, seconds for
-    /// large ones.
+    /// Admits what was live when the host stopped, or what the settings name. Takes tens of milliseconds a Rust plugin,
+    /// seconds for large ones.
     ///
     /// # Errors
     /// Says which plugin is refused, and why.
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
-        let engine = Arc::new(Engine::new(&settings.limits)?);
-        let candidates = match &settings.server.plugins {
-            Some(folder) => from_folder(folder, &settings.limits)?,
-            None => embedded(),
-        };
-        let snapshot = Snapshot::of_candidates(&engine, candidates, settings).await?;
+        let shelf = Shelf::new(settings, Arc::new(Engine::new(&settings.limits)?));
+        let snapshot = start::snapshot(settings, &store, &shelf).await?;
         let metrics = telemetry.metrics().clone();
         metrics.set_plugins(snapshot.identities().map(Identity::to_metric).collect());
         Ok(Arc::new(Self {
-            engine,
+            engine: shelf.engine(),
             registry: Registry::new(snapshot),
+            shelf,
+            changing: Mutex::new(()),
             memory: MemoryPool::new(&settings.limits),
             limits: settings.limits.clone(),
             discount_max_percent: settings.checkout.discount_max_percent,

@@ -21,6 +21,7 @@ mod error;
 mod items;
 mod json;
 mod open;
+mod plugins;
 mod query;
 mod queue;
 mod reader;
@@ -44,6 +45,7 @@ use tokio::sync::watch;
 pub use backup::{BackedUp, BackupError, Restored, backup, restore};
 pub use doctor::{Examined, Finding, examine};
 pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
+pub use plugins::{PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText};
 pub use record::{
     Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
     Released, StockLevel, Taker,

@@ -17,8 +17,9 @@ use hyper_util::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(30);
+/// How long an answer may take: a large plugin is compiled first.
+const ANSWER: Duration = Duration::from_secs(120);
+const JSON: &str = "application/json";
 
 /// Where the host is.
 #[derive(Debug, Args)]
@@ -45,7 +46,7 @@ impl Admin {
     /// # Errors
     /// When the host can't be reached, or what it refused.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        self.call(Method::GET, path, None)
+        self.call(Method::GET, path, Bytes::new(), JSON)
     }
 
     /// Returns the answer to a `POST`.
@@ -53,18 +54,31 @@ impl Admin {
     /// # Errors
     /// As [`get`](Self::get).
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> anyhow::Result<T> {
-        self.call(Method::POST, path, Some(body))
+        self.call(Method::POST, path, serde_json::to_vec(body)?.into(), JSON)
     }
 
-    fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<T> {
+    /// Returns the answer to a `POST` of a plugin's file.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) fn post_component<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<T> {
+        self.call(Method::POST, path, bytes.into(), "application/wasm")
+    }
+
+    fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        content_type: &'static str,
+    ) -> anyhow::Result<T> {
         let uri = format!("{}{path}", self.admin.trim_end_matches('/'));
-        let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, "application/json");
+        let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, content_type);
         if let Some(file) = &self.token_file {
             let token = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.trim()));
         }
-        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
-        let request = request.body(Full::new(Bytes::from(body))).with_context(|| format!("ask {uri}"))?;
+        let request = request.body(Full::new(body)).with_context(|| format!("ask {uri}"))?;
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (status, body) = runtime.block_on(async {

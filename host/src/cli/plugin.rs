@@ -1,5 +1,7 @@
 //! `till plugin`.
 
+mod live;
+
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
@@ -23,6 +25,8 @@ pub(super) enum Plugin {
     },
     /// Writes a built-in plugin to a file.
     Export { kind: KindName, file: PathBuf },
+    #[command(flatten)]
+    Live(live::Live),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -47,6 +51,7 @@ impl Plugin {
             Self::Export { kind, file } => {
                 std::fs::write(&file, embedded_bytes(kind.into())).with_context(|| format!("write {}", file.display()))
             }
+            Self::Live(live) => live.run(),
         }
     }
 }
@@ -76,7 +81,7 @@ fn check(file: &std::path::Path, as_json: bool) -> anyhow::Result<()> {
             "bytes": bytes,
         }));
     }
-    let Identity { kind, name, version, digest } = identity;
+    let Identity { kind, name, version, digest, .. } = identity;
     print(&format!(
         "{source} would be taken\n  kind     {kind}\n  name     {name}\n  version  {version}\n  digest   {digest}\n  size     \
          {bytes} bytes"

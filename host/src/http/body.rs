@@ -28,15 +28,31 @@ use crate::config::Limits;
 /// when it takes too long, 400 when it is torn, 503 when all bodies under way take too much memory.
 pub async fn read_json(headers: &HeaderMap, body: Inbound, limits: &Limits) -> Result<Bytes, Problem> {
     check_type(headers)?;
-    let bytes_max = limits.request_body_bytes;
+    read(body, limits.request_body_bytes, limits.body_ms).await
+}
+
+/// Reads the bytes of a plugin's file.
+///
+/// # Errors
+/// As [`read_json`].
+pub async fn read_component(headers: &HeaderMap, body: Inbound, limits: &Limits) -> Result<Bytes, Problem> {
+    if headers.get(CONTENT_TYPE).is_none_or(|sent| sent != "application/wasm") || headers.contains_key(CONTENT_ENCODING)
+    {
+        return Err(Problem::unsupported_media("send content-type: application/wasm, not encoded"));
+    }
+    let bytes_max = usize::try_from(limits.component_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+    read(body, bytes_max, limits.upload_ms).await
+}
+
+async fn read(body: Inbound, bytes_max: usize, within_ms: u64) -> Result<Bytes, Problem> {
     let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
     if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
     let reading = Limited::new(body, bytes_max).collect();
-    match tokio::time::timeout(Duration::from_millis(limits.body_ms), reading).await {
+    match tokio::time::timeout(Duration::from_millis(within_ms), reading).await {
         Err(_) => {
-            let detail = format!("the body was not there within {} ms", limits.body_ms);
+            let detail = format!("the body was not there within {within_ms} ms");
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
         }
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

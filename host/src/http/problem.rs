@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::{Body, answer::PROBLEM_JSON};
 use crate::{
-    plugin::{Cause, Failure},
+    plugin::{Cause, Failure, ShelfError, SwapError},
     store::{Answered, StockError, StoreError},
 };
 
@@ -189,6 +189,26 @@ impl Problem {
     fn with(mut self, name: hyper::header::HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
+    }
+}
+
+impl From<SwapError> for Problem {
+    fn from(error: SwapError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SwapError::Refused(_) | SwapError::OtherKind { .. } | SwapError::Shelf(ShelfError::Refused(_)) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused", detail)
+            }
+            SwapError::Settings => Self::unacceptable(detail),
+            SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => {
+                Self::new(StatusCode::CONFLICT, "no_such_version", detail)
+            }
+            SwapError::Shelf(ShelfError::File(_)) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "plugin_file", detail)
+            }
+            SwapError::Store(error) => error.into(),
+            SwapError::Host(error) => Self::internal(&format_args!("{error:#}")),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) const PACKAGE: &str = "till:plugin";
 pub(super) const VERSION: &str = "0.1.0";
 
 /// A plugin that may be called.
+#[derive(Clone)]
 pub enum Admitted {
     Checkout(Identity, CheckoutPluginPre<GuestCall>),
     Inventory(Identity, InventoryPluginPre<GuestCall>),
@@ -88,6 +89,15 @@ pub enum Reason {
     Types { kind: Kind, detail: String },
 }
 
+/// Returns which world the candidate fills.
+///
+/// # Errors
+/// When that can't be told: it is no plugin.
+pub(super) fn kind_of(candidate: &Candidate) -> Result<Kind, Refused> {
+    let kind = Outline::of(&candidate.bytes).and_then(|outline| outline.kind());
+    kind.map_err(|reason| Refused { source_name: candidate.source.clone(), reason })
+}
+
 /// Checks the candidate, compiles it on a thread of its own (for seconds, with a large one), and instantiates it once
 /// under the limits of a call. Has to be called inside a tokio runtime.
 ///
@@ -119,7 +129,8 @@ fn compile(engine: &Engine, candidate: &Candidate, limits: &Limits) -> Result<Ad
         kind,
         name: outline.name.or_else(|| inspect::sound(&candidate.stem)).unwrap_or_else(|| kind.to_string()),
         version: outline.version.unwrap_or_else(|| "0.0.0".into()),
-        digest: hex(&Sha256::digest(&candidate.bytes)),
+        digest: digest_of(&candidate.bytes),
+        settings_digest: None,
     };
     // from_binary, not new: nothing that comes from outside is ever taken for text or for compiled code.
     let component = Component::from_binary(engine.wasmtime(), &candidate.bytes)
@@ -137,9 +148,10 @@ fn compile(engine: &Engine, candidate: &Candidate, limits: &Limits) -> Result<Ad
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Returns the sha256, lower-case hex.
+pub(super) fn digest_of(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a String can't fail.
         _ = write!(text, "{byte:02x}");
         text

@@ -5,38 +5,15 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use hyper::header::HeaderValue;
 
-use super::{Candidate, Engine, admit};
-use super::{admission::Admitted, call::GuestCall};
+use super::{
+    Kind,
+    admission::{Admitted, digest_of},
+    call::GuestCall,
+};
 use crate::{
-    config::Settings,
     imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
     telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
 };
-
-/// Which world a plugin fills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Checkout,
-    Inventory,
-}
-
-impl Kind {
-    pub const ALL: [Self; 2] = [Self::Checkout, Self::Inventory];
-
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Checkout => "checkout",
-            Self::Inventory => "inventory",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
 
 /// Which plugin it is, for spans, metrics, answers and people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +23,8 @@ pub struct Identity {
     pub version: String,
     /// The file's sha256, lower-case hex.
     pub digest: String,
+    /// The same of what was set for this version over the host's settings, if anything was.
+    pub settings_digest: Option<String>,
 }
 
 impl Identity {
@@ -54,12 +33,15 @@ impl Identity {
         span.set(attribute::PLUGIN_KIND, self.kind.as_str());
         span.set(attribute::PLUGIN_NAME, self.name.clone());
         span.set(attribute::PLUGIN_VERSION, self.version.clone());
-        span.set(attribute::PLUGIN_DIGEST, self.short_digest().to_owned());
+        span.set(attribute::PLUGIN_DIGEST, self.short_digest());
     }
 
+    /// Returns the start of the file's digest, and of the settings' behind a dot.
     #[must_use]
-    pub fn short_digest(&self) -> &str {
-        self.digest.get(..12).unwrap_or(&self.digest)
+    pub fn short_digest(&self) -> String {
+        let start = |digest: &str, digits| digest.get(..digits).unwrap_or(digest).to_owned();
+        let settings = self.settings_digest.as_ref().map(|digest| format!(".{}", start(digest, 8)));
+        start(&self.digest, 12) + settings.as_deref().unwrap_or_default()
     }
 
     #[must_use]
@@ -68,7 +50,7 @@ impl Identity {
             kind: self.kind.as_str(),
             plugin: self.name.clone(),
             version: self.version.clone(),
-            digest: self.short_digest().to_owned(),
+            digest: self.short_digest(),
         }
     }
 }
@@ -95,56 +77,87 @@ impl<Pre> fmt::Debug for Loaded<Pre> {
     }
 }
 
-impl<Pre> Loaded<Pre> {
-    fn new(identity: Identity, pre: Pre, settings: &BTreeMap<String, String>) -> Self {
+impl<Pre: Clone> Loaded<Pre> {
+    fn new(mut identity: Identity, pre: Pre, set: &BTreeMap<String, String>, base: &BTreeMap<String, String>) -> Self {
+        identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
         let label = format!("{}/{}@{}", identity.kind, identity.name, identity.version).into();
-        Self { identity, pre, settings: Arc::new(settings.clone()), label }
+        let settings = base.iter().chain(set).map(|(key, value)| (key.clone(), value.clone())).collect();
+        Self { identity, pre, settings: Arc::new(settings), label }
+    }
+}
+
+/// A plugin of either kind.
+#[derive(Debug, Clone)]
+pub enum Plugin {
+    Checkout(Arc<Loaded<CheckoutPluginPre<GuestCall>>>),
+    Inventory(Arc<Loaded<InventoryPluginPre<GuestCall>>>),
+}
+
+impl Plugin {
+    /// Returns the plugin with what was set for it, over `base`.
+    pub(super) fn new(admitted: Admitted, set: &BTreeMap<String, String>, base: &BTreeMap<String, String>) -> Self {
+        match admitted {
+            Admitted::Checkout(identity, pre) => Self::Checkout(Arc::new(Loaded::new(identity, pre, set, base))),
+            Admitted::Inventory(identity, pre) => Self::Inventory(Arc::new(Loaded::new(identity, pre, set, base))),
+        }
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        match self {
+            Self::Checkout(loaded) => &loaded.identity,
+            Self::Inventory(loaded) => &loaded.identity,
+        }
+    }
+
+    /// Returns what was admitted, without what was set for it.
+    pub(super) fn admitted(&self) -> Admitted {
+        match self {
+            Self::Checkout(loaded) => Admitted::Checkout(loaded.identity.clone(), loaded.pre.clone()),
+            Self::Inventory(loaded) => Admitted::Inventory(loaded.identity.clone(), loaded.pre.clone()),
+        }
     }
 }
 
 /// The plugins that one request uses, all of it.
 #[derive(Debug)]
 pub struct Snapshot {
-    pub checkout: Loaded<CheckoutPluginPre<GuestCall>>,
-    pub inventory: Loaded<InventoryPluginPre<GuestCall>>,
+    pub checkout: Arc<Loaded<CheckoutPluginPre<GuestCall>>>,
+    pub inventory: Arc<Loaded<InventoryPluginPre<GuestCall>>>,
     header: String,
     header_value: HeaderValue,
 }
 
 impl Snapshot {
-    /// Admits the candidates: one of each kind.
-    ///
     /// # Errors
-    /// Says which is refused and why, or which kind is missing or there twice.
-    pub async fn of_candidates(
-        engine: &Arc<Engine>,
-        candidates: Vec<Candidate>,
-        settings: &Settings,
+    /// When a name can't stand in a header, which admission sees to.
+    pub(super) fn new(
+        checkout: Arc<Loaded<CheckoutPluginPre<GuestCall>>>,
+        inventory: Arc<Loaded<InventoryPluginPre<GuestCall>>>,
     ) -> anyhow::Result<Self> {
-        let (mut checkout, mut inventory) = (None, None);
-        for candidate in candidates {
-            let source = candidate.source.clone();
-            let twice = match admit(engine, candidate, &settings.limits).await? {
-                Admitted::Checkout(identity, pre) => {
-                    checkout.replace(Loaded::new(identity, pre, &settings.checkout_plugin)).is_some()
-                }
-                Admitted::Inventory(identity, pre) => {
-                    inventory.replace(Loaded::new(identity, pre, &settings.inventory_plugin)).is_some()
-                }
-            };
-            anyhow::ensure!(!twice, "{source} is a second plugin of its kind; leave one of each in the folder");
-        }
-        let missing = |kind: Kind| {
-            anyhow::anyhow!(
-                "there is no {kind} plugin; put one into the folder, for example the built-in one: \
-                 till plugin export {kind} FILE"
-            )
-        };
-        let checkout = checkout.ok_or_else(|| missing(Kind::Checkout))?;
-        let inventory = inventory.ok_or_else(|| missing(Kind::Inventory))?;
         let header = format!("{}, {}", checkout.identity, inventory.identity);
         let header_value = HeaderValue::from_str(&header)?;
         Ok(Self { checkout, inventory, header, header_value })
+    }
+
+    /// Returns the snapshot with that plugin in the place of its kind's.
+    ///
+    /// # Errors
+    /// As [`Snapshot::new`].
+    pub(super) fn with(&self, plugin: Plugin) -> anyhow::Result<Self> {
+        match plugin {
+            Plugin::Checkout(checkout) => Self::new(checkout, Arc::clone(&self.inventory)),
+            Plugin::Inventory(inventory) => Self::new(Arc::clone(&self.checkout), inventory),
+        }
+    }
+
+    /// Returns the plugin of that kind.
+    #[must_use]
+    pub fn plugin(&self, kind: Kind) -> Plugin {
+        match kind {
+            Kind::Checkout => Plugin::Checkout(Arc::clone(&self.checkout)),
+            Kind::Inventory => Plugin::Inventory(Arc::clone(&self.inventory)),
+        }
     }
 
     /// Returns both identities as the `till-plugins` header has them.
@@ -179,5 +192,10 @@ impl Registry {
     #[must_use]
     pub fn live(&self) -> Arc<Snapshot> {
         self.live.load_full()
+    }
+
+    /// Makes the snapshot live, for every request that begins from now on.
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        self.live.store(Arc::new(snapshot));
     }
 }

@@ -12,7 +12,11 @@ use super::OpenError;
 /// "Till" in ASCII.
 const APPLICATION_ID: i64 = 0x5469_6c6c;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_orders.sql"), include_str!("migrations/0002_answers.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_orders.sql"),
+    include_str!("migrations/0002_answers.sql"),
+    include_str!("migrations/0003_plugins.sql"),
+];
 
 /// Returns how many migrations this build knows.
 pub(super) fn known() -> i64 {

@@ -21,8 +21,9 @@ fn text(output: &Output) -> String {
 
 /// Returns the files of a data folder.
 fn files(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let files = fs::read_dir(data).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let mut files: Vec<_> = files.map(|file| (file.clone(), fs::read(&file).expect("a file"))).collect();
+    let entries = fs::read_dir(data).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.is_file()).map(|file| (file.clone(), fs::read(&file).expect("a file"))).collect();
     files.sort();
     files
 }

@@ -35,6 +35,7 @@ mod refused;
 mod remote;
 mod shop;
 mod support;
+mod swap;
 mod telemetry_outages;
 mod traces;
 mod two_hosts;

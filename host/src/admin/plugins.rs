@@ -1,0 +1,217 @@
+//! `/plugins`: what is live, what was, and changing it. Each change runs to its end, whether its caller waits or not.
+
+use std::sync::Arc;
+
+use hyper::HeaderMap;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Admin;
+use crate::{
+    http::{Answer, Inbound, Reply, body, problem::Problem},
+    plugin::{Candidate, Changes, Identity, Kind, Plugins, SwapError, Swapped},
+    store::{PluginEvent, PluginVersion, VersionId},
+};
+
+/// Versions and events that one answer has at most.
+const LISTED_MAX: u32 = 1_000;
+/// The longest name that somebody gives of himself, or a plugin of itself, bytes.
+const NAME_BYTES_MAX: usize = 64;
+const SOMEBODY: &str = "admin";
+
+#[derive(Serialize)]
+struct VersionJson {
+    id: u64,
+    kind: &'static str,
+    name: String,
+    version: String,
+    digest: String,
+    bytes: u64,
+    settings: std::collections::BTreeMap<String, String>,
+    state: &'static str,
+    action: &'static str,
+    changed_by: String,
+    changed_at_ms: u64,
+}
+
+#[derive(Serialize)]
+struct EventJson {
+    id: u64,
+    at_ms: u64,
+    changed_by: String,
+    action: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct SwappedJson {
+    live: VersionJson,
+    /// Whether it was live already.
+    unchanged: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollBack {
+    to: Option<u64>,
+    by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Set {
+    set: Changes,
+    by: Option<String>,
+}
+
+/// # Errors
+/// None of its own.
+pub(super) fn live(admin: &Admin) -> Answer {
+    let snapshot = admin.plugins.snapshot();
+    let plugin = |identity: &Identity| {
+        json!({
+            "kind": identity.kind.as_str(),
+            "name": identity.name,
+            "version": identity.version,
+            "digest": identity.digest,
+            "state": "live",
+        })
+    };
+    Reply::json(&json!({ "plugins": snapshot.identities().map(plugin).collect::<Vec<_>>() }))
+}
+
+/// # Errors
+/// 503 when the store can't be read.
+pub(super) async fn versions(admin: &Admin) -> Answer {
+    let versions = admin.store.plugin_versions(LISTED_MAX).await?;
+    Reply::json(&json!({ "versions": versions.into_iter().map(VersionJson::from).collect::<Vec<_>>() }))
+}
+
+/// # Errors
+/// 404 where there is no such version.
+pub(super) async fn version(admin: &Admin, number: &str) -> Answer {
+    let version = match number.parse().ok().and_then(VersionId::new) {
+        Some(id) => admin.store.plugin_version(id).await?,
+        None => None,
+    };
+    let version = version.ok_or_else(|| Problem::not_found(format!("there is no version {number:?}")))?;
+    Reply::json(&VersionJson::from(version))
+}
+
+/// # Errors
+/// 503 when the store can't be read.
+pub(super) async fn history(admin: &Admin) -> Answer {
+    let events = admin.store.plugin_events(LISTED_MAX).await?;
+    Reply::json(&json!({ "events": events.into_iter().map(EventJson::from).collect::<Vec<_>>() }))
+}
+
+/// # Errors
+/// 422 for a component that is refused, with what to change.
+pub(super) async fn deploy(admin: &Admin, query: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
+    let Deploy { kind, name, by } = Deploy::of_query(query)?;
+    let bytes = body::read_component(headers, incoming, &admin.limits).await?.to_vec();
+    let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
+    change(admin, move |plugins| async move { plugins.deploy(candidate, kind, &by).await }).await
+}
+
+/// # Errors
+/// 409 when there is nothing to go back to.
+pub(super) async fn roll_back(admin: &Admin, kind: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
+    let kind = parsed_kind(kind)?;
+    let bytes = body::read_json(headers, incoming, &admin.limits).await?;
+    let RollBack { to, by } = body::parse_json(&bytes)?;
+    let by = somebody(by)?;
+    let unknown = || Problem::unacceptable("`to` is a version's number");
+    let to = to.map(|number| VersionId::new(number).ok_or_else(unknown)).transpose()?;
+    change(admin, move |plugins| async move { plugins.roll_back(kind, to, &by).await }).await
+}
+
+/// # Errors
+/// 422 for settings that are too many or too long.
+pub(super) async fn set(admin: &Admin, kind: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
+    let kind = parsed_kind(kind)?;
+    let bytes = body::read_json(headers, incoming, &admin.limits).await?;
+    let Set { set, by } = body::parse_json(&bytes)?;
+    let by = somebody(by)?;
+    change(admin, move |plugins| async move { plugins.set(kind, set, &by).await }).await
+}
+
+/// Carries a change out in a task of its own: one that was cut off in the middle would leave the store and what is
+/// live at odds.
+async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W + Send + 'static) -> Answer
+where
+    W: Future<Output = Result<Swapped, SwapError>> + Send + 'static,
+{
+    let changing = tokio::spawn(work(Arc::clone(&admin.plugins)));
+    let Swapped { version, unchanged } = changing.await.map_err(|panicked| Problem::internal(&panicked))??;
+    Reply::json(&SwappedJson { live: version.into(), unchanged })
+}
+
+/// What a deploy's query says.
+struct Deploy {
+    kind: Option<Kind>,
+    name: String,
+    by: String,
+}
+
+impl Deploy {
+    fn of_query(query: &str) -> Result<Self, Problem> {
+        let mut deploy = Self { kind: None, name: "plugin".into(), by: SOMEBODY.into() };
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
+            match name {
+                "kind" => deploy.kind = Some(parsed_kind(&value)?),
+                "name" => deploy.name = short(value)?,
+                "by" => deploy.by = short(value)?,
+                _ => return Err(Problem::unacceptable(format!("there is no {name}; kind, name and by are"))),
+            }
+        }
+        Ok(deploy)
+    }
+}
+
+fn parsed_kind(kind: &str) -> Result<Kind, Problem> {
+    Kind::parse(kind)
+        .ok_or_else(|| Problem::unacceptable(format!("there is no kind {kind:?}; checkout and inventory are")))
+}
+
+fn somebody(by: Option<String>) -> Result<String, Problem> {
+    by.map_or_else(|| Ok(SOMEBODY.to_owned()), short)
+}
+
+fn short(text: String) -> Result<String, Problem> {
+    let fine = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    fine.then_some(text)
+        .ok_or_else(|| Problem::unacceptable(format!("a name has 1 to {NAME_BYTES_MAX} bytes of plain text")))
+}
+
+impl From<PluginVersion> for VersionJson {
+    fn from(version: PluginVersion) -> Self {
+        let PluginVersion { id, text, state, action, changed_by, changed_at_ms } = version;
+        Self {
+            id: id.number(),
+            kind: text.kind.as_str(),
+            name: text.name,
+            version: text.version,
+            digest: text.digest,
+            bytes: text.bytes,
+            settings: text.settings,
+            state: state.as_str(),
+            action: action.as_str(),
+            changed_by,
+            changed_at_ms,
+        }
+    }
+}
+
+impl From<PluginEvent> for EventJson {
+    fn from(event: PluginEvent) -> Self {
+        let PluginEvent { id, at_ms, changed_by, action, kind, version, detail } = event;
+        Self { id, at_ms, changed_by, action, kind, version: version.map(VersionId::number), detail }
+    }
+}

@@ -1,0 +1,186 @@
+//! The commands that talk to a running host: what is live, what was, and changing it.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::Context;
+use clap::Subcommand;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    super::{client::Admin, print, print_json},
+    KindName,
+};
+use crate::plugin::Kind;
+
+#[derive(Debug, Subcommand)]
+pub(in super::super) enum Live {
+    /// Makes a plugin file live, while requests are served. A file that is refused changes nothing.
+    Deploy {
+        file: PathBuf,
+        /// Refuses a file of the other kind.
+        #[arg(long)]
+        kind: Option<KindName>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Lists the versions that are or were live.
+    List {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Shows one version, by its number.
+    Show {
+        number: u64,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Lists who changed what, the newest first.
+    History {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Makes the version before live again. The one that goes comes back only by its number.
+    Rollback {
+        kind: KindName,
+        /// The version to go back to, by its number.
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<u64>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Changes settings of the live plugin; `key=` alone goes back to what the host's settings say.
+    Set {
+        kind: KindName,
+        #[arg(required = true, value_name = "KEY=VALUE", value_parser = key_value)]
+        settings: Vec<(String, Option<String>)>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+}
+
+#[derive(Deserialize, Serialize)]
+struct Versions {
+    versions: Vec<Version>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Version {
+    id: u64,
+    kind: String,
+    name: String,
+    version: String,
+    digest: String,
+    bytes: u64,
+    settings: BTreeMap<String, String>,
+    state: String,
+    action: String,
+    changed_by: String,
+    changed_at_ms: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Events {
+    events: Vec<Event>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Event {
+    id: u64,
+    at_ms: u64,
+    changed_by: String,
+    action: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    detail: String,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Swapped {
+    live: Version,
+    unchanged: bool,
+}
+
+impl Live {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Deploy { file, kind, admin } => deploy(&file, kind, &admin),
+            Self::List { admin } => {
+                let listed: Versions = admin.get("/plugins/versions")?;
+                if admin.json { print_json(&listed) } else { listed.versions.iter().try_for_each(Version::print) }
+            }
+            Self::Show { number, admin } => {
+                let version: Version = admin.get(&format!("/plugins/versions/{number}"))?;
+                if admin.json { print_json(&version) } else { version.print_whole() }
+            }
+            Self::History { admin } => {
+                let history: Events = admin.get("/plugins/history")?;
+                if admin.json { print_json(&history) } else { history.events.iter().try_for_each(Event::print) }
+            }
+            Self::Rollback { kind, to, admin } => {
+                let path = format!("/plugins/{}/rollback", Kind::from(kind));
+                told(&admin.post(&path, &json!({ "to": to, "by": user() }))?, admin.json)
+            }
+            Self::Set { kind, settings, admin } => {
+                let path = format!("/plugins/{}/settings", Kind::from(kind));
+                let set: BTreeMap<_, _> = settings.into_iter().collect();
+                told(&admin.post(&path, &json!({ "set": set, "by": user() }))?, admin.json)
+            }
+        }
+    }
+}
+
+fn deploy(file: &std::path::Path, kind: Option<KindName>, admin: &Admin) -> anyhow::Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let kind = kind.map(|kind| format!("&kind={}", Kind::from(kind))).unwrap_or_default();
+    let path = format!("/plugins?name={}&by={}{kind}", encoded(&stem), encoded(&user()));
+    told(&admin.post_component(&path, bytes)?, admin.json)
+}
+
+/// Returns who asks, for the audit.
+fn user() -> String {
+    std::env::var("USER").ok().filter(|user| (1..=64).contains(&user.len())).unwrap_or_else(|| "somebody".into())
+}
+
+fn told(swapped: &Swapped, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return print_json(swapped);
+    }
+    let Swapped { live, unchanged } = swapped;
+    let so = if *unchanged { "was live already" } else { "is live" };
+    print(&format!("{} {}@{}, number {}, {so}", live.kind, live.name, live.version, live.id))
+}
+
+fn key_value(text: &str) -> Result<(String, Option<String>), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} lacks a `=`"))?;
+    let value = (!value.is_empty()).then(|| value.to_owned());
+    if key.is_empty() { Err("a setting has a name".into()) } else { Ok((key.to_owned(), value)) }
+}
+
+impl Version {
+    fn print(&self) -> anyhow::Result<()> {
+        let Self { id, kind, name, version, digest, state, changed_by, .. } = self;
+        let short = digest.get(..12).unwrap_or(digest);
+        let set = self.settings.iter().map(|(key, value)| format!(" {key}={value}")).collect::<String>();
+        print(&format!("{id:>5}  {state:<9}  {kind:<9}  {name}@{version}+{short}{set}  by {changed_by}"))
+    }
+
+    fn print_whole(&self) -> anyhow::Result<()> {
+        self.print()?;
+        print(&format!("digest  {}\nsize    {} bytes\nlast    {}", self.digest, self.bytes, self.action))
+    }
+}
+
+impl Event {
+    fn print(&self) -> anyhow::Result<()> {
+        let Self { id, changed_by, action, detail, .. } = self;
+        let kind = self.kind.as_deref().unwrap_or("-");
+        let version = self.version.map_or_else(|| "-".to_owned(), |number| number.to_string());
+        print(&format!("{id:>5}  {action:<8}  {kind:<9}  version {version:<4}  by {changed_by}: {detail}"))
+    }
+}

@@ -1,0 +1,388 @@
+//! Which plugins the shop has had: a row a version, at most one of each kind live, and an audit of every change.
+//!
+//! A version is a file with its settings: the same file with others is another version.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::{
+    Store, StoreError,
+    queue::{Kind, Refusal},
+    sqlite::{in_savepoint, now_ms},
+    writer::Desk,
+};
+
+/// Which world a plugin fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PluginKind {
+    Checkout,
+    Inventory,
+}
+
+impl PluginKind {
+    pub const ALL: [Self; 2] = [Self::Checkout, Self::Inventory];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Checkout => "checkout",
+            Self::Inventory => "inventory",
+        }
+    }
+
+    /// Returns the kind of that name, `None` if there is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for PluginKind {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// A version's number: ascending in the order in which versions were first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VersionId(i64);
+
+impl VersionId {
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+
+    /// Returns the id of that number, `None` past 2^63.
+    #[must_use]
+    pub fn new(number: u64) -> Option<Self> {
+        i64::try_from(number).ok().map(Self)
+    }
+}
+
+/// How a version stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionState {
+    Live,
+    /// It was live, and was replaced by another: a rollback comes back to it.
+    Former,
+    /// It was live, and was rolled back: only who names it gets it again.
+    Withdrawn,
+}
+
+impl VersionState {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Former => "former",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Live, Self::Former, Self::Withdrawn].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// What makes a version what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionText {
+    pub kind: PluginKind,
+    pub name: String,
+    pub version: String,
+    /// The file's sha256, lower-case hex.
+    pub digest: String,
+    pub bytes: u64,
+    /// What was set for this version, over what the host's settings say.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A version that is or was live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginVersion {
+    pub id: VersionId,
+    pub text: VersionText,
+    pub state: VersionState,
+    /// What made it live.
+    pub action: SwapAction,
+    /// By whom its state last changed.
+    pub changed_by: String,
+    /// When. Unix time in ms.
+    pub changed_at_ms: u64,
+}
+
+/// Why something else is live now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwapAction {
+    /// The host started with what its settings name.
+    Start,
+    Deploy,
+    /// The one before comes back; the one that goes is withdrawn.
+    Rollback,
+    /// Settings of a plugin were changed.
+    Set,
+}
+
+impl SwapAction {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Deploy => "deploy",
+            Self::Rollback => "rollback",
+            Self::Set => "set",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Start, Self::Deploy, Self::Rollback, Self::Set].into_iter().find(|action| action.as_str() == text)
+    }
+}
+
+/// One line of the audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginEvent {
+    pub id: u64,
+    /// Unix time in ms.
+    pub at_ms: u64,
+    pub changed_by: String,
+    pub action: String,
+    /// `None` for a file that was refused before it was known.
+    pub kind: Option<String>,
+    /// `None` for a file that was refused.
+    pub version: Option<VersionId>,
+    pub detail: String,
+}
+
+impl Store {
+    /// Makes a plugin's version live in the place of the one that is, which a rollback withdraws. Durable when it returns.
+    ///
+    /// # Errors
+    /// Only the store's own.
+    pub async fn publish_plugin(
+        &self,
+        text: VersionText,
+        action: SwapAction,
+        by: String,
+        detail: String,
+    ) -> Result<VersionId, StoreError> {
+        let publish = move |desk: &mut Desk| write_version(desk, &text, action, &by, &detail);
+        self.0.queue.submit(Kind::Durable, publish).await
+    }
+
+    /// Notes in the audit that a file was refused. Durable when it returns.
+    ///
+    /// # Errors
+    /// Only the store's own.
+    pub async fn note_refused_plugin(
+        &self,
+        kind: Option<PluginKind>,
+        by: String,
+        detail: String,
+    ) -> Result<(), StoreError> {
+        self.0.queue.submit(Kind::Durable, move |desk| note_refusal(desk, kind, &by, &detail)).await
+    }
+
+    /// Returns the plugin versions there were, those that changed last first.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn plugin_versions(&self, limit: u32) -> Result<Vec<PluginVersion>, StoreError> {
+        self.0.readers.read(move |connection| versions(connection, limit)).await
+    }
+
+    /// Returns the version that is live.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn live_plugin(&self, kind: PluginKind) -> Result<Option<PluginVersion>, StoreError> {
+        self.0.readers.read(move |connection| live(connection, kind)).await
+    }
+
+    /// Returns the version that a rollback comes back to: the last that was live and wasn't withdrawn.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn last_good_plugin(&self, kind: PluginKind) -> Result<Option<PluginVersion>, StoreError> {
+        self.0.readers.read(move |connection| last_good(connection, kind)).await
+    }
+
+    /// Returns the version of that number, `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn plugin_version(&self, id: VersionId) -> Result<Option<PluginVersion>, StoreError> {
+        self.0.readers.read(move |connection| by_id(connection, id)).await
+    }
+
+    /// Returns whether the host ever started with that file because its settings named it.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn was_started_with(&self, kind: PluginKind, digest: &str) -> Result<bool, StoreError> {
+        let digest = digest.to_owned();
+        self.0.readers.read(move |connection| started_with(connection, kind, &digest)).await
+    }
+
+    /// Returns the newest lines of the plugins' audit, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn plugin_events(&self, limit: u32) -> Result<Vec<PluginEvent>, StoreError> {
+        self.0.readers.read(move |connection| events(connection, limit)).await
+    }
+}
+
+/// Makes the version live, in the place of the one that is.
+fn write_version(
+    desk: &mut Desk,
+    text: &VersionText,
+    action: SwapAction,
+    by: &str,
+    detail: &str,
+) -> Result<VersionId, Refusal<StoreError>> {
+    let connection = &desk.connection;
+    let settings = serde_json::to_string(&text.settings).map_err(|error| Refusal::No(StoreError::Unwritable(error)))?;
+    let now_ms = now_ms();
+    in_savepoint(connection, || {
+        let replaced = if action == SwapAction::Rollback { VersionState::Withdrawn } else { VersionState::Former };
+        connection
+            .prepare_cached("UPDATE plugin_versions SET state = ?2, changed_by = ?3, changed_at_ms = ?4 WHERE kind = ?1 AND state = 'live'")?
+            .execute(params![text.kind.as_str(), replaced.as_str(), by, now_ms])?;
+        let id: i64 = connection
+            .prepare_cached(
+                "INSERT INTO plugin_versions (kind, name, version, digest, bytes, settings, state, action, changed_by,
+                                              changed_at_ms)
+                 VALUES (:kind, :name, :version, :digest, :bytes, :settings, 'live', :action, :by, :now_ms)
+                 ON CONFLICT (kind, digest, settings) DO UPDATE SET
+                     name = excluded.name, version = excluded.version, state = 'live', action = excluded.action,
+                     changed_by = excluded.changed_by, changed_at_ms = excluded.changed_at_ms
+                 RETURNING id",
+            )?
+            .query_row(
+                named_params! {
+                    ":kind": text.kind.as_str(),
+                    ":name": text.name,
+                    ":version": text.version,
+                    ":digest": text.digest,
+                    ":bytes": i64::try_from(text.bytes).unwrap_or(i64::MAX),
+                    ":settings": settings,
+                    ":action": action.as_str(),
+                    ":by": by,
+                    ":now_ms": now_ms,
+                },
+                |row| row.get(0),
+            )?;
+        insert_event(connection, action.as_str(), Some(text.kind), Some(id), by, detail)?;
+        Ok(VersionId(id))
+    })
+}
+
+/// Notes a file that was refused.
+fn note_refusal(desk: &mut Desk, kind: Option<PluginKind>, by: &str, detail: &str) -> Result<(), Refusal<StoreError>> {
+    Ok(insert_event(&desk.connection, "refuse", kind, None, by, detail)?)
+}
+
+fn insert_event(
+    connection: &Connection,
+    action: &str,
+    kind: Option<PluginKind>,
+    version: Option<i64>,
+    by: &str,
+    detail: &str,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO plugin_events (at_ms, changed_by, action, kind, version_id, detail)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![now_ms(), by, action, kind.map(PluginKind::as_str), version, detail])?;
+    Ok(())
+}
+
+const COLUMNS: &str = "id, kind, name, version, digest, bytes, settings, state, action, \
+                       changed_by, changed_at_ms";
+
+/// Returns all versions, those that changed last first.
+fn versions(connection: &Connection, limit: u32) -> Result<Vec<PluginVersion>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM plugin_versions ORDER BY changed_at_ms DESC, id DESC LIMIT ?1");
+    connection.prepare_cached(&sql)?.query_and_then([limit], version)?.collect()
+}
+
+/// Returns what is live of that kind.
+fn live(connection: &Connection, kind: PluginKind) -> Result<Option<PluginVersion>, StoreError> {
+    one(connection, "kind = ?1 AND state = 'live'", kind.as_str())
+}
+
+/// Returns what was live before that wasn't withdrawn.
+fn last_good(connection: &Connection, kind: PluginKind) -> Result<Option<PluginVersion>, StoreError> {
+    one(connection, "kind = ?1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1", kind.as_str())
+}
+
+/// Returns the version of that number.
+fn by_id(connection: &Connection, id: VersionId) -> Result<Option<PluginVersion>, StoreError> {
+    one(connection, "id = ?1", id.0)
+}
+
+/// Returns whether that file was ever started with.
+fn started_with(connection: &Connection, kind: PluginKind, digest: &str) -> Result<bool, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
+             WHERE plugin_events.action = 'start' AND plugin_versions.kind = ?1 AND digest = ?2 LIMIT 1",
+        )?
+        .query_row([kind.as_str(), digest], |_row| Ok(()))
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Returns the newest lines of the audit, newest first.
+fn events(connection: &Connection, limit: u32) -> Result<Vec<PluginEvent>, StoreError> {
+    let event = |row: &Row<'_>| {
+        Ok(PluginEvent {
+            id: row.get::<_, i64>(0)?.unsigned_abs(),
+            at_ms: row.get::<_, i64>(1)?.unsigned_abs(),
+            changed_by: row.get(2)?,
+            action: row.get(3)?,
+            kind: row.get(4)?,
+            version: row.get::<_, Option<i64>>(5)?.map(VersionId),
+            detail: row.get(6)?,
+        })
+    };
+    let mut reading = connection.prepare_cached(
+        "SELECT id, at_ms, changed_by, action, kind, version_id, detail FROM plugin_events ORDER BY id DESC LIMIT ?1",
+    )?;
+    reading.query_map([limit], event)?.map(|event| Ok(event?)).collect()
+}
+
+fn one(
+    connection: &Connection,
+    condition: &str,
+    parameter: impl rusqlite::ToSql,
+) -> Result<Option<PluginVersion>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM plugin_versions WHERE {condition}");
+    connection.prepare_cached(&sql)?.query_and_then([parameter], version)?.next().transpose()
+}
+
+fn version(row: &Row<'_>) -> Result<PluginVersion, StoreError> {
+    let text = |name: &str| row.get::<_, String>(name);
+    let unreadable = |column| move || StoreError::Unreadable { column };
+    Ok(PluginVersion {
+        id: VersionId(row.get("id")?),
+        text: VersionText {
+            kind: PluginKind::parse(&text("kind")?).ok_or_else(unreadable("plugin_versions.kind"))?,
+            name: text("name")?,
+            version: text("version")?,
+            digest: text("digest")?,
+            bytes: row.get::<_, i64>("bytes")?.unsigned_abs(),
+            settings: serde_json::from_str(&text("settings")?)
+                .map_err(|_| StoreError::Unreadable { column: "plugin_versions.settings" })?,
+        },
+        state: VersionState::parse(&text("state")?).ok_or_else(unreadable("plugin_versions.state"))?,
+        action: SwapAction::parse(&text("action")?).ok_or_else(unreadable("plugin_versions.action"))?,
+        changed_by: text("changed_by")?,
+        changed_at_ms: row.get::<_, i64>("changed_at_ms")?.unsigned_abs(),
+    })
+}

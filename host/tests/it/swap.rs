@@ -1,0 +1,311 @@
+//! What is live is changed while requests are served; a file that is refused changes nothing.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+};
+
+use rand::Rng;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answer, Client, Host, built_in_and, dice, eventually,
+    guests::file,
+    host::till,
+    promises::{Acknowledged, Buyers, broken},
+    rounds,
+};
+
+const WASM: [(&str, &str); 1] = [("content-type", "application/wasm")];
+
+/// Deploys a guest, or the built-in plugin of a kind by that.
+fn deploy(admin: &Client, plugin: &str) -> Answer {
+    admin.send("POST", &format!("/plugins?name={plugin}"), &WASM, Some(&bytes(plugin))).expect("an answer")
+}
+
+fn bytes(plugin: &str) -> Vec<u8> {
+    if !["checkout", "inventory"].contains(&plugin) {
+        return std::fs::read(file(plugin)).expect("the guest is read");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("plugin.wasm");
+    assert!(till().args(["plugin", "export", plugin]).arg(&path).status().expect("till starts").success());
+    std::fs::read(path).expect("the plugin is read")
+}
+
+/// Returns the versions that an answer names: the checkout's and the inventory's.
+fn ran(answer: &Answer) -> (String, String) {
+    let (checkout, inventory) = answer.header("till-plugins").split_once(", ").expect("two plugins");
+    (checkout.to_owned(), inventory.to_owned())
+}
+
+/// Returns the same of a host, asked where nothing is bought.
+fn live(shop: &Client) -> (String, String) {
+    ran(&shop.get("/"))
+}
+
+fn history(admin: &Client) -> Vec<(String, String)> {
+    let history = admin.get("/plugins/history").json();
+    let event = |event: &Value| {
+        (event["action"].as_str().expect("an action").to_owned(), event["kind"].as_str().unwrap_or("-").to_owned())
+    };
+    history["events"].as_array().expect("events").iter().rev().map(event).collect()
+}
+
+fn events(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    let started = [("start", "checkout"), ("start", "inventory")];
+    started.iter().chain(expected).map(|(action, kind)| ((*action).to_owned(), (*kind).to_owned())).collect()
+}
+
+#[test]
+fn a_deployed_version_is_live_at_once_and_after_a_restart() {
+    let host = Host::plan().start();
+    let before = live(&host.shop);
+    let deployed = deploy(&host.admin, "checkout_discount");
+    assert_eq!(deployed.status, 200, "{}", deployed.text());
+    assert_eq!((&deployed.json()["live"]["kind"], &deployed.json()["unchanged"]), (&"checkout".into(), &false.into()));
+    let express = json!({
+        "lines": [{ "item": "headphones", "quantity": 1, "price": 10.00 }], "attributes": { "express": true }
+    });
+    let bought = host.shop.post("/checkout", &express);
+    assert_eq!(bought.status, 200, "{}", bought.text());
+    let after = ran(&bought);
+    assert_ne!(after.0, before.0);
+    assert_eq!(after.1, before.1, "the other kind stays");
+    let order = host.shop.get(&format!("/orders/{}", bought.reference())).json();
+    assert_eq!(order["plugins"], format!("{}, {}", after.0, after.1));
+
+    // The same file again changes nothing.
+    assert_eq!(deploy(&host.admin, "checkout_discount").json()["unchanged"], true);
+    assert_eq!(history(&host.admin), events(&[("deploy", "checkout")]));
+    let metrics = host.admin.get("/metrics").text();
+    for line in
+        [r#"plugin_swaps_total{kind="checkout",result="published"} 1"#, r#"kind="checkout",result="unchanged"} 1"#]
+    {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+    let folder = host.kill().folder;
+    let host = Host::plan().folder(&folder).start();
+    assert_eq!(live(&host.shop), after);
+    assert_eq!(history(&host.admin), events(&[("deploy", "checkout")]), "a restart is no change");
+    host.stop();
+}
+
+#[test]
+fn a_rollback_comes_back_to_what_was_live_before() {
+    let host = Host::start();
+    let built_in = live(&host.shop);
+    let roll_back = |body: &Value| host.admin.post("/plugins/checkout/rollback", body);
+    let none = roll_back(&json!({}));
+    assert_eq!((none.status, none.json()["code"].as_str()), (409, Some("no_such_version")));
+
+    deploy(&host.admin, "checkout_discount");
+    let first = live(&host.shop);
+    let second_number = deploy(&host.admin, "checkout_spans").json()["live"]["id"].clone();
+    let second = live(&host.shop);
+    for expected in [&first, &built_in] {
+        let rolled_back = roll_back(&json!({ "by": "ada" }));
+        assert_eq!(rolled_back.status, 200, "{}", rolled_back.text());
+        assert_eq!(rolled_back.json()["live"]["changed_by"], "ada");
+        assert_eq!(live(&host.shop), *expected);
+    }
+    assert_eq!(roll_back(&json!({})).status, 409, "what was withdrawn doesn't come back by itself");
+    assert_eq!(roll_back(&json!({ "to": second_number })).status, 200);
+    assert_eq!(live(&host.shop), second);
+    assert_eq!(roll_back(&json!({ "to": 2 })).status, 409, "version 2 is an inventory plugin");
+    assert_eq!(host.admin.post("/plugins/till/rollback", &json!({})).status, 422);
+    host.stop();
+}
+
+#[test]
+fn a_file_that_is_refused_changes_nothing_and_is_in_the_history() {
+    let host = Host::plan().warns("no plugin was changed").start();
+    let before = live(&host.shop);
+    let garbage = host.admin.send("POST", "/plugins", &WASM, Some(b"no plugin")).expect("an answer");
+    assert_eq!((garbage.status, garbage.json()["code"].as_str()), (422, Some("plugin_refused")));
+    assert!(garbage.text().contains("it is no WebAssembly file"), "{}", garbage.text());
+    assert_eq!(deploy(&host.admin, "neither_world").status, 422);
+    let other = host.admin.send("POST", "/plugins?kind=inventory", &WASM, Some(&bytes("checkout_spans")));
+    assert_eq!(other.expect("an answer").status, 422);
+    let untyped = host.admin.post("/plugins", &json!({}));
+    assert_eq!(untyped.status, 415);
+    assert_eq!(live(&host.shop), before);
+    assert_eq!(history(&host.admin), events(&[("refuse", "-"), ("refuse", "-"), ("refuse", "checkout")]));
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    host.stop();
+}
+
+#[test]
+fn a_plugins_setting_is_a_version_of_its_own() {
+    let host = Host::plan().start();
+    let before = live(&host.shop);
+    let set = |changes: Value| host.admin.post("/plugins/inventory/settings", &json!({ "set": changes }));
+    let changed = set(json!({ "faults": "on" }));
+    assert_eq!((changed.status, &changed.json()["live"]["settings"]), (200, &json!({ "faults": "on" })));
+    let after = live(&host.shop);
+    assert!(after.1.starts_with(&format!("{}.", before.1)), "the file's digest with the settings': {after:?}");
+    let failed = (0..100).any(|_| host.shop.buy("laptop", 2).status == 500);
+    assert!(failed, "a deadlock in 100");
+
+    // A new file keeps what was set.
+    deploy(&host.admin, "inventory_forged_context");
+    let versions = host.admin.get("/plugins/versions").json();
+    assert_eq!(versions["versions"][0]["settings"], json!({ "faults": "on" }));
+    host.admin.post("/plugins/inventory/rollback", &json!({}));
+    assert_eq!(live(&host.shop), after);
+    let folder = host.end().folder;
+
+    let host = Host::plan().folder(&folder).start();
+    assert_eq!(live(&host.shop), after, "a restart keeps it, too");
+    let unset = host.admin.post("/plugins/inventory/settings", &json!({ "set": { "faults": null } }));
+    assert_eq!((unset.status, live(&host.shop)), (200, before));
+    host.stop();
+}
+
+#[test]
+fn what_cant_be_started_with_gives_way_to_the_version_before() {
+    let host = Host::plan().start();
+    deploy(&host.admin, "checkout_discount");
+    let good = live(&host.shop);
+    let digest = deploy(&host.admin, "checkout_spans").json()["live"]["digest"].clone();
+    let folder = host.kill().folder;
+    let kept: PathBuf = folder.path().join(format!("data/plugins/{}.wasm", digest.as_str().expect("a digest")));
+    let mut damaged = std::fs::read(&kept).expect("the file is read");
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    std::fs::write(&kept, damaged).expect("the file is damaged");
+
+    let host = Host::plan().folder(&folder).warns("what was live can't be started with").start();
+    assert_eq!(live(&host.shop), good);
+    assert_eq!(history(&host.admin).pop(), Some(("rollback".into(), "checkout".into())));
+    host.stop();
+}
+
+#[test]
+fn the_folder_decides_when_it_has_something_new() {
+    let host = Host::plan().plugins(built_in_and("checkout_discount")).start();
+    let of_folder = live(&host.shop);
+    deploy(&host.admin, "checkout_spans");
+    let deployed = live(&host.shop);
+    let folder = host.end().folder;
+    let starts_with = |guest: &str, expected: Option<&(String, String)>| {
+        let host = Host::plan().folder(&folder).plugins(built_in_and(guest)).start();
+        let started = live(&host.shop);
+        if let Some(expected) = expected {
+            assert_eq!(started, *expected, "{guest}");
+        }
+        host.end();
+        started
+    };
+    starts_with("checkout_discount", Some(&deployed));
+    let new = starts_with("checkout_answers", None);
+    assert!(new != deployed && new != of_folder, "{new:?}");
+    starts_with("checkout_answers", Some(&new));
+}
+
+#[test]
+fn no_request_sees_a_swap() {
+    let swaps = rounds(50, 1_000);
+    let host = Host::plan().set("stock.headphones=1000000").start();
+    let plugins = ["checkout_spans", "checkout_discount", "checkout"].map(|plugin| (plugin, bytes(plugin)));
+    let done = AtomicBool::new(false);
+    let answers = Mutex::new(0_usize);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while !done.load(SeqCst) {
+                    let bought = host.shop.buy("headphones", 1);
+                    assert_eq!(bought.status, 200, "{}", bought.text());
+                    let order = host.shop.get(&format!("/orders/{}", bought.reference())).json();
+                    assert_eq!(order["plugins"], bought.header("till-plugins"), "one version of each from end to end");
+                    *answers.lock().expect("no panic") += 1;
+                }
+            });
+        }
+        for (plugin, bytes) in plugins.iter().cycle().take(swaps) {
+            let path = format!("/plugins?name={plugin}");
+            let swapped = host.admin.send("POST", &path, &WASM, Some(bytes)).expect("an answer");
+            assert_eq!(swapped.status, 200, "{}", swapped.text());
+            let digest = swapped.json()["live"]["digest"].as_str().expect("a digest")[..12].to_owned();
+            // What begins after the answer runs the new version.
+            let bought = host.shop.buy("headphones", 1);
+            assert!(ran(&bought).0.ends_with(&digest), "{} ran instead of {digest}", ran(&bought).0);
+        }
+        done.store(true, SeqCst);
+    });
+    let answers = answers.into_inner().expect("no panic") + swaps;
+    println!("swap: {swaps} swaps, {answers} checkouts, none failed");
+    assert_eq!(host.on_hand("headphones"), 1_000_000 - answers as u64);
+    host.stop();
+}
+
+#[test]
+fn a_kill_during_a_swap_leaves_the_old_version_or_the_new_one() {
+    let mut dice = dice("swap");
+    let rounds = rounds(10, 100);
+    let plan = || Host::plan().set("stock.espresso=10000000");
+    let mut folder = plan().start().stop().folder;
+    let mut acknowledged: Vec<Acknowledged> = Vec::new();
+    for round in 0..rounds {
+        let host = plan().folder(&folder).start();
+        let before = live(&host.shop);
+        let plugin = ["checkout_spans", "checkout_discount"][round % 2];
+        let (bytes, admin) = (bytes(plugin), host.admin.clone());
+        let buyers = Buyers::start(2, &host.shop, &["espresso".to_owned()]);
+        let swapping = std::thread::spawn(move || {
+            let swapped = admin.send("POST", &format!("/plugins?name={plugin}"), &WASM, Some(&bytes));
+            swapped.is_ok_and(|answer| answer.status == 200)
+        });
+        std::thread::sleep(std::time::Duration::from_micros(dice.random_range(0..300_000)));
+        folder = host.kill().folder;
+        let swapped = swapping.join().expect("no panic");
+        acknowledged.extend(buyers.until_gone());
+
+        let host = plan().folder(&folder).start();
+        let after = live(&host.shop);
+        assert!(!swapped || after != before, "round {round}: an answered swap is lost");
+        assert_eq!(after.1, before.1, "round {round}");
+        assert_eq!(host.shop.buy("espresso", 1).status, 200, "round {round}");
+        folder = host.stop().folder;
+    }
+    assert_eq!(broken(&folder.path().join("data"), &acknowledged), [""; 0]);
+}
+
+#[test]
+fn the_command_line_deploys_lists_and_rolls_back() {
+    let host = Host::plan().start();
+    let admin = format!("http://{}", host.admin.address);
+    let run = |arguments: &[&str]| {
+        let output = till().args(["plugin"]).args(arguments).args(["--admin", &admin]).output().expect("till starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let guest = file("checkout_discount");
+    let guest = guest.to_str().expect("UTF-8");
+    let (code, said, _) = run(&["deploy", guest]);
+    assert_eq!(code, Some(0));
+    assert!(said.starts_with("checkout ") && said.ends_with("is live\n"), "{said}");
+    let (code, _, said) = run(&["deploy", guest, "--kind", "inventory"]);
+    assert_eq!((code, &*said), (Some(1), "till: its world is checkout-plugin, wanted was inventory-plugin\n"));
+    let (_, listed, _) = run(&["list"]);
+    assert_eq!(listed.lines().filter(|line| line.contains(" live ")).count(), 2, "{listed}");
+    let (code, said, _) = run(&["set", "checkout", "rate=7"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(run(&["rollback", "checkout"]).0, Some(0));
+    assert_eq!(run(&["rollback", "checkout"]).0, Some(0));
+    let (_, history, _) = run(&["history"]);
+    assert_eq!(history.lines().count(), 7, "{history}");
+    let (_, shown, _) = run(&["show", "1", "--json"]);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!((&shown["state"], &shown["kind"]), (&"live".into(), &"checkout".into()));
+    eventually("the log's line", || {
+        host.log()
+            .iter()
+            .any(|line| line["message"].as_str().is_some_and(|text| text.contains("is live in the place of")))
+            .then_some(())
+    });
+    host.end();
+}
