@@ -13,7 +13,7 @@ mod registry;
 
 use std::sync::Arc;
 
-pub use admission::{Admitted, Reason, Refused, admit};
+pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit};
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};
 pub use limits::MemoryPool;
@@ -25,6 +25,9 @@ use crate::{
     store::Store,
     telemetry::{Telemetry, metrics::Metrics, traces::Tracer},
 };
+
+/// The folder of compiled code, beside the order store.
+const COMPILED: &str = "compiled";
 
 /// What a call needs besides its snapshot. One a process.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ impl Plugins {
     /// # Errors
     /// Says which plugin is refused, and why.
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
-        let engine = Arc::new(Engine::new(&settings.limits)?);
+        let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
         let candidates = match &settings.server.plugins {
             Some(folder) => from_folder(folder, &settings.limits)?,
             None => embedded(),
@@ -81,4 +84,10 @@ impl Plugins {
     pub fn memory(&self) -> Arc<MemoryPool> {
         Arc::clone(&self.memory)
     }
+}
+
+fn compiler(settings: &Settings) -> anyhow::Result<Compiler> {
+    let Some(program) = &settings.server.compile_with else { return Ok(Compiler::in_process()) };
+    let kept = Kept::open(&settings.server.data.join(COMPILED))?;
+    Ok(Compiler::with_child(program.clone()).keeping(kept))
 }
