@@ -114,7 +114,7 @@ pub(super) async fn history(admin: &Admin) -> Answer {
 /// 422 for a component that is refused, with what to change.
 pub(super) async fn deploy(admin: &Admin, query: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
     let Deploy { kind, name, by } = Deploy::of_query(query)?;
-    let bytes = body::read_component(headers, incoming, &admin.limits).await?.to_vec();
+    let bytes = body::read_component(headers, incoming, &admin.limits).await?;
     let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
     change(admin, move |plugins| async move { plugins.deploy(candidate, kind, &by).await }).await
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use bytes::Bytes;
 
 use super::Kind;
 use crate::config::Limits;
@@ -17,7 +18,7 @@ pub struct Candidate {
     pub source: String,
     /// The file's name without its ending: the plugin's name, if its metadata has none.
     pub stem: String,
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 impl Candidate {
@@ -35,7 +36,7 @@ impl Candidate {
         );
         let bytes = std::fs::read(path).with_context(|| format!("read {source}"))?;
         let stem = path.file_stem().map_or_else(|| source.clone(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self { source, stem, bytes })
+        Ok(Self { source, stem, bytes: bytes.into() })
     }
 }
 
@@ -54,7 +55,7 @@ pub fn embedded() -> Vec<Candidate> {
     let candidate = |kind: Kind| Candidate {
         source: format!("the built-in {kind} plugin"),
         stem: kind.to_string(),
-        bytes: embedded_bytes(kind).to_vec(),
+        bytes: Bytes::from_static(embedded_bytes(kind)),
     };
     Kind::ALL.into_iter().map(candidate).collect()
 }

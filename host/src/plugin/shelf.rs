@@ -81,8 +81,12 @@ impl Shelf {
                 let reading = tokio::task::spawn_blocking(move || files.read(&digest));
                 let bytes = reading.await.unwrap_or(Err(FileError::CutOff))?;
                 let source = format!("the {} plugin {}@{} that was deployed", text.kind, text.name, text.version);
-                let admitted =
-                    admit(&self.engine, Candidate { source, stem: text.name.clone(), bytes }, &self.limits).await?;
+                let admitted = admit(
+                    &self.engine,
+                    Candidate { source, stem: text.name.clone(), bytes: bytes.into() },
+                    &self.limits,
+                )
+                .await?;
                 self.keep(admitted.clone());
                 admitted
             }

@@ -91,10 +91,10 @@ impl Plugins {
         }
         let (bytes, source) = (candidate.bytes.len(), candidate.source.clone());
         let admitted = self.shelf.admit(candidate).await?;
-        let settings = self.settings_of_live(kind).await?;
-        let text = VersionText { settings, ..text_of(admitted.identity(), bytes) };
+        let live = self.live_version(kind).await?;
+        let text = VersionText { settings: live.text.settings.clone(), ..text_of(admitted.identity(), bytes) };
         let plugin = self.shelf.plugin(admitted, &text.settings);
-        self.swap(plugin, text, SwapAction::Deploy, by, source).await
+        self.swap(live, plugin, text, SwapAction::Deploy, by, source).await
     }
 
     /// Makes the version before the live one live again, or the one that is named.
@@ -117,7 +117,8 @@ impl Plugins {
         };
         let plugin = self.shelf.version(&version.text).await?;
         let from = self.snapshot().plugin(kind).identity().to_string();
-        self.swap(plugin, version.text, SwapAction::Rollback, by, format!("from {from}")).await
+        let live = self.live_version(kind).await?;
+        self.swap(live, plugin, version.text, SwapAction::Rollback, by, format!("from {from}")).await
     }
 
     /// Changes settings of the live plugin.
@@ -131,7 +132,8 @@ impl Plugins {
     }
 
     async fn set_live(&self, kind: Kind, changes: Changes, by: &str) -> Result<Swapped, SwapError> {
-        let mut settings = self.settings_of_live(kind).await?;
+        let live = self.live_version(kind).await?;
+        let mut settings = live.text.settings.clone();
         let keys: Vec<_> = changes.keys().cloned().collect();
         for (key, value) in changes {
             match value {
@@ -143,15 +145,10 @@ impl Plugins {
         if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
             return Err(SwapError::Settings);
         }
-        let live = self.live_version(kind).await?;
         let admitted = self.snapshot().plugin(kind).admitted();
         let plugin = self.shelf.plugin(admitted, &settings);
-        let text = VersionText { settings, ..live.text };
-        self.swap(plugin, text, SwapAction::Set, by, keys.join(", ")).await
-    }
-
-    async fn settings_of_live(&self, kind: Kind) -> Result<BTreeMap<String, String>, SwapError> {
-        Ok(self.live_version(kind).await?.text.settings)
+        let text = VersionText { settings, ..live.text.clone() };
+        self.swap(live, plugin, text, SwapAction::Set, by, keys.join(", ")).await
     }
 
     async fn live_version(&self, kind: Kind) -> Result<PluginVersion, SwapError> {
@@ -161,6 +158,7 @@ impl Plugins {
 
     async fn swap(
         &self,
+        live: PluginVersion,
         plugin: Plugin,
         text: VersionText,
         action: SwapAction,
@@ -168,18 +166,17 @@ impl Plugins {
         detail: String,
     ) -> Result<Swapped, SwapError> {
         let kind = text.kind;
-        let live = self.live_version(kind).await?;
         if live.text.digest == text.digest && live.text.settings == text.settings {
             return Ok(Swapped { version: live, unchanged: true });
         }
         let before = self.snapshot();
         let next = before.with(plugin).map_err(SwapError::Host)?;
-        self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
+        let version = self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
         self.metrics.set_plugins(next.identities().map(Identity::to_metric).collect());
         let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());
         self.registry.publish(next);
         tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, "{to} is live in the place of {from}");
-        Ok(Swapped { version: self.live_version(kind).await?, unchanged: false })
+        Ok(Swapped { version, unchanged: false })
     }
 
     /// Counts the change, and notes one that was refused.
@@ -195,16 +192,15 @@ impl Plugins {
             Err(error) => error.result(),
         };
         self.metrics.plugin_swap(kind.map_or("unknown", Kind::as_str), result);
-        if let Err(error) = &swapped
-            && result != NOT_FOUND
-        {
-            tracing::warn!(by, "no plugin was changed: {error}");
-        }
-        if let Err(error) = &swapped
-            && result == REFUSED
-        {
+        if let Err(error) = &swapped {
+            // A wish that nothing fits is told to who had it.
+            if result != NOT_FOUND {
+                tracing::warn!(by, "no plugin was changed: {error}");
+            }
             // The audit is for those who look back; what the caller is told doesn't hang on it.
-            _ = self.store.note_refused_plugin(kind, by.to_owned(), error.to_string()).await;
+            if result == REFUSED {
+                _ = self.store.note_refused_plugin(kind, by.to_owned(), error.to_string()).await;
+            }
         }
         swapped
     }

@@ -157,7 +157,8 @@ pub struct PluginEvent {
 }
 
 impl Store {
-    /// Makes a plugin's version live in the place of the one that is, which a rollback withdraws. Durable when it returns.
+    /// Makes a plugin's version live in the place of the one that is, which a rollback withdraws, and returns it. Durable
+    /// when it returns.
     ///
     /// # Errors
     /// Only the store's own.
@@ -167,8 +168,8 @@ impl Store {
         action: SwapAction,
         by: String,
         detail: String,
-    ) -> Result<VersionId, StoreError> {
-        let publish = move |desk: &mut Desk| write_version(desk, &text, action, &by, &detail);
+    ) -> Result<PluginVersion, StoreError> {
+        let publish = move |desk: &mut Desk| write_version(desk, text, action, by, &detail);
         self.0.queue.submit(Kind::Durable, publish).await
     }
 
@@ -238,15 +239,15 @@ impl Store {
 /// Makes the version live, in the place of the one that is.
 fn write_version(
     desk: &mut Desk,
-    text: &VersionText,
+    text: VersionText,
     action: SwapAction,
-    by: &str,
+    by: String,
     detail: &str,
-) -> Result<VersionId, Refusal<StoreError>> {
+) -> Result<PluginVersion, Refusal<StoreError>> {
     let connection = &desk.connection;
     let settings = serde_json::to_string(&text.settings).map_err(|error| Refusal::No(StoreError::Unwritable(error)))?;
     let now_ms = now_ms();
-    in_savepoint(connection, || {
+    let id = in_savepoint(connection, || {
         let replaced = if action == SwapAction::Rollback { VersionState::Withdrawn } else { VersionState::Former };
         connection
             .prepare_cached("UPDATE plugin_versions SET state = ?2, changed_by = ?3, changed_at_ms = ?4 WHERE kind = ?1 AND state = 'live'")?
@@ -275,9 +276,11 @@ fn write_version(
                 },
                 |row| row.get(0),
             )?;
-        insert_event(connection, action.as_str(), Some(text.kind), Some(id), by, detail)?;
+        insert_event(connection, action.as_str(), Some(text.kind), Some(id), &by, detail)?;
         Ok(VersionId(id))
-    })
+    })?;
+    let changed_at_ms = now_ms.unsigned_abs();
+    Ok(PluginVersion { id, text, state: VersionState::Live, action, changed_by: by, changed_at_ms })
 }
 
 /// Notes a file that was refused.
