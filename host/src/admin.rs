@@ -18,6 +18,8 @@ mod stock;
 
 use std::sync::Arc;
 
+pub use plugins::{EventJson, EventsJson, SwappedJson, VersionJson, VersionsJson};
+
 use hyper::{HeaderMap, Method, Request, Response, header::HOST};
 use percent_encoding::percent_decode_str;
 

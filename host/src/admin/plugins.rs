@@ -1,6 +1,6 @@
 //! `/plugins`: what is live, what was, and changing it. Each change runs to its end, whether its caller waits or not.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use hyper::HeaderMap;
 use percent_encoding::percent_decode_str;
@@ -20,39 +20,52 @@ const LISTED_MAX: u32 = 1_000;
 const NAME_BYTES_MAX: usize = 64;
 const SOMEBODY: &str = "admin";
 
-#[derive(Serialize)]
-struct VersionJson {
-    id: u64,
-    kind: &'static str,
-    name: String,
-    version: String,
-    digest: String,
-    bytes: u64,
-    settings: std::collections::BTreeMap<String, String>,
-    state: &'static str,
-    action: &'static str,
-    changed_by: String,
-    changed_at_ms: u64,
+/// A version, as the routes tell it and the commands read it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VersionJson {
+    pub id: u64,
+    pub kind: String,
+    pub name: String,
+    pub version: String,
+    pub digest: String,
+    pub bytes: u64,
+    pub settings: BTreeMap<String, String>,
+    pub state: String,
+    pub action: String,
+    pub changed_by: String,
+    pub changed_at_ms: u64,
 }
 
-#[derive(Serialize)]
-struct EventJson {
-    id: u64,
-    at_ms: u64,
-    changed_by: String,
-    action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    detail: String,
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VersionsJson {
+    pub versions: Vec<VersionJson>,
 }
 
-#[derive(Serialize)]
-struct SwappedJson {
-    live: VersionJson,
+/// A line of the audit, likewise.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EventJson {
+    pub id: u64,
+    pub at_ms: u64,
+    pub changed_by: String,
+    pub action: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    pub detail: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EventsJson {
+    pub events: Vec<EventJson>,
+}
+
+/// What a change came to, likewise.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SwappedJson {
+    pub live: VersionJson,
     /// Whether it was live already.
-    unchanged: bool,
+    pub unchanged: bool,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +102,7 @@ pub(super) fn live(admin: &Admin) -> Answer {
 /// 503 when the store can't be read.
 pub(super) async fn versions(admin: &Admin) -> Answer {
     let versions = admin.store.plugin_versions(LISTED_MAX).await?;
-    Reply::json(&json!({ "versions": versions.into_iter().map(VersionJson::from).collect::<Vec<_>>() }))
+    Reply::json(&VersionsJson { versions: versions.into_iter().map(VersionJson::from).collect() })
 }
 
 /// # Errors
@@ -107,7 +120,7 @@ pub(super) async fn version(admin: &Admin, number: &str) -> Answer {
 /// 503 when the store can't be read.
 pub(super) async fn history(admin: &Admin) -> Answer {
     let events = admin.store.plugin_events(LISTED_MAX).await?;
-    Reply::json(&json!({ "events": events.into_iter().map(EventJson::from).collect::<Vec<_>>() }))
+    Reply::json(&EventsJson { events: events.into_iter().map(EventJson::from).collect() })
 }
 
 /// # Errors
@@ -195,14 +208,14 @@ impl From<PluginVersion> for VersionJson {
         let PluginVersion { id, text, state, action, changed_by, changed_at_ms } = version;
         Self {
             id: id.number(),
-            kind: text.kind.as_str(),
+            kind: text.kind.to_string(),
             name: text.name,
             version: text.version,
             digest: text.digest,
             bytes: text.bytes,
             settings: text.settings,
-            state: state.as_str(),
-            action: action.as_str(),
+            state: state.as_str().to_owned(),
+            action: action.as_str().to_owned(),
             changed_by,
             changed_at_ms,
         }

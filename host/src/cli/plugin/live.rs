@@ -5,14 +5,16 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::Context;
 use clap::Subcommand;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
     super::{client::Admin, print, print_json},
     KindName,
 };
-use crate::plugin::Kind;
+use crate::{
+    admin::{EventJson, EventsJson, SwappedJson, VersionJson, VersionsJson},
+    plugin::Kind,
+};
 
 #[derive(Debug, Subcommand)]
 pub(in super::super) enum Live {
@@ -60,65 +62,21 @@ pub(in super::super) enum Live {
     },
 }
 
-#[derive(Deserialize, Serialize)]
-struct Versions {
-    versions: Vec<Version>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Version {
-    id: u64,
-    kind: String,
-    name: String,
-    version: String,
-    digest: String,
-    bytes: u64,
-    settings: BTreeMap<String, String>,
-    state: String,
-    action: String,
-    changed_by: String,
-    changed_at_ms: u64,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Events {
-    events: Vec<Event>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Event {
-    id: u64,
-    at_ms: u64,
-    changed_by: String,
-    action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    detail: String,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Swapped {
-    live: Version,
-    unchanged: bool,
-}
-
 impl Live {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Deploy { file, kind, admin } => deploy(&file, kind, &admin),
             Self::List { admin } => {
-                let listed: Versions = admin.get("/plugins/versions")?;
-                if admin.json { print_json(&listed) } else { listed.versions.iter().try_for_each(Version::print) }
+                let listed: VersionsJson = admin.get("/plugins/versions")?;
+                if admin.json { print_json(&listed) } else { listed.versions.iter().try_for_each(print_version) }
             }
             Self::Show { number, admin } => {
-                let version: Version = admin.get(&format!("/plugins/versions/{number}"))?;
-                if admin.json { print_json(&version) } else { version.print_whole() }
+                let version: VersionJson = admin.get(&format!("/plugins/versions/{number}"))?;
+                if admin.json { print_json(&version) } else { print_whole(&version) }
             }
             Self::History { admin } => {
-                let history: Events = admin.get("/plugins/history")?;
-                if admin.json { print_json(&history) } else { history.events.iter().try_for_each(Event::print) }
+                let history: EventsJson = admin.get("/plugins/history")?;
+                if admin.json { print_json(&history) } else { history.events.iter().try_for_each(print_event) }
             }
             Self::Rollback { kind, to, admin } => {
                 let path = format!("/plugins/{}/rollback", Kind::from(kind));
@@ -147,11 +105,11 @@ fn user() -> String {
     std::env::var("USER").ok().filter(|user| (1..=64).contains(&user.len())).unwrap_or_else(|| "somebody".into())
 }
 
-fn told(swapped: &Swapped, as_json: bool) -> anyhow::Result<()> {
+fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return print_json(swapped);
     }
-    let Swapped { live, unchanged } = swapped;
+    let SwappedJson { live, unchanged } = swapped;
     let so = if *unchanged { "was live already" } else { "is live" };
     print(&format!("{} {}@{}, number {}, {so}", live.kind, live.name, live.version, live.id))
 }
@@ -162,25 +120,22 @@ fn key_value(text: &str) -> Result<(String, Option<String>), String> {
     if key.is_empty() { Err("a setting has a name".into()) } else { Ok((key.to_owned(), value)) }
 }
 
-impl Version {
-    fn print(&self) -> anyhow::Result<()> {
-        let Self { id, kind, name, version, digest, state, changed_by, .. } = self;
-        let short = digest.get(..12).unwrap_or(digest);
-        let set = self.settings.iter().map(|(key, value)| format!(" {key}={value}")).collect::<String>();
-        print(&format!("{id:>5}  {state:<9}  {kind:<9}  {name}@{version}+{short}{set}  by {changed_by}"))
-    }
-
-    fn print_whole(&self) -> anyhow::Result<()> {
-        self.print()?;
-        print(&format!("digest  {}\nsize    {} bytes\nlast    {}", self.digest, self.bytes, self.action))
-    }
+fn print_version(version: &VersionJson) -> anyhow::Result<()> {
+    let VersionJson { id, kind, name, version, digest, settings, state, changed_by, .. } = version;
+    let short = digest.get(..12).unwrap_or(digest);
+    let set = settings.iter().map(|(key, value)| format!(" {key}={value}")).collect::<String>();
+    print(&format!("{id:>5}  {state:<9}  {kind:<9}  {name}@{version}+{short}{set}  by {changed_by}"))
 }
 
-impl Event {
-    fn print(&self) -> anyhow::Result<()> {
-        let Self { id, changed_by, action, detail, .. } = self;
-        let kind = self.kind.as_deref().unwrap_or("-");
-        let version = self.version.map_or_else(|| "-".to_owned(), |number| number.to_string());
-        print(&format!("{id:>5}  {action:<8}  {kind:<9}  version {version:<4}  by {changed_by}: {detail}"))
-    }
+fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
+    print_version(version)?;
+    let VersionJson { digest, bytes, action, .. } = version;
+    print(&format!("digest  {digest}\nsize    {bytes} bytes\nlast    {action}"))
+}
+
+fn print_event(event: &EventJson) -> anyhow::Result<()> {
+    let EventJson { id, changed_by, action, kind, version, detail, .. } = event;
+    let kind = kind.as_deref().unwrap_or("-");
+    let version = version.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    print(&format!("{id:>5}  {action:<8}  {kind:<9}  version {version:<4}  by {changed_by}: {detail}"))
 }
