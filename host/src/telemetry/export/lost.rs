@@ -1,0 +1,252 @@
+//! What gets lost on its way out: spans wait in a bounded queue, and every one that doesn't arrive is counted. The log says
+//! when an outage begins and when it is over, not what became of every batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
+
+/// How many spans never arrived, and why.
+#[derive(Debug, Default)]
+pub(in super::super) struct LostSpans {
+    queue_full: AtomicU64,
+    export_failed: AtomicU64,
+}
+
+impl LostSpans {
+    /// Returns the counts by reason, since the start.
+    pub(in super::super) fn by_reason(&self) -> [(&'static str, u64); 2] {
+        [
+            ("queue_full", self.queue_full.load(Ordering::Relaxed)),
+            ("export_failed", self.export_failed.load(Ordering::Relaxed)),
+        ]
+    }
+}
+
+/// The SDK's batch processor with a count of what it drops, which it keeps to itself until shutdown.
+#[derive(Debug)]
+pub(super) struct CountingProcessor {
+    inner: BatchSpanProcessor,
+    queue: Arc<Queue>,
+}
+
+/// What is known of the SDK's queue from outside. `waiting` goes down only once a batch has left it, so it is
+/// never less than what the queue holds, and the SDK never gets to drop a span uncounted.
+#[derive(Debug)]
+struct Queue {
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    /// Since the last batch.
+    turned_away: AtomicU64,
+    lost: Arc<LostSpans>,
+}
+
+impl CountingProcessor {
+    pub(super) fn new(exporter: impl SpanExporter + 'static, waiting_max: usize, lost: Arc<LostSpans>) -> Self {
+        let (waiting, turned_away) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let queue = Arc::new(Queue { waiting, waiting_max, turned_away, lost });
+        let exporter = CountingExporter { inner: exporter, queue: Arc::clone(&queue), outage: Outage::default() };
+        let config = BatchConfigBuilder::default().with_max_queue_size(waiting_max).build();
+        Self { inner: BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), queue }
+    }
+}
+
+impl SpanProcessor for CountingProcessor {
+    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if self.queue.waiting.fetch_add(1, Ordering::AcqRel) >= self.queue.waiting_max {
+            self.queue.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.queue.lost.queue_full.fetch_add(1, Ordering::Relaxed);
+            // Said of by the exporter's thread: a request never waits for the log.
+            self.queue.turned_away.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.inner.on_end(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+/// Whether a way out loses what it is given. Only the exporter's own thread reads and writes it.
+#[derive(Debug, Default)]
+struct Outage {
+    /// Spans or batches, since it began; 0 when there is none.
+    lost: AtomicU64,
+}
+
+impl Outage {
+    /// Takes note of what an export lost, and says so if that is news.
+    fn note(&self, what: &'static str, lost: u64, error: Option<&OTelSdkError>) {
+        let before = self.lost.load(Ordering::Relaxed);
+        if lost > 0 {
+            self.lost.store(before.saturating_add(lost), Ordering::Relaxed);
+            if before == 0 {
+                let reason = error.map_or_else(|| "more of them than can be sent".to_owned(), ToString::to_string);
+                tracing::warn!(reason, "{what} are being lost; this is said once, until all of them arrive again");
+            }
+        } else if before > 0 {
+            self.lost.store(0, Ordering::Relaxed);
+            tracing::info!(lost = before, "{what} arrive again");
+        }
+    }
+}
+
+/// An exporter of metrics whose outages are noted.
+pub(super) struct WatchedExporter<E> {
+    inner: E,
+    outage: Outage,
+}
+
+impl<E> WatchedExporter<E> {
+    pub(super) fn new(inner: E) -> Self {
+        Self { inner, outage: Outage::default() }
+    }
+}
+
+impl<E: PushMetricExporter> PushMetricExporter for WatchedExporter<E> {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let result = self.inner.export(metrics).await;
+        self.outage.note("metrics", u64::from(result.is_err()), result.as_ref().err());
+        result
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn shutdown(&self) -> OTelSdkResult {
+        self.inner.shutdown()
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.inner.temporality()
+    }
+}
+
+#[derive(Debug)]
+struct CountingExporter<E> {
+    inner: E,
+    queue: Arc<Queue>,
+    outage: Outage,
+}
+
+impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
+        let result = self.inner.export(batch).await;
+        let failed = if result.is_err() { u64::try_from(count).unwrap_or(u64::MAX) } else { 0 };
+        self.queue.lost.export_failed.fetch_add(failed, Ordering::Relaxed);
+        let turned_away = self.queue.turned_away.swap(0, Ordering::Relaxed);
+        self.outage.note("spans", failed.saturating_add(turned_away), result.as_ref().err());
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    // The OTLP exporter's work is in this one, not in the one above.
+    fn shutdown(&self) -> OTelSdkResult {
+        self.inner.shutdown()
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::error::OTelSdkError;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
+    use super::*;
+
+    /// Fails every batch, and only once it is let go.
+    #[derive(Debug, Clone, Default)]
+    struct StuckExporter(Arc<(Mutex<Stage>, Condvar)>);
+
+    #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+    enum Stage {
+        #[default]
+        Idle,
+        Exporting,
+        Released,
+    }
+
+    impl StuckExporter {
+        fn wait_for(&self, wanted: Stage) {
+            let (stage, changed) = &*self.0;
+            drop(changed.wait_while(stage.lock().unwrap(), |stage| *stage != wanted).unwrap());
+        }
+
+        fn set(&self, next: Stage) {
+            *self.0.0.lock().unwrap() = next;
+            self.0.1.notify_all();
+        }
+    }
+
+    impl SpanExporter for StuckExporter {
+        async fn export(&self, _batch: Vec<SpanData>) -> OTelSdkResult {
+            if *self.0.0.lock().unwrap() == Stage::Idle {
+                self.set(Stage::Exporting);
+                self.wait_for(Stage::Released);
+            }
+            Err(OTelSdkError::InternalFailure("nobody there".to_owned()))
+        }
+    }
+
+    #[test]
+    fn a_stuck_back_end_loses_spans_and_counts_them() {
+        const QUEUE_MAX: usize = 4;
+        let exporter = StuckExporter::default();
+        let lost = Arc::new(LostSpans::default());
+        let processor = CountingProcessor::new(exporter.clone(), QUEUE_MAX, Arc::clone(&lost));
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        let tracer = provider.tracer("test");
+
+        // A full queue is a full batch: it leaves the queue and gets stuck, and the next four fill the queue.
+        for _ in 0..QUEUE_MAX {
+            tracer.start("first batch");
+        }
+        exporter.wait_for(Stage::Exporting);
+        for _ in 0..QUEUE_MAX + 3 {
+            tracer.start("second batch");
+        }
+        assert_eq!(lost.by_reason(), [("queue_full", 3), ("export_failed", 0)]);
+
+        exporter.set(Stage::Released);
+        drop(provider.shutdown());
+        assert_eq!(lost.by_reason(), [("queue_full", 3), ("export_failed", 8)]);
+    }
+}
