@@ -7,6 +7,11 @@
 //! `TILL_BENCH_SECONDS` is for how long (60; the project's figure is of
 //! 300). It fails when an order was answered neither with 200 nor with 503, or a piece of stock is unaccounted for.
 
+#[path = "native/cores.rs"]
+mod cores;
+#[path = "native/refuser.rs"]
+mod refuser;
+
 use std::{
     cell::RefCell,
     collections::VecDeque,
@@ -19,16 +24,8 @@ use std::{
 };
 
 use anyhow::Context;
-use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use rustix::{
-    process::{Pid, Signal, kill_process},
-    thread::{CpuSet, sched_setaffinity},
-    time::{ClockId, clock_gettime},
-};
+use rustix::process::{Pid, Signal, kill_process};
 use till::{
     app::store_settings,
     config::{Settings, Sources},
@@ -37,10 +34,13 @@ use till::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::{Notify, oneshot},
+    net::TcpStream,
+    sync::Notify,
     task::LocalSet,
 };
+
+use cores::pin;
+use refuser::Refuser;
 
 const ITEM: &str = "headphones";
 /// More than any run sells.
@@ -104,13 +104,6 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has this thread, and what it starts from now on, run on that core only.
-fn pin(core: usize) -> anyhow::Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores).with_context(|| format!("run on core {core} only; this takes two cores"))
-}
-
 /// A till of its own process.
 struct Host {
     process: Child,
@@ -162,58 +155,6 @@ fn resident_mib(status: &str) -> Option<f64> {
     let status = std::fs::read_to_string(status).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
-}
-
-/// A plain hyper server on the host's core that reads each request to its end and refuses it.
-struct Refuser {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    serving: std::thread::JoinHandle<anyhow::Result<Duration>>,
-}
-
-impl Refuser {
-    fn start() -> anyhow::Result<Self> {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
-        let serving = std::thread::spawn(move || {
-            pin(0)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let listener = TcpListener::from_std(listener)?;
-                tokio::select! {
-                    refused = refuse_all(listener) => refused?,
-                    _ = stopped => {}
-                }
-                anyhow::Ok(())
-            })?;
-            let spent = clock_gettime(ClockId::ThreadCPUTime);
-            Ok(Duration::new(u64::try_from(spent.tv_sec)?, u32::try_from(spent.tv_nsec)?))
-        });
-        Ok(Self { address, stop, serving })
-    }
-
-    /// Returns the core's time that it took.
-    fn stop(self) -> anyhow::Result<Duration> {
-        drop(self.stop);
-        self.serving.join().map_err(|_| anyhow::anyhow!("the plain server panicked"))?
-    }
-}
-
-async fn refuse_all(listener: TcpListener) -> anyhow::Result<()> {
-    const PROBLEM: &str = r#"{"type":"urn:till:problem:overloaded","title":"Overloaded","status":503}"#;
-    loop {
-        let (stream, _peer) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let refuse = |request: Request<Incoming>| async move {
-            request.into_body().collect().await?;
-            let mut response = Response::new(Full::new(Bytes::from_static(PROBLEM.as_bytes())));
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            Ok::<_, hyper::Error>(response)
-        };
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(refuse)));
-    }
 }
 
 /// What is being read of a host's memory.
