@@ -4,6 +4,7 @@
 
 mod backup;
 mod client;
+mod compile_plugin;
 mod doctor;
 mod orders;
 mod plugin;
@@ -49,6 +50,13 @@ enum Command {
     Restore(restore::Restore),
     /// Checks the order store of a till that is stopped, and says what to do. Changes nothing.
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    CompilePlugin(compile_plugin::CompilePlugin),
+}
+
+/// Returns this program as one to be started again: also when another file stands under its name by then.
+fn own_program() -> std::path::PathBuf {
+    "/proc/self/exe".into()
 }
 
 /// Runs the program.
@@ -63,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::CompilePlugin(compile) => compile.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-pub use admission::{Admitted, Reason, Refused, admit};
+pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit};
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;
@@ -37,6 +37,9 @@ use crate::{
     store::Store,
     telemetry::{Telemetry, metrics::Metrics, traces::Tracer},
 };
+
+/// The folder of compiled code, beside the order store.
+const COMPILED: &str = "compiled";
 
 /// What a call needs besides its snapshot. One a process.
 #[derive(Debug)]
@@ -61,7 +64,8 @@ impl Plugins {
     /// # Errors
     /// Says which plugin is refused, and why.
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
-        let shelf = Shelf::new(settings, Arc::new(Engine::new(&settings.limits)?));
+        let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
+        let shelf = Shelf::new(settings, engine);
         let snapshot = start::snapshot(settings, &store, &shelf).await?;
         let metrics = telemetry.metrics().clone();
         metrics.set_plugins(snapshot.identities().map(Identity::to_metric).collect());
@@ -94,4 +98,10 @@ impl Plugins {
     pub fn memory(&self) -> Arc<MemoryPool> {
         Arc::clone(&self.memory)
     }
+}
+
+fn compiler(settings: &Settings) -> anyhow::Result<Compiler> {
+    let Some(program) = &settings.server.compile_with else { return Ok(Compiler::in_process()) };
+    let kept = Kept::open(&settings.server.data.join(COMPILED))?;
+    Ok(Compiler::with_child(program.clone()).keeping(kept))
 }

@@ -8,10 +8,10 @@ use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{print, print_json};
+use super::{own_program, print, print_json};
 use crate::{
     config::{Settings, Sources},
-    plugin::{Candidate, Engine, Identity, Kind, admit, embedded_bytes},
+    plugin::{Candidate, Compiler, Engine, Identity, Kind, admit, embedded_bytes},
 };
 
 #[derive(Debug, Subcommand)]
@@ -59,12 +59,13 @@ impl Plugin {
 fn check(file: &std::path::Path, as_json: bool) -> anyhow::Result<()> {
     let mut sources = Sources::defaults();
     sources.add_environment(std::env::vars())?;
-    let limits = Settings::load(&sources)?.limits;
-    let candidate = Candidate::read(file, &limits)?;
-    let engine = Arc::new(Engine::new(&limits)?);
+    let settings = Settings::load(&sources)?;
+    let limits = &settings.limits;
+    let candidate = Candidate::read(file, limits)?;
+    let engine = Arc::new(Engine::with(limits, Compiler::with_child(own_program()))?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (source, bytes) = (candidate.source.clone(), candidate.bytes.len());
-    let admitted = runtime.block_on(admit(&engine, candidate, &limits));
+    let admitted = runtime.block_on(admit(&engine, candidate, limits));
     if as_json && let Err(refused) = &admitted {
         print_json(&json!({ "file": source, "accepted": false, "reason": refused.to_string() }))?;
     }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{print, print_json};
+use super::{own_program, print, print_json};
 use crate::{
     app::App,
     config::{ROWS, Settings, Sources, Unusable},
@@ -48,7 +48,8 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let sources = self.sources()?;
-        let settings = Settings::load(&sources)?;
+        let mut settings = Settings::load(&sources)?;
+        settings.server.compile_with.get_or_insert_with(own_program);
         if self.print_config {
             return if self.json { print_json(&config_json(&sources)) } else { print(&config_text(&sources)) };
         }

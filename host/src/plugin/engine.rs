@@ -14,7 +14,7 @@ use wasmtime::{
     component::{HasSelf, Linker},
 };
 
-use super::call::GuestCall;
+use super::{Compiler, Kept, call::GuestCall};
 use crate::{
     config::Limits,
     imports::{CallState, HasCallState, add_shared_to_linker, bindings},
@@ -25,9 +25,6 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Calls that probe a candidate, beside those of requests.
 const PROBE_CALLS: usize = 8;
-/// CPython's component has 3 of each.
-const MEMORIES_MAX: u32 = 4;
-const TABLES_MAX: u32 = 8;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -36,6 +33,7 @@ pub struct Engine {
     engine: wasmtime::Engine,
     checkout_linker: Linker<GuestCall>,
     inventory_linker: Linker<GuestCall>,
+    compiler: Compiler,
     // The ticker must outlive every Store, or deadlines silently stop firing.
     _ticker: Ticker,
 }
@@ -47,12 +45,22 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Reserves the pool and starts the ticker.
+    /// Reserves the pool and starts the ticker. Compiles in this process: see [`Compiler::in_process`].
     ///
     /// # Errors
     /// When the address space or the processor doesn't allow the settings.
     pub fn new(limits: &Limits) -> anyhow::Result<Self> {
-        let engine = wasmtime::Engine::new(&config(limits))?;
+        Self::with(limits, Compiler::in_process())
+    }
+
+    /// Does the same, with another way of compiling.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with(limits: &Limits, compiler: Compiler) -> anyhow::Result<Self> {
+        let mut config = code(compiler.kept());
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+        let engine = wasmtime::Engine::new(&config)?;
         let mut checkout_linker = Linker::new(&engine);
         add_shared_to_linker(&mut checkout_linker)?;
         bindings::inventory_import::add_to_linker::<_, HasSelf<CallState>>(
@@ -63,12 +71,16 @@ impl Engine {
         add_shared_to_linker(&mut inventory_linker)?;
         bindings::stock::add_to_linker::<_, HasSelf<CallState>>(&mut inventory_linker, GuestCall::call_state)?;
         let ticker = Ticker::start(engine.clone())?;
-        Ok(Self { engine, checkout_linker, inventory_linker, _ticker: ticker })
+        Ok(Self { engine, checkout_linker, inventory_linker, compiler, _ticker: ticker })
     }
 
     #[must_use]
     pub const fn wasmtime(&self) -> &wasmtime::Engine {
         &self.engine
+    }
+
+    pub(super) const fn compiler(&self) -> &Compiler {
+        &self.compiler
     }
 
     pub(super) const fn checkout_linker(&self) -> &Linker<GuestCall> {
@@ -80,8 +92,18 @@ impl Engine {
     }
 }
 
-fn config(limits: &Limits) -> Config {
+/// Returns an engine that compiles as [`Engine`] does, without reserving what running takes.
+///
+/// # Errors
+/// When the processor doesn't allow the settings.
+pub(super) fn compiling_only(kept: Option<&Kept>) -> anyhow::Result<wasmtime::Engine> {
+    Ok(wasmtime::Engine::new(&code(kept))?)
+}
+
+/// Returns the settings that make the code. All engines share them: code is found by them, too.
+fn code(kept: Option<&Kept>) -> Config {
     let mut config = Config::new();
+    config.cache(kept.map(|kept| kept.cache().clone()));
     config.epoch_interruption(true);
     config.max_wasm_stack(512 * KIB).async_stack_size(2 * MIB);
     // The same cart has to give the same receipt on every processor.
@@ -90,7 +112,6 @@ fn config(limits: &Limits) -> Config {
     // None of the guest toolchains needs these, and each is code that a hostile guest could reach. Threads, GC and
     // component-model-async are not even compiled in.
     config.wasm_memory64(false).wasm_tail_call(false).wasm_relaxed_simd(false);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     config
 }
 
@@ -103,7 +124,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
     pool.total_core_instances(calls.saturating_mul(limits.guest_core_instances));
     pool.total_memories(calls.saturating_mul(3)).total_tables(calls.saturating_mul(3)).total_stacks(calls);
     pool.max_core_instances_per_component(limits.guest_core_instances);
-    pool.max_memories_per_component(MEMORIES_MAX).max_tables_per_component(TABLES_MAX);
+    pool.max_memories_per_component(limits.guest_memories).max_tables_per_component(limits.guest_tables);
     pool.max_core_instance_size(MIB).max_component_instance_size(MIB);
     pool.max_memory_size(limits.guest_memory_mib.saturating_mul(MIB)).table_elements(limits.guest_table_elements);
     // With pagemap_scan only dirty pages are reset between calls, so keeping many costs nothing and spares their

@@ -12,6 +12,7 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+mod admission;
 mod backup;
 mod bad_http;
 mod command_line;

@@ -1,6 +1,6 @@
 //! A component's outline, read from its sections without compiling it.
 
-use wasmparser::{ComponentExternalKind, ComponentNameSectionReader, Encoding, KnownCustom, Parser, Payload};
+use wasmparser::{ComponentExternalKind, ComponentNameSectionReader, KnownCustom, Parser, Payload};
 
 use super::{Kind, PACKAGE, Reason, VERSION};
 
@@ -8,6 +8,22 @@ use super::{Kind, PACKAGE, Reason, VERSION};
 const TEXT_BYTES_MAX: usize = 64;
 /// What of WASI a plugin's language runtime may import: it is met by the virtual WASI, which gives nothing.
 const WASI_PACKAGES: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
+
+/// Checks by its first bytes that a file is a component.
+///
+/// # Errors
+/// Says what it is instead.
+pub(super) fn magic(bytes: &[u8]) -> Result<(), Reason> {
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return Err(Reason::Precompiled);
+    }
+    if !bytes.starts_with(b"\0asm") {
+        let start = bytes.get(..8.min(bytes.len())).unwrap_or_default();
+        return Err(Reason::NotWasm { start: String::from_utf8_lossy(start).into_owned() });
+    }
+    // The version of a core module; a component's has its layer in the upper half.
+    if bytes.get(4..8) == Some(&[1, 0, 0, 0]) { Err(Reason::CoreModule) } else { Ok(()) }
+}
 
 /// What a component says of itself.
 #[derive(Debug, Default)]
@@ -24,16 +40,11 @@ impl Outline {
     /// # Errors
     /// When the bytes are no component.
     pub(super) fn of(bytes: &[u8]) -> Result<Self, Reason> {
-        if !bytes.starts_with(b"\0asm") {
-            let start = bytes.get(..8.min(bytes.len())).unwrap_or_default();
-            return Err(Reason::NotWasm { start: String::from_utf8_lossy(start).into_owned() });
-        }
         let mut outline = Self::default();
         let mut depth = 0_u32;
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload.map_err(|error| Reason::Malformed(error.to_string()))?;
             match payload {
-                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(Reason::CoreModule),
                 Payload::Version { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 1 => {

@@ -1,0 +1,24 @@
+//! `till compile-plugin`, which the host has a child process run. Not for people.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::plugin::CompileJob;
+
+#[derive(Debug, Args)]
+pub(super) struct CompilePlugin {
+    #[arg(long)]
+    cpu_seconds: u64,
+    #[arg(long)]
+    memory_mib: u64,
+    #[arg(long)]
+    kept: Option<PathBuf>,
+}
+
+impl CompilePlugin {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { cpu_seconds, memory_mib, kept } = self;
+        CompileJob { cpu_seconds, memory_mib, kept }.run()
+    }
+}

@@ -1,0 +1,168 @@
+//! Compiling beside the host: what it may cost, what is left of it, and what is kept.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tempfile::TempDir;
+use till::{
+    config::{Settings, Sources},
+    plugin::{Candidate, Compiler, Engine, Kept, Kind, admit, embedded_bytes},
+};
+
+use crate::support::{eventually, guests};
+
+/// An engine that compiles in children, and what it is set to.
+struct Admission {
+    engine: Arc<Engine>,
+    settings: Settings,
+    kept: Kept,
+    folder: TempDir,
+}
+
+impl Admission {
+    fn new(flags: &[&str]) -> Self {
+        Self::on(tempfile::tempdir().expect("a temporary folder"), flags)
+    }
+
+    /// One on the folder that another has used: as after a restart.
+    fn on(folder: TempDir, flags: &[&str]) -> Self {
+        let mut sources = Sources::defaults();
+        // The machine may be busy, and a guest's ticks go on while it waits for a core.
+        sources.add_flags(["limits.guest_cpu_ms=1000"].into_iter().chain(flags.iter().copied())).expect("settings");
+        let settings = Settings::load(&sources).expect("usable");
+        let kept = Kept::open(folder.path()).expect("usable");
+        let compiler = Compiler::with_child(env!("CARGO_BIN_EXE_till").into()).keeping(kept.clone());
+        let engine = Arc::new(Engine::with(&settings.limits, compiler).expect("an engine"));
+        Self { engine, settings, kept, folder }
+    }
+
+    async fn admit(&self, bytes: Vec<u8>) -> Result<(), String> {
+        let candidate = Candidate { source: "it".into(), stem: "it".into(), bytes };
+        let admitted = admit(&self.engine, candidate, &self.settings.limits).await;
+        admitted.map(drop).map_err(|refused| refused.to_string())
+    }
+}
+
+/// Returns the built-in checkout plugin with another core module in it, which nothing uses: of the right world, and
+/// compiled with it all the same.
+fn checkout_with(module: &str) -> Vec<u8> {
+    let module = wat::parse_str(module).expect("sound WAT");
+    let mut bytes = embedded_bytes(Kind::Checkout).to_vec();
+    bytes.push(1);
+    let mut length = module.len();
+    while length >= 0x80 {
+        bytes.push(u8::try_from(length & 0x7f).expect("7 bits") | 0x80);
+        length >>= 7;
+    }
+    bytes.push(u8::try_from(length).expect("7 bits"));
+    bytes.extend(module);
+    bytes
+}
+
+/// One that takes seconds and hundreds of MiB to compile.
+fn bomb() -> Vec<u8> {
+    checkout_with(&format!("(module {})", "(func)".repeat(90_000)))
+}
+
+/// Returns the child that compiles into this folder.
+fn child_of(folder: &Path) -> Option<PathBuf> {
+    let folder = folder.canonicalize().expect("it is there");
+    let is_child = |process: &PathBuf| {
+        let command = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).into_owned();
+        command.contains("compile-plugin") && command.contains(&*folder.to_string_lossy())
+    };
+    std::fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path()).find(is_child)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_too_long_or_too_much_to_compile_is_refused() {
+    for (flags, reason) in [
+        (&["limits.compile_ms=200"][..], "compiling it took more than 200 ms (limits.compile_ms)"),
+        (
+            &["limits.compile_memory_mib=300", "limits.compile_ms=300000"],
+            "compiling it took more than 300 MiB of memory (limits.compile_memory_mib)",
+        ),
+    ] {
+        let refused = Admission::new(flags).admit(bomb()).await.expect_err("a bomb");
+        assert_eq!(refused, format!("it is refused: {reason}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_compile_is_refused_in_wasmtimes_words() {
+    let refused =
+        Admission::new(&[]).admit(checkout_with("(module (func (result i32)))")).await.expect_err("no plugin");
+    assert!(refused.starts_with("it is refused: it doesn't compile: "), "{refused}");
+    assert!(refused.contains("type mismatch"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_compile_that_is_cut_off_no_process_is_left() {
+    // By its deadline, and by whoever wanted it and went away.
+    for (flags, waits) in [(&["limits.compile_ms=2000"][..], true), (&["limits.compile_ms=300000"], false)] {
+        let admission = Arc::new(Admission::new(flags));
+        let admitting = tokio::spawn({
+            let admission = Arc::clone(&admission);
+            async move { admission.admit(bomb()).await }
+        });
+        let child = tokio::task::spawn_blocking({
+            let admission = Arc::clone(&admission);
+            move || eventually("a child", || child_of(admission.folder.path()))
+        });
+        let child = child.await.expect("found");
+        if waits {
+            admitting.await.expect("no panic").expect_err("a bomb");
+            assert!(!child.exists(), "it has been waited for");
+        } else {
+            admitting.abort();
+            let ended = move || eventually("its end", || (!child.exists()).then_some(()));
+            tokio::task::spawn_blocking(ended).await.expect("it ends");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_child_has_compiled_the_host_loads_now_and_after_a_restart() {
+    let plugin = std::fs::read(guests::file("checkout_discount")).expect("it was built");
+    let admission = Admission::new(&[]);
+    admission.admit(plugin.clone()).await.expect("a sound plugin");
+    assert_eq!(admission.kept.loads(), 1, "the child's code is the host's");
+
+    let restarted = Admission::on(admission.folder, &[]);
+    restarted.admit(plugin).await.expect("a sound plugin");
+    assert_eq!(restarted.kept.loads(), 1);
+
+    // The settings of running change nothing about the code.
+    let other = Admission::on(restarted.folder, &["limits.guest_memory_mib=32", "limits.concurrent_requests=8"]);
+    let plugin = std::fs::read(guests::file("checkout_discount")).expect("it was built");
+    other.admit(plugin).await.expect("a sound plugin");
+    assert_eq!(other.kept.loads(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_kept_code_is_damaged_it_is_compiled_anew() {
+    let plugin = std::fs::read(guests::file("checkout_discount")).expect("it was built");
+    let admission = Admission::new(&[]);
+    admission.admit(plugin.clone()).await.expect("a sound plugin");
+    let modules = admission.folder.path().join("modules");
+    let release = std::fs::read_dir(modules).expect("kept").flatten().next().expect("a release").path();
+    for file in std::fs::read_dir(release).expect("kept").flatten() {
+        let whole = std::fs::read(file.path()).expect("a file");
+        std::fs::write(file.path(), &whole[..whole.len() / 2]).expect("a file");
+    }
+    let restarted = Admission::on(admission.folder, &[]);
+    restarted.admit(plugin).await.expect("a sound plugin");
+    assert_eq!(restarted.kept.loads(), 1, "the child has mended it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_program_nothing_is_compiled() {
+    let mut admission = Admission::new(&[]);
+    let compiler = Compiler::with_child("/nowhere/till".into());
+    admission.engine = Arc::new(Engine::with(&admission.settings.limits, compiler).expect("an engine"));
+    let refused = admission.admit(checkout_with("(module)")).await.expect_err("no child");
+    assert!(refused.contains("it can't be tried out"), "{refused}");
+}
