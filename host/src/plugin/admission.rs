@@ -189,6 +189,7 @@ fn compile(engine: &Engine, identity: Identity, bytes: &[u8], compiled_mib: u64)
     let loaded = kept.map(Kept::loads) > loads;
     if let Some(kept) = kept {
         kept.make_room(compiled_mib);
+        kept.seal();
     }
     let types = |error: wasmtime::Error| Reason::Types { kind, detail: format!("{error:#}") };
     let admitted = match kind {

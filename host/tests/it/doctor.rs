@@ -19,7 +19,7 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Returns the files of a data folder.
+/// Returns the files of a data folder; compiled code, in a folder of its own in it, is none of the doctor's business.
 fn files(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(data).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut files: Vec<_> =

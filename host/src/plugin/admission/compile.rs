@@ -194,7 +194,7 @@ impl Job {
         limit(Resource::As, self.memory_mib.saturating_mul(MIB)).context("limit the memory")?;
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).context("read the component")?;
-        let kept = self.kept.as_deref().map(Kept::open).transpose()?;
+        let kept = self.kept.as_deref().map(Kept::beside_host).transpose()?;
         let engine = engine::compiling_only(kept.as_ref())?;
         Component::from_binary(&engine, &bytes)?;
         Ok(())

@@ -3,8 +3,14 @@
 //! It is wasmtime's own cache, in a folder beside the order store. Loading from it is no deserialising of foreign code:
 //! what is there was compiled by this program from a component that it had in hand, and is found under a hash of that
 //! component, of wasmtime's version, of the engine's settings and of the processor. Nobody names a file of it, and the
-//! folder is open to the host's user only, who could as well change the host. An entry that a crash cut short doesn't
-//! unpack, and is compiled anew.
+//! folder is open to the host's user only, who could as well change the host. wasmtime doesn't sync what it writes, and a
+//! power cut may leave anything of it: so each entry's sha256 is written down once it was used, and at the next start
+//! what doesn't have it is deleted before anything looks at it.
+//!
+//! ```text
+//! code/modules/<release>/<hash>    wasmtime's, with <hash>.stats, which is written at each use
+//! sums/<release>-<hash>            the sha256
+//! ```
 
 use std::{
     fs,
@@ -23,23 +29,42 @@ const MIB: u64 = 1024 * 1024;
 /// A folder of compiled code.
 #[derive(Debug, Clone)]
 pub struct Kept {
+    folder: PathBuf,
     cache: Cache,
 }
 
 impl Kept {
-    /// Opens the folder, which is made if it isn't there.
+    /// Opens the folder, which is made if it isn't there, and deletes what is damaged. Reads all that is there.
     ///
     /// # Errors
     /// Names the folder that can't be used.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let kept = Self::beside_host(folder)?;
+        for entry in entries(kept.code()) {
+            if sum(&entry.path).is_none_or(|sum| fs::read_to_string(kept.sum_of(&entry.path)).ok() != Some(sum)) {
+                kept.delete(&entry.path);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Opens the folder that a host has open.
+    ///
+    /// # Errors
+    /// As [`Kept::open`].
+    pub(super) fn beside_host(folder: &Path) -> anyhow::Result<Self> {
         let used = || format!("use {} for compiled code", folder.display());
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(used)?;
+        let (code, sums) = (folder.join("code"), folder.join("sums"));
+        for folder in [folder, &code, &sums] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(used)?;
+        }
         let mut config = CacheConfig::new();
-        config.with_directory(fs::canonicalize(folder).with_context(used)?);
+        config.with_directory(fs::canonicalize(code).with_context(used)?);
         // Packing harder what is used often would take seconds of CPU; and room is made by `make_room`, since a child
         // is gone before wasmtime's own cleaning gets to it.
         config.with_optimized_compression_level(config.baseline_compression_level());
-        Ok(Self { cache: Cache::new(config).map_err(anyhow::Error::from).with_context(used)? })
+        let cache = Cache::new(config).map_err(anyhow::Error::from).with_context(used)?;
+        Ok(Self { folder: folder.to_owned(), cache })
     }
 
     pub(in crate::plugin) const fn cache(&self) -> &Cache {
@@ -47,7 +72,34 @@ impl Kept {
     }
 
     pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn code(&self) -> &Path {
         self.cache.directory()
+    }
+
+    fn sum_of(&self, entry: &Path) -> PathBuf {
+        let release = entry.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let hash = entry.file_name().unwrap_or_default().to_string_lossy();
+        self.folder.join("sums").join(format!("{release}-{hash}"))
+    }
+
+    /// Writes down what new entries consist of. Best effort: what isn't written down is compiled anew.
+    pub(super) fn seal(&self) {
+        for Entry { path, .. } in entries(self.code()) {
+            let into = self.sum_of(&path);
+            if !is_unfinished(&path) && !into.exists() {
+                _ = sum(&path).map(|sum| fs::write(into, sum));
+            }
+        }
+    }
+
+    fn delete(&self, entry: &Path) {
+        // The sum first: without it the entry is as good as gone.
+        _ = fs::remove_file(self.sum_of(entry));
+        _ = fs::remove_file(statistics(entry));
+        _ = fs::remove_file(entry);
     }
 
     /// Returns how often something was found there.
@@ -59,15 +111,14 @@ impl Kept {
     /// Deletes what was used longest ago until the rest fits, and what was never finished. Blocks on the disk. Best
     /// effort: what can't be deleted stays.
     pub(super) fn make_room(&self, mib: u64) {
-        let mut entries = entries(self.folder());
+        let mut entries = entries(self.code());
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.used));
         let mut bytes = 0_u64;
         for Entry { path, used, size } in entries {
             bytes = bytes.saturating_add(size);
             let is_old = used.elapsed().is_ok_and(|age| age > UNFINISHED_AFTER);
             if bytes > mib.saturating_mul(MIB) || (is_unfinished(&path) && is_old) {
-                _ = fs::remove_file(statistics(&path));
-                _ = fs::remove_file(path);
+                self.delete(&path);
             }
         }
     }
@@ -79,8 +130,11 @@ struct Entry {
     size: u64,
 }
 
-/// Returns what is kept, of any release of wasmtime: `modules/<release>/<hash>`, with `<hash>.stats` beside it, which
-/// is written at each use.
+fn sum(entry: &Path) -> Option<String> {
+    fs::read(entry).ok().map(|bytes| super::digest_of(&bytes))
+}
+
+/// Returns what is kept, of any release of wasmtime.
 fn entries(folder: &Path) -> Vec<Entry> {
     let listed = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let files = listed(folder.join("modules")).flat_map(listed);
@@ -110,7 +164,7 @@ mod tests {
     fn what_was_used_last_is_what_is_kept() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let kept = Kept::open(&folder.path().join("compiled")).expect("usable");
-        let release = kept.folder().join("modules").join("wasmtime-1");
+        let release = kept.code().join("modules").join("wasmtime-1");
         fs::create_dir_all(&release).expect("a folder");
         let hours_ago = |hours: u64| SystemTime::now() - Duration::from_secs(3600 * hours);
         let write = |name: &str, bytes: usize, hours: u64| {
