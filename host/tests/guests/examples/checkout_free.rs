@@ -2,10 +2,13 @@
 //! the order FAILED and the stock back.
 
 use till_sdk::{Adjustment, Checkout, CheckoutError, Effect, Order, Receipt, Span, deduct};
+use till_test_guests::Live;
 
 struct Free;
 
-till_sdk::checkout_plugin!(Free);
+type Plugin = Live<Free>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for Free {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

@@ -3,10 +3,13 @@
 use std::hint::black_box;
 
 use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, deduct, random};
+use till_test_guests::Live;
 
 struct HostCalls;
 
-till_sdk::checkout_plugin!(HostCalls);
+type Plugin = Live<HostCalls>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for HostCalls {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

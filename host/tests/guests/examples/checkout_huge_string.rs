@@ -5,13 +5,16 @@
 use core::arch::wasm32::memory_grow;
 
 use till_sdk::{Adjustment, Checkout, CheckoutError, Effect, Order, Receipt, Span, deduct};
+use till_test_guests::Live;
 
 const PAGE_BYTES: usize = 64 * 1024;
 const PAGES: usize = 60 * 16;
 
 struct HugeString;
 
-till_sdk::checkout_plugin!(HugeString);
+type Plugin = Live<HugeString>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for HugeString {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

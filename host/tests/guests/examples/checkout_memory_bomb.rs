@@ -3,12 +3,15 @@
 use std::hint::black_box;
 
 use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, deduct};
+use till_test_guests::Live;
 
 const MIB: usize = 1024 * 1024;
 
 struct MemoryBomb;
 
-till_sdk::checkout_plugin!(MemoryBomb);
+type Plugin = Live<MemoryBomb>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for MemoryBomb {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

@@ -2,10 +2,13 @@
 //! back.
 
 use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, deduct};
+use till_test_guests::Live;
 
 struct OverflowTotal;
 
-till_sdk::checkout_plugin!(OverflowTotal);
+type Plugin = Live<OverflowTotal>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for OverflowTotal {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

@@ -5,10 +5,13 @@
 use std::hint::black_box;
 
 use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, deduct};
+use till_test_guests::Live;
 
 struct Recursion;
 
-till_sdk::checkout_plugin!(Recursion);
+type Plugin = Live<Recursion>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for Recursion {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

@@ -4,10 +4,13 @@
 use std::time::Duration;
 
 use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, deduct, sleep};
+use till_test_guests::Live;
 
 struct SleepsForever;
 
-till_sdk::checkout_plugin!(SleepsForever);
+type Plugin = Live<SleepsForever>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for SleepsForever {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

@@ -3,10 +3,13 @@
 #![expect(clippy::panic, reason = "to panic is what it is for")]
 
 use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, deduct};
+use till_test_guests::Live;
 
 struct Trap;
 
-till_sdk::checkout_plugin!(Trap);
+type Plugin = Live<Trap>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for Trap {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

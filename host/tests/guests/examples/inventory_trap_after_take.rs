@@ -3,10 +3,13 @@
 #![expect(clippy::panic, reason = "to panic is what it is for")]
 
 use till_sdk::{Inventory, InventoryError, Span, StockLevel, StockLine, take};
+use till_test_guests::Live;
 
 struct TrapAfterTake;
 
-till_sdk::inventory_plugin!(TrapAfterTake);
+type Plugin = Live<TrapAfterTake>;
+
+till_sdk::inventory_plugin!(Plugin);
 
 impl Inventory for TrapAfterTake {
     fn deduct(call: &Span, lines: Vec<StockLine>) -> Result<Vec<StockLevel>, InventoryError> {

@@ -1,4 +1,30 @@
 //! Hostile and broken plugins for the host's tests, one file each in `examples/`, named after what it does.
 //!
-//! They are examples because cargo makes a component of each without a crate of its own; this library is empty.
-//! README.md says what the host has to answer to which, and how they are built.
+//! They are examples because cargo makes a component of each without a crate of its own; this library has only what
+//! gets them past the host's probe. README.md says what the host has to answer to which, and how they are built.
+
+use till_sdk::{Checkout, CheckoutError, Inventory, InventoryError, Order, Receipt, Span, StockLevel, StockLine};
+
+/// Behaves while the host probes it, and misbehaves as `T` does in every live call.
+#[derive(Debug)]
+pub struct Live<T>(std::marker::PhantomData<T>);
+
+impl<T: Checkout> Checkout for Live<T> {
+    fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {
+        if is_probe(&order.stock_lines()) {
+            till_sdk::deduct(call, &order.stock_lines())?;
+            return Ok(Receipt::plain(&order));
+        }
+        T::checkout(call, order)
+    }
+}
+
+impl<T: Inventory> Inventory for Live<T> {
+    fn deduct(call: &Span, lines: Vec<StockLine>) -> Result<Vec<StockLevel>, InventoryError> {
+        if is_probe(&lines) { Ok(till_sdk::take(call, &lines)?) } else { T::deduct(call, lines) }
+    }
+}
+
+fn is_probe(lines: &[StockLine]) -> bool {
+    lines.iter().any(|line| line.item == "probe")
+}
