@@ -122,7 +122,8 @@ pub enum Reason {
 /// # Errors
 /// When that can't be told: it is no plugin.
 pub(super) fn kind_of(candidate: &Candidate) -> Result<Kind, Refused> {
-    let kind = Outline::of(&candidate.bytes).and_then(|outline| outline.kind());
+    let outline = inspect::magic(&candidate.bytes).and_then(|()| Outline::of(&candidate.bytes));
+    let kind = outline.and_then(|outline| outline.kind());
     kind.map_err(|reason| Refused { source_name: candidate.source.clone(), reason })
 }
 
@@ -174,7 +175,13 @@ fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> 
     let outline = Outline::of(&candidate.bytes)?;
     let kind = outline.kind()?;
     let name = outline.name.or_else(|| inspect::sound(&candidate.stem)).unwrap_or_else(|| kind.to_string());
-    Ok(Identity { kind, name, version: outline.version.unwrap_or_else(|| "0.0.0".into()), digest, settings_digest: None })
+    Ok(Identity {
+        kind,
+        name,
+        version: outline.version.unwrap_or_else(|| "0.0.0".into()),
+        digest,
+        settings_digest: None,
+    })
 }
 
 /// Compiles the component in this process, or loads its code; says which of the two.

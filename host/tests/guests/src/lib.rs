@@ -1,11 +1,11 @@
 //! Hostile and broken plugins for the host's tests, one file each in `examples/`, named after what it does.
 //!
 //! They are examples because cargo makes a component of each without a crate of its own; this library has only what
-//! gets them past the host's probe. README.md says what the host has to answer to which, and how they are built.
+//! lets them behave for an order of the item `probe`. README.md says what the host has to answer to which, and how they are built.
 
 use till_sdk::{Checkout, CheckoutError, Inventory, InventoryError, Order, Receipt, Span, StockLevel, StockLine};
 
-/// Behaves while the host probes it, and misbehaves as `T` does in every live call.
+/// Behaves for an order of the item `probe`, and misbehaves as `T` does in every other call.
 #[derive(Debug)]
 pub struct Live<T>(std::marker::PhantomData<T>);
 
