@@ -26,6 +26,7 @@ mod query;
 mod queue;
 mod reader;
 mod record;
+mod rollouts;
 mod schema;
 mod sqlite;
 mod stock;
@@ -50,6 +51,7 @@ pub use record::{
     Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
     Released, StockLevel, Taker,
 };
+pub use rollouts::{RolloutId, RolloutRow, RolloutState};
 
 use self::{
     alarm::Alarm,
@@ -231,6 +233,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let reference = reference.clone();
         self.0.queue.submit(Kind::Ending, move |desk| sqlite::refuse(desk, &reference, answer.as_ref())).await
+    }
+
+    /// Gives back what the order or deduct holds, so that it may take once more, and notes the plugins that decide from
+    /// now on. What took nothing has nothing to give back. A step: it isn't committed yet.
+    ///
+    /// # Errors
+    /// `OfLocalOrder` when a deduct's reference is an order's here.
+    pub async fn start_over(&self, taker: Taker, plugins: String) -> Result<(), StoreError> {
+        self.0.queue.submit(Kind::Step, move |desk| sqlite::start_over(desk, &taker, &plugins)).await
     }
 
     /// Gives back what another till's deduct took, held or final; the second time does nothing. A reference that

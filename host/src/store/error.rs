@@ -68,6 +68,8 @@ pub enum StoreError {
     OfLocalOrder,
     #[error("an order with this reference exists")]
     ReferenceTaken,
+    #[error("a rollout is under way, and there is one at a time: promote or abort it first")]
+    RolloutOpen,
     /// A host fault: the rules of the schema caught a command that breaks them. Nothing was changed.
     #[error("the order store's schema refused the command")]
     Refused(#[source] rusqlite::Error),

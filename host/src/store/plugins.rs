@@ -54,6 +54,10 @@ impl VersionId {
         self.0.unsigned_abs()
     }
 
+    pub(super) const fn row(self) -> i64 {
+        self.0
+    }
+
     /// Returns the id of that number, `None` past 2^63.
     #[must_use]
     pub fn new(number: u64) -> Option<Self> {
@@ -64,10 +68,12 @@ impl VersionId {
 /// How a version stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionState {
+    /// It is tried beside the live one, in a rollout.
+    Candidate,
     Live,
     /// It was live, and was replaced by another: a rollback comes back to it.
     Former,
-    /// It was live, and was rolled back: only who names it gets it again.
+    /// It was live or tried, and was rolled back: only who names it gets it again.
     Withdrawn,
 }
 
@@ -75,6 +81,7 @@ impl VersionState {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Candidate => "candidate",
             Self::Live => "live",
             Self::Former => "former",
             Self::Withdrawn => "withdrawn",
@@ -82,7 +89,7 @@ impl VersionState {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Live, Self::Former, Self::Withdrawn].into_iter().find(|state| state.as_str() == text)
+        [Self::Candidate, Self::Live, Self::Former, Self::Withdrawn].into_iter().find(|state| state.as_str() == text)
     }
 }
 
@@ -95,17 +102,19 @@ pub struct VersionText {
     /// The file's sha256, lower-case hex.
     pub digest: String,
     pub bytes: u64,
+    /// What it was written in, as the file's own metadata has it.
+    pub language: String,
     /// What was set for this version, over what the host's settings say.
     pub settings: BTreeMap<String, String>,
 }
 
-/// A version that is or was live.
+/// A version that is, was or may become live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginVersion {
     pub id: VersionId,
     pub text: VersionText,
     pub state: VersionState,
-    /// What made it live.
+    /// What made it live, or a candidate.
     pub action: SwapAction,
     /// By whom its state last changed.
     pub changed_by: String,
@@ -113,7 +122,7 @@ pub struct PluginVersion {
     pub changed_at_ms: u64,
 }
 
-/// Why something else is live now.
+/// Why something else is live now, or tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwapAction {
     /// The host started with what its settings name.
@@ -123,6 +132,10 @@ pub enum SwapAction {
     Rollback,
     /// Settings of a plugin were changed.
     Set,
+    /// It is tried beside the live one.
+    Rollout,
+    /// Its rollout ended well.
+    Promote,
 }
 
 impl SwapAction {
@@ -133,11 +146,14 @@ impl SwapAction {
             Self::Deploy => "deploy",
             Self::Rollback => "rollback",
             Self::Set => "set",
+            Self::Rollout => "rollout",
+            Self::Promote => "promote",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Start, Self::Deploy, Self::Rollback, Self::Set].into_iter().find(|action| action.as_str() == text)
+        let all = [Self::Start, Self::Deploy, Self::Rollback, Self::Set, Self::Rollout, Self::Promote];
+        all.into_iter().find(|action| action.as_str() == text)
     }
 }
 
@@ -169,7 +185,7 @@ impl Store {
         by: String,
         detail: String,
     ) -> Result<PluginVersion, StoreError> {
-        let publish = move |desk: &mut Desk| write_version(desk, text, action, by, &detail);
+        let publish = move |desk: &mut Desk| write_version(&desk.connection, text, action, by, &detail);
         self.0.queue.submit(Kind::Durable, publish).await
     }
 
@@ -237,50 +253,82 @@ impl Store {
 }
 
 /// Makes the version live, in the place of the one that is.
-fn write_version(
-    desk: &mut Desk,
+pub(super) fn write_version(
+    connection: &Connection,
     text: VersionText,
     action: SwapAction,
     by: String,
     detail: &str,
 ) -> Result<PluginVersion, Refusal<StoreError>> {
-    let connection = &desk.connection;
-    let settings = serde_json::to_string(&text.settings).map_err(|error| Refusal::No(StoreError::Unwritable(error)))?;
     let now_ms = now_ms();
-    let id = in_savepoint(connection, || {
+    in_savepoint(connection, || {
         let replaced = if action == SwapAction::Rollback { VersionState::Withdrawn } else { VersionState::Former };
         connection
-            .prepare_cached("UPDATE plugin_versions SET state = ?2, changed_by = ?3, changed_at_ms = ?4 WHERE kind = ?1 AND state = 'live'")?
-            .execute(params![text.kind.as_str(), replaced.as_str(), by, now_ms])?;
-        let id: i64 = connection
             .prepare_cached(
-                "INSERT INTO plugin_versions (kind, name, version, digest, bytes, settings, state, action, changed_by,
-                                              changed_at_ms)
-                 VALUES (:kind, :name, :version, :digest, :bytes, :settings, 'live', :action, :by, :now_ms)
-                 ON CONFLICT (kind, digest, settings) DO UPDATE SET
-                     name = excluded.name, version = excluded.version, state = 'live', action = excluded.action,
-                     changed_by = excluded.changed_by, changed_at_ms = excluded.changed_at_ms
-                 RETURNING id",
+                "UPDATE plugin_versions SET state = ?2, changed_by = ?3, changed_at_ms = ?4
+                 WHERE kind = ?1 AND state = 'live'",
             )?
-            .query_row(
-                named_params! {
-                    ":kind": text.kind.as_str(),
-                    ":name": text.name,
-                    ":version": text.version,
-                    ":digest": text.digest,
-                    ":bytes": i64::try_from(text.bytes).unwrap_or(i64::MAX),
-                    ":settings": settings,
-                    ":action": action.as_str(),
-                    ":by": by,
-                    ":now_ms": now_ms,
-                },
-                |row| row.get(0),
-            )?;
-        insert_event(connection, action.as_str(), Some(text.kind), Some(id), &by, detail)?;
-        Ok(VersionId(id))
-    })?;
-    let changed_at_ms = now_ms.unsigned_abs();
-    Ok(PluginVersion { id, text, state: VersionState::Live, action, changed_by: by, changed_at_ms })
+            .execute(params![text.kind.as_str(), replaced.as_str(), by, now_ms])?;
+        let version = upsert_version(connection, text, VersionState::Live, action, by, now_ms)?;
+        let (kind, by) = (version.text.kind, &version.changed_by);
+        insert_event(connection, action.as_str(), Some(kind), Some(version.id), by, detail)?;
+        Ok(version)
+    })
+}
+
+/// Writes the version's row, or gives the one that is there its new state. One that is live stays so when it becomes a
+/// candidate as well.
+pub(super) fn upsert_version(
+    connection: &Connection,
+    text: VersionText,
+    state: VersionState,
+    action: SwapAction,
+    by: String,
+    now_ms: i64,
+) -> Result<PluginVersion, Refusal<StoreError>> {
+    let settings = serde_json::to_string(&text.settings).map_err(|error| Refusal::No(StoreError::Unwritable(error)))?;
+    let written: Option<i64> = connection
+        .prepare_cached(
+            "INSERT INTO plugin_versions (kind, name, version, digest, bytes, language, settings, state, action,
+                                          changed_by, changed_at_ms)
+             VALUES (:kind, :name, :version, :digest, :bytes, :language, :settings, :state, :action, :by, :now_ms)
+             ON CONFLICT (kind, digest, settings) DO UPDATE SET
+                 name = excluded.name, version = excluded.version, language = excluded.language,
+                 state = excluded.state, action = excluded.action, changed_by = excluded.changed_by,
+                 changed_at_ms = excluded.changed_at_ms
+                 WHERE plugin_versions.state <> 'live' OR excluded.state = 'live'
+             RETURNING id",
+        )?
+        .query_row(
+            named_params! {
+                ":kind": text.kind.as_str(),
+                ":name": text.name,
+                ":version": text.version,
+                ":digest": text.digest,
+                ":bytes": i64::try_from(text.bytes).unwrap_or(i64::MAX),
+                ":language": text.language,
+                ":settings": settings,
+                ":state": state.as_str(),
+                ":action": action.as_str(),
+                ":by": by,
+                ":now_ms": now_ms,
+            },
+            |row| row.get(0),
+        )
+        .optional()?;
+    match written {
+        Some(id) => Ok(PluginVersion {
+            id: VersionId(id),
+            text,
+            state,
+            action,
+            changed_by: by,
+            changed_at_ms: now_ms.unsigned_abs(),
+        }),
+        None => live(connection, text.kind)
+            .map_err(Refusal::No)?
+            .ok_or(Refusal::No(StoreError::Unreadable { column: "plugin_versions.state" })),
+    }
 }
 
 /// Notes a file that was refused.
@@ -288,11 +336,11 @@ fn note_refusal(desk: &mut Desk, kind: Option<PluginKind>, by: &str, detail: &st
     Ok(insert_event(&desk.connection, "refuse", kind, None, by, detail)?)
 }
 
-fn insert_event(
+pub(super) fn insert_event(
     connection: &Connection,
     action: &str,
     kind: Option<PluginKind>,
-    version: Option<i64>,
+    version: Option<VersionId>,
     by: &str,
     detail: &str,
 ) -> rusqlite::Result<()> {
@@ -301,12 +349,12 @@ fn insert_event(
             "INSERT INTO plugin_events (at_ms, changed_by, action, kind, version_id, detail)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![now_ms(), by, action, kind.map(PluginKind::as_str), version, detail])?;
+        .execute(params![now_ms(), by, action, kind.map(PluginKind::as_str), version.map(VersionId::row), detail])?;
     Ok(())
 }
 
-const COLUMNS: &str = "id, kind, name, version, digest, bytes, settings, state, action, \
-                       changed_by, changed_at_ms";
+const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, settings, state, action, changed_by, \
+                       changed_at_ms";
 
 /// Returns all versions, those that changed last first.
 fn versions(connection: &Connection, limit: u32) -> Result<Vec<PluginVersion>, StoreError> {
@@ -325,7 +373,7 @@ fn last_good(connection: &Connection, kind: PluginKind) -> Result<Option<PluginV
 }
 
 /// Returns the version of that number.
-fn by_id(connection: &Connection, id: VersionId) -> Result<Option<PluginVersion>, StoreError> {
+pub(super) fn by_id(connection: &Connection, id: VersionId) -> Result<Option<PluginVersion>, StoreError> {
     one(connection, "id = ?1", id.0)
 }
 
@@ -380,6 +428,7 @@ fn version(row: &Row<'_>) -> Result<PluginVersion, StoreError> {
             version: text("version")?,
             digest: text("digest")?,
             bytes: row.get::<_, i64>("bytes")?.unsigned_abs(),
+            language: text("language")?,
             settings: serde_json::from_str(&text("settings")?)
                 .map_err(|_| StoreError::Unreadable { column: "plugin_versions.settings" })?,
         },

@@ -16,6 +16,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_orders.sql"),
     include_str!("migrations/0002_answers.sql"),
     include_str!("migrations/0003_plugins.sql"),
+    include_str!("migrations/0004_rounds.sql"),
+    include_str!("migrations/0005_rollouts.sql"),
 ];
 
 /// Returns how many migrations this build knows.

@@ -73,26 +73,31 @@ pub(super) fn take(
     let connection = &desk.connection;
     let reference = match taker {
         // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
-        Taker::Order(id) => reference_of_pending(connection, *id)?,
+        Taker::Order(id) => {
+            reference_of_pending(connection, *id)?.ok_or_else(|| no(StoreError::ReservationGone.into()))?
+        }
         Taker::Deduct(reference) if is_local_order(connection, reference)? => return Err(no(TakeError::AlreadyTaken)),
         Taker::Deduct(reference) => reference.as_str().to_owned(),
     };
-    match reservation_state(connection, &reference)?.as_deref() {
-        None => {}
-        Some("released") => return Err(no(TakeError::Released)),
+    let again = match reservation(connection, &reference)? {
+        None => None,
+        Some(again @ Reservation { reopened: true, .. }) => Some(again.round),
+        Some(Reservation { state, .. }) if state == "released" => return Err(no(TakeError::Released)),
         Some(_) => return Err(no(TakeError::AlreadyTaken)),
-    }
+    };
     if pieces.len() == 1 {
         // A shortage of the only item comes before any change.
-        take_each(connection, &reference, pieces)
+        take_each(connection, &reference, again, pieces)
     } else {
-        in_savepoint(connection, || take_each(connection, &reference, pieces))
+        in_savepoint(connection, || take_each(connection, &reference, again, pieces))
     }
 }
 
+/// Takes all of it in the reference's first round, or in the one that it is in `again`.
 fn take_each(
     connection: &Connection,
     reference: &str,
+    again: Option<i64>,
     pieces: &BTreeMap<Item, u64>,
 ) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
     let now_ms = now_ms();
@@ -110,14 +115,18 @@ fn take_each(
         }
         levels.push(StockLevel { item: item.clone(), on_hand: there });
     }
-    connection
-        .prepare_cached("INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'held', ?2)")?
-        .execute(params![reference, now_ms])?;
+    let hold = match again {
+        None => "INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'held', ?2)",
+        Some(_) => "UPDATE reservations SET state = 'held', reopened = 0, at_ms = ?2 WHERE reference = ?1",
+    };
+    connection.prepare_cached(hold)?.execute(params![reference, now_ms])?;
     let mut moving = connection.prepare_cached(
-        "INSERT INTO stock_movements (reference, item, delta, kind, at_ms) VALUES (?1, ?2, -?3, 'reserved', ?4)",
+        "INSERT INTO stock_movements (reference, item, delta, kind, at_ms, round)
+         VALUES (?1, ?2, -?3, 'reserved', ?4, ?5)",
     )?;
     for (item, pieces) in pieces {
-        moving.execute(params![reference, item.as_str(), i64::try_from(*pieces).unwrap_or(i64::MAX), now_ms])?;
+        let pieces = i64::try_from(*pieces).unwrap_or(i64::MAX);
+        moving.execute(params![reference, item.as_str(), pieces, now_ms, again.unwrap_or(0)])?;
     }
     Ok(levels)
 }
@@ -228,7 +237,9 @@ pub(super) fn settle(
     let connection = &desk.connection;
     refuse_local_order(connection, reference)?;
     let moved = move_reservation(connection, reference.as_str(), "held", "final", now_ms())?;
-    if !moved && reservation_state(connection, reference.as_str())?.as_deref() != Some("final") {
+    let is_final =
+        || reservation(connection, reference.as_str()).map(|found| found.is_some_and(|it| it.state == "final"));
+    if !moved && !is_final()? {
         return Err(no(StoreError::ReservationGone));
     }
     Ok(answers::end_deduct(connection, reference, answer)?)
@@ -257,17 +268,46 @@ pub(super) fn release(desk: &mut Desk, reference: &Reference) -> Result<Released
         let now_ms = now_ms();
         // Whoever deducts under it once more is to learn that it is over, not that it succeeded.
         answers::forget_deduct(connection, reference)?;
-        let Some(state) = reservation_state(connection, reference.as_str())? else {
+        let Some(Reservation { state, .. }) = reservation(connection, reference.as_str())? else {
             connection
                 .prepare_cached("INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'released', ?2)")?
                 .execute(params![reference.as_str(), now_ms])?;
             return Ok(Released::Tombstone);
         };
         if state == "released" {
+            close(connection, reference.as_str())?;
             return Ok(Released::Before);
         }
         give_back(connection, reference.as_str(), &state, now_ms)?;
         Ok(Released::Returned)
+    })
+}
+
+/// Gives back what was taken, so that the same order or deduct may take once more, for other plugins. One that took
+/// nothing only changes plugins; one that can't take any more stays as it is.
+pub(super) fn start_over(desk: &mut Desk, taker: &Taker, plugins: &str) -> Result<(), Refusal<StoreError>> {
+    let connection = &desk.connection;
+    let reference = match taker {
+        Taker::Deduct(reference) => {
+            refuse_local_order(connection, reference)?;
+            reference.as_str().to_owned()
+        }
+        Taker::Order(id) => {
+            connection
+                .prepare_cached("UPDATE orders SET plugins = ?2 WHERE id = ?1 AND status = 'PENDING'")?
+                .execute(params![id.row(), plugins])?;
+            // A remote order's stock is none of this store's.
+            let Some(reference) = reference_of_pending(connection, *id)? else { return Ok(()) };
+            reference
+        }
+    };
+    in_savepoint(connection, || {
+        if give_back(connection, &reference, "held", now_ms())? {
+            connection
+                .prepare_cached("UPDATE reservations SET reopened = 1, round = round + 1 WHERE reference = ?1")?
+                .execute([&reference])?;
+        }
+        Ok(())
     })
 }
 
@@ -285,26 +325,35 @@ pub(super) fn on_hand(connection: &Connection, item: &Item) -> rusqlite::Result<
     reading.query_row([item.as_str()], |row| row.get(0)).optional()
 }
 
-/// Releases a reservation in that state, with the inverse of its movements. Does nothing in any other state.
-pub(super) fn give_back(connection: &Connection, reference: &str, state: &str, now_ms: i64) -> rusqlite::Result<()> {
+/// Releases a reservation in that state, with the inverse of its round's movements. Does nothing in any other state;
+/// returns whether it was in that one.
+pub(super) fn give_back(connection: &Connection, reference: &str, state: &str, now_ms: i64) -> rusqlite::Result<bool> {
     if !move_reservation(connection, reference, state, "released", now_ms)? {
-        return Ok(());
+        return Ok(false);
     }
     connection
         .prepare_cached(
             "UPDATE stock SET on_hand = on_hand - taken.delta
-             FROM (SELECT item, delta FROM stock_movements WHERE reference = ?1 AND kind = 'reserved') AS taken
+             FROM (SELECT item, delta FROM stock_movements JOIN reservations USING (reference, round)
+                   WHERE reference = ?1 AND kind = 'reserved') AS taken
              WHERE stock.item = taken.item",
         )?
         .execute([reference])?;
     connection
         .prepare_cached(
-            "INSERT INTO stock_movements (reference, item, delta, kind, at_ms)
-             SELECT reference, item, -delta, 'released', ?2 FROM stock_movements
+            "INSERT INTO stock_movements (reference, item, delta, kind, at_ms, round)
+             SELECT reference, item, -delta, 'released', ?2, round
+             FROM stock_movements JOIN reservations USING (reference, round)
              WHERE reference = ?1 AND kind = 'reserved'",
         )?
         .execute(params![reference, now_ms])?;
-    Ok(())
+    Ok(true)
+}
+
+/// Keeps what was given back from taking once more.
+fn close(connection: &Connection, reference: &str) -> rusqlite::Result<()> {
+    let mut closing = connection.prepare_cached("UPDATE reservations SET reopened = 0 WHERE reference = ?1")?;
+    closing.execute([reference]).map(drop)
 }
 
 /// Returns whether the reservation was in the first state and is in the second now.
@@ -320,16 +369,25 @@ fn move_reservation(
     Ok(moving.execute(params![reference, from, to, now_ms])? == 1)
 }
 
-fn reservation_state(connection: &Connection, reference: &str) -> rusqlite::Result<Option<String>> {
-    let mut reading = connection.prepare_cached("SELECT state FROM reservations WHERE reference = ?1")?;
-    reading.query_row([reference], |row| row.get(0)).optional()
+/// How what a reference took stands.
+struct Reservation {
+    state: String,
+    round: i64,
+    /// Whether it may take once more.
+    reopened: bool,
 }
 
-fn reference_of_pending(connection: &Connection, id: OrderId) -> Result<String, Refusal<TakeError>> {
+fn reservation(connection: &Connection, reference: &str) -> rusqlite::Result<Option<Reservation>> {
+    let mut reading =
+        connection.prepare_cached("SELECT state, round, reopened FROM reservations WHERE reference = ?1")?;
+    let read = |row: &Row<'_>| Ok(Reservation { state: row.get(0)?, round: row.get(1)?, reopened: row.get(2)? });
+    reading.query_row([reference], read).optional()
+}
+
+fn reference_of_pending(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<String>> {
     let mut reading = connection
         .prepare_cached("SELECT reference FROM orders WHERE id = ?1 AND status = 'PENDING' AND inventory = 'local'")?;
-    let reference = reading.query_row([id.row()], |row| row.get(0)).optional()?;
-    reference.ok_or_else(|| no(StoreError::ReservationGone.into()))
+    reading.query_row([id.row()], |row| row.get(0)).optional()
 }
 
 fn order_status(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<(Reference, String)>> {

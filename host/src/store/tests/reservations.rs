@@ -187,3 +187,52 @@ async fn a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart() 
     let outcome = shop.store.await_release(local.id, "unknown", None).await;
     assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
 }
+
+#[tokio::test]
+async fn what_starts_over_takes_once_more_and_only_then() {
+    let shop = Shop::new(&[("laptop", 10), ("mouse", 5)]).await;
+    let start_over = async |taker: &Taker| shop.store.start_over(taker.clone(), "others".into()).await;
+    let take = async |taker: &Taker, pieces| {
+        shop.store.take(taker.clone(), &cart(&[("laptop", pieces), ("mouse", 1)]).stock_lines()).await
+    };
+    let order = shop.hold(&[("laptop", 2)]).await;
+    let taker = Taker::Order(order.id);
+    // A canary that took other pieces than the live version takes, several times over.
+    for pieces in [7, 1, 2] {
+        start_over(&taker).await.expect("starts over");
+        assert_eq!((shop.level("laptop").await, shop.level("mouse").await), (Some(10), Some(5)));
+        take(&taker, pieces).await.expect("takes again");
+        assert!(matches!(take(&taker, pieces).await, Err(TakeError::AlreadyTaken)));
+    }
+    assert_eq!((shop.level("laptop").await, shop.level("mouse").await), (Some(8), Some(4)));
+    shop.store.complete_order(order.id, &receipt(&order.cart), None).await.expect("completes");
+    start_over(&taker).await.expect("an order that has ended stays as it is");
+    let completed = shop.store.order_by_id(order.id).await.expect("reads").expect("there");
+    assert_eq!((completed.status, &*completed.plugins), (Status::Completed, "others"));
+    assert_eq!(shop.level("laptop").await, Some(8));
+
+    let reference = Reference::random();
+    let deduct = Taker::Deduct(reference.clone());
+    start_over(&deduct).await.expect("nothing was taken");
+    take(&deduct, 3).await.expect("takes");
+    start_over(&deduct).await.expect("starts over");
+    // Released by its till meanwhile: it is over.
+    assert_eq!(shop.store.release(&reference).await.expect("releases"), Released::Before);
+    assert!(matches!(take(&deduct, 3).await, Err(TakeError::Released)));
+    assert!(matches!(start_over(&Taker::Deduct(order.reference)).await, Err(StoreError::OfLocalOrder)));
+    assert_eq!((shop.level("laptop").await, shop.level("mouse").await), (Some(8), Some(4)));
+    shop.assert_ledger_exact().await;
+}
+
+#[tokio::test]
+async fn a_crash_between_two_takes_leaves_nothing_held() {
+    let shop = Shop::new(&[("laptop", 10)]).await;
+    let order = shop.hold(&[("laptop", 2)]).await;
+    shop.store.start_over(Taker::Order(order.id), "others".into()).await.expect("starts over");
+    let (shop, opened) = shop.reopen().await;
+    assert_eq!(opened.interrupted_orders, 1);
+    let outcome = shop.store.take(Taker::Order(order.id), &cart(&[("laptop", 1)]).stock_lines()).await;
+    assert!(matches!(outcome, Err(TakeError::Store(StoreError::ReservationGone))), "{outcome:?}");
+    assert_eq!(shop.level("laptop").await, Some(10));
+    shop.assert_ledger_exact().await;
+}

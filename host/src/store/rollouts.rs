@@ -1,0 +1,278 @@
+//! Versions that are tried beside the live one: a row a rollout, at most one of them open.
+//!
+//! What decides about a rollout is kept as the JSON that it was begun with; this module doesn't read it.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{
+    PluginKind, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionState, VersionText,
+    plugins::{by_id, insert_event, upsert_version, write_version},
+    queue::{Kind, Refusal},
+    sqlite::{in_savepoint, no, now_ms},
+    writer::Desk,
+};
+
+/// How a rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutState {
+    Running,
+    /// It runs on no request until somebody resumes, promotes or aborts it.
+    Paused,
+    /// Its version is the live one.
+    Promoted,
+    /// Its gates withdrew the version.
+    RolledBack,
+    /// Somebody withdrew it.
+    Aborted,
+    /// Another version became live meanwhile.
+    Superseded,
+}
+
+impl RolloutState {
+    const ALL: [Self; 6] =
+        [Self::Running, Self::Paused, Self::Promoted, Self::RolledBack, Self::Aborted, Self::Superseded];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled_back",
+            Self::Aborted => "aborted",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// Returns whether it has no end yet.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Returns what the audit calls getting there.
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Running => "resume",
+            Self::Paused => "pause",
+            Self::Promoted => "promote",
+            Self::RolledBack => "rollback",
+            Self::Aborted => "abort",
+            Self::Superseded => "supersede",
+        }
+    }
+}
+
+/// A rollout's number, ascending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RolloutId(i64);
+
+impl RolloutId {
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+}
+
+/// A version that is or was tried beside the live one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutRow {
+    pub id: RolloutId,
+    pub version: PluginVersion,
+    /// JSON, as it was begun with.
+    pub plan: String,
+    pub state: RolloutState,
+    /// Why it is in that state.
+    pub reason: String,
+    pub started_by: String,
+    /// Unix time in ms.
+    pub started_at_ms: u64,
+    pub changed_by: String,
+    /// Unix time in ms.
+    pub changed_at_ms: u64,
+}
+
+impl Store {
+    /// Begins to try a version beside the live one. Durable when it returns.
+    ///
+    /// # Errors
+    /// `RolloutOpen` while another isn't over.
+    pub async fn begin_rollout(
+        &self,
+        text: VersionText,
+        plan: String,
+        by: String,
+        detail: String,
+    ) -> Result<RolloutRow, StoreError> {
+        self.0.queue.submit(Kind::Durable, move |desk| begin(desk, text, plan, by, detail)).await
+    }
+
+    /// Pauses, resumes or ends a rollout, but for promoting it. Its version, if it isn't live, is withdrawn with its end.
+    /// Durable when it returns.
+    ///
+    /// # Errors
+    /// Only the store's own; one that is over stays as it is.
+    pub async fn change_rollout(
+        &self,
+        id: RolloutId,
+        state: RolloutState,
+        by: String,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        self.0.queue.submit(Kind::Durable, move |desk| change(desk, id, state, &by, &reason)).await
+    }
+
+    /// Ends a rollout with its version live in the place of the one that is, in one transaction, and returns it. Durable
+    /// when it returns.
+    ///
+    /// # Errors
+    /// Only the store's own.
+    pub async fn promote_rollout(
+        &self,
+        rollout: &RolloutRow,
+        by: String,
+        reason: String,
+    ) -> Result<PluginVersion, StoreError> {
+        let (id, text) = (rollout.id, rollout.version.text.clone());
+        let promote = move |desk: &mut Desk| {
+            in_savepoint(&desk.connection, || {
+                write_version(&desk.connection, text, SwapAction::Promote, by.clone(), &reason).and_then(|version| {
+                    set_state(&desk.connection, id, RolloutState::Promoted, &by, &reason)?;
+                    Ok(version)
+                })
+            })
+        };
+        self.0.queue.submit(Kind::Durable, promote).await
+    }
+
+    /// Returns the rollout that isn't over, if there is one.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn open_rollout(&self) -> Result<Option<RolloutRow>, StoreError> {
+        self.0.readers.read(|connection| Ok(rows(connection, "state = 'running' OR state = 'paused'", 1)?.pop())).await
+    }
+
+    /// Returns the newest rollouts, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn rollouts(&self, limit: u32) -> Result<Vec<RolloutRow>, StoreError> {
+        self.0.readers.read(move |connection| rows(connection, "TRUE", limit)).await
+    }
+}
+
+fn begin(
+    desk: &mut Desk,
+    text: VersionText,
+    plan: String,
+    by: String,
+    detail: String,
+) -> Result<RolloutRow, Refusal<StoreError>> {
+    let connection = &desk.connection;
+    in_savepoint(connection, || {
+        if connection
+            .prepare_cached("SELECT 1 FROM plugin_rollouts WHERE state = 'running' OR state = 'paused'")?
+            .exists([])?
+        {
+            return Err(no(StoreError::RolloutOpen));
+        }
+        let now_ms = now_ms();
+        let version =
+            upsert_version(connection, text, VersionState::Candidate, SwapAction::Rollout, by.clone(), now_ms)?;
+        let id = connection
+            .prepare_cached(
+                "INSERT INTO plugin_rollouts (version_id, plan, state, reason, started_by, started_at_ms, changed_by,
+                                              changed_at_ms)
+                 VALUES (?1, ?2, 'running', ?3, ?4, ?5, ?4, ?5) RETURNING id",
+            )?
+            .query_row(params![version.id.row(), plan, detail, by, now_ms], |row| row.get(0))?;
+        let (kind, id) = (version.text.kind, RolloutId(id));
+        insert_event(connection, SwapAction::Rollout.as_str(), Some(kind), Some(version.id), &by, &detail)?;
+        let at_ms = now_ms.unsigned_abs();
+        Ok(RolloutRow {
+            id,
+            version,
+            plan,
+            state: RolloutState::Running,
+            reason: detail,
+            started_by: by.clone(),
+            started_at_ms: at_ms,
+            changed_by: by,
+            changed_at_ms: at_ms,
+        })
+    })
+}
+
+fn change(
+    desk: &mut Desk,
+    id: RolloutId,
+    state: RolloutState,
+    by: &str,
+    reason: &str,
+) -> Result<(), Refusal<StoreError>> {
+    let connection = &desk.connection;
+    in_savepoint(connection, || {
+        let Some((kind, version)) = set_state(connection, id, state, by, reason)? else { return Ok(()) };
+        if !state.is_open() {
+            connection
+                .prepare_cached(
+                    "UPDATE plugin_versions SET state = 'withdrawn', changed_by = ?2, changed_at_ms = ?3
+                     WHERE id = ?1 AND state = 'candidate'",
+                )?
+                .execute(params![version.row(), by, now_ms()])?;
+        }
+        Ok(insert_event(connection, state.action(), Some(kind), Some(version), by, reason)?)
+    })
+}
+
+/// Changes the state of a rollout that isn't over, and returns which version it is about.
+fn set_state(
+    connection: &Connection,
+    id: RolloutId,
+    state: RolloutState,
+    by: &str,
+    reason: &str,
+) -> Result<Option<(PluginKind, VersionId)>, Refusal<StoreError>> {
+    let version: Option<i64> = connection
+        .prepare_cached(
+            "UPDATE plugin_rollouts SET state = ?2, changed_by = ?3, reason = ?4, changed_at_ms = ?5
+             WHERE id = ?1 AND (state = 'running' OR state = 'paused') RETURNING version_id",
+        )?
+        .query_row(params![id.0, state.as_str(), by, reason, now_ms()], |row| row.get(0))
+        .optional()?;
+    let version = version.and_then(|id| VersionId::new(id.unsigned_abs()));
+    let Some(version) = version.map(|id| by_id(connection, id)).transpose().map_err(no)?.flatten() else {
+        return Ok(None);
+    };
+    Ok(Some((version.text.kind, version.id)))
+}
+
+fn rows(connection: &Connection, condition: &str, limit: u32) -> Result<Vec<RolloutRow>, StoreError> {
+    let sql = format!(
+        "SELECT id, version_id, plan, state, reason, started_by, started_at_ms, changed_by, changed_at_ms
+         FROM plugin_rollouts WHERE {condition} ORDER BY id DESC LIMIT ?1"
+    );
+    let read = |row: &Row<'_>| {
+        let unreadable = |column| StoreError::Unreadable { column };
+        let version = VersionId::new(row.get::<_, i64>("version_id")?.unsigned_abs());
+        let version = version.map(|id| by_id(connection, id)).transpose()?.flatten();
+        Ok(RolloutRow {
+            id: RolloutId(row.get("id")?),
+            version: version.ok_or_else(|| unreadable("plugin_rollouts.version_id"))?,
+            plan: row.get("plan")?,
+            state: RolloutState::parse(&row.get::<_, String>("state")?)
+                .ok_or_else(|| unreadable("plugin_rollouts.state"))?,
+            reason: row.get("reason")?,
+            started_by: row.get("started_by")?,
+            started_at_ms: row.get::<_, i64>("started_at_ms")?.unsigned_abs(),
+            changed_by: row.get("changed_by")?,
+            changed_at_ms: row.get::<_, i64>("changed_at_ms")?.unsigned_abs(),
+        })
+    };
+    connection.prepare_cached(&sql)?.query_and_then([limit], read)?.collect()
+}
