@@ -29,7 +29,11 @@ use till::{
         telemetry::{CallSpans, End},
     },
     order::{Cart, Item, Line, MinorUnits, Quantity, Reference},
-    plugin::{Engine, Kind, Plugins, call, embedded_bytes},
+    plugin::{
+        Engine, Kind, Plugins,
+        call::{self, Time},
+        embedded_bytes,
+    },
     store::{Durability, Inventory, NewOrder, OrderId, Store, Taker},
     telemetry::{Span, Telemetry, names::span},
 };
@@ -212,7 +216,7 @@ impl Bench {
         let lines = self.cart.stock_lines();
         let began = Instant::now();
         let span = self.span(span::INVENTORY, None);
-        call::deduct(&self.plugins, &self.plugins.snapshot(), span, taker, &lines).await?;
+        call::deduct(&self.plugins, &self.plugins.snapshot(), span, taker, Time::Whole, &lines).await?;
         Ok(began.elapsed())
     }
 
@@ -250,7 +254,7 @@ impl Bench {
         let currency = self.settings.shop.currency;
         let placed = call::Placed { id, placed_at_ms: 0, currency, cart: &self.cart };
         let place = Place::Here(Taker::Order(id));
-        call::checkout(&self.plugins, &self.plugins.snapshot(), span, &placed, place).await
+        call::checkout(&self.plugins, &self.plugins.snapshot(), span, &placed, place, Time::Whole).await
     }
 
     /// What `POST /checkout` does between its parsed request and its answer, with the same five spans.

@@ -7,18 +7,22 @@
 //! | `GET /orders/{number or reference}` | one |
 //! | `GET /stock`, `POST /stock/{item}` with `{"set": n}` or `{"add": n}` | what is on hand, and changing it |
 //! | `GET /plugins` | what is live |
-//! | `POST /plugins?kind=&name=&by=` with a component | a deploy |
+//! | `POST /plugins?kind=&name=&by=&try=` with a component | a deploy |
 //! | `GET /plugins/versions`, `GET /plugins/versions/{number}`, `GET /plugins/history` | what was live, and who changed it |
-//! | `POST /plugins/{kind}/rollback` with `{"to"?, "by"?}`, `POST /plugins/{kind}/settings` with `{"set", "by"?}` | other changes |
+//! | `POST /plugins/{kind}/rollback` with `{"to"?, "by"?}`, `POST /plugins/{kind}/settings` with `{"set", "by"?, "canary"?, "shadow"?, "gates"?}` | other changes |
+//! | `GET /plugins/rollout`, `GET /plugins/rollout/differences`, `GET /plugins/rollouts` | what is and was tried beside the live versions |
+//! | `POST /plugins/rollout/{promote, pause, resume or abort}` with `{"by"?, "reason"?}` | deciding about it |
 //! | `GET /livez`, `GET /readyz`, `GET /metrics` | as on the shop's listener, and also when that has no connection to spare |
 
 mod orders;
 mod plugins;
+mod rollouts;
 mod stock;
 
 use std::sync::Arc;
 
-pub use plugins::{EventJson, EventsJson, SwappedJson, VersionJson, VersionsJson};
+pub use plugins::{EventJson, EventsJson, LiveJson, LivesJson, SwappedJson, VersionJson, VersionsJson};
+pub use rollouts::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson};
 
 use hyper::{HeaderMap, Method, Request, Response, header::HOST};
 use percent_encoding::percent_decode_str;
@@ -106,6 +110,10 @@ async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
         (&Method::GET, ["plugins", "versions"]) => plugins::versions(admin).await,
         (&Method::GET, ["plugins", "versions", number]) => plugins::version(admin, number).await,
         (&Method::GET, ["plugins", "history"]) => plugins::history(admin).await,
+        (&Method::GET, ["plugins", "rollout"]) => rollouts::show(admin).await,
+        (&Method::GET, ["plugins", "rollouts"]) => rollouts::list(admin).await,
+        (&Method::GET, ["plugins", "rollout", "differences"]) => rollouts::differences(admin),
+        (&Method::POST, ["plugins", "rollout", change]) => rollouts::change(admin, change, &parts.headers, body).await,
         (&Method::POST, ["plugins", kind, "rollback"]) => plugins::roll_back(admin, kind, &parts.headers, body).await,
         (&Method::POST, ["plugins", kind, "settings"]) => plugins::set(admin, kind, &parts.headers, body).await,
         (&Method::GET, ["livez"]) => admin.watch.live(),
@@ -115,11 +123,14 @@ async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
             _,
             ["" | "orders" | "livez" | "readyz" | "metrics" | "stock"]
             | ["orders", _]
-            | ["plugins", "versions" | "history"]
-            | ["plugins", "versions", _],
+            | ["plugins", "versions" | "history" | "rollout" | "rollouts"]
+            | ["plugins", "versions", _]
+            | ["plugins", "rollout", "differences"],
         ) => Err(Problem::method_not_allowed("GET")),
         (_, ["plugins"]) => Err(Problem::method_not_allowed("GET, POST")),
-        (_, ["stock", _] | ["plugins", _, "rollback" | "settings"]) => Err(Problem::method_not_allowed("POST")),
+        (_, ["stock", _] | ["plugins", _, "rollback" | "settings"] | ["plugins", "rollout", _]) => {
+            Err(Problem::method_not_allowed("POST"))
+        }
         _ => Err(Problem::not_found("there is no such route; GET / lists them")),
     }
 }
@@ -135,6 +146,9 @@ fn home() -> Answer {
             "plugins": "/plugins",
             "plugin_versions": "/plugins/versions",
             "plugin_history": "/plugins/history",
+            "rollout": "/plugins/rollout",
+            "rollouts": "/plugins/rollouts",
+            "rollout_differences": "/plugins/rollout/differences",
             "metrics": "/metrics",
             "live": "/livez",
             "ready": "/readyz",

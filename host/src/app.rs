@@ -129,6 +129,7 @@ impl App {
         serving.spawn(http::server::serve(self.admin_listener, operators, self.stopping.clone(), for_operators));
         serving.spawn(Arc::clone(&self.shop).resolve_releases());
         serving.spawn(Arc::clone(&self.shop).prune_answers());
+        serving.spawn(Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         serving.close();
 
         self.stopping.cancelled().await;

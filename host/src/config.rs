@@ -125,6 +125,25 @@ settings! {
         discount_max_percent: u8 = "50", "%", "a broken plugin that gives goods away is stopped here";
         idempotency_hours: u32 = "24", "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
     }
+    /// When a plugin that keeps breaking isn't called for a while.
+    breaker as Breaker {
+        faults: u64 = "20", "faults", "traps, limits and bad output of one version within the window";
+        window_ms: u64 = "10000", "ms", "how long a fault counts";
+        fault_percent: u8 = "20", "%", "and so many of its calls: one cart that traps it mustn't close the shop for everybody";
+        open_ms: u64 = "5000", "ms", "503 with Retry-After meanwhile; then one call is on trial";
+        rollback: bool = "off", "", "makes the version before live instead, if there is one";
+    }
+    /// How a candidate is tried beside the live version, unless a deploy says otherwise.
+    rollout as Rollout {
+        calls_min: u64 = "100", "calls", "before so many calls of the candidate nothing is decided";
+        duration_ms: u64 = "600000", "ms", "how long it is tried; then it is promoted, or paused if its calls were too few";
+        trap_percent_max: f64 = "1", "%", "of its calls: traps, limits, bad output";
+        deadline_percent_max: f64 = "1", "%", "of its calls: CPU or wall time used up";
+        p99_percent_max: f64 = "150", "%", "its p99 in percent of the live version's";
+        outcome_percent_max: f64 = "5", "%", "points between the shares of an outcome; of a shadow, calls that differ";
+        promote: bool = "on", "", "a canary that has passed becomes live by itself; else it is paused";
+        rollback: bool = "on", "", "a candidate that fails is withdrawn by itself; else it is paused";
+    }
     /// Log lines, on stderr.
     log as Log {
         format: LogFormat = "auto", "", "json, pretty, or auto: pretty on a terminal";
@@ -197,6 +216,7 @@ settings! {
         concurrent_requests: usize = "64 per core" from per_core(64), "requests", "checkouts at work; more would only wait for the cores";
         queued_requests: usize = "256 per core" from per_core(256), "requests", "checkouts that wait for one of those places; more would wait in vain, and being refused at once they cost the least; past it 503";
         queue_ms: u64 = "25", "ms", "how long one waits; past it 503, for a client is to know within 50 ms that it is refused";
+        shadow_calls: usize = "64 per core" from per_core(64), "calls", "calls of a shadow at work; what is past it isn't compared, and counted as skipped";
         inventory_requests: usize = "64 per core" from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself";
         ready_ms: u64 = "500", "ms", "for /readyz; most probes give up after a second";
         drain_ms: u64 = "10000", "ms", "how long a shutdown waits for requests under way";

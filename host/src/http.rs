@@ -7,6 +7,7 @@ mod access;
 mod answer;
 mod arrival;
 pub mod body;
+mod canary;
 mod cart;
 mod checkout;
 mod connection;

@@ -20,6 +20,8 @@ pub use budget::Misuse;
 pub use convert::{
     attribute_bytes, attribute_to_guest, attributes_from_guest, currency_to_guest, line_to_guest, stock_line_to_guest,
 };
+use host::Random;
+pub use host::{Overslept, Seed, Sleep};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::config::Limits;
@@ -35,6 +37,8 @@ pub struct CallState {
     pub(crate) wasi: wasi::Virtual,
     settings: Arc<BTreeMap<String, String>>,
     budget: Budget,
+    random: Random,
+    sleep: Sleep,
 }
 
 impl CallState {
@@ -47,7 +51,21 @@ impl CallState {
             stock: None,
             settings,
             budget: Budget::new(limits),
+            random: Random::new(rand::random()),
+            sleep: Sleep::Real,
         }
+    }
+
+    /// Has the guest meet the chance and the time that another call met.
+    #[must_use]
+    pub fn repeating(self, seed: Seed, sleep: Sleep) -> Self {
+        Self { random: Random::new(seed), sleep, ..self }
+    }
+
+    /// Returns what the call's random numbers come of.
+    #[must_use]
+    pub const fn seed(&self) -> Seed {
+        self.random.seed()
     }
 
     /// Returns how many host calls the guest has made.

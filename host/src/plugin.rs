@@ -4,6 +4,7 @@
 //! (`call.rs`), under the limits of `config.rs`; what a call may reach is in [`crate::imports`].
 
 mod admission;
+mod breaker;
 pub mod call;
 mod engine;
 mod failure;
@@ -11,12 +12,16 @@ mod files;
 mod limits;
 mod load;
 mod registry;
+pub mod rollout;
+mod shadow;
 mod shelf;
 mod start;
+mod supervise;
 mod swap;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
 pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit};
@@ -25,15 +30,17 @@ pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;
 pub use limits::MemoryPool;
 pub use load::{Candidate, embedded, embedded_bytes, from_folder};
-pub use registry::{Identity, Loaded, Plugin, Registry, Snapshot};
+pub use registry::{Identity, Loaded, Pinned, Plugin, Registry, Role, Snapshot};
 pub use shelf::ShelfError;
-pub use swap::{Changes, SwapError, Swapped};
+pub use swap::{Became, Changes, RolloutChange, SwapError, Swapped, When};
 
+use registry::Published;
+use rollout::{BadPlan, Mode, Plan, PlanChanges, Rollout};
 use shelf::Shelf;
 
 pub use crate::store::PluginKind as Kind;
 use crate::{
-    config::{Limits, Settings},
+    config::{self, Limits, Settings},
     store::Store,
     telemetry::{Telemetry, metrics::Metrics, traces::Tracer},
 };
@@ -49,6 +56,11 @@ pub struct Plugins {
     shelf: Shelf,
     /// Whoever has it may change what is live.
     changing: Mutex<()>,
+    /// The rollout that ended last, to be looked at.
+    ended: ArcSwapOption<Rollout>,
+    rollout_rules: config::Rollout,
+    /// Whether the version before becomes live when the live one's breaker opens.
+    breaker_rolls_back: bool,
     memory: Arc<MemoryPool>,
     limits: Limits,
     discount_max_percent: u8,
@@ -67,26 +79,65 @@ impl Plugins {
         let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
         let shelf = Shelf::new(settings, engine);
         let snapshot = start::snapshot(settings, &store, &shelf).await?;
-        let metrics = telemetry.metrics().clone();
-        metrics.set_plugins(snapshot.identities().map(Identity::to_metric).collect());
-        Ok(Arc::new(Self {
+        let rollout = start::rollout(&settings.limits, &store, &shelf).await?;
+        let plugins = Self {
             engine: shelf.engine(),
-            registry: Registry::new(snapshot),
+            registry: Registry::new(Published::new(&snapshot, rollout)?),
             shelf,
             changing: Mutex::new(()),
+            ended: ArcSwapOption::empty(),
+            rollout_rules: settings.rollout.clone(),
+            breaker_rolls_back: settings.breaker.rollback,
             memory: MemoryPool::new(&settings.limits),
             limits: settings.limits.clone(),
             discount_max_percent: settings.checkout.discount_max_percent,
             store,
             tracer: telemetry.tracer().clone(),
-            metrics,
-        }))
+            metrics: telemetry.metrics().clone(),
+        };
+        plugins.show_loaded();
+        Ok(Arc::new(plugins))
     }
 
-    /// Returns what is live now; a request takes it once and keeps it.
+    /// Returns what is live now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.registry.live()
+    }
+
+    /// Returns the plugins of a request, which takes them once and keeps them. The same key gets the same ones, as long
+    /// as nothing changes.
+    #[must_use]
+    pub fn pin(&self, key: &[u8]) -> Pinned {
+        self.registry.pin(key)
+    }
+
+    /// Returns the live plugins, for a request that calls none.
+    #[must_use]
+    pub fn pin_live(&self) -> Pinned {
+        self.registry.pin_live()
+    }
+
+    /// Returns the rollout that isn't over, else the one that ended last since the host started.
+    #[must_use]
+    pub fn rollout(&self) -> Option<Arc<Rollout>> {
+        self.registry.rollout().or_else(|| self.ended.load_full())
+    }
+
+    /// Returns the plan of a rollout with the host's settings, but for the changes.
+    ///
+    /// # Errors
+    /// What of it makes no sense.
+    pub fn plan(&self, mode: Mode, changes: PlanChanges) -> Result<Plan, BadPlan> {
+        Plan::new(mode, &self.rollout_rules, changes)
+    }
+
+    fn show_loaded(&self) {
+        let live = self.registry.live();
+        let rollout = self.registry.rollout();
+        let tried = rollout.as_ref().map(|rollout| rollout.candidate());
+        let loaded = live.identities().chain(tried).map(Identity::to_metric).collect();
+        self.metrics.set_plugins(loaded);
     }
 
     #[must_use]

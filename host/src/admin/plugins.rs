@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use hyper::HeaderMap;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::Admin;
+use super::{Admin, rollouts::TryJson};
 use crate::{
     http::{Answer, Inbound, Reply, body, problem::Problem},
     plugin::{Candidate, Changes, Identity, Kind, Plugins, SwapError, Swapped},
@@ -20,6 +19,24 @@ const LISTED_MAX: u32 = 1_000;
 const NAME_BYTES_MAX: usize = 64;
 const SOMEBODY: &str = "admin";
 
+/// What is live, as the routes tell it and the commands read it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LivesJson {
+    pub plugins: Vec<LiveJson>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LiveJson {
+    pub kind: String,
+    pub name: String,
+    pub version: String,
+    pub digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings_digest: Option<String>,
+    /// `open` while it isn't called because it keeps breaking.
+    pub breaker: String,
+}
+
 /// A version, as the routes tell it and the commands read it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct VersionJson {
@@ -29,6 +46,7 @@ pub struct VersionJson {
     pub version: String,
     pub digest: String,
     pub bytes: u64,
+    pub language: String,
     pub settings: BTreeMap<String, String>,
     pub state: String,
     pub action: String,
@@ -63,9 +81,9 @@ pub struct EventsJson {
 /// What a change came to, likewise.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SwappedJson {
-    pub live: VersionJson,
-    /// Whether it was live already.
-    pub unchanged: bool,
+    /// `published`: it is live; `unchanged`: it was already; `candidate`: it is tried beside the live one.
+    pub result: String,
+    pub version: VersionJson,
 }
 
 #[derive(Deserialize)]
@@ -76,26 +94,30 @@ struct RollBack {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Set {
     set: Changes,
     by: Option<String>,
+    #[serde(flatten)]
+    how: TryJson,
 }
 
 /// # Errors
 /// None of its own.
 pub(super) fn live(admin: &Admin) -> Answer {
     let snapshot = admin.plugins.snapshot();
-    let plugin = |identity: &Identity| {
-        json!({
-            "kind": identity.kind.as_str(),
-            "name": identity.name,
-            "version": identity.version,
-            "digest": identity.digest,
-            "state": "live",
-        })
+    let plugin = |kind| {
+        let plugin = snapshot.plugin(kind);
+        let Identity { kind, name, version, digest, settings_digest } = plugin.identity();
+        LiveJson {
+            kind: kind.to_string(),
+            name: name.clone(),
+            version: version.clone(),
+            digest: digest.clone(),
+            settings_digest: settings_digest.clone(),
+            breaker: if plugin.is_let_through() { "closed" } else { "open" }.to_owned(),
+        }
     };
-    Reply::json(&json!({ "plugins": snapshot.identities().map(plugin).collect::<Vec<_>>() }))
+    Reply::json(&LivesJson { plugins: Kind::ALL.map(plugin).to_vec() })
 }
 
 /// # Errors
@@ -126,10 +148,11 @@ pub(super) async fn history(admin: &Admin) -> Answer {
 /// # Errors
 /// 422 for a component that is refused, with what to change.
 pub(super) async fn deploy(admin: &Admin, query: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
-    let Deploy { kind, name, by } = Deploy::of_query(query)?;
+    let Deploy { kind, name, by, how } = Deploy::of_query(query)?;
+    let when = how.when(&admin.plugins)?;
     let bytes = body::read_component(headers, incoming, &admin.limits).await?;
     let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
-    change(admin, move |plugins| async move { plugins.deploy(candidate, kind, &by).await }).await
+    change(admin, move |plugins| async move { plugins.deploy(candidate, kind, when, &by).await }).await
 }
 
 /// # Errors
@@ -149,9 +172,9 @@ pub(super) async fn roll_back(admin: &Admin, kind: &str, headers: &HeaderMap, in
 pub(super) async fn set(admin: &Admin, kind: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
     let kind = parsed_kind(kind)?;
     let bytes = body::read_json(headers, incoming, &admin.limits).await?;
-    let Set { set, by } = body::parse_json(&bytes)?;
-    let by = somebody(by)?;
-    change(admin, move |plugins| async move { plugins.set(kind, set, &by).await }).await
+    let Set { set, by, how } = body::parse_json(&bytes)?;
+    let (by, when) = (somebody(by)?, how.when(&admin.plugins)?);
+    change(admin, move |plugins| async move { plugins.set(kind, set, when, &by).await }).await
 }
 
 /// Carries a change out in a task of its own: one that was cut off in the middle would leave the store and what is
@@ -161,8 +184,8 @@ where
     W: Future<Output = Result<Swapped, SwapError>> + Send + 'static,
 {
     let changing = tokio::spawn(work(Arc::clone(&admin.plugins)));
-    let Swapped { version, unchanged } = changing.await.map_err(|panicked| Problem::internal(&panicked))??;
-    Reply::json(&SwappedJson { live: version.into(), unchanged })
+    let Swapped { version, became } = changing.await.map_err(|panicked| Problem::internal(&panicked))??;
+    Reply::json(&SwappedJson { result: became.as_str().to_owned(), version: version.into() })
 }
 
 /// What a deploy's query says.
@@ -170,18 +193,20 @@ struct Deploy {
     kind: Option<Kind>,
     name: String,
     by: String,
+    how: TryJson,
 }
 
 impl Deploy {
     fn of_query(query: &str) -> Result<Self, Problem> {
-        let mut deploy = Self { kind: None, name: "plugin".into(), by: SOMEBODY.into() };
+        let mut deploy = Self { kind: None, name: "plugin".into(), by: SOMEBODY.into(), how: TryJson::default() };
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
             let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
             match name {
                 "kind" => deploy.kind = Some(parsed_kind(&value)?),
                 "name" => deploy.name = short(value)?,
                 "by" => deploy.by = short(value)?,
-                _ => return Err(Problem::unacceptable(format!("there is no {name}; kind, name and by are"))),
+                "try" => deploy.how = body::parse_json(value.as_bytes())?,
+                _ => return Err(Problem::unacceptable(format!("there is no {name}; kind, name, by and try are"))),
             }
         }
         Ok(deploy)
@@ -193,7 +218,7 @@ fn parsed_kind(kind: &str) -> Result<Kind, Problem> {
         .ok_or_else(|| Problem::unacceptable(format!("there is no kind {kind:?}; checkout and inventory are")))
 }
 
-fn somebody(by: Option<String>) -> Result<String, Problem> {
+pub(super) fn somebody(by: Option<String>) -> Result<String, Problem> {
     by.map_or_else(|| Ok(SOMEBODY.to_owned()), short)
 }
 
@@ -213,6 +238,7 @@ impl From<PluginVersion> for VersionJson {
             version: text.version,
             digest: text.digest,
             bytes: text.bytes,
+            language: text.language,
             settings: text.settings,
             state: state.as_str().to_owned(),
             action: action.as_str().to_owned(),

@@ -1,6 +1,7 @@
 //! `till plugin`.
 
 mod live;
+mod rollout;
 
 use std::{path::PathBuf, sync::Arc};
 

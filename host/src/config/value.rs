@@ -30,6 +30,13 @@ macro_rules! whole_numbers {
 
 whole_numbers!(u8, u32, u64, usize);
 
+impl Value for f64 {
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = text.parse::<Self>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+        number.ok_or_else(|| "a number from 0 on, such as 0.5".into())
+    }
+}
+
 impl Value for bool {
     fn parse(text: &str) -> Result<Self, String> {
         match text {

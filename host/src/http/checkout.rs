@@ -10,7 +10,8 @@
 //!       or db_fail_order                      FAILED and the stock given back, one transaction
 //! ```
 //!
-//! Plugins decide, the host does: whatever the plugin did, the order ends here.
+//! Plugins decide, the host does: whatever the plugin did, the order ends here. A canary's fault is none of its
+//! customer's: while there is time left, what it took is given back (`db_start_over`) and the live version decides.
 
 mod end;
 mod release;
@@ -21,7 +22,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use opentelemetry::trace::{SpanContext, SpanKind};
@@ -32,7 +33,7 @@ use end::{Completed, Failed};
 use super::{
     Shop,
     answer::Answer,
-    body,
+    body, canary,
     cart::{self, Form},
     idempotency::{self, Claim},
     received::Received,
@@ -40,7 +41,10 @@ use super::{
 use crate::{
     imports::inventory::Place,
     order::{Cart, Receipt, Reference, Status},
-    plugin::{Failure, Snapshot, call},
+    plugin::{
+        Failure, Pinned, Snapshot,
+        call::{self, Time},
+    },
     store::{Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
     telemetry::{
         names::{attribute, span},
@@ -74,7 +78,7 @@ pub(super) async fn checkout(shop: &Arc<Shop>, received: Received) -> Answer {
     let (cart, form) = parsed?;
     let checkout = Checkout {
         shop: Arc::clone(shop),
-        snapshot: received.snapshot,
+        pinned: received.pinned,
         claim: claim.map(Arc::new),
         reference: Reference::random(),
         trace_id: received.parent.trace_id().to_string(),
@@ -95,7 +99,7 @@ pub(super) async fn checkout(shop: &Arc<Shop>, received: Received) -> Answer {
 /// One checkout under way.
 struct Checkout {
     shop: Arc<Shop>,
-    snapshot: Arc<Snapshot>,
+    pinned: Arc<Pinned>,
     /// The client's key: taken to the end, also when the client has gone.
     claim: Option<Arc<Claim>>,
     reference: Reference,
@@ -118,9 +122,14 @@ impl Checkout {
         let mut span = shop.tracer.start(span::CHECKOUT, SpanKind::Internal, Some(&parent), Vec::new());
         self.describe(&mut span);
 
-        let (span, ended) = match self.create(&span).await {
+        let created = match self.pinned.refusal() {
+            // Nothing is written for what isn't going to be decided.
+            Some(failure) => Err(failure),
+            None => self.create(&span).await.map_err(Failure::Store),
+        };
+        let (span, ended) = match created {
             Ok(id) => self.decide_and_end(span, id).await,
-            Err(error) => (span, Err(Failed::from(Failure::Store(error)))),
+            Err(failure) => (span, Err(Failed::from(failure))),
         };
         match ended {
             Ok(Completed { receipt, reply }) => {
@@ -135,9 +144,18 @@ impl Checkout {
     }
 
     async fn decide_and_end(&self, span: Span, id: OrderId) -> (Span, Result<Completed, Failed>) {
-        let shop = &self.shop;
-        let placed = call::Placed { id, placed_at_ms: self.placed_at_ms, currency: shop.currency, cart: &self.cart };
-        let (span, decided) = call::checkout(&shop.plugins, &self.snapshot, span, &placed, self.place(id)).await;
+        let began = Instant::now();
+        let (mut span, mut decided) = self.decide(span, id, Time::Whole).await;
+        if let Err(failure) = &decided
+            && let Some(left) = self.time_left(began)
+            && let Some(live) = failure.at_fault().and_then(|kind| self.pinned.stand_in(kind))
+        {
+            canary::tell(&mut span, self.pinned.snapshot(), failure);
+            match self.start_over(&span, id, live).await {
+                Ok(()) => (span, decided) = self.decide(span, id, Time::Left(left)).await,
+                Err(error) => decided = Err(error.into()),
+            }
+        }
         let completed = match decided {
             Ok(receipt) => self.complete(&span, id, receipt).await,
             Err(failure) => Err(failure),
@@ -147,6 +165,30 @@ impl Checkout {
             Err(failure) => Err(self.fail(&span, id, failure).await),
         };
         (span, ended)
+    }
+
+    async fn decide(&self, span: Span, id: OrderId, time: Time) -> (Span, Result<Receipt, Failure>) {
+        let shop = &self.shop;
+        let placed = call::Placed { id, placed_at_ms: self.placed_at_ms, currency: shop.currency, cart: &self.cart };
+        call::checkout(&shop.plugins, self.pinned.snapshot(), span, &placed, self.place(id), time).await
+    }
+
+    /// Returns what a canary that took since then has left for the live version; `None` if that is nothing.
+    fn time_left(&self, began: Instant) -> Option<Duration> {
+        let whole = Duration::from_millis(self.shop.limits.checkout_call_ms);
+        whole.checked_sub(began.elapsed()).filter(|left| !left.is_zero())
+    }
+
+    /// Gives back what a canary took, and lets the live plugins take over. What it asked of a remote inventory stands: the
+    /// same deduct gets the same answer there.
+    async fn start_over(&self, parent: &Span, id: OrderId, live: &Snapshot) -> Result<(), StoreError> {
+        let mut span = self.child(span::START_OVER, parent);
+        let started = self.shop.store.start_over(Taker::Order(id), live.header().to_owned()).await;
+        match &started {
+            Ok(()) => self.pinned.take_over(),
+            Err(error) => span.fail("store_unavailable", error.to_string()),
+        }
+        started
     }
 
     fn place(&self, id: OrderId) -> Place {
@@ -174,7 +216,7 @@ impl Checkout {
             currency: self.shop.currency,
             cart: self.cart.clone(),
             trace_id: self.trace_id.clone(),
-            plugins: self.snapshot.header().to_owned(),
+            plugins: self.pinned.snapshot().header().to_owned(),
             placed_at_ms: self.placed_at_ms,
             keyed: self.claim.as_ref().map(|claim| claim.keyed().clone()),
         };
@@ -222,7 +264,8 @@ impl Checkout {
         let status = if self.remote_may_hold() { Status::PendingRelease } else { Status::Failed };
         span.set(attribute::ORDER_STATUS, status.as_str());
         failure.mark(&mut span);
-        if failure.is_error() {
+        // An open breaker is told once, when it opens.
+        if failure.is_error() && !matches!(failure, Failure::BreakerOpen { .. }) {
             tracing::warn!(reference = %self.reference, reason = failure.code(), "checkout failed: {failure}");
         }
         span.end();

@@ -203,6 +203,8 @@ impl From<SwapError> for Problem {
             SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => {
                 Self::new(StatusCode::CONFLICT, "no_such_version", detail)
             }
+            SwapError::NoRollout => Self::new(StatusCode::CONFLICT, "no_rollout", detail),
+            SwapError::RolloutState(_) => Self::new(StatusCode::CONFLICT, "rollout_state", detail),
             SwapError::Shelf(ShelfError::File(_)) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "plugin_file", detail)
             }
@@ -242,6 +244,10 @@ impl From<&Failure> for Problem {
                 _ => problem(StatusCode::BAD_GATEWAY),
             },
             Failure::Overloaded(_) => Self::unavailable(code, detail),
+            Failure::BreakerOpen { retry_after, .. } => {
+                let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+                problem(StatusCode::SERVICE_UNAVAILABLE).with(RETRY_AFTER, HeaderValue::from(seconds))
+            }
             Failure::Store(error) => error.into(),
         }
     }
@@ -263,6 +269,7 @@ impl From<&StoreError> for Problem {
             StoreError::OrderEnded { .. } | StoreError::OfLocalOrder | StoreError::ReferenceTaken => {
                 Self::new(StatusCode::CONFLICT, "reference_used", error.to_string())
             }
+            StoreError::RolloutOpen => Self::new(StatusCode::CONFLICT, "rollout_open", error.to_string()),
             other => Self::internal(other),
         }
     }

@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use opentelemetry::trace::SpanContext;
 
 use super::Inbound;
-use crate::{plugin::Snapshot, telemetry::propagation::Carried};
+use crate::{plugin::Pinned, telemetry::propagation::Carried};
 
 /// A request that has its route and its span.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Received {
     /// The SERVER span, below which the handler's belong.
     pub(super) parent: SpanContext,
     /// The plugins that this request uses, all of it, whatever is swapped meanwhile.
-    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) pinned: Arc<Pinned>,
     pub(super) carried: Carried,
     pub(super) headers: HeaderMap,
     pub(super) body: Inbound,

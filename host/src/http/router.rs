@@ -12,7 +12,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use hyper::{
-    Method, Request, Response, Version,
+    HeaderMap, Method, Request, Response, Version,
     header::{HeaderName, HeaderValue, USER_AGENT},
 };
 use opentelemetry::trace::{SpanContext, SpanKind};
@@ -27,7 +27,8 @@ use super::{
     received::Received,
 };
 use crate::{
-    order::{Item, Reference},
+    order::{IdempotencyKey, Item, Reference},
+    plugin::Pinned,
     telemetry::{
         in_span,
         metrics::HttpRequest,
@@ -127,7 +128,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     let untold = full || routed.as_ref().is_ok_and(Route::is_watch);
     let mut server = ServerSpan::start(&shop, &request, &remote, method, template, peer, untold);
     let context = server.context.clone();
-    let snapshot = shop.plugins.snapshot();
+    let pinned = Arc::new(pinned(&shop, routed.as_ref().ok(), request.headers(), &context));
 
     let answer = in_span(&context, async {
         let route = routed?;
@@ -145,7 +146,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
         }
         let received = Received {
             parent: context.clone(),
-            snapshot: Arc::clone(&snapshot),
+            pinned: Arc::clone(&pinned),
             carried: remote.carried,
             headers: parts.headers,
             body,
@@ -169,7 +170,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     if let Ok(value) = HeaderValue::try_from(traceparent(&context)) {
         headers.insert(TRACERESPONSE, value);
     }
-    headers.insert(TILL_PLUGINS, snapshot.header_value().clone());
+    headers.insert(TILL_PLUGINS, pinned.snapshot().header_value().clone());
     let status = response.status().as_u16();
     server.end(status);
     shop.metrics.http_request(HttpRequest { method, route: template, status, version, duration: started.elapsed() });
@@ -179,6 +180,18 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
 fn routed(request: &Request<Inbound>) -> Result<Route, Problem> {
     let route = Route::of_path(request.uri().path());
     route.ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))
+}
+
+/// Returns the plugins of the request. Where it calls one, a canary may be among them: always for the same key, or, of
+/// those that have none, by chance.
+fn pinned(shop: &Shop, route: Option<&Route>, headers: &HeaderMap, context: &SpanContext) -> Pinned {
+    if !matches!(route, Some(Route::Checkout | Route::InventoryDeduct)) {
+        return shop.plugins.pin_live();
+    }
+    match headers.get(IdempotencyKey::HEADER) {
+        Some(key) => shop.plugins.pin(key.as_bytes()),
+        None => shop.plugins.pin(&context.trace_id().to_bytes()),
+    }
 }
 
 async fn dispatch(shop: &Arc<Shop>, route: Route, received: Received) -> Answer {

@@ -32,7 +32,10 @@ use super::{
 };
 use crate::{
     order::{self, Item, Reference},
-    plugin::{Failure, Plugins, Snapshot, call},
+    plugin::{
+        Failure, Plugins, Snapshot,
+        call::{self, Time},
+    },
     store::{self, Taker},
     telemetry::{
         names::{attribute, span},
@@ -60,25 +63,87 @@ pub enum Place {
 /// A checkout call's way to the inventory, and what it did there.
 #[derive(Debug)]
 pub struct Door {
-    plugins: Arc<Plugins>,
-    snapshot: Arc<Snapshot>,
-    place: Place,
-    outcome: Option<Outcome>,
+    way: Way,
+    deducted: Option<Deducted>,
 }
 
-/// What the one deduct came to.
-pub type Outcome = Result<Vec<order::StockLine>, Failure>;
+#[derive(Debug)]
+enum Way {
+    Call {
+        plugins: Arc<Plugins>,
+        snapshot: Arc<Snapshot>,
+        place: Place,
+    },
+    /// To nothing but what another call was answered.
+    Repeat(Option<Deducted>),
+}
+
+/// The one deduct, and what it came to.
+#[derive(Debug)]
+pub struct Deducted {
+    pub lines: Vec<order::StockLine>,
+    pub result: Result<Vec<store::StockLevel>, Failure>,
+}
+
+impl Deducted {
+    /// Returns it for another call to be answered by; `None` if the host failed in it.
+    #[must_use]
+    pub fn repeated(&self) -> Option<Self> {
+        let result = match &self.result {
+            Ok(levels) => Ok(levels.clone()),
+            Err(failure) => Err(failure.repeated()?),
+        };
+        Some(Self { lines: self.lines.clone(), result })
+    }
+}
 
 impl Door {
     #[must_use]
     pub const fn new(plugins: Arc<Plugins>, snapshot: Arc<Snapshot>, place: Place) -> Self {
-        Self { plugins, snapshot, place, outcome: None }
+        Self { way: Way::Call { plugins, snapshot, place }, deducted: None }
     }
 
-    /// Returns what became of the deduct, `None` if the guest never asked for one.
+    /// Returns a door behind which nothing happens: whoever knocks is answered as another call was. If that never asked,
+    /// everything is said to be there.
     #[must_use]
-    pub fn into_outcome(self) -> Option<Outcome> {
-        self.outcome
+    pub const fn repeating(deducted: Option<Deducted>) -> Self {
+        Self { way: Way::Repeat(deducted), deducted: None }
+    }
+
+    /// Returns the deduct, `None` if the guest never asked for one.
+    #[must_use]
+    pub const fn deducted(&self) -> Option<&Deducted> {
+        self.deducted.as_ref()
+    }
+
+    /// Returns the deduct, likewise.
+    #[must_use]
+    pub fn into_deducted(self) -> Option<Deducted> {
+        self.deducted
+    }
+}
+
+impl Way {
+    async fn deduct(
+        &self,
+        parent: &SpanContext,
+        lines: &[order::StockLine],
+    ) -> Result<Vec<store::StockLevel>, Failure> {
+        match self {
+            Self::Call { plugins, snapshot, place } => {
+                deduct(plugins, snapshot, place, Time::Whole, parent, lines).await
+            }
+            Self::Repeat(Some(Deducted { result: Err(failure), .. })) => {
+                Err(failure.repeated().unwrap_or_else(Failure::interrupted))
+            }
+            Self::Repeat(deducted) => {
+                let levels = deducted.as_ref().and_then(|deducted| deducted.result.as_deref().ok()).unwrap_or_default();
+                let on_hand =
+                    |item: &Item| levels.iter().find(|level| level.item == *item).map_or(0, |level| level.on_hand);
+                let items = order::sum_by_item(lines).into_keys();
+                Ok(items.map(|item| store::StockLevel { on_hand: on_hand(&item), item }).collect())
+            }
+        }
     }
 }
 
@@ -91,6 +156,7 @@ pub async fn deduct(
     plugins: &Arc<Plugins>,
     snapshot: &Arc<Snapshot>,
     place: &Place,
+    time: Time,
     parent: &SpanContext,
     lines: &[order::StockLine],
 ) -> Result<Vec<store::StockLevel>, Failure> {
@@ -98,7 +164,7 @@ pub async fn deduct(
         Place::Here(taker) => {
             let mut span = plugins.tracer().start(span::INVENTORY, SpanKind::Internal, Some(parent), Vec::new());
             describe(&mut span, lines);
-            call::deduct(plugins, snapshot, span, taker.clone(), lines).await
+            call::deduct(plugins, snapshot, span, taker.clone(), time, lines).await
         }
         Place::Remote { remote, reference, carried, holds } => {
             holds.store(true, Ordering::Relaxed);
@@ -130,20 +196,17 @@ impl inventory_import::Host for CallState {
         let lines = stock_lines_from_guest(&lines)?;
         let parent = self.telemetry.parent(&ctx);
         let door = self.inventory.as_mut().ok_or(NoDoor("inventory"))?;
-        if door.outcome.is_some() {
+        if door.deducted.is_some() {
             return Err(Misuse::SecondDeduct.into());
         }
         // Until it is known otherwise: a call that is cancelled here may have taken.
-        door.outcome = Some(Err(Failure::interrupted()));
-        let deducted = deduct(&door.plugins, &door.snapshot, &door.place, &parent, &lines).await;
-        let (outcome, answer) = match deducted {
-            Ok(levels) => (Ok(lines), Ok(levels.iter().map(level_to_guest).collect())),
-            Err(failure) => {
-                let answer = failure_to_guest(&failure);
-                (Err(failure), Err(answer))
-            }
+        door.deducted = Some(Deducted { lines: lines.clone(), result: Err(Failure::interrupted()) });
+        let result = door.way.deduct(&parent, &lines).await;
+        let answer = match &result {
+            Ok(levels) => Ok(levels.iter().map(level_to_guest).collect()),
+            Err(failure) => Err(failure_to_guest(failure)),
         };
-        door.outcome = Some(outcome);
+        door.deducted = Some(Deducted { lines, result });
         Ok(answer)
     }
 }

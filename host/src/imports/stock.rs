@@ -2,19 +2,21 @@
 //!
 //! The guest names no order: the door knows whose call it is, and takes under that order's reference.
 
+use std::collections::BTreeMap;
+
 use opentelemetry::trace::SpanKind;
 
 use super::{
     CallState, Misuse, NoDoor,
     bindings::{
         stock,
-        types::{Shortage, StockLevel, StockLine, TraceContext},
+        types::{self, Shortage, StockLine, TraceContext},
     },
     convert::{stock_lines_bytes, stock_lines_from_guest},
 };
 use crate::{
-    order::{self, Item},
-    store::{Store, StoreError, TakeError, Taker},
+    order::{self, Item, sum_by_item},
+    store::{StockLevel, Store, StoreError, TakeError, Taker},
     telemetry::names::span,
 };
 
@@ -22,8 +24,26 @@ use crate::{
 #[derive(Debug)]
 pub struct Door {
     store: Store,
-    taker: Taker,
+    way: Way,
+    seen: Seen,
     outcome: Option<Outcome>,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// Under this reference.
+    Take(Taker),
+    /// Taking nothing, from the shelf that another call saw.
+    Repeat(Seen),
+}
+
+/// What a call saw of the stock.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// What it was told when it asked, in that order.
+    levels: Vec<(Item, Option<u32>)>,
+    /// What there was of each item that it took, or was short of, before that.
+    shelf: BTreeMap<Item, u32>,
 }
 
 /// What the one take came to.
@@ -31,9 +51,9 @@ pub struct Door {
 pub enum Outcome {
     Taken {
         lines: Vec<order::StockLine>,
-        levels: Vec<crate::store::StockLevel>,
+        levels: Vec<StockLevel>,
     },
-    Short,
+    Short(Vec<order::StockLine>),
     /// The reference has taken already, or was released before it could.
     Refused(&'static str),
     Store(StoreError),
@@ -41,14 +61,93 @@ pub enum Outcome {
 
 impl Door {
     #[must_use]
-    pub const fn new(store: Store, taker: Taker) -> Self {
-        Self { store, taker, outcome: None }
+    pub fn new(store: Store, taker: Taker) -> Self {
+        Self { store, way: Way::Take(taker), seen: Seen::default(), outcome: None }
+    }
+
+    /// Returns a door behind which nothing is taken. What the other call didn't look at is as it is in the store.
+    #[must_use]
+    pub fn repeating(store: Store, seen: Seen) -> Self {
+        Self { store, way: Way::Repeat(seen), seen: Seen::default(), outcome: None }
+    }
+
+    /// Returns what the guest saw of the stock, for another call to see the same.
+    #[must_use]
+    pub const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Returns what the guest asked to take, nothing if it never did.
+    #[must_use]
+    pub fn asked(&self) -> &[order::StockLine] {
+        match &self.outcome {
+            Some(Outcome::Taken { lines, .. } | Outcome::Short(lines)) => lines,
+            _ => &[],
+        }
     }
 
     /// Returns what became of the take, `None` if the guest never asked for one.
     #[must_use]
     pub fn into_outcome(self) -> Option<Outcome> {
         self.outcome
+    }
+
+    async fn level(&mut self, item: &Item) -> Result<Option<u32>, StoreError> {
+        let level = match &mut self.way {
+            Way::Take(_) => self.store.level(item).await?,
+            Way::Repeat(seen) => match seen.level(item) {
+                Some(level) => level,
+                None => self.store.level(item).await?,
+            },
+        };
+        self.seen.levels.push((item.clone(), level));
+        Ok(level)
+    }
+
+    async fn take(&mut self, lines: &[order::StockLine]) -> Result<Vec<StockLevel>, TakeError> {
+        let pieces = sum_by_item(lines);
+        let taken = match &self.way {
+            Way::Take(taker) => self.store.take(taker.clone(), lines).await,
+            Way::Repeat(seen) => {
+                let mut levels = Vec::with_capacity(pieces.len());
+                for (item, pieces) in &pieces {
+                    let there = match seen.shelf.get(item) {
+                        Some(there) => *there,
+                        None => self.store.level(item).await?.unwrap_or(0),
+                    };
+                    let requested = u32::try_from(*pieces).unwrap_or(u32::MAX);
+                    let Some(on_hand) = there.checked_sub(requested) else {
+                        return Err(TakeError::Shortage { item: item.clone(), requested, available: there });
+                    };
+                    levels.push(StockLevel { item: item.clone(), on_hand });
+                }
+                Ok(levels)
+            }
+        };
+        match &taken {
+            Ok(levels) => {
+                let before = |level: &StockLevel| {
+                    let taken = pieces.get(&level.item).copied().unwrap_or(0);
+                    (level.item.clone(), level.on_hand.saturating_add(u32::try_from(taken).unwrap_or(u32::MAX)))
+                };
+                self.seen.shelf = levels.iter().map(before).collect();
+            }
+            Err(TakeError::Shortage { item, available, .. }) => {
+                self.seen.shelf.insert(item.clone(), *available);
+            }
+            Err(_) => {}
+        }
+        taken
+    }
+}
+
+impl Seen {
+    /// Returns what was told of the item, each time once.
+    fn level(&mut self, item: &Item) -> Option<Option<u32>> {
+        match self.levels.iter().position(|(told, _)| told == item) {
+            Some(at) => Some(self.levels.remove(at).1),
+            None => self.shelf.get(item).map(|there| Some(*there)),
+        }
     }
 }
 
@@ -57,7 +156,7 @@ impl stock::Host for CallState {
         self.budget.host_call(ctx.traceparent.len() + ctx.tracestate.len() + item.len())?;
         let door = self.stock.as_mut().ok_or(NoDoor("stock"))?;
         let Some(item) = Item::parse(&item) else { return Ok(None) };
-        match door.store.level(&item).await {
+        match door.level(&item).await {
             Ok(level) => Ok(level),
             Err(error) => {
                 let text = error.to_string();
@@ -71,7 +170,7 @@ impl stock::Host for CallState {
         &mut self,
         ctx: TraceContext,
         lines: Vec<StockLine>,
-    ) -> wasmtime::Result<Result<Vec<StockLevel>, Shortage>> {
+    ) -> wasmtime::Result<Result<Vec<types::StockLevel>, Shortage>> {
         self.budget.host_call(ctx.traceparent.len() + ctx.tracestate.len() + stock_lines_bytes(&lines))?;
         let lines = stock_lines_from_guest(&lines)?;
         let parent = self.telemetry.parent(&ctx);
@@ -80,7 +179,7 @@ impl stock::Host for CallState {
             return Err(Misuse::SecondTake.into());
         }
         let mut span = self.telemetry.tracer().start(span::TAKE_STOCK, SpanKind::Internal, Some(&parent), Vec::new());
-        let taken = door.store.take(door.taker.clone(), &lines).await;
+        let taken = door.take(&lines).await;
         let (outcome, answer) = match taken {
             Ok(levels) => {
                 let answer = levels.iter().map(super::inventory::level_to_guest).collect();
@@ -88,7 +187,7 @@ impl stock::Host for CallState {
             }
             Err(TakeError::Shortage { item, requested, available }) => {
                 let shortage = Shortage { item: item.as_str().to_owned(), requested, available };
-                (Outcome::Short, Ok(Err(shortage)))
+                (Outcome::Short(lines), Ok(Err(shortage)))
             }
             Err(refused @ (TakeError::AlreadyTaken | TakeError::Released)) => {
                 let reason = if matches!(refused, TakeError::Released) { "released" } else { "already_taken" };

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use rand::RngExt;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::{
@@ -49,8 +50,11 @@ impl Virtual {
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let Virtual { prints, context } = &mut self.wasi;
+        let random = &self.random;
         let (ctx, table) = context.get_or_insert_with(|| {
             let mut builder = WasiCtxBuilder::new();
+            builder.secure_random(random.generator(1)).insecure_random(random.generator(2));
+            builder.insecure_random_seed(random.generator(3).random());
             builder.stdout(Printer(Arc::clone(prints))).stderr(Printer(Arc::clone(prints)));
             builder.max_random_size(RANDOM_BYTES_MAX).allow_tcp(false).allow_udp(false);
             let mut table = ResourceTable::new();

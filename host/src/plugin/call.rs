@@ -11,15 +11,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use opentelemetry::trace::SpanContext;
 use tokio::time::{error::Elapsed, timeout};
 use wasmtime::{Store, UpdateDeadline};
 
-use super::{Cause, Engine, Failure, Fault, Identity, Loaded, MemoryPool, Plugins, Snapshot, limits::MemoryMeter};
+use super::{
+    Cause, Engine, Failure, Fault, Kind, Loaded, MemoryPool, Plugins, Snapshot,
+    breaker::{Ended, Pass},
+    limits::MemoryMeter,
+};
 use crate::{
     config::Limits,
     imports::{
-        CallState, HasCallState, attribute_to_guest,
-        bindings::checkout_world,
+        CallState, HasCallState, Seed, Sleep, attribute_to_guest,
+        bindings::{CheckoutPluginPre, InventoryPluginPre, checkout_world},
         currency_to_guest,
         inventory::{self, Place},
         line_to_guest, stock, stock_line_to_guest,
@@ -29,9 +34,6 @@ use crate::{
     store::{self, OrderId, Taker},
     telemetry::{names::attribute, traces::Span},
 };
-
-/// Versions roll out one at a time for now, so every call is of the live one.
-const ROLLOUT: &str = "live";
 
 /// What a store holds for its guest.
 #[derive(Debug)]
@@ -55,6 +57,15 @@ pub struct Placed<'a> {
     pub cart: &'a Cart,
 }
 
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// As long as its kind may.
+    Whole,
+    /// What is left of that; the call before it was at fault. To run out of it is no fault of the plugin's.
+    Left(Duration),
+}
+
 /// Has the checkout plugin decide. Gives the span back for what the host still does under it.
 ///
 /// Cancelling drops the guest and the span; what it has taken stands under the order until the order is failed.
@@ -67,21 +78,55 @@ pub async fn checkout(
     span: Span,
     order: &Placed<'_>,
     place: Place,
+    time: Time,
 ) -> (Span, Result<Receipt, Failure>) {
     let plugin = &snapshot.checkout;
-    let deadline = Deadline { after_ms: plugins.limits.checkout_call_ms, setting: "checkout_call_ms" };
-    let mut call = Call::start(plugins, plugin, span, deadline);
+    let pass = match plugin.breaker.enter() {
+        Ok(pass) => pass,
+        Err(open) => return (span, Err(Failure::breaker(plugin.identity.kind, open))),
+    };
+    let mut call = Call::start(plugins, plugin, span, Deadline::of(plugin.identity.kind, time, &plugins.limits));
     call.imports().inventory = Some(inventory::Door::new(Arc::clone(plugins), Arc::clone(snapshot), place));
+    let (result, deducted) = decide_checkout(&mut call, plugin, order).await;
+    if let Some(shadow) = &plugin.shadow {
+        let seed = call.imports().seed();
+        shadow.follow_checkout(plugins, call.parent(), order, (seed, deducted), &result);
+    }
+    (call.end(Some(pass), &result), result)
+}
+
+/// Has a candidate decide what the live one has decided, with no effect on anything. Gives the span back.
+pub(super) async fn repeat_checkout(
+    plugins: &Plugins,
+    plugin: &Loaded<CheckoutPluginPre<GuestCall>>,
+    span: Span,
+    order: &Placed<'_>,
+    (seed, deducted): (Seed, Option<inventory::Deducted>),
+) -> (Span, Result<Receipt, Failure>, Option<inventory::Deducted>) {
+    let deadline = Deadline::of(plugin.identity.kind, Time::Whole, &plugins.limits);
+    let mut call = Call::repeating(plugins, plugin, span, deadline, seed);
+    call.imports().inventory = Some(inventory::Door::repeating(deducted));
+    let (result, deducted) = decide_checkout(&mut call, plugin, order).await;
+    (call.end(None, &result), result, deducted)
+}
+
+async fn decide_checkout(
+    call: &mut Call<'_, CheckoutPluginPre<GuestCall>>,
+    plugin: &Loaded<CheckoutPluginPre<GuestCall>>,
+    order: &Placed<'_>,
+) -> (Result<Receipt, Failure>, Option<inventory::Deducted>) {
     let ctx = call.imports().telemetry.own_context();
     let offered = order_to_guest(order);
-    let answered = timeout(deadline.duration(), async {
+    let answered = timeout(call.deadline.duration(), async {
         let instance = plugin.pre.instantiate_async(&mut call.store).await?;
         instance.till_plugin_checkout().call_checkout(&mut call.store, &ctx, &offered).await
     })
     .await;
     let answer = call.answer(answered);
-    let result = believed::receipt(order.cart, answer, call.imports(), plugins.discount_max_percent);
-    (call.end(&result), result)
+    let deducted = call.imports().inventory.as_ref().and_then(inventory::Door::deducted);
+    let deducted = deducted.filter(|_| plugin.is_compared()).and_then(inventory::Deducted::repeated);
+    let discount_max_percent = call.plugins.discount_max_percent;
+    (believed::receipt(order.cart, answer, call.imports(), discount_max_percent), deducted)
 }
 
 /// Has the inventory plugin decide, and ends the span.
@@ -93,25 +138,66 @@ pub async fn checkout(
 pub async fn deduct(
     plugins: &Arc<Plugins>,
     snapshot: &Arc<Snapshot>,
-    span: Span,
+    mut span: Span,
     taker: Taker,
+    time: Time,
     lines: &[StockLine],
 ) -> Result<Vec<store::StockLevel>, Failure> {
     let plugin = &snapshot.inventory;
-    let deadline = Deadline { after_ms: plugins.limits.inventory_call_ms, setting: "inventory_call_ms" };
-    let mut call = Call::start(plugins, plugin, span, deadline);
+    let pass = match plugin.breaker.enter() {
+        Ok(pass) => pass,
+        Err(open) => {
+            let failure = Failure::breaker(plugin.identity.kind, open);
+            failure.mark(&mut span);
+            return Err(failure);
+        }
+    };
+    let mut call = Call::start(plugins, plugin, span, Deadline::of(plugin.identity.kind, time, &plugins.limits));
     call.imports().stock = Some(stock::Door::new(plugins.store.clone(), taker));
+    let (result, seen, asked) = decide_deduct(&mut call, plugin, lines).await;
+    if let Some(shadow) = &plugin.shadow {
+        let seed = call.imports().seed();
+        shadow.follow_deduct(plugins, call.parent(), lines, (seed, seen), &asked, &result);
+    }
+    let mut span = call.end(Some(pass), &result);
+    if let Err(failure) = &result {
+        failure.mark(&mut span);
+    }
+    span.end();
+    result
+}
+
+/// Has a candidate decide what the live one has decided, with no effect on anything. Gives the span back.
+pub(super) async fn repeat_deduct(
+    plugins: &Plugins,
+    plugin: &Loaded<InventoryPluginPre<GuestCall>>,
+    span: Span,
+    lines: &[StockLine],
+    (seed, seen): (Seed, stock::Seen),
+) -> (Span, Result<Vec<store::StockLevel>, Failure>, Vec<StockLine>) {
+    let deadline = Deadline::of(plugin.identity.kind, Time::Whole, &plugins.limits);
+    let mut call = Call::repeating(plugins, plugin, span, deadline, seed);
+    call.imports().stock = Some(stock::Door::repeating(plugins.store.clone(), seen));
+    let (result, _, asked) = decide_deduct(&mut call, plugin, lines).await;
+    (call.end(None, &result), result, asked)
+}
+
+async fn decide_deduct(
+    call: &mut Call<'_, InventoryPluginPre<GuestCall>>,
+    plugin: &Loaded<InventoryPluginPre<GuestCall>>,
+    lines: &[StockLine],
+) -> (Result<Vec<store::StockLevel>, Failure>, stock::Seen, Vec<StockLine>) {
     let ctx = call.imports().telemetry.own_context();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
-    let answered = timeout(deadline.duration(), async {
+    let answered = timeout(call.deadline.duration(), async {
         let instance = plugin.pre.instantiate_async(&mut call.store).await?;
         instance.till_plugin_inventory().call_deduct(&mut call.store, &ctx, &offered).await
     })
     .await;
     let answer = call.answer(answered);
-    let result = believed::levels(lines, answer, call.imports());
-    call.end(&result).end();
-    result
+    let door = call.imports().stock.as_ref().filter(|_| plugin.is_compared());
+    let (seen, asked) = door.map(|door| (door.seen().clone(), door.asked().to_vec())).unwrap_or_default();
+    (believed::levels(lines, answer, call.imports()), seen, asked)
 }
 
 /// A wall deadline and the name of the limit it comes from.
@@ -119,71 +205,125 @@ pub async fn deduct(
 struct Deadline {
     after_ms: u64,
     setting: &'static str,
+    is_whole: bool,
 }
 
 impl Deadline {
+    fn of(kind: Kind, time: Time, limits: &Limits) -> Self {
+        let (whole_ms, setting) = match kind {
+            Kind::Checkout => (limits.checkout_call_ms, "checkout_call_ms"),
+            Kind::Inventory => (limits.inventory_call_ms, "inventory_call_ms"),
+        };
+        match time {
+            Time::Whole => Self { after_ms: whole_ms, setting, is_whole: true },
+            Time::Left(left) => {
+                let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+                Self { after_ms: left_ms.min(whole_ms), setting, is_whole: false }
+            }
+        }
+    }
+
     const fn duration(self) -> Duration {
         Duration::from_millis(self.after_ms)
     }
 }
 
 /// A call under way: the store of its guest, and what is said of it at the end.
-struct Call<'a> {
+struct Call<'a, Pre> {
     store: Store<GuestCall>,
     plugins: &'a Plugins,
-    identity: &'a Identity,
+    plugin: &'a Loaded<Pre>,
     deadline: Deadline,
     started: Instant,
-    trapped: bool,
+    /// What cut the guest off.
+    cut_off: Option<CutOff>,
 }
 
-impl<'a> Call<'a> {
-    fn start<Pre>(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, deadline: Deadline) -> Self {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CutOff {
+    ByTrap,
+    ByWallDeadline,
+}
+
+impl<'a, Pre> Call<'a, Pre> {
+    fn start(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, deadline: Deadline) -> Self {
+        Self::with(plugins, plugin, span, deadline, |imports| imports)
+    }
+
+    /// Starts a call that meets the chance and the time of another.
+    fn repeating(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, deadline: Deadline, seed: Seed) -> Self {
+        let Deadline { after_ms, setting, .. } = deadline;
+        let sleep = Sleep::Skipped { left: deadline.duration(), after_ms, setting };
+        Self::with(plugins, plugin, span, deadline, |imports| imports.repeating(seed, sleep))
+    }
+
+    fn with(
+        plugins: &'a Plugins,
+        plugin: &'a Loaded<Pre>,
+        span: Span,
+        deadline: Deadline,
+        change: impl FnOnce(CallState) -> CallState,
+    ) -> Self {
         let limits = &plugins.limits;
         let telemetry = CallSpans::new(plugins.tracer.clone(), span, Arc::clone(&plugin.label), limits);
-        let imports = CallState::new(telemetry, Arc::clone(&plugin.settings), limits);
+        let imports = change(CallState::new(telemetry, Arc::clone(&plugin.settings), limits));
         let store = guarded_store(&plugins.engine, imports, &plugins.memory, limits);
-        Self { store, plugins, identity: &plugin.identity, deadline, started: Instant::now(), trapped: false }
+        Self { store, plugins, plugin, deadline, started: Instant::now(), cut_off: None }
     }
 
     fn imports(&mut self) -> &mut CallState {
         &mut self.store.data_mut().imports
     }
 
-    /// Returns the guest's answer, or what kept it from giving one.
-    fn answer<T>(&mut self, answered: Result<wasmtime::Result<T>, Elapsed>) -> Result<T, Failure> {
-        let kind = self.identity.kind;
-        let answer = match answered {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => Failure::of_guest(kind, &error, self.plugins.limits.guest_cpu_ms),
-            Err(_) => {
-                let Deadline { after_ms, setting } = self.deadline;
-                Fault { kind, cause: Cause::Deadline { after_ms, setting } }.into()
-            }
-        };
-        self.trapped = true;
-        Err(answer)
+    /// Returns the span of the call, for what hangs below it.
+    fn parent(&self) -> &SpanContext {
+        self.store.data().imports.telemetry.span_context()
     }
 
-    /// Writes the call's span, metric and log lines, and gives the span back, still open.
-    fn end<T>(self, result: &Result<T, Failure>) -> Span {
+    /// Returns the guest's answer, or what kept it from giving one.
+    fn answer<T>(&mut self, answered: Result<wasmtime::Result<T>, Elapsed>) -> Result<T, Failure> {
+        let kind = self.plugin.identity.kind;
+        match answered {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                self.cut_off = Some(CutOff::ByTrap);
+                Err(Failure::of_guest(kind, &error, self.plugins.limits.guest_cpu_ms))
+            }
+            Err(_) => {
+                self.cut_off = Some(CutOff::ByWallDeadline);
+                let Deadline { after_ms, setting, .. } = self.deadline;
+                Err(Fault { kind, cause: Cause::Deadline { after_ms, setting } }.into())
+            }
+        }
+    }
+
+    /// Writes the call's span, metric and log lines, counts it, and gives the span back, still open and not marked as
+    /// failed.
+    fn end<T>(self, pass: Option<Pass>, result: &Result<T, Failure>) -> Span {
         let elapsed = self.started.elapsed();
         let GuestCall { imports, memory } = self.store.into_data();
         let memory_bytes = u64::try_from(memory.memory_bytes()).unwrap_or(u64::MAX);
         let host_calls = imports.host_calls();
-        let mut span = imports.telemetry.finish(if self.trapped { End::Trapped } else { End::Returned });
+        let mut span = imports.telemetry.finish(if self.cut_off.is_some() { End::Trapped } else { End::Returned });
         let outcome = result.as_ref().err().map_or("ok", Failure::code);
         if span.is_recording() {
-            self.identity.describe(&mut span);
+            self.plugin.describe(&mut span);
             span.set(attribute::PLUGIN_OUTCOME, outcome);
             span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
             span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));
         }
-        if let Err(failure) = result {
-            failure.mark(&mut span);
+        let (kind, role) = (self.plugin.identity.kind, self.plugin.role);
+        self.plugins.metrics.plugin_call(kind.as_str(), role.as_str(), outcome, elapsed, memory_bytes);
+        let is_short_of_time = self.cut_off == Some(CutOff::ByWallDeadline) && !self.deadline.is_whole;
+        if !is_short_of_time {
+            if let Some(tally) = &self.plugin.tally {
+                tally.count(kind, result, elapsed);
+            }
+            if let Some(pass) = pass {
+                let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.kind == kind);
+                pass.ended(if own_fault { Ended::AtFault } else { Ended::Well });
+            }
         }
-        let kind = self.identity.kind.as_str();
-        self.plugins.metrics.plugin_call(kind, ROLLOUT, outcome, elapsed, memory_bytes);
         span
     }
 }

@@ -1,9 +1,16 @@
 //! Why a checkout or a deduct came to nothing, as its caller has to tell them apart.
 
+use std::time::Duration;
+
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
-use super::{Kind, limits::MemoryRefused};
-use crate::{imports::Misuse, order::Item, store::StoreError, telemetry::traces::Span};
+use super::{Kind, breaker::Open, limits::MemoryRefused};
+use crate::{
+    imports::{Misuse, Overslept},
+    order::Item,
+    store::StoreError,
+    telemetry::traces::Span,
+};
 
 /// A "no" of the shop, a fault of a plugin, or a fault of the host.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +35,9 @@ pub enum Failure {
     Fault(#[from] Fault),
     #[error("the host is at its limit of {0}; retry shortly")]
     Overloaded(&'static str),
+    /// The plugin has broken so often that it isn't called for a while.
+    #[error("the {kind} plugin keeps breaking and isn't called for the next {} s", .retry_after.as_secs_f64().ceil())]
+    BreakerOpen { kind: Kind, retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -90,6 +100,7 @@ impl Failure {
             Self::ReferenceUsed(_) => "reference_used",
             Self::Fault(fault) => fault.cause.code(),
             Self::Overloaded(_) => "overloaded",
+            Self::BreakerOpen { .. } => "breaker_open",
             Self::Store(_) => "store_unavailable",
         }
     }
@@ -107,10 +118,39 @@ impl Failure {
             self,
             Self::Fault(_)
                 | Self::Overloaded(_)
+                | Self::BreakerOpen { .. }
                 | Self::Store(_)
                 | Self::InventoryUnreachable(_)
                 | Self::ReferenceUsed(_)
         )
+    }
+
+    pub(super) const fn breaker(kind: Kind, open: Open) -> Self {
+        Self::BreakerOpen { kind, retry_after: open.retry_after }
+    }
+
+    /// Returns the kind of the plugin that is the cause, `None` where none is.
+    #[must_use]
+    pub const fn at_fault(&self) -> Option<Kind> {
+        match self {
+            Self::Fault(Fault { kind, .. }) | Self::BreakerOpen { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
+
+    /// Returns the failure for another call to meet, if it is one that a shop can have; `None` if it is the host's.
+    #[must_use]
+    pub fn repeated(&self) -> Option<Self> {
+        Some(match self {
+            Self::OutOfStock { item, requested, available } => {
+                Self::OutOfStock { item: item.clone(), requested: *requested, available: *available }
+            }
+            Self::Rejected { code, message } => Self::Rejected { code: code.clone(), message: message.clone() },
+            Self::Conflict(message) => Self::Conflict(message.clone()),
+            Self::Unavailable(message) => Self::Unavailable(message.clone()),
+            Self::Other(message) => Self::Other(message.clone()),
+            _ => return None,
+        })
     }
 
     /// Writes the failure on the span of the call that it ended.
@@ -143,6 +183,9 @@ impl Cause {
         }
         if let Some(refused) = error.downcast_ref::<MemoryRefused>() {
             return Self::Memory { message: refused.to_string() };
+        }
+        if let Some(Overslept { after_ms, setting }) = error.downcast_ref() {
+            return Self::Deadline { after_ms: *after_ms, setting };
         }
         if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             return Self::Trap { message: exit.to_string() };

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Candidate, Engine, FileError, Kind, Plugin, Refused,
     admission::{Admitted, admit},
+    breaker::Breakers,
     files::PluginFiles,
 };
 use crate::{
@@ -35,6 +36,7 @@ pub(super) struct Shelf {
     limits: Limits,
     checkout_settings: BTreeMap<String, String>,
     inventory_settings: BTreeMap<String, String>,
+    breakers: Breakers,
     /// By their file's digest, the one used last at the end.
     compiled: Mutex<Vec<Admitted>>,
 }
@@ -47,6 +49,7 @@ impl Shelf {
             limits: settings.limits.clone(),
             checkout_settings: settings.checkout_plugin.clone(),
             inventory_settings: settings.inventory_plugin.clone(),
+            breakers: Breakers::new(settings.breaker.clone()),
             compiled: Mutex::default(),
         }
     }
@@ -100,7 +103,7 @@ impl Shelf {
             Kind::Checkout => &self.checkout_settings,
             Kind::Inventory => &self.inventory_settings,
         };
-        Plugin::new(admitted, set, base)
+        Plugin::new(admitted, set, base, |identity| self.breakers.of(identity))
     }
 
     fn compiled(&self, digest: &str) -> Option<Admitted> {

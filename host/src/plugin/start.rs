@@ -7,14 +7,18 @@
 //! | the same, and the folder has a file that was never started with | the folder's |
 //! | the deployed version can't be had any more | the one before it, else what the settings name; an error in the log |
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context;
 
-use super::{Candidate, Identity, Kind, Plugin, Snapshot, admission, embedded, from_folder, shelf::Shelf};
+use super::{
+    Candidate, Identity, Kind, Plugin, Snapshot, admission, embedded, from_folder,
+    rollout::{Plan, Rollout},
+    shelf::Shelf,
+};
 use crate::{
-    config::Settings,
-    store::{PluginVersion, Store, SwapAction, VersionText},
+    config::{Limits, Settings},
+    store::{PluginVersion, RolloutState, Store, SwapAction, VersionText},
 };
 
 /// Who made live what the settings name.
@@ -38,6 +42,28 @@ pub(super) async fn snapshot(settings: &Settings, store: &Store, shelf: &Shelf) 
         (Plugin::Checkout(checkout), Plugin::Inventory(inventory)) => Snapshot::new(checkout, inventory),
         (checkout, inventory) => {
             anyhow::bail!("{} and {} are of the wrong kinds", checkout.identity(), inventory.identity())
+        }
+    }
+}
+
+/// Returns the rollout that was under way when the host stopped, with nothing counted yet. One whose version can't be had
+/// any more is over.
+///
+/// # Errors
+/// Only the store's own.
+pub(super) async fn rollout(limits: &Limits, store: &Store, shelf: &Shelf) -> anyhow::Result<Option<Arc<Rollout>>> {
+    let Some(row) = store.open_rollout().await? else { return Ok(None) };
+    let plugin = match shelf.version(&row.version.text).await {
+        Ok(plugin) => Ok(plugin),
+        Err(error) => Err(error.to_string()),
+    };
+    let plan = serde_json::from_str::<Plan>(&row.plan).map_err(|error| error.to_string());
+    match plugin.and_then(|plugin| Ok((plugin, plan?))) {
+        Ok((plugin, plan)) => Ok(Some(Rollout::new(row, plan, &plugin, limits.shadow_calls))),
+        Err(error) => {
+            tracing::error!("rollout {} can't go on: {error}", row.id.number());
+            store.change_rollout(row.id, RolloutState::Aborted, BY.into(), error).await?;
+            Ok(None)
         }
     }
 }
@@ -120,6 +146,7 @@ pub(super) fn text_of(identity: &Identity, bytes: usize) -> VersionText {
         version: identity.version.clone(),
         digest: identity.digest.clone(),
         bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        language: "unknown".into(),
         settings: BTreeMap::new(),
     }
 }

@@ -4,14 +4,23 @@
 //! admit, off to the side ─ keep the file ─ row, audit and `live` in one transaction ─ one atomic store ─ answered
 //! ```
 //!
-//! One change at a time. A crash before the transaction leaves the old version live, after it the new one. A request
+//! What is to be tried first becomes a candidate in the place of the last two steps: `swap/rollout.rs`.
+//!
+//! One change at a time, but for what takes long: admitting a file holds up no rollback. A crash before the transaction leaves the old version live, after it the new one. A request
 //! pins its snapshot when it begins: what is under way ends on the versions it started with, and none that begins after
 //! a change was answered runs the old one.
 
+mod rollout;
+
 use std::collections::BTreeMap;
 
-use super::{Candidate, Identity, Kind, Plugin, Plugins, Refused, admission, shelf::ShelfError, start::text_of};
-use crate::store::{PluginVersion, StoreError, SwapAction, VersionId, VersionText};
+pub use rollout::RolloutChange;
+
+use super::{
+    Candidate, Kind, Plugin, Plugins, Refused, admission, registry::Published, rollout::Plan, shelf::ShelfError,
+    start::text_of,
+};
+use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
 
 /// Settings to change: a value, or `None` for what the host's settings say.
 pub type Changes = BTreeMap<String, Option<String>>;
@@ -38,6 +47,10 @@ pub enum SwapError {
     NothingBefore { kind: Kind },
     #[error("there is no version {} of the {kind} plugin", .id.number())]
     NoVersion { kind: Kind, id: VersionId },
+    #[error("no rollout is under way")]
+    NoRollout,
+    #[error("the rollout is {} already", .0.as_str())]
+    RolloutState(RolloutState),
     #[error("a plugin has at most {SETTINGS_MAX} settings, each key and value of at most {SETTING_BYTES_MAX} bytes")]
     Settings,
     #[error(transparent)]
@@ -51,29 +64,67 @@ impl SwapError {
     const fn result(&self) -> &'static str {
         match self {
             Self::Shelf(ShelfError::Refused(_)) | Self::Refused(_) | Self::OtherKind { .. } => REFUSED,
-            Self::NothingBefore { .. } | Self::NoVersion { .. } | Self::Settings => NOT_FOUND,
+            Self::NothingBefore { .. }
+            | Self::NoVersion { .. }
+            | Self::NoRollout
+            | Self::RolloutState(_)
+            | Self::Store(StoreError::RolloutOpen)
+            | Self::Settings => NOT_FOUND,
             Self::Shelf(ShelfError::File(_)) | Self::Store(_) | Self::Host(_) => "failed",
         }
     }
 }
 
-/// What is live now.
+/// When a change takes effect.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum When {
+    AtOnce,
+    /// When it has been tried.
+    Tried(Plan),
+}
+
+/// A version, and what a change made of it.
 #[derive(Debug, Clone)]
 pub struct Swapped {
     pub version: PluginVersion,
-    /// Whether that is what was live already.
-    pub unchanged: bool,
+    pub became: Became,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    Live,
+    /// It was live already.
+    Unchanged,
+    /// It is tried beside the live one.
+    Candidate,
+}
+
+impl Became {
+    /// Returns the word in `plugin_swaps_total` and for the caller.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "published",
+            Self::Unchanged => "unchanged",
+            Self::Candidate => "candidate",
+        }
+    }
 }
 
 impl Plugins {
-    /// Makes the candidate live, with the settings of the version that it replaces.
+    /// Makes the candidate live, or tries it, with the settings of the version that it replaces.
     ///
     /// # Errors
     /// What is wrong with it; the live version stays.
-    pub async fn deploy(&self, candidate: Candidate, wanted: Option<Kind>, by: &str) -> Result<Swapped, SwapError> {
-        let _turn = self.changing.lock().await;
+    pub async fn deploy(
+        &self,
+        candidate: Candidate,
+        wanted: Option<Kind>,
+        when: When,
+        by: &str,
+    ) -> Result<Swapped, SwapError> {
         let (kind, deployed) = match admission::kind_of(&candidate) {
-            Ok(kind) => (Some(kind), self.deploy_of_kind(candidate, kind, wanted, by).await),
+            Ok(kind) => (Some(kind), self.deploy_of_kind(candidate, kind, wanted, when, by).await),
             Err(refused) => (None, Err(refused.into())),
         };
         self.told(kind, by, deployed).await
@@ -84,6 +135,7 @@ impl Plugins {
         candidate: Candidate,
         kind: Kind,
         wanted: Option<Kind>,
+        when: When,
         by: &str,
     ) -> Result<Swapped, SwapError> {
         if let Some(wanted) = wanted.filter(|wanted| *wanted != kind) {
@@ -91,10 +143,11 @@ impl Plugins {
         }
         let (bytes, source) = (candidate.bytes.len(), candidate.source.clone());
         let admitted = self.shelf.admit(candidate).await?;
+        let _turn = self.changing.lock().await;
         let live = self.live_version(kind).await?;
         let text = VersionText { settings: live.text.settings.clone(), ..text_of(admitted.identity(), bytes) };
         let plugin = self.shelf.plugin(admitted, &text.settings);
-        self.swap(live, plugin, text, SwapAction::Deploy, by, source).await
+        self.change(live, plugin, text, SwapAction::Deploy, when, (by, source)).await
     }
 
     /// Makes the version before the live one live again, or the one that is named.
@@ -102,7 +155,6 @@ impl Plugins {
     /// # Errors
     /// When there is none, or it can't be had any more.
     pub async fn roll_back(&self, kind: Kind, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
-        let _turn = self.changing.lock().await;
         let swapped = self.roll_back_to(kind, to, by).await;
         self.told(Some(kind), by, swapped).await
     }
@@ -116,22 +168,23 @@ impl Plugins {
             }
         };
         let plugin = self.shelf.version(&version.text).await?;
-        let from = self.snapshot().plugin(kind).identity().to_string();
+        let _turn = self.changing.lock().await;
+        let from = format!("from {}", self.snapshot().plugin(kind).identity());
         let live = self.live_version(kind).await?;
-        self.swap(live, plugin, version.text, SwapAction::Rollback, by, format!("from {from}")).await
+        self.change(live, plugin, version.text, SwapAction::Rollback, When::AtOnce, (by, from)).await
     }
 
-    /// Changes settings of the live plugin.
+    /// Changes settings of the live plugin, or tries it with them.
     ///
     /// # Errors
     /// When they are too many or too long.
-    pub async fn set(&self, kind: Kind, changes: Changes, by: &str) -> Result<Swapped, SwapError> {
+    pub async fn set(&self, kind: Kind, changes: Changes, when: When, by: &str) -> Result<Swapped, SwapError> {
         let _turn = self.changing.lock().await;
-        let swapped = self.set_live(kind, changes, by).await;
+        let swapped = self.set_live(kind, changes, when, by).await;
         self.told(Some(kind), by, swapped).await
     }
 
-    async fn set_live(&self, kind: Kind, changes: Changes, by: &str) -> Result<Swapped, SwapError> {
+    async fn set_live(&self, kind: Kind, changes: Changes, when: When, by: &str) -> Result<Swapped, SwapError> {
         let live = self.live_version(kind).await?;
         let mut settings = live.text.settings.clone();
         let keys: Vec<_> = changes.keys().cloned().collect();
@@ -148,7 +201,7 @@ impl Plugins {
         let admitted = self.snapshot().plugin(kind).admitted();
         let plugin = self.shelf.plugin(admitted, &settings);
         let text = VersionText { settings, ..live.text.clone() };
-        self.swap(live, plugin, text, SwapAction::Set, by, keys.join(", ")).await
+        self.change(live, plugin, text, SwapAction::Set, when, (by, keys.join(", "))).await
     }
 
     async fn live_version(&self, kind: Kind) -> Result<PluginVersion, SwapError> {
@@ -156,27 +209,44 @@ impl Plugins {
         live.ok_or_else(|| SwapError::Host(anyhow::anyhow!("the store has no live {kind} plugin")))
     }
 
-    async fn swap(
+    /// Makes a version live, or a candidate. `by` has who wants that, and what is to be said of it.
+    async fn change(
         &self,
         live: PluginVersion,
         plugin: Plugin,
         text: VersionText,
         action: SwapAction,
-        by: &str,
-        detail: String,
+        when: When,
+        (by, detail): (&str, String),
     ) -> Result<Swapped, SwapError> {
         let kind = text.kind;
+        if let When::Tried(plan) = when {
+            return self.begin_rollout(&plugin, text, plan, (by, detail)).await;
+        }
         if live.text.digest == text.digest && live.text.settings == text.settings {
-            return Ok(Swapped { version: live, unchanged: true });
+            return Ok(Swapped { version: live, became: Became::Unchanged });
         }
         let before = self.snapshot();
         let next = before.with(plugin).map_err(SwapError::Host)?;
+        let rollout = self.registry.rollout();
+        let (superseded, kept) = match rollout {
+            Some(rollout) if rollout.kind() == kind => (Some(rollout), None),
+            kept => (None, kept),
+        };
+        let published = Published::new(&next, kept).map_err(SwapError::Host)?;
         let version = self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
-        self.metrics.set_plugins(next.identities().map(Identity::to_metric).collect());
+        self.publish(published);
         let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());
-        self.registry.publish(next);
         tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, "{to} is live in the place of {from}");
-        Ok(Swapped { version, unchanged: false })
+        if let Some(rollout) = superseded {
+            self.supersede(rollout, by, &to).await;
+        }
+        Ok(Swapped { version, became: Became::Live })
+    }
+
+    fn publish(&self, published: Published) {
+        self.registry.publish(published);
+        self.show_loaded();
     }
 
     /// Counts the change, and notes one that was refused.
@@ -187,8 +257,7 @@ impl Plugins {
         swapped: Result<Swapped, SwapError>,
     ) -> Result<Swapped, SwapError> {
         let result = match &swapped {
-            Ok(Swapped { unchanged: true, .. }) => "unchanged",
-            Ok(_) => "published",
+            Ok(swapped) => swapped.became.as_str(),
             Err(error) => error.result(),
         };
         self.metrics.plugin_swap(kind.map_or("unknown", Kind::as_str), result);

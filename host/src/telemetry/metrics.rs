@@ -58,6 +58,8 @@ struct Instruments {
     call_seconds: Histogram<f64>,
     call_memory_bytes: Histogram<u64>,
     swaps: Counter<u64>,
+    shadow_differences: Counter<u64>,
+    breaker_openings: Counter<u64>,
     plugins: Arc<Mutex<Vec<PluginInfo>>>,
 }
 
@@ -166,6 +168,16 @@ impl Metrics {
         self.0.swaps.add(1, &[KeyValue::new(label::KIND, kind), KeyValue::new(label::RESULT, result)]);
     }
 
+    /// Counts a part of a decision in which a shadow differed from the live version.
+    pub fn shadow_difference(&self, kind: &'static str, part: &'static str) {
+        self.0.shadow_differences.add(1, &[KeyValue::new(label::KIND, kind), KeyValue::new(label::PART, part)]);
+    }
+
+    /// Counts that the breaker of a live plugin opened.
+    pub fn breaker_opened(&self, kind: &'static str) {
+        self.0.breaker_openings.add(1, &[KeyValue::new(label::KIND, kind)]);
+    }
+
     /// Says what is loaded from now on; what isn't among it is gone from the metrics.
     pub fn set_plugins(&self, plugins: Vec<PluginInfo>) {
         *self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner) = plugins;
@@ -249,6 +261,14 @@ impl Instruments {
             swaps: meter
                 .u64_counter(metric::PLUGIN_SWAPS)
                 .with_description("Attempts to replace a plugin, by what came of them.")
+                .build(),
+            shadow_differences: meter
+                .u64_counter(metric::SHADOW_DIFFERENCES)
+                .with_description("Parts of decisions in which a shadow differed from the live version.")
+                .build(),
+            breaker_openings: meter
+                .u64_counter(metric::BREAKER_OPENINGS)
+                .with_description("Breakers of plugins that opened.")
                 .build(),
             plugins,
             meter,

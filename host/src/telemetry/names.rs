@@ -13,12 +13,20 @@ pub mod span {
     pub const FAIL_ORDER: &str = "db_fail_order";
     /// In place of `db_fail_order`, where a remote inventory has to confirm a release first.
     pub const AWAIT_RELEASE: &str = "db_await_release";
+    /// A canary's stock given back, before the live version takes for the same order.
+    pub const START_OVER: &str = "db_start_over";
+    /// A candidate's call that repeats the live version's, below that.
+    pub const SHADOW: &str = "plugin_shadow";
     /// The call of an inventory in another process; what it does hangs below this span, not beside it.
     pub const CALL_INVENTORY_SERVICE: &str = "http_call_inventory_service";
 }
 
 /// Events the host adds to a span of a plugin's call.
 pub mod event {
+    /// A canary was at fault; the live version runs the same order.
+    pub const CANARY_FAULT: &str = "canary_fault";
+    /// A shadow decided otherwise than the live version.
+    pub const SHADOW_DIFFERENCE: &str = "shadow_difference";
     /// A guest named a trace context that isn't of its call; the call's own span was used.
     pub const CONTEXT_REFUSED: &str = "context_refused";
 }
@@ -41,6 +49,8 @@ pub mod attribute {
     pub const PLUGIN_NAME: &str = "plugin.name";
     pub const PLUGIN_VERSION: &str = "plugin.version";
     pub const PLUGIN_DIGEST: &str = "plugin.digest";
+    /// As what it was called: live, canary or shadow.
+    pub const PLUGIN_ROLLOUT: &str = "plugin.rollout";
     pub const PLUGIN_OUTCOME: &str = "plugin.outcome";
     pub const PLUGIN_FUEL_USED: &str = "plugin.fuel_used";
     pub const PLUGIN_MEMORY_BYTES: &str = "plugin.memory_bytes";
@@ -60,6 +70,7 @@ pub mod attribute {
 
     // OpenTelemetry's semantic conventions (stable), as far as the host uses them.
     pub const ERROR_TYPE: &str = "error.type";
+    pub const EXCEPTION_MESSAGE: &str = "exception.message";
     pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
     pub const HTTP_REQUEST_METHOD_ORIGINAL: &str = "http.request.method_original";
     pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
@@ -98,6 +109,10 @@ pub mod metric {
     pub const PLUGIN_INFO: &str = "plugin.info";
     /// `plugin_swaps_total`
     pub const PLUGIN_SWAPS: &str = "plugin.swaps";
+    /// `plugin_shadow_differences_total`
+    pub const SHADOW_DIFFERENCES: &str = "plugin.shadow.differences";
+    /// `plugin_breaker_openings_total`
+    pub const BREAKER_OPENINGS: &str = "plugin.breaker.openings";
     /// `telemetry_spans_lost_total`
     pub const SPANS_LOST: &str = "telemetry.spans.lost";
 }
@@ -113,6 +128,7 @@ pub mod label {
     pub const VERSION: &str = "version";
     pub const DIGEST: &str = "digest";
     pub const RESULT: &str = "result";
+    pub const PART: &str = "part";
 }
 
 /// What the semantic conventions want instead of a method that nobody knows.

@@ -5,29 +5,40 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::Context;
 use clap::Subcommand;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     super::{client::Admin, print, print_json},
     KindName,
+    rollout::{Rollout, Try, print_rollout},
 };
 use crate::{
-    admin::{EventJson, EventsJson, SwappedJson, VersionJson, VersionsJson},
+    admin::{EventJson, EventsJson, LiveJson, LivesJson, RolloutsJson, SwappedJson, VersionJson, VersionsJson},
     plugin::Kind,
 };
 
 #[derive(Debug, Subcommand)]
 pub(in super::super) enum Live {
-    /// Makes a plugin file live, while requests are served. A file that is refused changes nothing.
+    /// Makes a plugin file live, or tries it first, while requests are served. A file that is refused changes nothing.
     Deploy {
         file: PathBuf,
         /// Refuses a file of the other kind.
         #[arg(long)]
         kind: Option<KindName>,
         #[command(flatten)]
+        how: Try,
+        #[command(flatten)]
         admin: Admin,
     },
-    /// Lists the versions that are or were live.
+    /// Shows what is live, whether it is called, and what is tried beside it.
+    Status {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Looks at what is tried beside the live version, and decides about it.
+    #[command(subcommand)]
+    Rollout(Rollout),
+    /// Lists the versions that are or were live, or tried.
     List {
         #[command(flatten)]
         admin: Admin,
@@ -58,6 +69,8 @@ pub(in super::super) enum Live {
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = key_value)]
         settings: Vec<(String, Option<String>)>,
         #[command(flatten)]
+        how: Try,
+        #[command(flatten)]
         admin: Admin,
     },
 }
@@ -65,7 +78,9 @@ pub(in super::super) enum Live {
 impl Live {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Deploy { file, kind, admin } => deploy(&file, kind, &admin),
+            Self::Deploy { file, kind, how, admin } => deploy(&file, kind, &how, &admin),
+            Self::Status { admin } => status(&admin),
+            Self::Rollout(rollout) => rollout.run(),
             Self::List { admin } => {
                 let listed: VersionsJson = admin.get("/plugins/versions")?;
                 if admin.json { print_json(&listed) } else { listed.versions.iter().try_for_each(print_version) }
@@ -82,26 +97,45 @@ impl Live {
                 let path = format!("/plugins/{}/rollback", Kind::from(kind));
                 told(&admin.post(&path, &json!({ "to": to, "by": user() }))?, admin.json)
             }
-            Self::Set { kind, settings, admin } => {
+            Self::Set { kind, settings, how, admin } => {
                 let path = format!("/plugins/{}/settings", Kind::from(kind));
                 let set: BTreeMap<_, _> = settings.into_iter().collect();
-                told(&admin.post(&path, &json!({ "set": set, "by": user() }))?, admin.json)
+                let mut body = how.json()?;
+                body.extend([("set".into(), serde_json::to_value(set)?), ("by".into(), user().into())]);
+                told(&admin.post(&path, &body.into())?, admin.json)
             }
         }
     }
 }
 
-fn deploy(file: &std::path::Path, kind: Option<KindName>, admin: &Admin) -> anyhow::Result<()> {
+fn deploy(file: &std::path::Path, kind: Option<KindName>, how: &Try, admin: &Admin) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let kind = kind.map(|kind| format!("&kind={}", Kind::from(kind))).unwrap_or_default();
-    let path = format!("/plugins?name={}&by={}{kind}", encoded(&stem), encoded(&user()));
+    let how = how.json()?;
+    let how = if how.is_empty() { String::new() } else { format!("&try={}", encoded(&Value::from(how).to_string())) };
+    let path = format!("/plugins?name={}&by={}{kind}{how}", encoded(&stem), encoded(&user()));
     told(&admin.post_component(&path, bytes)?, admin.json)
 }
 
+fn status(admin: &Admin) -> anyhow::Result<()> {
+    let live: LivesJson = admin.get("/plugins")?;
+    let rollouts: RolloutsJson = admin.get("/plugins/rollouts")?;
+    let open = rollouts.rollouts.first().filter(|rollout| matches!(&*rollout.state, "running" | "paused"));
+    if admin.json {
+        return print_json(&json!({ "plugins": live.plugins, "rollout": open }));
+    }
+    for LiveJson { kind, name, version, digest, breaker, .. } in &live.plugins {
+        let short = digest.get(..12).unwrap_or(digest);
+        let called = if breaker == "closed" { "live" } else { "live, but keeps breaking and isn't called for now" };
+        print(&format!("{kind:<9}  {name}@{version}+{short}  {called}"))?;
+    }
+    open.map_or_else(|| print("nothing is tried beside them"), print_rollout)
+}
+
 /// Returns who asks, for the audit.
-fn user() -> String {
+pub(super) fn user() -> String {
     std::env::var("USER").ok().filter(|user| (1..=64).contains(&user.len())).unwrap_or_else(|| "somebody".into())
 }
 
@@ -109,9 +143,13 @@ fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return print_json(swapped);
     }
-    let SwappedJson { live, unchanged } = swapped;
-    let so = if *unchanged { "was live already" } else { "is live" };
-    print(&format!("{} {}@{}, number {}, {so}", live.kind, live.name, live.version, live.id))
+    let SwappedJson { result, version } = swapped;
+    let so = match &**result {
+        "unchanged" => "was live already",
+        "candidate" => "is tried beside the live one; `till plugin rollout show` tells how it does",
+        _ => "is live",
+    };
+    print(&format!("{} {}@{}, number {}, {so}", version.kind, version.name, version.version, version.id))
 }
 
 fn key_value(text: &str) -> Result<(String, Option<String>), String> {
@@ -129,8 +167,8 @@ fn print_version(version: &VersionJson) -> anyhow::Result<()> {
 
 fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
     print_version(version)?;
-    let VersionJson { digest, bytes, action, .. } = version;
-    print(&format!("digest  {digest}\nsize    {bytes} bytes\nlast    {action}"))
+    let VersionJson { digest, bytes, language, action, .. } = version;
+    print(&format!("digest    {digest}\nsize      {bytes} bytes\nlanguage  {language}\nlast      {action}"))
 }
 
 fn print_event(event: &EventJson) -> anyhow::Result<()> {

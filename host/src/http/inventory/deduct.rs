@@ -6,7 +6,10 @@
 //!    └─ db_take_stock
 //! ```
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use opentelemetry::trace::SpanContext;
 use serde::Serialize;
@@ -24,7 +27,7 @@ use super::super::{
 use crate::{
     imports::inventory::{self, Place},
     order::{Fingerprint, Reference, StockLine},
-    plugin::{Failure, Snapshot},
+    plugin::{Failure, Pinned, call::Time},
     store::{Answered, StockLevel, Taker},
 };
 
@@ -73,7 +76,7 @@ pub(in super::super) async fn deduct(shop: &Arc<Shop>, received: Received) -> An
     };
     let late = || "not done yet; release its reference to be sure".to_owned();
     let context = received.parent.clone();
-    shop.see_through(&context, deduct.carry_out(received.snapshot, received.parent), late).await
+    shop.see_through(&context, deduct.carry_out(received.pinned, received.parent), late).await
 }
 
 /// One deduct under way.
@@ -90,9 +93,22 @@ struct Deduct {
 }
 
 impl Deduct {
-    async fn carry_out(self, snapshot: Arc<Snapshot>, parent: SpanContext) -> Answer {
-        let place = Place::Here(Taker::Deduct(self.reference.clone()));
-        let deducted = inventory::deduct(&self.shop.plugins, &snapshot, &place, &parent, &self.lines).await;
+    async fn carry_out(self, pinned: Arc<Pinned>, parent: SpanContext) -> Answer {
+        let began = Instant::now();
+        let mut deducted = self.deduct(&pinned, Time::Whole, &parent).await;
+        if let Err(failure) = &deducted
+            && let Some(left) = self.time_left(began)
+            && let Some(live) = failure.at_fault().and_then(|kind| pinned.stand_in(kind))
+        {
+            let taker = Taker::Deduct(self.reference.clone());
+            deducted = match self.shop.store.start_over(taker, live.header().to_owned()).await {
+                Ok(()) => {
+                    pinned.take_over();
+                    self.deduct(&pinned, Time::Left(left), &parent).await
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
         let settled = match deducted {
             Ok(levels) => self.settle(levels).await,
             // Used by an earlier deduct, which this one must not undo.
@@ -103,6 +119,17 @@ impl Deduct {
             Ok(reply) => Ok(reply),
             Err(problem) => Err(self.refuse(problem).await),
         }
+    }
+
+    async fn deduct(&self, pinned: &Pinned, time: Time, parent: &SpanContext) -> Result<Vec<StockLevel>, Failure> {
+        let place = Place::Here(Taker::Deduct(self.reference.clone()));
+        inventory::deduct(&self.shop.plugins, pinned.snapshot(), &place, time, parent, &self.lines).await
+    }
+
+    /// Returns what a canary that took since then has left for the live version; `None` if that is nothing.
+    fn time_left(&self, began: Instant) -> Option<Duration> {
+        let whole = Duration::from_millis(self.shop.limits.inventory_call_ms);
+        whole.checked_sub(began.elapsed()).filter(|left| !left.is_zero())
     }
 
     async fn settle(&self, levels: Vec<StockLevel>) -> Answer {

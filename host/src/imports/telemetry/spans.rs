@@ -152,6 +152,11 @@ impl CallSpans {
     }
 
     #[must_use]
+    pub fn span_context(&self) -> &SpanContext {
+        self.span.context()
+    }
+
+    #[must_use]
     pub const fn tracer(&self) -> &Tracer {
         &self.tracer
     }

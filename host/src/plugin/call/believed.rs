@@ -12,6 +12,7 @@ use crate::{
             inventory_world::InventoryError,
             types,
         },
+        inventory::{self, Deducted},
         stock,
     },
     order::{Adjustment, Cart, Effect, Item, MinorUnits, Receipt, StockLine, sum_by_item},
@@ -25,10 +26,10 @@ pub(super) fn receipt(
     imports: &mut CallState,
     discount_max_percent: u8,
 ) -> Result<Receipt, Failure> {
-    let deducted = imports.inventory.take().and_then(crate::imports::inventory::Door::into_outcome);
+    let deducted = imports.inventory.take().and_then(inventory::Door::into_deducted);
     // A fault below the plugin is the truth, whatever the plugin made of it.
     let deducted = match deducted {
-        Some(Err(failure)) if failure.is_of_host() => return Err(failure),
+        Some(Deducted { result: Err(failure), .. }) if failure.is_of_host() => return Err(failure),
         other => other,
     };
     let receipt = match answer? {
@@ -39,13 +40,13 @@ pub(super) fn receipt(
     let sold = sum_by_item(&cart.stock_lines());
     match deducted {
         None => return Err(bad_checkout(&"it answered ok without asking inventory.deduct for the order's lines")),
-        Some(Err(failure)) => {
+        Some(Deducted { result: Err(failure), .. }) => {
             return Err(bad_checkout(&format_args!("it answered ok although the inventory refused: {failure}")));
         }
-        Some(Ok(lines)) if sum_by_item(&lines) != sold => {
+        Some(Deducted { lines, .. }) if sum_by_item(&lines) != sold => {
             return Err(bad_checkout(&"what it asked inventory.deduct for is not what the order's lines sell"));
         }
-        Some(Ok(_)) => {}
+        Some(_) => {}
     }
     let adjustments = receipt.adjustments.into_iter().map(adjustment).collect::<Option<Vec<_>>>();
     let adjustments = adjustments.ok_or_else(|| bad_checkout(&"an adjustment's amount is 2^53 minor units or more"))?;
@@ -65,7 +66,7 @@ pub(super) fn levels(
         Some(stock::Outcome::Store(error)) => return Err(Failure::Store(error)),
         Some(stock::Outcome::Refused(reason)) => return Err(Failure::ReferenceUsed(reason)),
         Some(stock::Outcome::Taken { lines, levels }) => Some((lines, levels)),
-        Some(stock::Outcome::Short) | None => None,
+        Some(stock::Outcome::Short(_)) | None => None,
     };
     match answer? {
         Err(error) => Err(refusal(Kind::Inventory, as_checkout_error(error), imports)),

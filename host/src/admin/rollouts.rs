@@ -1,0 +1,225 @@
+//! `/plugins/rollout`: what is tried beside the live versions, what is known of it so far, and deciding about it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hyper::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Admin,
+    plugins::{VersionJson, somebody},
+};
+use crate::{
+    http::{Answer, Inbound, Reply, body, problem::Problem},
+    plugin::{
+        Plugins, RolloutChange, When,
+        rollout::{Difference, Figures, Mode, Part, Plan, PlanChanges},
+    },
+    store::RolloutRow,
+};
+
+/// Rollouts that one answer has at most.
+const LISTED_MAX: u32 = 100;
+/// The longest reason that somebody gives, bytes.
+const REASON_BYTES_MAX: usize = 1024;
+
+/// How a change is to be tried first, as deploys and settings have it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TryJson {
+    /// The share of the requests, in percent.
+    pub(super) canary: Option<f64>,
+    pub(super) shadow: bool,
+    pub(super) gates: PlanChanges,
+}
+
+impl TryJson {
+    /// Returns when the change takes effect.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub(super) fn when(self, plugins: &Plugins) -> Result<When, Problem> {
+        let mode = match (self.canary, self.shadow) {
+            (None, false) if self.gates == PlanChanges::default() => return Ok(When::AtOnce),
+            (None, false) => return Err(Problem::unacceptable("gates are for a canary or a shadow")),
+            (Some(percent), false) => Mode::Canary { percent },
+            (None, true) => Mode::Shadow,
+            (Some(_), true) => return Err(Problem::unacceptable("it is a canary or a shadow, not both at once")),
+        };
+        let plan = plugins.plan(mode, self.gates).map_err(|bad| Problem::unacceptable(bad.to_string()))?;
+        Ok(When::Tried(plan))
+    }
+}
+
+/// A rollout, as the routes tell it and the commands read it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RolloutJson {
+    pub id: u64,
+    pub state: String,
+    pub reason: String,
+    #[serde(flatten)]
+    pub plan: Plan,
+    pub version: VersionJson,
+    pub started_by: String,
+    pub started_at_ms: u64,
+    pub changed_by: String,
+    pub changed_at_ms: u64,
+    /// What was counted, as long as this host remembers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<FiguresJson>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FiguresJson {
+    pub candidate: CallsJson,
+    pub live: CallsJson,
+    /// Calls of a shadow that differed, and calls that weren't followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differing: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<u64>,
+}
+
+/// What the calls of one version came to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CallsJson {
+    pub calls: u64,
+    pub traps: u64,
+    pub deadlines: u64,
+    pub p99_micros: u64,
+    pub outcomes: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RolloutsJson {
+    pub rollouts: Vec<RolloutJson>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DifferenceJson {
+    pub trace_id: String,
+    pub at_ms: u64,
+    pub parts: Vec<PartJson>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PartJson {
+    pub part: String,
+    pub live: String,
+    pub candidate: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DifferencesJson {
+    /// All of them.
+    pub count: u64,
+    /// The newest, the newest first.
+    pub differences: Vec<DifferenceJson>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Change {
+    by: Option<String>,
+    reason: Option<String>,
+}
+
+/// Returns the rollout that is under way, else the last one.
+///
+/// # Errors
+/// 404 where there never was one.
+pub(super) async fn show(admin: &Admin) -> Answer {
+    let row = admin.store.rollouts(1).await?.pop();
+    let row = row.ok_or_else(|| Problem::not_found("no version was ever tried beside the live one"))?;
+    Reply::json(&told(&admin.plugins, row)?)
+}
+
+/// # Errors
+/// 503 when the store can't be read.
+pub(super) async fn list(admin: &Admin) -> Answer {
+    let rows = admin.store.rollouts(LISTED_MAX).await?;
+    let rollouts = rows.into_iter().map(|row| told(&admin.plugins, row)).collect::<Result<_, _>>()?;
+    Reply::json(&RolloutsJson { rollouts })
+}
+
+/// # Errors
+/// None of its own.
+pub(super) fn differences(admin: &Admin) -> Answer {
+    let rollout = admin.plugins.rollout();
+    let differences = rollout.as_ref().map(|rollout| rollout.differences());
+    Reply::json(&DifferencesJson {
+        count: differences.map_or(0, |differences| differences.count()),
+        differences: differences
+            .map(|all| all.newest().into_iter().map(DifferenceJson::from).collect())
+            .unwrap_or_default(),
+    })
+}
+
+/// # Errors
+/// 409 when there is none, or it is so already.
+pub(super) async fn change(admin: &Admin, change: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
+    let change = match change {
+        "promote" => RolloutChange::Promote,
+        "pause" => RolloutChange::Pause,
+        "resume" => RolloutChange::Resume,
+        "abort" => RolloutChange::Abort,
+        _ => return Err(Problem::not_found("a rollout can be promoted, paused, resumed or aborted")),
+    };
+    let bytes = body::read_json(headers, incoming, &admin.limits).await?;
+    let Change { by, reason } = body::parse_json(&bytes)?;
+    let (by, reason) = (somebody(by)?, reason.unwrap_or_else(|| "asked for".to_owned()));
+    if reason.len() > REASON_BYTES_MAX {
+        return Err(Problem::unacceptable(format!("a reason has at most {REASON_BYTES_MAX} bytes")));
+    }
+    // In a task of its own, as every change: one that was cut off midway would leave the store and what runs at odds.
+    let plugins = Arc::clone(&admin.plugins);
+    let changing = tokio::spawn(async move { plugins.change_rollout(None, change, &by, &reason).await });
+    changing.await.map_err(|panicked| Problem::internal(&panicked))??;
+    show(admin).await
+}
+
+fn told(plugins: &Plugins, row: RolloutRow) -> Result<RolloutJson, Problem> {
+    let rollout = plugins.rollout().filter(|rollout| rollout.row.id == row.id);
+    let plan: Plan = serde_json::from_str(&row.plan).map_err(|error| Problem::internal(&error))?;
+    let is_shadow = plan.mode == Mode::Shadow;
+    let figures = rollout.map(|rollout| FiguresJson {
+        candidate: CallsJson::from(rollout.candidate_figures()),
+        live: CallsJson::from(rollout.live_figures()),
+        differing: is_shadow.then(|| rollout.differences().count()),
+        skipped: is_shadow.then(|| rollout.skipped()),
+    });
+    let RolloutRow { id, version, state, reason, started_by, started_at_ms, changed_by, changed_at_ms, .. } = row;
+    Ok(RolloutJson {
+        id: id.number(),
+        state: state.as_str().to_owned(),
+        reason,
+        plan,
+        version: version.into(),
+        started_by,
+        started_at_ms,
+        changed_by,
+        changed_at_ms,
+        figures,
+    })
+}
+
+impl From<Figures> for CallsJson {
+    fn from(figures: Figures) -> Self {
+        let outcomes = figures.outcomes.iter().map(|(outcome, calls)| ((*outcome).to_owned(), *calls)).collect();
+        Self {
+            calls: figures.calls,
+            traps: figures.traps,
+            deadlines: figures.deadlines,
+            p99_micros: figures.p99_micros(),
+            outcomes,
+        }
+    }
+}
+
+impl From<Difference> for DifferenceJson {
+    fn from(difference: Difference) -> Self {
+        let Difference { trace_id, at_ms, parts } = difference;
+        let part = |Part { what, live, candidate }| PartJson { part: str::to_owned(what), live, candidate };
+        Self { trace_id, at_ms, parts: parts.into_iter().map(part).collect() }
+    }
+}

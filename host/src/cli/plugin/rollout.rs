@@ -1,0 +1,205 @@
+//! The commands about what is tried beside the live version, and the flags with which a change is tried.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::{client::Admin, print, print_json},
+    live::user,
+};
+use crate::{
+    admin::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson},
+    plugin::rollout::{Mode, PlanChanges},
+};
+
+/// How a change is tried before it is live; without any of this it is live at once.
+#[derive(Debug, Default, Args)]
+pub(in super::super) struct Try {
+    /// Runs it in the live version's place on this share of the requests, `10%` say; always for the same Idempotency-Key.
+    #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "shadow")]
+    canary: Option<f64>,
+    /// Runs it after the live version on every request, and shows where it would have decided otherwise.
+    #[arg(long)]
+    shadow: bool,
+    /// Calls of it before which nothing is decided [rollout.calls_min].
+    #[arg(long, value_name = "CALLS")]
+    calls_min: Option<u64>,
+    /// How long it is tried [rollout.duration_ms].
+    #[arg(long, value_name = "MS")]
+    duration_ms: Option<u64>,
+    /// Traps, limits and bad output that withdraw it, of its calls [rollout.trap_percent_max].
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    trap_percent_max: Option<f64>,
+    /// Deadlines that withdraw it, of its calls [rollout.deadline_percent_max].
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    deadline_percent_max: Option<f64>,
+    /// Its p99 in percent of the live version's that withdraws it [rollout.p99_percent_max].
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    p99_percent_max: Option<f64>,
+    /// Points between the outcomes' shares, or differing calls of a shadow, that withdraw it [rollout.outcome_percent_max].
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    outcome_percent_max: Option<f64>,
+    /// Whether it becomes live by itself when it has passed, or is paused [rollout.promote; a shadow is paused].
+    #[arg(long, value_name = "BOOL")]
+    promote: Option<bool>,
+    /// Whether it is withdrawn by itself when it fails, or paused [rollout.rollback].
+    #[arg(long, value_name = "BOOL")]
+    rollback: Option<bool>,
+}
+
+impl Try {
+    /// Returns it as the routes take it.
+    pub(super) fn json(&self) -> anyhow::Result<Map<String, Value>> {
+        let gates = PlanChanges {
+            calls_min: self.calls_min,
+            duration_ms: self.duration_ms,
+            trap_percent_max: self.trap_percent_max,
+            deadline_percent_max: self.deadline_percent_max,
+            p99_percent_max: self.p99_percent_max,
+            outcome_percent_max: self.outcome_percent_max,
+            promote: self.promote,
+            rollback: self.rollback,
+        };
+        let mut json = Map::new();
+        if let Some(percent) = self.canary {
+            json.insert("canary".into(), percent.into());
+        }
+        if self.shadow {
+            json.insert("shadow".into(), true.into());
+        }
+        if gates != PlanChanges::default() {
+            json.insert("gates".into(), serde_json::to_value(gates)?);
+        }
+        Ok(json)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(in super::super) enum Rollout {
+    /// Shows the rollout that is under way, else the last one: its figures and why it is as it is.
+    Show {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Lists the rollouts that there were.
+    List {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Lists where a shadow decided otherwise than the live version, the newest first.
+    Differences {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Makes the candidate live now.
+    Promote {
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Runs the candidate on no request until it is resumed.
+    Pause {
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Runs it again, and counts anew.
+    Resume {
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Withdraws the candidate.
+    Abort {
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Change {
+    /// Why, for the audit.
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+impl Rollout {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Show { admin } => told(&admin.get("/plugins/rollout")?, admin.json),
+            Self::List { admin } => {
+                let listed: RolloutsJson = admin.get("/plugins/rollouts")?;
+                if admin.json { print_json(&listed) } else { listed.rollouts.iter().try_for_each(print_line) }
+            }
+            Self::Differences { admin } => {
+                let listed: DifferencesJson = admin.get("/plugins/rollout/differences")?;
+                if admin.json {
+                    return print_json(&listed);
+                }
+                print(&format!("{} calls differed", listed.count))?;
+                listed.differences.iter().try_for_each(print_difference)
+            }
+            Self::Promote { change } => change.ask("promote"),
+            Self::Pause { change } => change.ask("pause"),
+            Self::Resume { change } => change.ask("resume"),
+            Self::Abort { change } => change.ask("abort"),
+        }
+    }
+}
+
+impl Change {
+    fn ask(self, change: &str) -> anyhow::Result<()> {
+        let Self { reason, admin } = self;
+        let body = json!({ "by": user(), "reason": reason });
+        told(&admin.post(&format!("/plugins/rollout/{change}"), &body)?, admin.json)
+    }
+}
+
+fn told(rollout: &RolloutJson, as_json: bool) -> anyhow::Result<()> {
+    if as_json { print_json(rollout) } else { print_rollout(rollout) }
+}
+
+pub(super) fn print_rollout(rollout: &RolloutJson) -> anyhow::Result<()> {
+    print_line(rollout)?;
+    let Some(figures) = &rollout.figures else { return Ok(()) };
+    print_calls("candidate", &figures.candidate)?;
+    print_calls("live", &figures.live)?;
+    match (figures.differing, figures.skipped) {
+        (Some(differing), Some(skipped)) => {
+            print(&format!("       {differing} calls differed, {skipped} weren't compared"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_line(rollout: &RolloutJson) -> anyhow::Result<()> {
+    let RolloutJson { id, state, reason, plan, version, .. } = rollout;
+    let mode = match plan.mode {
+        Mode::Canary { percent } => format!("canary {percent}%"),
+        Mode::Shadow => "shadow".to_owned(),
+    };
+    let short = version.digest.get(..12).unwrap_or(&version.digest);
+    print(&format!(
+        "{id:>5}  {state:<11}  {mode:<12}  {}/{}@{}+{short}  {reason}",
+        version.kind, version.name, version.version
+    ))
+}
+
+fn print_calls(whose: &str, calls: &CallsJson) -> anyhow::Result<()> {
+    let outcomes: String = calls.outcomes.iter().map(|(outcome, calls)| format!("  {calls} {outcome}")).collect();
+    let CallsJson { calls, traps, deadlines, p99_micros, .. } = calls;
+    print(&format!(
+        "       {whose:<9}  {calls} calls, p99 {p99_micros} µs  {traps} faults  {deadlines} deadlines{outcomes}"
+    ))
+}
+
+fn print_difference(difference: &DifferenceJson) -> anyhow::Result<()> {
+    let parts =
+        difference.parts.iter().map(|part| format!("  {}: {} instead of {}", part.part, part.candidate, part.live));
+    print(&format!("{}{}", difference.trace_id, parts.collect::<String>()))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number =
+        text.trim_end_matches('%').parse::<f64>().ok().filter(|percent| percent.is_finite() && *percent >= 0.0);
+    number.ok_or_else(|| format!("{text:?} is no percentage, such as 10%"))
+}

@@ -1,0 +1,169 @@
+//! A version that is tried beside the live one, on some of the requests (canary) or after each of them (shadow), until
+//! its gates promote it, pause it or roll it back. One at a time, so that a difference has one cause.
+
+mod difference;
+mod gates;
+mod plan;
+mod tally;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use sha2::{Digest, Sha256};
+
+pub use difference::{Difference, Differences, Part};
+pub use gates::Verdict;
+pub use plan::{BadPlan, Gates, Mode, Plan, PlanChanges};
+pub use tally::{Figures, Tally};
+
+use super::{Identity, Kind, Plugin, Role, shadow::Shadow};
+use crate::store::RolloutRow;
+
+/// Requests are told apart so finely: in parts of 10,000.
+const PARTS: u64 = 10_000;
+
+/// A rollout that isn't over.
+#[derive(Debug)]
+pub struct Rollout {
+    pub row: RolloutRow,
+    pub plan: Plan,
+    /// In its role, counted.
+    candidate: Plugin,
+    tally: Arc<Tally>,
+    live_tally: Arc<Tally>,
+    differences: Arc<Differences>,
+    shadow: Option<Arc<Shadow>>,
+    running: AtomicBool,
+    pace: Mutex<Pace>,
+}
+
+/// Since when it runs, and when its figures are looked at next.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    next_look_calls: u64,
+}
+
+impl Rollout {
+    /// Returns it with nothing counted yet.
+    pub(super) fn new(row: RolloutRow, plan: Plan, plugin: &Plugin, shadows_max: usize) -> Arc<Self> {
+        let (tally, differences) = (Arc::<Tally>::default(), Arc::<Differences>::default());
+        let (candidate, shadow) = match plan.mode {
+            Mode::Canary { .. } => (plugin.tried(Role::Canary, Some(Arc::clone(&tally)), None), None),
+            Mode::Shadow => {
+                let candidate = plugin.tried(Role::Shadow, Some(Arc::clone(&tally)), None);
+                let shadow = Shadow::new(candidate.clone(), Arc::clone(&differences), shadows_max);
+                (candidate, Some(Arc::new(shadow)))
+            }
+        };
+        let running = AtomicBool::new(row.state == crate::store::RolloutState::Running);
+        let pace = Mutex::new(Pace { since: Instant::now(), next_look_calls: plan.gates.calls_min });
+        Arc::new(Self { row, plan, candidate, tally, live_tally: Arc::default(), differences, shadow, running, pace })
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.row.version.text.kind
+    }
+
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Returns what the candidate's calls came to so far.
+    #[must_use]
+    pub fn candidate_figures(&self) -> Figures {
+        self.tally.figures()
+    }
+
+    /// Returns the same of the live version, meanwhile.
+    #[must_use]
+    pub fn live_figures(&self) -> Figures {
+        self.live_tally.figures()
+    }
+
+    /// Returns where its calls differed from the live version's; of a canary nothing is known.
+    #[must_use]
+    pub const fn differences(&self) -> &Arc<Differences> {
+        &self.differences
+    }
+
+    /// Returns how many calls weren't followed, for there was no room.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.shadow.as_ref().map_or(0, |shadow| shadow.skipped())
+    }
+
+    /// Returns whether the candidate serves the request of that key. The same key gets the same answer.
+    #[must_use]
+    pub fn picks(&self, key: &[u8]) -> bool {
+        let Mode::Canary { percent } = self.plan.mode else { return false };
+        // With the rollout's number, so that it isn't the same customers' turn every time.
+        let hash = Sha256::new().chain_update(self.row.id.number().to_le_bytes()).chain_update(key).finalize();
+        let start = hash.first_chunk().map_or(0, |start| u64::from_le_bytes(*start));
+        #[expect(clippy::cast_precision_loss, reason = "below 10,000")]
+        let part = (start % PARTS) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "10,000")]
+        let parts = PARTS as f64;
+        part < percent / 100.0 * parts
+    }
+
+    /// Looks at the figures, if there are enough new ones, and at the clock.
+    pub(super) fn verdict(&self) -> Verdict {
+        let mut pace = self.pace();
+        let calls = self.tally.calls();
+        let time_is_up = pace.since.elapsed() >= self.plan.gates.duration();
+        if calls < pace.next_look_calls && !time_is_up {
+            return Verdict::GoOn;
+        }
+        // Each look is another chance to see a difference that is none. They are ever further apart.
+        pace.next_look_calls = calls.saturating_add(calls / 20).saturating_add(1).max(self.plan.gates.calls_min);
+        drop(pace);
+        let differing = self.shadow.is_some().then(|| self.differences.count());
+        self.plan.gates.verdict(&self.candidate_figures(), &self.live_figures(), differing, time_is_up)
+    }
+
+    pub(super) fn pause(&self) {
+        self.running.store(false, Ordering::Release);
+    }
+
+    /// Lets it run anew: what was counted before led to the pause.
+    pub(super) fn resume(&self) {
+        *self.pace() = Pace { since: Instant::now(), next_look_calls: self.plan.gates.calls_min };
+        self.tally.reset();
+        self.live_tally.reset();
+        self.differences.reset();
+        self.running.store(true, Ordering::Release);
+    }
+
+    pub(super) fn candidate(&self) -> &Identity {
+        self.candidate.identity()
+    }
+
+    pub(super) fn canary(&self) -> Option<Plugin> {
+        matches!(self.plan.mode, Mode::Canary { .. }).then(|| self.candidate.clone())
+    }
+
+    pub(super) fn shadow(&self) -> Option<Arc<Shadow>> {
+        self.shadow.clone()
+    }
+
+    pub(super) fn live_tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.live_tally)
+    }
+
+    /// Returns the candidate as the live version that it becomes.
+    pub(super) fn promoted(&self) -> Plugin {
+        self.candidate.tried(Role::Live, None, None)
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

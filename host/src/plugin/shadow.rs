@@ -1,0 +1,226 @@
+//! A candidate that follows the live version: each call of that is repeated with the candidate, off the request's path,
+//! and what the two decide is compared.
+//!
+//! ```text
+//! the live version's call, answered as ever
+//! └─ plugin_shadow                    afterwards, in a task of its own
+//! ```
+//!
+//! Nothing that the candidate does has an effect, and nobody gets its answer. It is told what the live version was told:
+//! the stock it saw, what its deduct came to, the same random numbers; its sleeps are over at once. So a version that
+//! follows itself decides the same, unless it looks at a WASI clock. Calls that the host failed in aren't followed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanContext, SpanKind},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    Failure, Kind, Plugin, Plugins,
+    call::{self, Placed},
+    rollout::{Difference, Differences, Part},
+};
+use crate::{
+    imports::{Seed, inventory::Deducted, stock::Seen},
+    order::{Adjustment, Cart, Currency, Item, Receipt, StockLine, sum_by_item},
+    store::{OrderId, StockLevel},
+    telemetry::{
+        names::{event, span},
+        traces::Span,
+    },
+};
+
+/// The candidate, and what came of following with it.
+#[derive(Debug)]
+pub(super) struct Shadow {
+    candidate: Plugin,
+    differences: Arc<Differences>,
+    /// Calls that follow at once.
+    places: Arc<Semaphore>,
+    skipped: AtomicU64,
+}
+
+/// An order as the live version had it.
+struct Followed {
+    id: OrderId,
+    placed_at_ms: u64,
+    currency: Currency,
+    cart: Cart,
+}
+
+/// What a call decided.
+#[derive(Debug, PartialEq)]
+struct Decided {
+    /// The outcome's word; a rejection's with its own code.
+    outcome: String,
+    total: Option<u64>,
+    adjustments: Vec<Adjustment>,
+    /// Pieces that it asked for.
+    stock: BTreeMap<Item, u64>,
+}
+
+impl Shadow {
+    pub(super) fn new(candidate: Plugin, differences: Arc<Differences>, calls_max: usize) -> Self {
+        Self { candidate, differences, places: Arc::new(Semaphore::new(calls_max)), skipped: AtomicU64::new(0) }
+    }
+
+    /// Returns how many calls weren't followed, for too many were being followed.
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Has the candidate repeat a checkout's call, later.
+    pub(super) fn follow_checkout(
+        self: &Arc<Self>,
+        plugins: &Arc<Plugins>,
+        parent: &SpanContext,
+        order: &Placed<'_>,
+        (seed, deducted): (Seed, Option<Deducted>),
+        result: &Result<Receipt, Failure>,
+    ) {
+        let asked = deducted.as_ref().map(|deducted| &*deducted.lines).unwrap_or_default();
+        let Some(live) = Decided::by(Kind::Checkout, result, asked, Decided::of_receipt) else { return };
+        let Some(place) = self.place() else { return };
+        let followed = Followed {
+            id: order.id,
+            placed_at_ms: order.placed_at_ms,
+            currency: order.currency,
+            cart: order.cart.clone(),
+        };
+        let (shadow, plugins, parent) = (Arc::clone(self), Arc::clone(plugins), parent.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            let Plugin::Checkout(plugin) = &shadow.candidate else { return };
+            let Followed { id, placed_at_ms, currency, cart } = &followed;
+            let placed = Placed { id: *id, placed_at_ms: *placed_at_ms, currency: *currency, cart };
+            let span = shadow_span(&plugins, &parent);
+            let (span, result, deducted) =
+                call::repeat_checkout(&plugins, plugin, span, &placed, (seed, deducted)).await;
+            let asked = deducted.as_ref().map(|deducted| &*deducted.lines).unwrap_or_default();
+            let candidate = Decided::by(Kind::Checkout, &result, asked, Decided::of_receipt);
+            shadow.compare(&plugins, &parent, span, &live, candidate);
+        });
+    }
+
+    /// Has the candidate repeat an inventory's call, later.
+    pub(super) fn follow_deduct(
+        self: &Arc<Self>,
+        plugins: &Arc<Plugins>,
+        parent: &SpanContext,
+        lines: &[StockLine],
+        (seed, seen): (Seed, Seen),
+        asked: &[StockLine],
+        result: &Result<Vec<StockLevel>, Failure>,
+    ) {
+        let Some(live) = Decided::by(Kind::Inventory, result, asked, Decided::of_levels) else { return };
+        let Some(place) = self.place() else { return };
+        let (shadow, plugins, parent) = (Arc::clone(self), Arc::clone(plugins), parent.clone());
+        let lines = lines.to_vec();
+        tokio::spawn(async move {
+            let _place = place;
+            let Plugin::Inventory(plugin) = &shadow.candidate else { return };
+            let span = shadow_span(&plugins, &parent);
+            let (span, result, asked) = call::repeat_deduct(&plugins, plugin, span, &lines, (seed, seen)).await;
+            let candidate = Decided::by(Kind::Inventory, &result, &asked, Decided::of_levels);
+            shadow.compare(&plugins, &parent, span, &live, candidate);
+        });
+    }
+
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        self.skipped.fetch_add(u64::from(place.is_none()), Ordering::Relaxed);
+        place
+    }
+
+    /// Ends the span of a call that followed, with what of it differs.
+    fn compare(
+        &self,
+        plugins: &Plugins,
+        parent: &SpanContext,
+        mut span: Span,
+        live: &Decided,
+        candidate: Option<Decided>,
+    ) {
+        let parts = candidate.map(|candidate| live.parts_unlike(&candidate)).unwrap_or_default();
+        if parts.is_empty() {
+            return;
+        }
+        let kind = self.candidate.identity().kind.as_str();
+        let mut attributes = Vec::with_capacity(2 * parts.len());
+        for Part { what, live, candidate } in &parts {
+            plugins.metrics.shadow_difference(kind, what);
+            attributes.push(KeyValue::new(format!("{what}.live"), live.clone()));
+            attributes.push(KeyValue::new(format!("{what}.candidate"), candidate.clone()));
+        }
+        span.event(event::SHADOW_DIFFERENCE, attributes);
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        self.differences.add(Difference { trace_id: parent.trace_id().to_string(), at_ms, parts });
+    }
+}
+
+impl Decided {
+    /// Returns what a call of a plugin of that kind decided; `None` if something else than the plugin decided.
+    fn by<T>(
+        kind: Kind,
+        result: &Result<T, Failure>,
+        asked: &[StockLine],
+        of_answer: impl FnOnce(&T) -> (Option<u64>, Vec<Adjustment>),
+    ) -> Option<Self> {
+        let (outcome, (total, adjustments)) = match result {
+            Ok(answer) => ("ok".to_owned(), of_answer(answer)),
+            Err(Failure::Rejected { code, .. }) => (format!("rejected: {code}"), (None, Vec::new())),
+            Err(failure) if failure.is_of_host() && failure.at_fault() != Some(kind) => return None,
+            Err(failure) => (failure.code().to_owned(), (None, Vec::new())),
+        };
+        Some(Self { outcome, total, adjustments, stock: sum_by_item(asked) })
+    }
+
+    fn of_receipt(receipt: &Receipt) -> (Option<u64>, Vec<Adjustment>) {
+        (Some(receipt.total().amount()), receipt.adjustments().to_vec())
+    }
+
+    fn of_levels(_: &Vec<StockLevel>) -> (Option<u64>, Vec<Adjustment>) {
+        (None, Vec::new())
+    }
+
+    fn parts_unlike(&self, other: &Self) -> Vec<Part> {
+        let part =
+            |what, live: String, candidate: String| (live != candidate).then_some(Part { what, live, candidate });
+        let total = |decided: &Self| decided.total.map_or_else(|| "none".to_owned(), |total| total.to_string());
+        let parts = [
+            part("outcome", self.outcome.clone(), other.outcome.clone()),
+            part("total", total(self), total(other)),
+            part("adjustments", adjustments_text(&self.adjustments), adjustments_text(&other.adjustments)),
+            part("stock", stock_text(&self.stock), stock_text(&other.stock)),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+}
+
+fn adjustments_text(adjustments: &[Adjustment]) -> String {
+    let text = |adjustment: &Adjustment| {
+        let Adjustment { effect, category, label, amount, line } = adjustment;
+        let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+        format!("{} {} ({category}: {label}{line})", effect.as_str(), amount.amount())
+    };
+    adjustments.iter().map(text).collect::<Vec<_>>().join("; ")
+}
+
+fn stock_text(stock: &BTreeMap<Item, u64>) -> String {
+    stock.iter().map(|(item, pieces)| format!("{pieces} of {item}")).collect::<Vec<_>>().join(", ")
+}
+
+fn shadow_span(plugins: &Plugins, parent: &SpanContext) -> Span {
+    plugins.tracer.start(span::SHADOW, SpanKind::Internal, Some(parent), Vec::new())
+}

@@ -1,0 +1,60 @@
+//! What happens by itself: a rollout's gates decide about it, and a breaker that opens is told, and may bring the version
+//! before back.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Kind, Plugins, RolloutChange, SwapError, rollout::Verdict};
+
+/// How often it is looked at: a candidate that fails is to be gone within a second.
+const PERIOD: Duration = Duration::from_millis(100);
+/// Who does it, in the audit.
+const GATES: &str = "gates";
+const BREAKER: &str = "breaker";
+
+impl Plugins {
+    /// Looks after rollouts and breakers until the host stops.
+    pub async fn supervise(self: Arc<Self>, stopping: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+            self.judge().await;
+            for kind in Kind::ALL {
+                self.watch_breaker(kind).await;
+            }
+        }
+    }
+
+    async fn judge(&self) {
+        let Some(rollout) = self.registry.rollout().filter(|rollout| rollout.is_running()) else { return };
+        let gates = rollout.plan.gates;
+        let (change, reason) = match rollout.verdict() {
+            Verdict::GoOn => return,
+            Verdict::Passed(reason) if gates.promote => (RolloutChange::Promote, reason),
+            Verdict::Failed(reason) if gates.rollback => (RolloutChange::RollBack, reason),
+            Verdict::Passed(reason) | Verdict::Thin(reason) | Verdict::Failed(reason) => (RolloutChange::Pause, reason),
+        };
+        match self.change_rollout(Some(&rollout), change, GATES, &reason).await {
+            // Somebody was faster.
+            Ok(_) | Err(SwapError::NoRollout | SwapError::RolloutState(_)) => {}
+            Err(error) => tracing::error!("what the gates want of rollout {} failed: {error}", rollout.row.id.number()),
+        }
+    }
+
+    async fn watch_breaker(&self, kind: Kind) {
+        let live = self.snapshot().plugin(kind);
+        if live.breaker().take_openings() == 0 {
+            return;
+        }
+        self.metrics.breaker_opened(kind.as_str());
+        tracing::error!(kind = kind.as_str(), plugin = %live.identity(), "{} keeps breaking: it isn't called for now", live.identity());
+        if self.breaker_rolls_back
+            && let Err(error) = self.roll_back(kind, None, BREAKER).await
+        {
+            tracing::error!("no version before {} became live: {error}", live.identity());
+        }
+    }
+}
