@@ -34,6 +34,7 @@ mod power_cut;
 mod prometheus;
 mod refused;
 mod remote;
+mod rollouts;
 mod shop;
 mod support;
 mod swap;

@@ -10,7 +10,7 @@ use proptest::{
     strategy::{Just, Strategy},
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
-use rand::Rng;
+use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, Host, Plan, built_in_and, dice, promises, rounds};

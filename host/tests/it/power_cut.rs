@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rand::{Rng, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng};
 use tempfile::TempDir;
 use till::store::{Settings, Store};
 

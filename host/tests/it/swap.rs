@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use rand::Rng;
+use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -66,7 +66,10 @@ fn a_deployed_version_is_live_at_once_and_after_a_restart() {
     let before = live(&host.shop);
     let deployed = deploy(&host.admin, "checkout_discount");
     assert_eq!(deployed.status, 200, "{}", deployed.text());
-    assert_eq!((&deployed.json()["live"]["kind"], &deployed.json()["unchanged"]), (&"checkout".into(), &false.into()));
+    assert_eq!(
+        (&deployed.json()["version"]["kind"], &deployed.json()["result"]),
+        (&"checkout".into(), &"published".into())
+    );
     let express = json!({
         "lines": [{ "item": "headphones", "quantity": 1, "price": 10.00 }], "attributes": { "express": true }
     });
@@ -79,7 +82,7 @@ fn a_deployed_version_is_live_at_once_and_after_a_restart() {
     assert_eq!(order["plugins"], format!("{}, {}", after.0, after.1));
 
     // The same file again changes nothing.
-    assert_eq!(deploy(&host.admin, "checkout_discount").json()["unchanged"], true);
+    assert_eq!(deploy(&host.admin, "checkout_discount").json()["result"], "unchanged");
     assert_eq!(history(&host.admin), events(&[("deploy", "checkout")]));
     let metrics = host.admin.get("/metrics").text();
     for line in
@@ -104,12 +107,12 @@ fn a_rollback_comes_back_to_what_was_live_before() {
 
     deploy(&host.admin, "checkout_discount");
     let first = live(&host.shop);
-    let second_number = deploy(&host.admin, "checkout_spans").json()["live"]["id"].clone();
+    let second_number = deploy(&host.admin, "checkout_spans").json()["version"]["id"].clone();
     let second = live(&host.shop);
     for expected in [&first, &built_in] {
         let rolled_back = roll_back(&json!({ "by": "ada" }));
         assert_eq!(rolled_back.status, 200, "{}", rolled_back.text());
-        assert_eq!(rolled_back.json()["live"]["changed_by"], "ada");
+        assert_eq!(rolled_back.json()["version"]["changed_by"], "ada");
         assert_eq!(live(&host.shop), *expected);
     }
     assert_eq!(roll_back(&json!({})).status, 409, "what was withdrawn doesn't come back by itself");
@@ -144,7 +147,7 @@ fn a_plugins_setting_is_a_version_of_its_own() {
     let before = live(&host.shop);
     let set = |changes: Value| host.admin.post("/plugins/inventory/settings", &json!({ "set": changes }));
     let changed = set(json!({ "faults": "on" }));
-    assert_eq!((changed.status, &changed.json()["live"]["settings"]), (200, &json!({ "faults": "on" })));
+    assert_eq!((changed.status, &changed.json()["version"]["settings"]), (200, &json!({ "faults": "on" })));
     let after = live(&host.shop);
     assert!(after.1.starts_with(&format!("{}.", before.1)), "the file's digest with the settings': {after:?}");
     let failed = (0..100).any(|_| host.shop.buy("laptop", 2).status == 500);
@@ -170,7 +173,7 @@ fn what_cant_be_started_with_gives_way_to_the_version_before() {
     let host = Host::plan().start();
     deploy(&host.admin, "checkout_discount");
     let good = live(&host.shop);
-    let digest = deploy(&host.admin, "checkout_spans").json()["live"]["digest"].clone();
+    let digest = deploy(&host.admin, "checkout_spans").json()["version"]["digest"].clone();
     let folder = host.kill().folder;
     let kept: PathBuf = folder.path().join(format!("data/plugins/{}.wasm", digest.as_str().expect("a digest")));
     let mut damaged = std::fs::read(&kept).expect("the file is read");
@@ -240,7 +243,7 @@ fn no_request_sees_a_swap() {
             let path = format!("/plugins?name={plugin}");
             let swapped = host.admin.send("POST", &path, &WASM, Some(bytes)).expect("an answer");
             assert_eq!(swapped.status, 200, "{}", swapped.text());
-            let digest = swapped.json()["live"]["digest"].as_str().expect("a digest")[..12].to_owned();
+            let digest = swapped.json()["version"]["digest"].as_str().expect("a digest")[..12].to_owned();
             // What begins after the answer runs the new version.
             let bought = host.shop.buy("headphones", 1);
             assert!(ran(&bought).0.ends_with(&digest), "{} ran instead of {digest}", ran(&bought).0);

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rand::{Rng, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng};
 
 /// What a disk writes whole or not at all, bytes.
 const SECTOR: usize = 512;
