@@ -29,6 +29,7 @@ use super::{
         types::{Rejection, Shortage, StockLevel, StockLine, TraceContext},
     },
     convert::{stock_lines_bytes, stock_lines_from_guest},
+    stock::stand_in_levels,
 };
 use crate::{
     order::{self, Item, Reference},
@@ -60,10 +61,14 @@ pub enum Place {
 /// A checkout call's way to the inventory, and what it did there.
 #[derive(Debug)]
 pub struct Door {
-    plugins: Arc<Plugins>,
-    snapshot: Arc<Snapshot>,
-    place: Place,
+    way: Way,
     outcome: Option<Outcome>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Inventory { plugins: Arc<Plugins>, snapshot: Arc<Snapshot>, place: Place },
+    StandIn,
 }
 
 /// What the one deduct came to.
@@ -72,7 +77,13 @@ pub type Outcome = Result<Vec<order::StockLine>, Failure>;
 impl Door {
     #[must_use]
     pub const fn new(plugins: Arc<Plugins>, snapshot: Arc<Snapshot>, place: Place) -> Self {
-        Self { plugins, snapshot, place, outcome: None }
+        Self { way: Way::Inventory { plugins, snapshot, place }, outcome: None }
+    }
+
+    /// Returns a door that leads nowhere: whatever is asked for is granted, and nothing is taken.
+    #[must_use]
+    pub const fn stand_in() -> Self {
+        Self { way: Way::StandIn, outcome: None }
     }
 
     /// Returns what became of the deduct, `None` if the guest never asked for one.
@@ -135,7 +146,10 @@ impl inventory_import::Host for CallState {
         }
         // Until it is known otherwise: a call that is cancelled here may have taken.
         door.outcome = Some(Err(Failure::interrupted()));
-        let deducted = deduct(&door.plugins, &door.snapshot, &door.place, &parent, &lines).await;
+        let deducted = match &door.way {
+            Way::Inventory { plugins, snapshot, place } => deduct(plugins, snapshot, place, &parent, &lines).await,
+            Way::StandIn => Ok(stand_in_levels(&lines)),
+        };
         let (outcome, answer) = match deducted {
             Ok(levels) => (Ok(lines), Ok(levels.iter().map(level_to_guest).collect())),
             Err(failure) => {

@@ -6,10 +6,11 @@
 //! size and magic      is it a component at all
 //! sha256              under which name it is known from here on
 //! caps.rs             counted: nothing in it that is known to make compiling dear
-//! inspect.rs          its imports and exports are those of a world; if not, what to change
+//! inspect.rs          its imports and exports are those of a world, by their names
+//! world.rs            and by their types; if not, what to change
 //! compile.rs          compiled in a child process, within limits of the system's
 //! compiling           in this process, on a thread of its own: after the child's work a load from kept.rs
-//! probe.rs            instantiated once, under the limits of a call
+//! probe.rs            instantiated and called once, under the limits of a call, where nothing is at stake
 //! ```
 //!
 //! Until the last step nothing knows of the candidate but the one who handed it in.
@@ -18,16 +19,20 @@ mod caps;
 mod compile;
 mod inspect;
 mod kept;
+mod language;
 mod probe;
+mod world;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::{Candidate, Engine, Identity, Kind, call::GuestCall, embedded_bytes};
+use bytes::Bytes;
+
+use super::{Candidate, Cause, Engine, Failure, Identity, Kind, Plugin, call::GuestCall, embedded_bytes};
 use crate::{
-    config::Limits,
+    config::{Limits, Settings},
     imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
 };
 pub use compile::{Compiler, Job};
@@ -38,7 +43,7 @@ pub use kept::Kept;
 pub(super) const PACKAGE: &str = "till:plugin";
 pub(super) const VERSION: &str = "0.1.0";
 
-/// A plugin that may be called.
+/// A plugin that is compiled and has the imports of its world.
 #[derive(Clone)]
 pub enum Admitted {
     Checkout(Identity, CheckoutPluginPre<GuestCall>),
@@ -88,15 +93,23 @@ pub enum Reason {
     #[error("it has {found} {what}, a plugin may have {max} (limits.{setting})")]
     Cap { what: &'static str, found: u64, max: u64, setting: &'static str },
     #[error(
-        "it exports {found}, wanted either {PACKAGE}/checkout@{VERSION} (world checkout-plugin) or {PACKAGE}/inventory@{VERSION} (world inventory-plugin). Name one of these worlds where the bindings are generated"
+        "it exports {found}, wanted either {PACKAGE}/checkout@{VERSION} or {PACKAGE}/inventory@{VERSION}. Name the world where the bindings are generated, in Rust: till_sdk::checkout_plugin!(Type), or wit_bindgen::generate!({{ path: \"wit/v0.1\", world: \"checkout-plugin\" }}); likewise inventory_plugin, inventory-plugin"
     )]
     NoWorld { found: String },
     #[error("it exports both checkout and inventory; a plugin fills one world. Split it into two components")]
     BothWorlds,
     #[error(
-        "it exports {found}, this host runs {PACKAGE}@{VERSION}. Generate the bindings from the host's own WIT: wit/v0.1"
+        "it exports {found}, this host runs {PACKAGE}@{VERSION}. Generate the bindings from WIT that begins: package {PACKAGE}@{VERSION}; as the host's own does: wit/v0.1"
     )]
     OtherVersion { found: String },
+    #[error(
+        "its {function} isn't that of {interface}{place}: wanted was {wanted}, found was {found}. Generate the bindings from the host's own WIT: {line}"
+    )]
+    Types { interface: String, function: String, place: String, wanted: String, found: String, line: String },
+    #[error(
+        "it exports {interface} without the function {function}. Generate the bindings from the host's own WIT: {line}"
+    )]
+    NoFunction { interface: String, function: String, line: String },
     #[error("it imports {import}, which the {kind}-plugin world doesn't have. {hint}")]
     ForeignImport { import: String, kind: Kind, hint: &'static str },
     #[error("it can't be tried out, and nothing is compiled without: start a process that compiles: {0}")]
@@ -109,51 +122,126 @@ pub enum Reason {
     CompileDied { status: String, said: String },
     #[error("it doesn't compile: {0}")]
     Compile(String),
-    #[error("it can't be instantiated: {0}")]
-    Instantiate(String),
     #[error(
-        "its types differ from those of {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1"
+        "it can't be instantiated: {failure}{}. What runs then runs before every call and counts against its limits; leave it out",
+        said(.printed)
     )]
-    Types { kind: Kind, detail: String },
+    Instantiate { failure: Failure, printed: String },
+    #[error(
+        "it calls the host while it is instantiated, which is before it is asked anything. Make that call where {} is asked",
+        function(*.kind)
+    )]
+    StartHostCall { kind: Kind },
+    #[error(
+        "asked on trial for one piece of an item named \"probe\", {failure}{}. {}", said(.printed), advice(*.kind, .failure)
+    )]
+    Probe { kind: Kind, failure: Failure, printed: String },
+    #[error(
+        "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1"
+    )]
+    Link { kind: Kind, detail: String },
 }
 
-/// Returns which world the candidate fills.
+/// Returns what the plugin printed, as a part of a sentence.
+fn said(printed: &str) -> String {
+    if printed.is_empty() { String::new() } else { format!("; it printed: {printed}") }
+}
+
+/// Returns the one function that a plugin of that kind exports.
+const fn function(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Checkout => "checkout.checkout",
+        Kind::Inventory => "inventory.deduct",
+    }
+}
+
+/// Returns what to change about a plugin whose call ended like this.
+fn advice(kind: Kind, failure: &Failure) -> String {
+    match failure {
+        Failure::Fault(fault) => match fault.cause {
+            Cause::Trap { .. } => {
+                format!("Where it can't decide, it has to answer an error: {kind}-error in wit/v0.1/{kind}.wit")
+            }
+            Cause::BadOutput { .. } => format!("What an answer has to hold: wit/v0.1/{kind}.wit"),
+            Cause::Cpu { .. } | Cause::Deadline { .. } | Cause::Memory { .. } | Cause::HostCalls { .. } => {
+                "Make it do with less, or raise the limit".to_owned()
+            }
+        },
+        _ => "Try again".to_owned(),
+    }
+}
+
+/// A candidate that fills a world, as far as can be told without compiling it.
+#[derive(Debug)]
+pub struct Examined {
+    pub(super) source: String,
+    pub(super) identity: Identity,
+    pub(super) bytes: Bytes,
+}
+
+/// Reads who the candidate is, on a thread that may be kept busy.
 ///
 /// # Errors
-/// When that can't be told: it is no plugin.
-pub(super) fn kind_of(candidate: &Candidate) -> Result<Kind, Refused> {
-    let kind = Outline::of(&candidate.bytes).and_then(|outline| outline.kind());
-    kind.map_err(|reason| Refused { source_name: candidate.source.clone(), reason })
+/// The first thing that is wrong with its file.
+pub async fn examine(candidate: Candidate, limits: &Limits) -> Result<Examined, Refused> {
+    let (source, source_name, limits) = (candidate.source.clone(), candidate.source.clone(), limits.clone());
+    let identified = blocking(move || Ok((identify(&candidate, &limits)?, candidate.bytes))).await;
+    let (identity, bytes) = identified.map_err(|reason| Refused { source_name, reason })?;
+    Ok(Examined { source, identity, bytes })
 }
 
-/// Checks the candidate, compiles it beside the host (for seconds, with a large one), and instantiates it once under
-/// the limits of a call. Has to be called inside a tokio runtime. Dropped midway, nothing is left of it.
+/// Compiles the candidate beside the host (for seconds, if it is a large one), and calls it once under the limits of a
+/// call, with what is `set` for it over the host's settings. Has to be called inside a tokio runtime. Dropped midway,
+/// nothing is left of it.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub async fn admit(engine: &Arc<Engine>, candidate: Candidate, limits: &Limits) -> Result<Admitted, Refused> {
-    let source_name = candidate.source.clone();
-    stages(engine, candidate, limits).await.map_err(|reason| Refused { source_name, reason })
+pub async fn admit(
+    engine: &Arc<Engine>,
+    examined: Examined,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+) -> Result<Plugin, Refused> {
+    let Examined { source, identity, bytes } = examined;
+    let admitted = stages(engine, identity, bytes, settings, set).await;
+    admitted.map_err(|reason| Refused { source_name: source, reason })
 }
 
-async fn stages(engine: &Arc<Engine>, candidate: Candidate, limits: &Limits) -> Result<Admitted, Reason> {
-    let of_file = limits.clone();
-    let (identity, bytes) = blocking(move || Ok((identify(&candidate, &of_file)?, candidate.bytes))).await?;
+/// Calls a plugin once that was admitted with other settings.
+///
+/// # Errors
+/// How it ends with those that it has now.
+pub(super) async fn probe(engine: &Engine, plugin: &Plugin, settings: &Settings) -> Result<(), Refused> {
+    let refused = |reason| Refused { source_name: plugin.identity().to_string(), reason };
+    probe::call(engine, plugin, settings).await.map_err(refused)
+}
+
+async fn stages(
+    engine: &Arc<Engine>,
+    identity: Identity,
+    bytes: Bytes,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+) -> Result<Plugin, Reason> {
+    let limits = &settings.limits;
     let compiler = engine.compiler();
     let turn = compiler.turn().await;
     let began = Instant::now();
-    let is_trusted = bytes == embedded_bytes(identity.kind);
+    let kind = identity.kind;
+    let is_trusted = bytes == embedded_bytes(kind);
     if !is_trusted {
         compiler.try_out(bytes.clone(), limits).await?;
     }
     let (compiling, compiled_mib) = (Arc::clone(engine), limits.compiled_mib);
     let (admitted, loaded) = blocking(move || compile(&compiling, identity, &bytes, compiled_mib)).await?;
     drop(turn);
-    probe::instantiate(engine, &admitted, limits).await?;
+    let plugin = Plugin::new(admitted, set, settings);
+    probe::call(engine, &plugin, settings).await?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let how = if loaded { "its code was kept" } else { "compiled" };
-    tracing::info!(plugin = %admitted.identity(), took_ms, loaded, "plugin admitted: {}, {how}", admitted.identity());
-    Ok(admitted)
+    let identity = plugin.identity();
+    tracing::info!(plugin = %identity, took_ms, loaded, "plugin admitted: {identity}, {how}");
+    Ok(plugin)
 }
 
 /// Has it done on a thread that may be kept busy. A panic there is the candidate's doing.
@@ -173,8 +261,16 @@ fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> 
     caps::check(&candidate.bytes, limits)?;
     let outline = Outline::of(&candidate.bytes)?;
     let kind = outline.kind()?;
+    world::check(&candidate.bytes, kind)?;
     let name = outline.name.or_else(|| inspect::sound(&candidate.stem)).unwrap_or_else(|| kind.to_string());
-    Ok(Identity { kind, name, version: outline.version.unwrap_or_else(|| "0.0.0".into()), digest, settings_digest: None })
+    Ok(Identity {
+        kind,
+        name,
+        version: outline.version.unwrap_or_else(|| "0.0.0".into()),
+        language: language::of(&candidate.bytes).to_owned(),
+        digest,
+        settings_digest: None,
+    })
 }
 
 /// Compiles the component in this process, or loads its code; says which of the two.
@@ -191,15 +287,15 @@ fn compile(engine: &Engine, identity: Identity, bytes: &[u8], compiled_mib: u64)
         kept.make_room(compiled_mib);
         kept.seal();
     }
-    let types = |error: wasmtime::Error| Reason::Types { kind, detail: format!("{error:#}") };
+    let link = |error: wasmtime::Error| Reason::Link { kind, detail: format!("{error:#}") };
     let admitted = match kind {
         Kind::Checkout => {
-            let pre = engine.checkout_linker().instantiate_pre(&component).map_err(types)?;
-            Admitted::Checkout(identity, CheckoutPluginPre::new(pre).map_err(types)?)
+            let pre = engine.checkout_linker().instantiate_pre(&component).map_err(link)?;
+            Admitted::Checkout(identity, CheckoutPluginPre::new(pre).map_err(link)?)
         }
         Kind::Inventory => {
-            let pre = engine.inventory_linker().instantiate_pre(&component).map_err(types)?;
-            Admitted::Inventory(identity, InventoryPluginPre::new(pre).map_err(types)?)
+            let pre = engine.inventory_linker().instantiate_pre(&component).map_err(link)?;
+            Admitted::Inventory(identity, InventoryPluginPre::new(pre).map_err(link)?)
         }
     };
     Ok((admitted, loaded))

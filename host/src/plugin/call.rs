@@ -4,7 +4,7 @@
 //! everything counts both. A guest that was cut off is dropped with its store and never entered again. No permit
 //! is taken here: it belongs to the request, for a checkout's call holds while its inventory call runs.
 
-mod believed;
+pub(super) mod believed;
 
 use std::{
     sync::Arc,
@@ -210,7 +210,7 @@ pub(super) fn guarded_store(
     store
 }
 
-fn order_to_guest(order: &Placed<'_>) -> checkout_world::Order {
+pub(super) fn order_to_guest(order: &Placed<'_>) -> checkout_world::Order {
     checkout_world::Order {
         id: order.id.number(),
         placed_at_ms: order.placed_at_ms,

@@ -11,6 +11,7 @@ use super::{
     call::GuestCall,
 };
 use crate::{
+    config::Settings,
     imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
     telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
 };
@@ -21,6 +22,8 @@ pub struct Identity {
     pub kind: Kind,
     pub name: String,
     pub version: String,
+    /// In which it was written, as its toolchain has it, or `unknown`.
+    pub language: String,
     /// The file's sha256, lower-case hex.
     pub digest: String,
     /// The same of what was set for this version over the host's settings, if anything was.
@@ -94,11 +97,16 @@ pub enum Plugin {
 }
 
 impl Plugin {
-    /// Returns the plugin with what was set for it, over `base`.
-    pub(super) fn new(admitted: Admitted, set: &BTreeMap<String, String>, base: &BTreeMap<String, String>) -> Self {
+    /// Returns the plugin with what was set for it, over what the host's settings say.
+    pub(super) fn new(admitted: Admitted, set: &BTreeMap<String, String>, settings: &Settings) -> Self {
+        let Settings { checkout_plugin, inventory_plugin, .. } = settings;
         match admitted {
-            Admitted::Checkout(identity, pre) => Self::Checkout(Arc::new(Loaded::new(identity, pre, set, base))),
-            Admitted::Inventory(identity, pre) => Self::Inventory(Arc::new(Loaded::new(identity, pre, set, base))),
+            Admitted::Checkout(identity, pre) => {
+                Self::Checkout(Arc::new(Loaded::new(identity, pre, set, checkout_plugin)))
+            }
+            Admitted::Inventory(identity, pre) => {
+                Self::Inventory(Arc::new(Loaded::new(identity, pre, set, inventory_plugin)))
+            }
         }
     }
 

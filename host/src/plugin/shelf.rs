@@ -6,14 +6,11 @@ use std::{
 };
 
 use super::{
-    Candidate, Engine, FileError, Kind, Plugin, Refused,
-    admission::{Admitted, admit},
+    Candidate, Engine, FileError, Plugin, Refused,
+    admission::{Admitted, Examined, admit, examine, probe},
     files::PluginFiles,
 };
-use crate::{
-    config::{Limits, Settings},
-    store::VersionText,
-};
+use crate::{config::Settings, store::VersionText};
 
 /// Compiled plugins that are kept beside the live ones. Each costs some megabytes of code.
 const KEPT_MAX: usize = 8;
@@ -32,9 +29,7 @@ pub enum ShelfError {
 pub(super) struct Shelf {
     engine: Arc<Engine>,
     files: PluginFiles,
-    limits: Limits,
-    checkout_settings: BTreeMap<String, String>,
-    inventory_settings: BTreeMap<String, String>,
+    settings: Settings,
     /// By their file's digest, the one used last at the end.
     compiled: Mutex<Vec<Admitted>>,
 }
@@ -44,9 +39,7 @@ impl Shelf {
         Self {
             engine,
             files: PluginFiles::new(&settings.server.data),
-            limits: settings.limits.clone(),
-            checkout_settings: settings.checkout_plugin.clone(),
-            inventory_settings: settings.inventory_plugin.clone(),
+            settings: settings.clone(),
             compiled: Mutex::default(),
         }
     }
@@ -55,18 +48,18 @@ impl Shelf {
         Arc::clone(&self.engine)
     }
 
-    /// Admits a candidate, keeps its file and what was compiled of it.
+    /// Admits a candidate with what is set for it, keeps its file and what was compiled of it.
     ///
     /// # Errors
     /// What is wrong with it, or that its file can't be kept.
-    pub(super) async fn admit(&self, candidate: Candidate) -> Result<Admitted, ShelfError> {
-        let bytes = candidate.bytes.clone();
-        let admitted = admit(&self.engine, candidate, &self.limits).await?;
-        let (files, digest) = (self.files.clone(), admitted.identity().digest.clone());
+    pub(super) async fn admit(&self, examined: Examined, set: &BTreeMap<String, String>) -> Result<Plugin, ShelfError> {
+        let bytes = examined.bytes.clone();
+        let plugin = admit(&self.engine, examined, &self.settings, set).await?;
+        let (files, digest) = (self.files.clone(), plugin.identity().digest.clone());
         let keeping = tokio::task::spawn_blocking(move || files.keep(&digest, &bytes));
         keeping.await.unwrap_or(Err(FileError::CutOff))?;
-        self.keep(admitted.clone());
-        Ok(admitted)
+        self.keep(plugin.admitted());
+        Ok(plugin)
     }
 
     /// Returns a version that was admitted before: at once if it is still compiled.
@@ -74,33 +67,33 @@ impl Shelf {
     /// # Errors
     /// When its file is gone or another by now, or isn't admitted any more.
     pub(super) async fn version(&self, text: &VersionText) -> Result<Plugin, ShelfError> {
-        let admitted = match self.compiled(&text.digest) {
-            Some(admitted) => admitted,
-            None => {
-                let (files, digest) = (self.files.clone(), text.digest.clone());
-                let reading = tokio::task::spawn_blocking(move || files.read(&digest));
-                let bytes = reading.await.unwrap_or(Err(FileError::CutOff))?;
-                let source = format!("the {} plugin {}@{} that was deployed", text.kind, text.name, text.version);
-                let admitted = admit(
-                    &self.engine,
-                    Candidate { source, stem: text.name.clone(), bytes: bytes.into() },
-                    &self.limits,
-                )
-                .await?;
-                self.keep(admitted.clone());
-                admitted
-            }
-        };
-        Ok(self.plugin(admitted, &text.settings))
+        if let Some(admitted) = self.compiled(&text.digest) {
+            // It was live with these settings, or it would be no version.
+            return Ok(Plugin::new(admitted, &text.settings, &self.settings));
+        }
+        let (files, digest) = (self.files.clone(), text.digest.clone());
+        let reading = tokio::task::spawn_blocking(move || files.read(&digest));
+        let bytes = reading.await.unwrap_or(Err(FileError::CutOff))?;
+        let source = format!("the {} plugin {}@{} that was deployed", text.kind, text.name, text.version);
+        let candidate = Candidate { source, stem: text.name.clone(), bytes: bytes.into() };
+        let examined = examine(candidate, &self.settings.limits).await?;
+        let plugin = admit(&self.engine, examined, &self.settings, &text.settings).await?;
+        self.keep(plugin.admitted());
+        Ok(plugin)
     }
 
-    /// Returns the plugin with what was set for it, over what the host's settings say.
-    pub(super) fn plugin(&self, admitted: Admitted, set: &BTreeMap<String, String>) -> Plugin {
-        let base = match admitted.identity().kind {
-            Kind::Checkout => &self.checkout_settings,
-            Kind::Inventory => &self.inventory_settings,
-        };
-        Plugin::new(admitted, set, base)
+    /// Returns the plugin with other settings, if it can be called with them.
+    ///
+    /// # Errors
+    /// How it fails with them.
+    pub(super) async fn with_settings(
+        &self,
+        plugin: &Plugin,
+        set: &BTreeMap<String, String>,
+    ) -> Result<Plugin, Refused> {
+        let plugin = Plugin::new(plugin.admitted(), set, &self.settings);
+        probe(&self.engine, &plugin, &self.settings).await?;
+        Ok(plugin)
     }
 
     fn compiled(&self, digest: &str) -> Option<Admitted> {

@@ -10,7 +10,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Candidate, Identity, Kind, Plugin, Plugins, Refused, admission, shelf::ShelfError, start::text_of};
+use super::{
+    Candidate, Identity, Kind, Plugin, Plugins, Refused,
+    admission::{Examined, examine},
+    shelf::ShelfError,
+    start::text_of,
+};
 use crate::store::{PluginVersion, StoreError, SwapAction, VersionId, VersionText};
 
 /// Settings to change: a value, or `None` for what the host's settings say.
@@ -72,28 +77,22 @@ impl Plugins {
     /// What is wrong with it; the live version stays.
     pub async fn deploy(&self, candidate: Candidate, wanted: Option<Kind>, by: &str) -> Result<Swapped, SwapError> {
         let _turn = self.changing.lock().await;
-        let (kind, deployed) = match admission::kind_of(&candidate) {
-            Ok(kind) => (Some(kind), self.deploy_of_kind(candidate, kind, wanted, by).await),
+        let (kind, deployed) = match examine(candidate, &self.limits).await {
+            Ok(examined) => (Some(examined.identity.kind), self.deploy_examined(examined, wanted, by).await),
             Err(refused) => (None, Err(refused.into())),
         };
         self.told(kind, by, deployed).await
     }
 
-    async fn deploy_of_kind(
-        &self,
-        candidate: Candidate,
-        kind: Kind,
-        wanted: Option<Kind>,
-        by: &str,
-    ) -> Result<Swapped, SwapError> {
+    async fn deploy_examined(&self, examined: Examined, wanted: Option<Kind>, by: &str) -> Result<Swapped, SwapError> {
+        let kind = examined.identity.kind;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != kind) {
             return Err(SwapError::OtherKind { found: kind, wanted });
         }
-        let (bytes, source) = (candidate.bytes.len(), candidate.source.clone());
-        let admitted = self.shelf.admit(candidate).await?;
+        let (bytes, source) = (examined.bytes.len(), examined.source.clone());
         let live = self.live_version(kind).await?;
-        let text = VersionText { settings: live.text.settings.clone(), ..text_of(admitted.identity(), bytes) };
-        let plugin = self.shelf.plugin(admitted, &text.settings);
+        let plugin = self.shelf.admit(examined, &live.text.settings).await?;
+        let text = VersionText { settings: live.text.settings.clone(), ..text_of(plugin.identity(), bytes) };
         self.swap(live, plugin, text, SwapAction::Deploy, by, source).await
     }
 
@@ -124,7 +123,7 @@ impl Plugins {
     /// Changes settings of the live plugin.
     ///
     /// # Errors
-    /// When they are too many or too long.
+    /// When they are too many or too long, or it can't be called with them.
     pub async fn set(&self, kind: Kind, changes: Changes, by: &str) -> Result<Swapped, SwapError> {
         let _turn = self.changing.lock().await;
         let swapped = self.set_live(kind, changes, by).await;
@@ -145,8 +144,7 @@ impl Plugins {
         if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
             return Err(SwapError::Settings);
         }
-        let admitted = self.snapshot().plugin(kind).admitted();
-        let plugin = self.shelf.plugin(admitted, &settings);
+        let plugin = self.shelf.with_settings(&self.snapshot().plugin(kind), &settings).await?;
         let text = VersionText { settings, ..live.text.clone() };
         self.swap(live, plugin, text, SwapAction::Set, by, keys.join(", ")).await
     }
