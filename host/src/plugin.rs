@@ -8,14 +8,16 @@ pub mod call;
 mod engine;
 mod failure;
 mod files;
+mod folder;
 mod limits;
 mod load;
 mod registry;
 mod shelf;
 mod start;
 mod swap;
+mod watch;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
 use tokio::sync::Mutex;
 
@@ -28,6 +30,7 @@ pub use load::{Candidate, embedded, embedded_bytes, from_folder};
 pub use registry::{Identity, Loaded, Plugin, Registry, Snapshot};
 pub use shelf::ShelfError;
 pub use swap::{Changes, SwapError, Swapped};
+pub use watch::Watcher;
 
 use shelf::Shelf;
 
@@ -47,6 +50,8 @@ pub struct Plugins {
     engine: Arc<Engine>,
     registry: Registry,
     shelf: Shelf,
+    /// The digests of the plugin folder's files at the start, by their names.
+    started_with: BTreeMap<OsString, String>,
     /// Whoever has it may change what is live.
     changing: Mutex<()>,
     memory: Arc<MemoryPool>,
@@ -66,13 +71,14 @@ impl Plugins {
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
         let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
         let shelf = Shelf::new(settings, engine);
-        let snapshot = start::snapshot(settings, &store, &shelf).await?;
+        let (snapshot, started_with) = start::snapshot(settings, &store, &shelf).await?;
         let metrics = telemetry.metrics().clone();
         metrics.set_plugins(snapshot.identities().map(Identity::to_metric).collect());
         Ok(Arc::new(Self {
             engine: shelf.engine(),
             registry: Registry::new(snapshot),
             shelf,
+            started_with,
             changing: Mutex::new(()),
             memory: MemoryPool::new(&settings.limits),
             limits: settings.limits.clone(),

@@ -45,7 +45,9 @@ use tokio::sync::watch;
 pub use backup::{BackedUp, BackupError, Restored, backup, restore};
 pub use doctor::{Examined, Finding, examine};
 pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
-pub use plugins::{PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText};
+pub use plugins::{
+    BY_FOLDER, PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText,
+};
 pub use record::{
     Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
     Released, StockLevel, Taker,

@@ -174,7 +174,13 @@ fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> 
     let outline = Outline::of(&candidate.bytes)?;
     let kind = outline.kind()?;
     let name = outline.name.or_else(|| inspect::sound(&candidate.stem)).unwrap_or_else(|| kind.to_string());
-    Ok(Identity { kind, name, version: outline.version.unwrap_or_else(|| "0.0.0".into()), digest, settings_digest: None })
+    Ok(Identity {
+        kind,
+        name,
+        version: outline.version.unwrap_or_else(|| "0.0.0".into()),
+        digest,
+        settings_digest: None,
+    })
 }
 
 /// Compiles the component in this process, or loads its code; says which of the two.

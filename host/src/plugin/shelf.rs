@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Candidate, Engine, FileError, Kind, Plugin, Refused,
-    admission::{Admitted, admit},
+    admission::{Admitted, admit, digest_of},
     files::PluginFiles,
 };
 use crate::{
@@ -36,7 +36,15 @@ pub(super) struct Shelf {
     checkout_settings: BTreeMap<String, String>,
     inventory_settings: BTreeMap<String, String>,
     /// By their file's digest, the one used last at the end.
-    compiled: Mutex<Vec<Admitted>>,
+    compiled: Mutex<Vec<Compiled>>,
+}
+
+/// A plugin that is compiled.
+#[derive(Debug, Clone)]
+struct Compiled {
+    admitted: Admitted,
+    /// Of the name that its file had. It names the plugin if its metadata doesn't.
+    stem: String,
 }
 
 impl Shelf {
@@ -55,17 +63,23 @@ impl Shelf {
         Arc::clone(&self.engine)
     }
 
-    /// Admits a candidate, keeps its file and what was compiled of it.
+    /// Admits a candidate, keeps its file and what was compiled of it. One that is still compiled was admitted already.
     ///
     /// # Errors
     /// What is wrong with it, or that its file can't be kept.
     pub(super) async fn admit(&self, candidate: Candidate) -> Result<Admitted, ShelfError> {
-        let bytes = candidate.bytes.clone();
-        let admitted = admit(&self.engine, candidate, &self.limits).await?;
-        let (files, digest) = (self.files.clone(), admitted.identity().digest.clone());
+        let (bytes, stem) = (candidate.bytes.clone(), candidate.stem.clone());
+        let hashed = bytes.clone();
+        let hashing = tokio::task::spawn_blocking(move || digest_of(&hashed));
+        let digest = hashing.await.map_err(|_| FileError::CutOff)?;
+        let admitted = match self.compiled(&digest).filter(|compiled| compiled.stem == stem) {
+            Some(compiled) => compiled.admitted,
+            None => admit(&self.engine, candidate, &self.limits).await?,
+        };
+        let files = self.files.clone();
         let keeping = tokio::task::spawn_blocking(move || files.keep(&digest, &bytes));
         keeping.await.unwrap_or(Err(FileError::CutOff))?;
-        self.keep(admitted.clone());
+        self.keep(admitted.clone(), stem);
         Ok(admitted)
     }
 
@@ -75,7 +89,7 @@ impl Shelf {
     /// When its file is gone or another by now, or isn't admitted any more.
     pub(super) async fn version(&self, text: &VersionText) -> Result<Plugin, ShelfError> {
         let admitted = match self.compiled(&text.digest) {
-            Some(admitted) => admitted,
+            Some(compiled) => compiled.admitted,
             None => {
                 let (files, digest) = (self.files.clone(), text.digest.clone());
                 let reading = tokio::task::spawn_blocking(move || files.read(&digest));
@@ -87,7 +101,7 @@ impl Shelf {
                     &self.limits,
                 )
                 .await?;
-                self.keep(admitted.clone());
+                self.keep(admitted.clone(), text.name.clone());
                 admitted
             }
         };
@@ -103,15 +117,15 @@ impl Shelf {
         Plugin::new(admitted, set, base)
     }
 
-    fn compiled(&self, digest: &str) -> Option<Admitted> {
+    fn compiled(&self, digest: &str) -> Option<Compiled> {
         let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.iter().find(|admitted| admitted.identity().digest == digest).cloned()
+        compiled.iter().find(|compiled| compiled.admitted.identity().digest == digest).cloned()
     }
 
-    fn keep(&self, admitted: Admitted) {
+    fn keep(&self, admitted: Admitted, stem: String) {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.retain(|kept| kept.identity().digest != admitted.identity().digest);
-        compiled.push(admitted);
+        compiled.retain(|kept| kept.admitted.identity().digest != admitted.identity().digest);
+        compiled.push(Compiled { admitted, stem });
         if compiled.len() > KEPT_MAX {
             compiled.remove(0);
         }

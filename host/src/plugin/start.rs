@@ -7,7 +7,7 @@
 //! | the same, and the folder has a file that was never started with | the folder's |
 //! | the deployed version can't be had any more | the one before it, else what the settings name; an error in the log |
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use anyhow::Context;
 
@@ -20,22 +20,31 @@ use crate::{
 /// Who made live what the settings name.
 const BY: &str = "till";
 
-/// Returns the snapshot to start with, and notes in the store what of it is new.
+/// Returns the snapshot to start with, and notes in the store what of it is new; and the digests of the folder's files,
+/// by their names.
 ///
 /// # Errors
 /// Says which plugin is refused, and why, or which is missing.
-pub(super) async fn snapshot(settings: &Settings, store: &Store, shelf: &Shelf) -> anyhow::Result<Snapshot> {
+pub(super) async fn snapshot(
+    settings: &Settings,
+    store: &Store,
+    shelf: &Shelf,
+) -> anyhow::Result<(Snapshot, BTreeMap<OsString, String>)> {
     let of_folder = settings.server.plugins.is_some();
     let candidates = match &settings.server.plugins {
         Some(folder) => from_folder(folder, &settings.limits)?,
         None => embedded(),
     };
+    let digest = |file: &Candidate| (format!("{}.wasm", file.stem).into(), admission::digest_of(&file.bytes));
+    let digests = if of_folder { candidates.iter().map(digest).collect() } else { BTreeMap::new() };
     let (checkout, inventory) = by_kind(candidates)?;
     let start = Start { store, shelf, of_folder };
     let checkout = start.plugin(Kind::Checkout, checkout).await?;
     let inventory = start.plugin(Kind::Inventory, inventory).await?;
     match (checkout, inventory) {
-        (Plugin::Checkout(checkout), Plugin::Inventory(inventory)) => Snapshot::new(checkout, inventory),
+        (Plugin::Checkout(checkout), Plugin::Inventory(inventory)) => {
+            Ok((Snapshot::new(checkout, inventory)?, digests))
+        }
         (checkout, inventory) => {
             anyhow::bail!("{} and {} are of the wrong kinds", checkout.identity(), inventory.identity())
         }

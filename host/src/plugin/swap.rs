@@ -8,7 +8,7 @@
 //! pins its snapshot when it begins: what is under way ends on the versions it started with, and none that begins after
 //! a change was answered runs the old one.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 use super::{Candidate, Identity, Kind, Plugin, Plugins, Refused, admission, shelf::ShelfError, start::text_of};
 use crate::store::{PluginVersion, StoreError, SwapAction, VersionId, VersionText};
@@ -42,6 +42,8 @@ pub enum SwapError {
     Settings,
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{} {reason}", .file.display())]
+    Unusable { file: PathBuf, reason: String },
     #[error("{0:#}")]
     Host(anyhow::Error),
 }
@@ -50,10 +52,17 @@ impl SwapError {
     /// Returns the error's word in `plugin_swaps_total`.
     const fn result(&self) -> &'static str {
         match self {
-            Self::Shelf(ShelfError::Refused(_)) | Self::Refused(_) | Self::OtherKind { .. } => REFUSED,
+            Self::Shelf(ShelfError::Refused(_)) | Self::Refused(_) | Self::OtherKind { .. } | Self::Unusable { .. } => {
+                REFUSED
+            }
             Self::NothingBefore { .. } | Self::NoVersion { .. } | Self::Settings => NOT_FOUND,
             Self::Shelf(ShelfError::File(_)) | Self::Store(_) | Self::Host(_) => "failed",
         }
+    }
+
+    /// Returns whether it is the file's fault: the same file would be refused again.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.result() == REFUSED
     }
 }
 
@@ -71,12 +80,27 @@ impl Plugins {
     /// # Errors
     /// What is wrong with it; the live version stays.
     pub async fn deploy(&self, candidate: Candidate, wanted: Option<Kind>, by: &str) -> Result<Swapped, SwapError> {
+        match self.try_deploy(candidate, wanted, by, async { true }).await {
+            (kind, Ok(Some(swapped))) => self.told(kind, by, Ok(swapped)).await,
+            (_, Ok(None)) => Err(SwapError::Host(anyhow::anyhow!("it was taken back"))),
+            (kind, Err(error)) => self.told(kind, by, Err(error)).await,
+        }
+    }
+
+    /// Does the same, but leaves it to the caller to have the outcome [told](Self::told), and asks once the candidate is
+    /// admitted whether it is `still` wanted: `None` if it isn't.
+    pub(super) async fn try_deploy(
+        &self,
+        candidate: Candidate,
+        wanted: Option<Kind>,
+        by: &str,
+        still: impl Future<Output = bool> + Send,
+    ) -> (Option<Kind>, Result<Option<Swapped>, SwapError>) {
         let _turn = self.changing.lock().await;
-        let (kind, deployed) = match admission::kind_of(&candidate) {
-            Ok(kind) => (Some(kind), self.deploy_of_kind(candidate, kind, wanted, by).await),
+        match admission::kind_of(&candidate) {
+            Ok(kind) => (Some(kind), self.deploy_of_kind(candidate, kind, wanted, by, still).await),
             Err(refused) => (None, Err(refused.into())),
-        };
-        self.told(kind, by, deployed).await
+        }
     }
 
     async fn deploy_of_kind(
@@ -85,16 +109,20 @@ impl Plugins {
         kind: Kind,
         wanted: Option<Kind>,
         by: &str,
-    ) -> Result<Swapped, SwapError> {
+        still: impl Future<Output = bool> + Send,
+    ) -> Result<Option<Swapped>, SwapError> {
         if let Some(wanted) = wanted.filter(|wanted| *wanted != kind) {
             return Err(SwapError::OtherKind { found: kind, wanted });
         }
         let (bytes, source) = (candidate.bytes.len(), candidate.source.clone());
         let admitted = self.shelf.admit(candidate).await?;
+        if !still.await {
+            return Ok(None);
+        }
         let live = self.live_version(kind).await?;
         let text = VersionText { settings: live.text.settings.clone(), ..text_of(admitted.identity(), bytes) };
         let plugin = self.shelf.plugin(admitted, &text.settings);
-        self.swap(live, plugin, text, SwapAction::Deploy, by, source).await
+        self.swap(live, plugin, text, SwapAction::Deploy, by, source).await.map(Some)
     }
 
     /// Makes the version before the live one live again, or the one that is named.
@@ -171,16 +199,26 @@ impl Plugins {
         }
         let before = self.snapshot();
         let next = before.with(plugin).map_err(SwapError::Host)?;
+        let began = Instant::now();
         let version = self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
+        let store_ms = began.elapsed().as_secs_f64() * 1e3;
         self.metrics.set_plugins(next.identities().map(Identity::to_metric).collect());
         let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());
         self.registry.publish(next);
-        tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, "{to} is live in the place of {from}");
+        tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, store_ms, "{to} is live in the place of {from}");
         Ok(Swapped { version, unchanged: false })
     }
 
+    /// Notes that the plugin folder has what is live already, so that the next start doesn't take it for new there.
+    pub(super) async fn note_folder_has(&self, version: &PluginVersion) {
+        let VersionText { kind, digest, .. } = &version.text;
+        if !self.store.was_started_with(*kind, digest).await.unwrap_or(true) {
+            _ = self.store.note_folder_has(*kind, version.id).await;
+        }
+    }
+
     /// Counts the change, and notes one that was refused.
-    async fn told(
+    pub(super) async fn told(
         &self,
         kind: Option<Kind>,
         by: &str,

@@ -141,6 +141,9 @@ impl SwapAction {
     }
 }
 
+/// Who changes a plugin when a file in the plugin folder does.
+pub const BY_FOLDER: &str = "folder";
+
 /// One line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginEvent {
@@ -218,7 +221,21 @@ impl Store {
         self.0.readers.read(move |connection| by_id(connection, id)).await
     }
 
-    /// Returns whether the host ever started with that file because its settings named it.
+    /// Notes in the audit that the plugin folder has the version that is live. Durable when it returns.
+    ///
+    /// # Errors
+    /// Only the store's own.
+    pub async fn note_folder_has(&self, kind: PluginKind, version: VersionId) -> Result<(), StoreError> {
+        let note = move |desk: &mut Desk| {
+            let event =
+                insert_event(&desk.connection, "deploy", Some(kind), Some(version.0), BY_FOLDER, "live already");
+            Ok(event?)
+        };
+        self.0.queue.submit(Kind::Durable, note).await
+    }
+
+    /// Returns whether the host ever started with that file because its settings named it, or took it from the folder
+    /// that they name.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -334,9 +351,10 @@ fn started_with(connection: &Connection, kind: PluginKind, digest: &str) -> Resu
     let found = connection
         .prepare_cached(
             "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
-             WHERE plugin_events.action = 'start' AND plugin_versions.kind = ?1 AND digest = ?2 LIMIT 1",
+             WHERE (plugin_events.action = 'start' OR (plugin_events.action = 'deploy' AND plugin_events.changed_by = ?3))
+                   AND plugin_versions.kind = ?1 AND digest = ?2 LIMIT 1",
         )?
-        .query_row([kind.as_str(), digest], |_row| Ok(()))
+        .query_row([kind.as_str(), digest, BY_FOLDER], |_row| Ok(()))
         .optional()?;
     Ok(found.is_some())
 }

@@ -39,7 +39,7 @@ impl Admission {
     }
 
     async fn admit(&self, bytes: Vec<u8>) -> Result<(), String> {
-        let candidate = Candidate { source: "it".into(), stem: "it".into(), bytes };
+        let candidate = Candidate { source: "it".into(), stem: "it".into(), bytes: bytes.into() };
         let admitted = admit(&self.engine, candidate, &self.settings.limits).await;
         admitted.map(drop).map_err(|refused| refused.to_string())
     }

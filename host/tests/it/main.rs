@@ -40,3 +40,4 @@ mod swap;
 mod telemetry_outages;
 mod traces;
 mod two_hosts;
+mod watch;
