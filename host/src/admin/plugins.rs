@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Admin, rollouts::TryJson};
 use crate::{
     http::{Answer, Inbound, Reply, body, problem::Problem},
-    plugin::{Candidate, Changes, Identity, Kind, Plugins, SwapError, Swapped},
+    plugin::{Candidate, Changes, Identity, Kind, Plugins, SwapError, Swapped, rollout::PlanChanges},
     store::{PluginEvent, PluginVersion, VersionId},
 };
 
@@ -93,12 +93,17 @@ struct RollBack {
     by: Option<String>,
 }
 
+// Not `TryJson` flattened into it: serde then lets pass whatever nobody knows, and a misspelt `canary` would be live.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Set {
     set: Changes,
     by: Option<String>,
-    #[serde(flatten)]
-    how: TryJson,
+    canary: Option<f64>,
+    #[serde(default)]
+    shadow: bool,
+    #[serde(default)]
+    gates: PlanChanges,
 }
 
 /// # Errors
@@ -172,8 +177,8 @@ pub(super) async fn roll_back(admin: &Admin, kind: &str, headers: &HeaderMap, in
 pub(super) async fn set(admin: &Admin, kind: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
     let kind = parsed_kind(kind)?;
     let bytes = body::read_json(headers, incoming, &admin.limits).await?;
-    let Set { set, by, how } = body::parse_json(&bytes)?;
-    let (by, when) = (somebody(by)?, how.when(&admin.plugins)?);
+    let Set { set, by, canary, shadow, gates } = body::parse_json(&bytes)?;
+    let (by, when) = (somebody(by)?, TryJson { canary, shadow, gates }.when(&admin.plugins)?);
     change(admin, move |plugins| async move { plugins.set(kind, set, when, &by).await }).await
 }
 

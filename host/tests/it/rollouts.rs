@@ -208,6 +208,31 @@ fn thin_traffic_pauses_and_never_promotes() {
     host.stop();
 }
 
+/// What is misspelt isn't live by mistake.
+#[test]
+fn a_wish_that_nobody_knows_is_refused() {
+    let host = Host::plan().start();
+    let before = host.shop.get("/").header("till-plugins").to_owned();
+    for wish in [
+        json!({ "canray": 10 }),
+        json!({ "canary": 10, "gates": { "calls": 5 } }),
+        json!({ "gates": { "calls_min": 5 } }),
+        json!({ "canary": 10, "shadow": true }),
+        json!({ "canary": 0 }),
+        json!({ "canary": 101 }),
+        json!({ "shadow": true, "gates": { "trap_percent_max": -1 } }),
+    ] {
+        let mut body = wish.clone();
+        body["set"] = json!({ "rate": "7" });
+        let set = host.admin.post("/plugins/checkout/settings", &body);
+        assert_eq!(set.status, 422, "{wish}: {}", set.text());
+        let deployed = try_out(&host.admin, "checkout_spans", &wish);
+        assert_eq!(deployed.status, 422, "{wish}: {}", deployed.text());
+    }
+    assert_eq!(host.shop.get("/").header("till-plugins"), before);
+    host.stop();
+}
+
 #[test]
 fn a_rollout_goes_on_after_a_restart_and_ends_when_another_version_is_live() {
     let host = Host::plan().start();
