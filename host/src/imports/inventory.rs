@@ -200,14 +200,12 @@ impl inventory_import::Host for CallState {
             return Err(Misuse::SecondDeduct.into());
         }
         // Until it is known otherwise: a call that is cancelled here may have taken.
-        door.deducted = Some(Deducted { lines: lines.clone(), result: Err(Failure::interrupted()) });
-        let result = door.way.deduct(&parent, &lines).await;
-        let answer = match &result {
+        let deducted = door.deducted.insert(Deducted { lines, result: Err(Failure::interrupted()) });
+        deducted.result = door.way.deduct(&parent, &deducted.lines).await;
+        Ok(match &deducted.result {
             Ok(levels) => Ok(levels.iter().map(level_to_guest).collect()),
             Err(failure) => Err(failure_to_guest(failure)),
-        };
-        door.deducted = Some(Deducted { lines, result });
-        Ok(answer)
+        })
     }
 }
 

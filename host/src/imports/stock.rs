@@ -25,7 +25,8 @@ use crate::{
 pub struct Door {
     store: Store,
     way: Way,
-    seen: Seen,
+    /// What the guest was told when it asked, in that order.
+    levels: Vec<(Item, Option<u32>)>,
     outcome: Option<Outcome>,
 }
 
@@ -53,7 +54,11 @@ pub enum Outcome {
         lines: Vec<order::StockLine>,
         levels: Vec<StockLevel>,
     },
-    Short(Vec<order::StockLine>),
+    Short {
+        lines: Vec<order::StockLine>,
+        item: Item,
+        available: u32,
+    },
     /// The reference has taken already, or was released before it could.
     Refused(&'static str),
     Store(StoreError),
@@ -62,26 +67,38 @@ pub enum Outcome {
 impl Door {
     #[must_use]
     pub fn new(store: Store, taker: Taker) -> Self {
-        Self { store, way: Way::Take(taker), seen: Seen::default(), outcome: None }
+        Self { store, way: Way::Take(taker), levels: Vec::new(), outcome: None }
     }
 
     /// Returns a door behind which nothing is taken. What the other call didn't look at is as it is in the store.
     #[must_use]
     pub fn repeating(store: Store, seen: Seen) -> Self {
-        Self { store, way: Way::Repeat(seen), seen: Seen::default(), outcome: None }
+        Self { store, way: Way::Repeat(seen), levels: Vec::new(), outcome: None }
     }
 
     /// Returns what the guest saw of the stock, for another call to see the same.
     #[must_use]
-    pub const fn seen(&self) -> &Seen {
-        &self.seen
+    pub fn seen(&self) -> Seen {
+        let shelf = match &self.outcome {
+            Some(Outcome::Taken { lines, levels }) => {
+                let pieces = sum_by_item(lines);
+                let before = |level: &StockLevel| {
+                    let taken = pieces.get(&level.item).copied().unwrap_or(0);
+                    (level.item.clone(), level.on_hand.saturating_add(u32::try_from(taken).unwrap_or(u32::MAX)))
+                };
+                levels.iter().map(before).collect()
+            }
+            Some(Outcome::Short { item, available, .. }) => BTreeMap::from([(item.clone(), *available)]),
+            _ => BTreeMap::new(),
+        };
+        Seen { levels: self.levels.clone(), shelf }
     }
 
     /// Returns what the guest asked to take, nothing if it never did.
     #[must_use]
     pub fn asked(&self) -> &[order::StockLine] {
         match &self.outcome {
-            Some(Outcome::Taken { lines, .. } | Outcome::Short(lines)) => lines,
+            Some(Outcome::Taken { lines, .. } | Outcome::Short { lines, .. }) => lines,
             _ => &[],
         }
     }
@@ -100,44 +117,28 @@ impl Door {
                 None => self.store.level(item).await?,
             },
         };
-        self.seen.levels.push((item.clone(), level));
+        self.levels.push((item.clone(), level));
         Ok(level)
     }
 
-    async fn take(&mut self, lines: &[order::StockLine]) -> Result<Vec<StockLevel>, TakeError> {
-        let pieces = sum_by_item(lines);
-        let taken = match &self.way {
-            Way::Take(taker) => self.store.take(taker.clone(), lines).await,
-            Way::Repeat(seen) => {
-                let mut levels = Vec::with_capacity(pieces.len());
-                for (item, pieces) in &pieces {
-                    let there = match seen.shelf.get(item) {
-                        Some(there) => *there,
-                        None => self.store.level(item).await?.unwrap_or(0),
-                    };
-                    let requested = u32::try_from(*pieces).unwrap_or(u32::MAX);
-                    let Some(on_hand) = there.checked_sub(requested) else {
-                        return Err(TakeError::Shortage { item: item.clone(), requested, available: there });
-                    };
-                    levels.push(StockLevel { item: item.clone(), on_hand });
-                }
-                Ok(levels)
-            }
+    async fn take(&self, lines: &[order::StockLine]) -> Result<Vec<StockLevel>, TakeError> {
+        let seen = match &self.way {
+            Way::Take(taker) => return self.store.take(taker.clone(), lines).await,
+            Way::Repeat(seen) => seen,
         };
-        match &taken {
-            Ok(levels) => {
-                let before = |level: &StockLevel| {
-                    let taken = pieces.get(&level.item).copied().unwrap_or(0);
-                    (level.item.clone(), level.on_hand.saturating_add(u32::try_from(taken).unwrap_or(u32::MAX)))
-                };
-                self.seen.shelf = levels.iter().map(before).collect();
-            }
-            Err(TakeError::Shortage { item, available, .. }) => {
-                self.seen.shelf.insert(item.clone(), *available);
-            }
-            Err(_) => {}
+        let mut levels = Vec::new();
+        for (item, pieces) in sum_by_item(lines) {
+            let there = match seen.shelf.get(&item) {
+                Some(there) => *there,
+                None => self.store.level(&item).await?.unwrap_or(0),
+            };
+            let requested = u32::try_from(pieces).unwrap_or(u32::MAX);
+            let Some(on_hand) = there.checked_sub(requested) else {
+                return Err(TakeError::Shortage { item, requested, available: there });
+            };
+            levels.push(StockLevel { item, on_hand });
         }
-        taken
+        Ok(levels)
     }
 }
 
@@ -187,7 +188,7 @@ impl stock::Host for CallState {
             }
             Err(TakeError::Shortage { item, requested, available }) => {
                 let shortage = Shortage { item: item.as_str().to_owned(), requested, available };
-                (Outcome::Short(lines), Ok(Err(shortage)))
+                (Outcome::Short { lines, item, available }, Ok(Err(shortage)))
             }
             Err(refused @ (TakeError::AlreadyTaken | TakeError::Released)) => {
                 let reason = if matches!(refused, TakeError::Released) { "released" } else { "already_taken" };

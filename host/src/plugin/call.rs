@@ -196,7 +196,7 @@ async fn decide_deduct(
     .await;
     let answer = call.answer(answered);
     let door = call.imports().stock.as_ref().filter(|_| plugin.is_compared());
-    let (seen, asked) = door.map(|door| (door.seen().clone(), door.asked().to_vec())).unwrap_or_default();
+    let (seen, asked) = door.map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default();
     (believed::levels(lines, answer, call.imports()), seen, asked)
 }
 

@@ -66,7 +66,7 @@ pub(super) fn levels(
         Some(stock::Outcome::Store(error)) => return Err(Failure::Store(error)),
         Some(stock::Outcome::Refused(reason)) => return Err(Failure::ReferenceUsed(reason)),
         Some(stock::Outcome::Taken { lines, levels }) => Some((lines, levels)),
-        Some(stock::Outcome::Short(_)) | None => None,
+        Some(stock::Outcome::Short { .. }) | None => None,
     };
     match answer? {
         Err(error) => Err(refusal(Kind::Inventory, as_checkout_error(error), imports)),
