@@ -182,15 +182,26 @@ pub(super) async fn set(admin: &Admin, kind: &str, headers: &HeaderMap, incoming
     change(admin, move |plugins| async move { plugins.set(kind, set, when, &by).await }).await
 }
 
-/// Carries a change out in a task of its own: one that was cut off in the middle would leave the store and what is
-/// live at odds.
-async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W + Send + 'static) -> Answer
+async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W) -> Answer
 where
     W: Future<Output = Result<Swapped, SwapError>> + Send + 'static,
 {
-    let changing = tokio::spawn(work(Arc::clone(&admin.plugins)));
-    let Swapped { version, became } = changing.await.map_err(|panicked| Problem::internal(&panicked))??;
+    let Swapped { version, became } = carried_out(admin, work).await?;
     Reply::json(&SwappedJson { result: became.as_str().to_owned(), version: version.into() })
+}
+
+/// Carries a change out in a task of its own: one that was cut off in the middle would leave the store and what is
+/// live at odds.
+///
+/// # Errors
+/// The change's own.
+pub(super) async fn carried_out<T, W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    W: Future<Output = Result<T, SwapError>> + Send + 'static,
+{
+    let changing = tokio::spawn(work(Arc::clone(&admin.plugins)));
+    Ok(changing.await.map_err(|panicked| Problem::internal(&panicked))??)
 }
 
 /// What a deploy's query says.

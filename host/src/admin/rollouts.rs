@@ -1,13 +1,13 @@
 //! `/plugins/rollout`: what is tried beside the live versions, what is known of it so far, and deciding about it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use hyper::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Admin,
-    plugins::{VersionJson, somebody},
+    plugins::{VersionJson, carried_out, somebody},
 };
 use crate::{
     http::{Answer, Inbound, Reply, body, problem::Problem},
@@ -171,10 +171,7 @@ pub(super) async fn change(admin: &Admin, change: &str, headers: &HeaderMap, inc
     if reason.len() > REASON_BYTES_MAX {
         return Err(Problem::unacceptable(format!("a reason has at most {REASON_BYTES_MAX} bytes")));
     }
-    // In a task of its own, as every change: one that was cut off midway would leave the store and what runs at odds.
-    let plugins = Arc::clone(&admin.plugins);
-    let changing = tokio::spawn(async move { plugins.change_rollout(None, change, &by, &reason).await });
-    changing.await.map_err(|panicked| Problem::internal(&panicked))??;
+    carried_out(admin, move |plugins| async move { plugins.change_rollout(None, change, &by, &reason).await }).await?;
     show(admin).await
 }
 
