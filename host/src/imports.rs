@@ -56,10 +56,10 @@ impl CallState {
         }
     }
 
-    /// Has the guest meet the chance and the time that another call met.
-    #[must_use]
-    pub fn repeating(self, seed: Seed, sleep: Sleep) -> Self {
-        Self { random: Random::new(seed), sleep, ..self }
+    /// Has the guest, which hasn't begun yet, meet the chance and the time that another call met.
+    pub fn repeat(&mut self, seed: Seed, sleep: Sleep) {
+        self.random = Random::new(seed);
+        self.sleep = sleep;
     }
 
     /// Returns what the call's random numbers come of.

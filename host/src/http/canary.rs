@@ -1,19 +1,37 @@
-//! What a trace says of a canary whose request the live version has taken over.
+//! A canary at fault: whether the live version can still take its request over, and what the trace then says.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use opentelemetry::KeyValue;
 
 use crate::{
-    plugin::{Failure, Plugin, Snapshot},
+    plugin::{Failure, Pinned, Snapshot},
     telemetry::{
         names::{attribute, event},
         traces::Span,
     },
 };
 
+/// Returns who takes over from the canary that failed so, and what it has left of the call's time, which began then;
+/// `None` if it was no canary's fault, or no time is left.
+pub(super) fn stand_in<'a>(
+    pinned: &'a Pinned,
+    failure: &Failure,
+    began: Instant,
+    whole_ms: u64,
+) -> Option<(&'a Arc<Snapshot>, Duration)> {
+    let live = pinned.stand_in(failure.at_fault()?)?;
+    let left = Duration::from_millis(whole_ms).checked_sub(began.elapsed())?;
+    (!left.is_zero()).then_some((live, left))
+}
+
 /// Notes the canary's fault on the span of the call that goes on without it.
 pub(super) fn tell(span: &mut Span, canary: &Snapshot, failure: &Failure) {
     let Some(kind) = failure.at_fault() else { return };
-    let plugin: Plugin = canary.plugin(kind);
+    let plugin = canary.plugin(kind);
     let identity = plugin.identity();
     span.event(
         event::CANARY_FAULT,

@@ -22,7 +22,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use opentelemetry::trace::{SpanContext, SpanKind};
@@ -147,8 +147,8 @@ impl Checkout {
         let began = Instant::now();
         let (mut span, mut decided) = self.decide(span, id, Time::Whole).await;
         if let Err(failure) = &decided
-            && let Some(left) = self.time_left(began)
-            && let Some(live) = failure.at_fault().and_then(|kind| self.pinned.stand_in(kind))
+            && let Some((live, left)) =
+                canary::stand_in(&self.pinned, failure, began, self.shop.limits.checkout_call_ms)
         {
             canary::tell(&mut span, self.pinned.snapshot(), failure);
             match self.start_over(&span, id, live).await {
@@ -171,12 +171,6 @@ impl Checkout {
         let shop = &self.shop;
         let placed = call::Placed { id, placed_at_ms: self.placed_at_ms, currency: shop.currency, cart: &self.cart };
         call::checkout(&shop.plugins, self.pinned.snapshot(), span, &placed, self.place(id), time).await
-    }
-
-    /// Returns what a canary that took since then has left for the live version; `None` if that is nothing.
-    fn time_left(&self, began: Instant) -> Option<Duration> {
-        let whole = Duration::from_millis(self.shop.limits.checkout_call_ms);
-        whole.checked_sub(began.elapsed()).filter(|left| !left.is_zero())
     }
 
     /// Gives back what a canary took, and lets the live plugins take over. What it asked of a remote inventory stands: the

@@ -85,9 +85,9 @@ pub async fn checkout(
         Ok(pass) => pass,
         Err(open) => return (span, Err(Failure::breaker(plugin.identity.kind, open))),
     };
-    let mut call = Call::start(plugins, plugin, span, Deadline::of(plugin.identity.kind, time, &plugins.limits));
+    let mut call = Call::start(plugins, plugin, span, time);
     call.imports().inventory = Some(inventory::Door::new(Arc::clone(plugins), Arc::clone(snapshot), place));
-    let (result, deducted) = decide_checkout(&mut call, plugin, order).await;
+    let (result, deducted) = decide_checkout(&mut call, order).await;
     if let Some(shadow) = &plugin.shadow {
         let seed = call.imports().seed();
         shadow.follow_checkout(plugins, call.parent(), order, (seed, deducted), &result);
@@ -103,18 +103,17 @@ pub(super) async fn repeat_checkout(
     order: &Placed<'_>,
     (seed, deducted): (Seed, Option<inventory::Deducted>),
 ) -> (Span, Result<Receipt, Failure>, Option<inventory::Deducted>) {
-    let deadline = Deadline::of(plugin.identity.kind, Time::Whole, &plugins.limits);
-    let mut call = Call::repeating(plugins, plugin, span, deadline, seed);
+    let mut call = Call::repeating(plugins, plugin, span, seed);
     call.imports().inventory = Some(inventory::Door::repeating(deducted));
-    let (result, deducted) = decide_checkout(&mut call, plugin, order).await;
+    let (result, deducted) = decide_checkout(&mut call, order).await;
     (call.end(None, &result), result, deducted)
 }
 
 async fn decide_checkout(
     call: &mut Call<'_, CheckoutPluginPre<GuestCall>>,
-    plugin: &Loaded<CheckoutPluginPre<GuestCall>>,
     order: &Placed<'_>,
 ) -> (Result<Receipt, Failure>, Option<inventory::Deducted>) {
+    let plugin = call.plugin;
     let ctx = call.imports().telemetry.own_context();
     let offered = order_to_guest(order);
     let answered = timeout(call.deadline.duration(), async {
@@ -152,9 +151,9 @@ pub async fn deduct(
             return Err(failure);
         }
     };
-    let mut call = Call::start(plugins, plugin, span, Deadline::of(plugin.identity.kind, time, &plugins.limits));
+    let mut call = Call::start(plugins, plugin, span, time);
     call.imports().stock = Some(stock::Door::new(plugins.store.clone(), taker));
-    let (result, seen, asked) = decide_deduct(&mut call, plugin, lines).await;
+    let (result, seen, asked) = decide_deduct(&mut call, lines).await;
     if let Some(shadow) = &plugin.shadow {
         let seed = call.imports().seed();
         shadow.follow_deduct(plugins, call.parent(), lines, (seed, seen), &asked, &result);
@@ -175,18 +174,17 @@ pub(super) async fn repeat_deduct(
     lines: &[StockLine],
     (seed, seen): (Seed, stock::Seen),
 ) -> (Span, Result<Vec<store::StockLevel>, Failure>, Vec<StockLine>) {
-    let deadline = Deadline::of(plugin.identity.kind, Time::Whole, &plugins.limits);
-    let mut call = Call::repeating(plugins, plugin, span, deadline, seed);
+    let mut call = Call::repeating(plugins, plugin, span, seed);
     call.imports().stock = Some(stock::Door::repeating(plugins.store.clone(), seen));
-    let (result, _, asked) = decide_deduct(&mut call, plugin, lines).await;
+    let (result, _, asked) = decide_deduct(&mut call, lines).await;
     (call.end(None, &result), result, asked)
 }
 
 async fn decide_deduct(
     call: &mut Call<'_, InventoryPluginPre<GuestCall>>,
-    plugin: &Loaded<InventoryPluginPre<GuestCall>>,
     lines: &[StockLine],
 ) -> (Result<Vec<store::StockLevel>, Failure>, stock::Seen, Vec<StockLine>) {
+    let plugin = call.plugin;
     let ctx = call.imports().telemetry.own_context();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
     let answered = timeout(call.deadline.duration(), async {
@@ -246,29 +244,22 @@ enum CutOff {
 }
 
 impl<'a, Pre> Call<'a, Pre> {
-    fn start(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, deadline: Deadline) -> Self {
-        Self::with(plugins, plugin, span, deadline, |imports| imports)
+    fn start(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, time: Time) -> Self {
+        let limits = &plugins.limits;
+        let telemetry = CallSpans::new(plugins.tracer.clone(), span, Arc::clone(&plugin.label), limits);
+        let imports = CallState::new(telemetry, Arc::clone(&plugin.settings), limits);
+        let store = guarded_store(&plugins.engine, imports, &plugins.memory, limits);
+        let deadline = Deadline::of(plugin.identity.kind, time, limits);
+        Self { store, plugins, plugin, deadline, started: Instant::now(), cut_off: None }
     }
 
     /// Starts a call that meets the chance and the time of another.
-    fn repeating(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, deadline: Deadline, seed: Seed) -> Self {
-        let Deadline { after_ms, setting, .. } = deadline;
-        let sleep = Sleep::Skipped { left: deadline.duration(), after_ms, setting };
-        Self::with(plugins, plugin, span, deadline, |imports| imports.repeating(seed, sleep))
-    }
-
-    fn with(
-        plugins: &'a Plugins,
-        plugin: &'a Loaded<Pre>,
-        span: Span,
-        deadline: Deadline,
-        change: impl FnOnce(CallState) -> CallState,
-    ) -> Self {
-        let limits = &plugins.limits;
-        let telemetry = CallSpans::new(plugins.tracer.clone(), span, Arc::clone(&plugin.label), limits);
-        let imports = change(CallState::new(telemetry, Arc::clone(&plugin.settings), limits));
-        let store = guarded_store(&plugins.engine, imports, &plugins.memory, limits);
-        Self { store, plugins, plugin, deadline, started: Instant::now(), cut_off: None }
+    fn repeating(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, seed: Seed) -> Self {
+        let mut call = Self::start(plugins, plugin, span, Time::Whole);
+        let Deadline { after_ms, setting, .. } = call.deadline;
+        let sleep = Sleep::Skipped { left: call.deadline.duration(), after_ms, setting };
+        call.imports().repeat(seed, sleep);
+        call
     }
 
     fn imports(&mut self) -> &mut CallState {

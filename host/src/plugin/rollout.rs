@@ -25,7 +25,7 @@ use super::{Identity, Kind, Plugin, Role, shadow::Shadow};
 use crate::store::RolloutRow;
 
 /// Requests are told apart so finely: in parts of 10,000.
-const PARTS: u64 = 10_000;
+const PARTS: u32 = 10_000;
 
 /// A rollout that isn't over.
 #[derive(Debug)]
@@ -106,12 +106,8 @@ impl Rollout {
         let Mode::Canary { percent } = self.plan.mode else { return false };
         // With the rollout's number, so that it isn't the same customers' turn every time.
         let hash = Sha256::new().chain_update(self.row.id.number().to_le_bytes()).chain_update(key).finalize();
-        let start = hash.first_chunk().map_or(0, |start| u64::from_le_bytes(*start));
-        #[expect(clippy::cast_precision_loss, reason = "below 10,000")]
-        let part = (start % PARTS) as f64;
-        #[expect(clippy::cast_precision_loss, reason = "10,000")]
-        let parts = PARTS as f64;
-        part < percent / 100.0 * parts
+        let part = hash.first_chunk().map_or(0, |start| u32::from_le_bytes(*start)) % PARTS;
+        f64::from(part) < percent / 100.0 * f64::from(PARTS)
     }
 
     /// Looks at the figures, if there are enough new ones, and at the clock.

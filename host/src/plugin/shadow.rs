@@ -32,8 +32,8 @@ use super::{
 };
 use crate::{
     imports::{Seed, inventory::Deducted, stock::Seen},
-    order::{Adjustment, Cart, Currency, Item, Receipt, StockLine, sum_by_item},
-    store::{OrderId, StockLevel},
+    order::{Adjustment, Item, Receipt, StockLine, sum_by_item},
+    store::StockLevel,
     telemetry::{
         names::{event, span},
         traces::Span,
@@ -48,14 +48,6 @@ pub(super) struct Shadow {
     /// Calls that follow at once.
     places: Arc<Semaphore>,
     skipped: AtomicU64,
-}
-
-/// An order as the live version had it.
-struct Followed {
-    id: OrderId,
-    placed_at_ms: u64,
-    currency: Currency,
-    cart: Cart,
 }
 
 /// What a call decided.
@@ -91,18 +83,13 @@ impl Shadow {
         let asked = deducted.as_ref().map(|deducted| &*deducted.lines).unwrap_or_default();
         let Some(live) = Decided::by(Kind::Checkout, result, asked, Decided::of_receipt) else { return };
         let Some(place) = self.place() else { return };
-        let followed = Followed {
-            id: order.id,
-            placed_at_ms: order.placed_at_ms,
-            currency: order.currency,
-            cart: order.cart.clone(),
-        };
+        let Placed { id, placed_at_ms, currency, .. } = *order;
+        let cart = order.cart.clone();
         let (shadow, plugins, parent) = (Arc::clone(self), Arc::clone(plugins), parent.clone());
         tokio::spawn(async move {
             let _place = place;
             let Plugin::Checkout(plugin) = &shadow.candidate else { return };
-            let Followed { id, placed_at_ms, currency, cart } = &followed;
-            let placed = Placed { id: *id, placed_at_ms: *placed_at_ms, currency: *currency, cart };
+            let placed = Placed { id, placed_at_ms, currency, cart: &cart };
             let span = shadow_span(&plugins, &parent);
             let (span, result, deducted) =
                 call::repeat_checkout(&plugins, plugin, span, &placed, (seed, deducted)).await;

@@ -53,16 +53,14 @@ pub(super) async fn snapshot(settings: &Settings, store: &Store, shelf: &Shelf) 
 /// Only the store's own.
 pub(super) async fn rollout(limits: &Limits, store: &Store, shelf: &Shelf) -> anyhow::Result<Option<Arc<Rollout>>> {
     let Some(row) = store.open_rollout().await? else { return Ok(None) };
-    let plugin = match shelf.version(&row.version.text).await {
-        Ok(plugin) => Ok(plugin),
-        Err(error) => Err(error.to_string()),
-    };
-    let plan = serde_json::from_str::<Plan>(&row.plan).map_err(|error| error.to_string());
-    match plugin.and_then(|plugin| Ok((plugin, plan?))) {
-        Ok((plugin, plan)) => Ok(Some(Rollout::new(row, plan, &plugin, limits.shadow_calls))),
+    let plan = serde_json::from_str::<Plan>(&row.plan).context("read its plan");
+    let plugin = shelf.version(&row.version.text).await.context("load its version");
+    match plan.and_then(|plan| Ok((plan, plugin?))) {
+        Ok((plan, plugin)) => Ok(Some(Rollout::new(row, plan, &plugin, limits.shadow_calls))),
         Err(error) => {
-            tracing::error!("rollout {} can't go on: {error}", row.id.number());
-            store.change_rollout(row.id, RolloutState::Aborted, BY.into(), error).await?;
+            let reason = format!("{error:#}");
+            tracing::error!("rollout {} can't go on: {reason}", row.id.number());
+            store.change_rollout(row.id, RolloutState::Aborted, BY.into(), reason).await?;
             Ok(None)
         }
     }

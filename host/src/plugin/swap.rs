@@ -6,9 +6,9 @@
 //!
 //! What is to be tried first becomes a candidate in the place of the last two steps: `swap/rollout.rs`.
 //!
-//! One change at a time, but for what takes long: admitting a file holds up no rollback. A crash before the transaction leaves the old version live, after it the new one. A request
-//! pins its snapshot when it begins: what is under way ends on the versions it started with, and none that begins after
-//! a change was answered runs the old one.
+//! One change at a time, but for what takes long: admitting a file holds up no rollback. A crash before the transaction
+//! leaves the old version live, after it the new one. A request pins its snapshot when it begins: what is under way ends
+//! on the versions it started with, and none that begins after a change was answered runs the old one.
 
 mod rollout;
 

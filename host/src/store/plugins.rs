@@ -46,16 +46,12 @@ impl std::fmt::Display for PluginKind {
 
 /// A version's number: ascending in the order in which versions were first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct VersionId(i64);
+pub struct VersionId(pub(super) i64);
 
 impl VersionId {
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0.unsigned_abs()
-    }
-
-    pub(super) const fn row(self) -> i64 {
-        self.0
     }
 
     /// Returns the id of that number, `None` past 2^63.
@@ -349,7 +345,7 @@ pub(super) fn insert_event(
             "INSERT INTO plugin_events (at_ms, changed_by, action, kind, version_id, detail)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![now_ms(), by, action, kind.map(PluginKind::as_str), version.map(VersionId::row), detail])?;
+        .execute(params![now_ms(), by, action, kind.map(PluginKind::as_str), version.map(|id| id.0), detail])?;
     Ok(())
 }
 

@@ -140,10 +140,9 @@ impl Store {
         let (id, text) = (rollout.id, rollout.version.text.clone());
         let promote = move |desk: &mut Desk| {
             in_savepoint(&desk.connection, || {
-                write_version(&desk.connection, text, SwapAction::Promote, by.clone(), &reason).and_then(|version| {
-                    set_state(&desk.connection, id, RolloutState::Promoted, &by, &reason)?;
-                    Ok(version)
-                })
+                let version = write_version(&desk.connection, text, SwapAction::Promote, by.clone(), &reason)?;
+                set_state(&desk.connection, id, RolloutState::Promoted, &by, &reason)?;
+                Ok(version)
             })
         };
         self.0.queue.submit(Kind::Durable, promote).await
@@ -190,7 +189,7 @@ fn begin(
                                               changed_at_ms)
                  VALUES (?1, ?2, 'running', ?3, ?4, ?5, ?4, ?5) RETURNING id",
             )?
-            .query_row(params![version.id.row(), plan, detail, by, now_ms], |row| row.get(0))?;
+            .query_row(params![version.id.0, plan, detail, by, now_ms], |row| row.get(0))?;
         let (kind, id) = (version.text.kind, RolloutId(id));
         insert_event(connection, SwapAction::Rollout.as_str(), Some(kind), Some(version.id), &by, &detail)?;
         let at_ms = now_ms.unsigned_abs();
@@ -224,7 +223,7 @@ fn change(
                     "UPDATE plugin_versions SET state = 'withdrawn', changed_by = ?2, changed_at_ms = ?3
                      WHERE id = ?1 AND state = 'candidate'",
                 )?
-                .execute(params![version.row(), by, now_ms()])?;
+                .execute(params![version.0, by, now_ms()])?;
         }
         Ok(insert_event(connection, state.action(), Some(kind), Some(version), by, reason)?)
     })
@@ -238,14 +237,13 @@ fn set_state(
     by: &str,
     reason: &str,
 ) -> Result<Option<(PluginKind, VersionId)>, Refusal<StoreError>> {
-    let version: Option<i64> = connection
+    let version = connection
         .prepare_cached(
             "UPDATE plugin_rollouts SET state = ?2, changed_by = ?3, reason = ?4, changed_at_ms = ?5
              WHERE id = ?1 AND (state = 'running' OR state = 'paused') RETURNING version_id",
         )?
-        .query_row(params![id.0, state.as_str(), by, reason, now_ms()], |row| row.get(0))
+        .query_row(params![id.0, state.as_str(), by, reason, now_ms()], |row| row.get(0).map(VersionId))
         .optional()?;
-    let version = version.and_then(|id| VersionId::new(id.unsigned_abs()));
     let Some(version) = version.map(|id| by_id(connection, id)).transpose().map_err(no)?.flatten() else {
         return Ok(None);
     };
@@ -259,8 +257,7 @@ fn rows(connection: &Connection, condition: &str, limit: u32) -> Result<Vec<Roll
     );
     let read = |row: &Row<'_>| {
         let unreadable = |column| StoreError::Unreadable { column };
-        let version = VersionId::new(row.get::<_, i64>("version_id")?.unsigned_abs());
-        let version = version.map(|id| by_id(connection, id)).transpose()?.flatten();
+        let version = by_id(connection, VersionId(row.get("version_id")?))?;
         Ok(RolloutRow {
             id: RolloutId(row.get("id")?),
             version: version.ok_or_else(|| unreadable("plugin_rollouts.version_id"))?,

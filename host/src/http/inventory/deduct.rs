@@ -6,10 +6,7 @@
 //!    └─ db_take_stock
 //! ```
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use opentelemetry::trace::SpanContext;
 use serde::Serialize;
@@ -18,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::super::{
     Shop,
     answer::{Answer, Reply},
-    body,
+    body, canary,
     cart::{Form, parse_deduct},
     idempotency::{self, Claim},
     problem::Problem,
@@ -97,8 +94,7 @@ impl Deduct {
         let began = Instant::now();
         let mut deducted = self.deduct(&pinned, Time::Whole, &parent).await;
         if let Err(failure) = &deducted
-            && let Some(left) = self.time_left(began)
-            && let Some(live) = failure.at_fault().and_then(|kind| pinned.stand_in(kind))
+            && let Some((live, left)) = canary::stand_in(&pinned, failure, began, self.shop.limits.inventory_call_ms)
         {
             let taker = Taker::Deduct(self.reference.clone());
             deducted = match self.shop.store.start_over(taker, live.header().to_owned()).await {
@@ -124,12 +120,6 @@ impl Deduct {
     async fn deduct(&self, pinned: &Pinned, time: Time, parent: &SpanContext) -> Result<Vec<StockLevel>, Failure> {
         let place = Place::Here(Taker::Deduct(self.reference.clone()));
         inventory::deduct(&self.shop.plugins, pinned.snapshot(), &place, time, parent, &self.lines).await
-    }
-
-    /// Returns what a canary that took since then has left for the live version; `None` if that is nothing.
-    fn time_left(&self, began: Instant) -> Option<Duration> {
-        let whole = Duration::from_millis(self.shop.limits.inventory_call_ms);
-        whole.checked_sub(began.elapsed()).filter(|left| !left.is_zero())
     }
 
     async fn settle(&self, levels: Vec<StockLevel>) -> Answer {
