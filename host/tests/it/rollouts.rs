@@ -10,20 +10,18 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Host, eventually, guests::file, host::till, rounds};
-
-const WASM: [(&str, &str); 1] = [("content-type", "application/wasm")];
+use crate::support::{Answer, Client, Host, OnDrop, eventually, guests::file, host::till, rounds};
 
 /// Deploys a guest so that it is tried first.
 fn try_out(admin: &Client, guest: &str, how: &Value) -> Answer {
     let how: String = how.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
     let bytes = std::fs::read(file(guest)).expect("the guest is read");
-    admin.send("POST", &format!("/plugins?name={guest}&try={how}"), &WASM, Some(&bytes)).expect("an answer")
+    admin.deploy(guest, &format!("&try={how}"), &bytes)
 }
 
 fn deploy(admin: &Client, guest: &str) -> String {
     let bytes = std::fs::read(file(guest)).expect("the guest is read");
-    let deployed = admin.send("POST", &format!("/plugins?name={guest}"), &WASM, Some(&bytes)).expect("an answer");
+    let deployed = admin.deploy(guest, "", &bytes);
     assert_eq!(deployed.status, 200, "{}", deployed.text());
     deployed.json()["version"]["digest"].as_str().expect("a digest")[..12].to_owned()
 }
@@ -63,20 +61,11 @@ fn while_buying(shop: &Client, buyers: usize, work: impl FnOnce()) -> usize {
                 }
             });
         }
-        // Also when the work panics: the buyers would go on for ever.
         let _done = OnDrop(&done);
         work();
     });
     assert_eq!(failed.into_inner().expect("no panic"), None, "a customer saw an error");
     bought.into_inner()
-}
-
-struct OnDrop<'a>(&'a AtomicBool);
-
-impl Drop for OnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-    }
 }
 
 #[test]

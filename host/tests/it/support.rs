@@ -13,7 +13,10 @@ pub(crate) mod raw;
 pub(crate) mod receiver;
 pub(crate) mod tree;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    time::{Duration, Instant},
+};
 
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -40,6 +43,16 @@ pub(crate) fn dice(test: &str) -> StdRng {
     let seed = given.unwrap_or_else(rand::random::<u64>);
     println!("{test}: TILL_SEED={seed}");
     StdRng::seed_from_u64(seed)
+}
+
+/// Is set when it is dropped, also by a panic: who works until then would go on for ever, and the test with it.
+#[derive(Debug)]
+pub(crate) struct OnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 /// Returns what `look` finds, as soon as it finds something.

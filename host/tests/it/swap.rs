@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::{
-    Answer, Client, Host, built_in_and, dice, eventually,
+    Answer, Client, Host, OnDrop, built_in_and, dice, eventually,
     guests::file,
     host::till,
     promises::{Acknowledged, Buyers, broken},
@@ -24,7 +24,7 @@ const WASM: [(&str, &str); 1] = [("content-type", "application/wasm")];
 
 /// Deploys a guest, or the built-in plugin of a kind by that.
 fn deploy(admin: &Client, plugin: &str) -> Answer {
-    admin.send("POST", &format!("/plugins?name={plugin}"), &WASM, Some(&bytes(plugin))).expect("an answer")
+    admin.deploy(plugin, "", &bytes(plugin))
 }
 
 fn bytes(plugin: &str) -> Vec<u8> {
@@ -210,15 +210,6 @@ fn the_folder_decides_when_it_has_something_new() {
     starts_with("checkout_answers", Some(&new));
 }
 
-/// Is set when it is dropped.
-struct OnDrop<'a>(&'a AtomicBool);
-
-impl Drop for OnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-    }
-}
-
 #[test]
 fn no_request_sees_a_swap() {
     let swaps = rounds(50, 1_000);
@@ -238,11 +229,9 @@ fn no_request_sees_a_swap() {
                 }
             });
         }
-        // Also when an assertion fails: the buyers would go on for ever, and the test with them.
         let _done = OnDrop(&done);
         for (plugin, bytes) in plugins.iter().cycle().take(swaps) {
-            let path = format!("/plugins?name={plugin}");
-            let swapped = host.admin.send("POST", &path, &WASM, Some(bytes)).expect("an answer");
+            let swapped = host.admin.deploy(plugin, "", bytes);
             assert_eq!(swapped.status, 200, "{}", swapped.text());
             let digest = swapped.json()["version"]["digest"].as_str().expect("a digest")[..12].to_owned();
             // What begins after the answer runs the new version.

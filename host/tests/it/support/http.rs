@@ -58,6 +58,12 @@ impl Client {
         self.post("/checkout", &order_of(item, quantity))
     }
 
+    /// Deploys a component, at the admin listener; `query` follows its name.
+    pub(crate) fn deploy(&self, name: &str, query: &str, component: &[u8]) -> Answer {
+        let path = format!("/plugins?name={name}{query}");
+        self.send("POST", &path, &[("content-type", "application/wasm")], Some(component)).expect("the host answers")
+    }
+
     /// Returns the answer; the error is for who expects none.
     pub(crate) fn send(
         &self,
