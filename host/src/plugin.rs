@@ -11,6 +11,7 @@ mod failure;
 mod files;
 mod limits;
 mod load;
+mod loaded;
 mod registry;
 pub mod rollout;
 mod shadow;
@@ -30,7 +31,8 @@ pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;
 pub use limits::MemoryPool;
 pub use load::{Candidate, embedded, embedded_bytes, from_folder};
-pub use registry::{Identity, Loaded, Pinned, Plugin, Registry, Role, Snapshot};
+pub use loaded::{Identity, Loaded, Plugin, Role};
+pub use registry::{Pinned, Registry, Snapshot};
 pub use shelf::ShelfError;
 pub use swap::{Became, Changes, RolloutChange, SwapError, Swapped, When};
 

@@ -26,12 +26,14 @@ mod query;
 mod queue;
 mod reader;
 mod record;
+mod reservations;
 mod rollouts;
 mod schema;
 mod sqlite;
 mod stock;
 #[cfg(test)]
 mod tests;
+mod version;
 mod writer;
 
 use std::{
@@ -46,12 +48,12 @@ use tokio::sync::watch;
 pub use backup::{BackedUp, BackupError, Restored, backup, restore};
 pub use doctor::{Examined, Finding, examine};
 pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
-pub use plugins::{PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText};
 pub use record::{
     Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
     Released, StockLevel, Taker,
 };
 pub use rollouts::{RolloutId, RolloutRow, RolloutState};
+pub use version::{PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText};
 
 use self::{
     alarm::Alarm,
@@ -163,7 +165,7 @@ impl Store {
     /// `Shortage`, `AlreadyTaken` or `Released`; `Store(ReservationGone)` when the order is no longer pending.
     pub async fn take(&self, taker: Taker, lines: &[StockLine]) -> Result<Vec<StockLevel>, TakeError> {
         let pieces = sum_by_item(lines);
-        self.0.queue.submit(Kind::Step, move |desk| sqlite::take(desk, &taker, &pieces)).await
+        self.0.queue.submit(Kind::Step, move |desk| reservations::take(desk, &taker, &pieces)).await
     }
 
     /// Completes a pending order, makes its reservation final and keeps the answer under the order's key, if it has
@@ -241,7 +243,7 @@ impl Store {
     /// # Errors
     /// `OfLocalOrder` when a deduct's reference is an order's here.
     pub async fn start_over(&self, taker: Taker, plugins: String) -> Result<(), StoreError> {
-        self.0.queue.submit(Kind::Step, move |desk| sqlite::start_over(desk, &taker, &plugins)).await
+        self.0.queue.submit(Kind::Step, move |desk| reservations::start_over(desk, &taker, &plugins)).await
     }
 
     /// Gives back what another till's deduct took, held or final; the second time does nothing. A reference that

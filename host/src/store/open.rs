@@ -10,10 +10,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::{
-    OpenError, Opened, Outage, StoreError,
-    alarm::is_damage,
-    answers, schema,
-    sqlite::{give_back, now_ms},
+    OpenError, Opened, Outage, StoreError, alarm::is_damage, answers, reservations::give_back, schema, sqlite::now_ms,
 };
 
 /// The first SQLite without the WAL-reset bug, which corrupts or loses commits where several connections are open.

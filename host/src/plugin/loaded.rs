@@ -1,0 +1,213 @@
+//! A plugin that may be called: which one, as what, and what hangs on its calls.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use super::{
+    Kind,
+    admission::{Admitted, digest_of},
+    breaker::Breaker,
+    call::GuestCall,
+    rollout::Tally,
+    shadow::Shadow,
+};
+use crate::{
+    imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
+    telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
+};
+
+/// Which plugin it is, for spans, metrics, answers and people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub kind: Kind,
+    pub name: String,
+    pub version: String,
+    /// The file's sha256, lower-case hex.
+    pub digest: String,
+    /// The same of what was set for this version over the host's settings, if anything was.
+    pub settings_digest: Option<String>,
+}
+
+impl Identity {
+    /// Returns the start of the file's digest, and of the settings' behind a dot.
+    #[must_use]
+    pub fn short_digest(&self) -> String {
+        let start = |digest: &str, digits| digest.get(..digits).unwrap_or(digest).to_owned();
+        let settings = self.settings_digest.as_ref().map(|digest| format!(".{}", start(digest, 8)));
+        start(&self.digest, 12) + settings.as_deref().unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn to_metric(&self) -> PluginInfo {
+        PluginInfo {
+            kind: self.kind.as_str(),
+            plugin: self.name.clone(),
+            version: self.version.clone(),
+            digest: self.short_digest(),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}@{}+{}", self.kind, self.name, self.version, self.short_digest())
+    }
+}
+
+/// As what a plugin is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Live,
+    /// In the live one's place, for some of the requests.
+    Canary,
+    /// After the live one, on what that was asked; nobody gets its answer.
+    Shadow,
+}
+
+impl Role {
+    /// Returns the role's word in metrics and span attributes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Canary => "canary",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+/// A plugin ready to be called.
+#[derive(Clone)]
+pub struct Loaded<Pre> {
+    pub identity: Identity,
+    pub role: Role,
+    pub(super) pre: Pre,
+    /// What `host.setting` answers. Part of the snapshot, so that a call never sees two versions of it.
+    pub(super) settings: Arc<BTreeMap<String, String>>,
+    /// `kind/name@version`, on the guest's log lines.
+    pub(super) label: Arc<str>,
+    pub(super) breaker: Arc<Breaker>,
+    /// Where its calls are counted, while there is a rollout of its kind.
+    pub(super) tally: Option<Arc<Tally>>,
+    /// What follows its calls.
+    pub(super) shadow: Option<Arc<Shadow>>,
+}
+
+impl<Pre> Loaded<Pre> {
+    /// Writes on the span of a call whose it is.
+    pub(super) fn describe(&self, span: &mut Span) {
+        let Identity { kind, name, version, .. } = &self.identity;
+        span.set(attribute::PLUGIN_KIND, kind.as_str());
+        span.set(attribute::PLUGIN_NAME, name.clone());
+        span.set(attribute::PLUGIN_VERSION, version.clone());
+        span.set(attribute::PLUGIN_DIGEST, self.identity.short_digest());
+        span.set(attribute::PLUGIN_ROLLOUT, self.role.as_str());
+    }
+
+    /// Returns whether what its calls do is compared with what another's do.
+    pub(super) fn is_compared(&self) -> bool {
+        self.shadow.is_some() || self.role == Role::Shadow
+    }
+}
+
+impl<Pre> fmt::Debug for Loaded<Pre> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.identity)
+    }
+}
+
+impl<Pre: Clone> Loaded<Pre> {
+    fn new(
+        mut identity: Identity,
+        pre: Pre,
+        set: &BTreeMap<String, String>,
+        base: &BTreeMap<String, String>,
+        breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
+    ) -> Self {
+        identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
+        let label = label(&identity, Role::Live);
+        let settings = base.iter().chain(set).map(|(key, value)| (key.clone(), value.clone())).collect();
+        let breaker = breaker(&identity);
+        Self {
+            identity,
+            role: Role::Live,
+            pre,
+            settings: Arc::new(settings),
+            label,
+            breaker,
+            tally: None,
+            shadow: None,
+        }
+    }
+
+    fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
+        Self { role, label: label(&self.identity, role), tally, shadow, ..self.clone() }
+    }
+}
+
+fn label(identity: &Identity, role: Role) -> Arc<str> {
+    let role = if role == Role::Live { String::new() } else { format!(" ({})", role.as_str()) };
+    format!("{}/{}@{}{role}", identity.kind, identity.name, identity.version).into()
+}
+
+/// A plugin of either kind.
+#[derive(Debug, Clone)]
+pub enum Plugin {
+    Checkout(Arc<Loaded<CheckoutPluginPre<GuestCall>>>),
+    Inventory(Arc<Loaded<InventoryPluginPre<GuestCall>>>),
+}
+
+impl Plugin {
+    /// Returns the plugin with what was set for it, over `base`.
+    pub(super) fn new(
+        admitted: Admitted,
+        set: &BTreeMap<String, String>,
+        base: &BTreeMap<String, String>,
+        breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
+    ) -> Self {
+        match admitted {
+            Admitted::Checkout(identity, pre) => {
+                Self::Checkout(Arc::new(Loaded::new(identity, pre, set, base, breaker)))
+            }
+            Admitted::Inventory(identity, pre) => {
+                Self::Inventory(Arc::new(Loaded::new(identity, pre, set, base, breaker)))
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        match self {
+            Self::Checkout(loaded) => &loaded.identity,
+            Self::Inventory(loaded) => &loaded.identity,
+        }
+    }
+
+    pub(super) fn breaker(&self) -> &Arc<Breaker> {
+        match self {
+            Self::Checkout(loaded) => &loaded.breaker,
+            Self::Inventory(loaded) => &loaded.breaker,
+        }
+    }
+
+    /// Returns whether it would be called now: its breaker is closed.
+    #[must_use]
+    pub fn is_let_through(&self) -> bool {
+        self.breaker().is_open().is_none()
+    }
+
+    /// Returns the plugin in a role, counted and followed as a rollout wants it.
+    pub(super) fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
+        match self {
+            Self::Checkout(loaded) => Self::Checkout(Arc::new(loaded.tried(role, tally, shadow))),
+            Self::Inventory(loaded) => Self::Inventory(Arc::new(loaded.tried(role, tally, shadow))),
+        }
+    }
+
+    /// Returns what was admitted, without what was set for it.
+    pub(super) fn admitted(&self) -> Admitted {
+        match self {
+            Self::Checkout(loaded) => Admitted::Checkout(loaded.identity.clone(), loaded.pre.clone()),
+            Self::Inventory(loaded) => Admitted::Inventory(loaded.identity.clone(), loaded.pre.clone()),
+        }
+    }
+}

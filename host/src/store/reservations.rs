@@ -1,0 +1,175 @@
+//! What the writer executes for what is taken: held under a reference, made final, given back, taken once more.
+//!
+//! Each reference takes in rounds: its first, and the next after each time that it starts over.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::{
+    OrderId, StockLevel, StoreError, TakeError, Taker,
+    queue::Refusal,
+    sqlite::{in_savepoint, is_local_order, no, now_ms, on_hand, refuse_local_order, saturated},
+    writer::Desk,
+};
+use crate::order::Item;
+
+/// Takes all of it under the taker's reference and returns what is left of each item, or takes nothing.
+pub(super) fn take(
+    desk: &mut Desk,
+    taker: &Taker,
+    pieces: &BTreeMap<Item, u64>,
+) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
+    let connection = &desk.connection;
+    let reference = match taker {
+        // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
+        Taker::Order(id) => {
+            reference_of_pending(connection, *id)?.ok_or_else(|| no(StoreError::ReservationGone.into()))?
+        }
+        Taker::Deduct(reference) if is_local_order(connection, reference)? => return Err(no(TakeError::AlreadyTaken)),
+        Taker::Deduct(reference) => reference.as_str().to_owned(),
+    };
+    let again = match reservation(connection, &reference)? {
+        None => None,
+        Some(again @ Reservation { reopened: true, .. }) => Some(again.round),
+        Some(Reservation { state, .. }) if state == "released" => return Err(no(TakeError::Released)),
+        Some(_) => return Err(no(TakeError::AlreadyTaken)),
+    };
+    if pieces.len() == 1 {
+        // A shortage of the only item comes before any change.
+        take_each(connection, &reference, again, pieces)
+    } else {
+        in_savepoint(connection, || take_each(connection, &reference, again, pieces))
+    }
+}
+
+/// Takes all of it in the reference's first round, or in the one that it is in `again`.
+fn take_each(
+    connection: &Connection,
+    reference: &str,
+    again: Option<i64>,
+    pieces: &BTreeMap<Item, u64>,
+) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
+    let now_ms = now_ms();
+    // Not with RETURNING, here and below: SQLite then keeps a statement journal, which halves what the writer can do.
+    let mut taking = connection
+        .prepare_cached("UPDATE stock SET on_hand = on_hand - :pieces WHERE item = :item AND on_hand >= :pieces")?;
+    let mut levels = Vec::with_capacity(pieces.len());
+    for (item, pieces) in pieces {
+        let asked = i64::try_from(*pieces).unwrap_or(i64::MAX);
+        let taken = taking.execute(named_params! { ":item": item.as_str(), ":pieces": asked })?;
+        let there = saturated(on_hand(connection, item)?.unwrap_or(0));
+        if taken == 0 {
+            let requested = saturated(asked);
+            return Err(no(TakeError::Shortage { item: item.clone(), requested, available: there }));
+        }
+        levels.push(StockLevel { item: item.clone(), on_hand: there });
+    }
+    let hold = match again {
+        None => "INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'held', ?2)",
+        Some(_) => "UPDATE reservations SET state = 'held', reopened = 0, at_ms = ?2 WHERE reference = ?1",
+    };
+    connection.prepare_cached(hold)?.execute(params![reference, now_ms])?;
+    let mut moving = connection.prepare_cached(
+        "INSERT INTO stock_movements (reference, item, delta, kind, at_ms, round)
+         VALUES (?1, ?2, -?3, 'reserved', ?4, ?5)",
+    )?;
+    for (item, pieces) in pieces {
+        let pieces = i64::try_from(*pieces).unwrap_or(i64::MAX);
+        moving.execute(params![reference, item.as_str(), pieces, now_ms, again.unwrap_or(0)])?;
+    }
+    Ok(levels)
+}
+
+/// Gives back what was taken, so that the same order or deduct may take once more, for other plugins. One that took
+/// nothing only changes plugins; one that can't take any more stays as it is.
+pub(super) fn start_over(desk: &mut Desk, taker: &Taker, plugins: &str) -> Result<(), Refusal<StoreError>> {
+    let connection = &desk.connection;
+    let reference = match taker {
+        Taker::Deduct(reference) => {
+            refuse_local_order(connection, reference)?;
+            reference.as_str().to_owned()
+        }
+        Taker::Order(id) => {
+            connection
+                .prepare_cached("UPDATE orders SET plugins = ?2 WHERE id = ?1 AND status = 'PENDING'")?
+                .execute(params![id.row(), plugins])?;
+            // A remote order's stock is none of this store's.
+            let Some(reference) = reference_of_pending(connection, *id)? else { return Ok(()) };
+            reference
+        }
+    };
+    in_savepoint(connection, || {
+        if give_back(connection, &reference, "held", now_ms())? {
+            connection
+                .prepare_cached("UPDATE reservations SET reopened = 1, round = round + 1 WHERE reference = ?1")?
+                .execute([&reference])?;
+        }
+        Ok(())
+    })
+}
+
+/// Releases a reservation in that state, with the inverse of its round's movements. Does nothing in any other state;
+/// returns whether it was in that one.
+pub(super) fn give_back(connection: &Connection, reference: &str, state: &str, now_ms: i64) -> rusqlite::Result<bool> {
+    if !move_reservation(connection, reference, state, "released", now_ms)? {
+        return Ok(false);
+    }
+    connection
+        .prepare_cached(
+            "UPDATE stock SET on_hand = on_hand - taken.delta
+             FROM (SELECT item, delta FROM stock_movements JOIN reservations USING (reference, round)
+                   WHERE reference = ?1 AND kind = 'reserved') AS taken
+             WHERE stock.item = taken.item",
+        )?
+        .execute([reference])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO stock_movements (reference, item, delta, kind, at_ms, round)
+             SELECT reference, item, -delta, 'released', ?2, round
+             FROM stock_movements JOIN reservations USING (reference, round)
+             WHERE reference = ?1 AND kind = 'reserved'",
+        )?
+        .execute(params![reference, now_ms])?;
+    Ok(true)
+}
+
+/// Keeps what was given back from taking once more.
+pub(super) fn close(connection: &Connection, reference: &str) -> rusqlite::Result<()> {
+    let mut closing = connection.prepare_cached("UPDATE reservations SET reopened = 0 WHERE reference = ?1")?;
+    closing.execute([reference]).map(drop)
+}
+
+/// Returns whether the reservation was in the first state and is in the second now.
+pub(super) fn move_reservation(
+    connection: &Connection,
+    reference: &str,
+    from: &str,
+    to: &str,
+    now_ms: i64,
+) -> rusqlite::Result<bool> {
+    let mut moving = connection
+        .prepare_cached("UPDATE reservations SET state = ?3, at_ms = ?4 WHERE reference = ?1 AND state = ?2")?;
+    Ok(moving.execute(params![reference, from, to, now_ms])? == 1)
+}
+
+/// How what a reference took stands.
+pub(super) struct Reservation {
+    pub(super) state: String,
+    round: i64,
+    /// Whether it may take once more.
+    reopened: bool,
+}
+
+pub(super) fn reservation(connection: &Connection, reference: &str) -> rusqlite::Result<Option<Reservation>> {
+    let mut reading =
+        connection.prepare_cached("SELECT state, round, reopened FROM reservations WHERE reference = ?1")?;
+    let read = |row: &Row<'_>| Ok(Reservation { state: row.get(0)?, round: row.get(1)?, reopened: row.get(2)? });
+    reading.query_row([reference], read).optional()
+}
+
+fn reference_of_pending(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<String>> {
+    let mut reading = connection
+        .prepare_cached("SELECT reference FROM orders WHERE id = ?1 AND status = 'PENDING' AND inventory = 'local'")?;
+    reading.query_row([id.row()], |row| row.get(0)).optional()
+}
