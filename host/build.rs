@@ -1,6 +1,7 @@
-//! Builds the default plugins for WebAssembly, so that the binary can carry them.
+//! Builds the default plugins for WebAssembly, so that the binary can carry them, and encodes the WIT that others are
+//! compared with.
 //!
-//! They go into a target folder of their own: cargo holds a lock on the one that is being built into now.
+//! The plugins go into a target folder of their own: cargo holds a lock on the one that is being built into now.
 
 #![expect(clippy::expect_used, reason = "a build script's panic is its message")]
 
@@ -21,10 +22,19 @@ fn main() {
         println!("cargo::rerun-if-changed={}", workspace.join(changed).display());
     }
     build(&workspace, &out);
+    let wit = out.with_file_name("wit.wasm");
+    std::fs::write(&wit, encoded(&workspace.join("wit/v0.1"))).expect("the encoded WIT is written");
+    println!("cargo::rustc-env=TILL_WIT={}", wit.display());
     for (variable, file) in [("TILL_CHECKOUT_PLUGIN", "till_checkout"), ("TILL_INVENTORY_PLUGIN", "till_inventory")] {
         let path = out.join(TARGET).join(PROFILE).join(file).with_extension("wasm");
         println!("cargo::rustc-env={variable}={}", path.display());
     }
+}
+
+fn encoded(wit: &Path) -> Vec<u8> {
+    let mut resolve = wit_parser::Resolve::default();
+    let (package, _) = resolve.push_path(wit).expect("the WIT is sound");
+    wit_component::encode(&resolve, package).expect("the WIT is encoded")
 }
 
 fn build(workspace: &Path, out: &Path) {

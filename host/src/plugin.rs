@@ -25,7 +25,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
-pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit};
+pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit, examine};
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;

@@ -112,7 +112,7 @@ pub(super) fn live(admin: &Admin) -> Answer {
     let snapshot = admin.plugins.snapshot();
     let plugin = |kind| {
         let plugin = snapshot.plugin(kind);
-        let Identity { kind, name, version, digest, settings_digest } = plugin.identity();
+        let Identity { kind, name, version, digest, settings_digest, .. } = plugin.identity();
         LiveJson {
             kind: kind.to_string(),
             name: name.clone(),

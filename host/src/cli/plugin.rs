@@ -3,7 +3,7 @@
 mod live;
 mod rollout;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{own_program, print, print_json};
 use crate::{
     config::{Settings, Sources},
-    plugin::{Candidate, Compiler, Engine, Identity, Kind, admit, embedded_bytes},
+    plugin::{Candidate, Compiler, Engine, Identity, Kind, admit, embedded_bytes, examine},
 };
 
 #[derive(Debug, Subcommand)]
@@ -66,12 +66,15 @@ fn check(file: &std::path::Path, as_json: bool) -> anyhow::Result<()> {
     let engine = Arc::new(Engine::with(limits, Compiler::with_child(own_program()))?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (source, bytes) = (candidate.source.clone(), candidate.bytes.len());
-    let admitted = runtime.block_on(admit(&engine, candidate, limits));
+    let admitted = runtime.block_on(async {
+        let examined = examine(candidate, limits).await?;
+        admit(&engine, examined, &settings, &BTreeMap::new()).await
+    });
     if as_json && let Err(refused) = &admitted {
         print_json(&json!({ "file": source, "accepted": false, "reason": refused.to_string() }))?;
     }
-    let identity = admitted?;
-    let identity = identity.identity();
+    let plugin = admitted?;
+    let identity = plugin.identity();
     if as_json {
         return print_json(&json!({
             "file": source,
@@ -79,13 +82,14 @@ fn check(file: &std::path::Path, as_json: bool) -> anyhow::Result<()> {
             "kind": identity.kind.as_str(),
             "name": identity.name,
             "version": identity.version,
+            "language": identity.language,
             "digest": identity.digest,
             "bytes": bytes,
         }));
     }
-    let Identity { kind, name, version, digest, .. } = identity;
+    let Identity { kind, name, version, language, digest, .. } = identity;
     print(&format!(
-        "{source} would be taken\n  kind     {kind}\n  name     {name}\n  version  {version}\n  digest   {digest}\n  size     \
-         {bytes} bytes"
+        "{source} would be taken\n  kind     {kind}\n  name     {name}\n  version  {version}\n  language {language}\n  \
+         digest   {digest}\n  size     {bytes} bytes"
     ))
 }

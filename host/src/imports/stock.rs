@@ -20,10 +20,12 @@ use crate::{
     telemetry::names::span,
 };
 
+/// What there is of everything on a shelf that stands in for the shop's: enough for any order.
+const STAND_IN_LEVEL: u32 = 1_000_000;
+
 /// One call's way to the stock, and what it did there.
 #[derive(Debug)]
 pub struct Door {
-    store: Store,
     way: Way,
     /// What the guest was told when it asked, in that order.
     levels: Vec<(Item, Option<u32>)>,
@@ -33,9 +35,11 @@ pub struct Door {
 #[derive(Debug)]
 enum Way {
     /// Under this reference.
-    Take(Taker),
+    Take(Store, Taker),
     /// Taking nothing, from the shelf that another call saw.
-    Repeat(Seen),
+    Repeat(Store, Seen),
+    /// Taking nothing, from a shelf that has enough of everything.
+    StandIn,
 }
 
 /// What a call saw of the stock.
@@ -67,13 +71,23 @@ pub enum Outcome {
 impl Door {
     #[must_use]
     pub fn new(store: Store, taker: Taker) -> Self {
-        Self { store, way: Way::Take(taker), levels: Vec::new(), outcome: None }
+        Self::to(Way::Take(store, taker))
     }
 
     /// Returns a door behind which nothing is taken. What the other call didn't look at is as it is in the store.
     #[must_use]
     pub fn repeating(store: Store, seen: Seen) -> Self {
-        Self { store, way: Way::Repeat(seen), levels: Vec::new(), outcome: None }
+        Self::to(Way::Repeat(store, seen))
+    }
+
+    /// Returns a door behind which there is enough of everything, and nothing is taken.
+    #[must_use]
+    pub fn stand_in() -> Self {
+        Self::to(Way::StandIn)
+    }
+
+    fn to(way: Way) -> Self {
+        Self { way, levels: Vec::new(), outcome: None }
     }
 
     /// Returns what the guest saw of the stock, for another call to see the same.
@@ -111,34 +125,40 @@ impl Door {
 
     async fn level(&mut self, item: &Item) -> Result<Option<u32>, StoreError> {
         let level = match &mut self.way {
-            Way::Take(_) => self.store.level(item).await?,
-            Way::Repeat(seen) => match seen.level(item) {
+            Way::Take(store, _) => store.level(item).await?,
+            Way::Repeat(store, seen) => match seen.level(item) {
                 Some(level) => level,
-                None => self.store.level(item).await?,
+                None => store.level(item).await?,
             },
+            Way::StandIn => Some(STAND_IN_LEVEL),
         };
         self.levels.push((item.clone(), level));
         Ok(level)
     }
 
     async fn take(&self, lines: &[order::StockLine]) -> Result<Vec<StockLevel>, TakeError> {
-        let seen = match &self.way {
-            Way::Take(taker) => return self.store.take(taker.clone(), lines).await,
-            Way::Repeat(seen) => seen,
-        };
-        let mut levels = Vec::new();
-        for (item, pieces) in sum_by_item(lines) {
-            let there = match seen.shelf.get(&item) {
-                Some(there) => *there,
-                None => self.store.level(&item).await?.unwrap_or(0),
-            };
-            let requested = u32::try_from(pieces).unwrap_or(u32::MAX);
-            let Some(on_hand) = there.checked_sub(requested) else {
-                return Err(TakeError::Shortage { item, requested, available: there });
-            };
-            levels.push(StockLevel { item, on_hand });
+        match &self.way {
+            Way::Take(store, taker) => store.take(taker.clone(), lines).await,
+            Way::Repeat(store, seen) => {
+                let mut levels = Vec::new();
+                for (item, pieces) in sum_by_item(lines) {
+                    let there = match seen.shelf.get(&item) {
+                        Some(there) => *there,
+                        None => store.level(&item).await?.unwrap_or(0),
+                    };
+                    let requested = u32::try_from(pieces).unwrap_or(u32::MAX);
+                    let Some(on_hand) = there.checked_sub(requested) else {
+                        return Err(TakeError::Shortage { item, requested, available: there });
+                    };
+                    levels.push(StockLevel { item, on_hand });
+                }
+                Ok(levels)
+            }
+            Way::StandIn => {
+                let level = |item| StockLevel { item, on_hand: STAND_IN_LEVEL };
+                Ok(sum_by_item(lines).into_keys().map(level).collect())
+            }
         }
-        Ok(levels)
     }
 }
 

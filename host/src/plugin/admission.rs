@@ -6,33 +6,39 @@
 //! size and magic      is it a component at all
 //! sha256              under which name it is known from here on
 //! caps.rs             counted: nothing in it that is known to make compiling dear
-//! inspect.rs          its imports and exports are those of a world; if not, what to change
+//! inspect.rs          its imports and exports are those of a world, by their names
+//! world.rs            and by their types; if not, what to change
 //! compile.rs          compiled in a child process, within limits of the system's
 //! compiling           in this process, on a thread of its own: after the child's work a load from kept.rs
-//! probe.rs            instantiated once, under the limits of a call
+//! probe.rs            instantiated and called once, under the limits of a call, where nothing is at stake
 //! ```
 //!
-//! Until the last step nothing knows of the candidate but the one who handed it in.
+//! `refusal.rs` has the words. Until the last step nothing knows of the candidate but the one who handed it in.
 
 mod caps;
 mod compile;
 mod inspect;
 mod kept;
+mod language;
 mod probe;
+mod refusal;
+mod world;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::{Candidate, Engine, Identity, Kind, call::GuestCall, embedded_bytes};
 use crate::{
-    config::Limits,
+    config::{Limits, Settings},
     imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
 };
 pub use compile::{Compiler, Job};
 use inspect::Outline;
 pub use kept::Kept;
+pub use refusal::{Reason, Refused};
 
 /// The release of the interface that this host runs.
 pub(super) const PACKAGE: &str = "till:plugin";
@@ -52,6 +58,14 @@ impl Admitted {
             Self::Checkout(identity, _) | Self::Inventory(identity, _) => identity,
         }
     }
+
+    /// Returns the same code under another name.
+    pub(super) fn known_as(&self, identity: Identity) -> Self {
+        match self {
+            Self::Checkout(_, pre) => Self::Checkout(identity, pre.clone()),
+            Self::Inventory(_, pre) => Self::Inventory(identity, pre.clone()),
+        }
+    }
 }
 
 impl std::fmt::Debug for Admitted {
@@ -60,101 +74,76 @@ impl std::fmt::Debug for Admitted {
     }
 }
 
-/// Why a file doesn't become a plugin. The text says what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{source_name} is refused: {reason}")]
-pub struct Refused {
-    source_name: String,
-    reason: Reason,
+/// A candidate that fills a world, as far as can be told without compiling it.
+#[derive(Debug)]
+pub struct Examined {
+    pub(super) source: String,
+    pub(super) identity: Identity,
+    pub(super) bytes: Bytes,
 }
 
-/// The first thing that is wrong with a file.
-#[derive(Debug, thiserror::Error)]
-pub enum Reason {
-    #[error("it has {bytes} bytes, a plugin may have {bytes_max} (limits.component_mib)")]
-    TooLarge { bytes: usize, bytes_max: u64 },
-    #[error(
-        "it is no WebAssembly file: it starts with {start:?}. Build the plugin with --target wasm32-wasip2, or run wasm-tools component new on it"
-    )]
-    NotWasm { start: String },
-    #[error(
-        "it is a core module, wanted a component. Build with --target wasm32-wasip2, or run: wasm-tools component new FILE -o component.wasm"
-    )]
-    CoreModule,
-    #[error("it is precompiled code. Hand in the component that it was made from: the host compiles by itself")]
-    Precompiled,
-    #[error("it can't be read as a component: {0}")]
-    Malformed(String),
-    #[error("it has {found} {what}, a plugin may have {max} (limits.{setting})")]
-    Cap { what: &'static str, found: u64, max: u64, setting: &'static str },
-    #[error(
-        "it exports {found}, wanted either {PACKAGE}/checkout@{VERSION} (world checkout-plugin) or {PACKAGE}/inventory@{VERSION} (world inventory-plugin). Name one of these worlds where the bindings are generated"
-    )]
-    NoWorld { found: String },
-    #[error("it exports both checkout and inventory; a plugin fills one world. Split it into two components")]
-    BothWorlds,
-    #[error(
-        "it exports {found}, this host runs {PACKAGE}@{VERSION}. Generate the bindings from the host's own WIT: wit/v0.1"
-    )]
-    OtherVersion { found: String },
-    #[error("it imports {import}, which the {kind}-plugin world doesn't have. {hint}")]
-    ForeignImport { import: String, kind: Kind, hint: &'static str },
-    #[error("it can't be tried out, and nothing is compiled without: start a process that compiles: {0}")]
-    NoChild(String),
-    #[error("compiling it took more than {after_ms} ms (limits.compile_ms)")]
-    CompileTime { after_ms: u64 },
-    #[error("compiling it took more than {memory_mib} MiB of memory (limits.compile_memory_mib)")]
-    CompileMemory { memory_mib: u64 },
-    #[error("the process that compiled it died of it, {status}: {said}")]
-    CompileDied { status: String, said: String },
-    #[error("it doesn't compile: {0}")]
-    Compile(String),
-    #[error("it can't be instantiated: {0}")]
-    Instantiate(String),
-    #[error(
-        "its types differ from those of {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1"
-    )]
-    Types { kind: Kind, detail: String },
-}
-
-/// Returns which world the candidate fills.
+/// Reads who the candidate is, on a thread that may be kept busy.
 ///
 /// # Errors
-/// When that can't be told: it is no plugin.
-pub(super) fn kind_of(candidate: &Candidate) -> Result<Kind, Refused> {
-    let outline = inspect::magic(&candidate.bytes).and_then(|()| Outline::of(&candidate.bytes));
-    let kind = outline.and_then(|outline| outline.kind());
-    kind.map_err(|reason| Refused { source_name: candidate.source.clone(), reason })
+/// The first thing that is wrong with its file.
+pub async fn examine(candidate: Candidate, limits: &Limits) -> Result<Examined, Refused> {
+    let (source, source_name, limits) = (candidate.source.clone(), candidate.source.clone(), limits.clone());
+    let identified = blocking(move || Ok((identify(&candidate, &limits)?, candidate.bytes))).await;
+    let (identity, bytes) = identified.map_err(|reason| Refused::new(source_name, reason))?;
+    Ok(Examined { source, identity, bytes })
 }
 
-/// Checks the candidate, compiles it beside the host (for seconds, with a large one), and instantiates it once under
-/// the limits of a call. Has to be called inside a tokio runtime. Dropped midway, nothing is left of it.
+/// Compiles the candidate beside the host (for seconds, if it is a large one), and calls it once under the limits of a
+/// call, with what is `set` for it over the host's settings. Has to be called inside a tokio runtime. Dropped midway,
+/// nothing is left of it.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub async fn admit(engine: &Arc<Engine>, candidate: Candidate, limits: &Limits) -> Result<Admitted, Refused> {
-    let source_name = candidate.source.clone();
-    stages(engine, candidate, limits).await.map_err(|reason| Refused { source_name, reason })
+pub async fn admit(
+    engine: &Arc<Engine>,
+    examined: Examined,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+) -> Result<Admitted, Refused> {
+    let source_name = examined.source.clone();
+    let stages = async {
+        let began = Instant::now();
+        let (admitted, is_loaded) = compiled(engine, examined, &settings.limits).await?;
+        probe::call(engine, &admitted, settings, set).await?;
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let how = if is_loaded { "its code was kept" } else { "compiled" };
+        let identity = admitted.identity();
+        tracing::info!(plugin = %identity, took_ms, loaded = is_loaded, "plugin admitted: {identity}, {how}");
+        Ok(admitted)
+    };
+    stages.await.map_err(|reason| Refused::new(source_name, reason))
 }
 
-async fn stages(engine: &Arc<Engine>, candidate: Candidate, limits: &Limits) -> Result<Admitted, Reason> {
-    let of_file = limits.clone();
-    let (identity, bytes) = blocking(move || Ok((identify(&candidate, &of_file)?, candidate.bytes))).await?;
+/// Calls a plugin once more that was admitted with other settings.
+///
+/// # Errors
+/// How it fails with these.
+pub(super) async fn probe(
+    engine: &Engine,
+    admitted: &Admitted,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+) -> Result<(), Refused> {
+    let refused = |reason| Refused::new(admitted.identity().to_string(), reason);
+    probe::call(engine, admitted, settings, set).await.map_err(refused)
+}
+
+/// Compiles the candidate in a process of its own, then in this one; or loads its code, if that was kept.
+async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> Result<(Admitted, bool), Reason> {
+    let Examined { identity, bytes, .. } = examined;
     let compiler = engine.compiler();
-    let turn = compiler.turn().await;
-    let began = Instant::now();
+    let _turn = compiler.turn().await;
     let is_trusted = bytes == embedded_bytes(identity.kind);
     if !is_trusted {
         compiler.try_out(bytes.clone(), limits).await?;
     }
     let (compiling, compiled_mib) = (Arc::clone(engine), limits.compiled_mib);
-    let (admitted, loaded) = blocking(move || compile(&compiling, identity, &bytes, compiled_mib)).await?;
-    drop(turn);
-    probe::instantiate(engine, &admitted, limits).await?;
-    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let how = if loaded { "its code was kept" } else { "compiled" };
-    tracing::info!(plugin = %admitted.identity(), took_ms, loaded, "plugin admitted: {}, {how}", admitted.identity());
-    Ok(admitted)
+    blocking(move || compile(&compiling, identity, &bytes, compiled_mib)).await
 }
 
 /// Has it done on a thread that may be kept busy. A panic there is the candidate's doing.
@@ -174,11 +163,13 @@ fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> 
     caps::check(&candidate.bytes, limits)?;
     let outline = Outline::of(&candidate.bytes)?;
     let kind = outline.kind()?;
+    world::check(&candidate.bytes, kind)?;
     let name = outline.name.or_else(|| inspect::sound(&candidate.stem)).unwrap_or_else(|| kind.to_string());
     Ok(Identity {
         kind,
         name,
         version: outline.version.unwrap_or_else(|| "0.0.0".into()),
+        language: language::of(&candidate.bytes).to_owned(),
         digest,
         settings_digest: None,
     })
@@ -198,15 +189,15 @@ fn compile(engine: &Engine, identity: Identity, bytes: &[u8], compiled_mib: u64)
         kept.make_room(compiled_mib);
         kept.seal();
     }
-    let types = |error: wasmtime::Error| Reason::Types { kind, detail: format!("{error:#}") };
+    let link = |error: wasmtime::Error| Reason::Link { kind, detail: format!("{error:#}") };
     let admitted = match kind {
         Kind::Checkout => {
-            let pre = engine.checkout_linker().instantiate_pre(&component).map_err(types)?;
-            Admitted::Checkout(identity, CheckoutPluginPre::new(pre).map_err(types)?)
+            let pre = engine.checkout_linker().instantiate_pre(&component).map_err(link)?;
+            Admitted::Checkout(identity, CheckoutPluginPre::new(pre).map_err(link)?)
         }
         Kind::Inventory => {
-            let pre = engine.inventory_linker().instantiate_pre(&component).map_err(types)?;
-            Admitted::Inventory(identity, InventoryPluginPre::new(pre).map_err(types)?)
+            let pre = engine.inventory_linker().instantiate_pre(&component).map_err(link)?;
+            Admitted::Inventory(identity, InventoryPluginPre::new(pre).map_err(link)?)
         }
     };
     Ok((admitted, loaded))

@@ -4,7 +4,7 @@
 //! everything counts both. A guest that was cut off is dropped with its store and never entered again. No permit
 //! is taken here: it belongs to the request, for a checkout's call holds while its inventory call runs.
 
-mod believed;
+pub(super) mod believed;
 
 use std::{
     sync::Arc,
@@ -200,14 +200,14 @@ async fn decide_deduct(
 
 /// A wall deadline and the name of the limit it comes from.
 #[derive(Debug, Clone, Copy)]
-struct Deadline {
+pub(super) struct Deadline {
     after_ms: u64,
     setting: &'static str,
     is_whole: bool,
 }
 
 impl Deadline {
-    fn of(kind: Kind, time: Time, limits: &Limits) -> Self {
+    pub(super) fn of(kind: Kind, time: Time, limits: &Limits) -> Self {
         let (whole_ms, setting) = match kind {
             Kind::Checkout => (limits.checkout_call_ms, "checkout_call_ms"),
             Kind::Inventory => (limits.inventory_call_ms, "inventory_call_ms"),
@@ -221,8 +221,13 @@ impl Deadline {
         }
     }
 
-    const fn duration(self) -> Duration {
+    pub(super) const fn duration(self) -> Duration {
         Duration::from_millis(self.after_ms)
+    }
+
+    /// Returns what a plugin of that kind has come to that was cut off by it.
+    pub(super) fn failure(self, kind: Kind) -> Failure {
+        Fault { kind, cause: Cause::Deadline { after_ms: self.after_ms, setting: self.setting } }.into()
     }
 }
 
@@ -282,8 +287,7 @@ impl<'a, Pre> Call<'a, Pre> {
             }
             Err(_) => {
                 self.cut_off = Some(CutOff::ByWallDeadline);
-                let Deadline { after_ms, setting, .. } = self.deadline;
-                Err(Fault { kind, cause: Cause::Deadline { after_ms, setting } }.into())
+                Err(self.deadline.failure(kind))
             }
         }
     }
@@ -341,7 +345,7 @@ pub(super) fn guarded_store(
     store
 }
 
-fn order_to_guest(order: &Placed<'_>) -> checkout_world::Order {
+pub(super) fn order_to_guest(order: &Placed<'_>) -> checkout_world::Order {
     checkout_world::Order {
         id: order.id.number(),
         placed_at_ms: order.placed_at_ms,

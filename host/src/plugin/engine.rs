@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
     component::{HasSelf, Linker},
@@ -34,6 +35,7 @@ pub struct Engine {
     checkout_linker: Linker<GuestCall>,
     inventory_linker: Linker<GuestCall>,
     compiler: Compiler,
+    probes: Semaphore,
     // The ticker must outlive every Store, or deadlines silently stop firing.
     _ticker: Ticker,
 }
@@ -71,7 +73,14 @@ impl Engine {
         add_shared_to_linker(&mut inventory_linker)?;
         bindings::stock::add_to_linker::<_, HasSelf<CallState>>(&mut inventory_linker, GuestCall::call_state)?;
         let ticker = Ticker::start(engine.clone())?;
-        Ok(Self { engine, checkout_linker, inventory_linker, compiler, _ticker: ticker })
+        Ok(Self {
+            engine,
+            checkout_linker,
+            inventory_linker,
+            compiler,
+            probes: Semaphore::new(PROBE_CALLS),
+            _ticker: ticker,
+        })
     }
 
     #[must_use]
@@ -81,6 +90,12 @@ impl Engine {
 
     pub(super) const fn compiler(&self) -> &Compiler {
         &self.compiler
+    }
+
+    /// Waits for one of the places that the pool has for probing candidates.
+    pub(super) async fn probe_turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.probes.acquire().await.ok()
     }
 
     pub(super) const fn checkout_linker(&self) -> &Linker<GuestCall> {

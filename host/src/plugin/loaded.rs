@@ -11,6 +11,7 @@ use super::{
     shadow::Shadow,
 };
 use crate::{
+    config::Settings,
     imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
     telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
 };
@@ -21,6 +22,8 @@ pub struct Identity {
     pub kind: Kind,
     pub name: String,
     pub version: String,
+    /// In which it was written, as its toolchain has it, or `unknown`.
+    pub language: String,
     /// The file's sha256, lower-case hex.
     pub digest: String,
     /// The same of what was set for this version over the host's settings, if anything was.
@@ -120,28 +123,31 @@ impl<Pre: Clone> Loaded<Pre> {
         mut identity: Identity,
         pre: Pre,
         set: &BTreeMap<String, String>,
-        base: &BTreeMap<String, String>,
+        settings: Arc<BTreeMap<String, String>>,
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
         identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
         let label = label(&identity, Role::Live);
-        let settings = base.iter().chain(set).map(|(key, value)| (key.clone(), value.clone())).collect();
         let breaker = breaker(&identity);
-        Self {
-            identity,
-            role: Role::Live,
-            pre,
-            settings: Arc::new(settings),
-            label,
-            breaker,
-            tally: None,
-            shadow: None,
-        }
+        Self { identity, role: Role::Live, pre, settings, label, breaker, tally: None, shadow: None }
     }
 
     fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
         Self { role, label: label(&self.identity, role), tally, shadow, ..self.clone() }
     }
+}
+
+/// Returns what `host.setting` answers a plugin: what the host's settings say, and over it what was `set`.
+pub(super) fn settings_of(
+    kind: Kind,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+) -> Arc<BTreeMap<String, String>> {
+    let base = match kind {
+        Kind::Checkout => &settings.checkout_plugin,
+        Kind::Inventory => &settings.inventory_plugin,
+    };
+    Arc::new(base.iter().chain(set).map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 fn label(identity: &Identity, role: Role) -> Arc<str> {
@@ -157,19 +163,20 @@ pub enum Plugin {
 }
 
 impl Plugin {
-    /// Returns the plugin with what was set for it, over `base`.
+    /// Returns the plugin with what was `set` for it over the host's settings.
     pub(super) fn new(
         admitted: Admitted,
         set: &BTreeMap<String, String>,
-        base: &BTreeMap<String, String>,
+        settings: &Settings,
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
+        let settings = settings_of(admitted.identity().kind, settings, set);
         match admitted {
             Admitted::Checkout(identity, pre) => {
-                Self::Checkout(Arc::new(Loaded::new(identity, pre, set, base, breaker)))
+                Self::Checkout(Arc::new(Loaded::new(identity, pre, set, settings, breaker)))
             }
             Admitted::Inventory(identity, pre) => {
-                Self::Inventory(Arc::new(Loaded::new(identity, pre, set, base, breaker)))
+                Self::Inventory(Arc::new(Loaded::new(identity, pre, set, settings, breaker)))
             }
         }
     }

@@ -6,15 +6,12 @@ use std::{
 };
 
 use super::{
-    Candidate, Engine, FileError, Kind, Plugin, Refused,
-    admission::{Admitted, admit},
+    Candidate, Engine, FileError, Plugin, Refused,
+    admission::{self, Admitted, Examined, admit, examine},
     breaker::Breakers,
     files::PluginFiles,
 };
-use crate::{
-    config::{Limits, Settings},
-    store::VersionText,
-};
+use crate::{config::Settings, store::VersionText};
 
 /// Compiled plugins that are kept beside the live ones. Each costs some megabytes of code.
 const KEPT_MAX: usize = 8;
@@ -33,9 +30,7 @@ pub enum ShelfError {
 pub(super) struct Shelf {
     engine: Arc<Engine>,
     files: PluginFiles,
-    limits: Limits,
-    checkout_settings: BTreeMap<String, String>,
-    inventory_settings: BTreeMap<String, String>,
+    settings: Settings,
     breakers: Breakers,
     /// By their file's digest, the one used last at the end.
     compiled: Mutex<Vec<Admitted>>,
@@ -46,9 +41,7 @@ impl Shelf {
         Self {
             engine,
             files: PluginFiles::new(&settings.server.data),
-            limits: settings.limits.clone(),
-            checkout_settings: settings.checkout_plugin.clone(),
-            inventory_settings: settings.inventory_plugin.clone(),
+            settings: settings.clone(),
             breakers: Breakers::new(settings.breaker.clone()),
             compiled: Mutex::default(),
         }
@@ -58,18 +51,38 @@ impl Shelf {
         Arc::clone(&self.engine)
     }
 
-    /// Admits a candidate, keeps its file and what was compiled of it.
+    /// Admits a candidate with what is `set` for it, keeps its file and what was compiled of it. One that is compiled
+    /// already is only called once more.
     ///
     /// # Errors
     /// What is wrong with it, or that its file can't be kept.
-    pub(super) async fn admit(&self, candidate: Candidate) -> Result<Admitted, ShelfError> {
-        let bytes = candidate.bytes.clone();
-        let admitted = admit(&self.engine, candidate, &self.limits).await?;
+    pub(super) async fn admit(
+        &self,
+        examined: Examined,
+        set: &BTreeMap<String, String>,
+    ) -> Result<Admitted, ShelfError> {
+        let bytes = examined.bytes.clone();
+        let admitted = match self.compiled(&examined.identity.digest) {
+            Some(compiled) => {
+                let admitted = compiled.known_as(examined.identity);
+                self.probe(&admitted, set).await?;
+                admitted
+            }
+            None => admit(&self.engine, examined, &self.settings, set).await?,
+        };
         let (files, digest) = (self.files.clone(), admitted.identity().digest.clone());
         let keeping = tokio::task::spawn_blocking(move || files.keep(&digest, &bytes));
         keeping.await.unwrap_or(Err(FileError::CutOff))?;
         self.keep(admitted.clone());
         Ok(admitted)
+    }
+
+    /// Calls a plugin once with what is `set` for it.
+    ///
+    /// # Errors
+    /// How it fails with that.
+    pub(super) async fn probe(&self, admitted: &Admitted, set: &BTreeMap<String, String>) -> Result<(), Refused> {
+        admission::probe(&self.engine, admitted, &self.settings, set).await
     }
 
     /// Returns a version that was admitted before: at once if it is still compiled.
@@ -84,12 +97,9 @@ impl Shelf {
                 let reading = tokio::task::spawn_blocking(move || files.read(&digest));
                 let bytes = reading.await.unwrap_or(Err(FileError::CutOff))?;
                 let source = format!("the {} plugin {}@{} that was deployed", text.kind, text.name, text.version);
-                let admitted = admit(
-                    &self.engine,
-                    Candidate { source, stem: text.name.clone(), bytes: bytes.into() },
-                    &self.limits,
-                )
-                .await?;
+                let candidate = Candidate { source, stem: text.name.clone(), bytes: bytes.into() };
+                let examined = examine(candidate, &self.settings.limits).await?;
+                let admitted = admit(&self.engine, examined, &self.settings, &text.settings).await?;
                 self.keep(admitted.clone());
                 admitted
             }
@@ -99,11 +109,7 @@ impl Shelf {
 
     /// Returns the plugin with what was set for it, over what the host's settings say.
     pub(super) fn plugin(&self, admitted: Admitted, set: &BTreeMap<String, String>) -> Plugin {
-        let base = match admitted.identity().kind {
-            Kind::Checkout => &self.checkout_settings,
-            Kind::Inventory => &self.inventory_settings,
-        };
-        Plugin::new(admitted, set, base, |identity| self.breakers.of(identity))
+        Plugin::new(admitted, set, &self.settings, |identity| self.breakers.of(identity))
     }
 
     fn compiled(&self, digest: &str) -> Option<Admitted> {

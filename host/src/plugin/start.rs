@@ -12,7 +12,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use anyhow::Context;
 
 use super::{
-    Candidate, Identity, Kind, Plugin, Snapshot, admission, embedded, from_folder,
+    Candidate, Identity, Kind, Plugin, Snapshot,
+    admission::{Examined, examine},
+    embedded, from_folder,
     rollout::{Plan, Rollout},
     shelf::Shelf,
 };
@@ -34,7 +36,7 @@ pub(super) async fn snapshot(settings: &Settings, store: &Store, shelf: &Shelf) 
         Some(folder) => from_folder(folder, &settings.limits)?,
         None => embedded(),
     };
-    let (checkout, inventory) = by_kind(candidates)?;
+    let (checkout, inventory) = by_kind(candidates, &settings.limits).await?;
     let start = Start { store, shelf, of_folder };
     let checkout = start.plugin(Kind::Checkout, checkout).await?;
     let inventory = start.plugin(Kind::Inventory, inventory).await?;
@@ -67,16 +69,17 @@ pub(super) async fn rollout(limits: &Limits, store: &Store, shelf: &Shelf) -> an
 }
 
 /// Returns the checkout candidate and the inventory candidate.
-fn by_kind(candidates: Vec<Candidate>) -> anyhow::Result<(Option<Candidate>, Option<Candidate>)> {
+async fn by_kind(candidates: Vec<Candidate>, limits: &Limits) -> anyhow::Result<(Option<Examined>, Option<Examined>)> {
     let (mut checkout, mut inventory) = (None, None);
     for candidate in candidates {
-        let place = match admission::kind_of(&candidate)? {
+        let examined = examine(candidate, limits).await?;
+        let place = match examined.identity.kind {
             Kind::Checkout => &mut checkout,
             Kind::Inventory => &mut inventory,
         };
-        let source = candidate.source.clone();
+        let source = examined.source.clone();
         anyhow::ensure!(
-            place.replace(candidate).is_none(),
+            place.replace(examined).is_none(),
             "{source} is a second plugin of its kind; leave one of each in the folder"
         );
     }
@@ -90,23 +93,23 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    async fn plugin(&self, kind: Kind, candidate: Option<Candidate>) -> anyhow::Result<Plugin> {
-        let candidate = candidate.with_context(|| {
+    async fn plugin(&self, kind: Kind, examined: Option<Examined>) -> anyhow::Result<Plugin> {
+        let examined = examined.with_context(|| {
             format!(
                 "there is no {kind} plugin; put one into the folder, for example the built-in one: till plugin export \
                  {kind} FILE"
             )
         })?;
         let live = self.store.live_plugin(kind).await?;
-        let digest = admission::digest_of(&candidate.bytes);
+        let digest = examined.identity.digest.clone();
         let is_new = self.of_folder && !self.store.was_started_with(kind, &digest).await?;
         if let Some(live) = live.as_ref().filter(|live| live.action != SwapAction::Start && !is_new)
             && let Some(plugin) = self.deployed(live).await?
         {
             return Ok(plugin);
         }
-        let (bytes, admitted) = (candidate.bytes.len(), self.shelf.admit(candidate).await?);
-        let plugin = self.shelf.plugin(admitted, &BTreeMap::new());
+        let (bytes, set) = (examined.bytes.len(), BTreeMap::new());
+        let plugin = self.shelf.plugin(self.shelf.admit(examined, &set).await?, &set);
         if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
             let text = text_of(plugin.identity(), bytes);
             self.store.publish_plugin(text, SwapAction::Start, BY.into(), "named by the settings".into()).await?;
@@ -144,7 +147,7 @@ pub(super) fn text_of(identity: &Identity, bytes: usize) -> VersionText {
         version: identity.version.clone(),
         digest: identity.digest.clone(),
         bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
-        language: "unknown".into(),
+        language: identity.language.clone(),
         settings: BTreeMap::new(),
     }
 }

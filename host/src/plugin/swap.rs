@@ -17,7 +17,11 @@ use std::collections::BTreeMap;
 pub use rollout::RolloutChange;
 
 use super::{
-    Candidate, Kind, Plugin, Plugins, Refused, admission, registry::Published, rollout::Plan, shelf::ShelfError,
+    Candidate, Kind, Plugin, Plugins, Refused,
+    admission::{Examined, examine},
+    registry::Published,
+    rollout::Plan,
+    shelf::ShelfError,
     start::text_of,
 };
 use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
@@ -123,29 +127,33 @@ impl Plugins {
         when: When,
         by: &str,
     ) -> Result<Swapped, SwapError> {
-        let (kind, deployed) = match admission::kind_of(&candidate) {
-            Ok(kind) => (Some(kind), self.deploy_of_kind(candidate, kind, wanted, when, by).await),
+        let (kind, deployed) = match examine(candidate, &self.limits).await {
+            Ok(examined) => (Some(examined.identity.kind), self.deploy_examined(examined, wanted, when, by).await),
             Err(refused) => (None, Err(refused.into())),
         };
         self.told(kind, by, deployed).await
     }
 
-    async fn deploy_of_kind(
+    async fn deploy_examined(
         &self,
-        candidate: Candidate,
-        kind: Kind,
+        examined: Examined,
         wanted: Option<Kind>,
         when: When,
         by: &str,
     ) -> Result<Swapped, SwapError> {
+        let kind = examined.identity.kind;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != kind) {
             return Err(SwapError::OtherKind { found: kind, wanted });
         }
-        let (bytes, source) = (candidate.bytes.len(), candidate.source.clone());
-        let admitted = self.shelf.admit(candidate).await?;
+        let (bytes, source) = (examined.bytes.len(), examined.source.clone());
+        let probed_with = self.live_version(kind).await?.text.settings;
+        let admitted = self.shelf.admit(examined, &probed_with).await?;
         let _turn = self.changing.lock().await;
         let live = self.live_version(kind).await?;
         let text = VersionText { settings: live.text.settings.clone(), ..text_of(admitted.identity(), bytes) };
+        if text.settings != probed_with {
+            self.shelf.probe(&admitted, &text.settings).await?;
+        }
         let plugin = self.shelf.plugin(admitted, &text.settings);
         self.change(live, plugin, text, SwapAction::Deploy, when, (by, source)).await
     }
@@ -177,7 +185,7 @@ impl Plugins {
     /// Changes settings of the live plugin, or tries it with them.
     ///
     /// # Errors
-    /// When they are too many or too long.
+    /// When they are too many or too long, or it can't be called with them.
     pub async fn set(&self, kind: Kind, changes: Changes, when: When, by: &str) -> Result<Swapped, SwapError> {
         let _turn = self.changing.lock().await;
         let swapped = self.set_live(kind, changes, when, by).await;
@@ -199,6 +207,7 @@ impl Plugins {
             return Err(SwapError::Settings);
         }
         let admitted = self.snapshot().plugin(kind).admitted();
+        self.shelf.probe(&admitted, &settings).await?;
         let plugin = self.shelf.plugin(admitted, &settings);
         let text = VersionText { settings, ..live.text.clone() };
         self.change(live, plugin, text, SwapAction::Set, when, (by, keys.join(", "))).await

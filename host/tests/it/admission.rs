@@ -1,6 +1,7 @@
 //! Compiling beside the host: what it may cost, what is left of it, and what is kept.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -8,10 +9,13 @@ use std::{
 use tempfile::TempDir;
 use till::{
     config::{Settings, Sources},
-    plugin::{Candidate, Compiler, Engine, Kept, Kind, admit, embedded_bytes},
+    plugin::{Candidate, Compiler, Engine, Kept, admit, examine},
 };
 
-use crate::support::{eventually, guests};
+use crate::support::{
+    component::{MODULE, checkout_with},
+    eventually, guests,
+};
 
 /// An engine that compiles in children, and what it is set to.
 struct Admission {
@@ -40,30 +44,17 @@ impl Admission {
 
     async fn admit(&self, bytes: Vec<u8>) -> Result<(), String> {
         let candidate = Candidate { source: "it".into(), stem: "it".into(), bytes: bytes.into() };
-        let admitted = admit(&self.engine, candidate, &self.settings.limits).await;
-        admitted.map(drop).map_err(|refused| refused.to_string())
+        let admitted = async {
+            let examined = examine(candidate, &self.settings.limits).await?;
+            admit(&self.engine, examined, &self.settings, &BTreeMap::new()).await
+        };
+        admitted.await.map(drop).map_err(|refused| refused.to_string())
     }
-}
-
-/// Returns the built-in checkout plugin with another core module in it, which nothing uses: of the right world, and
-/// compiled with it all the same.
-fn checkout_with(module: &str) -> Vec<u8> {
-    let module = wat::parse_str(module).expect("sound WAT");
-    let mut bytes = embedded_bytes(Kind::Checkout).to_vec();
-    bytes.push(1);
-    let mut length = module.len();
-    while length >= 0x80 {
-        bytes.push(u8::try_from(length & 0x7f).expect("7 bits") | 0x80);
-        length >>= 7;
-    }
-    bytes.push(u8::try_from(length).expect("7 bits"));
-    bytes.extend(module);
-    bytes
 }
 
 /// One that takes seconds and hundreds of MiB to compile.
 fn bomb() -> Vec<u8> {
-    checkout_with(&format!("(module {})", "(func)".repeat(90_000)))
+    checkout_with(MODULE, &format!("(module {})", "(func)".repeat(90_000)))
 }
 
 /// Returns the child that compiles into this folder.
@@ -94,7 +85,7 @@ async fn what_takes_too_long_or_too_much_to_compile_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_compile_is_refused_in_wasmtimes_words() {
     let refused =
-        Admission::new(&[]).admit(checkout_with("(module (func (result i32)))")).await.expect_err("no plugin");
+        Admission::new(&[]).admit(checkout_with(MODULE, "(module (func (result i32)))")).await.expect_err("no plugin");
     assert!(refused.starts_with("it is refused: it doesn't compile: "), "{refused}");
     assert!(refused.contains("type mismatch"), "{refused}");
 }
@@ -169,6 +160,6 @@ async fn without_its_program_nothing_is_compiled() {
     let mut admission = Admission::new(&[]);
     let compiler = Compiler::with_child("/nowhere/till".into());
     admission.engine = Arc::new(Engine::with(&admission.settings.limits, compiler).expect("an engine"));
-    let refused = admission.admit(checkout_with("(module)")).await.expect_err("no child");
+    let refused = admission.admit(checkout_with(MODULE, "(module)")).await.expect_err("no child");
     assert!(refused.contains("it can't be tried out"), "{refused}");
 }

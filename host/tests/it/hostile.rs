@@ -45,6 +45,18 @@ fn a_hostile_checkout_plugin_loses_only_its_own_orders() {
 }
 
 #[test]
+fn a_checkout_plugin_that_breaks_the_abi_loses_only_its_own_orders() {
+    check(vec![
+        row("checkout_text_out_of_bounds", 502, "bad_output"),
+        row("checkout_bad_utf8", 502, "bad_output"),
+        row("checkout_bad_enum", 502, "bad_output"),
+        row("checkout_aliased_list", 502, "bad_output"),
+        Row { settings: LITTLE_CPU, ..row("checkout_realloc_loop", 504, "deadline") },
+        Row { settings: LITTLE_CPU, ..row("checkout_post_return_loop", 504, "deadline") },
+    ]);
+}
+
+#[test]
 fn a_checkout_plugin_that_reckons_wrong_sells_nothing() {
     check(vec![
         row("checkout_bad_total", 502, "bad_output"),
@@ -113,6 +125,7 @@ fn whatever_is_in_order_is_sold_whoever_sells_it() {
         ("checkout_swallows_shortage", headphones(2)),
         ("checkout_answers", answering("nothing of it")),
         ("inventory_takes_fewer", headphones(1)),
+        ("checkout_table_grow", headphones(2)),
     ] {
         let host = Host::plan().plugins(built_in_and(guest)).start();
         let answer = host.shop.post("/checkout", &order);

@@ -2,7 +2,16 @@
 
 use std::path::Path;
 
-use crate::support::{golden, guests, host::till};
+use till::plugin::{Kind, embedded_bytes};
+
+use crate::support::{
+    component::{self, COMPONENT, Code, MODULE, SPIN, bombs, checkout_with, many},
+    golden, guests,
+    host::till,
+};
+
+/// A file, by the name under which it is told off.
+type File = (&'static str, Vec<u8>, &'static [(&'static str, &'static str)]);
 
 /// Says what `till plugin check` says of a file that is to be refused, and that it says so by exit code 1.
 fn refusal(folder: &Path, file: &str, settings: &[(&str, &str)]) -> String {
@@ -24,32 +33,124 @@ fn refusal(folder: &Path, file: &str, settings: &[(&str, &str)]) -> String {
     message
 }
 
-#[test]
-fn a_file_that_is_no_plugin_is_refused_with_what_to_change() {
-    let built_in = tempfile::tempdir().expect("a temporary folder");
-    let exported = till().args(["plugin", "export", "checkout", "sound.wasm"]).current_dir(built_in.path()).status();
-    assert!(exported.expect("till starts").success());
-    let sound = std::fs::read(built_in.path().join("sound.wasm")).expect("it was written");
-    let guest = |name: &str| std::fs::read(guests::file(name)).expect("it was built");
+/// Checks that each file is refused in the words of the golden file.
+fn check(golden: &str, files: Vec<File>) {
     let mut messages = String::new();
-    for (name, bytes, settings) in [
-        ("neither_world", guest("neither_world"), &[][..]),
-        ("foreign_import", guest("foreign_import"), &[]),
-        ("other_version", guest("other_version"), &[]),
-        ("wrong_types", guest("wrong_types"), &[]),
-        ("empty", Vec::new(), &[]),
-        ("text", b"(component)".to_vec(), &[]),
-        ("elf", b"\x7fELF\x02\x01\x01\0".to_vec(), &[]),
-        ("core_module", b"\0asm\x01\0\0\0".to_vec(), &[]),
-        ("truncated", sound[..12].to_vec(), &[]),
-        ("too_large", b"\0asm\x01\0\0\0".to_vec(), &[("TILL_LIMITS_COMPONENT_MIB", "0")]),
-    ] {
+    for (name, bytes, settings) in files {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = format!("{name}.wasm");
         std::fs::write(folder.path().join(&file), bytes).expect("the file is written");
+        if name.starts_with("inventory") {
+            std::fs::write(folder.path().join("z.wasm"), embedded_bytes(Kind::Checkout)).expect("the file is written");
+        }
         messages += &refusal(folder.path(), &file, settings);
     }
-    golden::check("refused.txt", &messages);
+    golden::check(golden, &messages);
+}
+
+fn guest(name: &str) -> Vec<u8> {
+    std::fs::read(guests::file(name)).expect("it was built")
+}
+
+/// A component that exports a checkout which has nothing in it, and more that is to be refused.
+fn hollow(more: &str) -> Vec<u8> {
+    let export = r#"(instance $hollow) (export "till:plugin/checkout@0.1.0" (instance $hollow))"#;
+    wat::parse_str(format!("(component {more} {export})")).expect("sound WAT")
+}
+
+#[test]
+fn a_file_that_is_no_component_is_refused_with_what_it_is_instead() {
+    let sound = embedded_bytes(Kind::Checkout);
+    let mut flipped = sound.to_vec();
+    flipped[8] ^= 0x40;
+    let engine = wasmtime::Engine::default();
+    let component = wat::parse_str("(component)").expect("sound WAT");
+    check(
+        "refused_files.txt",
+        vec![
+            ("empty", Vec::new(), &[]),
+            ("text", b"(component)".to_vec(), &[]),
+            ("elf", b"\x7fELF\x02\x01\x01\0".to_vec(), &[]),
+            ("core_module", b"\0asm\x01\0\0\0".to_vec(), &[]),
+            ("precompiled", engine.precompile_component(&component).expect("code"), &[]),
+            ("precompiled_module", engine.precompile_module(b"\0asm\x01\0\0\0").expect("code"), &[]),
+            ("truncated", sound[..12].to_vec(), &[]),
+            ("truncated_in_the_middle", sound[..sound.len() / 2].to_vec(), &[]),
+            ("bit_flipped", flipped, &[]),
+            ("too_large", b"\0asm\x01\0\0\0".to_vec(), &[("TILL_LIMITS_COMPONENT_MIB", "0")]),
+        ],
+    );
+}
+
+#[test]
+fn a_component_of_another_world_is_refused_with_the_line_to_change() {
+    check(
+        "refused_worlds.txt",
+        vec![
+            ("neither_world", guest("neither_world"), &[]),
+            ("other_version", guest("other_version"), &[]),
+            ("wrong_types", guest("wrong_types"), &[]),
+            ("missing_export", hollow(""), &[]),
+            ("imports_sockets", guest("foreign_import"), &[]),
+            ("imports_http", hollow(r#"(import "wasi:http/outgoing-handler@0.2.6" (instance))"#), &[]),
+            ("imports_unknown", hollow(r#"(import "acme:loyalty/points@1.0.0" (instance))"#), &[]),
+            ("imports_stock", hollow(r#"(import "till:plugin/stock@0.1.0" (instance))"#), &[]),
+            ("imports_later_wasi", hollow(r#"(import "wasi:cli/stdout@0.3.0" (instance))"#), &[]),
+        ],
+    );
+}
+
+#[test]
+fn a_component_that_takes_too_much_is_refused_before_it_is_compiled() {
+    let instances = many(900, |_| "(core instance (instantiate $m))".into());
+    let instances = format!("(component (core module $m) {instances})");
+    let mut files: Vec<File> = vec![
+        ("memory_of_4_gib", checkout_with(MODULE, "(module (memory 65536))"), &[]),
+        ("memories", checkout_with(MODULE, &format!("(module {})", many(100, |_| "(memory 0)".into()))), &[]),
+        ("core_instances", checkout_with(COMPONENT, &instances), &[]),
+    ];
+    let counted = bombs().into_iter().filter(|(name, _)| *name != "values");
+    files.extend(counted.map(|(name, bytes)| (name, bytes, &[][..])));
+    check("refused_counts.txt", files);
+}
+
+#[test]
+fn a_plugin_that_fails_on_trial_is_refused_with_how() {
+    let raw = component::checkout;
+    check(
+        "refused_trials.txt",
+        vec![
+            ("start_loop", raw(Code { module: "(start $s) (func $s (loop (br 0)))", ..Code::default() }), &[]),
+            ("start_trap", raw(Code { module: "(start $s) (func $s unreachable)", ..Code::default() }), &[]),
+            (
+                "start_host_call",
+                raw(Code { module: "(start $s) (func $s (call $sleep (i32.const 0)))", ..Code::default() }),
+                &[],
+            ),
+            ("probe_trap", guest("probe_trap"), &[]),
+            ("probe_loop", raw(Code { call: SPIN, ..Code::default() }), &[]),
+            ("probe_realloc_loop", raw(Code { realloc: SPIN, ..Code::default() }), &[]),
+            ("probe_post_return_loop", raw(Code { post_return: SPIN, ..Code::default() }), &[]),
+            (
+                "probe_sleep",
+                raw(Code { call: "(call $sleep (i32.const -1))", ..Code::default() }),
+                &[
+                    ("TILL_LIMITS_INVENTORY_CALL_MS", "100"),
+                    ("TILL_LIMITS_REMOTE_CALL_MS", "200"),
+                    ("TILL_LIMITS_CHECKOUT_CALL_MS", "300"),
+                ],
+            ),
+            ("probe_memory", raw(Code { call: "(drop (memory.grow (i32.const 4096)))", ..Code::default() }), &[]),
+            (
+                "probe_host_calls",
+                raw(Code { call: "(loop (call $sleep (i32.const 0)) (br 0))", ..Code::default() }),
+                &[("TILL_LIMITS_HOST_CALLS", "20")],
+            ),
+            ("probe_bad_case", raw(Code { call: "(return (i32.const 0x600))", ..Code::default() }), &[]),
+            ("probe_without_deduct", raw(Code { call: "(return (i32.const 0x300))", ..Code::default() }), &[]),
+            ("inventory_probe_bad_output", guest("probe_bad_output"), &[]),
+        ],
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub(crate) mod collector;
+pub(crate) mod component;
 pub(crate) mod disk;
 pub(crate) mod golden;
 pub(crate) mod guests;

@@ -170,6 +170,31 @@ fn a_plugins_setting_is_a_version_of_its_own() {
 }
 
 #[test]
+fn a_candidate_is_called_once_before_it_is_live() {
+    let host = Host::plan().set("stock.probe=1").warns("no plugin was changed").start();
+    let before = live(&host.shop);
+    let refused = host.admin.deploy("probe_trap", "", &bytes("probe_trap"));
+    let detail = refused.json()["detail"].as_str().expect("a reason").to_owned();
+    assert_eq!(refused.status, 422, "{detail}");
+    assert!(detail.contains("no receipt for order"), "what it printed: {detail}");
+    assert_eq!(live(&host.shop), before);
+
+    // To say no is no fault.
+    assert_eq!(host.admin.deploy("probe_rejected", "", &bytes("probe_rejected")).status, 200);
+    assert_eq!(host.shop.buy("espresso", 1).status, 422);
+
+    deploy(&host.admin, "probe_setting");
+    let set = |broken: &str| host.admin.post("/plugins/checkout/settings", &json!({ "set": { "broken": broken } }));
+    let (refused, before) = (set("on"), live(&host.shop));
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (422, Some("plugin_refused")), "{}", refused.text());
+    assert_eq!(live(&host.shop), before);
+    assert_eq!(set("off").status, 200);
+
+    assert_eq!(host.on_hand("probe"), 1, "nothing was taken for it");
+    host.stop();
+}
+
+#[test]
 fn what_cant_be_started_with_gives_way_to_the_version_before() {
     let host = Host::plan().start();
     deploy(&host.admin, "checkout_discount");

@@ -161,6 +161,12 @@ impl CallSpans {
         &self.tracer
     }
 
+    /// Returns what the guest has printed so far.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        self.prints.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
+    }
+
     pub(in crate::imports) fn prints(&self) -> Arc<Mutex<Prints>> {
         Arc::clone(&self.prints)
     }

@@ -143,9 +143,9 @@ fn allowed(kind: Kind, import: &str) -> Result<(), Reason> {
         );
     }
     if import.starts_with("wasi:sockets") || import.starts_with("wasi:http") {
-        return foreign("Plugins get no network; leave out what opens connections");
+        return foreign("Plugins get no network: leave out what opens connections");
     }
     foreign(
-        "Leave out what needs it, or build without it; of WASI 0.2 there are cli, clocks, filesystem, io and random",
+        "Take that import out of its world, or leave out what needs it; of WASI 0.2 there are cli, clocks, filesystem, io and random",
     )
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Returns the checkout plugin's receipt, if its sums hold and exactly what the cart sells was taken.
-pub(super) fn receipt(
+pub(in crate::plugin) fn receipt(
     cart: &Cart,
     answer: Result<Result<checkout_world::Receipt, CheckoutError>, Failure>,
     imports: &mut CallState,
@@ -56,7 +56,7 @@ pub(super) fn receipt(
 }
 
 /// Returns the stock levels that the host saw, if the inventory plugin took exactly what it was asked for.
-pub(super) fn levels(
+pub(in crate::plugin) fn levels(
     lines: &[StockLine],
     answer: Result<Result<Vec<types::StockLevel>, InventoryError>, Failure>,
     imports: &mut CallState,

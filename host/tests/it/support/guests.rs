@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::host::till;
+use super::{component::hostile, host::till};
 
 /// A folder with a checkout and an inventory plugin.
 #[derive(Debug)]
@@ -32,7 +32,8 @@ pub(crate) fn file(guest: &str) -> PathBuf {
 pub(crate) fn built_in_and(guest: &str) -> PluginFolder {
     let other = if guest.starts_with("inventory") { "checkout" } else { "inventory" };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    std::fs::copy(file(guest), folder.path().join(format!("{guest}.wasm"))).expect("the guest is copied");
+    let bytes = hostile(guest).unwrap_or_else(|| std::fs::read(file(guest)).expect("the guest is read"));
+    std::fs::write(folder.path().join(format!("{guest}.wasm")), bytes).expect("the guest is copied");
     let exported = till().args(["plugin", "export", other]).arg(folder.path().join("built_in.wasm")).status();
     assert!(exported.expect("till starts").success());
     PluginFolder(folder)

@@ -1,0 +1,129 @@
+//! Why a file is refused: what was expected, what was found, and what to change.
+
+use super::{Kind, PACKAGE, VERSION};
+use crate::plugin::{Cause, Failure};
+
+/// Why a file doesn't become a plugin. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{source_name} is refused: {reason}")]
+pub struct Refused {
+    source_name: String,
+    reason: Reason,
+}
+
+impl Refused {
+    pub(super) const fn new(source_name: String, reason: Reason) -> Self {
+        Self { source_name, reason }
+    }
+}
+
+/// The first thing that is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    #[error("it has {bytes} bytes, a plugin may have {bytes_max} (limits.component_mib)")]
+    TooLarge { bytes: usize, bytes_max: u64 },
+    #[error(
+        "it is no WebAssembly file: it starts with {start:?}. Build the plugin with --target wasm32-wasip2, or run wasm-tools component new on it"
+    )]
+    NotWasm { start: String },
+    #[error(
+        "it is a core module, wanted a component. Build with --target wasm32-wasip2, or run: wasm-tools component new FILE -o component.wasm"
+    )]
+    CoreModule,
+    #[error("it is precompiled code. Hand in the component that it was made from: the host compiles by itself")]
+    Precompiled,
+    #[error("it can't be read as a component: {0}. It is cut off or damaged: build it anew, or copy it again")]
+    Malformed(String),
+    #[error("it has {found} {what}, a plugin may have {max} (limits.{setting})")]
+    Cap { what: &'static str, found: u64, max: u64, setting: &'static str },
+    #[error(
+        "it exports {found}, wanted either {PACKAGE}/checkout@{VERSION} or {PACKAGE}/inventory@{VERSION}. Name the world where the bindings are generated, in Rust: till_sdk::checkout_plugin!(Type), or wit_bindgen::generate!({{ path: \"wit/v0.1\", world: \"checkout-plugin\" }}); likewise inventory_plugin, inventory-plugin"
+    )]
+    NoWorld { found: String },
+    #[error("it exports both checkout and inventory; a plugin fills one world. Split it into two components")]
+    BothWorlds,
+    #[error(
+        "it exports {found}, this host runs {PACKAGE}@{VERSION}. Generate the bindings from WIT that begins: package {PACKAGE}@{VERSION}; as the host's own does: wit/v0.1"
+    )]
+    OtherVersion { found: String },
+    #[error(transparent)]
+    Types(Box<OtherType>),
+    #[error(
+        "it exports {interface} without the function {function}. Generate the bindings from the host's own WIT: {line}"
+    )]
+    NoFunction { interface: String, function: String, line: String },
+    #[error("it imports {import}, which the {kind}-plugin world doesn't have. {hint}")]
+    ForeignImport { import: String, kind: Kind, hint: &'static str },
+    #[error("it can't be tried out, and nothing is compiled without: start a process that compiles: {0}")]
+    NoChild(String),
+    #[error("compiling it took more than {after_ms} ms (limits.compile_ms)")]
+    CompileTime { after_ms: u64 },
+    #[error("compiling it took more than {memory_mib} MiB of memory (limits.compile_memory_mib)")]
+    CompileMemory { memory_mib: u64 },
+    #[error("the process that compiled it died of it, {status}: {said}")]
+    CompileDied { status: String, said: String },
+    #[error("it doesn't compile: {0}")]
+    Compile(String),
+    #[error(
+        "it can't be instantiated: {failure}{}. What runs then runs before every call and counts against its limits; leave it out",
+        said(.printed)
+    )]
+    Instantiate { failure: Failure, printed: String },
+    #[error(
+        "it calls the host while it is instantiated, which is before it is asked anything. Make that call where {} is asked",
+        function(*.kind)
+    )]
+    StartHostCall { kind: Kind },
+    #[error(
+        "asked on trial for one piece of an item named \"probe\", {failure}{}. {}", said(.printed), advice(*.kind, .failure)
+    )]
+    Probe { kind: Kind, failure: Failure, printed: String },
+    #[error(
+        "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1"
+    )]
+    Link { kind: Kind, detail: String },
+}
+
+/// A function with another type than the world's.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "its {function} isn't that of {interface}{place}: wanted was {wanted}, found was {found}. Generate the bindings from the host's own WIT: {line}"
+)]
+pub struct OtherType {
+    pub(super) interface: String,
+    pub(super) function: String,
+    /// Where in it the types differ, as a part of a sentence.
+    pub(super) place: String,
+    pub(super) wanted: String,
+    pub(super) found: String,
+    pub(super) line: String,
+}
+
+/// Returns what the plugin printed, as a part of a sentence.
+fn said(printed: &str) -> String {
+    if printed.is_empty() { String::new() } else { format!("; it printed: {printed}") }
+}
+
+/// Returns the one function that a plugin of that kind exports.
+const fn function(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Checkout => "checkout.checkout",
+        Kind::Inventory => "inventory.deduct",
+    }
+}
+
+/// Returns what to change about a plugin whose call ended like this.
+fn advice(kind: Kind, failure: &Failure) -> String {
+    match failure {
+        Failure::Fault(fault) => match fault.cause {
+            Cause::Trap { .. } => {
+                format!("Where it can't decide, it has to answer an error: {kind}-error in wit/v0.1/{kind}.wit")
+            }
+            Cause::BadOutput { .. } => format!("What an answer has to hold: wit/v0.1/{kind}.wit"),
+            Cause::Cpu { .. } | Cause::Deadline { .. } | Cause::Memory { .. } | Cause::HostCalls { .. } => {
+                "Make it do with less, or raise the limit".to_owned()
+            }
+        },
+        _ => "Try again".to_owned(),
+    }
+}
