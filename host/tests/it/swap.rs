@@ -2,10 +2,8 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    time::{Duration, Instant},
 };
 
 use rand::RngExt;
@@ -17,7 +15,7 @@ use crate::support::{
     guests::file,
     host::till,
     promises::{Acknowledged, Buyers, broken},
-    rounds,
+    rounds, soaking,
 };
 
 const WASM: [(&str, &str); 1] = [("content-type", "application/wasm")];
@@ -237,36 +235,62 @@ fn the_folder_decides_when_it_has_something_new() {
 
 #[test]
 fn no_request_sees_a_swap() {
-    let swaps = rounds(50, 1_000);
-    let host = Host::plan().set("stock.headphones=1000000").start();
-    let plugins = ["checkout_spans", "checkout_discount", "checkout"].map(|plugin| (plugin, bytes(plugin)));
-    let done = AtomicBool::new(false);
-    let answers = Mutex::new(0_usize);
-    std::thread::scope(|scope| {
-        for _ in 0..16 {
+    const MEMORY_BYTES_MAX: u64 = 50 * 1024 * 1024;
+    let (swaps, buyers) = (rounds(50, 1_000), rounds(16, 64));
+    // A thousand of them in ten minutes.
+    let every = Duration::from_millis(if soaking() { 600 } else { 0 });
+    let host = Host::plan().set("stock.headphones=100000000").start();
+    let plugins = ["checkout_spans", "inventory_forged_context", "checkout_discount", "checkout", "inventory"];
+    let plugins = plugins.map(|plugin| (plugin, bytes(plugin)));
+    let (done, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let memory_before = std::thread::scope(|scope| {
+        for _ in 0..buyers {
             scope.spawn(|| {
                 while !done.load(SeqCst) {
                     let bought = host.shop.buy("headphones", 1);
                     assert_eq!(bought.status, 200, "{}", bought.text());
                     let order = host.shop.get(&format!("/orders/{}", bought.reference())).json();
                     assert_eq!(order["plugins"], bought.header("till-plugins"), "one version of each from end to end");
-                    *answers.lock().expect("no panic") += 1;
+                    answers.fetch_add(1, SeqCst);
                 }
             });
         }
         let _done = OnDrop(&done);
-        for (plugin, bytes) in plugins.iter().cycle().take(swaps) {
+        let swap = |plugin: &str, bytes: &[u8]| {
             let swapped = host.admin.deploy(plugin, "", bytes);
             assert_eq!(swapped.status, 200, "{}", swapped.text());
-            let digest = swapped.json()["version"]["digest"].as_str().expect("a digest")[..12].to_owned();
+            let version = &swapped.json()["version"];
+            let digest = version["digest"].as_str().expect("a digest")[..12].to_owned();
             // What begins after the answer runs the new version.
-            let bought = host.shop.buy("headphones", 1);
-            assert!(ran(&bought).0.ends_with(&digest), "{} ran instead of {digest}", ran(&bought).0);
+            let (checkout, inventory) = ran(&host.shop.buy("headphones", 1));
+            let ran = if version["kind"] == "checkout" { checkout } else { inventory };
+            assert!(ran.ends_with(&digest), "{ran} ran instead of {digest}");
+        };
+        for (plugin, bytes) in &plugins {
+            swap(plugin, bytes);
         }
+        let (began, memory) = (Instant::now(), host.memory_bytes());
+        for (number, (plugin, bytes)) in (1_u32..).zip(plugins.iter().cycle().take(swaps)) {
+            swap(plugin, bytes);
+            std::thread::sleep((every * number).saturating_sub(began.elapsed()));
+        }
+        println!("{swaps} swaps in {:?}", began.elapsed());
+        memory
     });
-    let answers = answers.into_inner().expect("no panic") + swaps;
-    println!("swap: {swaps} swaps, {answers} checkouts, none failed");
-    assert_eq!(host.on_hand("headphones"), 1_000_000 - answers as u64);
+    let answers = answers.into_inner();
+    let memory_after = eventually("the memory to be free again", || {
+        Some(host.memory_bytes()).filter(|memory| *memory <= memory_before + MEMORY_BYTES_MAX)
+    });
+    let mib = [memory_before, memory_after].map(|bytes| bytes / 1024 / 1024);
+    println!("{answers} checkouts on {buyers} connections; {mib:?} MiB before and after");
+    assert!(answers > swaps, "{answers} checkouts meanwhile");
+    let metrics = host.admin.get("/metrics").text();
+    let published = |kind: &str| {
+        let series = format!("plugin_swaps_total{{kind=\"{kind}\",result=\"published\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&series)).expect("a series").to_owned();
+        line.parse::<usize>().expect("a number")
+    };
+    assert_eq!(published("checkout") + published("inventory"), swaps + plugins.len());
     host.stop();
 }
 

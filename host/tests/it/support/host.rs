@@ -252,6 +252,13 @@ impl Host {
         Duration::from_millis(10 * ticks)
     }
 
+    /// Returns how much of its memory is in use.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident set");
+        line.trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let id = Pid::from_child(&self.process.child);
         kill_process(id, signal).expect("the host runs");
