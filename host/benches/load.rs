@@ -1,4 +1,5 @@
-//! Checkouts under load: till beside a native server, with Debian's `wrk`, on 16, 64 and 256 connections.
+//! Checkouts under load: till beside a native server, with Debian's `wrk`, on 16, 64 and 256 connections; also with each
+//! call of its checkout plugin made once more by a shadow.
 //!
 //! Each figure comes from a server of its own with a fresh store. `TILL_BENCH_SECONDS` is how long each is loaded (10).
 //! It fails when a request failed or a piece of stock is unaccounted for, never for being slow. The load's
@@ -24,6 +25,7 @@ use till::{
     app::{App, store_settings},
     config::Settings,
     order::{Item, Status},
+    plugin::Kind,
     store::{OrdersFilter, Store},
 };
 use tokio::task::JoinHandle;
@@ -38,16 +40,19 @@ const WARM_UP: Duration = Duration::from_secs(1);
 enum Contender {
     Native,
     Till(Spans),
+    /// Its checkout plugin is shadowed by itself: what it costs when every call is made twice.
+    Shadowed,
 }
 
 impl Contender {
-    const ALL: [Self; 3] = [Self::Native, Self::Till(Spans::Recorded), Self::Till(Spans::Off)];
+    const ALL: [Self; 4] = [Self::Native, Self::Till(Spans::Recorded), Self::Till(Spans::Off), Self::Shadowed];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Till(Spans::Recorded) => "till",
             Self::Till(Spans::Off) => "till, spans off",
+            Self::Shadowed => "till, shadowed",
         }
     }
 }
@@ -104,6 +109,9 @@ async fn measure(contender: Contender, connections: u32, duration: Duration) -> 
     let running = Running::start(contender, settings).await?;
     let warm_up = load(running.address, connections, WARM_UP).await?;
     let load = load(running.address, connections, duration).await?;
+    if contender == Contender::Shadowed {
+        running.check_shadow(warm_up.answered + load.answered).await?;
+    }
     running.stop().await?;
     for part in [&warm_up, &load] {
         anyhow::ensure!(part.refused == 0, "{} requests were answered with an error", part.refused);
@@ -121,7 +129,7 @@ struct Running {
 
 enum Stopping {
     Native(server::Server),
-    Till(CancellationToken, JoinHandle<()>),
+    Till { stopping: CancellationToken, running: JoinHandle<()>, admin: SocketAddr },
 }
 
 impl Running {
@@ -134,18 +142,54 @@ impl Running {
                 let server = server::Server::start(store, settings.shop.currency).await?;
                 Ok(Self { address: server.address(), stopping: Stopping::Native(server) })
             }
-            Contender::Till(spans) => {
-                let app = App::build_with(settings, shop::telemetry(spans)?).await?;
-                let (address, stopping) = (app.public_address()?, app.stopping());
-                Ok(Self { address, stopping: Stopping::Till(stopping, tokio::spawn(app.run())) })
+            Contender::Till(spans) => Self::till(settings, spans).await,
+            Contender::Shadowed => {
+                let running = Self::till(settings, Spans::Recorded).await?;
+                running.shadow().await?;
+                Ok(running)
             }
         }
+    }
+
+    async fn till(settings: Settings, spans: Spans) -> anyhow::Result<Self> {
+        let app = App::build_with(settings, shop::telemetry(spans)?).await?;
+        let (address, admin, stopping) = (app.public_address()?, app.admin_address()?, app.stopping());
+        Ok(Self { address, stopping: Stopping::Till { stopping, running: tokio::spawn(app.run()), admin } })
+    }
+
+    /// Has the built-in checkout plugin tried beside itself for longer than it is loaded.
+    async fn shadow(&self) -> anyhow::Result<()> {
+        let path = format!("/plugins?name=checkout&try={}", r#"{"shadow":true,"gates":{"duration_ms":86400000}}"#);
+        let began = self.admin(path, Some(till::plugin::embedded_bytes(Kind::Checkout))).await?;
+        anyhow::ensure!(began.get("result").is_some_and(|result| result == "candidate"), "it isn't tried: {began}");
+        Ok(())
+    }
+
+    /// Says how many of the calls the shadow followed, and that it differed in none.
+    #[expect(clippy::print_stdout, reason = "a figure beside the table's")]
+    async fn check_shadow(&self, calls: u64) -> anyhow::Result<()> {
+        let rollout = self.admin("/plugins/rollout".to_owned(), None).await?;
+        let figure = |name: &str| rollout.pointer(&format!("/figures/{name}")).and_then(serde_json::Value::as_u64);
+        let (followed, differing) = (figure("candidate/calls").context("its calls")?, figure("differing"));
+        anyhow::ensure!(differing == Some(0), "a shadow of itself differs: {rollout}");
+        println!("{:>12} {followed} of {calls} calls were followed", "");
+        Ok(())
+    }
+
+    async fn admin(&self, path: String, component: Option<&'static [u8]>) -> anyhow::Result<serde_json::Value> {
+        let Stopping::Till { admin, .. } = &self.stopping else { anyhow::bail!("only till has an admin listener") };
+        let url = format!("http://{admin}{}", path.replace('{', "%7B").replace('}', "%7D").replace('"', "%22"));
+        let asking = tokio::task::spawn_blocking(move || match component {
+            Some(component) => ureq::post(url).content_type("application/wasm").send(component),
+            None => ureq::get(url).call(),
+        });
+        Ok(serde_json::from_str(&asking.await??.body_mut().read_to_string()?)?)
     }
 
     async fn stop(self) -> anyhow::Result<()> {
         match self.stopping {
             Stopping::Native(server) => server.stop().await,
-            Stopping::Till(stopping, running) => {
+            Stopping::Till { stopping, running, .. } => {
                 stopping.cancel();
                 running.await?;
             }

@@ -187,30 +187,41 @@ impl Plugins {
     /// # Errors
     /// When they are too many or too long, or it can't be called with them.
     pub async fn set(&self, kind: Kind, changes: Changes, when: When, by: &str) -> Result<Swapped, SwapError> {
-        let _turn = self.changing.lock().await;
         let swapped = self.set_live(kind, changes, when, by).await;
         self.told(Some(kind), by, swapped).await
     }
 
     async fn set_live(&self, kind: Kind, changes: Changes, when: When, by: &str) -> Result<Swapped, SwapError> {
-        let live = self.live_version(kind).await?;
+        let mut live = self.live_version(kind).await?;
+        let mut next = self.with_settings(&live, &changes).await?;
+        let _turn = self.changing.lock().await;
+        let now = self.live_version(kind).await?;
+        if now.id != live.id {
+            next = self.with_settings(&now, &changes).await?;
+            live = now;
+        }
+        let (plugin, text) = next;
+        let keys = changes.into_keys().collect::<Vec<_>>().join(", ");
+        self.change(live, plugin, text, SwapAction::Set, when, (by, keys)).await
+    }
+
+    /// Returns the live plugin with other settings, if it can be called with them.
+    async fn with_settings(&self, live: &PluginVersion, changes: &Changes) -> Result<(Plugin, VersionText), SwapError> {
         let mut settings = live.text.settings.clone();
-        let keys: Vec<_> = changes.keys().cloned().collect();
         for (key, value) in changes {
             match value {
-                Some(value) => settings.insert(key, value),
-                None => settings.remove(&key),
+                Some(value) => settings.insert(key.clone(), value.clone()),
+                None => settings.remove(key),
             };
         }
         let too_long = |(key, value): (&String, &String)| key.len().max(value.len()) > SETTING_BYTES_MAX;
         if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
             return Err(SwapError::Settings);
         }
-        let admitted = self.snapshot().plugin(kind).admitted();
+        let admitted = self.snapshot().plugin(live.text.kind).admitted();
         self.shelf.probe(&admitted, &settings).await?;
         let plugin = self.shelf.plugin(admitted, &settings);
-        let text = VersionText { settings, ..live.text.clone() };
-        self.change(live, plugin, text, SwapAction::Set, when, (by, keys.join(", "))).await
+        Ok((plugin, VersionText { settings, ..live.text.clone() }))
     }
 
     async fn live_version(&self, kind: Kind) -> Result<PluginVersion, SwapError> {
