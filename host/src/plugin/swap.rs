@@ -259,7 +259,8 @@ impl Plugins {
         let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());
         tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, "{to} is live in the place of {from}");
         if let Some(rollout) = superseded {
-            self.supersede(rollout, by, &to).await;
+            rollout.pause();
+            self.ended.store(Some(rollout));
         }
         Ok(Swapped { version, became: Became::Live })
     }

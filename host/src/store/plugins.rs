@@ -7,14 +7,15 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use super::{
     Store, StoreError,
     queue::{Kind, Refusal},
+    rollouts::supersede,
     sqlite::{in_savepoint, now_ms},
     version::{PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
     writer::Desk,
 };
 
 impl Store {
-    /// Makes a plugin's version live in the place of the one that is, which a rollback withdraws, and returns it. Durable
-    /// when it returns.
+    /// Makes a plugin's version live in the place of the one that is, which a rollback withdraws, and returns it. A rollout
+    /// of its kind is over with that. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own.
@@ -25,7 +26,15 @@ impl Store {
         by: String,
         detail: String,
     ) -> Result<PluginVersion, StoreError> {
-        let publish = move |desk: &mut Desk| write_version(&desk.connection, text, action, by, &detail);
+        let publish = move |desk: &mut Desk| {
+            in_savepoint(&desk.connection, || {
+                let version = write_version(&desk.connection, text, action, by, &detail)?;
+                let PluginVersion { text, changed_by, .. } = &version;
+                let reason = format!("{}@{} is live now", text.name, text.version);
+                supersede(&desk.connection, text.kind, changed_by, &reason)?;
+                Ok(version)
+            })
+        };
         self.0.queue.submit(Kind::Durable, publish).await
     }
 

@@ -123,7 +123,7 @@ impl Store {
         by: String,
         reason: String,
     ) -> Result<(), StoreError> {
-        self.0.queue.submit(Kind::Durable, move |desk| change(desk, id, state, &by, &reason)).await
+        self.0.queue.submit(Kind::Durable, move |desk| change(&desk.connection, id, state, &by, &reason)).await
     }
 
     /// Ends a rollout with its version live in the place of the one that is, in one transaction, and returns it. Durable
@@ -207,14 +207,30 @@ fn begin(
     })
 }
 
+/// Ends the rollout of that kind, if there is one, because another version is live now.
+pub(super) fn supersede(
+    connection: &Connection,
+    kind: PluginKind,
+    by: &str,
+    reason: &str,
+) -> Result<(), Refusal<StoreError>> {
+    let open = connection
+        .prepare_cached(
+            "SELECT plugin_rollouts.id FROM plugin_rollouts JOIN plugin_versions ON plugin_versions.id = version_id
+             WHERE kind = ?1 AND (plugin_rollouts.state = 'running' OR plugin_rollouts.state = 'paused')",
+        )?
+        .query_row([kind.as_str()], |row| row.get(0).map(RolloutId))
+        .optional()?;
+    open.map_or(Ok(()), |id| change(connection, id, RolloutState::Superseded, by, reason))
+}
+
 fn change(
-    desk: &mut Desk,
+    connection: &Connection,
     id: RolloutId,
     state: RolloutState,
     by: &str,
     reason: &str,
 ) -> Result<(), Refusal<StoreError>> {
-    let connection = &desk.connection;
     in_savepoint(connection, || {
         let Some((kind, version)) = set_state(connection, id, state, by, reason)? else { return Ok(()) };
         if !state.is_open() {

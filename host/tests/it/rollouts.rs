@@ -239,6 +239,11 @@ fn a_rollout_goes_on_after_a_restart_and_ends_when_another_version_is_live() {
     deploy(&host.admin, "checkout_discount");
     assert_eq!(rollout(&host.admin)["state"], "superseded");
     assert!(!host.shop.buy("headphones", 1).header("till-plugins").contains(&digest));
+    let folder = host.kill().folder;
+
+    let host = Host::plan().folder(&folder).start();
+    assert_eq!(host.admin.get("/plugins/rollouts").json()["rollouts"][0]["state"], "superseded");
+    assert!(!host.shop.buy("headphones", 1).header("till-plugins").contains(&digest));
     host.stop();
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     Answer, Host, Plan, Protocol, Receiver, Stopped, built_in_and, eventually, golden,
+    guests::file,
     http::order_of,
     tree::{Span, drawn, named, of_trace},
 };
@@ -104,6 +105,20 @@ pub(crate) fn trace_of(guest: &str, warning: Option<&str>) -> (Answer, Vec<Span>
     let stopped = host.stop();
     let trace = of_trace(&receiver.spans(), &answer.trace_id());
     (answer, trace, stopped)
+}
+
+#[test]
+fn who_took_over_from_a_canary_shows_in_the_trace() {
+    let receiver = Receiver::start();
+    let host = Host::plan().traced(&receiver, Protocol::Grpc, "order-service").start();
+    let guest = "inventory_takes_fewer";
+    let component = std::fs::read(file(guest)).expect("the guest is read");
+    let tried = host.admin.deploy(guest, "&try=%7B%22canary%22:100%7D", &component);
+    assert_eq!(tried.status, 200, "{}", tried.text());
+    let deducted = host.shop.post("/inventory/deduct", &json!({ "item": "headphones", "quantity": 2 }));
+    let bought = host.shop.buy("headphones", 2);
+    host.stop();
+    check(&receiver, &[("canary_fault_deduct", 200, deducted), ("canary_fault_checkout", 200, bought)]);
 }
 
 #[test]

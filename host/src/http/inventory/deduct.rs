@@ -5,10 +5,12 @@
 //! └─ inventory_deduct_span      the inventory plugin's call
 //!    └─ db_take_stock
 //! ```
+//!
+//! If a canary is at fault, `db_start_over` follows, with the fault, and the live plugin's `inventory_deduct_span`.
 
 use std::{sync::Arc, time::Instant};
 
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::{SpanContext, SpanKind};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -26,6 +28,7 @@ use crate::{
     order::{Fingerprint, Reference, StockLine},
     plugin::{Failure, Pinned, call::Time},
     store::{Answered, StockLevel, Taker},
+    telemetry::names::span,
 };
 
 #[derive(Serialize)]
@@ -96,13 +99,19 @@ impl Deduct {
         if let Err(failure) = &deducted
             && let Some((live, left)) = canary::stand_in(&pinned, failure, began, self.shop.limits.inventory_call_ms)
         {
+            let mut span = self.shop.tracer.start(span::START_OVER, SpanKind::Internal, Some(&parent), Vec::new());
+            canary::tell(&mut span, pinned.snapshot(), failure);
             let taker = Taker::Deduct(self.reference.clone());
             deducted = match self.shop.store.start_over(taker, live.header().to_owned()).await {
                 Ok(()) => {
+                    span.end();
                     pinned.take_over();
                     self.deduct(&pinned, Time::Left(left), &parent).await
                 }
-                Err(error) => Err(error.into()),
+                Err(error) => {
+                    span.fail("store_unavailable", error.to_string());
+                    Err(error.into())
+                }
             };
         }
         let settled = match deducted {

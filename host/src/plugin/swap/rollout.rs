@@ -126,16 +126,4 @@ impl Plugins {
         }
         Ok(())
     }
-
-    /// Ends a rollout because another version of its kind is live now.
-    pub(super) async fn supersede(&self, rollout: Arc<Rollout>, by: &str, live: &str) {
-        rollout.pause();
-        let reason = format!("{live} is live now");
-        let ended = self.store.change_rollout(rollout.row.id, RolloutState::Superseded, by.to_owned(), reason).await;
-        if let Err(error) = ended {
-            // A restart would find it under way, beside the new live version.
-            tracing::warn!("the end of rollout {} couldn't be noted: {error}", rollout.row.id.number());
-        }
-        self.ended.store(Some(rollout));
-    }
 }
