@@ -12,8 +12,10 @@
 //! | `POST /plugins/{kind}/rollback` with `{"to"?, "by"?}`, `POST /plugins/{kind}/settings` with `{"set", "by"?, "canary"?, "shadow"?, "gates"?}` | other changes |
 //! | `GET /plugins/rollout`, `GET /plugins/rollout/differences`, `GET /plugins/rollouts` | what is and was tried beside the live versions |
 //! | `POST /plugins/rollout/{promote, pause, resume or abort}` with `{"by"?, "reason"?}` | deciding about it |
+//! | `GET /recent/charts` | the last minutes of the host's metrics |
 //! | `GET /livez`, `GET /readyz`, `GET /metrics` | as on the shop's listener, and also when that has no connection to spare |
 
+pub mod charts;
 mod orders;
 mod plugins;
 mod rollouts;
@@ -32,6 +34,7 @@ use crate::{
     http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, problem::Problem},
     plugin::Plugins,
     store::Store,
+    telemetry::charts::Charts,
 };
 
 /// What the operators' requests need.
@@ -42,6 +45,7 @@ pub struct Admin {
     limits: Limits,
     access: Access,
     watch: Watch,
+    charts: Arc<Charts>,
     /// Names under which the listener is asked for; another one comes from a page that rebound its own name to here.
     hosts: Vec<String>,
 }
@@ -49,11 +53,17 @@ pub struct Admin {
 impl Admin {
     /// # Errors
     /// When the listener would be open to others without a token.
-    pub fn new(settings: &Settings, plugins: Arc<Plugins>, store: Store, watch: Watch) -> anyhow::Result<Arc<Self>> {
+    pub fn new(
+        settings: &Settings,
+        plugins: Arc<Plugins>,
+        store: Store,
+        watch: Watch,
+        charts: Arc<Charts>,
+    ) -> anyhow::Result<Arc<Self>> {
         let own = settings.server.admin.ip().to_string();
         let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).into_iter().chain([own]).collect();
         let access = Access::of_admin(settings)?;
-        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, watch, hosts }))
+        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, watch, charts, hosts }))
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -116,6 +126,7 @@ async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
         (&Method::POST, ["plugins", "rollout", change]) => rollouts::change(admin, change, &parts.headers, body).await,
         (&Method::POST, ["plugins", kind, "rollback"]) => plugins::roll_back(admin, kind, &parts.headers, body).await,
         (&Method::POST, ["plugins", kind, "settings"]) => plugins::set(admin, kind, &parts.headers, body).await,
+        (&Method::GET, ["recent", "charts"]) => charts::show(admin).await,
         (&Method::GET, ["livez"]) => admin.watch.live(),
         (&Method::GET, ["readyz"]) => admin.watch.ready().await,
         (&Method::GET, ["metrics"]) => admin.watch.metrics(),
@@ -123,6 +134,7 @@ async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
             _,
             ["" | "orders" | "livez" | "readyz" | "metrics" | "stock"]
             | ["orders", _]
+            | ["recent", "charts"]
             | ["plugins", "versions" | "history" | "rollout" | "rollouts"]
             | ["plugins", "versions", _]
             | ["plugins", "rollout", "differences"],
@@ -149,6 +161,7 @@ fn home() -> Answer {
             "rollout": "/plugins/rollout",
             "rollouts": "/plugins/rollouts",
             "rollout_differences": "/plugins/rollout/differences",
+            "charts": "/recent/charts",
             "metrics": "/metrics",
             "live": "/livez",
             "ready": "/readyz",

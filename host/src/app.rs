@@ -16,7 +16,7 @@ use crate::{
     http::{self, Shop, Watch},
     plugin::Plugins,
     store::{self, Opened, Store},
-    telemetry::{self, Metrics, Telemetry},
+    telemetry::{self, Metrics, Telemetry, charts::Charts},
 };
 
 /// Files that are no connections of the shop's: the store's, telemetry's, the operators'.
@@ -33,6 +33,7 @@ pub struct App {
     plugins: Arc<Plugins>,
     shop: Arc<Shop>,
     admin: Arc<Admin>,
+    charts: Arc<Charts>,
     public_listener: TcpListener,
     admin_listener: TcpListener,
     stopping: CancellationToken,
@@ -70,10 +71,23 @@ impl App {
         let watch = Watch::new(store.clone(), telemetry.metrics().clone(), stopping.clone(), ready_within);
         let shop =
             Shop::new(&settings, Arc::clone(&plugins), store.clone(), &telemetry, watch.clone(), stopping.clone())?;
-        let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch)?;
+        let charts = Arc::<Charts>::default();
+        let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch, Arc::clone(&charts))?;
         let public_listener = bind(settings.server.listen, "--listen").await?;
         let admin_listener = bind(settings.server.admin, "--admin").await?;
-        Ok(Self { settings, telemetry, store, plugins, shop, admin, public_listener, admin_listener, stopping, opened })
+        Ok(Self {
+            settings,
+            telemetry,
+            store,
+            plugins,
+            shop,
+            admin,
+            charts,
+            public_listener,
+            admin_listener,
+            stopping,
+            opened,
+        })
     }
 
     /// Returns where the shop is served.
@@ -130,6 +144,8 @@ impl App {
         serving.spawn(Arc::clone(&self.shop).resolve_releases());
         serving.spawn(Arc::clone(&self.shop).prune_answers());
         serving.spawn(Arc::clone(&self.plugins).supervise(self.stopping.clone()));
+        let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
+        serving.spawn(admin::charts::keep(self.charts, metrics, store, self.stopping.clone()));
         serving.close();
 
         self.stopping.cancelled().await;

@@ -4,6 +4,7 @@
 //! test process may hold many of these. Invariants: telemetry never takes the shop down. What it needs is bounded, a
 //! dead back end costs nothing but the telemetry, and nothing of it blocks a runtime worker.
 
+pub mod charts;
 mod export;
 mod logs;
 pub mod metrics;

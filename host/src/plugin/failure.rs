@@ -67,6 +67,9 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All words that [`Cause::code`] has.
+    pub const CODES: [&str; 5] = ["trap", "deadline", "memory", "host_calls", "bad_output"];
+
     /// Returns the cause's word in metrics, span attributes and problem documents.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -14,6 +14,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
+use super::charts::Charts;
 use super::export::{self, LostSpans};
 use super::names::{self, attribute, label, metric};
 use super::settings::Settings;
@@ -206,6 +207,11 @@ impl Metrics {
     ) {
         let counter = self.0.meter.u64_observable_counter(name).with_unit(unit).with_description(description);
         counter.with_callback(move |observer| observer.observe(observe(), &[])).build();
+    }
+
+    /// Has the charts take in what is counted up to now, Unix time in seconds, and returns the items that sold most lately.
+    pub fn sample(&self, charts: &Charts, at_s: u64) -> Vec<String> {
+        charts.add(at_s, &self.0.registry.gather())
     }
 
     /// Returns all metrics in Prometheus's text format, of type [`CONTENT_TYPE`].

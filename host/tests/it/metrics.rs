@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::support::Host;
+use crate::support::{Host, built_in_and, eventually};
 
 /// Returns every series with its value, by its text.
 fn series(host: &Host) -> BTreeMap<String, f64> {
@@ -88,5 +88,35 @@ fn what_clients_make_up_makes_no_series() {
     (1..=1_000).for_each(ask);
     let after: Vec<String> = series(&host).into_keys().collect();
     assert_eq!(before, after);
+    host.stop();
+}
+
+#[test]
+fn the_charts_show_the_last_minutes_with_swaps_and_faults() {
+    let host = Host::plan().plugins(built_in_and("checkout_trap")).warns("checkout failed").start();
+    assert_eq!(host.shop.buy("headphones", 1).status, 502);
+    let set = host.admin.post("/plugins/checkout/settings", &json!({ "set": { "rate": "7" }, "by": "ann" }));
+    assert_eq!(set.status, 200, "{}", set.text());
+    let charts = eventually("a sample with it", || {
+        let charts = host.admin.get("/recent/charts").json();
+        (!charts["stock"].as_array().expect("items").is_empty()).then_some(charts)
+    });
+    let samples = charts["times"].as_array().expect("times").len();
+    let route = charts["routes"].as_array().unwrap().iter().find(|route| route["route"] == "/checkout").unwrap();
+    let sum = |values: &serde_json::Value| {
+        let values = values.as_array().expect("values");
+        assert_eq!(values.len(), samples);
+        values.iter().filter_map(serde_json::Value::as_f64).sum::<f64>()
+    };
+    assert!(sum(&route["requests"]) > 0.0 && sum(&route["errors"]) > 0.0 && sum(&route["p99_ms"]) > 0.0, "{route:#}");
+    let calls = charts["plugin_calls"].as_array().expect("calls");
+    assert!(calls.iter().any(|calls| calls["outcome"] == "trap" && sum(&calls["calls"]) > 0.0), "{calls:#?}");
+    let stock = &charts["stock"][0];
+    assert_eq!((&stock["item"], sum(&stock["on_hand"])), (&json!("headphones"), 200.0), "{charts:#}");
+    let marks = charts["marks"].as_array().expect("marks");
+    let mark = |kind: &str, text: &str| {
+        marks.iter().any(|mark| mark["kind"] == kind && mark["text"].as_str().expect("words").contains(text))
+    };
+    assert!(mark("fault", "checkout trap") && mark("swap", "set checkout by ann"), "{marks:#?}");
     host.stop();
 }

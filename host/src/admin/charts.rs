@@ -1,0 +1,175 @@
+//! `/recent/charts`: the last minutes of the host's own metrics, with what was changed meanwhile.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::Admin;
+use crate::{
+    http::{Answer, Reply},
+    order::Item,
+    plugin::Cause,
+    store::{PluginEvent, Store},
+    telemetry::{
+        Metrics,
+        charts::{Charts, EVERY, Sample},
+    },
+};
+
+/// Changes of plugins that are shown at most.
+const CHANGES_MAX: u32 = 100;
+
+/// The charts, one value a sample in each list.
+#[derive(Serialize)]
+struct ChartsJson {
+    every_s: u64,
+    /// When the samples ended, Unix time in seconds.
+    times: Vec<u64>,
+    routes: Vec<RouteJson>,
+    plugin_calls: Vec<CallsJson>,
+    stock: Vec<StockJson>,
+    marks: Vec<MarkJson>,
+}
+
+/// A route's requests and errors per second, and how long they took, `null` where there were none.
+#[derive(Serialize)]
+struct RouteJson {
+    route: String,
+    requests: Vec<f64>,
+    errors: Vec<f64>,
+    p50_ms: Vec<Option<f64>>,
+    p99_ms: Vec<Option<f64>>,
+}
+
+/// A kind's calls that ended so, per second.
+#[derive(Serialize)]
+struct CallsJson {
+    kind: String,
+    outcome: String,
+    calls: Vec<f64>,
+}
+
+#[derive(Serialize)]
+struct StockJson {
+    item: String,
+    on_hand: Vec<Option<u32>>,
+}
+
+/// Something that happened at a moment.
+#[derive(Serialize)]
+struct MarkJson {
+    /// Unix time in seconds.
+    time: u64,
+    /// `swap` or `fault`.
+    kind: &'static str,
+    text: String,
+}
+
+/// Keeps the charts up to date until the host stops.
+pub async fn keep(charts: Arc<Charts>, metrics: Metrics, store: Store, stopping: CancellationToken) {
+    loop {
+        let items = metrics.sample(&charts, now_s());
+        let mut on_hand = BTreeMap::new();
+        for item in items {
+            let parsed = Item::parse(&item);
+            // What can't be read now is missing from the chart.
+            if let Some(parsed) = parsed
+                && let Ok(Some(pieces)) = store.level(&parsed).await
+            {
+                on_hand.insert(item, pieces);
+            }
+        }
+        charts.add_stock(on_hand);
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// # Errors
+/// 503 when the store can't be read.
+pub(super) async fn show(admin: &Admin) -> Answer {
+    let samples = admin.charts.samples();
+    let changes = admin.store.plugin_events(CHANGES_MAX).await?;
+    Reply::json(&ChartsJson {
+        every_s: EVERY.as_secs(),
+        times: samples.iter().map(|sample| sample.at_s).collect(),
+        routes: routes(&samples),
+        plugin_calls: calls(&samples),
+        stock: stock(&samples),
+        marks: marks(&samples, &changes),
+    })
+}
+
+fn routes(samples: &[Sample]) -> Vec<RouteJson> {
+    let names: BTreeSet<_> = samples.iter().flat_map(|sample| sample.routes.keys()).collect();
+    let of_route = |name: &&String| {
+        let each = || samples.iter().map(|sample| sample.routes.get(*name));
+        RouteJson {
+            route: (*name).clone(),
+            requests: each().map(|route| per_second(route.map_or(0, |route| route.requests))).collect(),
+            errors: each().map(|route| per_second(route.map_or(0, |route| route.errors))).collect(),
+            p50_ms: each().map(|route| route.map(|route| route.p50_ms)).collect(),
+            p99_ms: each().map(|route| route.map(|route| route.p99_ms)).collect(),
+        }
+    };
+    names.iter().map(of_route).collect()
+}
+
+fn calls(samples: &[Sample]) -> Vec<CallsJson> {
+    let keys: BTreeSet<_> = samples.iter().flat_map(|sample| sample.calls.keys()).collect();
+    let of_key = |key: &&(String, String)| {
+        let (kind, outcome) = (*key).clone();
+        let count = |sample: &Sample| per_second(sample.calls.get(*key).copied().unwrap_or(0));
+        CallsJson { kind, outcome, calls: samples.iter().map(count).collect() }
+    };
+    keys.iter().map(of_key).collect()
+}
+
+fn stock(samples: &[Sample]) -> Vec<StockJson> {
+    // Of the best sellers now, as far as they were looked at yet.
+    let last = samples.iter().rev().find(|sample| !sample.on_hand.is_empty());
+    let items = last.map(|sample| sample.on_hand.keys()).into_iter().flatten();
+    let of_item = |item: &String| StockJson {
+        item: item.clone(),
+        on_hand: samples.iter().map(|sample| sample.on_hand.get(item).copied()).collect(),
+    };
+    items.map(of_item).collect()
+}
+
+/// Returns what was changed, and when plugins were at fault, within the samples' time.
+fn marks(samples: &[Sample], changes: &[PluginEvent]) -> Vec<MarkJson> {
+    let from_s = samples.first().map_or(u64::MAX, |sample| sample.at_s.saturating_sub(EVERY.as_secs()));
+    let changed = changes.iter().filter(|change| change.at_ms / 1000 >= from_s);
+    let mut marks: Vec<_> = changed
+        .map(|change| {
+            let kind = change.kind.as_deref().unwrap_or("plugin");
+            let text = format!("{} {kind} by {}: {}", change.action, change.changed_by, change.detail);
+            MarkJson { time: change.at_ms / 1000, kind: "swap", text }
+        })
+        .collect();
+    for sample in samples {
+        let faults = sample.calls.iter().filter(|((_, outcome), _)| Cause::CODES.contains(&outcome.as_str()));
+        let faults: Vec<_> = faults.map(|((kind, outcome), count)| format!("{count} x {kind} {outcome}")).collect();
+        if !faults.is_empty() {
+            marks.push(MarkJson { time: sample.at_s, kind: "fault", text: faults.join(", ") });
+        }
+    }
+    marks.sort_by_key(|mark| mark.time);
+    marks
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of what happened in seconds")]
+fn per_second(count: u64) -> f64 {
+    count as f64 / EVERY.as_secs_f64()
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
