@@ -102,7 +102,7 @@ struct Set {
     canary: Option<f64>,
     #[serde(default)]
     shadow: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::object")]
     gates: PlanChanges,
 }
 

@@ -186,6 +186,18 @@ fn the_admin_listener_is_for_this_machine() {
 }
 
 #[test]
+fn operators_are_asked_what_they_mean() {
+    let host = Host::start();
+    for change in ["{}", "[]", r#"{"set":1,"add":1}"#, r#"{"set":null}"#, r#"{"set":-1}"#, r#"{"put":1}"#] {
+        let json = [("content-type", "application/json")];
+        let answer = host.admin.send("POST", "/stock/headphones", &json, Some(change.as_bytes())).expect("an answer");
+        assert_eq!((answer.status, answer.code()), (422, "unacceptable".to_owned()), "{change}");
+    }
+    assert_eq!(host.on_hand("headphones"), 200);
+    host.stop();
+}
+
+#[test]
 fn http2_works_with_prior_knowledge() {
     use http_body_util::{BodyExt, Full};
     use hyper::{Request, Version, body::Bytes};
