@@ -16,6 +16,7 @@
 
 mod orders;
 mod plugins;
+mod query;
 mod rollouts;
 mod stock;
 

@@ -194,6 +194,13 @@ fn operators_are_asked_what_they_mean() {
         assert_eq!((answer.status, answer.code()), (422, "unacceptable".to_owned()), "{change}");
     }
     assert_eq!(host.on_hand("headphones"), 200);
+
+    for query in ["unresolved=maybe", "unresolved", "colour", "limit=1&limit=2", "status=", "limit=0", "limit=1001"] {
+        assert_eq!(host.admin.get(&format!("/orders?{query}")).code(), "unacceptable", "{query}");
+    }
+    for query in ["", "unresolved=false", "&limit=1&", "%6cimit=1000", "status=PENDING"] {
+        assert_eq!(host.admin.get(&format!("/orders?{query}")).status, 200, "{query}");
+    }
     host.stop();
 }
 
