@@ -169,7 +169,7 @@ fn the_admin_listener_is_for_this_machine() {
     let host = Host::start();
     let rebound = host.admin.send("GET", "/orders", &[("host", "shop.example:8001")], None).expect("an answer");
     assert_eq!(rebound.status, 403, "a page that rebinds its name to 127.0.0.1 reads nothing");
-    for (method, path, allow) in [("POST", "/orders", "GET"), ("GET", "/stock/headphones", "POST")] {
+    for (method, path, allow) in [("POST", "/orders", "GET, HEAD"), ("HEAD", "/stock/headphones", "POST")] {
         let answer = host.admin.send(method, path, &[], None).expect("an answer");
         assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
     }
@@ -201,6 +201,8 @@ fn operators_are_asked_what_they_mean() {
     for query in ["", "unresolved=false", "&limit=1&", "%6cimit=1000", "status=PENDING"] {
         assert_eq!(host.admin.get(&format!("/orders?{query}")).status, 200, "{query}");
     }
+    let head = host.admin.send("HEAD", "/stock", &[], None).expect("an answer");
+    assert_eq!((head.status, head.header("content-type"), head.body.len()), (200, "application/json", 0));
     host.stop();
 }
 
