@@ -3,6 +3,7 @@
 //! | route | |
 //! |---|---|
 //! | `GET /` | links |
+//! | `GET /openapi.json` | all of this for programs, in the one document of both listeners |
 //! | `GET /orders?status=&unresolved=&after=&limit=` | a page of orders, ascending by number |
 //! | `GET /orders/{reference}` | one, by its number too |
 //! | `GET /stock`, `POST /stock/{item}` with `{"set": n}` or `{"add": n}` | what is on hand, and changing it |
@@ -30,7 +31,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     config::{Limits, Settings},
-    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, problem::Problem},
+    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, openapi, problem::Problem},
     plugin::Plugins,
     store::Store,
 };
@@ -77,6 +78,7 @@ impl Admin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     Home,
+    OpenApi,
     Orders,
     Order,
     Stock,
@@ -99,10 +101,11 @@ enum Route {
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
 
-/// All routes: the path, where a segment in braces stands for any, and the methods it takes.
+/// All routes: the path as `openapi.json` has it, where a segment in braces stands for any, and the methods it takes.
 /// The first that fits is the one.
-const ROUTES: [(Route, &str, &str); 18] = [
+const ROUTES: [(Route, &str, &str); 19] = [
     (Route::Home, "/", GET),
+    (Route::OpenApi, "/openapi.json", GET),
     (Route::Orders, "/orders", GET),
     (Route::Order, "/orders/{reference}", GET),
     (Route::Stock, "/stock", GET),
@@ -184,6 +187,7 @@ async fn answer(admin: &Admin, request: Request<Inbound>) -> Answer {
     }
     match route {
         Route::Home => home(),
+        Route::OpenApi => Ok(openapi::show()),
         Route::Orders => orders::list(admin, query).await,
         Route::Order => orders::show(admin, &named).await,
         Route::Stock => stock::list(admin).await,
@@ -210,6 +214,7 @@ fn home() -> Answer {
         "message": "This is Till's admin listener.",
         "version": env!("CARGO_PKG_VERSION"),
         "links": {
+            "openapi": "/openapi.json",
             "orders": "/orders",
             "order": "/orders/{reference}",
             "stock": "/stock",
@@ -232,7 +237,17 @@ fn home() -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_every_documented_path_is_a_route() {
+        let routes: BTreeMap<_, _> =
+            ROUTES.iter().map(|(_, path, allowed)| ((*path).to_owned(), (*allowed).to_owned())).collect();
+        assert_eq!(openapi::documented(openapi::Listener::Admin), routes);
+        assert_eq!(routes.len(), ROUTES.len(), "no path stands twice");
+    }
 
     #[test]
     fn a_path_is_the_first_route_that_it_fits() {
