@@ -3,8 +3,9 @@
 //! | route | |
 //! |---|---|
 //! | `GET /` | links |
+//! | `GET /openapi.json` | all of this for programs, in the one document of both listeners |
 //! | `GET /orders?status=&unresolved=&after=&limit=` | a page of orders, ascending by number |
-//! | `GET /orders/{number or reference}` | one |
+//! | `GET /orders/{reference}` | one, by its number too |
 //! | `GET /stock`, `POST /stock/{item}` with `{"set": n}` or `{"add": n}` | what is on hand, and changing it |
 //! | `GET /plugins` | what is live |
 //! | `POST /plugins?kind=&name=&by=&try=` with a component | a deploy |
@@ -18,6 +19,7 @@
 pub mod charts;
 mod orders;
 mod plugins;
+mod query;
 mod rollouts;
 mod stock;
 
@@ -31,7 +33,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     config::{Limits, Settings},
-    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, problem::Problem},
+    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, openapi, problem::Problem},
     plugin::Plugins,
     store::Store,
     telemetry::charts::Charts,
@@ -82,68 +84,141 @@ impl Admin {
     }
 }
 
+/// What an operator can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Home,
+    OpenApi,
+    Orders,
+    Order,
+    Stock,
+    StockItem,
+    Plugins,
+    Versions,
+    Version,
+    History,
+    Rollout,
+    Rollouts,
+    Differences,
+    RolloutChange,
+    RollBack,
+    Settings,
+    Charts,
+    Live,
+    Ready,
+    Metrics,
+}
+
+const GET: &str = "GET, HEAD";
+const POST: &str = "POST";
+
+/// All routes: the path as `openapi.json` has it, where a segment in braces stands for any, and the methods it takes.
+/// The first that fits is the one.
+const ROUTES: [(Route, &str, &str); 20] = [
+    (Route::Home, "/", GET),
+    (Route::OpenApi, "/openapi.json", GET),
+    (Route::Orders, "/orders", GET),
+    (Route::Order, "/orders/{reference}", GET),
+    (Route::Stock, "/stock", GET),
+    (Route::StockItem, "/stock/{item}", POST),
+    (Route::Plugins, "/plugins", "GET, HEAD, POST"),
+    (Route::Versions, "/plugins/versions", GET),
+    (Route::Version, "/plugins/versions/{number}", GET),
+    (Route::History, "/plugins/history", GET),
+    (Route::Rollout, "/plugins/rollout", GET),
+    (Route::Rollouts, "/plugins/rollouts", GET),
+    (Route::Differences, "/plugins/rollout/differences", GET),
+    (Route::RolloutChange, "/plugins/rollout/{change}", POST),
+    (Route::RollBack, "/plugins/{kind}/rollback", POST),
+    (Route::Settings, "/plugins/{kind}/settings", POST),
+    (Route::Charts, "/recent/charts", GET),
+    (Route::Live, "/livez", GET),
+    (Route::Ready, "/readyz", GET),
+    (Route::Metrics, "/metrics", GET),
+];
+
+impl Route {
+    /// Returns the route of a path, what stands there in the place of the braces, decoded, and the methods that it takes;
+    /// `None` where there is nothing.
+    fn of_path(path: &str) -> Option<(Self, String, &'static str)> {
+        ROUTES.iter().find_map(|(route, template, allowed)| {
+            let named = percent_decode_str(named(template, path)?).decode_utf8_lossy().into_owned();
+            Some((*route, named, *allowed))
+        })
+    }
+}
+
+/// Returns what stands in the path where the template has braces, nothing if it has none; `None` if the path is another.
+fn named<'a>(template: &str, path: &'a str) -> Option<&'a str> {
+    let mut named = "";
+    let mut segments = path.split('/');
+    for wanted in template.split('/') {
+        let segment = segments.next()?;
+        if wanted.starts_with('{') {
+            named = segment;
+        } else if segment != wanted {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(named)
+}
+
 /// Answers one request, whatever it is.
 pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
     let Arrival { request, fit, crowded, .. } = arrival;
+    let is_head = request.method() == Method::HEAD;
     let answer = match fit {
         Ok(()) if crowded && !is_watch(request.uri().path()) => Err(Problem::shed()),
-        Ok(()) => route(&admin, request).await,
+        Ok(()) => answer(&admin, request).await,
         Err(unfit) => Err(unfit),
     };
-    match answer {
+    let mut response = match answer {
         Ok(reply) => reply.into_response(),
         Err(problem) => problem.into_response(None),
+    };
+    if is_head {
+        *response.body_mut() = Body::default();
     }
+    response
 }
 
 fn is_watch(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/metrics")
 }
 
-async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
+async fn answer(admin: &Admin, request: Request<Inbound>) -> Answer {
     let (parts, body) = request.into_parts();
     admin.check_host(&parts.headers)?;
     admin.access.check(&parts.headers)?;
-    let path = parts.uri.path();
-    let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    match (&parts.method, segments.as_slice()) {
-        (&Method::GET, [""]) => home(),
-        (&Method::GET, ["orders"]) => orders::list(admin, parts.uri.query().unwrap_or_default()).await,
-        (&Method::GET, ["orders", order]) => orders::show(admin, &decoded(order)).await,
-        (&Method::GET, ["stock"]) => stock::list(admin).await,
-        (&Method::POST, ["stock", item]) => stock::change(admin, &decoded(item), &parts.headers, body).await,
-        (&Method::GET, ["plugins"]) => plugins::live(admin),
-        (&Method::POST, ["plugins"]) => {
-            plugins::deploy(admin, parts.uri.query().unwrap_or_default(), &parts.headers, body).await
-        }
-        (&Method::GET, ["plugins", "versions"]) => plugins::versions(admin).await,
-        (&Method::GET, ["plugins", "versions", number]) => plugins::version(admin, number).await,
-        (&Method::GET, ["plugins", "history"]) => plugins::history(admin).await,
-        (&Method::GET, ["plugins", "rollout"]) => rollouts::show(admin).await,
-        (&Method::GET, ["plugins", "rollouts"]) => rollouts::list(admin).await,
-        (&Method::GET, ["plugins", "rollout", "differences"]) => rollouts::differences(admin),
-        (&Method::POST, ["plugins", "rollout", change]) => rollouts::change(admin, change, &parts.headers, body).await,
-        (&Method::POST, ["plugins", kind, "rollback"]) => plugins::roll_back(admin, kind, &parts.headers, body).await,
-        (&Method::POST, ["plugins", kind, "settings"]) => plugins::set(admin, kind, &parts.headers, body).await,
-        (&Method::GET, ["recent", "charts"]) => charts::show(admin).await,
-        (&Method::GET, ["livez"]) => admin.watch.live(),
-        (&Method::GET, ["readyz"]) => admin.watch.ready().await,
-        (&Method::GET, ["metrics"]) => admin.watch.metrics(),
-        (
-            _,
-            ["" | "orders" | "livez" | "readyz" | "metrics" | "stock"]
-            | ["orders", _]
-            | ["recent", "charts"]
-            | ["plugins", "versions" | "history" | "rollout" | "rollouts"]
-            | ["plugins", "versions", _]
-            | ["plugins", "rollout", "differences"],
-        ) => Err(Problem::method_not_allowed("GET")),
-        (_, ["plugins"]) => Err(Problem::method_not_allowed("GET, POST")),
-        (_, ["stock", _] | ["plugins", _, "rollback" | "settings"] | ["plugins", "rollout", _]) => {
-            Err(Problem::method_not_allowed("POST"))
-        }
-        _ => Err(Problem::not_found("there is no such route; GET / lists them")),
+    let (headers, query) = (&parts.headers, parts.uri.query().unwrap_or_default());
+    let route = Route::of_path(parts.uri.path());
+    let (route, named, allowed) =
+        route.ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))?;
+    if !allowed.split(", ").any(|allowed| allowed == parts.method.as_str()) {
+        return Err(Problem::method_not_allowed(allowed));
+    }
+    match route {
+        Route::Home => home(),
+        Route::OpenApi => Ok(openapi::show()),
+        Route::Orders => orders::list(admin, query).await,
+        Route::Order => orders::show(admin, &named).await,
+        Route::Stock => stock::list(admin).await,
+        Route::StockItem => stock::change(admin, &named, headers, body).await,
+        Route::Plugins if parts.method == Method::POST => plugins::deploy(admin, query, headers, body).await,
+        Route::Plugins => plugins::live(admin),
+        Route::Versions => plugins::versions(admin).await,
+        Route::Version => plugins::version(admin, &named).await,
+        Route::History => plugins::history(admin).await,
+        Route::Rollout => rollouts::show(admin).await,
+        Route::Rollouts => rollouts::list(admin).await,
+        Route::Differences => rollouts::differences(admin),
+        Route::RolloutChange => rollouts::change(admin, &named, headers, body).await,
+        Route::RollBack => plugins::roll_back(admin, &named, headers, body).await,
+        Route::Settings => plugins::set(admin, &named, headers, body).await,
+        Route::Charts => charts::show(admin).await,
+        Route::Live => admin.watch.live(),
+        Route::Ready => admin.watch.ready().await,
+        Route::Metrics => admin.watch.metrics(),
     }
 }
 
@@ -152,19 +227,54 @@ fn home() -> Answer {
         "message": "This is Till's admin listener.",
         "version": env!("CARGO_PKG_VERSION"),
         "links": {
+            "openapi": "/openapi.json",
             "orders": "/orders",
-            "order": "/orders/{number or reference}",
+            "order": "/orders/{reference}",
             "stock": "/stock",
+            "stock_item": "/stock/{item}",
             "plugins": "/plugins",
             "plugin_versions": "/plugins/versions",
             "plugin_history": "/plugins/history",
+            "plugin_rollback": "/plugins/{kind}/rollback",
+            "plugin_settings": "/plugins/{kind}/settings",
             "rollout": "/plugins/rollout",
             "rollouts": "/plugins/rollouts",
             "rollout_differences": "/plugins/rollout/differences",
+            "rollout_change": "/plugins/rollout/{change}",
             "charts": "/recent/charts",
             "metrics": "/metrics",
             "live": "/livez",
             "ready": "/readyz",
         },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_every_documented_path_is_a_route() {
+        let routes: BTreeMap<_, _> =
+            ROUTES.iter().map(|(_, path, allowed)| ((*path).to_owned(), (*allowed).to_owned())).collect();
+        assert_eq!(openapi::documented(openapi::Listener::Admin), routes);
+        assert_eq!(routes.len(), ROUTES.len(), "no path stands twice");
+    }
+
+    #[test]
+    fn a_path_is_the_first_route_that_it_fits() {
+        let of_path = |path| Route::of_path(path).map(|(route, named, _)| (route, named));
+        let named = |route, named: &str| Some((route, named.to_owned()));
+        assert_eq!(of_path("/"), named(Route::Home, ""));
+        assert_eq!(of_path("/stock/a%20b"), named(Route::StockItem, "a b"));
+        assert_eq!(of_path("/stock/"), named(Route::StockItem, ""));
+        assert_eq!(of_path("/plugins/rollout/differences"), named(Route::Differences, ""));
+        assert_eq!(of_path("/plugins/rollout/abort"), named(Route::RolloutChange, "abort"));
+        assert_eq!(of_path("/plugins/checkout/rollback"), named(Route::RollBack, "checkout"));
+        for path in ["", "stock", "/stock/a/b", "/plugins/", "/nothing"] {
+            assert_eq!(of_path(path), None, "{path}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod connection;
 mod framing;
 mod idempotency;
 mod inventory;
+pub mod openapi;
 mod orders;
 mod permits;
 pub mod problem;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Admin;
+use super::{Admin, query};
 use crate::{
     http::{Answer, OrderJson, Reply, problem::Problem},
     order::{Reference, Status},
@@ -45,14 +45,14 @@ pub(super) async fn show(admin: &Admin, named: &str) -> Answer {
 
 fn filter(query: &str) -> Result<OrdersFilter, Problem> {
     let mut filter = OrdersFilter { limit: LIMIT_DEFAULT, ..OrdersFilter::default() };
-    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+    for (name, value) in query::parameters(query)? {
         let unusable = |wanted: String| Problem::unacceptable(format!("{name}={value}: wanted {wanted}"));
-        match name {
+        match name.as_str() {
             "status" => {
                 let words = || Status::ALL.map(Status::as_str).join(", ");
-                filter.status = Some(Status::parse(value).ok_or_else(|| unusable(words()))?);
+                filter.status = Some(Status::parse(&value).ok_or_else(|| unusable(words()))?);
             }
-            "unresolved" => filter.unresolved = value == "true",
+            "unresolved" => filter.unresolved = value.parse().map_err(|_| unusable("true or false".into()))?,
             "after" => {
                 let id = value.parse().ok().and_then(OrderId::new);
                 filter.after = Some(id.ok_or_else(|| unusable("an order's number".into()))?);

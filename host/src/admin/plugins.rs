@@ -3,10 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hyper::HeaderMap;
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, rollouts::TryJson};
+use super::{Admin, query, rollouts::TryJson};
 use crate::{
     http::{Answer, Inbound, Reply, body, problem::Problem},
     plugin::{Candidate, Changes, Identity, Kind, Plugins, SwapError, Swapped, rollout::PlanChanges},
@@ -102,7 +101,7 @@ struct Set {
     canary: Option<f64>,
     #[serde(default)]
     shadow: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::object")]
     gates: PlanChanges,
 }
 
@@ -215,9 +214,8 @@ struct Deploy {
 impl Deploy {
     fn of_query(query: &str) -> Result<Self, Problem> {
         let mut deploy = Self { kind: None, name: "plugin".into(), by: SOMEBODY.into(), how: TryJson::default() };
-        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
-            match name {
+        for (name, value) in query::parameters(query)? {
+            match name.as_str() {
                 "kind" => deploy.kind = Some(parsed_kind(&value)?),
                 "name" => deploy.name = short(value)?,
                 "by" => deploy.by = short(value)?,

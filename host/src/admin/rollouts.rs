@@ -30,6 +30,7 @@ pub(super) struct TryJson {
     /// The share of the requests, in percent.
     pub(super) canary: Option<f64>,
     pub(super) shadow: bool,
+    #[serde(deserialize_with = "body::object")]
     pub(super) gates: PlanChanges,
 }
 

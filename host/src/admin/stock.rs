@@ -11,11 +11,14 @@ use crate::{
     store::StockLevel,
 };
 
+// Not an enum: serde takes JSON that names none or both of its variants for no JSON.
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Change {
-    Set(u32),
-    Add(i64),
+#[serde(deny_unknown_fields)]
+struct Change {
+    #[serde(default, deserialize_with = "body::present")]
+    set: Option<u32>,
+    #[serde(default, deserialize_with = "body::present")]
+    add: Option<i64>,
 }
 
 /// # Errors
@@ -31,8 +34,9 @@ pub(super) async fn change(admin: &Admin, item: &str, headers: &HeaderMap, incom
     let item = Item::parse(item).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
     let bytes = body::read_json(headers, incoming, &admin.limits).await?;
     let changed = match body::parse_json(&bytes)? {
-        Change::Set(on_hand) => admin.store.set_stock(&item, on_hand).await?,
-        Change::Add(pieces) => admin.store.add_stock(&item, pieces).await?,
+        Change { set: Some(on_hand), add: None } => admin.store.set_stock(&item, on_hand).await?,
+        Change { set: None, add: Some(pieces) } => admin.store.add_stock(&item, pieces).await?,
+        _ => return Err(Problem::unacceptable("either `set` or `add` is wanted")),
     };
     tracing::info!(item = %changed.item, on_hand = changed.on_hand, "stock of {} set to {}", changed.item, changed.on_hand);
     Reply::json(&level(&changed))

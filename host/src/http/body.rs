@@ -1,6 +1,6 @@
 //! Reading a request's body: its type, its size, its time, its JSON.
 
-use std::{pin::pin, time::Duration};
+use std::{fmt, marker::PhantomData, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -11,7 +11,7 @@ use hyper::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny},
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::error::Category;
 
@@ -89,12 +89,13 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     if json && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8")) { Ok(()) } else { Err(wanted()) }
 }
 
-/// Returns what the JSON says.
+/// Returns what the JSON says, which is an object.
 ///
 /// # Errors
 /// 400 for what is no JSON or names a key twice; 422 for JSON that says something else than is wanted.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    let parsed = serde_json::from_slice(bytes).map(|Object(value)| value);
+    parsed.map_err(|error| match error.classify() {
         // serde finds a key that stands twice while it reads the data, but which one counts is anybody's guess.
         Category::Data if error.to_string().starts_with("duplicate") => Problem::malformed(error.to_string()),
         // The data is read as it comes: what stands behind the first wrong value may not even be JSON.
@@ -114,10 +115,78 @@ fn no_json(bytes: &[u8]) -> Option<Problem> {
     syntax.or_else(depth).map(|error| Problem::malformed(error.to_string()))
 }
 
+/// Reads a field that is an [`Object`].
+///
+/// # Errors
+/// What is no object, and what `T` doesn't take.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Object::deserialize(deserializer).map(|Object(value)| value)
+}
+
+/// An object and nothing else. serde by itself takes an array as well where a struct is wanted: its values in the order of
+/// the fields.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reading<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reading<T> {
+            type Value = T;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Reading(PhantomData)).map(Self)
+    }
+}
+
 /// Reads a field that may be absent but not `null`.
 ///
 /// # Errors
 /// What `T` doesn't take.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Outer {
+        number: u32,
+        #[serde(deserialize_with = "object")]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Inner {
+        number: Option<u32>,
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        let check = |json: &str, wanted: Result<Outer, &str>| {
+            let parsed = parse_json::<Outer>(json.as_bytes()).map_err(|problem| problem.code());
+            assert_eq!(parsed, wanted, "{json}");
+        };
+        let outer = |number, inner| Ok(Outer { number, inner: Inner { number: inner } });
+        check("{}", outer(0, None));
+        check(r#" {"number": 1, "inner": {"number": 2}}"#, outer(1, Some(2)));
+        for json in ["[]", "[1]", r#"[1, {"number": 2}]"#, r#"{"inner": []}"#, r#"{"inner": [2]}"#, "null", "1"] {
+            check(json, Err("unacceptable"));
+        }
+        for json in ["", "[", "[1", r#"{"number": 1, "number": 1}"#, r#"{"inner": {"number": 1, "number": 1}}"#] {
+            check(json, Err("malformed"));
+        }
+    }
 }

@@ -10,7 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
-    body::{parse_json, present},
+    body::{Object, parse_json, present},
     problem::Problem,
 };
 use crate::{
@@ -36,7 +36,7 @@ struct Written {
     #[serde(default, deserialize_with = "present")]
     price: Option<WrittenPrice>,
     #[serde(default, deserialize_with = "present")]
-    lines: Option<Vec<WrittenLine>>,
+    lines: Option<Vec<Object<WrittenLine>>>,
     #[serde(default)]
     attributes: Attributes,
 }
@@ -60,7 +60,7 @@ struct WrittenDeduct {
     #[serde(default, deserialize_with = "present")]
     quantity: Option<WrittenQuantity>,
     #[serde(default, deserialize_with = "present")]
-    lines: Option<Vec<WrittenDeductLine>>,
+    lines: Option<Vec<Object<WrittenDeductLine>>>,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +84,9 @@ pub(super) fn parse(
         Written { item: Some(item), quantity: Some(quantity), price: Some(price), lines: None, .. } => {
             (vec![WrittenLine { item, quantity, price, attributes: Attributes::default() }], Form::Single)
         }
-        Written { item: None, quantity: None, price: None, lines: Some(lines), .. } => (lines, Form::Lines),
+        Written { item: None, quantity: None, price: None, lines: Some(lines), .. } => {
+            (lines.into_iter().map(|Object(line)| line).collect(), Form::Lines)
+        }
         _ => return Err(Problem::unacceptable("send either item, quantity and price, or lines")),
     };
     check_count(lines.len())?;
@@ -104,7 +106,9 @@ pub(super) fn parse_deduct(bytes: &[u8]) -> Result<(Vec<StockLine>, Form), Probl
         WrittenDeduct { item: Some(item), quantity: Some(quantity), lines: None } => {
             (vec![WrittenDeductLine { item, quantity }], Form::Single)
         }
-        WrittenDeduct { item: None, quantity: None, lines: Some(lines) } => (lines, Form::Lines),
+        WrittenDeduct { item: None, quantity: None, lines: Some(lines) } => {
+            (lines.into_iter().map(|Object(line)| line).collect(), Form::Lines)
+        }
         WrittenDeduct { .. } => return Err(Problem::unacceptable("send either item and quantity, or lines")),
     };
     check_count(lines.len())?;
@@ -265,7 +269,9 @@ mod tests {
         check(&format!(r#"{{"item":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000)), 400);
 
         check(r#"{"item":3} x"#, 400);
-        check("[]", 422);
+        for array in ["[]", r#"["a",1,1]"#, r#"{"lines":[["a",1,1]]}"#, r#"{"lines":[["a",1,1,{}]]}"#] {
+            check(array, 422);
+        }
         check("3", 422);
         check(r#"{"item":"a","quantity":1}"#, 422);
         check(r#"{"item":null,"quantity":1,"price":1}"#, 422);

@@ -1,68 +1,161 @@
-//! The shop's routes against `openapi.json`, by a client that isn't ours: PyPI's `schemathesis` makes requests of the
-//! document, sound and unsound ones, and holds every answer against it.
+//! The routes of both listeners against `openapi.json`, by a client that isn't ours: PyPI's `schemathesis` makes requests
+//! of the document, sound and unsound ones, and holds every answer against it.
 
-use std::{path::Path, process::Command};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::support::{Host, http::DOCUMENT};
+use crate::support::{Client, Host, host::till, http::DOCUMENT};
 
-/// There are some 1,450; far fewer mean that something was left out.
+/// There are some 1,450 for the shop and some 2,200 for its operators; far fewer mean that something was left out.
 const CASES_MIN: u64 = 1_000;
 /// Of these some 100 are carts that can be sold.
 const SALES_MIN: usize = 50;
 /// Enough for every cart that is tried, also for a hundred lines of 10,000 pieces.
 const STOCK: &str = "stock.headphones=4000000000";
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
-fn every_route_answers_as_documented() {
+fn every_route_of_the_shop_answers_as_documented() {
     let host = Host::plan().set(STOCK).start();
-    let report = schemathesis(&host, &[], &[]);
-    assert_eq!(report["operations"]["tested"], report["operations"]["total"], "{report:#}");
-    for phase in ["examples", "coverage", "fuzzing", "stateful"] {
-        assert_eq!(report["phases"][phase]["status"], "success", "{phase}: {report:#}");
-    }
-    assert!(report["test_cases"]["generated"].as_u64() >= Some(CASES_MIN), "{report:#}");
+    let report = schemathesis(&host, Listener::Shop, &[], &[]);
+    check_whole(&report);
     let sold = host.orders().iter().filter(|order| order["status"] == "COMPLETED").count();
     assert!(sold >= SALES_MIN, "{sold} orders were sold");
     host.stop();
 }
 
 #[test]
-fn a_documented_token_is_demanded() {
-    let token = "0123456789abcdef0123456789abcdef";
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("token");
-    std::fs::write(&file, token).expect("the token is written");
-    let host = Host::plan().set(STOCK).set(format!("server.inventory_token_file={}", file.display())).start();
-    let authorization = format!("Authorization: Bearer {token}");
-    let arguments = [
-        ["--checks", "ignored_auth"],
-        ["--phases", "examples,coverage"],
-        ["--include-tag", "inventory"],
-        ["--header", &authorization],
-    ];
-    let report = schemathesis(&host, arguments.as_flattened(), &[("INVENTORY_CLOSED", "1")]);
-    assert_eq!(report["operations"]["tested"], 4, "{report:#}");
+fn every_admin_route_answers_as_documented() {
+    // Most of the files that are sent are no plugins, and each is a line in the log.
+    let host = Host::plan().warns("no plugin was changed").start();
+    for quantity in 1..=3 {
+        assert_eq!(host.shop.buy("headphones", quantity).status, 200);
+    }
+    let plugin = host.folder.path().join("inventory.wasm");
+    assert!(till().args(["plugin", "export", "inventory"]).arg(&plugin).status().expect("till starts").success());
+    let plugin = plugin.to_str().expect("UTF-8");
+    check_whole(&schemathesis(&host, Listener::Admin, &[], &[("PLUGIN", plugin)]));
+
+    // A refusal would be as documented, too: some of what was asked for was done.
+    let history = host.admin.get("/plugins/history").json();
+    let done: BTreeSet<_> =
+        history["events"].as_array().expect("events").iter().filter_map(|event| event["action"].as_str()).collect();
+    for action in ["set", "rollback", "rollout", "promote", "refuse"] {
+        assert!(done.contains(action), "no {action} among {done:?}");
+    }
     host.stop();
+}
+
+#[test]
+fn a_documented_token_is_demanded() {
+    for (listener, setting, group, operations) in [
+        (Listener::Shop, "server.inventory_token_file", &["--include-tag", "inventory"][..], 4),
+        (Listener::Admin, "server.admin_token_file", &[], 20),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("token");
+        std::fs::write(&file, TOKEN).expect("the token is written");
+        let host = Host::plan().set(STOCK).set(format!("{setting}={}", file.display())).start();
+        let authorization = format!("Authorization: Bearer {TOKEN}");
+        let checks = ["--checks", "ignored_auth", "--phases", "examples,coverage", "--header", &authorization];
+        // That most is refused, for there is nothing yet, is no matter here.
+        let checks = [&checks[..], &["--warnings", "off"]].concat();
+        let report = schemathesis(&host, listener, &[&checks, group].concat(), &[("CLOSED", "1")]);
+        assert_eq!(report["operations"]["tested"], operations, "{report:#}");
+        if listener == Listener::Admin {
+            host.end()
+        } else {
+            host.stop()
+        };
+    }
 }
 
 #[test]
 fn the_document_is_of_this_release_and_has_every_link() {
     let host = Host::start();
-    let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
-    assert_eq!(host.shop.get("/openapi.json").json(), document);
+    let document = document();
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
-    let home = host.shop.get("/").json();
-    for (name, path) in home["links"].as_object().expect("links") {
-        let path = path.as_str().expect("a path");
-        assert!(!document["paths"][path].is_null(), "{name}: {path} is not in openapi.json");
+    for listener in [Listener::Shop, Listener::Admin] {
+        let client = listener.client(&host);
+        assert_eq!(client.get("/openapi.json").json(), document);
+        let paths = &listener.document()["paths"];
+        for (name, path) in client.get("/").json()["links"].as_object().expect("links") {
+            let path = path.as_str().expect("a path");
+            assert!(!paths[path].is_null(), "{name}: {path} is not among the paths of {listener:?}");
+        }
     }
     host.stop();
 }
 
-/// Tries the host and returns the report, in which nothing was found.
-fn schemathesis(host: &Host, arguments: &[&str], environment: &[(&str, &str)]) -> Value {
+#[test]
+fn the_set_of_codes_is_that_of_all_answers() {
+    fn collect(part: &Value, codes: &mut BTreeSet<String>) {
+        let properties = &part["properties"];
+        if properties["status"]["const"].is_u64() {
+            let code = &properties["code"];
+            let listed = code["enum"].as_array().cloned().unwrap_or_else(|| vec![code["const"].clone()]);
+            codes.extend(listed.iter().map(|code| code.as_str().expect("a code").to_owned()));
+        }
+        match part {
+            Value::Object(members) => members.values().for_each(|part| collect(part, codes)),
+            Value::Array(parts) => parts.iter().for_each(|part| collect(part, codes)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut codes = BTreeSet::new();
+    collect(&document, &mut codes);
+    let all = document["components"]["schemas"]["ProblemCode"]["enum"].as_array().expect("codes");
+    let all: BTreeSet<String> = all.iter().map(|code| code.as_str().expect("a code").to_owned()).collect();
+    assert_eq!(codes, all);
+}
+
+/// Who answers a path. A path says so in its `servers`; without, it is the shop's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listener {
+    Shop,
+    Admin,
+}
+
+impl Listener {
+    const ADMIN_URL: &str = "http://127.0.0.1:8001";
+
+    fn client(self, host: &Host) -> &Client {
+        match self {
+            Self::Shop => &host.shop,
+            Self::Admin => &host.admin,
+        }
+    }
+
+    /// Returns the document without the other listener's paths.
+    fn document(self) -> Value {
+        let mut document = document();
+        let everywhere = document["servers"].clone();
+        let answers = |item: &Value| {
+            let servers = item.get("servers").unwrap_or(&everywhere).as_array().expect("a list");
+            servers.iter().any(|server| (server["url"] == Self::ADMIN_URL) == (self == Self::Admin))
+        };
+        document["paths"].as_object_mut().expect("paths").retain(|_, item| answers(item));
+        document
+    }
+}
+
+fn document() -> Value {
+    serde_json::from_str(DOCUMENT).expect("JSON")
+}
+
+/// Checks that every route was tried, in every way.
+fn check_whole(report: &Value) {
+    assert_eq!(report["operations"]["tested"], report["operations"]["total"], "{report:#}");
+    for phase in ["examples", "coverage", "fuzzing", "stateful"] {
+        assert_eq!(report["phases"][phase]["status"], "success", "{phase}: {report:#}");
+    }
+    assert!(report["test_cases"]["generated"].as_u64() >= Some(CASES_MIN), "{report:#}");
+}
+
+/// Tries a listener and returns the report, in which nothing was found.
+fn schemathesis(host: &Host, listener: Listener, arguments: &[&str], environment: &[(&str, &str)]) -> Value {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let tools = tests.join(".tools/venv/bin");
     let program = tools.join("schemathesis");
@@ -71,13 +164,15 @@ fn schemathesis(host: &Host, arguments: &[&str], environment: &[(&str, &str)]) -
     let report = folder.path().join("report.json");
     // From a file, for the route that a document comes from isn't tried.
     let document = folder.path().join("openapi.json");
-    std::fs::write(&document, host.shop.get("/openapi.json").body).expect("the document is written");
+    std::fs::write(&document, listener.document().to_string()).expect("the document is written");
 
     let mut command = Command::new(&program);
     command.env_clear().env("PATH", &tools).envs(environment.iter().copied());
+    command.env("LISTENER", format!("{listener:?}"));
     command.env("SCHEMATHESIS_HOOKS", tests.join("schemathesis/hooks.py")).env("PYTHONDONTWRITEBYTECODE", "1");
     command.arg("--config-file").arg(tests.join("schemathesis/schemathesis.toml"));
-    command.arg("run").arg(&document).args(["--url", &format!("http://{}", host.shop.address), "--no-color"]);
+    let url = format!("http://{}", listener.client(host).address);
+    command.arg("run").arg(&document).args(["--url", &url, "--no-color"]);
     command.args(["--report", "json", "--report-json-path"]).arg(&report).args(arguments);
     let run = command.current_dir(folder.path()).output().expect("schemathesis starts");
     let told = [run.stdout, run.stderr].concat();

@@ -169,7 +169,7 @@ fn the_admin_listener_is_for_this_machine() {
     let host = Host::start();
     let rebound = host.admin.send("GET", "/orders", &[("host", "shop.example:8001")], None).expect("an answer");
     assert_eq!(rebound.status, 403, "a page that rebinds its name to 127.0.0.1 reads nothing");
-    for (method, path, allow) in [("POST", "/orders", "GET"), ("GET", "/stock/headphones", "POST")] {
+    for (method, path, allow) in [("POST", "/orders", "GET, HEAD"), ("HEAD", "/stock/headphones", "POST")] {
         let answer = host.admin.send(method, path, &[], None).expect("an answer");
         assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
     }
@@ -183,6 +183,27 @@ fn the_admin_listener_is_for_this_machine() {
     let open = Host::plan().command().args(["--admin", "0.0.0.0:0"]).output();
     let open = open.expect("till starts");
     assert_ne!(open.status.code(), Some(0), "{}", String::from_utf8_lossy(&open.stderr));
+}
+
+#[test]
+fn operators_are_asked_what_they_mean() {
+    let host = Host::start();
+    for change in ["{}", "[]", r#"{"set":1,"add":1}"#, r#"{"set":null}"#, r#"{"set":-1}"#, r#"{"put":1}"#] {
+        let json = [("content-type", "application/json")];
+        let answer = host.admin.send("POST", "/stock/headphones", &json, Some(change.as_bytes())).expect("an answer");
+        assert_eq!((answer.status, answer.code()), (422, "unacceptable".to_owned()), "{change}");
+    }
+    assert_eq!(host.on_hand("headphones"), 200);
+
+    for query in ["unresolved=maybe", "unresolved", "colour", "limit=1&limit=2", "status=", "limit=0", "limit=1001"] {
+        assert_eq!(host.admin.get(&format!("/orders?{query}")).code(), "unacceptable", "{query}");
+    }
+    for query in ["", "unresolved=false", "&limit=1&", "%6cimit=1000", "status=PENDING"] {
+        assert_eq!(host.admin.get(&format!("/orders?{query}")).status, 200, "{query}");
+    }
+    let head = host.admin.send("HEAD", "/stock", &[], None).expect("an answer");
+    assert_eq!((head.status, head.header("content-type"), head.body.len()), (200, "application/json", 0));
+    host.stop();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::PATIENCE;
 /// How the tests name themselves, so that a trace shows the same agent whatever the client's version.
 const AGENT: &str = "till-tests";
 
-/// What the shop's listener says of itself.
+/// What both listeners say of themselves.
 pub(crate) const DOCUMENT: &str = include_str!("../../../src/http/openapi.json");
 
 #[derive(Debug, Clone)]

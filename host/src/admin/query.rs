@@ -1,0 +1,47 @@
+//! A request's query.
+
+use percent_encoding::percent_decode_str;
+
+use crate::http::problem::Problem;
+
+/// Returns the parameters of a query, decoded as a form's: a plus is a space. One without a value is empty.
+///
+/// # Errors
+/// 422 where one stands twice, for which of them counts is anybody's guess.
+pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> {
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decoded(name), decoded(value));
+        if parameters.iter().any(|(earlier, _)| *earlier == name) {
+            return Err(Problem::unacceptable(format!("{name} stands twice")));
+        }
+        parameters.push((name, value));
+    }
+    Ok(parameters)
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_as_a_form_is_and_no_name_twice() {
+        let check = |query, wanted: &[(&str, &str)]| {
+            let wanted: Vec<_> = wanted.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            assert_eq!(parameters(query).expect("parameters"), wanted, "{query}");
+        };
+        check("", &[]);
+        check("a=1&b=2&", &[("a", "1"), ("b", "2")]);
+        check("a=x+y%20z%2B", &[("a", "x y z+")]);
+        check("a&b=", &[("a", ""), ("b", "")]);
+        check("a=b=c", &[("a", "b=c")]);
+        for twice in ["a=1&a=1", "a&a=1", "a=1&%61=2"] {
+            assert_eq!(parameters(twice).expect_err("refused").code(), "unacceptable", "{twice}");
+        }
+    }
+}
