@@ -14,7 +14,7 @@ use crate::{
     admin::{self, Admin},
     config::{Limits, Settings},
     http::{self, Shop, Watch},
-    plugin::Plugins,
+    plugin::{Plugins, Watcher},
     store::{self, Opened, Store},
     telemetry::{self, Metrics, Telemetry},
 };
@@ -131,8 +131,11 @@ impl App {
         serving.spawn(Arc::clone(&self.shop).prune_answers());
         serving.spawn(Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         serving.close();
+        // Not among what is waited for: a plugin may take longer to compile than a shutdown has.
+        let watcher = Watcher::start(Arc::clone(&self.plugins), &self.settings);
 
         self.stopping.cancelled().await;
+        drop(watcher);
         tracing::info!("stopping: no new connections");
         let drained = async {
             serving.wait().await;
