@@ -19,7 +19,7 @@ test: packages $(VENV)/.installed ## runs all tests; installs what they need bes
 
 soak: ## runs the tests that throw dice for long, then fuzzes for an hour
 	TILL_SOAK=1 cargo test --locked --package till --test it -- --nocapture --test-threads 1 \
-		kill:: power_cut:: concurrency:: keys:: two_hosts:: model:: swap:: rollouts::
+		kill:: power_cut:: concurrency:: keys:: two_hosts:: model:: swap:: rollouts:: watch::
 	$(MAKE) --no-print-directory fuzz
 
 # Without a sanitizer, which would take a nightly compiler: the host has no unsafe code of its own to be caught at.

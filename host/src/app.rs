@@ -14,7 +14,7 @@ use crate::{
     admin::{self, Admin},
     config::{Limits, Settings},
     http::{self, Shop, Watch},
-    plugin::Plugins,
+    plugin::{Plugins, Watcher},
     store::{self, Opened, Store},
     telemetry::{self, Metrics, Telemetry, charts::Charts},
 };
@@ -147,8 +147,11 @@ impl App {
         let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
         serving.spawn(admin::charts::keep(self.charts, metrics, store, self.stopping.clone()));
         serving.close();
+        // Not among what is waited for: a plugin may take longer to compile than a shutdown has.
+        let watcher = Watcher::start(Arc::clone(&self.plugins), &self.settings);
 
         self.stopping.cancelled().await;
+        drop(watcher);
         tracing::info!("stopping: no new connections");
         let drained = async {
             serving.wait().await;

@@ -108,7 +108,9 @@ settings! {
         listen: SocketAddr = "127.0.0.1:8000", "", "where the shop is served";
         admin: SocketAddr = "127.0.0.1:8001", "", "where `till stock`, `till orders` and other operators' commands are served";
         data: PathBuf = "till-data", "", "the folder of the order store";
-        plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones";
+        plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones, watched for new ones while the host serves";
+        plugins_scan_ms: u64 = "1000", "ms", "how often that folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
+        plugins_settle_ms: u64 = "200", "ms", "how long a file there stays as it is before it counts as whole, if its writer neither closed it nor moved it there; over the tick of the file system's times: 4 ms on ext4, 2 s on FAT";
         compile_with: OptionalPath = "", "", "the till program that compiles plugins first, in a process of its own; `till serve` takes itself";
         inventory_url: OptionalText = "", "", "another till whose inventory is asked over HTTP, instead of the plugin in this process";
         inventory_url_before: OptionalText = "", "", "where that till was before it moved: what waits for its release there is asked for at inventory_url";

@@ -9,6 +9,7 @@ pub mod call;
 mod engine;
 mod failure;
 mod files;
+mod folder;
 mod limits;
 mod load;
 mod loaded;
@@ -19,8 +20,9 @@ mod shelf;
 mod start;
 mod supervise;
 mod swap;
+mod watch;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
@@ -35,6 +37,7 @@ pub use loaded::{Identity, Loaded, Plugin, Role};
 pub use registry::{Pinned, Registry, Snapshot};
 pub use shelf::ShelfError;
 pub use swap::{Became, Changes, RolloutChange, SwapError, Swapped, When};
+pub use watch::Watcher;
 
 use registry::Published;
 use rollout::{BadPlan, Mode, Plan, PlanChanges, Rollout};
@@ -56,6 +59,8 @@ pub struct Plugins {
     engine: Arc<Engine>,
     registry: Registry,
     shelf: Shelf,
+    /// The digests of the plugin folder's files at the start, by their names.
+    started_with: BTreeMap<OsString, String>,
     /// Whoever has it may change what is live.
     changing: Mutex<()>,
     /// The rollout that ended last, to be looked at.
@@ -80,12 +85,13 @@ impl Plugins {
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
         let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
         let shelf = Shelf::new(settings, engine);
-        let snapshot = start::snapshot(settings, &store, &shelf).await?;
+        let (snapshot, started_with) = start::snapshot(settings, &store, &shelf).await?;
         let rollout = start::rollout(&settings.limits, &store, &shelf).await?;
         let plugins = Self {
             engine: shelf.engine(),
             registry: Registry::new(Published::new(&snapshot, rollout)?),
             shelf,
+            started_with,
             changing: Mutex::new(()),
             ended: ArcSwapOption::empty(),
             rollout_rules: settings.rollout.clone(),

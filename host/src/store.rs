@@ -53,7 +53,9 @@ pub use record::{
     Released, StockLevel, Taker,
 };
 pub use rollouts::{RolloutId, RolloutRow, RolloutState};
-pub use version::{PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText};
+pub use version::{
+    BY_FOLDER, PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText,
+};
 
 use self::{
     alarm::Alarm,

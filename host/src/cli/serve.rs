@@ -28,7 +28,8 @@ pub(super) struct Serve {
     /// The folder of the order store [default: till-data].
     #[arg(long, value_name = "FOLDER")]
     data: Option<String>,
-    /// A folder of plugins that replace the built-in ones: one checkout and one inventory *.wasm.
+    /// A folder of plugins that replace the built-in ones: one checkout and one inventory *.wasm. It is watched: what is
+    /// new or changed there is deployed, and live if it isn't refused.
     #[arg(long, value_name = "FOLDER")]
     plugins: Option<String>,
     /// A settings file [default: till.toml, if there is one].

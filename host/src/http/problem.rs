@@ -196,7 +196,10 @@ impl From<SwapError> for Problem {
     fn from(error: SwapError) -> Self {
         let detail = error.to_string();
         match error {
-            SwapError::Refused(_) | SwapError::OtherKind { .. } | SwapError::Shelf(ShelfError::Refused(_)) => {
+            SwapError::Refused(_)
+            | SwapError::OtherKind { .. }
+            | SwapError::Unusable { .. }
+            | SwapError::Shelf(ShelfError::Refused(_)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused", detail)
             }
             SwapError::Settings => Self::unacceptable(detail),

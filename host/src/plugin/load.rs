@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use bytes::Bytes;
 
-use super::Kind;
+use super::{Kind, folder};
 use crate::config::Limits;
 
 const CHECKOUT: &[u8] = include_bytes!(env!("TILL_CHECKOUT_PLUGIN"));
@@ -65,14 +65,14 @@ pub fn embedded() -> Vec<Candidate> {
 /// # Errors
 /// When the folder or a file can't be read, or a file is too large.
 pub fn from_folder(folder: &Path, limits: &Limits) -> anyhow::Result<Vec<Candidate>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("read the plugin folder {}", folder.display()))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| format!("read the plugin folder {}", folder.display()))?.path();
-        if path.extension().is_some_and(|ending| ending == "wasm") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    paths.iter().map(|path| Candidate::read(path, limits)).collect()
+    let listed = folder::list(folder).with_context(|| format!("read the plugin folder {}", folder.display()))?;
+    let candidate = |name| {
+        let path = folder.join(name);
+        let source = path.display().to_string();
+        let read = folder::read(&path, limits.component_mib.saturating_mul(1024 * 1024));
+        let (_, bytes) = read.map_err(|error| anyhow::anyhow!("{source} {error}"))?;
+        let stem = path.file_stem().map_or_else(|| source.clone(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Candidate { source, stem, bytes: bytes.into() })
+    };
+    listed.files.keys().map(candidate).collect()
 }

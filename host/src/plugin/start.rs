@@ -5,15 +5,16 @@
 //! | nothing was deployed, or the settings' plugin was live | what the settings name: the folder's, or the built-in one |
 //! | a deployed version was live | that version |
 //! | the same, and the folder has a file that was never started with | the folder's |
+//! | the folder has several of a kind | the new one; without any, what was live |
 //! | the deployed version can't be had any more | the one before it, else what the settings name; an error in the log |
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
 use anyhow::Context;
 
 use super::{
     Candidate, Identity, Kind, Plugin, Snapshot,
-    admission::{Examined, examine},
+    admission::{Examined, digest_of, examine},
     embedded, from_folder,
     rollout::{Plan, Rollout},
     shelf::Shelf,
@@ -26,22 +27,38 @@ use crate::{
 /// Who made live what the settings name.
 const BY: &str = "till";
 
-/// Returns the snapshot to start with, and notes in the store what of it is new.
+/// Returns the snapshot to start with, and notes in the store what of it is new; and the digests of the folder's files,
+/// by their names.
 ///
 /// # Errors
 /// Says which plugin is refused, and why, or which is missing.
-pub(super) async fn snapshot(settings: &Settings, store: &Store, shelf: &Shelf) -> anyhow::Result<Snapshot> {
+pub(super) async fn snapshot(
+    settings: &Settings,
+    store: &Store,
+    shelf: &Shelf,
+) -> anyhow::Result<(Snapshot, BTreeMap<OsString, String>)> {
     let of_folder = settings.server.plugins.is_some();
     let candidates = match &settings.server.plugins {
         Some(folder) => from_folder(folder, &settings.limits)?,
         None => embedded(),
     };
-    let (checkout, inventory) = by_kind(candidates, &settings.limits).await?;
+    let digest = |file: &Candidate| (format!("{}.wasm", file.stem).into(), digest_of(&file.bytes));
+    let digests = if of_folder { candidates.iter().map(digest).collect() } else { BTreeMap::new() };
+    let (mut checkouts, mut inventories) = (Vec::new(), Vec::new());
+    for candidate in candidates {
+        let examined = examine(candidate, &settings.limits).await?;
+        match examined.identity.kind {
+            Kind::Checkout => checkouts.push(examined),
+            Kind::Inventory => inventories.push(examined),
+        }
+    }
     let start = Start { store, shelf, of_folder };
-    let checkout = start.plugin(Kind::Checkout, checkout).await?;
-    let inventory = start.plugin(Kind::Inventory, inventory).await?;
+    let checkout = start.plugin(Kind::Checkout, checkouts).await?;
+    let inventory = start.plugin(Kind::Inventory, inventories).await?;
     match (checkout, inventory) {
-        (Plugin::Checkout(checkout), Plugin::Inventory(inventory)) => Snapshot::new(checkout, inventory),
+        (Plugin::Checkout(checkout), Plugin::Inventory(inventory)) => {
+            Ok((Snapshot::new(checkout, inventory)?, digests))
+        }
         (checkout, inventory) => {
             anyhow::bail!("{} and {} are of the wrong kinds", checkout.identity(), inventory.identity())
         }
@@ -68,24 +85,6 @@ pub(super) async fn rollout(limits: &Limits, store: &Store, shelf: &Shelf) -> an
     }
 }
 
-/// Returns the checkout candidate and the inventory candidate.
-async fn by_kind(candidates: Vec<Candidate>, limits: &Limits) -> anyhow::Result<(Option<Examined>, Option<Examined>)> {
-    let (mut checkout, mut inventory) = (None, None);
-    for candidate in candidates {
-        let examined = examine(candidate, limits).await?;
-        let place = match examined.identity.kind {
-            Kind::Checkout => &mut checkout,
-            Kind::Inventory => &mut inventory,
-        };
-        let source = examined.source.clone();
-        anyhow::ensure!(
-            place.replace(examined).is_none(),
-            "{source} is a second plugin of its kind; leave one of each in the folder"
-        );
-    }
-    Ok((checkout, inventory))
-}
-
 struct Start<'a> {
     store: &'a Store,
     shelf: &'a Shelf,
@@ -93,14 +92,14 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    async fn plugin(&self, kind: Kind, examined: Option<Examined>) -> anyhow::Result<Plugin> {
-        let examined = examined.with_context(|| {
+    async fn plugin(&self, kind: Kind, candidates: Vec<Examined>) -> anyhow::Result<Plugin> {
+        let live = self.store.live_plugin(kind).await?;
+        let examined = self.choose(kind, candidates, live.as_ref()).await?.with_context(|| {
             format!(
                 "there is no {kind} plugin; put one into the folder, for example the built-in one: till plugin export \
                  {kind} FILE"
             )
         })?;
-        let live = self.store.live_plugin(kind).await?;
         let digest = examined.identity.digest.clone();
         let is_new = self.of_folder && !self.store.was_started_with(kind, &digest).await?;
         if let Some(live) = live.as_ref().filter(|live| live.action != SwapAction::Start && !is_new)
@@ -115,6 +114,37 @@ impl Start<'_> {
             self.store.publish_plugin(text, SwapAction::Start, BY.into(), "named by the settings".into()).await?;
         }
         Ok(plugin)
+    }
+
+    /// Returns which of a kind's candidates counts, `None` if there are none. Several gather in a folder that is watched, and
+    /// were live one after the other; a crash must not make the next start refuse what ran.
+    async fn choose(
+        &self,
+        kind: Kind,
+        mut candidates: Vec<Examined>,
+        live: Option<&PluginVersion>,
+    ) -> anyhow::Result<Option<Examined>> {
+        if candidates.len() < 2 {
+            return Ok(candidates.pop());
+        }
+        let (mut new, mut known) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            let is_known = self.store.was_started_with(kind, &candidate.identity.digest).await?;
+            if is_known { known.push(candidate) } else { new.push(candidate) }
+        }
+        if let Some(second) = new.get(1) {
+            anyhow::bail!("{} is a second plugin of its kind; leave one of each in the folder", second.source);
+        }
+        let is_live = |known: &Examined| {
+            live.is_some_and(|live| live.action != SwapAction::Start || live.text.digest == known.identity.digest)
+        };
+        let known = || known.into_iter().find(is_live);
+        let chosen = new.pop().or_else(known);
+        anyhow::ensure!(
+            chosen.is_some(),
+            "there are several {kind} plugins, none of them live; leave one in the folder"
+        );
+        Ok(chosen)
     }
 
     /// Returns the deployed version, or the one before it; `None` if neither can be had.

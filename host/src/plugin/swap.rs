@@ -12,7 +12,7 @@
 
 mod rollout;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 pub use rollout::RolloutChange;
 
@@ -59,6 +59,8 @@ pub enum SwapError {
     Settings,
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{} {reason}", .file.display())]
+    Unusable { file: PathBuf, reason: String },
     #[error("{0:#}")]
     Host(anyhow::Error),
 }
@@ -67,7 +69,9 @@ impl SwapError {
     /// Returns the error's word in `plugin_swaps_total`.
     const fn result(&self) -> &'static str {
         match self {
-            Self::Shelf(ShelfError::Refused(_)) | Self::Refused(_) | Self::OtherKind { .. } => REFUSED,
+            Self::Shelf(ShelfError::Refused(_)) | Self::Refused(_) | Self::OtherKind { .. } | Self::Unusable { .. } => {
+                REFUSED
+            }
             Self::NothingBefore { .. }
             | Self::NoVersion { .. }
             | Self::NoRollout
@@ -76,6 +80,11 @@ impl SwapError {
             | Self::Settings => NOT_FOUND,
             Self::Shelf(ShelfError::File(_)) | Self::Store(_) | Self::Host(_) => "failed",
         }
+    }
+
+    /// Returns whether it is the file's fault: the same file would be refused again.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.result() == REFUSED
     }
 }
 
@@ -127,11 +136,23 @@ impl Plugins {
         when: When,
         by: &str,
     ) -> Result<Swapped, SwapError> {
-        let (kind, deployed) = match examine(candidate, &self.limits).await {
+        let (kind, deployed) = self.deploy_untold(candidate, wanted, when, by).await;
+        self.told(kind, by, deployed).await
+    }
+
+    /// Does the same, but leaves it to the caller to have what came of it [told](Self::told). Returns the candidate's kind
+    /// with it, if it has one.
+    pub(super) async fn deploy_untold(
+        &self,
+        candidate: Candidate,
+        wanted: Option<Kind>,
+        when: When,
+        by: &str,
+    ) -> (Option<Kind>, Result<Swapped, SwapError>) {
+        match examine(candidate, &self.limits).await {
             Ok(examined) => (Some(examined.identity.kind), self.deploy_examined(examined, wanted, when, by).await),
             Err(refused) => (None, Err(refused.into())),
-        };
-        self.told(kind, by, deployed).await
+        }
     }
 
     async fn deploy_examined(
@@ -254,12 +275,16 @@ impl Plugins {
             kept => (None, kept),
         };
         let published = Published::new(&next, kept).map_err(SwapError::Host)?;
+        let began = Instant::now();
         let version = self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
+        let store_ms = began.elapsed().as_secs_f64() * 1e3;
         self.publish(published);
         let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());
-        tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, "{to} is live in the place of {from}");
+        tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, store_ms, "{to} is live in the place of {from}");
         if let Some(rollout) = superseded {
             rollout.pause();
+            let (number, candidate) = (rollout.row.id.number(), rollout.candidate());
+            tracing::info!(kind = kind.as_str(), by, rollout = number, "{candidate} is superseded: {to} is live now");
             self.ended.store(Some(rollout));
         }
         Ok(Swapped { version, became: Became::Live })
@@ -270,8 +295,16 @@ impl Plugins {
         self.show_loaded();
     }
 
+    /// Notes that the plugin folder has what is live already, so that the next start doesn't take it for new there.
+    pub(super) async fn note_folder_has(&self, version: &PluginVersion) {
+        let VersionText { kind, digest, .. } = &version.text;
+        if !self.store.was_started_with(*kind, digest).await.unwrap_or(true) {
+            _ = self.store.note_folder_has(*kind, version.id).await;
+        }
+    }
+
     /// Counts the change, and notes one that was refused.
-    async fn told(
+    pub(super) async fn told(
         &self,
         kind: Option<Kind>,
         by: &str,

@@ -9,7 +9,7 @@ use super::{
     queue::{Kind, Refusal},
     rollouts::supersede,
     sqlite::{in_savepoint, now_ms},
-    version::{PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
+    version::{BY_FOLDER, PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
     writer::Desk,
 };
 
@@ -83,7 +83,19 @@ impl Store {
         self.0.readers.read(move |connection| by_id(connection, id)).await
     }
 
-    /// Returns whether the host ever started with that file because its settings named it.
+    /// Notes in the audit that the plugin folder has the version that is live. Durable when it returns.
+    ///
+    /// # Errors
+    /// Only the store's own.
+    pub async fn note_folder_has(&self, kind: PluginKind, version: VersionId) -> Result<(), StoreError> {
+        let note = move |desk: &mut Desk| {
+            Ok(insert_event(&desk.connection, "deploy", Some(kind), Some(version), BY_FOLDER, "live already")?)
+        };
+        self.0.queue.submit(Kind::Durable, note).await
+    }
+
+    /// Returns whether the host ever started with that file because its settings named it, or took it from the folder
+    /// that they name.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -231,9 +243,10 @@ fn started_with(connection: &Connection, kind: PluginKind, digest: &str) -> Resu
     let found = connection
         .prepare_cached(
             "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
-             WHERE plugin_events.action = 'start' AND plugin_versions.kind = ?1 AND digest = ?2 LIMIT 1",
+             WHERE (plugin_events.action = 'start' OR (plugin_events.action = 'deploy' AND plugin_events.changed_by = ?3))
+                   AND plugin_versions.kind = ?1 AND digest = ?2 LIMIT 1",
         )?
-        .query_row([kind.as_str(), digest], |_row| Ok(()))
+        .query_row([kind.as_str(), digest, BY_FOLDER], |_row| Ok(()))
         .optional()?;
     Ok(found.is_some())
 }

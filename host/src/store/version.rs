@@ -142,6 +142,9 @@ impl SwapAction {
     }
 }
 
+/// Who changes a plugin when a file in the plugin folder does.
+pub const BY_FOLDER: &str = "folder";
+
 /// One line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginEvent {

@@ -41,3 +41,4 @@ mod swap;
 mod telemetry_outages;
 mod traces;
 mod two_hosts;
+mod watch;
