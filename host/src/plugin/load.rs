@@ -60,11 +60,11 @@ pub fn embedded() -> Vec<Candidate> {
     Kind::ALL.into_iter().map(candidate).collect()
 }
 
-/// Returns every `*.wasm` of the folder, in the order of their names.
+/// Returns every `*.wasm` of the folder, in the order of their names; an error for one that can't be read or is too large.
 ///
 /// # Errors
-/// When the folder or a file can't be read, or a file is too large.
-pub fn from_folder(folder: &Path, limits: &Limits) -> anyhow::Result<Vec<Candidate>> {
+/// When the folder can't be read.
+pub fn from_folder(folder: &Path, limits: &Limits) -> anyhow::Result<Vec<anyhow::Result<Candidate>>> {
     let listed = folder::list(folder).with_context(|| format!("read the plugin folder {}", folder.display()))?;
     let candidate = |name| {
         let path = folder.join(name);
@@ -74,5 +74,5 @@ pub fn from_folder(folder: &Path, limits: &Limits) -> anyhow::Result<Vec<Candida
         let stem = path.file_stem().map_or_else(|| source.clone(), |stem| stem.to_string_lossy().into_owned());
         Ok(Candidate { source, stem, bytes: bytes.into() })
     };
-    listed.files.keys().map(candidate).collect()
+    Ok(listed.files.keys().map(candidate).collect())
 }

@@ -6,6 +6,7 @@
 //! | a deployed version was live | that version |
 //! | the same, and the folder has a file that was never started with | the folder's |
 //! | the folder has several of a kind | the new one; without any, what was live |
+//! | a file of the folder can't be used, or is one of several | what was live, with an error in the log; the first start is refused |
 //! | the deployed version can't be had any more | the one before it, else what the settings name; an error in the log |
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
@@ -13,7 +14,7 @@ use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 use anyhow::Context;
 
 use super::{
-    Candidate, Identity, Kind, Plugin, Snapshot,
+    Identity, Kind, Plugin, Snapshot,
     admission::{Examined, digest_of, examine},
     embedded, from_folder,
     rollout::{Plan, Rollout},
@@ -31,7 +32,7 @@ const BY: &str = "till";
 /// by their names.
 ///
 /// # Errors
-/// Says which plugin is refused, and why, or which is missing.
+/// Says which plugin is refused, and why, or which is missing, unless something was live before.
 pub(super) async fn snapshot(
     settings: &Settings,
     store: &Store,
@@ -40,16 +41,24 @@ pub(super) async fn snapshot(
     let of_folder = settings.server.plugins.is_some();
     let candidates = match &settings.server.plugins {
         Some(folder) => from_folder(folder, &settings.limits)?,
-        None => embedded(),
+        None => embedded().into_iter().map(Ok).collect(),
     };
-    let digest = |file: &Candidate| (format!("{}.wasm", file.stem).into(), digest_of(&file.bytes));
-    let digests = if of_folder { candidates.iter().map(digest).collect() } else { BTreeMap::new() };
+    let mut digests = BTreeMap::new();
     let (mut checkouts, mut inventories) = (Vec::new(), Vec::new());
     for candidate in candidates {
-        let examined = examine(candidate, &settings.limits).await?;
-        match examined.identity.kind {
-            Kind::Checkout => checkouts.push(examined),
-            Kind::Inventory => inventories.push(examined),
+        let examined = match candidate {
+            Ok(candidate) => {
+                if of_folder {
+                    digests.insert(format!("{}.wasm", candidate.stem).into(), digest_of(&candidate.bytes));
+                }
+                examine(candidate, &settings.limits).await.map_err(Into::into)
+            }
+            Err(unreadable) => Err(unreadable),
+        };
+        match examined {
+            Ok(examined) if examined.identity.kind == Kind::Checkout => checkouts.push(examined),
+            Ok(examined) => inventories.push(examined),
+            Err(refused) => passed_over(store, refused).await?,
         }
     }
     let start = Start { store, shelf, of_folder };
@@ -85,6 +94,20 @@ pub(super) async fn rollout(limits: &Limits, store: &Store, shelf: &Shelf) -> an
     }
 }
 
+/// Says that a file isn't used. One that was refused while the host served mustn't keep it from starting again.
+///
+/// # Errors
+/// What is wrong with the file, where nothing was live yet.
+async fn passed_over(store: &Store, refused: anyhow::Error) -> anyhow::Result<()> {
+    for kind in Kind::ALL {
+        if store.live_plugin(kind).await?.is_none() {
+            return Err(refused);
+        }
+    }
+    tracing::error!("{refused:#}; what was live stays");
+    Ok(())
+}
+
 struct Start<'a> {
     store: &'a Store,
     shelf: &'a Shelf,
@@ -94,7 +117,27 @@ struct Start<'a> {
 impl Start<'_> {
     async fn plugin(&self, kind: Kind, candidates: Vec<Examined>) -> anyhow::Result<Plugin> {
         let live = self.store.live_plugin(kind).await?;
-        let examined = self.choose(kind, candidates, live.as_ref()).await?.with_context(|| {
+        let failed = match self.named(kind, candidates, live.as_ref()).await {
+            Ok(plugin) => return Ok(plugin),
+            Err(error) => error,
+        };
+        let before = match &live {
+            Some(live) => self.deployed(live).await?,
+            None => None,
+        };
+        let Some(plugin) = before else { return Err(failed) };
+        tracing::error!("{failed:#}; what was live stays");
+        Ok(plugin)
+    }
+
+    /// Returns the plugin that the settings name, or what was deployed in its place since.
+    async fn named(
+        &self,
+        kind: Kind,
+        candidates: Vec<Examined>,
+        live: Option<&PluginVersion>,
+    ) -> anyhow::Result<Plugin> {
+        let examined = self.choose(kind, candidates, live).await?.with_context(|| {
             format!(
                 "there is no {kind} plugin; put one into the folder, for example the built-in one: till plugin export \
                  {kind} FILE"
@@ -102,7 +145,7 @@ impl Start<'_> {
         })?;
         let digest = examined.identity.digest.clone();
         let is_new = self.of_folder && !self.store.was_started_with(kind, &digest).await?;
-        if let Some(live) = live.as_ref().filter(|live| live.action != SwapAction::Start && !is_new)
+        if let Some(live) = live.filter(|live| live.action != SwapAction::Start && !is_new)
             && let Some(plugin) = self.deployed(live).await?
         {
             return Ok(plugin);

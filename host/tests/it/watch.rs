@@ -230,6 +230,32 @@ fn of_two_of_a_kind_the_later_one_is_live_after_a_restart_too() {
 }
 
 #[test]
+fn what_is_refused_in_the_folder_keeps_no_host_from_starting_again() {
+    let (plan, folder) = plan();
+    let host = start(plan);
+    let before = live(&host);
+    let inventory = fs::read(folder.join("inventory_forged_context.wasm")).expect("read");
+    let mut data = host.kill().folder;
+    let broken = |name: &str, bytes: &[u8]| {
+        let again = folder_of("checkout.wasm");
+        fs::write(again.path().join("inventory_forged_context.wasm"), &inventory).expect("written");
+        fs::write(again.path().join(name), bytes).expect("written");
+        again
+    };
+    for (name, bytes) in [
+        ("junk.wasm", b"no plugin".to_vec()),
+        ("checkout.wasm", b"no plugin".to_vec()),
+        ("checkout.wasm", bytes("probe_trap")),
+    ] {
+        let again = broken(name, &bytes);
+        assert!(Host::plan().plugins(broken(name, &bytes)).refusal().contains(name), "a first start is refused");
+        let host = start(Host::plan().folder(&data).plugins(again).warns("what was live stays"));
+        assert_eq!(live(&host), before, "{name}");
+        data = host.stop().folder;
+    }
+}
+
+#[test]
 fn a_file_ends_the_rollout_of_its_kind_only() {
     let (plan, folder) = plan();
     let host = start(plan);
