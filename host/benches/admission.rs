@@ -1,11 +1,11 @@
 //! Checkouts while plugins are deployed that are dear to compile: what their p99 becomes, and what becomes of the
 //! plugins.
 //!
-//! Orders come at a fixed rate, whoever waits. Windows without and with deploys alternate on one host, so that a machine
-//! that is busy with something else is so in both. In a window with deploys four bombs come one after the other, then a
-//! large plugin that is in order, which goes live and is rolled back. `TILL_BENCH_SECONDS` is how long a quiet window is
-//! (30), the other lasts as long as the deploys; `TILL_BENCH_PAIRS` how many of both there are (3), `TILL_BENCH_RATE`
-//! orders a second (300). It fails when an order isn't answered with 200, a bomb is taken or the large plugin isn't.
+//! Orders come at a fixed rate, whoever waits. Three windows alternate on one host, so that a machine that is busy with
+//! something else is so in all: a quiet one; one in which four bombs come one after the other; and one in which a large
+//! plugin that is in order goes live and is rolled back. `TILL_BENCH_SECONDS` is how long a quiet window is (30), the
+//! others last as long as the deploys; `TILL_BENCH_ROUNDS` how often they come (3), `TILL_BENCH_RATE` orders a second
+//! (300). It fails when an order isn't answered with 200, a bomb is taken or the large plugin isn't.
 
 #[path = "../tests/it/support/component.rs"]
 #[allow(dead_code, clippy::allow_attributes, clippy::expect_used, reason = "the tests', which use more of it")]
@@ -32,32 +32,38 @@ use component::{MODULE, bombs, checkout_with, many};
 const ITEM: &str = "headphones";
 const BODY: &str = r#"{"item":"headphones","quantity":1,"price":99.99}"#;
 const CLIENTS: u32 = 8;
+const NAMES: [&str; 3] = ["quiet", "bombs", "large"];
 const WARM_UP: Duration = Duration::from_secs(3);
 
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
 fn main() -> anyhow::Result<()> {
     let quiet_for = Duration::from_secs(number("TILL_BENCH_SECONDS", 30)?);
-    let (pairs, rate) = (number("TILL_BENCH_PAIRS", 3)?, number("TILL_BENCH_RATE", 300)?);
+    let (rounds, rate) = (number("TILL_BENCH_ROUNDS", 3)?, number("TILL_BENCH_RATE", 300)?);
     // Not the system's temporary folder: that one is often in memory, where an fsync costs nothing.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let host = Host::start(folder.path())?;
     load(&host.shop, rate, || std::thread::sleep(WARM_UP))?;
-    let (mut quiet, mut busy) = (latencies()?, latencies()?);
-    for pair in 0..pairs {
-        let without = load(&host.shop, rate, || std::thread::sleep(quiet_for))?;
-        let mut deployed = Ok(Vec::new());
-        let with = load(&host.shop, rate, || deployed = deploy_all(&host.admin, pair))?;
-        for line in deployed? {
+    let mut all = [latencies()?, latencies()?, latencies()?];
+    for round in 0..rounds {
+        let mut told = Ok(Vec::new());
+        let quiet = load(&host.shop, rate, || std::thread::sleep(quiet_for))?;
+        let bombs = load(&host.shop, rate, || told = deploy_bombs(&host.admin))?;
+        let mut of_large = Ok(String::new());
+        let large = load(&host.shop, rate, || of_large = deploy_large(&host.admin, round))?;
+        for line in told?.into_iter().chain([of_large?]) {
             println!("{line}");
         }
-        println!("pair {pair}    without {}\n          with    {}\n", figures(&without), figures(&with));
-        quiet.add(without)?;
-        busy.add(with)?;
+        for ((window, name), all) in [quiet, bombs, large].into_iter().zip(NAMES).zip(&mut all) {
+            println!("round {round}  {name:<6} {}", figures(&window));
+            all.add(window)?;
+        }
+        println!();
     }
     host.stop()?;
-    let ratio = ms(busy.value_at_quantile(0.99)) / ms(quiet.value_at_quantile(0.99));
-    println!("all       without {}\n          with    {}", figures(&quiet), figures(&busy));
-    println!("p99 with deploys / without: {ratio:.2}");
+    let p99 = all.each_ref().map(|latencies| ms(latencies.value_at_quantile(0.99)));
+    for ((window, name), p99_ms) in all.iter().zip(NAMES).zip(p99) {
+        println!("all      {name:<6} {}, p99 of quiet's {:.2}", figures(window), p99_ms / p99[0]);
+    }
     Ok(())
 }
 
@@ -78,8 +84,8 @@ fn figures(latencies: &Histogram<u64>) -> String {
     format!("p50 {p50:>6.2} ms, p99 {p99:>6.2} ms, p99.9 {p999:>6.2} ms of {} checkouts", latencies.len())
 }
 
-/// Deploys the bombs and the large plugin, and says what becomes of each.
-fn deploy_all(admin: &str, pair: u64) -> anyhow::Result<Vec<String>> {
+/// Deploys the bombs, and says what becomes of each.
+fn deploy_bombs(admin: &str) -> anyhow::Result<Vec<String>> {
     let mut told = Vec::new();
     for (name, bytes) in bombs() {
         let (status, text, took) = deploy(admin, name, &bytes)?;
@@ -90,13 +96,17 @@ fn deploy_all(admin: &str, pair: u64) -> anyhow::Result<Vec<String>> {
             took.as_secs_f64()
         ));
     }
-    let large = large(pair);
+    Ok(told)
+}
+
+/// Deploys the large plugin and rolls it back.
+fn deploy_large(admin: &str, number: u64) -> anyhow::Result<String> {
+    let large = large(number);
     let (status, text, took) = deploy(admin, "large", &large)?;
     anyhow::ensure!(status == 200, "the large plugin was answered {status}: {text}");
-    told.push(format!("{:<14} {:>7} KiB, live after    {:>6.2} s", "large", large.len() / 1024, took.as_secs_f64()));
     let rolled_back = ureq::post(format!("http://{admin}/plugins/checkout/rollback"));
     rolled_back.content_type("application/json").send("{}").context("roll back")?;
-    Ok(told)
+    Ok(format!("{:<14} {:>7} KiB, live after    {:>6.2} s", "large", large.len() / 1024, took.as_secs_f64()))
 }
 
 /// Returns what was answered, in which words, and when.
@@ -198,15 +208,19 @@ impl Host {
         till.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"]).arg(folder);
         till.args(["--set", &format!("stock.{ITEM}=4000000000"), "--set", "inventory.faults=off"]);
         // They would be taken for settings.
-        for variable in ["TILL_BENCH_SECONDS", "TILL_BENCH_PAIRS", "TILL_BENCH_RATE"] {
+        for variable in ["TILL_BENCH_SECONDS", "TILL_BENCH_ROUNDS", "TILL_BENCH_RATE"] {
             till.env_remove(variable);
         }
         let mut process = till.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut lines = BufReader::new(process.stdout.take().context("stdout is piped")?).lines();
         let mut address = |name: &str| {
-            let line = lines.next().context("till says where it is")??;
-            let address = line.trim().strip_prefix(name).and_then(|rest| rest.trim().strip_prefix("http://"));
-            anyhow::Ok(address.with_context(|| format!("till says {line}"))?.to_owned())
+            loop {
+                let line = lines.next().context("till says where it is")??;
+                let address = line.trim().strip_prefix(name).and_then(|rest| rest.trim().strip_prefix("http://"));
+                if let Some(address) = address {
+                    return anyhow::Ok(address.to_owned());
+                }
+            }
         };
         let (shop, admin) = (address("shop")?, address("admin")?);
         // To the end, or the host would meet a closed pipe.

@@ -195,6 +195,6 @@ pub(crate) fn bombs() -> [(&'static str, Vec<u8>); 4] {
         ("locals", checkout_with(MODULE, &alive(8_000, true))),
         ("data_segments", checkout_with(MODULE, &format!("(module (memory 1000) {segments})"))),
         ("functions", checkout_with(MODULE, &format!("(module {})", many(200_000, |_| "(func)".into())))),
-        ("values", checkout_with(MODULE, &alive(8_000, false))),
+        ("values", checkout_with(MODULE, &alive(60_000, false))),
     ]
 }
