@@ -12,10 +12,15 @@
 //! | `POST /plugins/{kind}/rollback` with `{"to"?, "by"?}`, `POST /plugins/{kind}/settings` with `{"set", "by"?, "canary"?, "shadow"?, "gates"?}` | other changes |
 //! | `GET /plugins/rollout`, `GET /plugins/rollout/differences`, `GET /plugins/rollouts` | what is and was tried beside the live versions |
 //! | `POST /plugins/rollout/{promote, pause, resume or abort}` with `{"by"?, "reason"?}` | deciding about it |
+//! | `GET /recent/traces?…`, `GET /recent/traces/{trace_id}` | recent traces, and one with its log lines |
+//! | `GET /api/…` | the same for what reads Jaeger's query API: `jaeger.rs` |
 //! | `GET /livez`, `GET /readyz`, `GET /metrics` | as on the shop's listener, and also when that has no connection to spare |
 
+mod jaeger;
 mod orders;
 mod plugins;
+mod query;
+mod recent;
 mod rollouts;
 mod stock;
 
@@ -32,6 +37,7 @@ use crate::{
     http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, problem::Problem},
     plugin::Plugins,
     store::Store,
+    telemetry::Recent,
 };
 
 /// What the operators' requests need.
@@ -42,6 +48,7 @@ pub struct Admin {
     limits: Limits,
     access: Access,
     watch: Watch,
+    recent: Option<Recent>,
     /// Names under which the listener is asked for; another one comes from a page that rebound its own name to here.
     hosts: Vec<String>,
 }
@@ -49,11 +56,26 @@ pub struct Admin {
 impl Admin {
     /// # Errors
     /// When the listener would be open to others without a token.
-    pub fn new(settings: &Settings, plugins: Arc<Plugins>, store: Store, watch: Watch) -> anyhow::Result<Arc<Self>> {
+    pub fn new(
+        settings: &Settings,
+        plugins: Arc<Plugins>,
+        store: Store,
+        watch: Watch,
+        recent: Option<Recent>,
+    ) -> anyhow::Result<Arc<Self>> {
         let own = settings.server.admin.ip().to_string();
         let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).into_iter().chain([own]).collect();
         let access = Access::of_admin(settings)?;
-        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, watch, hosts }))
+        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, watch, recent, hosts }))
+    }
+
+    /// Returns the recent traces.
+    ///
+    /// # Errors
+    /// 404 where none are kept, with what keeps some.
+    fn recent(&self) -> Result<&Recent, Problem> {
+        let why = "no traces are kept here: traces.kept_mib is 0, or OTEL_SDK_DISABLED is true";
+        self.recent.as_ref().ok_or_else(|| Problem::not_found(why))
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -116,6 +138,9 @@ async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
         (&Method::POST, ["plugins", "rollout", change]) => rollouts::change(admin, change, &parts.headers, body).await,
         (&Method::POST, ["plugins", kind, "rollback"]) => plugins::roll_back(admin, kind, &parts.headers, body).await,
         (&Method::POST, ["plugins", kind, "settings"]) => plugins::set(admin, kind, &parts.headers, body).await,
+        (&Method::GET, ["recent", "traces"]) => recent::list(admin, parts.uri.query().unwrap_or_default()).await,
+        (&Method::GET, ["recent", "traces", id]) => recent::show(admin, id),
+        (&Method::GET, ["api", rest @ ..]) => jaeger::answer(admin, rest, parts.uri.query().unwrap_or_default()).await,
         (&Method::GET, ["livez"]) => admin.watch.live(),
         (&Method::GET, ["readyz"]) => admin.watch.ready().await,
         (&Method::GET, ["metrics"]) => admin.watch.metrics(),
@@ -125,7 +150,10 @@ async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
             | ["orders", _]
             | ["plugins", "versions" | "history" | "rollout" | "rollouts"]
             | ["plugins", "versions", _]
-            | ["plugins", "rollout", "differences"],
+            | ["plugins", "rollout", "differences"]
+            | ["recent", "traces"]
+            | ["recent", "traces", _]
+            | ["api", ..],
         ) => Err(Problem::method_not_allowed("GET")),
         (_, ["plugins"]) => Err(Problem::method_not_allowed("GET, POST")),
         (_, ["stock", _] | ["plugins", _, "rollback" | "settings"] | ["plugins", "rollout", _]) => {
@@ -149,6 +177,9 @@ fn home() -> Answer {
             "rollout": "/plugins/rollout",
             "rollouts": "/plugins/rollouts",
             "rollout_differences": "/plugins/rollout/differences",
+            "traces": "/recent/traces",
+            "trace": "/recent/traces/{trace_id}",
+            "jaeger": "/api/traces",
             "metrics": "/metrics",
             "live": "/livez",
             "ready": "/readyz",

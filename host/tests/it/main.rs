@@ -32,6 +32,7 @@ mod outages;
 mod overload;
 mod power_cut;
 mod prometheus;
+mod recent;
 mod refused;
 mod remote;
 mod rollouts;
