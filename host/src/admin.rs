@@ -12,12 +12,14 @@
 //! | `POST /plugins/{kind}/rollback` with `{"to"?, "by"?}`, `POST /plugins/{kind}/settings` with `{"set", "by"?, "canary"?, "shadow"?, "gates"?}` | other changes |
 //! | `GET /plugins/rollout`, `GET /plugins/rollout/differences`, `GET /plugins/rollouts` | what is and was tried beside the live versions |
 //! | `POST /plugins/rollout/{promote, pause, resume or abort}` with `{"by"?, "reason"?}` | deciding about it |
+//! | `GET /traces`, `GET /traces/{trace_id}`, `GET /page/{file}` | the trace page, which shows what the next ones answer |
 //! | `GET /recent/traces?…`, `GET /recent/traces/{trace_id}` | recent traces, and one with its log lines |
 //! | `GET /api/…` | the same for what reads Jaeger's query API: `jaeger.rs` |
 //! | `GET /livez`, `GET /readyz`, `GET /metrics` | as on the shop's listener, and also when that has no connection to spare |
 
 mod jaeger;
 mod orders;
+mod page;
 mod plugins;
 mod query;
 mod recent;
@@ -115,10 +117,13 @@ fn is_watch(path: &str) -> bool {
 async fn route(admin: &Admin, request: Request<Inbound>) -> Answer {
     let (parts, body) = request.into_parts();
     admin.check_host(&parts.headers)?;
-    admin.access.check(&parts.headers)?;
     let path = parts.uri.path();
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
+    if let Some(page) = page::find(&segments) {
+        return if parts.method == Method::GET { Ok(page) } else { Err(Problem::method_not_allowed("GET")) };
+    }
+    admin.access.check(&parts.headers)?;
     match (&parts.method, segments.as_slice()) {
         (&Method::GET, [""]) => home(),
         (&Method::GET, ["orders"]) => orders::list(admin, parts.uri.query().unwrap_or_default()).await,
@@ -177,6 +182,7 @@ fn home() -> Answer {
             "rollout": "/plugins/rollout",
             "rollouts": "/plugins/rollouts",
             "rollout_differences": "/plugins/rollout/differences",
+            "trace_page": "/traces",
             "traces": "/recent/traces",
             "trace": "/recent/traces/{trace_id}",
             "jaeger": "/api/traces",
