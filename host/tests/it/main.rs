@@ -30,6 +30,7 @@ mod money;
 mod openapi;
 mod outages;
 mod overload;
+mod page;
 mod power_cut;
 mod prometheus;
 mod recent;
