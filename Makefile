@@ -2,11 +2,12 @@
 
 TOOLS := host/tests/.tools
 VENV := $(TOOLS)/venv
-PACKAGES := prometheus wrk
+BROWSER := host/tests/page
+PACKAGES := prometheus wrk chromium
 FUZZ_SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz w3c lint bench doc clean-tools packages
+.PHONY: help run test pictures soak fuzz w3c lint bench doc clean-tools packages
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,8 +15,12 @@ help: ## lists the targets
 run: ## serves the demo's shop at http://127.0.0.1:8000
 	cargo run --release --locked
 
-test: packages $(VENV)/.installed ## runs all tests; installs what they need besides Rust
+test: packages $(VENV)/.installed $(BROWSER)/node_modules/.installed ## runs all tests; installs what they need besides Rust
 	cargo test --locked --package till --tests
+
+PICTURES := a_failing_laptop a_slow_smartphone
+pictures: packages $(BROWSER)/node_modules/.installed ## takes README's pictures of the trace page anew
+	TILL_PICTURES=300 cargo test --locked --package till --test it -- $(addprefix page::,$(PICTURES))
 
 soak: ## runs the tests that throw dice for long, then fuzzes for an hour
 	TILL_SOAK=1 cargo test --locked --package till --test it -- --nocapture --test-threads 1 \
@@ -47,13 +52,18 @@ doc: ## builds the documentation of the code
 	cargo doc --locked --no-deps --package till --package till-sdk
 
 clean-tools: ## removes what test and lint have installed
-	rm -rf $(TOOLS)
+	rm -rf $(TOOLS) $(BROWSER)/node_modules
 
 # An independent OTLP receiver and an independent client. Installed anew when their versions change.
 $(VENV)/.installed: host/tests/requirements.txt
 	rm -rf $(VENV)
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# What drives Chromium, which is Debian's. Node looks for it beside the scripts.
+$(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json
+	npm ci --prefix $(BROWSER) --no-audit --no-fund
 	touch $@
 
 $(TOOLS)/bin/cargo-deny:

@@ -67,7 +67,7 @@ async fn measure() -> anyhow::Result<()> {
 async fn guest() -> anyhow::Result<()> {
     let folder = shop::folder()?;
     let limits = shop::settings(folder.path())?.limits;
-    let telemetry = shop::telemetry(Spans::Off)?;
+    let telemetry = shop::telemetry(Spans::Off, shop::NOTHING_KEPT)?;
     let engine = Engine::new(&limits)?;
     let mut linker = Linker::new(engine.wasmtime());
     imports::add_shared_to_linker(&mut linker)?;
@@ -179,7 +179,7 @@ impl Bench {
     async fn start(spans: Spans) -> anyhow::Result<Arc<Self>> {
         let folder = shop::folder()?;
         let settings = shop::settings(folder.path())?;
-        let telemetry = shop::telemetry(spans)?;
+        let telemetry = shop::telemetry(spans, shop::NOTHING_KEPT)?;
         let (store, _opened) = Store::open(&store_settings(&settings))?;
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
         store.seed_stock(&opening).await?;

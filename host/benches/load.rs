@@ -152,7 +152,7 @@ impl Running {
     }
 
     async fn till(settings: Settings, spans: Spans) -> anyhow::Result<Self> {
-        let app = App::build_with(settings, shop::telemetry(spans)?).await?;
+        let app = App::build_with(settings, shop::telemetry(spans, shop::NOTHING_KEPT)?).await?;
         let (address, admin, stopping) = (app.public_address()?, app.admin_address()?, app.stopping());
         Ok(Self { address, stopping: Stopping::Till { stopping, running: tokio::spawn(app.run()), admin } })
     }

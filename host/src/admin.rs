@@ -13,13 +13,18 @@
 //! | `POST /plugins/{kind}/rollback` with `{"to"?, "by"?}`, `POST /plugins/{kind}/settings` with `{"set", "by"?, "canary"?, "shadow"?, "gates"?}` | other changes |
 //! | `GET /plugins/rollout`, `GET /plugins/rollout/differences`, `GET /plugins/rollouts` | what is and was tried beside the live versions |
 //! | `POST /plugins/rollout/{promote, pause, resume or abort}` with `{"by"?, "reason"?}` | deciding about it |
-//! | `GET /recent/charts` | the last minutes of the host's metrics |
+//! | `GET /traces`, `GET /traces/{trace_id}`, `GET /page/{file}` | the trace page, which shows what the next ones answer |
+//! | `GET /recent/traces?…`, `GET /recent/traces/{trace_id}`, `GET /recent/charts` | recent traces, one with its log lines, the last minutes of the metrics |
+//! | `GET /api/…` | the traces for what reads Jaeger's query API: `jaeger.rs` |
 //! | `GET /livez`, `GET /readyz`, `GET /metrics` | as on the shop's listener, and also when that has no connection to spare |
 
 pub mod charts;
+mod jaeger;
 mod orders;
+mod page;
 mod plugins;
 mod query;
+mod recent;
 mod rollouts;
 mod stock;
 
@@ -36,7 +41,7 @@ use crate::{
     http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, openapi, problem::Problem},
     plugin::Plugins,
     store::Store,
-    telemetry::charts::Charts,
+    telemetry::{Recent, charts::Charts},
 };
 
 /// What the operators' requests need.
@@ -48,6 +53,7 @@ pub struct Admin {
     access: Access,
     watch: Watch,
     charts: Arc<Charts>,
+    recent: Option<Recent>,
     /// Names under which the listener is asked for; another one comes from a page that rebound its own name to here.
     hosts: Vec<String>,
 }
@@ -61,11 +67,21 @@ impl Admin {
         store: Store,
         watch: Watch,
         charts: Arc<Charts>,
+        recent: Option<Recent>,
     ) -> anyhow::Result<Arc<Self>> {
         let own = settings.server.admin.ip().to_string();
         let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).into_iter().chain([own]).collect();
         let access = Access::of_admin(settings)?;
-        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, watch, charts, hosts }))
+        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, watch, charts, recent, hosts }))
+    }
+
+    /// Returns the recent traces.
+    ///
+    /// # Errors
+    /// 404 where none are kept, with what keeps some.
+    fn recent(&self) -> Result<&Recent, Problem> {
+        let why = "no traces are kept here: traces.kept_mib is 0, or OTEL_SDK_DISABLED is true";
+        self.recent.as_ref().ok_or_else(|| Problem::not_found(why))
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -103,7 +119,11 @@ enum Route {
     RolloutChange,
     RollBack,
     Settings,
+    RecentTraces,
+    RecentTrace,
     Charts,
+    /// Of Jaeger's query API: `jaeger.rs` tells them apart.
+    Jaeger,
     Live,
     Ready,
     Metrics,
@@ -114,7 +134,7 @@ const POST: &str = "POST";
 
 /// All routes: the path as `openapi.json` has it, where a segment in braces stands for any, and the methods it takes.
 /// The first that fits is the one.
-const ROUTES: [(Route, &str, &str); 20] = [
+const ROUTES: [(Route, &str, &str); 28] = [
     (Route::Home, "/", GET),
     (Route::OpenApi, "/openapi.json", GET),
     (Route::Orders, "/orders", GET),
@@ -131,7 +151,15 @@ const ROUTES: [(Route, &str, &str); 20] = [
     (Route::RolloutChange, "/plugins/rollout/{change}", POST),
     (Route::RollBack, "/plugins/{kind}/rollback", POST),
     (Route::Settings, "/plugins/{kind}/settings", POST),
+    (Route::RecentTraces, "/recent/traces", GET),
+    (Route::RecentTrace, "/recent/traces/{trace_id}", GET),
     (Route::Charts, "/recent/charts", GET),
+    (Route::Jaeger, "/api/services", GET),
+    (Route::Jaeger, "/api/services/{service}/operations", GET),
+    (Route::Jaeger, "/api/operations", GET),
+    (Route::Jaeger, "/api/traces", GET),
+    (Route::Jaeger, "/api/traces/{trace_id}", GET),
+    (Route::Jaeger, "/api/dependencies", GET),
     (Route::Live, "/livez", GET),
     (Route::Ready, "/readyz", GET),
     (Route::Metrics, "/metrics", GET),
@@ -189,6 +217,10 @@ fn is_watch(path: &str) -> bool {
 async fn answer(admin: &Admin, request: Request<Inbound>) -> Answer {
     let (parts, body) = request.into_parts();
     admin.check_host(&parts.headers)?;
+    if let Some(page) = page::find(parts.uri.path()) {
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
+        return if reads { Ok(page) } else { Err(Problem::method_not_allowed(GET)) };
+    }
     admin.access.check(&parts.headers)?;
     let (headers, query) = (&parts.headers, parts.uri.query().unwrap_or_default());
     let route = Route::of_path(parts.uri.path());
@@ -198,7 +230,7 @@ async fn answer(admin: &Admin, request: Request<Inbound>) -> Answer {
         return Err(Problem::method_not_allowed(allowed));
     }
     match route {
-        Route::Home => home(),
+        Route::Home => home(admin),
         Route::OpenApi => Ok(openapi::show()),
         Route::Orders => orders::list(admin, query).await,
         Route::Order => orders::show(admin, &named).await,
@@ -215,15 +247,18 @@ async fn answer(admin: &Admin, request: Request<Inbound>) -> Answer {
         Route::RolloutChange => rollouts::change(admin, &named, headers, body).await,
         Route::RollBack => plugins::roll_back(admin, &named, headers, body).await,
         Route::Settings => plugins::set(admin, &named, headers, body).await,
+        Route::RecentTraces => recent::list(admin, query).await,
+        Route::RecentTrace => recent::show(admin, &named),
         Route::Charts => charts::show(admin).await,
+        Route::Jaeger => jaeger::answer(admin, parts.uri.path(), query).await,
         Route::Live => admin.watch.live(),
         Route::Ready => admin.watch.ready().await,
         Route::Metrics => admin.watch.metrics(),
     }
 }
 
-fn home() -> Answer {
-    Reply::json(&serde_json::json!({
+fn home(admin: &Admin) -> Answer {
+    let mut home = serde_json::json!({
         "message": "This is Till's admin listener.",
         "version": env!("CARGO_PKG_VERSION"),
         "links": {
@@ -242,11 +277,19 @@ fn home() -> Answer {
             "rollout_differences": "/plugins/rollout/differences",
             "rollout_change": "/plugins/rollout/{change}",
             "charts": "/recent/charts",
+            "traces": "/recent/traces",
+            "trace": "/recent/traces/{trace_id}",
+            "jaeger": "/api/traces",
             "metrics": "/metrics",
             "live": "/livez",
             "ready": "/readyz",
         },
-    }))
+    });
+    // A page, and no route of this interface.
+    if let (Some(_), Some(members)) = (&admin.recent, home.as_object_mut()) {
+        members.insert("traces".into(), "/traces".into());
+    }
+    Reply::json(&home)
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin::{self, Admin},
     config::{Limits, Settings},
-    http::{self, Shop, Watch},
+    http::{self, Parts, Shop, TraceLinks, Watch},
     plugin::{Plugins, Watcher},
     store::{self, Opened, Store},
-    telemetry::{self, Metrics, Telemetry, charts::Charts},
+    telemetry::{self, Metrics, Recent, Telemetry, charts::Charts, names::metric, recent},
 };
 
 /// Files that are no connections of the shop's: the store's, telemetry's, the operators'.
@@ -36,6 +36,7 @@ pub struct App {
     charts: Arc<Charts>,
     public_listener: TcpListener,
     admin_listener: TcpListener,
+    links: Option<TraceLinks>,
     stopping: CancellationToken,
     opened: Opened,
 }
@@ -60,21 +61,31 @@ impl App {
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
         store.seed_stock(&opening).await.context("write the opening stock")?;
         watch(telemetry.metrics(), &store);
+        if let Some(recent) = telemetry.recent() {
+            watch_traces(telemetry.metrics(), recent);
+        }
 
         let plugins = Plugins::load(&settings, store.clone(), &telemetry).await?;
         let memory = plugins.memory();
         let used = move || u64::try_from(memory.used_bytes()).unwrap_or(u64::MAX);
         telemetry.metrics().gauge("plugin.memory.used", "By", "Linear memory of the plugin calls at work.", used);
 
+        let public_listener = bind(settings.server.listen, "--listen").await?;
+        let admin_listener = bind(settings.server.admin, "--admin").await?;
+        let links = match telemetry.recent() {
+            Some(_) => Some(TraceLinks::new(settings.traces.url.as_deref(), admin_listener.local_addr()?)?),
+            None => None,
+        };
+
         let stopping = CancellationToken::new();
         let ready_within = Duration::from_millis(settings.limits.ready_ms);
         let watch = Watch::new(store.clone(), telemetry.metrics().clone(), stopping.clone(), ready_within);
-        let shop =
-            Shop::new(&settings, Arc::clone(&plugins), store.clone(), &telemetry, watch.clone(), stopping.clone())?;
         let charts = Arc::<Charts>::default();
-        let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch, Arc::clone(&charts))?;
-        let public_listener = bind(settings.server.listen, "--listen").await?;
-        let admin_listener = bind(settings.server.admin, "--admin").await?;
+        let recent = telemetry.recent().cloned();
+        let admin =
+            Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch.clone(), Arc::clone(&charts), recent)?;
+        let parts = Parts { plugins: Arc::clone(&plugins), store: store.clone(), watch, links: links.clone() };
+        let shop = Shop::new(&settings, parts, &telemetry, stopping.clone())?;
         Ok(Self {
             settings,
             telemetry,
@@ -85,6 +96,7 @@ impl App {
             charts,
             public_listener,
             admin_listener,
+            links,
             stopping,
             opened,
         })
@@ -104,6 +116,12 @@ impl App {
     /// When the system doesn't tell.
     pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
         self.admin_listener.local_addr()
+    }
+
+    /// Returns where traces can be looked at, `None` where none are kept.
+    #[must_use]
+    pub fn traces_page(&self) -> Option<String> {
+        self.links.as_ref().map(TraceLinks::page)
     }
 
     #[must_use]
@@ -193,8 +211,12 @@ fn connections_of_files(files: u64) -> usize {
 pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
     let variable = |name: &str| std::env::var(name).ok();
     let currency = settings.shop.currency.code();
+    let kept = recent::Limits {
+        bytes_max: settings.traces.kept_mib.saturating_mul(1 << 20),
+        slow: Duration::from_millis(settings.traces.slow_ms),
+    };
     let settings = telemetry::Settings::from_environment(variable, settings.log.format, &settings.log.level, currency)?;
-    Telemetry::start(&settings)
+    Telemetry::start(&settings.keeping(kept))
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
@@ -257,5 +279,31 @@ fn watch(metrics: &Metrics, store: &Store) {
         "{batch}",
         "Transactions that were rolled back.",
         reading(|gauges| gauges.failed_batches),
+    );
+}
+
+/// Shows what is kept of recent traces among the metrics.
+fn watch_traces(metrics: &Metrics, recent: &Recent) {
+    let reading = |read: fn(recent::Figures) -> u64| {
+        let recent = recent.clone();
+        move || read(recent.figures())
+    };
+    metrics.gauge(
+        metric::TRACES_KEPT,
+        "{trace}",
+        "Recent traces in memory.",
+        reading(|figures| figures.traces.try_into().unwrap_or(u64::MAX)),
+    );
+    metrics.gauge(
+        metric::TRACES_MEMORY,
+        "By",
+        "Memory of recent traces, about.",
+        reading(|figures| figures.bytes.try_into().unwrap_or(u64::MAX)),
+    );
+    metrics.counter_from(
+        metric::TRACES_EVICTED,
+        "{trace}",
+        "Recent traces that went to make room, or never came to an end.",
+        reading(|figures| figures.evicted),
     );
 }

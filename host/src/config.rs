@@ -151,6 +151,12 @@ settings! {
         format: LogFormat = "auto", "", "json, pretty, or auto: pretty on a terminal";
         level: String = "info", "", "a level, or directives such as till=debug,info";
     }
+    /// Recent traces, in memory, for a look at them on the admin listener.
+    traces as Traces {
+        kept_mib: usize = "64", "MiB", "of recent traces, about; ones with an error and slow ones stay longest; 0: none, and no page of traces";
+        slow_ms: u64 = "1000", "ms", "a request that takes so long makes its trace one that stays longer";
+        url: OptionalText = "", "", "what links to traces begin with, where people reach the admin listener under another address, such as http://till.example:8001";
+    }
     /// The order store.
     store as Store {
         queue_commands_max: usize = "4096", "commands", "what waits for the writer; past it a request is shed with 503";

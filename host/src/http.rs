@@ -14,6 +14,7 @@ mod connection;
 mod framing;
 mod idempotency;
 mod inventory;
+mod links;
 pub mod openapi;
 mod orders;
 mod permits;
@@ -35,6 +36,7 @@ pub use access::{Access, Token};
 pub use answer::{Answer, Reply};
 pub use arrival::{Arrival, Inbound, Unread};
 use idempotency::Keys;
+pub use links::TraceLinks;
 pub use orders::OrderJson;
 use permits::Permits;
 use problem::Problem;
@@ -76,9 +78,21 @@ pub struct Shop {
     answers_kept: Duration,
     inventory_access: Access,
     watch: Watch,
+    /// `None` where no traces are kept.
+    links: Option<TraceLinks>,
     /// Checkouts under way: they go on when their client hangs up, and a shutdown waits for them.
     tasks: TaskTracker,
     stopping: CancellationToken,
+}
+
+/// What of the host a shop is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub plugins: Arc<Plugins>,
+    pub store: Store,
+    pub watch: Watch,
+    /// `None` where no traces are kept.
+    pub links: Option<TraceLinks>,
 }
 
 impl Shop {
@@ -86,12 +100,11 @@ impl Shop {
     /// When the inventory's address or token can't be used.
     pub fn new(
         settings: &Settings,
-        plugins: Arc<Plugins>,
-        store: Store,
+        parts: Parts,
         telemetry: &Telemetry,
-        watch: Watch,
         stopping: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
+        let Parts { plugins, store, watch, links } = parts;
         let limits = settings.limits.clone();
         let propagator = *telemetry.propagator();
         let server = &settings.server;
@@ -113,6 +126,7 @@ impl Shop {
             answers_kept: Duration::from_secs(u64::from(settings.checkout.idempotency_hours) * 60 * 60),
             inventory_access: Access::of_inventory(settings)?,
             watch,
+            links,
             limits,
             tasks: TaskTracker::new(),
             stopping,

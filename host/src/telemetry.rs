@@ -10,6 +10,7 @@ mod logs;
 pub mod metrics;
 pub mod names;
 pub mod propagation;
+pub mod recent;
 mod sampling;
 pub mod settings;
 pub mod traces;
@@ -28,6 +29,7 @@ use uuid::Uuid;
 
 pub use metrics::Metrics;
 pub use propagation::Propagator;
+pub use recent::Recent;
 pub use settings::{LogFormat, Settings};
 pub use traces::{FinishedSpans, Span, Tracer, in_span, with_span};
 
@@ -40,6 +42,7 @@ pub struct Telemetry {
     tracer: Tracer,
     metrics: Metrics,
     propagator: Propagator,
+    recent: Option<Recent>,
     trace_provider: SdkTracerProvider,
     metric_provider: SdkMeterProvider,
 }
@@ -65,12 +68,18 @@ impl Telemetry {
         }
         let resource = resource(settings);
         let lost = Arc::default();
+        let recent = settings.recent_limits().map(|limits| Recent::new(limits, &resource));
+        let mut processors = processors;
+        if let Some(recent) = &recent {
+            processors.push(Box::new(recent.clone()));
+        }
         let trace_provider = traces::provider(settings, resource.clone(), processors, &lost)?;
         let (metrics, metric_provider) = Metrics::start(settings, resource, lost)?;
         Ok(Self {
             tracer: Tracer::new(&trace_provider, settings.attribute_bytes_max),
             metrics,
             propagator: settings.propagator,
+            recent,
             trace_provider,
             metric_provider,
         })
@@ -89,6 +98,12 @@ impl Telemetry {
     #[must_use]
     pub fn propagator(&self) -> &Propagator {
         &self.propagator
+    }
+
+    /// Returns the recent traces, `None` where none are kept.
+    #[must_use]
+    pub const fn recent(&self) -> Option<&Recent> {
+        self.recent.as_ref()
     }
 
     /// Sends what is waiting and stops, within `deadline` whatever the back ends do. Spans that end later are

@@ -1,6 +1,6 @@
 //! The shop that is measured: one item, plenty of it, no faults, in a temporary folder on the disk of the build.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use opentelemetry_sdk::{
     error::OTelSdkResult,
@@ -9,7 +9,7 @@ use opentelemetry_sdk::{
 use tempfile::TempDir;
 use till::{
     config::{Settings, Sources},
-    telemetry::{self, LogFormat, Telemetry},
+    telemetry::{self, LogFormat, Telemetry, recent::Limits},
 };
 
 /// As in `main.rs`. The native twins have it too.
@@ -52,13 +52,16 @@ pub(crate) fn settings(folder: &Path) -> anyhow::Result<Settings> {
     Ok(Settings::load(&sources)?)
 }
 
-/// Starts the telemetry of a host that is measured. Metrics are always counted.
+/// What a host that keeps none of its traces says of that.
+pub(crate) const NOTHING_KEPT: Limits = Limits { bytes_max: 0, slow: Duration::from_secs(1) };
+
+/// Starts the telemetry of a host that is measured, with so much of its recent traces kept. Metrics are always counted.
 ///
 /// # Errors
 /// When the SDK can't be started.
-pub(crate) fn telemetry(spans: Spans) -> anyhow::Result<Telemetry> {
+pub(crate) fn telemetry(spans: Spans, kept: Limits) -> anyhow::Result<Telemetry> {
     let variable = |name: &str| (spans == Spans::Off && name == "OTEL_SDK_DISABLED").then(|| "true".to_owned());
-    let settings = telemetry::Settings::from_environment(variable, LogFormat::Json, "warn", "USD")?;
+    let settings = telemetry::Settings::from_environment(variable, LogFormat::Json, "warn", "USD")?.keeping(kept);
     let processors: Vec<Box<dyn SpanProcessor>> = match spans {
         Spans::Recorded => {
             // Dropping spans would be cheaper than keeping them.

@@ -10,9 +10,7 @@ use crate::http::problem::Problem;
 /// 422 where one stands twice, for which of them counts is anybody's guess.
 pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> {
     let mut parameters: Vec<(String, String)> = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decoded(name), decoded(value));
+    for (name, value) in pairs(query) {
         if parameters.iter().any(|(earlier, _)| *earlier == name) {
             return Err(Problem::unacceptable(format!("{name} stands twice")));
         }
@@ -21,8 +19,21 @@ pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> 
     Ok(parameters)
 }
 
-fn decoded(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+/// Returns the pairs of a query, decoded as forms are: `+` is a space. What isn't UTF-8 becomes a replacement character.
+pub(super) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    query.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(name), decoded(value))
+    })
+}
+
+/// Returns a parameter's value.
+///
+/// # Errors
+/// 422 naming the parameter and what would do.
+pub(super) fn value<T>(name: &str, value: &str, parsed: Option<T>, wanted: &str) -> Result<T, Problem> {
+    parsed.ok_or_else(|| Problem::unacceptable(format!("{name}={value}: wanted {wanted}")))
 }
 
 #[cfg(test)]

@@ -107,6 +107,9 @@ fn banner(app: &App, settings: &Settings) -> anyhow::Result<String> {
     writeln!(text, "till {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(text, "  shop     http://{public}")?;
     writeln!(text, "  admin    http://{admin}")?;
+    if let Some(page) = app.traces_page() {
+        writeln!(text, "  traces   {page}")?;
+    }
     writeln!(text, "  plugins  {}", app.plugins().snapshot().header())?;
     match &settings.server.inventory_url {
         Some(url) => writeln!(text, "  stock    at {url}")?,

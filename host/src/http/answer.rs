@@ -29,6 +29,7 @@ pub struct Reply {
     pub status: StatusCode,
     content_type: HeaderValue,
     body: Bytes,
+    headers: &'static [(&'static str, &'static str)],
     replayed: bool,
 }
 
@@ -44,7 +45,7 @@ impl Reply {
     /// Returns what is JSON already.
     #[must_use]
     pub fn of_json(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, content_type: JSON, body: body.into(), replayed: false }
+        Self { status: StatusCode::OK, content_type: JSON, body: body.into(), headers: &[], replayed: false }
     }
 
     /// Returns what was answered before to the same request. Its type follows from its status.
@@ -52,7 +53,7 @@ impl Reply {
     pub fn replayed(earlier: Answered) -> Self {
         let status = StatusCode::from_u16(earlier.status).unwrap_or(StatusCode::OK);
         let content_type = if status.is_success() { JSON } else { PROBLEM_JSON };
-        Self { status, content_type, body: earlier.body, replayed: true }
+        Self { status, content_type, body: earlier.body, headers: &[], replayed: true }
     }
 
     /// Returns the answer as it is kept for a request that comes again.
@@ -64,7 +65,14 @@ impl Reply {
     #[must_use]
     pub fn text(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let content_type = HeaderValue::from_static(content_type);
-        Self { status: StatusCode::OK, content_type, body: body.into(), replayed: false }
+        Self { status: StatusCode::OK, content_type, body: body.into(), headers: &[], replayed: false }
+    }
+
+    /// Adds headers that are the same for every answer of the kind.
+    #[must_use]
+    pub fn with_headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        self.headers = headers;
+        self
     }
 
     #[must_use]
@@ -72,6 +80,9 @@ impl Reply {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, self.content_type);
+        for (name, value) in self.headers {
+            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
         if self.replayed {
             response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }

@@ -13,7 +13,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use hyper::{
     HeaderMap, Method, Request, Response, Version,
-    header::{HeaderName, HeaderValue, USER_AGENT},
+    header::{HeaderName, HeaderValue, LINK, USER_AGENT},
 };
 use opentelemetry::trace::{SpanContext, SpanKind};
 use percent_encoding::percent_decode_str;
@@ -125,6 +125,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     let untold = full || routed.as_ref().is_ok_and(Route::is_watch);
     let mut server = ServerSpan::start(&shop, &request, &remote, method, template, peer, untold);
     let context = server.context.clone();
+    let is_checkout = routed.as_ref().is_ok_and(|route| *route == Route::Checkout && route.takes(request.method()));
     let pinned = Arc::new(pinned(&shop, routed.as_ref().ok(), request.headers(), &context));
 
     let answer = in_span(&context, async {
@@ -167,6 +168,10 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     if let Ok(value) = HeaderValue::try_from(traceparent(&context)) {
         headers.insert(TRACERESPONSE, value);
     }
+    let links = shop.links.as_ref().filter(|_| is_checkout && context.is_sampled());
+    if let Some(link) = links.and_then(|links| links.header(context.trace_id())) {
+        headers.insert(LINK, link);
+    }
     headers.insert(TILL_PLUGINS, pinned.snapshot().header_value().clone());
     let status = response.status().as_u16();
     server.end(status);
@@ -193,7 +198,7 @@ fn pinned(shop: &Shop, route: Option<&Route>, headers: &HeaderMap, context: &Spa
 
 async fn dispatch(shop: &Arc<Shop>, route: Route, received: Received) -> Answer {
     match route {
-        Route::Home => home(),
+        Route::Home => home(shop),
         Route::OpenApi => Ok(openapi::show()),
         Route::Checkout => checkout::checkout(shop, received).await,
         Route::InventoryDeduct => inventory::deduct(shop, received).await,
@@ -207,8 +212,8 @@ async fn dispatch(shop: &Arc<Shop>, route: Route, received: Received) -> Answer 
     }
 }
 
-fn home() -> Answer {
-    Reply::json(&serde_json::json!({
+fn home(shop: &Shop) -> Answer {
+    let mut home = serde_json::json!({
         "message": "This is Till, a host for checkout logic. POST /checkout with {\"item\",\"quantity\",\"price\"}.",
         "version": env!("CARGO_PKG_VERSION"),
         "links": {
@@ -220,7 +225,12 @@ fn home() -> Answer {
             "live": "/livez",
             "ready": "/readyz",
         },
-    }))
+    });
+    // Not among the links, for those are paths of this listener's.
+    if let (Some(links), Some(members)) = (&shop.links, home.as_object_mut()) {
+        members.insert("traces".into(), links.page().into());
+    }
+    Reply::json(&home)
 }
 
 fn version_name(version: Version) -> &'static str {

@@ -23,6 +23,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use super::recent;
 use super::settings::LogFormat;
 
 /// The keys of a JSON line that are the host's own; a field of such a name is left out.
@@ -83,8 +84,8 @@ where
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     let filter = settings.filter().and(filter_fn(|event| !is_said_otherwise(event.name())));
     match settings.format {
-        LogFormat::Json => lines.event_format(JsonLines).with_filter(filter).boxed(),
-        LogFormat::Pretty => lines.event_format(PrettyLines).with_filter(filter).boxed(),
+        LogFormat::Json => lines.event_format(JsonLines).and_then(recent::Lines).with_filter(filter).boxed(),
+        LogFormat::Pretty => lines.event_format(PrettyLines).and_then(recent::Lines).with_filter(filter).boxed(),
     }
 }
 
@@ -395,5 +396,43 @@ mod tests {
             tracing::warn!(name: "TonicTracesClient.PartialSuccess", target: "opentelemetry-otlp", "rejected");
         });
         assert!(text.ends_with(" opentelemetry-otlp: rejected\n") && text.lines().count() == 1, "{text}");
+    }
+
+    #[test]
+    fn lines_of_recorded_spans_reach_the_recent_traces_whatever_the_format() {
+        use opentelemetry_sdk::trace::SdkTracerProvider;
+        use std::time::Duration;
+
+        for format in [LogFormat::Json, LogFormat::Pretty] {
+            let limits = recent::Limits { bytes_max: 1 << 20, slow: Duration::from_secs(1) };
+            let kept = recent::Recent::new(limits, &opentelemetry_sdk::Resource::builder_empty().build());
+            let provider = SdkTracerProvider::builder().with_span_processor(kept.clone()).build();
+            let root = crate::telemetry::Tracer::new(&provider, 100).start(
+                "root",
+                opentelemetry::trace::SpanKind::Server,
+                None,
+                Vec::new(),
+            );
+            let context = root.context().clone();
+            log(format, "info", || {
+                tracing::warn!("of no span");
+                with_span(&span(), || tracing::warn!("of a span that isn't recorded"));
+                with_span(&context, || {
+                    tracing::debug!("below the level");
+                    tracing::warn!(target: "guest", plugin = "checkout/a@1", count = 3_u64, on = true, "said \u{1b}<b>");
+                });
+            });
+            root.end();
+            let trace = kept.trace(context.trace_id()).unwrap();
+            let [line] = &trace.lines[..] else { panic!("{:?}", trace.lines) };
+            assert_eq!((line.level, &*line.message, line.target), ("WARN", "said \u{1b}<b>", "guest"));
+            assert_eq!(line.span_id, context.span_id());
+            let fields = [
+                ("plugin", recent::FieldValue::Text("checkout/a@1".to_owned())),
+                ("count", recent::FieldValue::Large(3)),
+                ("on", recent::FieldValue::Flag(true)),
+            ];
+            assert_eq!(line.fields, fields);
+        }
     }
 }

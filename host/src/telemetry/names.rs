@@ -115,6 +115,12 @@ pub mod metric {
     pub const BREAKER_OPENINGS: &str = "plugin.breaker.openings";
     /// `telemetry_spans_lost_total`
     pub const SPANS_LOST: &str = "telemetry.spans.lost";
+    /// `telemetry_traces_kept`
+    pub const TRACES_KEPT: &str = "telemetry.traces.kept";
+    /// `telemetry_traces_memory_bytes`
+    pub const TRACES_MEMORY: &str = "telemetry.traces.memory";
+    /// `telemetry_traces_evicted_total`
+    pub const TRACES_EVICTED: &str = "telemetry.traces.evicted";
 }
 
 /// Labels of metrics that aren't attributes of spans as well. Their values are bounded, always.

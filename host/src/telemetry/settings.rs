@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::export::{Endpoint, Exporter, Signal, Transport};
 use super::logs::{self, LogSettings};
 use super::propagation::Propagator;
+use super::recent;
 use super::sampling::Sampling;
 
 const SERVICE_NAME: &str = "order-service";
@@ -50,6 +51,8 @@ pub struct Settings {
     pub(super) currency_code: String,
     pub(super) span_queue_max: usize,
     pub(super) attribute_bytes_max: usize,
+    /// What is kept of recent traces; none unless the host asks for it.
+    recent: Option<recent::Limits>,
     /// To be said once the log is up.
     pub(super) warnings: Vec<String>,
 }
@@ -99,8 +102,21 @@ impl Settings {
             currency_code: currency_code.to_owned(),
             span_queue_max: environment.number("OTEL_BSP_MAX_QUEUE_SIZE").unwrap_or(SPAN_QUEUE_MAX).max(1),
             attribute_bytes_max: attribute_bytes_max.unwrap_or(ATTRIBUTE_BYTES_MAX),
+            recent: None,
             warnings: environment.warnings,
         })
+    }
+
+    /// Has recent traces kept in memory, so many of them; none with 0 bytes.
+    #[must_use]
+    pub fn keeping(mut self, limits: recent::Limits) -> Self {
+        self.recent = Some(limits).filter(|limits| limits.bytes_max > 0);
+        self
+    }
+
+    /// Returns how much of recent traces is kept: nothing where nothing is recorded.
+    pub(super) fn recent_limits(&self) -> Option<recent::Limits> {
+        self.recent.filter(|_| self.sampling != Sampling::Off)
     }
 }
 

@@ -1,0 +1,195 @@
+//! `/api`: Jaeger's query API over the recent traces, for Grafana's Jaeger data source and for a Jaeger UI.
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /api/services` | the host's own name |
+//! | `GET /api/services/{service}/operations` | names of spans |
+//! | `GET /api/operations?service=&spanKind=` | the same with their kinds |
+//! | `GET /api/traces?service=&operation=&tags=&tag=&start=&end=&lookback=&minDuration=&maxDuration=&limit=` | a search, the newest first |
+//! | `GET /api/traces?traceID=&traceID=` | these |
+//! | `GET /api/traces/{trace id}` | one |
+//! | `GET /api/dependencies?endTs=&lookback=` | none: a host knows only itself |
+//!
+//! Answers, errors too, have Jaeger's form, and like Jaeger it takes no notice of parameters that it doesn't know. A
+//! search finds a trace if one span of it has everything that was asked for.
+
+mod search;
+
+use std::collections::BTreeSet;
+
+use hyper::StatusCode;
+use opentelemetry::trace::TraceId;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use self::search::{Search, Wanted};
+use super::{Admin, query};
+use crate::{
+    http::{Answer, Reply, problem::Problem},
+    telemetry::{
+        Recent,
+        recent::{Kept, jaeger::Trace, jaeger::kind},
+    },
+};
+
+/// Traces of one answer. Jaeger's own default is 100, and it has no limit.
+const LIMIT_MAX: usize = 500;
+/// What the traces of one answer take in memory, about; what is past it is left out.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+const NOT_FOUND: &str = "trace not found";
+
+/// The envelope of every answer.
+#[derive(Serialize)]
+struct Envelope<T> {
+    data: Option<T>,
+    total: usize,
+    limit: usize,
+    offset: usize,
+    errors: Option<Vec<ErrorJson>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    msg: String,
+    #[serde(rename = "traceID", skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+struct OperationJson {
+    name: String,
+    span_kind: &'static str,
+}
+
+/// Answers the request for a path below `/api`.
+///
+/// # Errors
+/// 404 where no traces are kept, or there is no such route.
+pub(super) async fn answer(admin: &Admin, path: &str, query: &str) -> Answer {
+    let recent = admin.recent()?.clone();
+    let path: Vec<String> =
+        path.split('/').skip(2).map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
+    let query = query.to_owned();
+    // Thousands of traces are looked through: not on a thread that serves.
+    let answering = tokio::task::spawn_blocking(move || {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        route(&recent, &path, &query)
+    });
+    answering.await.map_err(|panicked| Problem::internal(&panicked))?
+}
+
+fn route(recent: &Recent, path: &[&str], query: &str) -> Answer {
+    match path {
+        ["services"] => {
+            let services = [&recent.process().service_name];
+            data(&services, services.len())
+        }
+        ["services", service, "operations"] => {
+            let names: BTreeSet<_> = operations(recent, service, "").into_iter().map(|known| known.name).collect();
+            data(&names, names.len())
+        }
+        ["operations"] => match parameter(query, "service") {
+            Some(service) => {
+                let kind = parameter(query, "spanKind").unwrap_or_default();
+                let operations = operations(recent, &service, &kind);
+                data(&operations, operations.len())
+            }
+            None => refused("parameter 'service' is required"),
+        },
+        ["traces"] => match Wanted::of_query(query) {
+            Ok(Wanted::Traces(ids)) => these(recent, &ids),
+            Ok(Wanted::Search(search)) => found(recent, &search),
+            Err(why) => refused(why),
+        },
+        ["traces", id] => match search::trace_id(id) {
+            Some(id) => one(recent, id),
+            None => refused(format!("{id:?} is no trace id")),
+        },
+        ["dependencies"] => match unreadable_number(query) {
+            Some(name) => refused(format!("unable to parse param '{name}'")),
+            None => data(&[(); 0], 0),
+        },
+        _ => Err(Problem::not_found("there is no such route; GET / lists them")),
+    }
+}
+
+fn one(recent: &Recent, id: TraceId) -> Answer {
+    match recent.trace(id) {
+        Some(trace) => data(&[Trace::of(&trace, recent.process())], 0),
+        None => failed(StatusCode::NOT_FOUND, NOT_FOUND),
+    }
+}
+
+fn these(recent: &Recent, ids: &[TraceId]) -> Answer {
+    let (mut traces, mut errors) = (Vec::new(), Vec::new());
+    for id in ids {
+        match recent.trace(*id) {
+            Some(trace) => traces.push(trace),
+            None => errors.push(ErrorJson { code: None, msg: NOT_FOUND.to_owned(), trace_id: Some(id.to_string()) }),
+        }
+    }
+    told(recent, &traces, errors)
+}
+
+fn found(recent: &Recent, search: &Search) -> Answer {
+    if search.service != recent.process().service_name {
+        return told(recent, &[], Vec::new());
+    }
+    let mut traces = recent.select(|trace| search.takes(trace, recent.process()).then(|| trace.clone()));
+    traces.sort_by_key(|trace| std::cmp::Reverse(trace.spans.first().map(|span| span.start_time)));
+    traces.truncate(search.limit);
+    told(recent, &traces, Vec::new())
+}
+
+fn told(recent: &Recent, traces: &[Kept], errors: Vec<ErrorJson>) -> Answer {
+    let mut bytes = 0;
+    let fitting = traces.iter().take_while(|trace| {
+        bytes += trace.bytes;
+        bytes <= ANSWER_BYTES_MAX
+    });
+    let traces: Vec<_> = fitting.map(|trace| Trace::of(trace, recent.process())).collect();
+    let errors = Some(errors).filter(|errors| !errors.is_empty());
+    Reply::json(&Envelope { data: Some(traces), total: 0, limit: 0, offset: 0, errors })
+}
+
+fn operations(recent: &Recent, service: &str, wanted: &str) -> BTreeSet<OperationJson> {
+    if service != recent.process().service_name {
+        return BTreeSet::new();
+    }
+    let of_trace = recent.select(|trace| {
+        let operations = trace.spans.iter().map(|span| (span.name.clone(), kind(&span.span_kind)));
+        Some(operations.filter(|(_, kind)| wanted.is_empty() || wanted == *kind).collect::<BTreeSet<_>>())
+    });
+    let all = of_trace.into_iter().flatten();
+    all.map(|(name, span_kind)| OperationJson { name: name.into_owned(), span_kind }).collect()
+}
+
+/// Returns the value of a parameter, unless it is empty.
+fn parameter(query: &str, wanted: &str) -> Option<String> {
+    query::pairs(query).find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value)
+}
+
+/// Returns the parameter of the dependencies that is no number.
+fn unreadable_number(query: &str) -> Option<&'static str> {
+    let is_bad = |name: &&str| parameter(query, name).is_some_and(|value| value.parse::<u64>().is_err());
+    ["endTs", "lookback"].into_iter().find(is_bad)
+}
+
+fn data(data: &impl Serialize, total: usize) -> Answer {
+    Reply::json(&Envelope { data: Some(data), total, limit: 0, offset: 0, errors: None })
+}
+
+fn refused(why: impl Into<String>) -> Answer {
+    failed(StatusCode::BAD_REQUEST, why)
+}
+
+fn failed(status: StatusCode, why: impl Into<String>) -> Answer {
+    let errors = Some(vec![ErrorJson { code: Some(status.as_u16()), msg: why.into(), trace_id: None }]);
+    let mut reply = Reply::json(&Envelope::<()> { data: None, total: 0, limit: 0, offset: 0, errors })?;
+    reply.status = status;
+    Ok(reply)
+}

@@ -1,0 +1,78 @@
+// The host's answers, with the token where it asks for one.
+
+const KEPT_UNDER = 'till-admin-token';
+
+let asking = null;
+
+/** Returns whether this tab has a token. */
+export function hasToken() {
+  return sessionStorage.getItem(KEPT_UNDER) !== null;
+}
+
+/** What was answered instead of what was asked for. */
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem?.detail ?? problem?.title ?? `the host answered ${status}`);
+    this.status = status;
+  }
+}
+
+/** Returns the JSON at the path. Asks the person for the token, as often as the host does. */
+export async function read(path, signal) {
+  const used = sessionStorage.getItem(KEPT_UNDER);
+  const headers = used === null ? {} : { authorization: `Bearer ${used}` };
+  const answer = await fetch(path, { headers, signal, cache: 'no-store' });
+  if (answer.status === 401) {
+    await newToken(used);
+    return read(path, signal);
+  }
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Refused(answer.status, body);
+  return body;
+}
+
+/** Waits for another token than the one that was refused. Several readers wait for the same one. */
+function newToken(refused) {
+  if (sessionStorage.getItem(KEPT_UNDER) !== refused) return Promise.resolve();
+  asking ??= ask(refused !== null).finally(() => (asking = null));
+  return asking;
+}
+
+function ask(again) {
+  const dialog = document.getElementById('token');
+  const form = document.getElementById('token-form');
+  const text = document.getElementById('token-text');
+  document.getElementById('token-bad').textContent = again ? 'That token was refused.' : '';
+  text.value = '';
+  // Nothing behind it has anything to show yet, so there is no way around it.
+  const stay = (event) => event.preventDefault();
+  dialog.addEventListener('cancel', stay);
+  dialog.showModal();
+  text.focus();
+  return new Promise((resolve) => {
+    form.addEventListener('submit', function submit(event) {
+      event.preventDefault();
+      const token = text.value.trim();
+      // A header has room for these only.
+      if (!/^[\x21-\x7e]+$/.test(token)) {
+        document.getElementById('token-bad').textContent = 'A token is visible ASCII, without spaces.';
+        return;
+      }
+      form.removeEventListener('submit', submit);
+      dialog.removeEventListener('cancel', stay);
+      sessionStorage.setItem(KEPT_UNDER, token);
+      dialog.close();
+      resolve();
+    });
+  });
+}
+
+/** Saves what is at the path as a file: a link couldn't send the token. */
+export async function save(path, name) {
+  const text = JSON.stringify(await read(path), null, 2);
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

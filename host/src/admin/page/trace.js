@@ -1,0 +1,251 @@
+// One trace: its facts, the waterfall or the table of its spans, the selected span, the log lines beside it.
+
+import { Refused, hasToken, read, save } from './api.js';
+import { model } from './model.js';
+import { copyButton, say } from './say.js';
+import { SpanPanel } from './span.js';
+import { clock, cut, day, duration, el, foreign, long, plural, visible, whole } from './text.js';
+import { SpanTable, Waterfall } from './waterfall.js';
+
+// The answer to a checkout, which names its trace, may be here before the trace is.
+const LATE_MS = [250, 500, 1000, 2000];
+
+/** Shows the trace in `main`; returns what ends it. */
+export function showTrace(main, id, go) {
+  return new Trace(main, id, go).leave;
+}
+
+class Trace {
+  #asked = new AbortController();
+
+  constructor(main, id, go) {
+    this.main = main;
+    this.id = id;
+    this.go = go;
+    document.title = `Trace ${visible(id).slice(0, 8)} \u00b7 Till`;
+    document.addEventListener('keydown', this.#key);
+    main.append(el('div', { class: 'trace' }, this.#back(), el('p', { class: 'note' }, 'Reading the trace\u2026')));
+    this.#load();
+  }
+
+  leave = () => {
+    this.#asked.abort();
+    document.removeEventListener('keydown', this.#key);
+  };
+
+  #back() {
+    const from = history.state?.from?.startsWith('/traces') && !history.state.from.startsWith('/traces/') ? history.state.from : '/traces';
+    return el('nav', { class: 'back', 'aria-label': 'Back' }, el('a', { href: from, 'data-link': true }, '\u2190 All traces'));
+  }
+
+  async #load() {
+    for (const wait of [...LATE_MS, null]) {
+      try {
+        const found = await read(`/recent/traces/${encodeURIComponent(this.id)}`, this.#asked.signal);
+        if (this.#asked.signal.aborted) return;
+        this.#draw(model(found));
+        return;
+      } catch (error) {
+        if (error.name === 'AbortError') return;
+        if (error instanceof Refused && error.status === 404 && wait !== null) {
+          await new Promise((resolve) => setTimeout(resolve, wait));
+          if (this.#asked.signal.aborted) return;
+          continue;
+        }
+        this.#failed(error);
+        return;
+      }
+    }
+  }
+
+  #failed(error) {
+    const gone = error instanceof Refused && error.status === 404;
+    this.main.replaceChildren(el('div', { class: 'trace' }, this.#back(),
+      el('h1', {}, gone ? 'No such trace is kept' : 'The trace can\u2019t be read'),
+      el('div', { class: 'note' },
+        el('p', {}, gone ? 'It may have made room for newer ones, or be from before the last start. Errors are kept longest.' : foreign(error.message)),
+        el('p', {}, 'Trace id ', el('code', {}, foreign(this.id, { class: 'cut' }))))));
+    say(gone ? 'No such trace is kept' : 'The trace can\u2019t be read');
+  }
+
+  #draw(trace) {
+    this.trace = trace;
+    const select = (span, how) => this.#select(span, how);
+    this.waterfall = new Waterfall(trace, select);
+    this.table = new SpanTable(trace, select);
+    this.table.element.hidden = true;
+    this.panel = new SpanPanel(trace, select);
+    const root = trace.roots[0];
+    document.title = `${visible(root.name).slice(0, 60)} \u00b7 ${duration(trace.duration_us)} \u00b7 Till`;
+    this.main.replaceChildren(el('div', { class: 'trace' },
+      this.#back(),
+      this.#head(root),
+      trace.cause && this.#cause(trace.cause),
+      el('div', { class: 'columns' },
+        el('div', { class: 'left' },
+          el('section', { class: 'spans', 'aria-label': 'Spans' }, this.#tools(), this.waterfall.element, this.table.element),
+          this.#lines()),
+        this.panel.element)));
+    const asked = trace.byId.get(new URLSearchParams(location.search).get('span'));
+    this.#select(asked ?? trace.cause ?? root, { quietly: true });
+    say(`Trace of ${plural(trace.spans.length, 'span')}${trace.cause ? ', failed' : ''}`);
+  }
+
+  #head(root) {
+    const fact = (label, ...value) => el('div', {}, el('dt', {}, label), el('dd', {}, ...value));
+    const first = (key) => this.trace.spans.map((span) => span.attribute(key)).find((value) => value !== undefined);
+    const status = root.attribute('http.response.status_code');
+    const outcome = first('plugin.outcome');
+    const failed = this.trace.spans.filter((span) => span.isError).length;
+    const item = first('order.item') ?? first('inventory.item');
+    const reference = first('order.reference');
+    const json = el('a', { href: `/api/traces/${encodeURIComponent(this.id)}`, target: '_blank', rel: 'noopener' }, 'JSON');
+    json.addEventListener('click', (event) => {
+      if (!hasToken()) return;
+      event.preventDefault();
+      save(json.getAttribute('href'), `trace-${this.id}.json`).catch((error) => say(error.message));
+    });
+    const busiest = this.trace.busiest;
+    const share = Math.round((100 * busiest.own_us) / this.trace.duration_us);
+    return el('header', { class: 'tracehead' },
+      el('div', { class: 'titlebar' },
+        el('h1', {}, foreign(root.name, { class: 'clamp', title: visible(root.name).length > 80 ? visible(root.name).slice(0, 2000) : null })),
+        el('div', { class: 'handle' }, el('span', { class: 'dim' }, 'Trace '), el('code', {}, foreign(this.id, { class: 'cut' })), copyButton(this.id, 'Copy id'), json)),
+      el('dl', { class: 'facts' },
+        status !== undefined && fact('Status', el('span', { class: failed > 0 ? 'went failed' : '' }, failed > 0 && '\u2715 ', foreign(status))),
+        outcome !== undefined && fact('Outcome', cut(outcome)),
+        fact('Duration', duration(this.trace.duration_us)),
+        fact('Began', el('time', { title: day(this.trace.start_us) }, clock(this.trace.start_us))),
+        fact('Spans', el('span', {}, whole(this.trace.spans.length), failed > 0 && [', ', el('span', { class: 'went failed' }, plural(failed, 'error'))])),
+        failed === 0 && share >= 60 && busiest.span !== root && fact('Mostly in', el('button', { type: 'button', class: 'inline', onclick: () => this.#select(busiest.span, { focus: true }) }, cut(busiest.span.name)), ` ${share} %`),
+        item !== undefined && fact('Item', cut(item)),
+        reference !== undefined && fact('Order', el('code', {}, cut(reference)))));
+  }
+
+  /** The way from "it is red" to why. */
+  #cause(span) {
+    const exception = span.exceptions[0]?.fields.find(([key]) => key === 'exception.message')?.[1];
+    const why = span.why ?? exception ?? span.attribute('error.type') ?? 'it says no more than that it failed';
+    return el('button', { type: 'button', class: 'cause', onclick: () => this.#select(span, { focus: true }) },
+      el('span', { class: 'sign', 'aria-hidden': 'true' }, '\u2715'),
+      el('span', { class: 'said' }, el('strong', {}, cut(span.name), el('span', {}, 'failed')), foreign(why, { class: 'clamp' })),
+      el('span', { class: 'dim goto' }, 'Show the span'));
+  }
+
+  #tools() {
+    this.find = el('input', { id: 'find', type: 'search', placeholder: 'Name, attribute, event, log line', autocomplete: 'off', spellcheck: 'false', oninput: () => this.#search() });
+    this.find.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || this.hits.length === 0) return;
+      event.preventDefault();
+      const at = this.hits.indexOf(this.selected);
+      this.#select(this.hits.at((at + (event.shiftKey ? -1 : 1)) % this.hits.length), {});
+    });
+    this.hits = [];
+    this.found = el('span', { class: 'found', role: 'status' });
+    const view = (name, label) => {
+      const button = el('button', { type: 'button', 'aria-pressed': String(name === 'waterfall'), onclick: () => this.#view(name) }, label);
+      this.views[name] = button;
+      return button;
+    };
+    this.views = {};
+    this.folding = el('span', { class: 'folding' },
+      el('button', { type: 'button', class: 'quiet', onclick: () => this.waterfall.foldAll(false) }, 'Expand all'),
+      el('button', { type: 'button', class: 'quiet', onclick: () => this.waterfall.foldAll(true) }, 'Collapse'));
+    return el('div', { class: 'tools' },
+      el('label', { for: 'find', class: 'unseen' }, 'Find in this trace'), this.find, this.found, this.folding,
+      el('div', { class: 'switch', role: 'group', 'aria-label': 'How spans are shown' }, view('waterfall', 'Waterfall'), view('table', 'Table')));
+  }
+
+  #view(name) {
+    for (const [of, button] of Object.entries(this.views)) button.setAttribute('aria-pressed', String(of === name));
+    this.waterfall.element.hidden = name !== 'waterfall';
+    this.table.element.hidden = name !== 'table';
+    this.folding.hidden = name !== 'waterfall';
+  }
+
+  #search() {
+    const wanted = this.find.value.trim().toLowerCase();
+    const has = (text) => String(text).toLowerCase().includes(wanted);
+    const pairs = (of) => of.some(([key, value]) => has(key) || has(value));
+    const ofLine = (line) => has(line.message) || has(line.target) || has(line.level) || pairs(line.fields);
+    const ofSpan = (span) => has(span.name) || has(span.id) || has(span.service) || has(span.why ?? '') || pairs(span.attributes)
+      || span.events.some((event) => has(event.name) || pairs(event.fields)) || span.lines.some(ofLine);
+    this.hits = wanted === '' ? [] : this.trace.spans.filter(ofSpan);
+    const lines = wanted === '' ? [] : this.trace.lines.filter(ofLine);
+    this.found.textContent = wanted === '' ? '' : `${plural(this.hits.length, 'span')}, ${plural(lines.length, 'line')}`;
+    const hits = wanted === '' ? null : new Set(this.hits);
+    this.waterfall.mark(hits);
+    this.table.mark(hits);
+    for (const [line, item] of this.items) item.classList.toggle('missed', wanted !== '' && !lines.includes(line));
+  }
+
+  // --- log lines
+
+  #lines() {
+    const { lines, linesDropped, start_us } = this.trace;
+    this.items = new Map();
+    this.only = el('input', { type: 'checkbox', id: 'only', onchange: () => this.#drawLines() });
+    const list = el('ol', { class: 'lines' }, lines.map((line) => {
+      const fields = line.fields;
+      const level = String(line.level).toLowerCase();
+      const item = el('li', { class: `line ${['error', 'warn'].includes(level) ? level : ''}` },
+        el('button', { type: 'button', disabled: !line.span, title: line.span ? `Of ${visible(line.span.name).slice(0, 200)}` : null, onclick: () => this.#select(line.span, { line }) },
+          el('time', { title: day(line.time_us) }, `+${duration(Math.max(0, line.time_us - start_us))}`),
+          el('span', { class: 'level' }, visible(line.level).slice(0, 8)),
+          foreign(line.message, { class: 'message' }),
+          el('span', { class: 'of' }, line.span ? cut(line.span.name) : '', foreign(line.target, { class: 'cut dim' }))),
+        fields.length > 0 && el('dl', { class: 'fields' }, fields.map(([key, value]) => el('div', {}, el('dt', {}, cut(key)), el('dd', {}, long(typeof value === 'object' ? JSON.stringify(value) : value))))));
+      this.items.set(line, item);
+      return item;
+    }));
+    this.none = el('p', { class: 'dim', hidden: true });
+    return el('section', { class: 'panel logs', 'aria-labelledby': 'logs-title' },
+      el('div', { class: 'panelhead' }, el('h2', { id: 'logs-title' }, 'Log lines ', el('span', { class: 'count' }, whole(lines.length))),
+        lines.length > 0 && el('label', { class: 'only', for: 'only' }, this.only, 'of this span only')),
+      lines.length === 0 ? el('p', { class: 'dim' }, 'Nothing was logged in this trace.') : [list, this.none],
+      linesDropped > 0 && el('p', { class: 'dim' }, `${plural(linesDropped, 'line')} more ${linesDropped === 1 ? 'was' : 'were'} dropped.`));
+  }
+
+  #drawLines() {
+    let hidden = 0;
+    for (const [line, item] of this.items) {
+      item.classList.toggle('selected', line.span === this.selected && line.span !== null);
+      item.hidden = this.only.checked && line.span !== this.selected;
+      hidden += item.hidden ? 1 : 0;
+    }
+    this.none.hidden = this.items.size === 0 || hidden < this.items.size;
+    this.none.textContent = 'This span logged nothing.';
+  }
+
+  // --- selection
+
+  #select(span, { focus = false, line = null, quietly = false } = {}) {
+    if (!span) return;
+    this.selected = span;
+    this.waterfall.select(span, focus);
+    this.table.select(span);
+    this.panel.show(span);
+    this.#drawLines();
+    if (!line && !quietly) {
+      const list = this.items.get(span.lines[0]);
+      if (list) keepInView(list);
+    }
+    if (!quietly) history.replaceState(history.state, '', `${location.pathname}?span=${encodeURIComponent(span.id)}`);
+  }
+
+  #key = (event) => {
+    if (event.metaKey || event.ctrlKey || event.altKey || event.target.closest('input, select, textarea, dialog')) return;
+    if (event.key === '/' && this.find) {
+      event.preventDefault();
+      this.find.focus();
+    }
+    if (event.key === 'Escape') this.main.querySelector('.back a')?.click();
+  };
+}
+
+/** Scrolls the list that the element is in, and nothing else. */
+function keepInView(element) {
+  const list = element.closest('.lines');
+  const top = element.offsetTop - list.offsetTop;
+  if (top < list.scrollTop || top + element.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top - 8;
+}

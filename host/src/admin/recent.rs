@@ -1,0 +1,154 @@
+//! `/recent/traces`: what the host did lately, as far as it is kept in memory.
+
+use std::collections::BTreeMap;
+
+use opentelemetry::trace::TraceId;
+use serde::Serialize;
+
+use super::{Admin, query};
+use crate::{
+    http::{Answer, Reply, problem::Problem},
+    telemetry::{
+        Recent,
+        recent::{
+            FieldValue, Figures, Line, jaeger, micros,
+            summary::{Filter, StatusFilter, Summary},
+        },
+    },
+};
+
+const LIMIT_DEFAULT: usize = 50;
+const LIMIT_MAX: usize = 500;
+
+#[derive(Serialize)]
+struct TracesJson {
+    traces: Vec<Summary>,
+    kept: Figures,
+}
+
+#[derive(Serialize)]
+struct TraceJson<'a> {
+    trace: jaeger::Trace<'a>,
+    lines: Vec<LineJson<'a>>,
+    lines_dropped: u64,
+}
+
+#[derive(Serialize)]
+struct LineJson<'a> {
+    time_us: u64,
+    level: &'a str,
+    message: &'a str,
+    target: &'a str,
+    span_id: String,
+    fields: BTreeMap<&'a str, &'a FieldValue>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Newest,
+    Slowest,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    filter: Filter,
+    sort: Sort,
+    limit: usize,
+}
+
+/// # Errors
+/// 404 where none are kept, 422 for a filter that means nothing.
+pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
+    let recent = admin.recent()?.clone();
+    let wanted = Wanted::of_query(query)?;
+    // Thousands of traces are looked through: not on a thread that serves.
+    let listed = tokio::task::spawn_blocking(move || listed(&recent, &wanted)).await;
+    Reply::json(&listed.map_err(|panicked| Problem::internal(&panicked))?)
+}
+
+/// # Errors
+/// 404 where the trace isn't kept.
+pub(super) fn show(admin: &Admin, id: &str) -> Answer {
+    let recent = admin.recent()?;
+    let parsed = Some(id).filter(|id| id.len() == 32).and_then(|id| TraceId::from_hex(id).ok());
+    let trace = parsed.and_then(|id| recent.trace(id));
+    let trace = trace.ok_or_else(|| Problem::not_found(format!("the trace {id:?} isn't kept, or not any more")))?;
+    Reply::json(&TraceJson {
+        trace: jaeger::Trace::of(&trace, recent.process()),
+        lines: trace.lines.iter().map(|line| LineJson::of(line)).collect(),
+        lines_dropped: trace.lines_dropped,
+    })
+}
+
+fn listed(recent: &Recent, wanted: &Wanted) -> TracesJson {
+    let mut traces = recent.select(|trace| Summary::of(trace).filter(|trace| wanted.filter.takes(trace)));
+    match wanted.sort {
+        Sort::Newest => traces.sort_by_key(|trace| std::cmp::Reverse(trace.start_us)),
+        Sort::Slowest => traces.sort_by_key(|trace| std::cmp::Reverse(trace.duration_us)),
+    }
+    traces.truncate(wanted.limit);
+    TracesJson { traces, kept: recent.figures() }
+}
+
+impl<'a> LineJson<'a> {
+    fn of(line: &'a Line) -> Self {
+        Self {
+            time_us: micros(line.time),
+            level: line.level,
+            message: &line.message,
+            target: line.target,
+            span_id: line.span_id.to_string(),
+            fields: line.fields.iter().map(|(name, value)| (*name, value)).collect(),
+        }
+    }
+}
+
+impl Wanted {
+    fn of_query(query: &str) -> Result<Self, Problem> {
+        let mut wanted = Self { filter: Filter::default(), sort: Sort::Newest, limit: LIMIT_DEFAULT };
+        // An empty one is a field of a form that nobody filled in.
+        for (name, value) in query::parameters(query)?.into_iter().filter(|(_, value)| !value.is_empty()) {
+            wanted.take(&name, value)?;
+        }
+        Ok(wanted)
+    }
+
+    fn take(&mut self, name: &str, value: String) -> Result<(), Problem> {
+        let filter = &mut self.filter;
+        let number = || query::value(name, &value, value.parse::<u64>().ok(), "a whole number");
+        let milliseconds = || {
+            let parsed = value.parse().ok().filter(|number: &f64| (0.0..=1e12).contains(number));
+            query::value(name, &value, parsed, "milliseconds")
+                .map(|number| std::time::Duration::from_secs_f64(number / 1e3))
+        };
+        match name {
+            "status" => {
+                filter.status = Some(query::value(name, &value, StatusFilter::parse(&value), "a status, or 5xx")?);
+            }
+            "min_ms" => filter.min = Some(milliseconds()?),
+            "max_ms" => filter.max = Some(milliseconds()?),
+            "after_us" => filter.after_us = Some(number()?),
+            "before_us" => filter.before_us = Some(number()?),
+            "errors" => filter.errors = Some(query::value(name, &value, value.parse().ok(), "true or false")?),
+            "sort" => {
+                let sort = match &*value {
+                    "newest" => Some(Sort::Newest),
+                    "slowest" => Some(Sort::Slowest),
+                    _ => None,
+                };
+                self.sort = query::value(name, &value, sort, "newest or slowest")?;
+            }
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+                self.limit = query::value(name, &value, limit, "1 to 500")?;
+            }
+            "trace_id" => filter.trace_id = Some(value.to_ascii_lowercase()),
+            "route" => filter.route = Some(value),
+            "outcome" => filter.outcome = Some(value),
+            "plugin" => filter.plugin = Some(value),
+            "item" => filter.item = Some(value),
+            _ => return Err(Problem::unacceptable(format!("there is no filter {name}"))),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! Where the trace of a request can be looked at: on the admin listener, under the address that people reach it by.
+
+use std::net::SocketAddr;
+
+use hyper::{Uri, header::HeaderValue};
+use opentelemetry::trace::TraceId;
+
+/// The beginning of every link to a trace, `http://127.0.0.1:8001`, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceLinks(String);
+
+impl TraceLinks {
+    /// Returns links to the listener at that address; `url` is the setting that says otherwise.
+    ///
+    /// # Errors
+    /// When the setting is no http address.
+    pub fn new(url: Option<&str>, admin: SocketAddr) -> anyhow::Result<Self> {
+        let Some(url) = url else { return Ok(Self(format!("http://{}", reachable(admin)))) };
+        let sound = url.parse::<Uri>().is_ok_and(|url| {
+            matches!(url.scheme_str(), Some("http" | "https"))
+                && url.authority().is_some_and(|authority| !authority.host().is_empty())
+                && url.query().is_none()
+        });
+        anyhow::ensure!(sound, "traces.url = {url:?}: wanted an address such as http://till.example:8001");
+        Ok(Self(url.trim_end_matches('/').to_owned()))
+    }
+
+    /// Returns the address of the page that lists the traces.
+    #[must_use]
+    pub fn page(&self) -> String {
+        format!("{}/traces", self.0)
+    }
+
+    /// Returns the value of the header `link`, as of RFC 8288.
+    pub(super) fn header(&self, id: TraceId) -> Option<HeaderValue> {
+        HeaderValue::try_from(format!("<{}/traces/{id}>; rel=\"trace\"", self.0)).ok()
+    }
+}
+
+/// Returns the address as a browser on this machine takes it: a wildcard is no host's name.
+fn reachable(admin: SocketAddr) -> String {
+    if admin.ip().is_unspecified() { format!("localhost:{}", admin.port()) } else { admin.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_begin_with_what_people_reach() {
+        for (url, admin, page) in [
+            (None, "127.0.0.1:8001", Some("http://127.0.0.1:8001/traces")),
+            (None, "[::1]:8001", Some("http://[::1]:8001/traces")),
+            (None, "0.0.0.0:8001", Some("http://localhost:8001/traces")),
+            (None, "[::]:8001", Some("http://localhost:8001/traces")),
+            (Some("https://till.example/admin/"), "0.0.0.0:8001", Some("https://till.example/admin/traces")),
+            (Some("till.example"), "0.0.0.0:8001", None),
+            (Some("ftp://till.example"), "0.0.0.0:8001", None),
+            (Some("http://till.example/?a=b"), "0.0.0.0:8001", None),
+            (Some("http://till.example/> rel"), "0.0.0.0:8001", None),
+        ] {
+            let links = TraceLinks::new(url, admin.parse().unwrap());
+            assert_eq!(links.ok().map(|links| links.page()).as_deref(), page, "{url:?} {admin}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Recent traces in memory, for a look at what the host just did without any other program.
+//!
+//! Spans come in as they end and are kept as they are; what reads them converts them. A trace is all that ended under
+//! one trace id, with the log lines written meanwhile. It is *under way* until its local root ends (the span without a
+//! parent, or with one in another process), and kept from then on. What ends later still is added.
+//!
+//! Invariants: memory is bounded, by an estimate that errs on the large side, for all traces together and for each. A
+//! span costs its thread a lock of one part of many, for as long as it takes to push it; what has to go is freed after
+//! the lock. Traces with an error and slow ones stay longer than others, but never have more than half as long as there
+//! are others.
+
+mod bytes;
+pub mod jaeger;
+mod lines;
+mod shard;
+pub mod summary;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry::trace::TraceId;
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+
+pub(super) use lines::Lines;
+use lines::listen;
+pub use lines::{FieldValue, Line};
+use shard::Shard;
+pub use summary::micros;
+
+/// One shard for so many bytes, so that a big trace is still a small part of its shard.
+const SHARD_BYTES: usize = 4 << 20;
+const SHARDS_MAX: usize = 16;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of all traces together, about.
+    pub bytes_max: usize,
+    /// A local root that takes so long makes its trace one that stays longer.
+    pub slow: Duration,
+}
+
+/// The traces of one host. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recent(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shards: Vec<Mutex<Shard>>,
+    /// Random, for a caller chooses trace ids and mustn't choose the shard.
+    hasher: RandomState,
+    bytes_max: usize,
+    process: Process,
+}
+
+/// Who made the spans.
+#[derive(Debug)]
+pub struct Process {
+    pub service_name: String,
+    pub attributes: Vec<KeyValue>,
+}
+
+/// What is kept, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Figures {
+    /// Traces that can be read; those under way aren't among them.
+    pub traces: usize,
+    /// Of all traces, those under way included. An estimate.
+    pub bytes: usize,
+    pub bytes_max: usize,
+    /// Traces that went to make room, or never came to an end.
+    pub evicted: u64,
+}
+
+/// A trace as it was when it was asked for.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    pub trace_id: TraceId,
+    /// In the order they started, a span before what it contains.
+    pub spans: Vec<Arc<SpanData>>,
+    /// In the order they were written.
+    pub lines: Vec<Arc<Line>>,
+    /// What the trace's own limits kept out.
+    pub spans_dropped: u64,
+    pub lines_dropped: u64,
+    /// An estimate.
+    pub bytes: usize,
+}
+
+impl Recent {
+    pub(super) fn new(limits: Limits, resource: &Resource) -> Self {
+        let count = (limits.bytes_max / SHARD_BYTES).clamp(1, SHARDS_MAX);
+        let of_each = shard::Limits::new(limits.bytes_max / count, limits.slow);
+        let recent = Self(Arc::new(Inner {
+            shards: (0..count).map(|_| Mutex::new(Shard::new(of_each))).collect(),
+            hasher: RandomState::new(),
+            bytes_max: limits.bytes_max,
+            process: Process::of(resource),
+        }));
+        listen(&recent.0);
+        recent
+    }
+
+    /// Returns the trace, unless it isn't kept, or its local root hasn't ended yet.
+    #[must_use]
+    pub fn trace(&self, id: TraceId) -> Option<Kept> {
+        let kept = self.0.shard(id)?.kept(id);
+        kept.map(Kept::in_order)
+    }
+
+    /// Returns what `select` makes of each trace that is kept, in no order. It copies references of a part at a time, so
+    /// that spans which end meanwhile don't wait; `select` may take its time, on a thread that may be blocked.
+    pub fn select<T>(&self, mut select: impl FnMut(&Kept) -> Option<T>) -> Vec<T> {
+        let mut selected = Vec::new();
+        for shard in &self.0.shards {
+            let part = lock(shard).all_kept();
+            selected.extend(part.into_iter().filter_map(|kept| select(&kept.in_order())));
+        }
+        selected
+    }
+
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let mut sum = Figures { bytes_max: self.0.bytes_max, ..Figures::default() };
+        for shard in &self.0.shards {
+            let Figures { traces, bytes, evicted, .. } = lock(shard).figures();
+            (sum.traces, sum.bytes, sum.evicted) = (sum.traces + traces, sum.bytes + bytes, sum.evicted + evicted);
+        }
+        sum
+    }
+
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.0.process
+    }
+}
+
+impl Inner {
+    fn shard(&self, id: TraceId) -> Option<MutexGuard<'_, Shard>> {
+        let hash = self.hasher.hash_one(id);
+        let count = u64::try_from(self.shards.len()).unwrap_or(u64::MAX);
+        let at = usize::try_from(hash.checked_rem(count)?).ok()?;
+        self.shards.get(at).map(lock)
+    }
+
+    fn add_line(&self, id: TraceId, line: Line) {
+        let bytes = line.bytes();
+        let gone = self.shard(id).map(|mut shard| shard.add_line(id, Arc::new(line), bytes, Instant::now()));
+        drop(gone);
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SpanProcessor for Recent {
+    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        let bytes = bytes::of_span(&span);
+        let (id, span) = (span.span_context.trace_id(), Arc::new(span));
+        // The guard is gone at the end of the statement, before what it gave back is.
+        let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, span, bytes, Instant::now()));
+        drop(gone);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+impl Process {
+    fn of(resource: &Resource) -> Self {
+        const SERVICE_NAME: &str = "service.name";
+        let attributes = resource.iter().filter(|(key, _)| key.as_str() != SERVICE_NAME);
+        let mut attributes: Vec<_> = attributes.map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+        attributes.sort_by(|one, other| one.key.cmp(&other.key));
+        let service_name = resource.get(&SERVICE_NAME.into()).map(|name| name.to_string()).unwrap_or_default();
+        Self { service_name, attributes }
+    }
+}
+
+impl Kept {
+    fn in_order(mut self) -> Self {
+        self.spans.sort_by(|one, other| {
+            one.start_time.cmp(&other.start_time).then_with(|| other.end_time.cmp(&one.end_time))
+        });
+        self
+    }
+}
+
+/// Returns whether the span is the first of its trace in this process.
+fn is_local_root(span: &SpanData) -> bool {
+    span.parent_span_is_remote || span.parent_span_id == opentelemetry::trace::SpanId::INVALID
+}
+
+#[cfg(test)]
+mod tests;

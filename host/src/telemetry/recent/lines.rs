@@ -1,0 +1,156 @@
+//! Log lines on their way to the trace they belong to.
+//!
+//! The log is the process's and hosts are several in tests, so a line goes to every host's traces that are alive; of a
+//! trace that isn't a host's own it has nothing but the line, which never comes to an end there and is swept.
+
+use std::fmt;
+use std::mem::size_of;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::SystemTime;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanId, TraceContextExt as _};
+use serde::Serialize;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer;
+
+use super::{Inner, bytes};
+
+/// The longest message or text of a field, bytes; a guest's is shorter by its own limits.
+const TEXT_BYTES_MAX: usize = 4096;
+const FIELDS_MAX: usize = 32;
+/// Of a line beside its own size: the counts of its `Arc` and its place in a list.
+const LINE_OVERHEAD: usize = 48;
+
+/// Beside the log, which is the one thing that is global.
+static LISTENERS: RwLock<Vec<Weak<Inner>>> = RwLock::new(Vec::new());
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    pub time: SystemTime,
+    pub level: &'static str,
+    pub message: String,
+    pub target: &'static str,
+    pub span_id: SpanId,
+    pub fields: Vec<(&'static str, FieldValue)>,
+}
+
+/// A field with its type.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum FieldValue {
+    Text(String),
+    Whole(i64),
+    Large(u64),
+    Decimal(f64),
+    Flag(bool),
+}
+
+/// Has the traces see the lines from now on, as long as they are alive.
+pub(super) fn listen(traces: &Arc<Inner>) {
+    let mut listeners = LISTENERS.write().unwrap_or_else(PoisonError::into_inner);
+    listeners.retain(|listener| listener.strong_count() > 0);
+    listeners.push(Arc::downgrade(traces));
+}
+
+/// The layer of the log that hands its lines on.
+#[derive(Debug)]
+pub(in super::super) struct Lines;
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
+        let span = Context::map_current(|context| context.span().span_context().clone());
+        // Of a span that isn't recorded there is no trace to be read beside the line.
+        if !span.is_valid() || !span.is_sampled() {
+            return;
+        }
+        let listeners = LISTENERS.read().unwrap_or_else(PoisonError::into_inner);
+        let mut alive = listeners.iter().filter_map(Weak::upgrade).peekable();
+        if alive.peek().is_none() {
+            return;
+        }
+        let line = Line::of(event, span.span_id());
+        for traces in alive {
+            traces.add_line(span.trace_id(), line.clone());
+        }
+    }
+}
+
+impl Line {
+    fn of(event: &Event<'_>, span_id: SpanId) -> Self {
+        let metadata = event.metadata();
+        let mut line = Self {
+            time: SystemTime::now(),
+            level: level_name(*metadata.level()),
+            message: String::new(),
+            target: metadata.target(),
+            span_id,
+            fields: Vec::new(),
+        };
+        event.record(&mut line);
+        if line.message.is_empty() {
+            metadata.name().clone_into(&mut line.message);
+        }
+        line
+    }
+
+    /// Returns what it takes of memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let of_field = |value: &FieldValue| if let FieldValue::Text(text) = value { bytes::of_text(text) } else { 0 };
+        size_of::<Self>()
+            + LINE_OVERHEAD
+            + bytes::of_text(&self.message)
+            + self.fields.capacity() * size_of::<(&str, FieldValue)>()
+            + self.fields.iter().map(|(_, value)| of_field(value)).sum::<usize>()
+    }
+
+    fn add(&mut self, field: &Field, value: FieldValue) {
+        if self.fields.len() < FIELDS_MAX {
+            self.fields.push((field.name(), value));
+        }
+    }
+}
+
+impl Visit for Line {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, FieldValue::Decimal(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, FieldValue::Whole(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, FieldValue::Large(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, FieldValue::Flag(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let text = value.get(..value.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default().to_owned();
+        if field.name() == "message" {
+            self.message = text;
+        } else {
+            self.add(field, FieldValue::Text(text));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARN",
+        Level::INFO => "INFO",
+        Level::DEBUG => "DEBUG",
+        Level::TRACE => "TRACE",
+    }
+}

@@ -1,0 +1,283 @@
+//! A part of the traces, behind one lock: what of them stays and what goes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem::size_of;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentelemetry::trace::{Status, TraceId};
+use opentelemetry_sdk::trace::SpanData;
+
+use super::lines::Line;
+use super::{Figures, Kept, is_local_root};
+
+/// Spans of one trace: a caller may use one trace id for ever. A checkout has 6, and each call of a plugin up to 64.
+const SPANS_MAX: usize = 1_000;
+/// Log lines of one trace.
+const LINES_MAX: usize = 256;
+/// How long a trace may be under way. The longest request ends within seconds.
+const UNDER_WAY_MAX: Duration = Duration::from_secs(120);
+/// Traces that are swept at once, for whoever adds one waits meanwhile.
+const SWEPT_MAX: usize = 8;
+/// Of a trace beside its spans: its own size, its places in the map and the queue, its two lists.
+const TRACE_OVERHEAD: usize = size_of::<Trace>() + 256;
+
+/// What a shard holds to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    bytes_max: usize,
+    trace_bytes_max: usize,
+    under_way_bytes_max: usize,
+    notable_bytes_max: usize,
+    slow: Duration,
+}
+
+impl Limits {
+    pub(super) const fn new(bytes_max: usize, slow: Duration) -> Self {
+        Self {
+            bytes_max,
+            trace_bytes_max: bytes_max / 8,
+            under_way_bytes_max: bytes_max / 4,
+            notable_bytes_max: bytes_max / 2,
+            slow,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Shard {
+    limits: Limits,
+    traces: HashMap<TraceId, Trace>,
+    under_way: Queue,
+    ordinary: Queue,
+    notable: Queue,
+    /// Of the next place in a queue.
+    number: u64,
+    evicted: u64,
+}
+
+/// Traces of one class, the oldest first.
+#[derive(Debug, Default)]
+struct Queue {
+    order: BTreeMap<u64, TraceId>,
+    bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Its local root hasn't ended.
+    UnderWay,
+    Ordinary,
+    /// It has an error or is slow.
+    Notable,
+}
+
+/// A trace that had to go, and what it holds.
+#[derive(Debug)]
+pub(super) struct Trace {
+    class: Class,
+    /// Its place in the queue of its class.
+    number: u64,
+    began: Instant,
+    bytes: usize,
+    spans: Vec<Arc<SpanData>>,
+    lines: Vec<Arc<Line>>,
+    spans_dropped: u64,
+    lines_dropped: u64,
+    has_root: bool,
+    is_notable: bool,
+}
+
+impl Shard {
+    pub(super) fn new(limits: Limits) -> Self {
+        let queues = (Queue::default(), Queue::default(), Queue::default());
+        let (under_way, ordinary, notable) = queues;
+        Self { limits, traces: HashMap::new(), under_way, ordinary, notable, number: 0, evicted: 0 }
+    }
+
+    /// Adds a span and returns what had to go for it, to be freed after the lock.
+    #[must_use]
+    pub(super) fn add_span(&mut self, id: TraceId, span: Arc<SpanData>, bytes: usize, now: Instant) -> Vec<Trace> {
+        let limits = self.limits;
+        self.change(id, now, |trace| trace.add_span(span, bytes, &limits))
+    }
+
+    /// Does the same for a log line.
+    #[must_use]
+    pub(super) fn add_line(&mut self, id: TraceId, line: Arc<Line>, bytes: usize, now: Instant) -> Vec<Trace> {
+        let limits = self.limits;
+        self.change(id, now, |trace| trace.add_line(line, bytes, &limits))
+    }
+
+    pub(super) fn kept(&self, id: TraceId) -> Option<Kept> {
+        self.traces.get(&id).filter(|trace| trace.has_root).map(|trace| trace.kept(id))
+    }
+
+    pub(super) fn all_kept(&self) -> Vec<Kept> {
+        self.traces.iter().filter(|(_, trace)| trace.has_root).map(|(id, trace)| trace.kept(*id)).collect()
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let traces = self.ordinary.order.len() + self.notable.order.len();
+        Figures { traces, bytes: self.bytes(), bytes_max: self.limits.bytes_max, evicted: self.evicted }
+    }
+
+    fn bytes(&self) -> usize {
+        self.under_way.bytes + self.ordinary.bytes + self.notable.bytes
+    }
+
+    fn change(&mut self, id: TraceId, now: Instant, change: impl FnOnce(&mut Trace)) -> Vec<Trace> {
+        let mut gone = Vec::new();
+        if !self.traces.contains_key(&id) {
+            self.sweep(now, &mut gone);
+            let trace = Trace::new(self.next_number(), now);
+            self.under_way.put(&trace, id);
+            self.traces.insert(id, trace);
+        }
+        let Some(trace) = self.traces.get_mut(&id) else { return gone };
+        let (before, bytes_before) = (trace.class, trace.bytes);
+        change(trace);
+        let (after, grown) = (trace.class_now(), trace.bytes - bytes_before);
+        self.queue(before).bytes += grown;
+        if before != after {
+            self.reclass(id, after);
+        }
+        while let Some(id) = self.next_to_go() {
+            self.evict(id, &mut gone);
+        }
+        gone
+    }
+
+    /// Puts the trace at the end of another queue.
+    fn reclass(&mut self, id: TraceId, class: Class) {
+        let Some(mut trace) = self.traces.remove(&id) else { return };
+        self.queue(trace.class).take(&trace);
+        (trace.class, trace.number) = (class, self.next_number());
+        self.queue(class).put(&trace, id);
+        self.traces.insert(id, trace);
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// Has traces go that never came to an end, at most a few.
+    fn sweep(&mut self, now: Instant, gone: &mut Vec<Trace>) {
+        for _ in 0..SWEPT_MAX {
+            let Some(id) = self.under_way.oldest() else { return };
+            let is_late = |trace: &Trace| now.saturating_duration_since(trace.began) > UNDER_WAY_MAX;
+            if !self.traces.get(&id).is_some_and(is_late) {
+                return;
+            }
+            self.evict(id, gone);
+        }
+    }
+
+    fn next_to_go(&self) -> Option<TraceId> {
+        if self.under_way.bytes > self.limits.under_way_bytes_max {
+            return self.under_way.oldest();
+        }
+        if self.bytes() <= self.limits.bytes_max {
+            return None;
+        }
+        if self.notable.bytes > self.limits.notable_bytes_max {
+            return self.notable.oldest();
+        }
+        self.ordinary.oldest().or_else(|| self.notable.oldest())
+    }
+
+    fn evict(&mut self, id: TraceId, gone: &mut Vec<Trace>) {
+        if let Some(trace) = self.traces.remove(&id) {
+            self.queue(trace.class).take(&trace);
+            self.evicted += 1;
+            gone.push(trace);
+        }
+    }
+
+    fn queue(&mut self, class: Class) -> &mut Queue {
+        match class {
+            Class::UnderWay => &mut self.under_way,
+            Class::Ordinary => &mut self.ordinary,
+            Class::Notable => &mut self.notable,
+        }
+    }
+}
+
+impl Queue {
+    fn put(&mut self, trace: &Trace, id: TraceId) {
+        self.order.insert(trace.number, id);
+        self.bytes += trace.bytes;
+    }
+
+    fn take(&mut self, trace: &Trace) {
+        self.order.remove(&trace.number);
+        self.bytes = self.bytes.saturating_sub(trace.bytes);
+    }
+
+    fn oldest(&self) -> Option<TraceId> {
+        self.order.first_key_value().map(|(_, id)| *id)
+    }
+}
+
+impl Trace {
+    fn new(number: u64, now: Instant) -> Self {
+        Self {
+            class: Class::UnderWay,
+            number,
+            began: now,
+            bytes: TRACE_OVERHEAD,
+            spans: Vec::new(),
+            lines: Vec::new(),
+            spans_dropped: 0,
+            lines_dropped: 0,
+            has_root: false,
+            is_notable: false,
+        }
+    }
+
+    /// What is dropped counts for what the trace is, and its first local root is never dropped: without it the trace
+    /// would never be one that is kept.
+    fn add_span(&mut self, span: Arc<SpanData>, bytes: usize, limits: &Limits) {
+        let is_root = is_local_root(&span);
+        let is_first_root = is_root && !self.has_root;
+        let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
+        self.is_notable |= matches!(span.status, Status::Error { .. }) || is_root && took >= limits.slow;
+        self.has_root |= is_root;
+        let has_room = self.spans.len() < SPANS_MAX && self.bytes + bytes <= limits.trace_bytes_max;
+        if has_room || is_first_root {
+            self.spans.push(span);
+            self.bytes += bytes;
+        } else {
+            self.spans_dropped += 1;
+        }
+    }
+
+    fn add_line(&mut self, line: Arc<Line>, bytes: usize, limits: &Limits) {
+        if self.lines.len() < LINES_MAX && self.bytes + bytes <= limits.trace_bytes_max {
+            self.lines.push(line);
+            self.bytes += bytes;
+        } else {
+            self.lines_dropped += 1;
+        }
+    }
+
+    const fn class_now(&self) -> Class {
+        match (self.has_root, self.is_notable) {
+            (false, _) => Class::UnderWay,
+            (true, false) => Class::Ordinary,
+            (true, true) => Class::Notable,
+        }
+    }
+
+    fn kept(&self, trace_id: TraceId) -> Kept {
+        Kept {
+            trace_id,
+            spans: self.spans.clone(),
+            lines: self.lines.clone(),
+            spans_dropped: self.spans_dropped,
+            lines_dropped: self.lines_dropped,
+            bytes: self.bytes,
+        }
+    }
+}

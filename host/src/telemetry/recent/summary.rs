@@ -1,0 +1,179 @@
+//! A trace in one row, and which rows somebody wants.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry::Value;
+use opentelemetry::trace::Status;
+use opentelemetry_sdk::trace::SpanData;
+use serde::Serialize;
+
+use super::{Kept, is_local_root};
+use crate::telemetry::names::{attribute, span};
+
+/// What a list says of a trace. Its name, start, duration, route and status are its local root's: the first one's where
+/// a caller made several requests under one trace id.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    pub trace_id: String,
+    /// Since 1970.
+    pub start_us: u64,
+    pub duration_us: u64,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How the checkout plugin's call ended, else the inventory plugin's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Whether any of its spans is marked as failed.
+    pub is_error: bool,
+    pub spans: usize,
+    /// `kind/name@version+digest`, each once.
+    pub plugins: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// Which traces are wanted; all, where nothing is said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    pub route: Option<String>,
+    pub status: Option<StatusFilter>,
+    pub outcome: Option<String>,
+    /// A part of `kind/name@version+digest`.
+    pub plugin: Option<String>,
+    pub item: Option<String>,
+    pub min: Option<Duration>,
+    pub max: Option<Duration>,
+    pub errors: Option<bool>,
+    /// The beginning of one, in lower case.
+    pub trace_id: Option<String>,
+    /// Microseconds since 1970, of the start; itself included.
+    pub after_us: Option<u64>,
+    pub before_us: Option<u64>,
+}
+
+/// One status, or a hundred of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusFilter {
+    One(u16),
+    /// 5 is 500 to 599.
+    Class(u16),
+}
+
+impl StatusFilter {
+    /// Returns the filter of `404` or `4xx`, `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(class) = text.strip_suffix("xx") {
+            return class.parse().ok().filter(|class| (1..=5).contains(class)).map(Self::Class);
+        }
+        text.parse().ok().filter(|status| (100..=599).contains(status)).map(Self::One)
+    }
+
+    const fn takes(self, status: u16) -> bool {
+        match self {
+            Self::One(one) => status == one,
+            Self::Class(class) => status / 100 == class,
+        }
+    }
+}
+
+impl Filter {
+    /// Returns whether the trace is wanted.
+    #[must_use]
+    pub fn takes(&self, trace: &Summary) -> bool {
+        let duration = Duration::from_micros(trace.duration_us);
+        is(self.route.as_ref(), trace.route.as_ref())
+            && is(self.outcome.as_ref(), trace.outcome.as_ref())
+            && is(self.item.as_ref(), trace.item.as_ref())
+            && self.status.is_none_or(|wanted| trace.status.is_some_and(|status| wanted.takes(status)))
+            && self.plugin.as_ref().is_none_or(|part| trace.plugins.iter().any(|plugin| plugin.contains(part.as_str())))
+            && self.errors.is_none_or(|wanted| trace.is_error == wanted)
+            && self.trace_id.as_ref().is_none_or(|beginning| trace.trace_id.starts_with(beginning.as_str()))
+            && self.min.is_none_or(|min| duration >= min)
+            && self.max.is_none_or(|max| duration <= max)
+            && self.after_us.is_none_or(|after| trace.start_us >= after)
+            && self.before_us.is_none_or(|before| trace.start_us <= before)
+    }
+}
+
+fn is(wanted: Option<&String>, found: Option<&String>) -> bool {
+    wanted.is_none() || wanted == found
+}
+
+impl Summary {
+    /// Returns the row of a trace; `None` for one without a local root, which none that is kept is.
+    #[must_use]
+    pub fn of(trace: &Kept) -> Option<Self> {
+        let root = trace.spans.iter().find(|span| is_local_root(span))?;
+        let outcome = outcome(trace, span::CHECKOUT).or_else(|| outcome(trace, span::INVENTORY));
+        let first = |key: &str| trace.spans.iter().find_map(|span| text(span, key));
+        Some(Self {
+            trace_id: trace.trace_id.to_string(),
+            start_us: micros(root.start_time),
+            duration_us: duration_us(root),
+            name: root.name.to_string(),
+            route: text(root, attribute::HTTP_ROUTE),
+            status: number(root, attribute::HTTP_RESPONSE_STATUS_CODE).and_then(|status| status.try_into().ok()),
+            outcome,
+            is_error: trace.spans.iter().any(|span| matches!(span.status, Status::Error { .. })),
+            spans: trace.spans.len(),
+            plugins: plugins(trace),
+            item: first(attribute::ORDER_ITEM).or_else(|| first(attribute::INVENTORY_ITEM)),
+            reference: first(attribute::ORDER_REFERENCE),
+        })
+    }
+}
+
+fn outcome(trace: &Kept, name: &str) -> Option<String> {
+    let mut calls = trace.spans.iter().filter(|span| span.name == name);
+    calls.find_map(|span| text(span, attribute::PLUGIN_OUTCOME))
+}
+
+fn plugins(trace: &Kept) -> Vec<String> {
+    let mut plugins = Vec::new();
+    for plugin in trace.spans.iter().filter_map(plugin) {
+        if !plugins.contains(&plugin) {
+            plugins.push(plugin);
+        }
+    }
+    plugins
+}
+
+fn plugin(span: &Arc<SpanData>) -> Option<String> {
+    let part = |key| value(span, key).map(Value::as_str);
+    let (kind, name) = (part(attribute::PLUGIN_KIND)?, part(attribute::PLUGIN_NAME)?);
+    let (version, digest) = (part(attribute::PLUGIN_VERSION)?, part(attribute::PLUGIN_DIGEST)?);
+    Some(format!("{kind}/{name}@{version}+{digest}"))
+}
+
+fn value<'a>(span: &'a SpanData, key: &str) -> Option<&'a Value> {
+    span.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)
+}
+
+fn text(span: &SpanData, key: &str) -> Option<String> {
+    value(span, key).map(|value| value.as_str().into_owned())
+}
+
+fn number(span: &SpanData, key: &str) -> Option<i64> {
+    value(span, key).and_then(|value| if let Value::I64(number) = value { Some(*number) } else { None })
+}
+
+/// Returns the microseconds since 1970, 0 for a time before.
+#[must_use]
+pub fn micros(time: SystemTime) -> u64 {
+    whole_micros(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+pub(super) fn duration_us(span: &SpanData) -> u64 {
+    whole_micros(span.end_time.duration_since(span.start_time).unwrap_or_default())
+}
+
+fn whole_micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

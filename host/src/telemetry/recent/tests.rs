@@ -1,0 +1,385 @@
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState};
+use opentelemetry::{InstrumentationScope, Value};
+use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+
+use super::summary::{Filter, StatusFilter, Summary};
+use super::*;
+
+const SLOW: Duration = Duration::from_secs(1);
+
+/// A span to be; a root of a quick success unless said otherwise.
+#[derive(Clone)]
+struct Made {
+    trace: u128,
+    id: u64,
+    parent: u64,
+    remote: bool,
+    name: Cow<'static, str>,
+    took: Duration,
+    failed: bool,
+    attributes: Vec<KeyValue>,
+}
+
+fn root(trace: u128) -> Made {
+    let (took, name) = (Duration::from_millis(3), "POST /checkout".into());
+    Made { trace, id: 1, parent: 0, remote: false, name, took, failed: false, attributes: Vec::new() }
+}
+
+fn child(trace: u128, id: u64) -> Made {
+    Made { id, parent: 1, name: "work".into(), ..root(trace) }
+}
+
+impl Made {
+    fn failed(self) -> Self {
+        Self { failed: true, ..self }
+    }
+
+    fn with(mut self, key: &'static str, value: impl Into<Value>) -> Self {
+        self.attributes.push(KeyValue::new(key, value));
+        self
+    }
+
+    fn span(self) -> SpanData {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + Duration::from_micros(self.id);
+        let trace_id = TraceId::from(self.trace);
+        SpanData {
+            span_context: SpanContext::new(
+                trace_id,
+                SpanId::from(self.id),
+                TraceFlags::SAMPLED,
+                false,
+                TraceState::NONE,
+            ),
+            parent_span_id: SpanId::from(self.parent),
+            parent_span_is_remote: self.remote,
+            span_kind: SpanKind::Internal,
+            name: self.name,
+            start_time: start,
+            end_time: start + self.took,
+            attributes: self.attributes,
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: if self.failed { Status::error("broken") } else { Status::Unset },
+            instrumentation_scope: InstrumentationScope::builder("till").build(),
+        }
+    }
+}
+
+/// One shard, so that its order shows.
+fn recent(kib: usize) -> Recent {
+    let resource = Resource::builder_empty().with_service_name("shop").build();
+    Recent::new(Limits { bytes_max: kib << 10, slow: SLOW }, &resource)
+}
+
+fn add(recent: &Recent, spans: impl IntoIterator<Item = Made>) {
+    for span in spans {
+        recent.on_end(span.span());
+    }
+}
+
+fn has(recent: &Recent, trace: u128) -> bool {
+    recent.trace(TraceId::from(trace)).is_some()
+}
+
+fn names(recent: &Recent, trace: u128) -> Vec<String> {
+    let kept = recent.trace(TraceId::from(trace)).expect("it is kept");
+    kept.spans.iter().map(|span| span.name.to_string()).collect()
+}
+
+/// Checks the bound and that the sums are those of the traces.
+fn check_bound(recent: &Recent) {
+    let Figures { traces, bytes, bytes_max, .. } = recent.figures();
+    assert!(bytes <= bytes_max, "{bytes} of {bytes_max}");
+    let kept = recent.select(|trace| Some(trace.bytes));
+    assert_eq!(kept.len(), traces);
+    assert!(kept.iter().sum::<usize>() <= bytes);
+}
+
+#[test]
+fn a_trace_is_kept_once_its_local_root_has_ended() {
+    let recent = recent(1024);
+    add(&recent, [child(1, 2), child(1, 3)]);
+    assert!(!has(&recent, 1));
+    assert_eq!(recent.figures().traces, 0);
+    add(&recent, [root(1)]);
+    assert_eq!(names(&recent, 1), ["POST /checkout", "work", "work"]);
+
+    // The child of a span in another process is one, too.
+    add(&recent, [Made { remote: true, ..child(2, 1) }]);
+    assert_eq!((has(&recent, 2), recent.figures().traces), (true, 2));
+    check_bound(&recent);
+}
+
+#[test]
+fn late_spans_are_added_and_may_make_a_trace_one_that_stays() {
+    let recent = recent(64);
+    add(&recent, [root(1)]);
+    add(&recent, [Made { name: "late".into(), ..child(1, 9) }.failed()]);
+    assert_eq!(names(&recent, 1), ["POST /checkout", "late"]);
+    add(&recent, (100..1_000).map(root));
+    assert!(has(&recent, 1), "an error outlives successes");
+    check_bound(&recent);
+}
+
+#[test]
+fn errors_and_slow_ones_outlive_successes() {
+    let recent = recent(64);
+    add(&recent, [root(1).failed(), Made { took: SLOW, ..root(2) }, Made { took: SLOW, ..child(3, 2) }, root(3)]);
+    add(&recent, (100..10_000).map(root));
+    assert_eq!([1, 2, 3].map(|trace| has(&recent, trace)), [true, true, false]);
+    assert!(has(&recent, 9_999), "the newest is there");
+    check_bound(&recent);
+}
+
+#[test]
+fn errors_leave_half_to_successes() {
+    let recent = recent(64);
+    add(&recent, (0..5_000).map(|trace| root(100 + trace).failed()));
+    let errors = recent.figures();
+    assert!(errors.bytes > errors.bytes_max / 4 * 3, "alone they have it all: {errors:?}");
+    add(&recent, (0..5_000).map(|trace| root(10_000 + trace)));
+    let kept = recent.select(Summary::of);
+    let errors = kept.iter().filter(|trace| trace.is_error).count();
+    assert!((kept.len() / 3..=kept.len() / 2).contains(&errors), "{errors} of {}", kept.len());
+    assert!(has(&recent, 5_099), "the newest error is there");
+    check_bound(&recent);
+}
+
+#[test]
+fn the_bound_holds_in_a_flood() {
+    let recent = recent(256);
+    let long = "x".repeat(4_096);
+    for trace in 0..3_000_u128 {
+        let hostile = match trace % 4 {
+            0 => root(trace),
+            // A root that never comes.
+            1 => child(trace, 2),
+            2 => (0..40).fold(root(trace), |root, _| root.with("text", long.clone())),
+            _ => Made { name: long.clone().into(), ..root(trace).failed() },
+        };
+        add(&recent, [hostile]);
+        check_bound(&recent);
+    }
+    assert!(recent.figures().evicted > 2_000);
+}
+
+#[test]
+fn one_trace_id_for_ever_is_one_bounded_trace() {
+    let recent = recent(1024);
+    let kept = |recent: &Recent| recent.trace(TraceId::from(7)).expect("it is kept");
+    add(&recent, (1..=5_000).map(|id| Made { id, remote: true, ..root(7) }));
+    let trace = kept(&recent);
+    assert!(trace.spans.len() <= 1_000 && trace.bytes <= recent.figures().bytes_max / 8);
+    assert_eq!(trace.spans.len() as u64 + trace.spans_dropped, 5_000);
+    // It goes like any other, and begins anew.
+    add(&recent, (100..5_000).map(root));
+    add(&recent, [root(7)]);
+    assert_eq!(kept(&recent).spans.len(), 1);
+    check_bound(&recent);
+}
+
+#[test]
+fn a_root_is_taken_however_full_its_trace_is() {
+    let recent = recent(1024);
+    add(&recent, (2..2_000).map(|id| child(7, id)));
+    add(&recent, [root(7)]);
+    assert!(names(&recent, 7).contains(&"POST /checkout".to_owned()));
+    check_bound(&recent);
+}
+
+#[test]
+fn what_never_ends_is_swept() {
+    let mut shard = Shard::new(shard::Limits::new(1 << 20, SLOW));
+    let (began, id) = (Instant::now(), TraceId::from(1));
+    let mut add = |made: Made, now| {
+        let span = made.span();
+        let bytes = bytes::of_span(&span);
+        let gone = shard.add_span(span.span_context.trace_id(), Arc::new(span), bytes, now).len();
+        (gone, shard.figures().evicted)
+    };
+    assert_eq!(add(child(1, 2), began), (0, 0));
+    assert_eq!(add(root(2), began + Duration::from_secs(60)), (0, 0));
+    assert_eq!(add(root(3), began + Duration::from_secs(121)), (1, 1));
+    assert!(shard.kept(id).is_none());
+}
+
+#[test]
+fn lines_are_kept_with_their_trace_and_bounded() {
+    let recent = recent(1024);
+    let line = |text: &str| Line {
+        time: SystemTime::now(),
+        level: "INFO",
+        message: text.to_owned(),
+        target: "guest",
+        span_id: SpanId::from(1),
+        fields: vec![("plugin", FieldValue::Text("checkout/a@1".to_owned()))],
+    };
+    let id = TraceId::from(1);
+    recent.0.add_line(id, line("before"));
+    assert!(recent.trace(id).is_none());
+    add(&recent, [root(1)]);
+    recent.0.add_line(id, line("late"));
+    let messages = |kept: &Kept| kept.lines.iter().map(|line| line.message.clone()).collect::<Vec<_>>();
+    assert_eq!(messages(&recent.trace(id).expect("it is kept")), ["before", "late"]);
+    for _ in 0..1_000 {
+        recent.0.add_line(id, line(&"x".repeat(4_000)));
+    }
+    let kept = recent.trace(id).expect("it is kept");
+    assert!(kept.lines.len() <= 256 && kept.bytes <= recent.figures().bytes_max / 8, "{}", kept.bytes);
+    assert_eq!(kept.lines.len() as u64 + kept.lines_dropped, 1_002);
+    check_bound(&recent);
+}
+
+#[test]
+fn a_flood_of_lines_is_bounded() {
+    let recent = recent(256);
+    for trace in 0..5_000_u128 {
+        let fields = vec![("text", FieldValue::Text("x".repeat(1_000)))];
+        let (time, span_id) = (SystemTime::now(), SpanId::from(1));
+        let line = Line { time, level: "INFO", message: "y".repeat(1_000), target: "guest", span_id, fields };
+        recent.0.add_line(TraceId::from(trace), line);
+        check_bound(&recent);
+    }
+}
+
+#[test]
+fn a_summary_is_the_local_roots_and_says_what_was_called() {
+    let recent = recent(1024);
+    let call = |id, name: &'static str, kind: &'static str, outcome: &'static str| {
+        Made { name: name.into(), ..child(1, id) }
+            .with("plugin.kind", kind)
+            .with("plugin.name", "own")
+            .with("plugin.version", "1.2.0")
+            .with("plugin.digest", "0123456789ab")
+            .with("plugin.outcome", outcome)
+    };
+    add(
+        &recent,
+        [
+            call(3, "inventory_deduct_span", "inventory", "insufficient_stock").with("inventory.item", "laptop"),
+            call(4, "plugin_shadow", "checkout", "trap"),
+            call(2, "checkout_transaction", "checkout", "ok")
+                .with("order.item", "multiple")
+                .with("order.reference", "r-1"),
+            Made { took: Duration::from_millis(30), ..root(1) }
+                .with("http.route", "/checkout")
+                .with("http.response.status_code", 200),
+        ],
+    );
+    let summary = recent.trace(TraceId::from(1)).and_then(|trace| Summary::of(&trace)).expect("a row");
+    let expected = serde_json::json!({
+        "trace_id": "00000000000000000000000000000001",
+        "start_us": 1_700_000_000_000_001_u64,
+        "duration_us": 30_000,
+        "name": "POST /checkout",
+        "route": "/checkout",
+        "status": 200,
+        "outcome": "ok",
+        "is_error": false,
+        "spans": 4,
+        "plugins": ["checkout/own@1.2.0+0123456789ab", "inventory/own@1.2.0+0123456789ab"],
+        "item": "multiple",
+        "reference": "r-1",
+    });
+    assert_eq!(serde_json::to_value(&summary).expect("JSON"), expected);
+    check_filters(&summary);
+}
+
+fn check_filters(summary: &Summary) {
+    let text = |text: &str| Some(text.to_owned());
+    let ms = |ms| Some(Duration::from_millis(ms));
+    let none = Filter::default;
+    for (filter, expected) in [
+        (none(), true),
+        (Filter { route: text("/checkout"), ..none() }, true),
+        (Filter { route: text("/check"), ..none() }, false),
+        (Filter { status: StatusFilter::parse("200"), ..none() }, true),
+        (Filter { status: StatusFilter::parse("2xx"), ..none() }, true),
+        (Filter { status: StatusFilter::parse("5xx"), ..none() }, false),
+        (Filter { outcome: text("ok"), ..none() }, true),
+        (Filter { outcome: text("trap"), ..none() }, false),
+        (Filter { plugin: text("inventory/own@1.2"), ..none() }, true),
+        (Filter { plugin: text("+0123"), ..none() }, true),
+        (Filter { plugin: text("own@2"), ..none() }, false),
+        (Filter { item: text("multiple"), ..none() }, true),
+        (Filter { item: text("laptop"), ..none() }, false),
+        (Filter { min: ms(30), max: ms(30), ..none() }, true),
+        (Filter { min: ms(31), ..none() }, false),
+        (Filter { max: ms(29), ..none() }, false),
+        (Filter { errors: Some(false), ..none() }, true),
+        (Filter { errors: Some(true), ..none() }, false),
+        (Filter { trace_id: text("0000000000"), ..none() }, true),
+        (Filter { trace_id: text("1"), ..none() }, false),
+        (Filter { after_us: Some(summary.start_us), before_us: Some(summary.start_us), ..none() }, true),
+        (Filter { after_us: Some(summary.start_us + 1), ..none() }, false),
+        (Filter { before_us: Some(summary.start_us - 1), ..none() }, false),
+    ] {
+        assert_eq!(filter.takes(summary), expected, "{filter:?}");
+    }
+    for text in ["", "x", "99", "600", "0xx", "6xx", "xx", "4XX"] {
+        assert_eq!(StatusFilter::parse(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_span_is_told_as_jaeger_tells_it() {
+    let recent = recent(1024);
+    let mut failed = Made { remote: true, ..child(1, 2) }
+        .failed()
+        .with("whole", 3)
+        .with("large", i64::MAX)
+        .with("share", 0.5)
+        .with("flag", true)
+        .with("list", Value::Array(vec![1, 2].into()))
+        .span();
+    let at = failed.start_time;
+    let fields = vec![KeyValue::new("why", "<b>\u{1b}[2J\u{202e}")];
+    failed.events.events.push(opentelemetry::trace::Event::new("happened", at, fields, 0));
+    recent.on_end(failed);
+    let trace = recent.trace(TraceId::from(1)).expect("it is kept");
+    let tag = |key: &str, r#type: &str, value: serde_json::Value| serde_json::json!({ "key": key, "type": r#type, "value": value });
+    let expected = serde_json::json!({
+        "traceID": "00000000000000000000000000000001",
+        "spans": [{
+            "traceID": "00000000000000000000000000000001",
+            "spanID": "0000000000000002",
+            "flags": 1,
+            "operationName": "work",
+            "references": [{
+                "refType": "CHILD_OF",
+                "traceID": "00000000000000000000000000000001",
+                "spanID": "0000000000000001",
+            }],
+            "startTime": 1_700_000_000_000_002_u64,
+            "duration": 3_000,
+            "tags": [
+                tag("error", "bool", true.into()),
+                tag("flag", "bool", true.into()),
+                tag("large", "int64", "9223372036854775807".into()),
+                tag("list", "string", "[1,2]".into()),
+                tag("otel.scope.name", "string", "till".into()),
+                tag("otel.status_code", "string", "ERROR".into()),
+                tag("otel.status_description", "string", "broken".into()),
+                tag("share", "float64", 0.5.into()),
+                tag("span.kind", "string", "internal".into()),
+                tag("whole", "int64", 3.into()),
+            ],
+            "logs": [{
+                "timestamp": 1_700_000_000_000_002_u64,
+                "fields": [
+                    tag("event", "string", "happened".into()),
+                    tag("why", "string", "<b>\u{1b}[2J\u{202e}".into()),
+                ],
+            }],
+            "processID": "p1",
+            "warnings": null,
+        }],
+        "processes": { "p1": { "serviceName": "shop", "tags": [] } },
+        "warnings": null,
+    });
+    assert_eq!(serde_json::to_value(jaeger::Trace::of(&trace, recent.process())).expect("JSON"), expected);
+}

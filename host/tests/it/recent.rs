@@ -1,0 +1,397 @@
+//! Recent traces on the admin listener: the list, a trace with its log lines, Jaeger's query API, and their bound.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client, Host, built_in_and, eventually, golden};
+
+/// What a list of these parameters has, by the names of its traces.
+fn listed(host: &Host, query: &str) -> Vec<Value> {
+    let answer = host.admin.get(&format!("/recent/traces?{query}"));
+    assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+    answer.json()["traces"].as_array().expect("a list").clone()
+}
+
+fn ids(traces: &[Value]) -> Vec<&str> {
+    traces.iter().map(|trace| trace["trace_id"].as_str().expect("an id")).collect()
+}
+
+fn found(host: &Host, trace_id: &str) -> Value {
+    let answer = host.admin.get(&format!("/recent/traces/{trace_id}"));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// Returns the answer to the first checkout that meets the simulated deadlock; six of ten do.
+fn conflict(host: &Host) -> Answer {
+    eventually("a deadlock", || Some(host.shop.buy("laptop", 2)).filter(|answer| answer.status == 500))
+}
+
+#[test]
+fn traces_are_listed_and_found_by_what_they_have() {
+    let host = Host::plan_demo().warns("Database deadlock").start();
+    let good = host.shop.buy("headphones", 1);
+    let slow = host.shop.buy("smartphone", 3);
+    let deduct = host.shop.post("/inventory/deduct", &json!({ "item": "headphones", "quantity": 1 }));
+    let none = host.shop.buy("headphones", 10_000);
+    let failed = conflict(&host);
+    let [good_id, slow_id, deduct_id, none_id, failed_id] =
+        [&good, &slow, &deduct, &none, &failed].map(Answer::trace_id);
+    host.shop.get("/livez");
+
+    let newest = listed(&host, "");
+    assert_eq!(ids(&newest).first(), Some(&&*failed_id));
+    assert_eq!(ids(&newest).last(), Some(&&*good_id), "probes are not recorded");
+    assert_eq!(listed(&host, "sort=slowest&limit=1")[0]["trace_id"], *slow_id);
+    let plugins = good.header("till-plugins").replace(", ", "&").replace('+', "%2B");
+    let (checkout, inventory) = plugins.split_once('&').expect("two plugins");
+    let start_us = newest[0]["start_us"].as_u64().expect("a time");
+    for (query, expected) in [
+        ("route=/checkout&item=headphones&outcome=ok".to_owned(), vec![&good_id]),
+        ("errors=true&status=5xx".to_owned(), vec![&failed_id]),
+        ("outcome=inventory_conflict&limit=1".to_owned(), vec![&failed_id]),
+        ("status=400".to_owned(), vec![&none_id]),
+        ("status=4xx&errors=false".to_owned(), vec![&none_id]),
+        ("min_ms=1000".to_owned(), vec![&slow_id]),
+        ("route=%2Finventory%2Fdeduct".to_owned(), vec![&deduct_id]),
+        (format!("trace_id={}", &slow_id[..12]), vec![&slow_id]),
+        (format!("plugin={checkout}&item=headphones"), vec![&none_id, &good_id]),
+        (format!("plugin={inventory}&item=smartphone"), vec![&slow_id]),
+        ("plugin=inventory/other".to_owned(), vec![]),
+        ("max_ms=0".to_owned(), vec![]),
+        (format!("after_us={start_us}"), vec![&failed_id]),
+        (format!("before_us={}&errors=true", start_us - 60_000_000), vec![]),
+        ("route=&status=&trace_id=FFFF".to_owned(), vec![]),
+    ] {
+        assert_eq!(ids(&listed(&host, &query)), expected, "{query}");
+    }
+    check_row(&listed(&host, &format!("trace_id={good_id}"))[0], &good);
+    for unacceptable in ["colour=red", "status=abc", "limit=501", "limit=0", "errors=maybe", "sort=best", "min_ms=x"] {
+        let answer = host.admin.get(&format!("/recent/traces?{unacceptable}"));
+        assert_eq!((answer.status, &*answer.json()["code"].to_string()), (422, "\"unacceptable\""), "{unacceptable}");
+    }
+    assert_eq!(host.admin.post("/recent/traces", &json!({})).status, 405);
+    host.stop();
+}
+
+/// The row of a good checkout.
+fn check_row(row: &Value, answer: &Answer) {
+    let plugins: Vec<&str> = answer.header("till-plugins").split(", ").collect();
+    let mut steady = row.clone();
+    for measured in ["start_us", "duration_us"] {
+        assert!(steady[measured].as_u64() > Some(0), "{row}");
+        steady[measured] = 0.into();
+    }
+    let expected = json!({
+        "trace_id": answer.trace_id(), "start_us": 0, "duration_us": 0, "name": "POST /checkout",
+        "route": "/checkout", "status": 200, "outcome": "ok", "is_error": false, "spans": 6,
+        "plugins": plugins, "item": "headphones", "reference": answer.reference(),
+    });
+    assert_eq!(steady, expected);
+}
+
+#[test]
+fn a_trace_has_its_spans_in_order_and_its_log_lines_a_guests_too() {
+    let host = Host::plan().plugins(built_in_and("checkout_spans")).start();
+    let answer = host.shop.buy("headphones", 2);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let found = found(&host, &answer.trace_id());
+    let spans = found["trace"]["spans"].as_array().expect("spans");
+    let names: Vec<_> = spans.iter().map(|span| span["operationName"].as_str().expect("a name")).collect();
+    let expected = [
+        "POST /checkout",
+        "checkout_transaction",
+        "db_create_order",
+        "price_cart",
+        "look_up_coupon",
+        "take_stock",
+        "inventory_deduct_span",
+        "db_take_stock",
+        "db_complete_order",
+    ];
+    assert_eq!(names, expected);
+    let span_id =
+        |name: &str| spans.iter().find(|span| span["operationName"] == name).expect("it is there")["spanID"].clone();
+    let lines = found["lines"].as_array().expect("lines");
+    for (message, span) in [("coupon looked up", "look_up_coupon"), ("printed to stdout", "checkout_transaction")] {
+        let line = lines.iter().find(|line| line["message"] == message);
+        let line = line.unwrap_or_else(|| panic!("no {message:?} in {lines:#?}"));
+        assert_eq!((&line["level"], &line["target"]), (&"INFO".into(), &"guest".into()));
+        assert_eq!(line["span_id"], span_id(span), "{message}");
+        let plugin = line["fields"]["plugin"].as_str().expect("a plugin");
+        assert!(plugin.starts_with("checkout/checkout_spans@"), "{plugin}");
+        assert!(line["time_us"].as_u64() > spans[0]["startTime"].as_u64(), "{line}");
+    }
+    assert_eq!(found["lines_dropped"], 0);
+    // The very trace that Jaeger's route has.
+    let jaeger = host.admin.get(&format!("/api/traces/{}", answer.trace_id())).json();
+    assert_eq!(found["trace"], jaeger["data"][0]);
+    for unknown in ["0123456789abcdef0123456789abcdef", "x", "00000000000000000000000000000000"] {
+        let answer = host.admin.get(&format!("/recent/traces/{unknown}"));
+        assert_eq!((answer.status, answer.header("content-type")), (404, "application/problem+json"), "{unknown}");
+    }
+    host.stop();
+}
+
+#[test]
+fn a_checkouts_answer_leads_to_its_trace() {
+    let host = Host::start();
+    let bought = host.shop.buy("headphones", 1);
+    let refused = host.shop.post("/checkout", &json!({ "item": "headphones", "quantity": 0, "price": 1 }));
+    for answer in [&bought, &refused] {
+        let link = answer.header("link");
+        let url = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"trace\"")).expect("a link");
+        let page = format!("http://{}/traces/{}", host.admin.address, answer.trace_id());
+        assert_eq!(url, page);
+        found(&host, &answer.trace_id());
+    }
+    let home = host.shop.get("/");
+    assert_eq!(home.json()["traces"], format!("http://{}/traces", host.admin.address));
+    assert_eq!((home.header("link"), host.shop.get("/checkout").header("link")), ("", ""));
+    // A caller that doesn't want its trace recorded gets no link to it.
+    let unsampled = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")];
+    let answer = host.shop.post_with("/checkout", &unsampled, &json!({ "item": "laptop", "quantity": 1, "price": 1 }));
+    assert_eq!((answer.status, answer.header("link")), (200, ""));
+    assert_eq!(host.admin.get(&format!("/recent/traces/{}", answer.trace_id())).status, 404);
+    host.stop();
+}
+
+#[test]
+fn links_begin_as_the_setting_says_and_the_start_names_the_page() {
+    let host = Host::plan().set("traces.url=https://till.example/").start();
+    let answer = host.shop.buy("headphones", 1);
+    let expected = format!("<https://till.example/traces/{}>; rel=\"trace\"", answer.trace_id());
+    assert_eq!(answer.header("link"), expected);
+    host.stop();
+    let refusal = Host::plan().set("traces.url=till.example").refusal();
+    assert!(refusal.contains("traces.url = \"till.example\""), "{refusal}");
+
+    let mut child = Host::plan().command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("till starts");
+    let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines().map_while(Result::ok);
+    let named: Vec<_> = lines.filter(|line| line.contains("http://")).take(3).collect();
+    child.kill().expect("it runs");
+    child.wait().expect("a child of ours");
+    let address = |line: &str| line.split_once("http://").expect("an address").1.to_owned();
+    assert_eq!(named[2], format!("  traces   http://{}/traces", address(&named[1])), "{named:?}");
+}
+
+#[test]
+fn nothing_is_kept_where_it_is_off() {
+    let plans = [Host::plan().set("traces.kept_mib=0"), Host::plan().env("OTEL_SDK_DISABLED", "true")];
+    for host in plans.map(|plan| plan.start()) {
+        let answer = host.shop.buy("headphones", 1);
+        assert_eq!((answer.status, answer.header("link")), (200, ""));
+        assert_eq!(host.shop.get("/").json()["traces"], Value::Null);
+        let trace = format!("/recent/traces/{}", answer.trace_id());
+        for route in ["/recent/traces", &trace, "/api/services", "/api/traces?service=order-service"] {
+            let answer = host.admin.get(route);
+            assert_eq!(answer.status, 404, "{route}");
+            let detail = answer.json()["detail"].as_str().expect("a detail").to_owned();
+            assert!(detail.contains("traces.kept_mib"), "{detail}");
+        }
+        assert!(!host.shop.get("/metrics").text().contains("telemetry_traces"));
+        host.stop();
+    }
+}
+
+#[test]
+fn of_a_share_only_what_is_recorded_is_kept() {
+    let host = Host::plan().env("OTEL_TRACES_SAMPLER", "traceidratio").env("OTEL_TRACES_SAMPLER_ARG", "0.5").start();
+    let answers: Vec<_> = (0..40).map(|_| host.shop.buy("headphones", 1)).collect();
+    let linked: Vec<_> = answers.iter().filter(|answer| !answer.header("link").is_empty()).collect();
+    assert!((1..40).contains(&linked.len()), "{} of 40", linked.len());
+    let mut kept = listed(&host, "limit=500");
+    kept.reverse();
+    assert_eq!(ids(&kept), linked.iter().map(|answer| answer.trace_id()).collect::<Vec<_>>());
+    host.stop();
+}
+
+#[test]
+fn hostile_text_comes_back_as_it_was() {
+    const TEXT: &str = "<script>alert(1)</script>\u{1b}[2J\u{202e}\"'&\r\n\0";
+    let host =
+        Host::plan().plugins(built_in_and("checkout_hostile_text")).set("stock.<img src onerror>laptop</b>=10").start();
+    let item = "<img src onerror>laptop</b>";
+    let answer = host.shop.buy(item, 1);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let rows = host.admin.get("/recent/traces?item=%3Cimg+src+onerror%3Elaptop%3C/b%3E");
+    assert_eq!(rows.header("content-type"), "application/json");
+    assert_eq!(rows.json()["traces"][0]["item"], item);
+
+    let found = found(&host, &answer.trace_id());
+    let spans = found["trace"]["spans"].as_array().expect("spans");
+    let is_hostile = |span: &&Value| span["operationName"].as_str().is_some_and(|name| name.starts_with(TEXT));
+    let span = spans.iter().find(is_hostile).unwrap_or_else(|| panic!("not among {spans:#?}"));
+    let tag = |tags: &Value, key: &str| {
+        let tag = tags.as_array().expect("tags").iter().find(|tag| tag["key"] == key);
+        tag.unwrap_or_else(|| panic!("no {key:?} in {tags}"))["value"].as_str().expect("a text").to_owned()
+    };
+    assert_eq!(tag(&span["tags"], "text"), TEXT);
+    assert!(tag(&span["tags"], "long").starts_with(TEXT));
+    assert_eq!(tag(&span["logs"][0]["fields"], "event"), TEXT);
+    assert_eq!(tag(&span["logs"][0]["fields"], TEXT), TEXT);
+    let lines = found["lines"].as_array().expect("lines");
+    assert!(lines.iter().any(|line| line["message"] == TEXT), "{lines:#?}");
+    host.stop();
+}
+
+#[test]
+fn memory_stays_within_its_bound_in_a_flood() {
+    const MIB: u64 = 1 << 20;
+    const BOUND: u64 = 32 * MIB;
+    // Beside the same flood where nothing is kept: what the process uses anyway.
+    let (unkept, without) = flooded("traces.kept_mib=0");
+    unkept.stop();
+    let (host, with) = flooded("traces.kept_mib=32");
+    let kept = host.admin.get("/recent/traces?limit=1").json()["kept"].clone();
+    let figure = |name: &str| kept[name].as_u64().expect("a number");
+    let by_traces = with.saturating_sub(without);
+    println!(
+        "{} KiB are counted; {} KiB are used, without traces {} KiB",
+        figure("bytes") >> 10,
+        with >> 10,
+        without >> 10
+    );
+    assert_eq!(figure("bytes_max"), BOUND);
+    assert!((BOUND / 4 * 3..=BOUND).contains(&figure("bytes")), "{kept}");
+    assert!(figure("evicted") > 500, "{kept}");
+    assert!((BOUND / 4..=BOUND / 2 * 3).contains(&by_traces), "{by_traces} bytes more, {kept}");
+    let metrics = host.admin.get("/metrics").text();
+    for name in ["telemetry_traces_memory_bytes", "telemetry_traces_kept", "telemetry_traces_evicted_total"] {
+        assert!(metrics.lines().any(|line| line.starts_with(name)), "{name} is not in {metrics}");
+    }
+    host.stop();
+}
+
+/// Returns a host after a flood of big requests, half of them in one trace of their caller's, and what it then uses.
+fn flooded(setting: &str) -> (Host, u64) {
+    let host = Host::plan().set(setting).start();
+    let (long, agent) = ("x".repeat(1_500), "y".repeat(4_000));
+    let endless = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let request = |client: &Client, headers: &[(&str, &str)]| {
+        let headers = [&[("user-agent", &*agent)], headers].concat();
+        let answer = client.send("GET", &format!("/nowhere/{long}"), &headers, None).expect("the host answers");
+        assert_eq!(answer.status, 404);
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                // A client of its own: the shared one would have them wait for each other.
+                let client = Client::new(&host.shop.address);
+                for _ in 0..2_000 {
+                    request(&client, &[]);
+                    request(&client, &[("traceparent", endless)]);
+                }
+            });
+        }
+    });
+    let used = host.memory_bytes();
+    (host, used)
+}
+
+#[test]
+fn jaegers_queries_are_answered_as_jaeger_answers_them() {
+    let host = Host::plan_demo().warns("Database deadlock").start();
+    let bought = host.shop.buy("headphones", 1);
+    let slow = host.shop.buy("smartphone", 3);
+    let failed = conflict(&host);
+    let get = |path: &str| host.admin.get(path);
+    let search = |query: &str| get(&format!("/api/traces?service=order-service&{query}"));
+    let (good_id, failed_id) = (bought.trace_id(), failed.trace_id());
+    let unknown = "0123456789abcdef0123456789abcdef";
+    let mut answers = Vec::new();
+    for (name, status, path) in [
+        ("services", 200, "/api/services".to_owned()),
+        ("service_operations", 200, "/api/services/order-service/operations".to_owned()),
+        ("operations", 200, "/api/operations?service=order-service".to_owned()),
+        ("operations_of_a_kind", 200, "/api/operations?service=order-service&spanKind=server".to_owned()),
+        ("operations_refused", 400, "/api/operations".to_owned()),
+        ("trace", 200, format!("/api/traces/{good_id}")),
+        ("trace_failed", 200, format!("/api/traces/{failed_id}?prettyPrint=false")),
+        ("trace_not_found", 404, format!("/api/traces/{unknown}")),
+        ("trace_refused", 400, "/api/traces/xyz".to_owned()),
+        ("traces_by_id", 200, format!("/api/traces?traceID={unknown}")),
+        ("search_refused", 400, "/api/traces?operation=x".to_owned()),
+        ("search_nothing", 200, "/api/traces?service=other".to_owned()),
+        ("dependencies", 200, "/api/dependencies?endTs=1700000000000&lookback=86400000".to_owned()),
+    ] {
+        let answer = get(&path);
+        assert_eq!((answer.status, answer.header("content-type")), (status, "application/json"), "{path}");
+        answers.push(format!("{name}: {:#}", steady(&answer.json())));
+    }
+    golden::check("jaeger.txt", &answers.join("\n\n"));
+
+    let trace_ids = |answer: &Answer| -> Vec<String> {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let traces = answer.json()["data"].as_array().expect("a list").clone();
+        traces.iter().map(|trace| trace["traceID"].as_str().expect("an id").to_owned()).collect()
+    };
+    // The requests of Grafana's data source: sorted, in the form of a form, tags as JSON.
+    let error = "tags=%7B%22error%22%3A%22true%22%2C%22http.route%22%3A%22%2Fcheckout%22%7D";
+    let conflicts = trace_ids(&search(&format!("limit=20&operation=POST+%2Fcheckout&{error}")));
+    assert_eq!(conflicts, std::slice::from_ref(&failed_id));
+    assert_eq!(trace_ids(&search("minDuration=900ms&operation=POST+%2Fcheckout")), [slow.trace_id()]);
+    assert_eq!(trace_ids(&search("tag=order.item:smartphone&maxDuration=1h&lookback=1h")), [slow.trace_id()]);
+    assert_eq!(
+        trace_ids(&search("limit=1&start=1&end=99999999999999999&lookback=custom")),
+        std::slice::from_ref(&failed_id)
+    );
+    assert_eq!(
+        trace_ids(&search("tags=%7B%22telemetry.sdk.name%22%3A%22opentelemetry%22%7D&limit=500")).last(),
+        Some(&good_id)
+    );
+    assert_eq!(trace_ids(&search("end=1&start=0")), Vec::<String>::new());
+    assert_eq!(trace_ids(&search("tags=%7B%22order.item%22%3A%22laptop%22%7D&minDuration=1m")), Vec::<String>::new());
+    let both = get(&format!("/api/traces?traceID={good_id}&traceID={failed_id}"));
+    assert_eq!(trace_ids(&both), [good_id, failed_id]);
+    assert_eq!(get("/api/metrics/latencies").status, 404);
+    host.stop();
+}
+
+/// Returns the answer with what differs from run to run replaced: ids by the order they appear in.
+fn steady(answer: &Value) -> Value {
+    steady_in(answer, &mut BTreeMap::new())
+}
+
+fn steady_in(part: &Value, ids: &mut BTreeMap<String, String>) -> Value {
+    const MEASURED: [&str; 9] = [
+        "db.order_id",
+        "plugin.memory_bytes",
+        "plugin.digest",
+        "plugin.version",
+        "order.reference",
+        "server.port",
+        "service.instance.id",
+        "service.version",
+        "telemetry.sdk.version",
+    ];
+    match part {
+        Value::Array(parts) => parts.iter().map(|part| steady_in(part, ids)).collect(),
+        Value::Object(members) => {
+            let is_measured = members.get("key").and_then(Value::as_str).is_some_and(|key| MEASURED.contains(&key));
+            let member = |(name, value): (&String, &Value)| {
+                let value = match &**name {
+                    "traceID" | "spanID" => {
+                        let count = ids.len();
+                        let id = value.as_str().expect("an id").to_owned();
+                        ids.entry(id).or_insert_with(|| format!("id {count}")).clone().into()
+                    }
+                    "startTime" | "duration" | "timestamp" => {
+                        assert!(value.is_u64(), "{name}: {value}");
+                        0.into()
+                    }
+                    "value" if is_measured => "…".into(),
+                    _ => steady_in(value, ids),
+                };
+                (name.clone(), value)
+            };
+            members.iter().map(member).collect()
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,99 @@
+// A browser on the trace page, for the scripts beside this one: each is one promise of the page's, run by
+// host/tests/it/page.rs as `node {script}.mjs '{"admin": "http://…", …}'` against a host. It fails by throwing.
+
+import assert from 'node:assert/strict';
+import path from 'node:path';
+
+import { chromium } from 'playwright-core';
+
+const given = JSON.parse(process.argv[2]);
+const PATIENCE_MS = 20_000;
+
+/**
+ * Runs the promise in a page at `given.path`, and checks what holds for each of them: nothing was run that isn't the
+ * page's, nothing was asked of anyone but the host, and nothing is wider than the window.
+ */
+export async function run(promise, { refusals = [], size = { width: 1280, height: 860 } } = {}) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking'],
+  });
+  try {
+    const context = await browser.newContext({ viewport: size, colorScheme: 'light', reducedMotion: 'reduce', timezoneId: 'UTC' });
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    const wrong = watch(page, refusals);
+    await page.goto(new URL(given.path ?? '/traces', given.admin).href);
+    await promise({ page, given, picture: (name, height) => picture(page, name, height) });
+    await fits(page);
+    assert.deepEqual(wrong, []);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Returns a list in which everything appears that mustn't happen. `refusals` are the statuses that a script asks for. */
+function watch(page, refusals) {
+  const wrong = [];
+  page.on('dialog', (dialog) => {
+    wrong.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  page.on('pageerror', (error) => wrong.push(`error: ${error.stack}`));
+  page.on('console', (message) => {
+    const refused = /status of (\d+)/.exec(message.text());
+    if (refused && refusals.includes(Number(refused[1]))) return;
+    wrong.push(`console: ${message.text()} ${message.location().url}`);
+  });
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (!['blob:', 'data:'].includes(url.protocol) && url.origin !== new URL(given.admin).origin) wrong.push(`asked ${url}`);
+  });
+  page.on('popup', (popup) => wrong.push(`popup: ${popup.url()}`));
+  return wrong;
+}
+
+/** Checks that the document can't be scrolled sideways. */
+export async function fits(page) {
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(content <= window, `${content} px of content in a window of ${window} px`);
+}
+
+/** Waits for the trace's waterfall and returns its spans, top down: `{name, maker, level, error, selected, from, share}`. */
+export async function waterfall(page) {
+  await page.getByRole('tree').waitFor();
+  return page.getByRole('treeitem').evaluateAll((rows) => rows.map((row) => ({
+    name: row.querySelector('.spanname').textContent,
+    maker: ['host', 'call', 'guest'].find((maker) => row.classList.contains(maker)),
+    level: Number(row.getAttribute('aria-level')),
+    error: row.textContent.includes('error'),
+    selected: row.getAttribute('aria-selected') === 'true',
+    from: Number(row.style.getPropertyValue('--from')),
+    share: Number(row.style.getPropertyValue('--share')),
+  })));
+}
+
+/** Returns the list's row of the trace. */
+export function rowOf(page, traceId) {
+  return page.locator('table.traces tbody tr', { has: page.locator(`a[href="/traces/${traceId}"]`) });
+}
+
+/** Returns the element's background and text colour, as [r, g, b]. */
+export async function colours(locator) {
+  return locator.evaluate((element) => {
+    const of = (name) => getComputedStyle(element)[name].match(/\d+/g).slice(0, 3).map(Number);
+    return { background: of('backgroundColor'), text: of('color') };
+  });
+}
+
+export function isRed([red, green, blue]) {
+  return red > green + 10 && red > blue + 10;
+}
+
+/** Takes README's picture of that name, if pictures are asked for. */
+async function picture(page, name, height = 800) {
+  if (!given.pictures) return;
+  await page.mouse.move(0, 0);
+  const clip = { x: 0, y: 0, width: page.viewportSize().width, height };
+  await page.screenshot({ path: path.join(given.pictures, `${name}.png`), animations: 'disabled', clip });
+}

@@ -1,0 +1,58 @@
+// Whatever a plugin or a client writes is shown as text: nothing of it runs, becomes an element, or tears the page.
+
+import assert from 'node:assert/strict';
+
+import { fits, rowOf, run, waterfall } from './browser.mjs';
+
+// What the page itself never has: an element of these came out of somebody's text.
+const FOREIGN = 'main script, main img, main iframe, main svg, main object, main b[onerror], main [onerror], main [onload], main style';
+
+await run(async ({ page, given }) => {
+  const clean = async () => assert.equal(await page.locator(FOREIGN).count(), 0);
+  const row = rowOf(page, given.trace_id);
+  await row.waitFor();
+  assert.ok((await row.textContent()).includes(given.item), await row.textContent());
+  await clean();
+  await fits(page);
+  await row.getByRole('link').click();
+
+  const spans = await waterfall(page);
+  const hostile = spans.find(({ name }) => name.startsWith('<script>'));
+  assert.ok(hostile.name.length >= given.name_bytes_min, `${hostile.name.length} characters of the name are there`);
+  const rows = page.getByRole('treeitem');
+  for (let index = 0; index < spans.length; index += 1) {
+    const { height } = await rows.nth(index).boundingBox();
+    assert.ok(height <= 36, `a row is ${height} px high`);
+  }
+  await rows.nth(spans.indexOf(hostile)).click();
+  const panel = page.locator('.panel.span');
+  const shown = await panel.innerText();
+  for (const text of given.shown) assert.ok(shown.includes(text), `${text} is not in ${shown}`);
+  const all = await page.locator('main').innerText();
+  assert.ok(!/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/.test(all), 'nothing that can\u2019t be seen is left');
+  // Each is isolated, so that none reorders its neighbours.
+  assert.equal(await panel.locator('dd bdi[dir=auto]').count(), await panel.locator('.pairs dd').count());
+  const lines = await page.locator('.lines').innerText();
+  assert.ok(lines.includes('<script>alert') && lines.includes('\u2039ESC\u203a[2J'), lines);
+  await clean();
+
+  // A long text is whole when it is asked for.
+  await panel.getByRole('button', { name: /Show all/ }).first().click();
+  await fits(page);
+  await page.getByRole('button', { name: 'Table' }).click();
+  await clean();
+  await fits(page);
+  for (const width of [360, 800]) {
+    await page.setViewportSize({ width, height: 800 });
+    await fits(page);
+    await page.getByRole('button', { name: 'Waterfall' }).click();
+    await fits(page);
+  }
+  // It can be a filter's value, and a path, too.
+  await page.goto(new URL(`/traces?item=${encodeURIComponent(given.item)}`, given.admin).href);
+  await row.waitFor();
+  assert.equal(await page.getByLabel('Item').inputValue(), given.item);
+  await page.goto(new URL(`/traces/${encodeURIComponent('<img src=x onerror=alert(9)>')}`, given.admin).href);
+  await page.getByRole('heading', { name: /No such trace|can\u2019t be read/ }).waitFor();
+  await clean();
+}, { refusals: [400, 404] });
