@@ -142,7 +142,11 @@ impl Wanted {
                 let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
                 self.limit = query::value(name, &value, limit, "1 to 500")?;
             }
-            "trace_id" => filter.trace_id = Some(value.to_ascii_lowercase()),
+            "trace_id" => {
+                let is_start = value.len() <= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let start = is_start.then(|| value.to_ascii_lowercase());
+                filter.trace_id = Some(query::value(name, &value, start, "the beginning of a trace id")?);
+            }
             "route" => filter.route = Some(value),
             "outcome" => filter.outcome = Some(value),
             "plugin" => filter.plugin = Some(value),

@@ -202,7 +202,7 @@ fn the_files_of_the_page_hold_the_browser_to_a_strict_policy() {
         assert_eq!(host.admin.get(path).status, 404, "{path}");
     }
     let posted = host.admin.post("/traces", &json!({}));
-    assert_eq!((posted.status, posted.header("allow")), (405, "GET"));
+    assert_eq!((posted.status, posted.header("allow")), (405, "GET, HEAD"));
     let rebound = host.admin.send("GET", "/traces", &[("host", "shop.example")], None).expect("the host answers");
     assert_eq!(rebound.status, 403);
     host.stop();
