@@ -106,8 +106,7 @@ impl<'a> LineJson<'a> {
 impl Wanted {
     fn of_query(query: &str) -> Result<Self, Problem> {
         let mut wanted = Self { filter: Filter::default(), sort: Sort::Newest, limit: LIMIT_DEFAULT };
-        // An empty one is a field of a form that nobody filled in.
-        for (name, value) in query::parameters(query)?.into_iter().filter(|(_, value)| !value.is_empty()) {
+        for (name, value) in query::parameters(query)? {
             wanted.take(&name, value)?;
         }
         Ok(wanted)
@@ -121,6 +120,7 @@ impl Wanted {
             query::value(name, &value, parsed, "milliseconds")
                 .map(|number| std::time::Duration::from_secs_f64(number / 1e3))
         };
+        let text = || query::value(name, &value, Some(value.clone()).filter(|text| !text.is_empty()), "some text");
         match name {
             "status" => {
                 filter.status = Some(query::value(name, &value, StatusFilter::parse(&value), "a status, or 5xx")?);
@@ -143,14 +143,14 @@ impl Wanted {
                 self.limit = query::value(name, &value, limit, "1 to 500")?;
             }
             "trace_id" => {
-                let is_start = value.len() <= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let is_start = (1..=32).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_hexdigit());
                 let start = is_start.then(|| value.to_ascii_lowercase());
                 filter.trace_id = Some(query::value(name, &value, start, "the beginning of a trace id")?);
             }
-            "route" => filter.route = Some(value),
-            "outcome" => filter.outcome = Some(value),
-            "plugin" => filter.plugin = Some(value),
-            "item" => filter.item = Some(value),
+            "route" => filter.route = Some(text()?),
+            "outcome" => filter.outcome = Some(text()?),
+            "plugin" => filter.plugin = Some(text()?),
+            "item" => filter.item = Some(text()?),
             _ => return Err(Problem::unacceptable(format!("there is no filter {name}"))),
         }
         Ok(())
