@@ -155,7 +155,7 @@ settings! {
     traces as Traces {
         kept_mib: usize = "64", "MiB", "of recent traces, about; ones with an error and slow ones stay longest; 0: none, and no page of traces";
         slow_ms: u64 = "1000", "ms", "a request that takes so long makes its trace one that stays longer";
-        url: OptionalText = "", "", "what links to traces begin with, where people reach the admin listener under another address, such as http://till.example:8001";
+        url: OptionalText = "", "", "what links to traces begin with, where people reach the admin listener under another address, scheme and port included";
     }
     /// The order store.
     store as Store {

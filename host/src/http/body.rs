@@ -115,7 +115,7 @@ fn no_json(bytes: &[u8]) -> Option<Problem> {
     syntax.or_else(depth).map(|error| Problem::malformed(error.to_string()))
 }
 
-/// Reads a field that is an [`Object`].
+/// Reads a field that is an object, and no array in its place.
 ///
 /// # Errors
 /// What is no object, and what `T` doesn't take.
