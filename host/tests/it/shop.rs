@@ -224,6 +224,8 @@ fn http2_works_with_prior_knowledge() {
         let (parts, body) = answer.into_parts();
         (parts.version, parts.status, body.collect().await.expect("a body").to_bytes())
     });
+    // With its connection: a host that stops waits for an answer to its farewell.
+    drop(runtime);
     assert_eq!((version, status.as_u16()), (Version::HTTP_2, 200), "{body:?}");
     let body: Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(body["status"], "COMPLETED");
