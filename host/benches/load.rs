@@ -10,16 +10,12 @@ mod checkout;
 #[path = "native/server.rs"]
 mod server;
 mod shop;
+#[path = "shop/wrk.rs"]
+mod wrk;
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::Context;
-use serde::Deserialize;
 use shop::Spans;
 use till::{
     app::{App, store_settings},
@@ -31,7 +27,6 @@ use till::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checkout.lua");
 const CONNECTIONS: [u32; 3] = [16, 64, 256];
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -57,29 +52,14 @@ impl Contender {
     }
 }
 
-/// What wrk says at its end.
-#[derive(Debug, Deserialize)]
-struct Load {
-    answered: u64,
-    took_us: f64,
-    refused: u64,
-    broken: u64,
-    p50_us: f64,
-    p99_us: f64,
-}
-
 fn main() -> anyhow::Result<()> {
     // What `till serve` runs on.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(compare(seconds()?))
-}
-
-fn seconds() -> anyhow::Result<u64> {
-    std::env::var("TILL_BENCH_SECONDS").map_or(Ok(10), |text| text.parse().context("read TILL_BENCH_SECONDS"))
+    runtime.block_on(compare(wrk::duration()?))
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
-async fn compare(seconds: u64) -> anyhow::Result<()> {
+async fn compare(duration: Duration) -> anyhow::Result<()> {
     println!(
         "{:>12} {:<16} {:>12} {:>10} {:>10} {:>12}",
         "connections", "", "checkouts/s", "p50 ms", "p99 ms", "of native's"
@@ -87,12 +67,11 @@ async fn compare(seconds: u64) -> anyhow::Result<()> {
     for connections in CONNECTIONS {
         let mut native = None;
         for contender in Contender::ALL {
-            let load = measure(contender, connections, Duration::from_secs(seconds))
+            let load = measure(contender, connections, duration)
                 .await
                 .with_context(|| format!("{} on {connections} connections", contender.name()))?;
-            let rate = f64::from(u32::try_from(load.answered)?) / load.took_us * 1e6;
+            let (rate, p50_ms, p99_ms) = load.figures()?;
             let ratio = rate / *native.get_or_insert(rate);
-            let (p50_ms, p99_ms) = (load.p50_us / 1e3, load.p99_us / 1e3);
             println!(
                 "{connections:>12} {:<16} {rate:>12.0} {p50_ms:>10.2} {p99_ms:>10.2} {ratio:>12.2}",
                 contender.name()
@@ -103,19 +82,18 @@ async fn compare(seconds: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn measure(contender: Contender, connections: u32, duration: Duration) -> anyhow::Result<Load> {
+async fn measure(contender: Contender, connections: u32, duration: Duration) -> anyhow::Result<wrk::Load> {
     let folder = shop::folder()?;
     let settings = shop::settings(folder.path())?;
     let running = Running::start(contender, settings).await?;
-    let warm_up = load(running.address, connections, WARM_UP).await?;
-    let load = load(running.address, connections, duration).await?;
+    let warm_up = wrk::load(running.address, connections, WARM_UP).await?;
+    let load = wrk::load(running.address, connections, duration).await?;
     if contender == Contender::Shadowed {
         running.check_shadow(warm_up.answered + load.answered).await?;
     }
     running.stop().await?;
     for part in [&warm_up, &load] {
-        anyhow::ensure!(part.refused == 0, "{} requests were answered with an error", part.refused);
-        anyhow::ensure!(part.broken == 0, "{} requests met a socket error or a timeout", part.broken);
+        part.check()?;
     }
     check_stock(folder.path(), contender, warm_up.answered + load.answered, u64::from(2 * connections)).await?;
     Ok(load)
@@ -196,19 +174,6 @@ impl Running {
         }
         Ok(())
     }
-}
-
-async fn load(address: SocketAddr, connections: u32, duration: Duration) -> anyhow::Result<Load> {
-    let mut wrk = Command::new("wrk");
-    wrk.args(["--threads", "1", "--connections", &connections.to_string()]);
-    wrk.args(["--duration", &duration.as_secs().max(1).to_string(), "--timeout", "10s", "--script", SCRIPT]);
-    wrk.arg(format!("http://{address}/checkout")).stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || wrk.output()).await?;
-    let output = output.context("run wrk (Debian's package `wrk`: apt-get install wrk)")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    anyhow::ensure!(output.status.success(), "wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
-    let last = text.lines().rfind(|line| line.starts_with('{')).with_context(|| format!("wrk: {text}"))?;
-    serde_json::from_str(last).with_context(|| format!("wrk: {last}"))
 }
 
 /// Every answered checkout is an order, every order took its piece, and nothing else moved.

@@ -6,22 +6,17 @@
 //! request failed or the bound was passed, never for being slow.
 
 mod shop;
+#[path = "shop/wrk.rs"]
+mod wrk;
 
-use std::{
-    net::SocketAddr,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
-use anyhow::Context;
-use serde::Deserialize;
 use shop::Spans;
 use till::{
     app::App,
     telemetry::recent::{Figures, Limits},
 };
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checkout.lua");
 const CONNECTIONS: u32 = 64;
 const PAIRS: usize = 3;
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -58,37 +53,15 @@ impl Contender {
     }
 }
 
-/// What wrk says at its end.
-#[derive(Debug, Deserialize)]
-struct Load {
-    answered: u64,
-    took_us: f64,
-    refused: u64,
-    broken: u64,
-    p99_us: f64,
-}
-
-#[derive(Debug)]
-struct Measured {
-    checkouts_per_second: f64,
-    p99_ms: f64,
-    /// `None` where nothing is kept.
-    kept: Option<Figures>,
-}
-
 fn main() -> anyhow::Result<()> {
     // What `till serve` runs on.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(compare(seconds()?))
-}
-
-fn seconds() -> anyhow::Result<u64> {
-    std::env::var("TILL_BENCH_SECONDS").map_or(Ok(10), |text| text.parse().context("read TILL_BENCH_SECONDS"))
+    runtime.block_on(compare(wrk::duration()?))
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
-async fn compare(seconds: u64) -> anyhow::Result<()> {
-    println!("{:>6} {:>10} {:>12} {:>10}   kept", "pair", "", "checkouts/s", "p99 ms");
+async fn compare(duration: Duration) -> anyhow::Result<()> {
+    println!("{:>6} {:>10} {:>12} {:>10} {:>10}   kept", "pair", "", "checkouts/s", "p50 ms", "p99 ms");
     let mut ratios = Vec::new();
     for pair in 1..=PAIRS {
         let mut rates = [0.0; 3];
@@ -97,10 +70,10 @@ async fn compare(seconds: u64) -> anyhow::Result<()> {
             order.reverse();
         }
         for (contender, rate) in order {
-            let measured = measure(contender, Duration::from_secs(seconds)).await?;
-            let Measured { checkouts_per_second, p99_ms, kept } = measured;
+            let (load, kept) = measure(contender, duration).await?;
+            let (checkouts_per_second, p50_ms, p99_ms) = load.figures()?;
             println!(
-                "{pair:>6} {:>10} {checkouts_per_second:>12.0} {p99_ms:>10.2}   {}",
+                "{pair:>6} {:>10} {checkouts_per_second:>12.0} {p50_ms:>10.2} {p99_ms:>10.2}   {}",
                 contender.name(),
                 told(kept)?
             );
@@ -122,7 +95,8 @@ fn told(kept: Option<Figures>) -> anyhow::Result<String> {
     Ok(format!("{traces} traces, {} of {} MiB, {evicted} evicted", bytes >> 20, bytes_max >> 20))
 }
 
-async fn measure(contender: Contender, duration: Duration) -> anyhow::Result<Measured> {
+/// Returns what was kept beside the load, `None` where nothing is.
+async fn measure(contender: Contender, duration: Duration) -> anyhow::Result<(wrk::Load, Option<Figures>)> {
     let folder = shop::folder()?;
     let settings = shop::settings(folder.path())?;
     let (spans, kept) = contender.telemetry();
@@ -131,28 +105,13 @@ async fn measure(contender: Contender, duration: Duration) -> anyhow::Result<Mea
     let app = App::build_with(settings, telemetry).await?;
     let (address, stopping) = (app.public_address()?, app.stopping());
     let running = tokio::spawn(app.run());
-    let warm_up = load(address, WARM_UP).await?;
-    let load = load(address, duration).await?;
+    let warm_up = wrk::load(address, CONNECTIONS, WARM_UP).await?;
+    let load = wrk::load(address, CONNECTIONS, duration).await?;
     let kept = recent.map(|recent| recent.figures());
     stopping.cancel();
     running.await?;
     for part in [&warm_up, &load] {
-        anyhow::ensure!(part.refused == 0, "{} requests were answered with an error", part.refused);
-        anyhow::ensure!(part.broken == 0, "{} requests met a socket error or a timeout", part.broken);
+        part.check()?;
     }
-    let checkouts_per_second = f64::from(u32::try_from(load.answered)?) / load.took_us * 1e6;
-    Ok(Measured { checkouts_per_second, p99_ms: load.p99_us / 1e3, kept })
-}
-
-async fn load(address: SocketAddr, duration: Duration) -> anyhow::Result<Load> {
-    let mut wrk = Command::new("wrk");
-    wrk.args(["--threads", "1", "--connections", &CONNECTIONS.to_string()]);
-    wrk.args(["--duration", &duration.as_secs().max(1).to_string(), "--timeout", "10s", "--script", SCRIPT]);
-    wrk.arg(format!("http://{address}/checkout")).stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || wrk.output()).await?;
-    let output = output.context("run wrk (Debian's package `wrk`: apt-get install wrk)")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    anyhow::ensure!(output.status.success(), "wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
-    let last = text.lines().rfind(|line| line.starts_with('{')).with_context(|| format!("wrk: {text}"))?;
-    serde_json::from_str(last).with_context(|| format!("wrk: {last}"))
+    Ok((load, kept))
 }

@@ -46,20 +46,19 @@ pub(super) async fn show(admin: &Admin, named: &str) -> Answer {
 fn filter(query: &str) -> Result<OrdersFilter, Problem> {
     let mut filter = OrdersFilter { limit: LIMIT_DEFAULT, ..OrdersFilter::default() };
     for (name, value) in query::parameters(query)? {
-        let unusable = |wanted: String| Problem::unacceptable(format!("{name}={value}: wanted {wanted}"));
         match name.as_str() {
             "status" => {
-                let words = || Status::ALL.map(Status::as_str).join(", ");
-                filter.status = Some(Status::parse(&value).ok_or_else(|| unusable(words()))?);
+                let words = Status::ALL.map(Status::as_str).join(", ");
+                filter.status = Some(query::value(&name, &value, Status::parse(&value), &words)?);
             }
-            "unresolved" => filter.unresolved = value.parse().map_err(|_| unusable("true or false".into()))?,
+            "unresolved" => filter.unresolved = query::value(&name, &value, value.parse().ok(), "true or false")?,
             "after" => {
                 let id = value.parse().ok().and_then(OrderId::new);
-                filter.after = Some(id.ok_or_else(|| unusable("an order's number".into()))?);
+                filter.after = Some(query::value(&name, &value, id, "an order's number")?);
             }
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=OrdersFilter::LIMIT_MAX).contains(limit));
-                filter.limit = limit.ok_or_else(|| unusable(format!("1 to {}", OrdersFilter::LIMIT_MAX)))?;
+                filter.limit = query::value(&name, &value, limit, &format!("1 to {}", OrdersFilter::LIMIT_MAX))?;
             }
             _ => return Err(Problem::unacceptable(format!("there is no filter {name}"))),
         }

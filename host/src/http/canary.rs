@@ -9,6 +9,7 @@ use opentelemetry::KeyValue;
 
 use crate::{
     plugin::{Failure, Pinned, Snapshot},
+    store::{Store, StoreError, Taker},
     telemetry::{
         names::{attribute, event},
         traces::Span,
@@ -26,6 +27,25 @@ pub(super) fn stand_in<'a>(
     let live = pinned.stand_in(failure.at_fault()?)?;
     let left = Duration::from_millis(whole_ms).checked_sub(began.elapsed())?;
     (!left.is_zero()).then_some((live, left))
+}
+
+/// Gives back what the canary took, and lets the live plugins take over. The span ends with it.
+///
+/// # Errors
+/// When the store can't; nobody takes over then.
+pub(super) async fn start_over(
+    store: &Store,
+    mut span: Span,
+    taker: Taker,
+    live: &Snapshot,
+    pinned: &Pinned,
+) -> Result<(), StoreError> {
+    let started = store.start_over(taker, live.header().to_owned()).await;
+    match &started {
+        Ok(()) => pinned.take_over(),
+        Err(error) => span.fail("store_unavailable", error.to_string()),
+    }
+    started
 }
 
 /// Notes the canary's fault on the span of the call that goes on without it.

@@ -22,7 +22,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use opentelemetry::trace::{SpanContext, SpanKind};
@@ -82,7 +82,7 @@ pub(super) async fn checkout(shop: &Arc<Shop>, received: Received) -> Answer {
         claim: claim.map(Arc::new),
         reference: Reference::random(),
         trace_id: received.parent.trace_id().to_string(),
-        placed_at_ms: now_ms(),
+        placed_at_ms: call::now_ms(),
         item_label: shop.item_label(cart.lines().iter().map(|line| &line.item)),
         cart,
         form,
@@ -176,13 +176,8 @@ impl Checkout {
     /// Gives back what a canary took, and lets the live plugins take over. What it asked of a remote inventory stands: the
     /// same deduct gets the same answer there.
     async fn start_over(&self, parent: &Span, id: OrderId, live: &Snapshot) -> Result<(), StoreError> {
-        let mut span = self.child(span::START_OVER, parent);
-        let started = self.shop.store.start_over(Taker::Order(id), live.header().to_owned()).await;
-        match &started {
-            Ok(()) => self.pinned.take_over(),
-            Err(error) => span.fail("store_unavailable", error.to_string()),
-        }
-        started
+        let span = self.child(span::START_OVER, parent);
+        canary::start_over(&self.shop.store, span, Taker::Order(id), live, &self.pinned).await
     }
 
     fn place(&self, id: OrderId) -> Place {
@@ -264,9 +259,4 @@ impl Checkout {
         }
         span.end();
     }
-}
-
-fn now_ms() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ pub(super) mod believed;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use opentelemetry::trace::SpanContext;
@@ -55,6 +55,13 @@ pub struct Placed<'a> {
     pub placed_at_ms: u64,
     pub currency: Currency,
     pub cart: &'a Cart,
+}
+
+/// Returns when an order is placed that is placed now: Unix time in ms.
+#[must_use]
+pub fn now_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long a call may take.

@@ -102,16 +102,9 @@ impl Deduct {
             let mut span = self.shop.tracer.start(span::START_OVER, SpanKind::Internal, Some(&parent), Vec::new());
             canary::tell(&mut span, pinned.snapshot(), failure);
             let taker = Taker::Deduct(self.reference.clone());
-            deducted = match self.shop.store.start_over(taker, live.header().to_owned()).await {
-                Ok(()) => {
-                    span.end();
-                    pinned.take_over();
-                    self.deduct(&pinned, Time::Left(left), &parent).await
-                }
-                Err(error) => {
-                    span.fail("store_unavailable", error.to_string());
-                    Err(error.into())
-                }
+            deducted = match canary::start_over(&self.shop.store, span, taker, live, &pinned).await {
+                Ok(()) => self.deduct(&pinned, Time::Left(left), &parent).await,
+                Err(error) => Err(error.into()),
             };
         }
         let settled = match deducted {

@@ -5,10 +5,7 @@
 //! written. Settings, random numbers and sleep are those of any call; its spans and its log go nowhere.
 //! A "no" of the shop's is as good an answer as a receipt.
 
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
 
 use opentelemetry::trace::SpanKind;
 use tokio::time::{Instant, error::Elapsed, timeout_at};
@@ -30,7 +27,7 @@ use crate::{
     order::{Cart, Item, Line, MinorUnits, Quantity},
     plugin::{
         Failure, MemoryPool,
-        call::{Deadline, GuestCall, Placed, Time, believed, guarded_store, order_to_guest},
+        call::{Deadline, GuestCall, Placed, Time, believed, guarded_store, now_ms, order_to_guest},
         loaded::settings_of,
     },
     store::OrderId,
@@ -101,11 +98,6 @@ async fn inventory(mut trial: Trial<'_>, pre: &InventoryPluginPre<GuestCall>) ->
     let answer = trial.answer(answered);
     let result = believed::levels(&lines, answer, trial.imports());
     trial.judge(result)
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or_default()
 }
 
 #[expect(clippy::expect_used, reason = "constants, within the rules of their types")]
