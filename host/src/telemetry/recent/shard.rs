@@ -5,11 +5,11 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentelemetry::trace::{Status, TraceId};
-use opentelemetry_sdk::trace::SpanData;
+use opentelemetry::trace::TraceId;
 
 use super::lines::Line;
-use super::{Figures, Kept, is_local_root};
+use super::span::{Span, Spans};
+use super::{Figures, Kept};
 
 /// Spans of one trace: a caller may use one trace id for ever. A checkout has 6, and each call of a plugin up to 64.
 const SPANS_MAX: usize = 1_000;
@@ -19,7 +19,7 @@ const LINES_MAX: usize = 256;
 const UNDER_WAY_MAX: Duration = Duration::from_secs(120);
 /// Traces that are swept at once, for whoever adds one waits meanwhile.
 const SWEPT_MAX: usize = 8;
-/// Of a trace beside its spans: its own size, its places in the map and the queue, its two lists.
+/// Of a trace beside its spans: its own size, its places in the map and the queue, the heads of its two lists.
 const TRACE_OVERHEAD: usize = size_of::<Trace>() + 256;
 
 /// What a shard holds to.
@@ -80,7 +80,7 @@ pub(super) struct Trace {
     number: u64,
     began: Instant,
     bytes: usize,
-    spans: Vec<Arc<SpanData>>,
+    spans: Spans,
     lines: Vec<Arc<Line>>,
     spans_dropped: u64,
     lines_dropped: u64,
@@ -97,9 +97,9 @@ impl Shard {
 
     /// Adds a span and returns what had to go for it, to be freed after the lock.
     #[must_use]
-    pub(super) fn add_span(&mut self, id: TraceId, span: Arc<SpanData>, bytes: usize, now: Instant) -> Vec<Trace> {
+    pub(super) fn add_span(&mut self, id: TraceId, span: &Span<'_>, written: &[u8], now: Instant) -> Vec<Trace> {
         let limits = self.limits;
-        self.change(id, now, |trace| trace.add_span(span, bytes, &limits))
+        self.change(id, now, |trace| trace.add_span(span, written, &limits))
     }
 
     /// Does the same for a log line.
@@ -227,7 +227,7 @@ impl Trace {
             number,
             began: now,
             bytes: TRACE_OVERHEAD,
-            spans: Vec::new(),
+            spans: Spans::default(),
             lines: Vec::new(),
             spans_dropped: 0,
             lines_dropped: 0,
@@ -238,16 +238,17 @@ impl Trace {
 
     /// What is dropped counts for what the trace is, and its first local root is never dropped: without it the trace
     /// would never be one that is kept.
-    fn add_span(&mut self, span: Arc<SpanData>, bytes: usize, limits: &Limits) {
-        let is_root = is_local_root(&span);
+    fn add_span(&mut self, span: &Span<'_>, written: &[u8], limits: &Limits) {
+        let is_root = span.is_local_root;
         let is_first_root = is_root && !self.has_root;
-        let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
-        self.is_notable |= matches!(span.status, Status::Error { .. }) || is_root && took >= limits.slow;
+        let is_slow = is_root && Duration::from_nanos(span.duration_ns) >= limits.slow;
+        self.is_notable |= span.is_error() || is_slow;
         self.has_root |= is_root;
-        let has_room = self.spans.len() < SPANS_MAX && self.bytes + bytes <= limits.trace_bytes_max;
+        let grown = self.spans.bytes_with(written) - self.spans.bytes();
+        let has_room = self.spans.len() < SPANS_MAX && self.bytes + grown <= limits.trace_bytes_max;
         if has_room || is_first_root {
-            self.spans.push(span);
-            self.bytes += bytes;
+            self.spans.push(written);
+            self.bytes += grown;
         } else {
             self.spans_dropped += 1;
         }
