@@ -36,6 +36,7 @@ mod prometheus;
 mod recent;
 mod refused;
 mod remote;
+mod reuse;
 mod rollouts;
 mod shop;
 mod support;

@@ -228,20 +228,29 @@ impl Spans {
 
     /// Returns what they take of memory.
     pub(super) fn bytes(&self) -> usize {
-        self.written.capacity()
+        bytes_of(self.written.capacity())
     }
 
     /// Returns what they would take with another one.
     pub(super) fn bytes_with(&self, written: &[u8]) -> usize {
+        bytes_of(self.capacity_with(written))
+    }
+
+    fn capacity_with(&self, written: &[u8]) -> usize {
         let (needed, capacity) = (self.written.len() + written.len(), self.written.capacity());
         if needed <= capacity { capacity } else { needed.max(capacity + capacity / 2) }
     }
 
     pub(super) fn push(&mut self, written: &[u8]) {
-        let capacity = self.bytes_with(written);
+        let capacity = self.capacity_with(written);
         let all = Arc::make_mut(&mut self.written);
         all.reserve_exact(capacity - all.len());
         all.extend_from_slice(written);
         self.count += 1;
     }
+}
+
+/// An allocator's sizes are an eighth apart.
+const fn bytes_of(capacity: usize) -> usize {
+    capacity + capacity / 8
 }
