@@ -139,9 +139,8 @@ fn found(recent: &Recent, search: &Search) -> Answer {
     if search.service != recent.process().service_name {
         return told(recent, &[], Vec::new());
     }
-    let mut traces = recent.select(|trace| search.takes(trace, recent.process()).then(|| trace.clone()));
-    traces.sort_by_cached_key(|trace| std::cmp::Reverse(trace.start_us()));
-    traces.truncate(search.limit);
+    let takes = |trace: &Kept| search.takes(trace, recent.process()).then(|| trace.clone());
+    let traces = recent.first(search.limit, |root| root.start_ns, takes);
     told(recent, &traces, Vec::new())
 }
 

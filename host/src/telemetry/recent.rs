@@ -90,6 +90,14 @@ pub struct Kept {
     pub bytes: usize,
 }
 
+/// Of a trace's local root: enough to put traces in an order without reading them.
+#[derive(Debug, Clone, Copy)]
+pub struct Root {
+    /// Since 1970.
+    pub start_ns: u64,
+    pub duration_ns: u64,
+}
+
 impl Recent {
     pub(super) fn new(limits: Limits, resource: &Resource) -> Self {
         let count = (limits.bytes_max / SHARD_BYTES).clamp(1, SHARDS_MAX);
@@ -129,6 +137,22 @@ impl Recent {
             selected.extend(part.iter().filter_map(&mut select));
         }
         selected
+    }
+
+    /// Does the same in the order of their `rank`, the highest first, until there are so many: what is far down isn't read.
+    pub fn first<T>(
+        &self,
+        count: usize,
+        rank: impl Fn(Root) -> u64,
+        mut select: impl FnMut(&Kept) -> Option<T>,
+    ) -> Vec<T> {
+        let mut ranked = Vec::new();
+        for shard in &self.0.shards {
+            ranked.extend(lock(shard).roots().map(|(id, root)| (rank(root), id.to_bytes())));
+        }
+        ranked.sort_unstable_by(|one, other| other.cmp(one));
+        let kept = ranked.into_iter().filter_map(|(_, id)| self.trace(TraceId::from_bytes(id)));
+        kept.filter_map(|kept| select(&kept)).take(count).collect()
     }
 
     #[must_use]
@@ -174,14 +198,6 @@ impl Process {
         attributes.sort_by(|one, other| one.key.cmp(&other.key));
         let service_name = resource.get(&SERVICE_NAME.into()).map(|name| name.to_string()).unwrap_or_default();
         Self { service_name, attributes }
-    }
-}
-
-impl Kept {
-    /// Returns when its first span started: microseconds since 1970.
-    #[must_use]
-    pub fn start_us(&self) -> u64 {
-        self.spans.in_order().first().map(Span::start_us).unwrap_or_default()
     }
 }
 

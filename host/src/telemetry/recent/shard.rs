@@ -9,7 +9,7 @@ use opentelemetry::trace::TraceId;
 
 use super::lines::Line;
 use super::span::{Span, Spans};
-use super::{Figures, Kept};
+use super::{Figures, Kept, Root};
 
 /// Spans of one trace: a caller may use one trace id for ever. A checkout has 6, and each call of a plugin up to 64.
 const SPANS_MAX: usize = 1_000;
@@ -84,7 +84,8 @@ pub(super) struct Trace {
     lines: Vec<Arc<Line>>,
     spans_dropped: u64,
     lines_dropped: u64,
-    has_root: bool,
+    /// Its first local root, once that has ended.
+    root: Option<Root>,
     is_notable: bool,
 }
 
@@ -110,11 +111,15 @@ impl Shard {
     }
 
     pub(super) fn kept(&self, id: TraceId) -> Option<Kept> {
-        self.traces.get(&id).filter(|trace| trace.has_root).map(|trace| trace.kept(id))
+        self.traces.get(&id).filter(|trace| trace.root.is_some()).map(|trace| trace.kept(id))
     }
 
     pub(super) fn all_kept(&self) -> Vec<Kept> {
-        self.traces.iter().filter(|(_, trace)| trace.has_root).map(|(id, trace)| trace.kept(*id)).collect()
+        self.traces.iter().filter(|(_, trace)| trace.root.is_some()).map(|(id, trace)| trace.kept(*id)).collect()
+    }
+
+    pub(super) fn roots(&self) -> impl Iterator<Item = (TraceId, Root)> {
+        self.traces.iter().filter_map(|(id, trace)| Some((*id, trace.root?)))
     }
 
     pub(super) fn figures(&self) -> Figures {
@@ -231,7 +236,7 @@ impl Trace {
             lines: Vec::new(),
             spans_dropped: 0,
             lines_dropped: 0,
-            has_root: false,
+            root: None,
             is_notable: false,
         }
     }
@@ -240,10 +245,12 @@ impl Trace {
     /// would never be one that is kept.
     fn add_span(&mut self, span: &Span<'_>, written: &[u8], limits: &Limits) {
         let is_root = span.is_local_root;
-        let is_first_root = is_root && !self.has_root;
+        let is_first_root = is_root && self.root.is_none();
         let is_slow = is_root && Duration::from_nanos(span.duration_ns) >= limits.slow;
         self.is_notable |= span.is_error() || is_slow;
-        self.has_root |= is_root;
+        if is_first_root {
+            self.root = Some(Root { start_ns: span.start_ns, duration_ns: span.duration_ns });
+        }
         let grown = self.spans.bytes_with(written) - self.spans.bytes();
         let has_room = self.spans.len() < SPANS_MAX && self.bytes + grown <= limits.trace_bytes_max;
         if has_room || is_first_root {
@@ -264,10 +271,10 @@ impl Trace {
     }
 
     const fn class_now(&self) -> Class {
-        match (self.has_root, self.is_notable) {
-            (false, _) => Class::UnderWay,
-            (true, false) => Class::Ordinary,
-            (true, true) => Class::Notable,
+        match (self.root, self.is_notable) {
+            (None, _) => Class::UnderWay,
+            (Some(_), false) => Class::Ordinary,
+            (Some(_), true) => Class::Notable,
         }
     }
 
