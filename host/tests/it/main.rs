@@ -19,6 +19,7 @@ mod command_line;
 mod concurrency;
 mod context;
 mod doctor;
+mod evolution;
 mod hostile;
 mod idempotency;
 mod keys;
