@@ -4,6 +4,7 @@
 //! (`call.rs`), under the limits of `config.rs`; what a call may reach is in [`crate::imports`].
 
 mod admission;
+pub mod bindings;
 mod breaker;
 pub mod call;
 mod engine;
@@ -13,6 +14,7 @@ mod folder;
 mod limits;
 mod load;
 mod loaded;
+pub mod pack;
 mod registry;
 pub mod rollout;
 mod shadow;
@@ -28,7 +30,7 @@ use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
-pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit, examine};
+pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit, examine, sound_label};
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;

@@ -1,6 +1,8 @@
 //! `till plugin`.
 
+mod bindings;
 mod live;
+mod pack;
 mod rollout;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -26,6 +28,10 @@ pub(super) enum Plugin {
     },
     /// Writes a built-in plugin to a file.
     Export { kind: KindName, file: PathBuf },
+    /// Makes a plugin of what a compiler leaves, with a name and a version.
+    Pack(pack::Pack),
+    /// Generates the interface's types and functions for a plugin in C or Go.
+    Bindings(bindings::Bindings),
     #[command(flatten)]
     Live(live::Live),
 }
@@ -52,6 +58,8 @@ impl Plugin {
             Self::Export { kind, file } => {
                 std::fs::write(&file, embedded_bytes(kind.into())).with_context(|| format!("write {}", file.display()))
             }
+            Self::Pack(pack) => pack.run(),
+            Self::Bindings(bindings) => bindings.run(),
             Self::Live(live) => live.run(),
         }
     }

@@ -5,6 +5,11 @@
 
 use std::{io, path::Path};
 
+use anyhow::Context;
+use wit_parser::{Resolve, SourceMap, WorldId};
+
+use super::Kind;
+
 /// A file of the interface.
 #[derive(Debug, Clone, Copy)]
 pub struct File {
@@ -36,6 +41,22 @@ pub const FILES: [File; 7] = [
 /// What the system says.
 pub fn write(folder: &Path) -> io::Result<()> {
     FILES.iter().try_for_each(|file| std::fs::write(folder.join(file.name).with_extension("wit"), file.text))
+}
+
+/// Returns the world of the plugins of that kind, parsed.
+///
+/// # Errors
+/// Never, as the files are those that the host was built with; the parser knows nothing of that.
+pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
+    let mut sources = SourceMap::new();
+    for file in &FILES {
+        sources.push_str(file.name, file.text);
+    }
+    let group = sources.parse().map_err(|(_, error)| error).context("parse the interface")?;
+    let mut resolve = Resolve::default();
+    let package = resolve.push_group(group).context("resolve the interface")?;
+    let world = resolve.select_world(&[package], Some(&format!("{kind}-plugin")))?;
+    Ok((resolve, world))
 }
 
 #[cfg(test)]
