@@ -37,8 +37,6 @@ pub fn generate(language: Language, kind: Kind) -> anyhow::Result<Vec<(String, V
 fn generator(language: Language, kind: Kind) -> Box<dyn WorldGenerator> {
     match language {
         Language::C => wit_bindgen_c::Opts {
-            // It would hold the world, which `pack` puts in.
-            no_object_file: true,
             // One name for both worlds, so that what is written for C serves both.
             rename_world: Some("till".to_owned()),
             rename: interfaces(kind).map(short).into(),
