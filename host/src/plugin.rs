@@ -5,6 +5,7 @@
 //! [`crate::imports`].
 
 mod admission;
+pub mod bindings;
 mod breaker;
 pub mod call;
 mod engine;
@@ -14,6 +15,7 @@ mod folder;
 mod limits;
 mod load;
 mod loaded;
+pub mod pack;
 mod registry;
 mod reuse;
 pub mod rollout;
@@ -22,14 +24,16 @@ mod shelf;
 mod start;
 mod supervise;
 mod swap;
+pub mod template;
 mod watch;
+pub mod wit;
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
-pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit, examine};
+pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit, examine, sound_label};
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;

@@ -1,6 +1,9 @@
 //! `till plugin`.
 
+mod bindings;
 mod live;
+mod new;
+mod pack;
 mod rollout;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -26,6 +29,12 @@ pub(super) enum Plugin {
     },
     /// Writes a built-in plugin to a file.
     Export { kind: KindName, file: PathBuf },
+    /// Begins a plugin: a folder that builds, in the language of your choice.
+    New(new::New),
+    /// Makes a plugin of what a compiler leaves, with a name and a version.
+    Pack(pack::Pack),
+    /// Generates the interface's types and functions for a plugin in C or Go.
+    Bindings(bindings::Bindings),
     #[command(flatten)]
     Live(live::Live),
 }
@@ -52,6 +61,9 @@ impl Plugin {
             Self::Export { kind, file } => {
                 std::fs::write(&file, embedded_bytes(kind.into())).with_context(|| format!("write {}", file.display()))
             }
+            Self::New(new) => new.run(),
+            Self::Pack(pack) => pack.run(),
+            Self::Bindings(bindings) => bindings.run(),
             Self::Live(live) => live.run(),
         }
     }

@@ -37,6 +37,7 @@ use crate::{
 };
 pub use compile::{Compiler, Job};
 use inspect::Outline;
+pub use inspect::sound as sound_label;
 pub use kept::Kept;
 pub use refusal::{Reason, Refused};
 
