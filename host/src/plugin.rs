@@ -46,6 +46,7 @@ use shelf::Shelf;
 pub use crate::store::PluginKind as Kind;
 use crate::{
     config::{self, Limits, Settings},
+    imports::Chance,
     store::Store,
     telemetry::{Telemetry, metrics::Metrics, traces::Tracer},
 };
@@ -71,6 +72,7 @@ pub struct Plugins {
     memory: Arc<MemoryPool>,
     limits: Limits,
     discount_max_percent: u8,
+    chance: Chance,
     store: Store,
     tracer: Tracer,
     metrics: Metrics,
@@ -99,6 +101,7 @@ impl Plugins {
             memory: MemoryPool::new(&settings.limits),
             limits: settings.limits.clone(),
             discount_max_percent: settings.checkout.discount_max_percent,
+            chance: settings.plugins.random_seed.map_or(Chance::Free, Chance::Fixed),
             store,
             tracer: telemetry.tracer().clone(),
             metrics: telemetry.metrics().clone(),

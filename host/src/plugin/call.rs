@@ -259,7 +259,8 @@ impl<'a, Pre> Call<'a, Pre> {
     fn start(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, time: Time) -> Self {
         let limits = &plugins.limits;
         let telemetry = CallSpans::new(plugins.tracer.clone(), span, Arc::clone(&plugin.label), limits);
-        let imports = CallState::new(telemetry, Arc::clone(&plugin.settings), limits);
+        let mut imports = CallState::new(telemetry, Arc::clone(&plugin.settings), limits);
+        imports.draw(&plugins.chance);
         let store = guarded_store(&plugins.engine, imports, &plugins.memory, limits);
         let deadline = Deadline::of(plugin.identity.kind, time, limits);
         Self { store, plugins, plugin, deadline, started: Instant::now(), cut_off: None }
