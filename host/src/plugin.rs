@@ -21,6 +21,7 @@ mod start;
 mod supervise;
 mod swap;
 mod watch;
+pub mod wit;
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 

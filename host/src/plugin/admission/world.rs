@@ -13,18 +13,10 @@ use wasmparser::{
 };
 
 use super::{Kind, PACKAGE, Reason, VERSION, refusal::OtherType};
+use crate::plugin::wit;
 
 /// `wit/v0.1` as wit-component encodes it.
 const WIT: &[u8] = include_bytes!(env!("TILL_WIT"));
-/// The same as it was written, to name a line of it.
-const FILES: [(&str, &str); 6] = [
-    ("types", include_str!("../../../../wit/v0.1/types.wit")),
-    ("checkout", include_str!("../../../../wit/v0.1/checkout.wit")),
-    ("inventory", include_str!("../../../../wit/v0.1/inventory.wit")),
-    ("stock", include_str!("../../../../wit/v0.1/stock.wit")),
-    ("telemetry", include_str!("../../../../wit/v0.1/telemetry.wit")),
-    ("host", include_str!("../../../../wit/v0.1/host.wit")),
-];
 
 /// Checks that what the component exports and imports has the types of the world.
 ///
@@ -236,7 +228,7 @@ fn differs(interface: &str, function: &str, difference: Difference) -> Reason {
 fn line(interface: &str, function: &str) -> String {
     let name = interface.trim_start_matches(PACKAGE).trim_start_matches('/');
     let name = name.trim_end_matches(VERSION).trim_end_matches('@');
-    let text = FILES.iter().find(|(file, _)| *file == name).map_or("", |(_, text)| text);
+    let text = wit::FILES.iter().find(|file| file.name == name).map_or("", |file| file.text);
     let declares = |line: &str| line.trim().starts_with(&format!("{function}: func("));
     let found = text.lines().enumerate().find(|(_, line)| declares(line));
     found.map_or_else(
