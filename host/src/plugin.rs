@@ -14,6 +14,7 @@ mod limits;
 mod load;
 mod loaded;
 mod registry;
+pub mod rehearsal;
 pub mod rollout;
 mod shadow;
 mod shelf;
@@ -28,7 +29,9 @@ use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
-pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit, examine};
+pub use admission::{
+    Admitted, Checked, Compiler, Job as CompileJob, Kept, PACKAGE, Reason, Refused, VERSION, admit, check, examine,
+};
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;
@@ -90,11 +93,26 @@ impl Plugins {
         let shelf = Shelf::new(settings, engine);
         let (snapshot, started_with) = start::snapshot(settings, &store, &shelf).await?;
         let rollout = start::rollout(&settings.limits, &store, &shelf).await?;
-        let plugins = Self {
+        let published = Published::new(&snapshot, rollout)?;
+        let chance = settings.plugins.random_seed.map_or(Chance::Free, Chance::Fixed);
+        let plugins = Self { started_with, ..Self::of(settings, shelf, published, chance, store, telemetry) };
+        plugins.show_loaded();
+        Ok(Arc::new(plugins))
+    }
+
+    fn of(
+        settings: &Settings,
+        shelf: Shelf,
+        published: Published,
+        chance: Chance,
+        store: Store,
+        telemetry: &Telemetry,
+    ) -> Self {
+        Self {
             engine: shelf.engine(),
-            registry: Registry::new(Published::new(&snapshot, rollout)?),
+            registry: Registry::new(published),
             shelf,
-            started_with,
+            started_with: BTreeMap::new(),
             changing: Mutex::new(()),
             ended: ArcSwapOption::empty(),
             rollout_rules: settings.rollout.clone(),
@@ -102,13 +120,11 @@ impl Plugins {
             memory: MemoryPool::new(&settings.limits),
             limits: settings.limits.clone(),
             discount_max_percent: settings.checkout.discount_max_percent,
-            chance: settings.plugins.random_seed.map_or(Chance::Free, Chance::Fixed),
+            chance,
             store,
             tracer: telemetry.tracer().clone(),
             metrics: telemetry.metrics().clone(),
-        };
-        plugins.show_loaded();
-        Ok(Arc::new(plugins))
+        }
     }
 
     /// Returns what is live now.

@@ -24,7 +24,7 @@ use crate::{
     config::Limits,
     imports::{
         CallState, HasCallState, Seed, Sleep, attribute_to_guest,
-        bindings::{CheckoutPluginPre, InventoryPluginPre, checkout_world},
+        bindings::{CheckoutPluginPre, InventoryPluginPre, checkout_world, inventory_world, types},
         currency_to_guest,
         inventory::{self, Place},
         line_to_guest, stock, stock_line_to_guest,
@@ -40,6 +40,13 @@ use crate::{
 pub struct GuestCall {
     imports: CallState,
     memory: MemoryMeter,
+}
+
+impl GuestCall {
+    /// Returns the linear memory that the guest has, bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        u64::try_from(self.memory.memory_bytes()).unwrap_or(u64::MAX)
+    }
 }
 
 impl HasCallState for GuestCall {
@@ -116,10 +123,40 @@ pub(super) async fn repeat_checkout(
     (call.end(None, &result), result, deducted)
 }
 
+/// Has a checkout plugin decide what nobody buys, behind that door, and says what it asked of the stock. Gives the span
+/// back.
+pub(super) async fn rehearse_checkout(
+    plugins: &Plugins,
+    plugin: &Loaded<CheckoutPluginPre<GuestCall>>,
+    span: Span,
+    order: &Placed<'_>,
+    door: inventory::Door,
+) -> (Span, Result<Receipt, Failure>, Vec<StockLine>) {
+    let mut call = Call::start(plugins, plugin, span, Time::Whole);
+    call.imports().inventory = Some(door);
+    let answer = ask_checkout(&mut call, order).await;
+    let deducted = call.imports().inventory.as_ref().and_then(inventory::Door::deducted);
+    let asked = deducted.map(|deducted| deducted.lines.clone()).unwrap_or_default();
+    let result = believed::receipt(order.cart, answer, call.imports(), plugins.discount_max_percent);
+    (call.end(None, &result), result, asked)
+}
+
 async fn decide_checkout(
     call: &mut Call<'_, CheckoutPluginPre<GuestCall>>,
     order: &Placed<'_>,
 ) -> (Result<Receipt, Failure>, Option<inventory::Deducted>) {
+    let answer = ask_checkout(call, order).await;
+    let is_compared = call.plugin.is_compared();
+    let deducted = call.imports().inventory.as_ref().and_then(inventory::Door::deducted);
+    let deducted = deducted.filter(|_| is_compared).and_then(inventory::Deducted::repeated);
+    let discount_max_percent = call.plugins.discount_max_percent;
+    (believed::receipt(order.cart, answer, call.imports(), discount_max_percent), deducted)
+}
+
+async fn ask_checkout(
+    call: &mut Call<'_, CheckoutPluginPre<GuestCall>>,
+    order: &Placed<'_>,
+) -> Result<Result<checkout_world::Receipt, checkout_world::CheckoutError>, Failure> {
     let plugin = call.plugin;
     let ctx = call.imports().telemetry.own_context();
     let offered = order_to_guest(order);
@@ -128,11 +165,7 @@ async fn decide_checkout(
         instance.till_plugin_checkout().call_checkout(&mut call.store, &ctx, &offered).await
     })
     .await;
-    let answer = call.answer(answered);
-    let deducted = call.imports().inventory.as_ref().and_then(inventory::Door::deducted);
-    let deducted = deducted.filter(|_| plugin.is_compared()).and_then(inventory::Deducted::repeated);
-    let discount_max_percent = call.plugins.discount_max_percent;
-    (believed::receipt(order.cart, answer, call.imports(), discount_max_percent), deducted)
+    call.answer(answered)
 }
 
 /// Has the inventory plugin decide, and ends the span.
@@ -187,10 +220,38 @@ pub(super) async fn repeat_deduct(
     (call.end(None, &result), result, asked)
 }
 
+/// Has an inventory plugin decide what nobody buys, behind that door, and says what it asked of the stock. Gives the span
+/// back.
+pub(super) async fn rehearse_deduct(
+    plugins: &Plugins,
+    plugin: &Loaded<InventoryPluginPre<GuestCall>>,
+    span: Span,
+    lines: &[StockLine],
+    door: stock::Door,
+) -> (Span, Result<Vec<store::StockLevel>, Failure>, Vec<StockLine>) {
+    let mut call = Call::start(plugins, plugin, span, Time::Whole);
+    call.imports().stock = Some(door);
+    let answer = ask_deduct(&mut call, lines).await;
+    let asked = call.imports().stock.as_ref().map(|door| door.asked().to_vec()).unwrap_or_default();
+    let result = believed::levels(lines, answer, call.imports());
+    (call.end(None, &result), result, asked)
+}
+
 async fn decide_deduct(
     call: &mut Call<'_, InventoryPluginPre<GuestCall>>,
     lines: &[StockLine],
 ) -> (Result<Vec<store::StockLevel>, Failure>, stock::Seen, Vec<StockLine>) {
+    let answer = ask_deduct(call, lines).await;
+    let is_compared = call.plugin.is_compared();
+    let door = call.imports().stock.as_ref().filter(|_| is_compared);
+    let (seen, asked) = door.map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default();
+    (believed::levels(lines, answer, call.imports()), seen, asked)
+}
+
+async fn ask_deduct(
+    call: &mut Call<'_, InventoryPluginPre<GuestCall>>,
+    lines: &[StockLine],
+) -> Result<Result<Vec<types::StockLevel>, inventory_world::InventoryError>, Failure> {
     let plugin = call.plugin;
     let ctx = call.imports().telemetry.own_context();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
@@ -199,10 +260,7 @@ async fn decide_deduct(
         instance.till_plugin_inventory().call_deduct(&mut call.store, &ctx, &offered).await
     })
     .await;
-    let answer = call.answer(answered);
-    let door = call.imports().stock.as_ref().filter(|_| plugin.is_compared());
-    let (seen, asked) = door.map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default();
-    (believed::levels(lines, answer, call.imports()), seen, asked)
+    call.answer(answered)
 }
 
 /// A wall deadline and the name of the limit it comes from.
@@ -300,10 +358,18 @@ impl<'a, Pre> Call<'a, Pre> {
         }
     }
 
+    fn fuel_used(&self) -> Option<u64> {
+        if !self.plugins.engine.counts_fuel() {
+            return None;
+        }
+        self.store.get_fuel().ok().map(|left| u64::MAX - left)
+    }
+
     /// Writes the call's span, metric and log lines, counts it, and gives the span back, still open and not marked as
     /// failed.
     fn end<T>(self, pass: Option<Pass>, result: &Result<T, Failure>) -> Span {
         let elapsed = self.started.elapsed();
+        let fuel_used = self.fuel_used();
         let GuestCall { imports, memory } = self.store.into_data();
         let memory_bytes = u64::try_from(memory.memory_bytes()).unwrap_or(u64::MAX);
         let host_calls = imports.host_calls();
@@ -314,6 +380,9 @@ impl<'a, Pre> Call<'a, Pre> {
             span.set(attribute::PLUGIN_OUTCOME, outcome);
             span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
             span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));
+            if let Some(fuel) = fuel_used {
+                span.set(attribute::PLUGIN_FUEL_USED, i64::try_from(fuel).unwrap_or(i64::MAX));
+            }
         }
         let (kind, role) = (self.plugin.identity.kind, self.plugin.role);
         self.plugins.metrics.plugin_call(kind.as_str(), role.as_str(), outcome, elapsed, memory_bytes);
@@ -343,6 +412,10 @@ pub(super) fn guarded_store(
     let mut store = Store::new(engine.wasmtime(), guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(limits.hostcall_bytes);
+    if engine.counts_fuel() {
+        // It can't fail on such an engine, and without fuel the guest traps at once.
+        _ = store.set_fuel(u64::MAX);
+    }
     store.set_epoch_deadline(1);
     let mut ticks_left = limits.guest_cpu_ms;
     store.epoch_deadline_callback(move |_| {

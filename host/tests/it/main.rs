@@ -35,6 +35,7 @@ mod power_cut;
 mod prometheus;
 mod recent;
 mod refused;
+mod rehearsal;
 mod remote;
 mod rollouts;
 mod shop;
