@@ -17,6 +17,7 @@ mod backup;
 mod bad_http;
 mod command_line;
 mod concurrency;
+mod conformance;
 mod context;
 mod doctor;
 mod hostile;

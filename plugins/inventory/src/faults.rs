@@ -24,5 +24,6 @@ fn add_latency(call: &Span) {
     let seconds = 1.0 + 1.5 * random();
     call.set("simulation.latency_added", seconds);
     call.log(Level::Info, "simulating a slow inventory", &[("simulation.latency_added", seconds.into())]);
+    let _waiting = call.child("simulated_latency");
     sleep(Duration::from_secs_f64(seconds));
 }
