@@ -1,6 +1,7 @@
 //! `till plugin`.
 
 mod check;
+mod dev;
 mod live;
 mod played;
 mod rehearse;
@@ -24,6 +25,8 @@ pub(super) enum Plugin {
     Run(rehearse::Run),
     /// Makes a call for each case of a folder, and says where it isn't as expected.
     Test(rehearse::Test),
+    /// Builds a plugin's folder, tests it and makes it live at a running host, again at every change.
+    Dev(dev::Dev),
     /// Prints the interface that plugins are written against, as WIT.
     Wit(wit::Wit),
     /// Writes a built-in plugin to a file.
@@ -56,6 +59,7 @@ impl Plugin {
             }
             Self::Run(run) => run.run(),
             Self::Test(test) => test.run(),
+            Self::Dev(dev) => dev.run(),
             Self::Wit(wit) => wit.run(),
             Self::Live(live) => live.run(),
         }

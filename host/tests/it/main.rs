@@ -19,6 +19,7 @@ mod command_line;
 mod concurrency;
 mod conformance;
 mod context;
+mod dev;
 mod doctor;
 mod hostile;
 mod idempotency;

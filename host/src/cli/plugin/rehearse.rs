@@ -108,6 +108,11 @@ impl Run {
 }
 
 impl Test {
+    /// Returns the test of the plugin with these cases, and the built-in inventory.
+    pub(super) fn of(file: &Path, cases: &Path, json: bool) -> Self {
+        Self { file: file.to_owned(), cases: cases.to_owned(), inventory: None, json }
+    }
+
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
         runtime.block_on(async {
