@@ -4,6 +4,7 @@
 //! (`call.rs`), under the limits of `config.rs`; what a call may reach is in [`crate::imports`].
 
 mod admission;
+pub mod bindings;
 mod breaker;
 pub mod call;
 mod engine;
@@ -13,6 +14,7 @@ mod folder;
 mod limits;
 mod load;
 mod loaded;
+pub mod pack;
 mod registry;
 pub mod rehearsal;
 pub mod rollout;
@@ -31,6 +33,7 @@ use tokio::sync::Mutex;
 
 pub use admission::{
     Admitted, Checked, Compiler, Job as CompileJob, Kept, PACKAGE, Reason, Refused, VERSION, admit, check, examine,
+    sound_label,
 };
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};

@@ -1,8 +1,10 @@
 //! `till plugin`.
 
+mod bindings;
 mod check;
 mod dev;
 mod live;
+mod pack;
 mod played;
 mod rehearse;
 mod rollout;
@@ -31,6 +33,10 @@ pub(super) enum Plugin {
     Wit(wit::Wit),
     /// Writes a built-in plugin to a file.
     Export { kind: KindName, file: PathBuf },
+    /// Makes a plugin of what a compiler leaves, with a name and a version.
+    Pack(pack::Pack),
+    /// Generates the interface's types and functions for a plugin in C or Go.
+    Bindings(bindings::Bindings),
     #[command(flatten)]
     Live(live::Live),
 }
@@ -61,6 +67,8 @@ impl Plugin {
             Self::Test(test) => test.run(),
             Self::Dev(dev) => dev.run(),
             Self::Wit(wit) => wit.run(),
+            Self::Pack(pack) => pack.run(),
+            Self::Bindings(bindings) => bindings.run(),
             Self::Live(live) => live.run(),
         }
     }

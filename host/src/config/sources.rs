@@ -14,8 +14,9 @@ const OPEN_SECTIONS: [&str; 4] = ["stock", "prices", "checkout", "inventory"];
 /// Variables that have a name of their own beside `TILL_…`.
 const ALIASES: [(&str, &str); 1] = [("INVENTORY_URL", "server.inventory_url")];
 
-/// Variables of the commands that talk to a running host (`cli/client.rs`); they say where it is, and set nothing.
-const OF_CLIENTS: [&str; 2] = ["TILL_ADMIN_URL", "TILL_ADMIN_TOKEN_FILE"];
+/// Variables that set nothing: of the commands that talk to a running host (`cli/client.rs`), where it is; of a plugin's
+/// Makefile, where its tools are installed.
+const NO_SETTINGS: [&str; 3] = ["TILL_ADMIN_URL", "TILL_ADMIN_TOKEN_FILE", "TILL_PLUGIN_TOOLS"];
 
 /// What the demo sells; its faults are on.
 const DEMO: [(&str, &str); 4] =
@@ -232,7 +233,7 @@ fn key_of_variable(variable: &str) -> Option<String> {
     if let Some((_, key)) = ALIASES.iter().find(|(alias, _)| *alias == variable) {
         return Some((*key).to_owned());
     }
-    if OF_CLIENTS.contains(&variable) {
+    if NO_SETTINGS.contains(&variable) {
         return None;
     }
     let (section, name) = variable.strip_prefix("TILL_")?.split_once('_')?;

@@ -39,6 +39,7 @@ use crate::{
 pub use checked::{Checked, check};
 pub use compile::{Compiler, Job};
 use inspect::Outline;
+pub use inspect::sound as sound_label;
 pub use kept::Kept;
 pub use refusal::{Reason, Refused};
 

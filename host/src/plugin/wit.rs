@@ -5,6 +5,9 @@
 
 use std::{io, path::Path};
 
+use anyhow::Context;
+use wit_parser::{Resolve, SourceMap, WorldId};
+
 use super::Kind;
 
 /// The file that names the package, which comes first in a text of all of them.
@@ -44,6 +47,22 @@ pub fn write(folder: &Path) -> io::Result<()> {
     FILES.iter().try_for_each(|file| std::fs::write(folder.join(file.name).with_extension("wit"), file.text))
 }
 
+/// Returns the world of the plugins of that kind, parsed.
+///
+/// # Errors
+/// Never, as the files are those that the host was built with; the parser knows nothing of that.
+pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
+    let mut sources = SourceMap::new();
+    for file in &FILES {
+        sources.push_str(file.name, file.text);
+    }
+    let group = sources.parse().map_err(|(_, error)| error).context("parse the interface")?;
+    let mut resolve = Resolve::default();
+    let package = resolve.push_group(group).context("resolve the interface")?;
+    let world = resolve.select_world(&[package], Some(&format!("{kind}-plugin")))?;
+    Ok((resolve, world))
+}
+
 /// Returns the interface as the text of one file; with a kind, only what its world imports and exports.
 #[must_use]
 pub fn text(kind: Option<Kind>) -> String {
@@ -51,7 +70,7 @@ pub fn text(kind: Option<Kind>) -> String {
     let wanted = package.into_iter().chain(others).filter(|file| kind.is_none_or(|kind| file.is_for(kind)));
     let texts: Vec<String> = wanted
         .map(|file| match kind {
-            Some(kind) if file.name == WORLDS => world(file.text, kind),
+            Some(kind) if file.name == WORLDS => world_text(file.text, kind),
             _ => file.text.to_owned(),
         })
         .collect();
@@ -68,7 +87,7 @@ impl File {
 }
 
 /// Returns the world of that kind, with the contract, which stands on the first of the two.
-fn world(worlds: &str, kind: Kind) -> String {
+fn world_text(worlds: &str, kind: Kind) -> String {
     const END: &str = "\n}\n";
     let (checkout, inventory) = worlds.split_once(END).unwrap_or_default();
     match kind {
@@ -107,7 +126,7 @@ mod tests {
             (Some(Kind::Inventory), &["inventory-plugin"]),
         ] {
             let text = text(kind);
-            let mut resolve = wit_parser::Resolve::default();
+            let mut resolve = Resolve::default();
             resolve.push_str("till.wit", &text).expect("sound WIT");
             let names: Vec<&str> = resolve.worlds.iter().map(|(_, world)| &*world.name).collect();
             assert_eq!(names, worlds, "{text}");

@@ -124,7 +124,7 @@ fn component_name(names: ComponentNameSectionReader<'_>) -> Option<String> {
 }
 
 /// Returns the text if it can stand in a header, a label and a span: short, of letters, digits and `-_.+`.
-pub(super) fn sound(text: &str) -> Option<String> {
+pub fn sound(text: &str) -> Option<String> {
     let fits = (1..=TEXT_BYTES_MAX).contains(&text.len());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
     (fits && text.bytes().all(plain)).then(|| text.to_owned())

@@ -1,0 +1,48 @@
+//! `till plugin bindings`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::KindName;
+use crate::plugin::bindings::{Language, generate};
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Bindings {
+    #[arg(long)]
+    lang: LanguageName,
+    #[arg(long)]
+    kind: KindName,
+    /// The folder that they go to; files of the same name are replaced.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LanguageName {
+    C,
+    Go,
+}
+
+impl From<LanguageName> for Language {
+    fn from(name: LanguageName) -> Self {
+        match name {
+            LanguageName::C => Self::C,
+            LanguageName::Go => Self::Go,
+        }
+    }
+}
+
+impl Bindings {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        for (name, text) in generate(self.lang.into(), self.kind.into())? {
+            let path = self.out.join(name);
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+            }
+            std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        }
+        Ok(())
+    }
+}

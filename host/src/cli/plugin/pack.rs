@@ -1,0 +1,44 @@
+//! `till plugin pack`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{super::print, KindName};
+use crate::plugin::pack::{Label, pack};
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Pack {
+    /// What the compiler left: a core module, with or without WASI, or a component.
+    file: PathBuf,
+    #[arg(long)]
+    kind: KindName,
+    /// The plugin's name: letters, digits and `-_.+`.
+    #[arg(long, value_parser = sound)]
+    name: Option<String>,
+    /// Its version, of the same characters.
+    #[arg(long, value_parser = sound)]
+    version: Option<String>,
+    /// The language, where its compiler doesn't leave word of it.
+    #[arg(long, value_parser = sound)]
+    lang: Option<String>,
+    /// Where the component goes.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl Pack {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { file, kind, name, version, lang: language, out } = self;
+        let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+        let label = Label { name, version, language };
+        let packed = pack(&bytes, kind.into(), &label).with_context(|| format!("pack {}", file.display()))?;
+        std::fs::write(&out, &packed).with_context(|| format!("write {}", out.display()))?;
+        print(&format!("{}: {} bytes", out.display(), packed.len()))
+    }
+}
+
+fn sound(text: &str) -> Result<String, String> {
+    crate::plugin::sound_label(text).ok_or_else(|| "wanted 1 to 64 letters, digits or `-_.+`".to_owned())
+}

@@ -1,0 +1,38 @@
+# Builds a plugin in JavaScript, or in TypeScript if there is a tsconfig.json: build/NAME.wasm of $(KIND).js or .ts and
+# what it imports. Needs node, npm and till.
+#
+# ROOT is the folder that holds the plugin and the kit; what is imported has to be in it.
+
+KIT ?= kits/js
+KITS ?= $(KIT)/..
+LANG := js
+ROOT ?= .
+PINS := $(KIT)/package-lock.json
+SOURCES := $(wildcard *.js *.ts tsconfig.json)
+include $(KITS)/component.mk
+
+IN_ROOT := $(patsubst ./%,%,$(shell realpath --relative-to $(ROOT) .))
+ifeq ($(wildcard tsconfig.json),)
+ENTRY := $(KIND).js
+MODULES := $(ROOT)
+else
+ENTRY := build/js/$(IN_ROOT)/$(KIND).js
+MODULES := build/js
+endif
+
+$(COMPONENT): | $(TOOL)/.installed
+ifneq ($(wildcard tsconfig.json),)
+	$(TOOL)/node_modules/.bin/tsc --project . --rootDir $(ROOT) --outDir build/js
+endif
+	$(TOOL)/node_modules/.bin/componentize-qjs --wit $(WIT) --world $(KIND)-plugin --sync --stub-wasi \
+		--module-root $(MODULES) --js $(ENTRY) --output build/nameless.wasm
+	$(TILL) plugin pack build/nameless.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang JavaScript --out $@
+
+$(TOOL)/.installed:
+	$(call needs,node,install Node.js 20 or newer: apt-get install nodejs npm)
+	$(call needs,npm,it comes with Node.js or as Debian's package npm)
+	rm -rf $(TOOL)
+	mkdir -p $(TOOL)
+	cp $(KIT)/package.json $(KIT)/package-lock.json $(TOOL)
+	npm ci --prefix $(TOOL) --no-audit --no-fund
+	touch $@

@@ -1,0 +1,17 @@
+# Builds a plugin in Python: build/NAME.wasm of the module $(KIND).py and what it imports. Needs python3 and till.
+
+KIT ?= kits/python
+KITS ?= $(KIT)/..
+LANG := python
+PINS := $(KIT)/requirements.txt
+SOURCES := $(shell find . -name '*.py' -not -path './build/*' -not -path './.*' -not -path './kits/*')
+include $(KITS)/component.mk
+include $(KITS)/venv.mk
+
+COMPONENTIZE = $(TOOL)/bin/componentize-py --quiet --wit-path $(WIT) --world $(KIND)-plugin
+
+# The bindings are for editors only: the component gets its own.
+$(COMPONENT): | $(TOOL)/.installed
+	$(COMPONENTIZE) bindings build/bindings
+	$(COMPONENTIZE) componentize --stub-wasi --python-path . --python-path $(KIT) --output build/nameless.wasm $(KIND)
+	$(TILL) plugin pack build/nameless.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang Python --out $@

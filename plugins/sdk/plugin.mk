@@ -1,0 +1,20 @@
+# Builds a plugin in Rust: build/NAME.wasm of the crate beside the Makefile. Needs cargo and till.
+
+KIT ?= kits/rust
+KITS ?= $(KIT)/..
+LANG := rust
+PROFILE ?= release
+CRATE ?= $(NAME)
+TARGET_FOLDER ?= build/target
+PINS := $(KIT)/Cargo.toml
+SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find src -name '*.rs')
+include $(KITS)/component.mk
+
+TARGET := wasm32-wasip2
+MODULE := $(TARGET_FOLDER)/$(TARGET)/$(PROFILE)/$(subst -,_,$(CRATE)).wasm
+
+$(COMPONENT):
+	$(call needs,cargo,install Rust: https://rustup.rs)
+	[ -d "$$(rustc --print sysroot)/lib/rustlib/$(TARGET)" ] || rustup target add $(TARGET)
+	cargo build --locked --target $(TARGET) --profile $(PROFILE) --target-dir $(TARGET_FOLDER)
+	$(TILL) plugin pack $(MODULE) --kind $(KIND) --name $(NAME) --version $(VERSION) --out $@
