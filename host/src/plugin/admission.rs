@@ -41,6 +41,7 @@ pub use compile::{Compiler, Job};
 use inspect::Outline;
 pub use inspect::sound as sound_label;
 pub use kept::Kept;
+pub(super) use refusal::advice_on;
 pub use refusal::{Reason, Refused};
 
 /// The release of the interface that this host runs.

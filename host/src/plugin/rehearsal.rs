@@ -6,6 +6,7 @@
 
 mod case;
 mod differences;
+mod notes;
 mod tree;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 use case::{Asked, InventoryAnswer};
 pub use case::{BadCase, Case, Expected, OUTCOMES};
 pub use differences::{Difference, differences, receipt_lines};
+pub use notes::notes;
 pub use tree::{Node, tree};
 
 use super::{

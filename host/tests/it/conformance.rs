@@ -18,7 +18,7 @@ use crate::support::{
 };
 
 /// Plugins of the folder `plugins`, built by `make plugins`.
-const INVENTORIES: [&str; 0] = [];
+const INVENTORIES: [&str; 5] = ["inventory", "inventory-c", "inventory-js", "inventory-ts", "inventory-python"];
 const PRICING_CHECKOUTS: [&str; 0] = [];
 
 /// What a call comes to, by its case.

@@ -9,7 +9,7 @@ use crate::{
     order::{Adjustment, AttributeValue, Currency, Receipt},
     plugin::{
         Failure, Identity,
-        rehearsal::{Decided, Node, Played, receipt_lines, tree},
+        rehearsal::{Decided, Node, Played, notes, receipt_lines, tree},
     },
     telemetry::{
         names::attribute,
@@ -61,6 +61,7 @@ pub(super) fn text_of(plugin: Option<&Identity>, played: &Played, currency: Curr
     block("asked of the stock", played.asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect());
     block("log", played.trace.lines.iter().map(|line| log_line(line)).collect());
     block("spans", spans.iter().flat_map(|root| span_lines(root, 0)).collect());
+    block("to change", plugin.map(|plugin| notes(plugin.kind, played)).unwrap_or_default());
     let Figures { duration, fuel_used, memory_bytes, host_calls } = Figures::of(spans.first());
     let figures =
         format!("{}, {fuel_used} fuel, {memory_bytes} bytes of memory, {host_calls} host calls", millis(duration));
@@ -145,6 +146,7 @@ pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played, c
         "asked": played.asked.iter().map(|(item, pieces)| (item.to_string(), json!(pieces))).collect::<Map<_, _>>(),
         "log": played.trace.lines.iter().map(|line| line_json(line)).collect::<Vec<_>>(),
         "spans": spans.iter().map(|root| span_json(root, root)).collect::<Vec<_>>(),
+        "notes": plugin.map(|plugin| notes(plugin.kind, played)),
         "duration_us": micros(duration),
         "fuel_used": fuel_used,
         "memory_bytes": memory_bytes,
