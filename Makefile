@@ -5,9 +5,11 @@ VENV := $(TOOLS)/venv
 BROWSER := host/tests/page
 PACKAGES := prometheus wrk chromium
 FUZZ_SECONDS ?= 3600
+# Those in Rust are built with the host.
+PLUGINS := inventory-c inventory-go inventory-js inventory-ts inventory-python checkout-js checkout-python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test pictures soak fuzz w3c lint bench doc clean-tools packages
+.PHONY: help run plugins test pictures soak fuzz w3c lint bench doc clean-tools packages
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +17,13 @@ help: ## lists the targets
 run: ## serves the demo's shop at http://127.0.0.1:8000
 	cargo run --release --locked
 
-test: packages $(VENV)/.installed $(BROWSER)/node_modules/.installed ## runs all tests; installs what they need besides Rust
+plugins: ## builds the plugins in the other languages; installs their tools in plugins/.tools
+	cargo build --locked --package till
+	for plugin in $(PLUGINS); do \
+		$(MAKE) --no-print-directory --directory plugins/$$plugin TILL='$(CURDIR)/target/debug/till' || exit 1; \
+	done
+
+test: packages plugins $(VENV)/.installed $(BROWSER)/node_modules/.installed ## runs all tests; installs what they need besides Rust
 	cargo test --locked --package till --tests
 
 PICTURES := a_failing_laptop a_slow_smartphone
@@ -51,8 +59,8 @@ bench: packages ## measures calls, load and overload
 doc: ## builds the documentation of the code
 	cargo doc --locked --no-deps --package till --package till-sdk
 
-clean-tools: ## removes what test and lint have installed
-	rm -rf $(TOOLS) $(BROWSER)/node_modules
+clean-tools: ## removes what test, plugins and lint have installed
+	rm -rf $(TOOLS) $(BROWSER)/node_modules plugins/.tools
 
 # An independent OTLP receiver and an independent client. Installed anew when their versions change.
 $(VENV)/.installed: host/tests/requirements.txt

@@ -18,7 +18,8 @@ fn main() {
     let manifest_folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let workspace = manifest_folder.parent().expect("the host lies in the workspace").to_owned();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("plugins");
-    for changed in ["plugins/sdk", "plugins/checkout", "plugins/inventory", "wit", "Cargo.toml", "Cargo.lock"] {
+    let plugins = ["plugins/sdk", "plugins/checkout", "plugins/inventory", "plugins/kits", "plugins/templates"];
+    for changed in plugins.into_iter().chain(["wit", "Cargo.toml", "Cargo.lock"]) {
         println!("cargo::rerun-if-changed={}", workspace.join(changed).display());
     }
     build(&workspace, &out);

@@ -23,6 +23,7 @@ mod shelf;
 mod start;
 mod supervise;
 mod swap;
+pub mod template;
 mod watch;
 pub mod wit;
 

@@ -3,12 +3,9 @@
 // With the setting `faults` on it also has the demo's two faults: large smartphone orders are slow, large laptop orders
 // often meet a deadlock.
 
-#include "till_kit.h"
+#include "till_inventory.h"
 
-typedef exports_till_inventory_list_stock_line_t stock_lines_t;
-typedef exports_till_inventory_inventory_error_t inventory_error_t;
-
-static bool has_large(const stock_lines_t *lines, const char *item, uint32_t pieces) {
+static bool has_large(const till_lines_t *lines, const char *item, uint32_t pieces) {
   for (size_t i = 0; i < lines->len; i++) {
     if (lines->ptr[i].quantity >= pieces && till_equals(lines->ptr[i].item, item)) return true;
   }
@@ -26,32 +23,18 @@ static void add_latency(till_span_t *call) {
 }
 
 // Waits for a large smartphone order, and fails 60 % of the large laptop orders.
-static bool simulate_faults(till_span_t *call, const stock_lines_t *lines, inventory_error_t *error) {
+static bool simulate_faults(till_span_t *call, const till_lines_t *lines, till_error_t *error) {
   if (has_large(lines, "smartphone", 3)) add_latency(call);
   if (has_large(lines, "laptop", 2) && till_host_random() < 0.6) {
-    error->tag = EXPORTS_TILL_INVENTORY_INVENTORY_ERROR_CONFLICT;
-    till_string_dup(&error->val.conflict, "Database deadlock conflict during write");
-    return false;
+    return till_conflict(error, "Database deadlock conflict during write");
   }
   return true;
 }
 
-static bool take(till_span_t *call, stock_lines_t *lines, exports_till_inventory_list_stock_level_t *levels,
-                 inventory_error_t *error) {
-  till_stock_list_stock_line_t wanted = {lines->ptr, lines->len};
-  till_stock_list_stock_level_t left;
-  if (!till_stock_take(call, &wanted, &left, &error->val.out_of_stock)) {
-    error->tag = EXPORTS_TILL_INVENTORY_INVENTORY_ERROR_OUT_OF_STOCK;
-    return false;
-  }
-  *levels = (exports_till_inventory_list_stock_level_t){left.ptr, left.len};
-  return true;
-}
-
-bool exports_till_inventory_deduct(till_trace_context_t *call, stock_lines_t *lines,
-                                   exports_till_inventory_list_stock_level_t *levels, inventory_error_t *error) {
+bool exports_till_inventory_deduct(till_trace_context_t *call, till_lines_t *lines, till_levels_t *levels,
+                                   till_error_t *error) {
   bool is_taken = (!till_setting_is_on("faults") || simulate_faults(call, lines, error)) &&
-                  take(call, lines, levels, error);
+                  till_take(call, lines, levels, error);
   till_trace_context_free(call);
   exports_till_inventory_list_stock_line_free(lines);
   return is_taken;

@@ -5,6 +5,8 @@ KITS ?= $(KIT)/..
 LANG := rust
 PROFILE ?= release
 CRATE ?= $(NAME)
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+CARGO_FLAGS ?=
 TARGET_FOLDER ?= build/target
 PINS := $(KIT)/Cargo.toml
 SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find src -name '*.rs')
@@ -16,5 +18,5 @@ MODULE := $(TARGET_FOLDER)/$(TARGET)/$(PROFILE)/$(subst -,_,$(CRATE)).wasm
 $(COMPONENT):
 	$(call needs,cargo,install Rust: https://rustup.rs)
 	[ -d "$$(rustc --print sysroot)/lib/rustlib/$(TARGET)" ] || rustup target add $(TARGET)
-	cargo build --locked --target $(TARGET) --profile $(PROFILE) --target-dir $(TARGET_FOLDER)
+	cargo build $(CARGO_FLAGS) --target $(TARGET) --profile $(PROFILE) --target-dir $(TARGET_FOLDER)
 	$(TILL) plugin pack $(MODULE) --kind $(KIND) --name $(NAME) --version $(VERSION) --out $@

@@ -4,6 +4,7 @@ mod bindings;
 mod check;
 mod dev;
 mod live;
+mod new;
 mod pack;
 mod played;
 mod rehearse;
@@ -21,6 +22,8 @@ use clap::{Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
+    /// Begins a plugin: a folder that builds, in the language of your choice.
+    New(new::New),
     /// Says whether a file would be taken as a plugin, and if not, what to change.
     Check(check::Check),
     /// Makes one call of a plugin in its real sandbox, in a shop of its own, and shows all of what came of it.
@@ -63,6 +66,7 @@ impl Plugin {
             Self::Export { kind, file } => {
                 std::fs::write(&file, embedded_bytes(kind.into())).with_context(|| format!("write {}", file.display()))
             }
+            Self::New(new) => new.run(),
             Self::Run(run) => run.run(),
             Self::Test(test) => test.run(),
             Self::Dev(dev) => dev.run(),

@@ -4,6 +4,8 @@
 //! put in here, so that an author needs no tool beside the compiler and `till`. Nothing is checked but that it is a
 //! sound component: whether it would be taken is for [`super::admit`] to say.
 
+mod segments;
+
 use anyhow::Context;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as PREVIEW1, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as PREVIEW1_ADAPTER,
@@ -40,6 +42,7 @@ pub fn pack(bytes: &[u8], kind: Kind, label: &Label) -> anyhow::Result<Vec<u8>> 
 }
 
 fn component(mut module: Vec<u8>, kind: Kind) -> anyhow::Result<Vec<u8>> {
+    module = segments::join(&module).context("join its data segments")?;
     let outline = Outline::of(&module)?;
     if !outline.has_world {
         let (resolve, world) = wit::world(kind)?;

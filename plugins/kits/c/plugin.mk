@@ -16,6 +16,6 @@ LDFLAGS := -mexec-model=reactor -Wl,--strip-all -Wl,-z,stack-size=131072
 $(COMPONENT): | $(TOOL)/.installed
 	$(TILL) plugin bindings --lang c --kind $(KIND) --out build/bindings
 	$(CC_WASM) -Os -w -c build/bindings/till.c -o build/bindings.o
-	$(CC_WASM) $(CFLAGS) $(LDFLAGS) $(filter %.c,$(SOURCES)) $(KIT)/till_kit.c \
+	$(CC_WASM) $(CFLAGS) $(LDFLAGS) $(filter %.c,$(SOURCES)) $(KIT)/till_kit.c $(KIT)/till_$(KIND).c \
 		build/bindings.o build/bindings/till_component_type.o -o build/core.wasm
 	$(TILL) plugin pack build/core.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang C --out $@

@@ -1,5 +1,6 @@
 #include "till_kit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 till_string_t till_text(const char *text) {
@@ -12,12 +13,19 @@ bool till_equals(till_string_t string, const char *text) {
   return string.len == strlen(text) && memcmp(string.ptr, text, string.len) == 0;
 }
 
-bool till_setting_is_on(const char *key) {
+char *till_setting(const char *key) {
   till_string_t name = till_text(key), value;
-  if (!till_host_setting(&name, &value)) return false;
-  bool is_on = till_equals(value, "on") || till_equals(value, "true") || till_equals(value, "yes") ||
-               till_equals(value, "1");
+  if (!till_host_setting(&name, &value)) return NULL;
+  char *text = strndup((const char *)value.ptr, value.len);
   till_string_free(&value);
+  return text;
+}
+
+bool till_setting_is_on(const char *key) {
+  char *value = till_setting(key);
+  bool is_on = value != NULL && (strcmp(value, "on") == 0 || strcmp(value, "true") == 0 ||
+                                 strcmp(value, "yes") == 0 || strcmp(value, "1") == 0);
+  free(value);
   return is_on;
 }
 

@@ -13,6 +13,9 @@ till_string_t till_text(const char *text);
 
 bool till_equals(till_string_t string, const char *text);
 
+// Returns the plugin's setting of that name as a text that is yours to free, or NULL if nothing is set.
+char *till_setting(const char *key);
+
 // Whether the plugin's setting of that name is `on`, `true`, `yes` or `1`.
 bool till_setting_is_on(const char *key);
 

@@ -1,0 +1,16 @@
+# Builds a plugin in Go: build/NAME.wasm of the package beside the Makefile. Needs python3 and till.
+
+KIT ?= kits/go
+KITS ?= $(KIT)/..
+LANG := go
+PINS := $(KIT)/requirements.txt
+SOURCES := go.mod $(wildcard *.go */*.go)
+include $(KITS)/component.mk
+include $(KITS)/venv.mk
+
+GO = GOOS=wasip1 GOARCH=wasm GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=mod GOWORK=off $(TOOL)/bin/go
+
+$(COMPONENT): | $(TOOL)/.installed
+	$(TILL) plugin bindings --lang go --kind $(KIND) --out build/bindings
+	$(GO) build -buildmode=c-shared -ldflags='-s -w' -o build/core.wasm .
+	$(TILL) plugin pack build/core.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang Go --out $@

@@ -1,0 +1,126 @@
+// Package till has what a Till plugin in Go needs beside its decision: spans, log lines, settings, waiting, errors.
+package till
+
+import (
+	"fmt"
+	"time"
+
+	"till/bindings/till_plugin_host"
+	"till/bindings/till_plugin_telemetry"
+	"till/bindings/till_plugin_types"
+)
+
+type (
+	Attribute    = till_plugin_types.Attribute
+	Rejection    = till_plugin_types.Rejection
+	StockLevel   = till_plugin_types.StockLevel
+	StockLine    = till_plugin_types.StockLine
+	TraceContext = till_plugin_types.TraceContext
+)
+
+// Levels of a log line.
+const (
+	Debug = till_plugin_telemetry.LevelDebug
+	Info  = till_plugin_telemetry.LevelInfo
+	Warn  = till_plugin_telemetry.LevelWarn
+	Error = till_plugin_telemetry.LevelError
+)
+
+// Span is a span of this call's trace. The one that a call is given is the host's, which ends it; what Child starts is
+// yours to end:
+//
+//	pricing := call.Child("price_cart")
+//	defer pricing.End()
+type Span struct {
+	Context TraceContext
+}
+
+// Child starts a span below this one.
+func (s Span) Child(name string) Span {
+	return Span{till_plugin_telemetry.StartSpan(s.Context, name)}
+}
+
+func (s Span) End() {
+	till_plugin_telemetry.EndSpan(s.Context)
+}
+
+func (s Span) Set(attributes ...Attribute) {
+	till_plugin_telemetry.Annotate(s.Context, attributes)
+}
+
+func (s Span) Event(name string, attributes ...Attribute) {
+	till_plugin_telemetry.AddEvent(s.Context, name, attributes)
+}
+
+// Fail marks the span as failed: for what went wrong, not for a business "no".
+func (s Span) Fail(message string) {
+	till_plugin_telemetry.FailSpan(s.Context, message)
+}
+
+// Log writes a log line that carries the span's ids.
+func (s Span) Log(level uint8, message string, attributes ...Attribute) {
+	till_plugin_telemetry.Log(s.Context, level, message, attributes)
+}
+
+func Text(key, value string) Attribute {
+	return Attribute{Key: key, Value: till_plugin_types.MakeAttributeValueText(value)}
+}
+
+func Integer(key string, value int32) Attribute {
+	return Attribute{Key: key, Value: till_plugin_types.MakeAttributeValueInteger(value)}
+}
+
+func Decimal(key string, value float64) Attribute {
+	return Attribute{Key: key, Value: till_plugin_types.MakeAttributeValueDecimal(value)}
+}
+
+func Flag(key string, value bool) Attribute {
+	return Attribute{Key: key, Value: till_plugin_types.MakeAttributeValueFlag(value)}
+}
+
+// Setting returns the plugin's setting of that name, as the shop's operator wrote it.
+func Setting(key string) (value string, isSet bool) {
+	setting := till_plugin_host.Setting(key)
+	return setting.Some(), setting.IsSome()
+}
+
+// SettingIsOn returns whether the setting is on: `on`, `true`, `yes` or `1`.
+func SettingIsOn(key string) bool {
+	switch value, _ := Setting(key); value {
+	case "on", "true", "yes", "1":
+		return true
+	}
+	return false
+}
+
+// Sleep waits without using up the call's CPU limit; its wall limit goes on. Whole milliseconds.
+func Sleep(duration time.Duration) {
+	till_plugin_host.Sleep(uint32(duration.Milliseconds()))
+}
+
+// Random returns a random number from 0 up to 1, 1 excluded.
+func Random() float64 {
+	return till_plugin_host.Random()
+}
+
+// OutOfStock says that there is less of an item than asked for.
+type OutOfStock till_plugin_types.Shortage
+
+func (e OutOfStock) Error() string {
+	return fmt.Sprintf("%d of %s asked for, %d there", e.Requested, e.Item, e.Available)
+}
+
+// Rejected says that the same order would be refused again: the code is for programs, the message for the customer.
+type Rejected struct{ Code, Message string }
+
+func (e Rejected) Error() string { return e.Message }
+
+// Conflict says that a write at the same time was faster; the same order may succeed a moment later.
+type Conflict string
+
+func (e Conflict) Error() string { return string(e) }
+
+// Unavailable says that something which the decision needs doesn't work.
+type Unavailable string
+
+func (e Unavailable) Error() string { return string(e) }
