@@ -18,8 +18,9 @@ use crate::support::{
 };
 
 /// Plugins of the folder `plugins`, built by `make plugins`.
-const INVENTORIES: [&str; 5] = ["inventory", "inventory-c", "inventory-js", "inventory-ts", "inventory-python"];
-const PRICING_CHECKOUTS: [&str; 0] = [];
+const INVENTORIES: [&str; 6] =
+    ["inventory", "inventory-c", "inventory-go", "inventory-js", "inventory-ts", "inventory-python"];
+const PRICING_CHECKOUTS: [&str; 2] = ["checkout-js", "checkout-python"];
 
 /// What a call comes to, by its case.
 type Calls = BTreeMap<String, String>;

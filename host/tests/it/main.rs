@@ -27,6 +27,7 @@ mod keys;
 mod kill;
 mod lifecycle;
 mod metrics;
+mod mistakes;
 mod model;
 mod money;
 mod openapi;

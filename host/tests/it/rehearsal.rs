@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{golden, guests::file, host::till};
+use crate::support::{golden, guests::file, host::till, steady};
 
 /// A folder with case files in it.
 struct Cases(TempDir);
@@ -35,27 +35,6 @@ fn said(output: &[u8]) -> String {
     String::from_utf8(output.to_vec()).expect("UTF-8")
 }
 
-/// Puts words for what differs from run to run, and for what another compiler changes.
-fn steady(text: &str) -> String {
-    let line = |line: &str| {
-        let indentation = line.len() - line.trim_start().len();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let steady: Vec<String> = (0..words.len()).map(|at| steady_word(&words, at)).collect();
-        format!("{}{}\n", " ".repeat(indentation), steady.join(" "))
-    };
-    text.lines().map(line).collect()
-}
-
-fn steady_word(words: &[&str], at: usize) -> String {
-    let (word, unit) = (words[at], words.get(at + 1).map_or("", |next| next.trim_end_matches(',')));
-    match word.split_once('+') {
-        Some((name, _)) if name.contains('@') => format!("{name}+<digest>"),
-        _ if word.len() == 64 && word.bytes().all(|digit| digit.is_ascii_hexdigit()) => "<digest>".to_owned(),
-        _ if ["ms", "fuel", "bytes", "after"].contains(&unit) && word.parse::<f64>().is_ok() => "<figure>".to_owned(),
-        _ => word.to_owned(),
-    }
-}
-
 fn order(item: &str, quantity: u32) -> Value {
     json!({ "stock": { "tea": 10 }, "lines": [{ "item": item, "quantity": quantity, "price": 5 }] })
 }
@@ -79,7 +58,8 @@ fn a_run_shows_all_of_a_call() {
         let run = cases.till(arguments);
         let name = arguments[1].rsplit('/').next().unwrap_or_default();
         let code = run.status.code().expect("an exit code");
-        shown += &format!("$ till plugin run {name} {}\n{}\n", arguments[2..].join(" "), steady(&said(&run.stdout)));
+        shown +=
+            &format!("$ till plugin run {name} {}\n{}\n", arguments[2..].join(" "), steady::text(&said(&run.stdout)));
         shown += &format!("{}exit code {code}\n\n", said(&run.stderr));
     }
     golden::check("plugin_run.txt", &shown);
@@ -167,7 +147,7 @@ fn a_check_says_what_a_plugin_is_and_takes() {
     assert!(folder.till(&["export", "checkout", "built_in.wasm"]).status.success());
     let checked = folder.till(&["check", "built_in.wasm"]);
     assert_eq!(checked.status.code(), Some(0), "{}", said(&checked.stderr));
-    golden::check("plugin_check.txt", &steady(&said(&checked.stdout)));
+    golden::check("plugin_check.txt", &steady::text(&said(&checked.stdout)));
     let checked = folder.till(&["check", "--json", "built_in.wasm"]);
     let described: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
     assert_eq!((&described["kind"], &described["track"]), (&json!("checkout"), &json!("0.1")));
