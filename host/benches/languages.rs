@@ -12,7 +12,9 @@ mod guest;
 mod host;
 #[path = "shop/memory.rs"]
 mod memory;
+#[allow(dead_code, clippy::allow_attributes, reason = "it has what other benches need, too")]
 mod shop;
+#[allow(dead_code, clippy::allow_attributes, reason = "likewise")]
 #[path = "shop/wrk.rs"]
 mod wrk;
 
