@@ -232,7 +232,7 @@ fn size(bytes: usize) -> String {
     if bytes < 1 << 20 {
         format!("{} KiB", bytes >> 10)
     } else {
-        format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20)
+        format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20)
     }
 }
 
