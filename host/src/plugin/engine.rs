@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
@@ -75,8 +76,16 @@ impl Engine {
     }
 
     fn of(mut config: Config, limits: &Limits, compiler: Compiler, counts_fuel: bool) -> anyhow::Result<Self> {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
-        let engine = wasmtime::Engine::new(&config)?;
+        let calls = calls_at_once(limits);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls)));
+        let engine = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).with_context(|| {
+            format!(
+                "reserve room for {calls} instances of plugins with {} memories of {} MiB each; fewer \
+                 limits.concurrent_requests, inventory_requests, shadow_calls and reused_instances, or a smaller \
+                 guest_memory_mib, take less",
+                limits.guest_memories, limits.guest_memory_mib
+            )
+        })?;
         let mut checkout_linker = Linker::new(&engine);
         add_shared_to_linker(&mut checkout_linker)?;
         bindings::inventory_import::add_to_linker::<_, HasSelf<CallState>>(
@@ -150,15 +159,23 @@ fn code(kept: Option<&Kept>) -> Config {
     config
 }
 
-/// A checkout's call holds its inventory call's instance beside its own, so each request counts twice.
-fn pool(limits: &Limits) -> PoolingAllocationConfig {
-    let at_work = 2 * limits.concurrent_requests + limits.inventory_requests + limits.shadow_calls + PROBE_CALLS;
-    let calls = at_work + limits.reused_instances;
-    let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+/// Returns how many instances there are at most. A checkout's call holds its inventory call's instance beside its own, so
+/// each request counts twice.
+fn calls_at_once(limits: &Limits) -> u32 {
+    let of_requests = limits.concurrent_requests.saturating_mul(2).saturating_add(limits.inventory_requests);
+    let others = [limits.shadow_calls, limits.reused_instances, PROBE_CALLS];
+    let calls = others.into_iter().fold(of_requests, usize::saturating_add);
+    u32::try_from(calls).unwrap_or(u32::MAX)
+}
+
+/// Has room for so many calls of the largest plugins that admission lets through: whatever is deployed, no call that has a
+/// permit goes without an instance.
+fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls);
     pool.total_core_instances(calls.saturating_mul(limits.guest_core_instances));
-    pool.total_memories(calls.saturating_mul(3)).total_tables(calls.saturating_mul(3)).total_stacks(calls);
+    pool.total_memories(calls.saturating_mul(limits.guest_memories));
+    pool.total_tables(calls.saturating_mul(limits.guest_tables)).total_stacks(calls);
     pool.max_core_instances_per_component(limits.guest_core_instances);
     pool.max_memories_per_component(limits.guest_memories).max_tables_per_component(limits.guest_tables);
     pool.max_core_instance_size(MIB).max_component_instance_size(MIB);

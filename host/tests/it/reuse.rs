@@ -128,3 +128,9 @@ fn instances_that_are_called_again_serve_one_call_at_a_time() {
     assert!(reused > answers.len() / 2, "{reused} of {}", answers.len());
     host.stop();
 }
+
+#[test]
+fn a_pool_that_does_not_fit_is_refused_at_the_start_with_what_takes_less() {
+    let said = Host::plan().set("limits.concurrent_requests=100000000").refusal();
+    assert!(said.contains("memories of 64 MiB each; fewer limits.concurrent_requests"), "{said}");
+}
