@@ -27,6 +27,7 @@ mod lifecycle;
 mod metrics;
 mod model;
 mod money;
+mod new_plugin;
 mod openapi;
 mod outages;
 mod overload;
