@@ -12,6 +12,7 @@ COMPONENTIZE = $(TOOL)/bin/componentize-py --quiet --wit-path $(WIT) --world $(K
 
 # The bindings are for editors only: the component gets its own.
 $(COMPONENT): | $(TOOL)/.installed
+	rm -rf build/bindings
 	$(COMPONENTIZE) bindings build/bindings
 	$(COMPONENTIZE) componentize --stub-wasi --python-path . --python-path $(KIT) --output build/nameless.wasm $(KIND)
 	$(TILL) plugin pack build/nameless.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang Python --out $@
