@@ -9,23 +9,22 @@
 
 #[path = "native/cores.rs"]
 mod cores;
+#[path = "shop/host.rs"]
+mod host;
 #[path = "native/refuser.rs"]
 mod refuser;
 
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use rustix::process::{Pid, Signal, kill_process};
 use till::{
     app::store_settings,
     config::{Settings, Sources},
@@ -40,11 +39,9 @@ use tokio::{
 };
 
 use cores::pin;
+use host::{Host, ITEM, OPENING_STOCK};
 use refuser::Refuser;
 
-const ITEM: &str = "headphones";
-/// More than any run sells.
-const OPENING_STOCK: u32 = 4_000_000_000;
 const OVERLOAD: u32 = 3;
 /// As many as a host on one core works on at once.
 const CLIENTS_AT_PEAK: usize = 64;
@@ -64,12 +61,12 @@ fn main() -> anyhow::Result<()> {
     // Not the system's temporary folder: that one is often in memory, where an fsync costs nothing.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     pin(0)?;
-    let host = Host::start(folder.path())?;
+    let host = Host::start(folder.path(), &[])?;
     pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let load = |orders: Orders, duration| LocalSet::new().block_on(&runtime, clients(host.address, orders, duration));
+    let load = |orders: Orders, duration| LocalSet::new().block_on(&runtime, clients(host.shop, orders, duration));
     let watched = |orders: Orders, what: &str, peak_rate: f64| {
-        let memory = host.watch_memory();
+        let memory = watch_memory(&host);
         let loaded = load(orders, duration)?;
         println!("{}\n{}", loaded.of_peak(what, peak_rate), memory.finish()?);
         anyhow::Ok(loaded)
@@ -104,51 +101,18 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A till of its own process.
-struct Host {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Host {
-    fn start(folder: &Path) -> anyhow::Result<Self> {
-        let mut till = Command::new(env!("CARGO_BIN_EXE_till"));
-        till.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"]).arg(folder);
-        till.args(["--set", &format!("stock.{ITEM}={OPENING_STOCK}"), "--set", "inventory.faults=off"]);
-        // It would be taken for a setting.
-        till.env_remove("TILL_BENCH_SECONDS");
-        let mut process = till.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
-        let mut lines = BufReader::new(process.stdout.take().context("stdout is piped")?).lines();
-        let address = loop {
-            let line = lines.next().context("till says where its shop is")??;
-            if let Some((_, address)) = line.split_once("shop     http://") {
-                break address.parse()?;
-            }
-        };
-        // To the end, or the host would meet a closed pipe.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Ok(Self { process, address })
-    }
-
-    fn watch_memory(&self) -> Memory {
-        let (stop, stopped) = std::sync::mpsc::channel();
-        let status = format!("/proc/{}/status", self.process.id());
-        let watching = std::thread::spawn(move || {
-            let mut resident = Vec::new();
-            while stopped.recv_timeout(MEMORY_EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                resident.extend(resident_mib(&status));
-            }
-            resident
-        });
-        Memory { stop, watching }
-    }
-
-    fn stop(mut self) -> anyhow::Result<()> {
-        kill_process(Pid::from_child(&self.process), Signal::TERM)?;
-        let status = self.process.wait()?;
-        anyhow::ensure!(status.success(), "till ended with {status}");
-        Ok(())
-    }
+/// Reads the host's memory from time to time.
+fn watch_memory(host: &Host) -> Memory {
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let status = format!("/proc/{}/status", host.process_id());
+    let watching = std::thread::spawn(move || {
+        let mut resident = Vec::new();
+        while stopped.recv_timeout(MEMORY_EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            resident.extend(resident_mib(&status));
+        }
+        resident
+    });
+    Memory { stop, watching }
 }
 
 fn resident_mib(status: &str) -> Option<f64> {

@@ -1,25 +1,36 @@
 //! What keeping recent traces costs: checkouts under load with 64 MiB of them kept beside none, in pairs, with Debian's
 //! `wrk`; and that the memory stays in its bound meanwhile. Beside each pair stands a host that records no spans at all.
 //!
-//! Each figure comes from a server of its own with a fresh store, and each pair is in another order than the one before, so
-//! that a machine that slows down favours neither. `TILL_BENCH_SECONDS` is how long each is loaded (10). It fails when a
-//! request failed or the bound was passed, never for being slow.
+//! The three hosts run beside each other and are loaded in turn, for seconds at a time and each round in another order, so
+//! that a machine that slows down favours none. What a checkout takes of the processors' time is told too, for on a machine
+//! with others on it throughput says little. `TILL_BENCH_SECONDS` is how long each is loaded for a figure (10). It fails when
+//! a request failed or the bound was passed, never for being slow.
 
+#[path = "shop/cpu.rs"]
+mod cpu;
 mod shop;
 #[path = "shop/wrk.rs"]
 mod wrk;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use shop::Spans;
+use tempfile::TempDir;
 use till::{
     app::App,
-    telemetry::recent::{Figures, Limits},
+    telemetry::{
+        Recent,
+        recent::{Figures, Limits},
+    },
 };
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 const CONNECTIONS: u32 = 64;
 const PAIRS: usize = 3;
-const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP: Duration = Duration::from_secs(2);
+/// For how long one of them is loaded before the next is.
+const TURN: Duration = Duration::from_secs(2);
 const SLOW: Duration = Duration::from_secs(1);
 
 /// What becomes of a host's spans.
@@ -61,57 +72,111 @@ fn main() -> anyhow::Result<()> {
 
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
 async fn compare(duration: Duration) -> anyhow::Result<()> {
-    println!("{:>6} {:>10} {:>12} {:>10} {:>10}   kept", "pair", "", "checkouts/s", "p50 ms", "p99 ms");
-    let mut ratios = Vec::new();
-    for pair in 1..=PAIRS {
-        let mut rates = [0.0; 3];
-        let mut order: Vec<_> = Contender::ALL.into_iter().zip(&mut rates).collect();
-        if pair % 2 == 0 {
-            order.reverse();
-        }
-        for (contender, rate) in order {
-            let (load, kept) = measure(contender, duration).await?;
-            let (checkouts_per_second, p50_ms, p99_ms) = load.figures()?;
-            println!(
-                "{pair:>6} {:>10} {checkouts_per_second:>12.0} {p50_ms:>10.2} {p99_ms:>10.2}   {}",
-                contender.name(),
-                told(kept)?
-            );
-            *rate = checkouts_per_second;
-        }
-        let [kept, not_kept, _] = rates;
-        ratios.push(kept / not_kept);
+    let mut hosts = Vec::new();
+    for contender in Contender::ALL {
+        let host = Host::start(contender).await?;
+        host.load(WARM_UP).await?;
+        hosts.push(host);
     }
-    let shown: Vec<_> = ratios.iter().map(|ratio| format!("{ratio:.3}")).collect();
-    println!("throughput with traces kept, of that without: {}", shown.join(", "));
+    let turns = duration.as_secs().div_ceil(TURN.as_secs()).max(1);
+    println!("{:>6} {:>10} {:>12} {:>10}   kept", "pair", "", "checkouts/s", "cpu us");
+    for pair in 1..=PAIRS {
+        let mut done = [Done::default(); 3];
+        for _ in 0..turns {
+            for (host, done) in hosts.iter().zip(&mut done) {
+                done.add(host.load(TURN).await?);
+            }
+            hosts.rotate_left(1);
+            done.rotate_left(1);
+        }
+        let mut of = hosts.iter().zip(done).collect::<Vec<_>>();
+        of.sort_by_key(|(host, _)| host.contender as u8);
+        for (host, done) in &of {
+            let name = host.contender.name();
+            println!("{pair:>6} {name:>10} {:>12.0} {:>10.0}   {}", done.rate(), done.cpu_us(), host.told()?);
+        }
+        if let [(_, kept), (_, not_kept), _] = &of[..] {
+            let (throughput, time) = (kept.rate() / not_kept.rate(), kept.cpu_us() / not_kept.cpu_us());
+            println!("{pair:>6} of that without: throughput {throughput:.3}, processors' time {time:.3}");
+        }
+    }
+    for host in hosts {
+        host.stop().await?;
+    }
     Ok(())
 }
 
-/// # Errors
-/// When more is kept than there should be.
-fn told(kept: Option<Figures>) -> anyhow::Result<String> {
-    let Some(Figures { traces, bytes, bytes_max, evicted }) = kept else { return Ok("nothing".to_owned()) };
-    anyhow::ensure!(bytes <= bytes_max, "{bytes} bytes are kept, {bytes_max} at most");
-    Ok(format!("{traces} traces, {} of {} MiB, {evicted} evicted", bytes >> 20, bytes_max >> 20))
+/// What a host was loaded with, and what it took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Done {
+    checkouts: f64,
+    seconds: f64,
+    cpu_seconds: f64,
 }
 
-/// Returns what was kept beside the load, `None` where nothing is.
-async fn measure(contender: Contender, duration: Duration) -> anyhow::Result<(wrk::Load, Option<Figures>)> {
-    let folder = shop::folder()?;
-    let settings = shop::settings(folder.path())?;
-    let (spans, kept) = contender.telemetry();
-    let telemetry = shop::telemetry(spans, kept)?;
-    let recent = telemetry.recent().cloned();
-    let app = App::build_with(settings, telemetry).await?;
-    let (address, stopping) = (app.public_address()?, app.stopping());
-    let running = tokio::spawn(app.run());
-    let warm_up = wrk::load(address, CONNECTIONS, WARM_UP).await?;
-    let load = wrk::load(address, CONNECTIONS, duration).await?;
-    let kept = recent.map(|recent| recent.figures());
-    stopping.cancel();
-    running.await?;
-    for part in [&warm_up, &load] {
-        part.check()?;
+impl Done {
+    fn add(&mut self, more: Self) {
+        self.checkouts += more.checkouts;
+        self.seconds += more.seconds;
+        self.cpu_seconds += more.cpu_seconds;
     }
-    Ok((load, kept))
+
+    fn rate(self) -> f64 {
+        self.checkouts / self.seconds
+    }
+
+    fn cpu_us(self) -> f64 {
+        self.cpu_seconds / self.checkouts * 1e6
+    }
+}
+
+/// A host with a fresh store.
+struct Host {
+    contender: Contender,
+    address: SocketAddr,
+    recent: Option<Recent>,
+    stopping: CancellationToken,
+    running: JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl Host {
+    async fn start(contender: Contender) -> anyhow::Result<Self> {
+        let folder = shop::folder()?;
+        let settings = shop::settings(folder.path())?;
+        let (spans, kept) = contender.telemetry();
+        let telemetry = shop::telemetry(spans, kept)?;
+        let recent = telemetry.recent().cloned();
+        let app = App::build_with(settings, telemetry).await?;
+        let (address, stopping) = (app.public_address()?, app.stopping());
+        Ok(Self { contender, address, recent, stopping, running: tokio::spawn(app.run()), _folder: folder })
+    }
+
+    /// # Errors
+    /// When a request failed.
+    async fn load(&self, duration: Duration) -> anyhow::Result<Done> {
+        let had = cpu::seconds("self")?;
+        let load = wrk::load(self.address, CONNECTIONS, duration).await?;
+        load.check()?;
+        let cpu_seconds = cpu::seconds("self")? - had;
+        let checkouts = f64::from(u32::try_from(load.answered)?);
+        let (rate, ..) = load.figures()?;
+        Ok(Done { checkouts, seconds: checkouts / rate, cpu_seconds })
+    }
+
+    /// Says what is kept.
+    ///
+    /// # Errors
+    /// When that is more than there should be.
+    fn told(&self) -> anyhow::Result<String> {
+        let Some(recent) = &self.recent else { return Ok("nothing".to_owned()) };
+        let Figures { traces, bytes, bytes_max, evicted } = recent.figures();
+        anyhow::ensure!(bytes <= bytes_max, "{bytes} bytes are kept, {bytes_max} at most");
+        Ok(format!("{traces} traces, {} of {} MiB, {evicted} evicted", bytes >> 20, bytes_max >> 20))
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        self.stopping.cancel();
+        Ok(self.running.await?)
+    }
 }

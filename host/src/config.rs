@@ -10,7 +10,7 @@ mod value;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 pub use sources::{Origin, Sources, Unusable};
-pub use value::{OptionalPath, OptionalText};
+pub use value::{OptionalPath, OptionalText, REUSE, reused_calls};
 use value::{Value, half_of_memory_mib, per_core};
 
 use crate::{
@@ -92,8 +92,8 @@ macro_rules! settings {
                     prices: sources.items("prices", |text| {
                         shop_currency.parse(text).map_err(|error| error.to_string())
                     })?,
-                    checkout_plugin: sources.section("checkout"),
-                    inventory_plugin: sources.section("inventory"),
+                    checkout_plugin: sources.plugin_settings("checkout")?,
+                    inventory_plugin: sources.plugin_settings("inventory")?,
                 })
             }
         }
@@ -226,6 +226,8 @@ settings! {
         queue_ms: u64 = "25", "ms", "how long one waits; past it 503, for a client is to know within 50 ms that it is refused";
         shadow_calls: usize = "64 per core" from per_core(64), "calls", "calls of a shadow at work; what is past it isn't compared, and counted as skipped";
         inventory_requests: usize = "64 per core" from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself";
+        reused_instances: usize = "16 per core" from per_core(16), "instances", "instances of plugins that rest between two calls, all together; they hold their memory meanwhile";
+        reused_instance_ms: u64 = "60000", "ms", "how old one gets; whatever a guest has piled up is gone then";
         ready_ms: u64 = "500", "ms", "for /readyz; most probes give up after a second";
         drain_ms: u64 = "10000", "ms", "how long a shutdown waits for requests under way";
         telemetry_flush_ms: u64 = "5000", "ms", "how long a shutdown waits for the telemetry backend";
@@ -300,6 +302,7 @@ mod tests {
         check("", &[], &["prices.headphones=9.999"], "more decimals");
         check("", &[], &["shop.currency=XXQ"], "ISO 4217");
         check("", &[], &["limits.remote_call_ms=6000"], "less than limits.checkout_call_ms");
+        check("", &[], &["inventory.reuse=0"], "1 (a fresh one for each) to 100000");
         check("not toml", &[], &[], "till.toml");
     }
 

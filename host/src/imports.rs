@@ -26,7 +26,8 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::config::Limits;
 
-/// What stands behind one call's imports. Made for the call, gone with it.
+/// What stands behind one call's imports. Made for the call and gone with it, but for the handles of an instance that is
+/// called again.
 #[derive(Debug)]
 pub struct CallState {
     pub telemetry: telemetry::CallSpans,
@@ -54,6 +55,14 @@ impl CallState {
             random: Random::new(rand::random()),
             sleep: Sleep::Real,
         }
+    }
+
+    /// Takes the place of the state of the instance's call before, and returns that.
+    #[must_use]
+    pub fn succeed(mut self, before: &mut Self) -> Self {
+        std::mem::swap(&mut self.wasi, &mut before.wasi);
+        self.wasi.print_to(self.telemetry.prints());
+        std::mem::replace(before, self)
     }
 
     /// Has the guest, which hasn't begun yet, meet the chance and the time that another call met.

@@ -1,7 +1,8 @@
 //! Plugins: loading, admitting and calling them.
 //!
 //! A request pins one [`Snapshot`] and makes all its calls on it. Every call runs in a fresh instance and store
-//! (`call.rs`), under the limits of `config.rs`; what a call may reach is in [`crate::imports`].
+//! (`call.rs`), or in one that was used before (`reuse.rs`), under the limits of `config.rs`; what a call may reach is in
+//! [`crate::imports`].
 
 mod admission;
 pub mod bindings;
@@ -16,6 +17,7 @@ mod load;
 mod loaded;
 pub mod pack;
 mod registry;
+mod reuse;
 pub mod rollout;
 mod shadow;
 mod shelf;
@@ -77,6 +79,8 @@ pub struct Plugins {
     discount_max_percent: u8,
     store: Store,
     tracer: Tracer,
+    /// Of instances at rest.
+    nowhere: Tracer,
     metrics: Metrics,
 }
 
@@ -88,7 +92,8 @@ impl Plugins {
     /// Says which plugin is refused, and why.
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
         let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
-        let shelf = Shelf::new(settings, engine);
+        let memory = MemoryPool::new(&settings.limits);
+        let shelf = Shelf::new(settings, engine, &memory);
         let (snapshot, started_with) = start::snapshot(settings, &store, &shelf).await?;
         let rollout = start::rollout(&settings.limits, &store, &shelf).await?;
         let plugins = Self {
@@ -100,11 +105,12 @@ impl Plugins {
             ended: ArcSwapOption::empty(),
             rollout_rules: settings.rollout.clone(),
             breaker_rolls_back: settings.breaker.rollback,
-            memory: MemoryPool::new(&settings.limits),
+            memory,
             limits: settings.limits.clone(),
             discount_max_percent: settings.checkout.discount_max_percent,
             store,
             tracer: telemetry.tracer().clone(),
+            nowhere: Tracer::off(),
             metrics: telemetry.metrics().clone(),
         };
         plugins.show_loaded();

@@ -69,11 +69,7 @@ impl Telemetry {
         let resource = resource(settings);
         let lost = Arc::default();
         let recent = settings.recent_limits().map(|limits| Recent::new(limits, &resource));
-        let mut processors = processors;
-        if let Some(recent) = &recent {
-            processors.push(Box::new(recent.clone()));
-        }
-        let trace_provider = traces::provider(settings, resource.clone(), processors, &lost)?;
+        let trace_provider = traces::provider(settings, resource.clone(), recent.clone(), processors, &lost)?;
         let (metrics, metric_provider) = Metrics::start(settings, resource, lost)?;
         Ok(Self {
             tracer: Tracer::new(&trace_provider, settings.attribute_bytes_max),

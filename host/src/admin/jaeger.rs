@@ -139,9 +139,8 @@ fn found(recent: &Recent, search: &Search) -> Answer {
     if search.service != recent.process().service_name {
         return told(recent, &[], Vec::new());
     }
-    let mut traces = recent.select(|trace| search.takes(trace, recent.process()).then(|| trace.clone()));
-    traces.sort_by_key(|trace| std::cmp::Reverse(trace.spans.first().map(|span| span.start_time)));
-    traces.truncate(search.limit);
+    let takes = |trace: &Kept| search.takes(trace, recent.process()).then(|| trace.clone());
+    let traces = recent.first(search.limit, |root| root.start_ns, takes);
     told(recent, &traces, Vec::new())
 }
 
@@ -161,11 +160,11 @@ fn operations(recent: &Recent, service: &str, wanted: &str) -> BTreeSet<Operatio
         return BTreeSet::new();
     }
     let of_trace = recent.select(|trace| {
-        let operations = trace.spans.iter().map(|span| (span.name.clone(), kind(&span.span_kind)));
-        Some(operations.filter(|(_, kind)| wanted.is_empty() || wanted == *kind).collect::<BTreeSet<_>>())
+        let spans = trace.spans.in_order().into_iter();
+        let operations = spans.map(|span| OperationJson { name: span.name.to_owned(), span_kind: kind(&span.kind) });
+        Some(operations.filter(|operation| wanted.is_empty() || wanted == operation.span_kind).collect::<BTreeSet<_>>())
     });
-    let all = of_trace.into_iter().flatten();
-    all.map(|(name, span_kind)| OperationJson { name: name.into_owned(), span_kind }).collect()
+    of_trace.into_iter().flatten().collect()
 }
 
 /// Returns the value of a parameter, unless it is empty.

@@ -11,7 +11,7 @@ use crate::{
     telemetry::{
         Recent,
         recent::{
-            FieldValue, Figures, Line, jaeger, micros,
+            FieldValue, Figures, Kept, Line, Root, jaeger, micros,
             summary::{Filter, StatusFilter, Summary},
         },
     },
@@ -81,13 +81,12 @@ pub(super) fn show(admin: &Admin, id: &str) -> Answer {
 }
 
 fn listed(recent: &Recent, wanted: &Wanted) -> TracesJson {
-    let mut traces = recent.select(|trace| Summary::of(trace).filter(|trace| wanted.filter.takes(trace)));
-    match wanted.sort {
-        Sort::Newest => traces.sort_by_key(|trace| std::cmp::Reverse(trace.start_us)),
-        Sort::Slowest => traces.sort_by_key(|trace| std::cmp::Reverse(trace.duration_us)),
-    }
-    traces.truncate(wanted.limit);
-    TracesJson { traces, kept: recent.figures() }
+    let rank = |root: Root| match wanted.sort {
+        Sort::Newest => root.start_ns,
+        Sort::Slowest => root.duration_ns,
+    };
+    let row = |trace: &Kept| Summary::of(trace).filter(|row| wanted.filter.takes(row));
+    TracesJson { traces: recent.first(wanted.limit, rank, row), kept: recent.figures() }
 }
 
 impl<'a> LineJson<'a> {

@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use super::{ROWS, value::Value};
+use super::{
+    ROWS,
+    value::{REUSE, Value, reused_calls},
+};
 use crate::order::Item;
 
 /// The sections whose keys are the shop's own: items, or a plugin's settings.
@@ -202,8 +205,14 @@ impl Sources {
     }
 
     /// Returns all keys of a section, as they were written.
-    pub(super) fn section(&self, section: &str) -> BTreeMap<String, String> {
-        self.entries(section).map(|(name, _, value, _)| (name.to_owned(), value.to_owned())).collect()
+    pub(super) fn plugin_settings(&self, section: &str) -> Result<BTreeMap<String, String>, Unusable> {
+        let checked = self.entries(section).map(|(name, key, value, origin)| {
+            if name == REUSE {
+                parsed(key, value, origin, reused_calls)?;
+            }
+            Ok((name.to_owned(), value.to_owned()))
+        });
+        checked.collect()
     }
 
     fn entries<'a>(&'a self, section: &'a str) -> impl Iterator<Item = (&'a str, &'a str, &'a str, &'a Origin)> {

@@ -105,3 +105,16 @@ pub(super) fn half_of_memory_mib() -> String {
     });
     total_kib.map_or(1024, |kib| kib / 1024 / 2).to_string()
 }
+
+/// The key among a plugin's settings that says how many calls an instance of it answers.
+pub const REUSE: &str = "reuse";
+const REUSED_CALLS_MAX: u32 = 100_000;
+
+/// Reads the value of [`REUSE`].
+///
+/// # Errors
+/// Says what would do.
+pub fn reused_calls(text: &str) -> Result<u32, String> {
+    let calls = text.parse().ok().filter(|calls| (1..=REUSED_CALLS_MAX).contains(calls));
+    calls.ok_or_else(|| format!("calls that one instance answers, 1 (a fresh one for each) to {REUSED_CALLS_MAX}"))
+}

@@ -1,4 +1,4 @@
-//! One call into a plugin: a fresh instance and store, its deadlines, its span and its figures.
+//! One call into a plugin: its instance and store, its deadlines, its span and its figures.
 //!
 //! The guest's CPU is counted in epoch ticks, so that time in host calls doesn't count; the wall deadline around
 //! everything counts both. A guest that was cut off is dropped with its store and never entered again. No permit
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::{SpanContext, SpanKind};
 use tokio::time::{error::Elapsed, timeout};
 use wasmtime::{Store, UpdateDeadline};
 
@@ -19,6 +19,7 @@ use super::{
     Cause, Engine, Failure, Fault, Kind, Loaded, MemoryPool, Plugins, Snapshot,
     breaker::{Ended, Pass},
     limits::MemoryMeter,
+    reuse::{Life, Used, World},
 };
 use crate::{
     config::Limits,
@@ -32,7 +33,10 @@ use crate::{
     },
     order::{Cart, Currency, Receipt, StockLine},
     store::{self, OrderId, Taker},
-    telemetry::{names::attribute, traces::Span},
+    telemetry::{
+        names::attribute,
+        traces::{Span, Tracer},
+    },
 };
 
 /// What a store holds for its guest.
@@ -40,6 +44,13 @@ use crate::{
 pub struct GuestCall {
     imports: CallState,
     memory: MemoryMeter,
+}
+
+impl GuestCall {
+    /// Returns the instance's linear memory, bytes: it never shrinks, so this is its peak too.
+    pub(super) const fn memory_bytes(&self) -> usize {
+        self.memory.memory_bytes()
+    }
 }
 
 impl HasCallState for GuestCall {
@@ -124,8 +135,10 @@ async fn decide_checkout(
     let ctx = call.imports().telemetry.own_context();
     let offered = order_to_guest(order);
     let answered = timeout(call.deadline.duration(), async {
-        let instance = plugin.pre.instantiate_async(&mut call.store).await?;
-        instance.till_plugin_checkout().call_checkout(&mut call.store, &ctx, &offered).await
+        let instance = call.instance().await?;
+        let answer = instance.till_plugin_checkout().call_checkout(&mut call.store, &ctx, &offered).await;
+        call.instance = Some(instance);
+        answer
     })
     .await;
     let answer = call.answer(answered);
@@ -195,8 +208,10 @@ async fn decide_deduct(
     let ctx = call.imports().telemetry.own_context();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
     let answered = timeout(call.deadline.duration(), async {
-        let instance = plugin.pre.instantiate_async(&mut call.store).await?;
-        instance.till_plugin_inventory().call_deduct(&mut call.store, &ctx, &offered).await
+        let instance = call.instance().await?;
+        let answer = instance.till_plugin_inventory().call_deduct(&mut call.store, &ctx, &offered).await;
+        call.instance = Some(instance);
+        answer
     })
     .await;
     let answer = call.answer(answered);
@@ -239,8 +254,11 @@ impl Deadline {
 }
 
 /// A call under way: the store of its guest, and what is said of it at the end.
-struct Call<'a, Pre> {
+struct Call<'a, Pre: World> {
     store: Store<GuestCall>,
+    /// There before the guest is called if it was called before, and after it has answered.
+    instance: Option<Pre::Instance>,
+    life: Life,
     plugins: &'a Plugins,
     plugin: &'a Loaded<Pre>,
     deadline: Deadline,
@@ -255,23 +273,48 @@ enum CutOff {
     ByWallDeadline,
 }
 
-impl<'a, Pre> Call<'a, Pre> {
+impl<'a, Pre: World> Call<'a, Pre> {
     fn start(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, time: Time) -> Self {
-        let limits = &plugins.limits;
-        let telemetry = CallSpans::new(plugins.tracer.clone(), span, Arc::clone(&plugin.label), limits);
-        let imports = CallState::new(telemetry, Arc::clone(&plugin.settings), limits);
-        let store = guarded_store(&plugins.engine, imports, &plugins.memory, limits);
-        let deadline = Deadline::of(plugin.identity.kind, time, limits);
-        Self { store, plugins, plugin, deadline, started: Instant::now(), cut_off: None }
+        let Some(Used { mut store, instance, life }) = plugin.resting.wake() else {
+            return Self::fresh(plugins, plugin, span, time);
+        };
+        let imports = state(plugins, plugin, &plugins.tracer, span);
+        drop(imports.succeed(store.data_mut().call_state()));
+        arm(&mut store, &plugins.limits);
+        Self::with(store, Some(instance), life, (plugins, plugin, time))
+    }
+
+    fn fresh(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, time: Time) -> Self {
+        let imports = state(plugins, plugin, &plugins.tracer, span);
+        let store = guarded_store(&plugins.engine, imports, &plugins.memory, &plugins.limits);
+        Self::with(store, None, Life::new(), (plugins, plugin, time))
+    }
+
+    fn with(
+        store: Store<GuestCall>,
+        instance: Option<Pre::Instance>,
+        life: Life,
+        (plugins, plugin, time): (&'a Plugins, &'a Loaded<Pre>, Time),
+    ) -> Self {
+        let deadline = Deadline::of(plugin.identity.kind, time, &plugins.limits);
+        Self { store, instance, life, plugins, plugin, deadline, started: Instant::now(), cut_off: None }
     }
 
     /// Starts a call that meets the chance and the time of another.
     fn repeating(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, seed: Seed) -> Self {
-        let mut call = Self::start(plugins, plugin, span, Time::Whole);
+        let mut call = Self::fresh(plugins, plugin, span, Time::Whole);
         let Deadline { after_ms, setting, .. } = call.deadline;
         let sleep = Sleep::Skipped { left: call.deadline.duration(), after_ms, setting };
         call.imports().repeat(seed, sleep);
         call
+    }
+
+    /// Returns the instance that is called, which is put back once it has answered.
+    async fn instance(&mut self) -> wasmtime::Result<Pre::Instance> {
+        match self.instance.take() {
+            Some(instance) => Ok(instance),
+            None => self.plugin.pre.instantiate(&mut self.store).await,
+        }
     }
 
     fn imports(&mut self) -> &mut CallState {
@@ -303,31 +346,51 @@ impl<'a, Pre> Call<'a, Pre> {
     /// failed.
     fn end<T>(self, pass: Option<Pass>, result: &Result<T, Failure>) -> Span {
         let elapsed = self.started.elapsed();
-        let GuestCall { imports, memory } = self.store.into_data();
-        let memory_bytes = u64::try_from(memory.memory_bytes()).unwrap_or(u64::MAX);
+        let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.kind == self.plugin.identity.kind);
+        let memory_bytes = u64::try_from(self.store.data().memory_bytes()).unwrap_or(u64::MAX);
+        let Self { store, instance, life, plugins, plugin, .. } = self;
+        let may_rest = plugin.resting.is_on() && self.cut_off.is_none() && !own_fault;
+        let imports = match instance.filter(|_| may_rest) {
+            Some(instance) => rest(plugins, plugin, Used { store, instance, life: life.called() }),
+            None => store.into_data().imports,
+        };
         let host_calls = imports.host_calls();
         let mut span = imports.telemetry.finish(if self.cut_off.is_some() { End::Trapped } else { End::Returned });
         let outcome = result.as_ref().err().map_or("ok", Failure::code);
         if span.is_recording() {
-            self.plugin.describe(&mut span);
+            plugin.describe(&mut span);
+            span.set(attribute::PLUGIN_INSTANCE, if life.is_fresh() { "fresh" } else { "reused" });
             span.set(attribute::PLUGIN_OUTCOME, outcome);
             span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
             span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));
         }
-        let (kind, role) = (self.plugin.identity.kind, self.plugin.role);
-        self.plugins.metrics.plugin_call(kind.as_str(), role.as_str(), outcome, elapsed, memory_bytes);
+        let (kind, role) = (plugin.identity.kind, plugin.role);
+        plugins.metrics.plugin_call(kind.as_str(), role.as_str(), outcome, elapsed, memory_bytes);
         let is_short_of_time = self.cut_off == Some(CutOff::ByWallDeadline) && !self.deadline.is_whole;
         if !is_short_of_time {
-            if let Some(tally) = &self.plugin.tally {
+            if let Some(tally) = &plugin.tally {
                 tally.count(kind, result, elapsed);
             }
             if let Some(pass) = pass {
-                let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.kind == kind);
                 pass.ended(if own_fault { Ended::AtFault } else { Ended::Well });
             }
         }
         span
     }
+}
+
+fn state<Pre: World>(plugins: &Plugins, plugin: &Loaded<Pre>, tracer: &Tracer, span: Span) -> CallState {
+    let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.label), &plugins.limits);
+    CallState::new(telemetry, Arc::clone(&plugin.settings), &plugins.limits)
+}
+
+/// Has an instance rest that has answered, and returns what stood behind its call's imports: at rest nothing does.
+fn rest<Pre: World>(plugins: &Plugins, plugin: &Loaded<Pre>, mut used: Used<Pre::Instance>) -> CallState {
+    let nowhere = plugins.nowhere.start("rest", SpanKind::Internal, None, Vec::new());
+    let at_rest = state(plugins, plugin, &plugins.nowhere, nowhere);
+    let imports = at_rest.succeed(used.store.data_mut().call_state());
+    plugin.resting.rest(used);
+    imports
 }
 
 /// Returns a store in which a guest may run: every limit on it is set before any of its code, start functions
@@ -341,6 +404,12 @@ pub(super) fn guarded_store(
     let guest = GuestCall { imports, memory: MemoryMeter::new(memory, limits) };
     let mut store = Store::new(engine.wasmtime(), guest);
     store.limiter(|guest| &mut guest.memory);
+    arm(&mut store, limits);
+    store
+}
+
+/// Sets the limits anew that are a call's.
+fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
     store.set_hostcall_fuel(limits.hostcall_bytes);
     store.set_epoch_deadline(1);
     let mut ticks_left = limits.guest_cpu_ms;
@@ -349,7 +418,6 @@ pub(super) fn guarded_store(
         // Yielding at each tick lets other requests run, and lets the wall deadline see a busy guest.
         Ok(if ticks_left == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
     });
-    store
 }
 
 pub(super) fn order_to_guest(order: &Placed<'_>) -> checkout_world::Order {

@@ -132,7 +132,8 @@ fn code(kept: Option<&Kept>) -> Config {
 
 /// A checkout's call holds its inventory call's instance beside its own, so each request counts twice.
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
-    let calls = 2 * limits.concurrent_requests + limits.inventory_requests + limits.shadow_calls + PROBE_CALLS;
+    let at_work = 2 * limits.concurrent_requests + limits.inventory_requests + limits.shadow_calls + PROBE_CALLS;
+    let calls = at_work + limits.reused_instances;
     let calls = u32::try_from(calls).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls);

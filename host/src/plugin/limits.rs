@@ -41,6 +41,11 @@ impl MemoryPool {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
+    /// Returns whether it is time to be careful with it.
+    pub(super) fn is_half_used(&self) -> bool {
+        self.used_bytes() > self.max_bytes / 2
+    }
+
     fn take(&self, bytes: usize) -> Result<(), MemoryRefused> {
         let before = self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > self.max_bytes {
@@ -75,7 +80,6 @@ impl MemoryMeter {
         }
     }
 
-    /// Returns the call's linear memory, bytes: it never shrinks, so this is its peak too.
     #[must_use]
     pub(super) const fn memory_bytes(&self) -> usize {
         self.memory_bytes

@@ -7,6 +7,7 @@ use super::{
     admission::{Admitted, digest_of},
     breaker::Breaker,
     call::GuestCall,
+    reuse::{self, Resting, RestingPlaces, World},
     rollout::Tally,
     shadow::Shadow,
 };
@@ -79,8 +80,7 @@ impl Role {
 }
 
 /// A plugin ready to be called.
-#[derive(Clone)]
-pub struct Loaded<Pre> {
+pub struct Loaded<Pre: World> {
     pub identity: Identity,
     pub role: Role,
     pub(super) pre: Pre,
@@ -89,13 +89,14 @@ pub struct Loaded<Pre> {
     /// `kind/name@version`, on the guest's log lines.
     pub(super) label: Arc<str>,
     pub(super) breaker: Arc<Breaker>,
+    pub(super) resting: Arc<Resting<Pre::Instance>>,
     /// Where its calls are counted, while there is a rollout of its kind.
     pub(super) tally: Option<Arc<Tally>>,
     /// What follows its calls.
     pub(super) shadow: Option<Arc<Shadow>>,
 }
 
-impl<Pre> Loaded<Pre> {
+impl<Pre: World> Loaded<Pre> {
     /// Writes on the span of a call whose it is.
     pub(super) fn describe(&self, span: &mut Span) {
         let Identity { kind, name, version, .. } = &self.identity;
@@ -112,28 +113,41 @@ impl<Pre> Loaded<Pre> {
     }
 }
 
-impl<Pre> fmt::Debug for Loaded<Pre> {
+impl<Pre: World> fmt::Debug for Loaded<Pre> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.identity)
     }
 }
 
-impl<Pre: Clone> Loaded<Pre> {
+impl<Pre: World + Clone> Loaded<Pre> {
     fn new(
         mut identity: Identity,
         pre: Pre,
         set: &BTreeMap<String, String>,
         settings: Arc<BTreeMap<String, String>>,
+        places: &Arc<RestingPlaces>,
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
         identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
         let label = label(&identity, Role::Live);
         let breaker = breaker(&identity);
-        Self { identity, role: Role::Live, pre, settings, label, breaker, tally: None, shadow: None }
+        let calls_max = reuse::calls_max(&identity.language, &settings);
+        let resting = Arc::new(Resting::new(calls_max, Arc::clone(places)));
+        Self { identity, role: Role::Live, pre, settings, label, breaker, resting, tally: None, shadow: None }
     }
 
     fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
-        Self { role, label: label(&self.identity, role), tally, shadow, ..self.clone() }
+        Self {
+            identity: self.identity.clone(),
+            role,
+            pre: self.pre.clone(),
+            settings: Arc::clone(&self.settings),
+            label: label(&self.identity, role),
+            breaker: Arc::clone(&self.breaker),
+            resting: Arc::clone(&self.resting),
+            tally,
+            shadow,
+        }
     }
 }
 
@@ -168,15 +182,16 @@ impl Plugin {
         admitted: Admitted,
         set: &BTreeMap<String, String>,
         settings: &Settings,
+        places: &Arc<RestingPlaces>,
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
         let settings = settings_of(admitted.identity().kind, settings, set);
         match admitted {
             Admitted::Checkout(identity, pre) => {
-                Self::Checkout(Arc::new(Loaded::new(identity, pre, set, settings, breaker)))
+                Self::Checkout(Arc::new(Loaded::new(identity, pre, set, settings, places, breaker)))
             }
             Admitted::Inventory(identity, pre) => {
-                Self::Inventory(Arc::new(Loaded::new(identity, pre, set, settings, breaker)))
+                Self::Inventory(Arc::new(Loaded::new(identity, pre, set, settings, places, breaker)))
             }
         }
     }

@@ -10,6 +10,8 @@ use super::{
     admission::{self, Admitted, Examined, admit, examine},
     breaker::Breakers,
     files::PluginFiles,
+    limits::MemoryPool,
+    reuse::RestingPlaces,
 };
 use crate::{config::Settings, store::VersionText};
 
@@ -32,17 +34,19 @@ pub(super) struct Shelf {
     files: PluginFiles,
     settings: Settings,
     breakers: Breakers,
+    resting_places: Arc<RestingPlaces>,
     /// By their file's digest, the one used last at the end.
     compiled: Mutex<Vec<Admitted>>,
 }
 
 impl Shelf {
-    pub(super) fn new(settings: &Settings, engine: Arc<Engine>) -> Self {
+    pub(super) fn new(settings: &Settings, engine: Arc<Engine>, memory: &Arc<MemoryPool>) -> Self {
         Self {
             engine,
             files: PluginFiles::new(&settings.server.data),
             settings: settings.clone(),
             breakers: Breakers::new(settings.breaker.clone()),
+            resting_places: RestingPlaces::new(&settings.limits, memory),
             compiled: Mutex::default(),
         }
     }
@@ -109,7 +113,7 @@ impl Shelf {
 
     /// Returns the plugin with what was set for it, over what the host's settings say.
     pub(super) fn plugin(&self, admitted: Admitted, set: &BTreeMap<String, String>) -> Plugin {
-        Plugin::new(admitted, set, &self.settings, |identity| self.breakers.of(identity))
+        Plugin::new(admitted, set, &self.settings, &self.resting_places, |identity| self.breakers.of(identity))
     }
 
     fn compiled(&self, digest: &str) -> Option<Admitted> {

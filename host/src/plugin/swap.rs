@@ -24,6 +24,7 @@ use super::{
     shelf::ShelfError,
     start::text_of,
 };
+use crate::config::{REUSE, reused_calls};
 use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
 
 /// Settings to change: a value, or `None` for what the host's settings say.
@@ -57,6 +58,8 @@ pub enum SwapError {
     RolloutState(RolloutState),
     #[error("a plugin has at most {SETTINGS_MAX} settings, each key and value of at most {SETTING_BYTES_MAX} bytes")]
     Settings,
+    #[error("{REUSE} is {0}")]
+    Reuse(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{} {reason}", .file.display())]
@@ -77,6 +80,7 @@ impl SwapError {
             | Self::NoRollout
             | Self::RolloutState(_)
             | Self::Store(StoreError::RolloutOpen)
+            | Self::Reuse(_)
             | Self::Settings => NOT_FOUND,
             Self::Shelf(ShelfError::File(_)) | Self::Store(_) | Self::Host(_) => "failed",
         }
@@ -238,6 +242,9 @@ impl Plugins {
         let too_long = |(key, value): (&String, &String)| key.len().max(value.len()) > SETTING_BYTES_MAX;
         if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
             return Err(SwapError::Settings);
+        }
+        if let Some(reuse) = settings.get(REUSE) {
+            reused_calls(reuse).map_err(SwapError::Reuse)?;
         }
         let admitted = self.snapshot().plugin(live.text.kind).admitted();
         self.shelf.probe(&admitted, &settings).await?;

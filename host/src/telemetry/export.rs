@@ -12,11 +12,11 @@ use anyhow::Context as _;
 use hyper::Uri;
 use opentelemetry_otlp::{WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, PeriodicReader};
-use opentelemetry_sdk::trace::TracerProviderBuilder;
 use tonic::transport::Channel;
 
+pub(super) use lost::CountingProcessor;
 pub(super) use lost::LostSpans;
-use lost::{CountingProcessor, WatchedExporter};
+use lost::WatchedExporter;
 
 /// The kinds of telemetry that have exporters of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,25 +137,24 @@ impl Endpoint {
     }
 }
 
-/// Adds an exporter of spans, behind a queue of at most `queue_max`.
+/// Returns what exports spans, behind a queue of at most `queue_max`.
 ///
 /// # Errors
 /// If the exporter can't be built, or gRPC is wanted outside a tokio runtime.
-pub(super) fn add_span_exporter(
-    builder: TracerProviderBuilder,
+pub(super) fn span_processor(
     exporter: &Exporter,
     queue_max: usize,
     lost: &Arc<LostSpans>,
-) -> anyhow::Result<TracerProviderBuilder> {
+) -> anyhow::Result<CountingProcessor> {
     let lost = Arc::clone(lost);
-    Ok(builder.with_span_processor(match exporter {
+    Ok(match exporter {
         // Not the simple processor: it prints on the request's thread, and panics there when stdout is closed.
         Exporter::Console => CountingProcessor::new(opentelemetry_stdout::SpanExporter::default(), queue_max, lost),
         Exporter::Otlp(endpoint) => {
             let exporter = otlp_span_exporter(endpoint).with_context(|| format!("export spans to {}", endpoint.url))?;
             CountingProcessor::new(exporter, queue_max, lost)
         }
-    }))
+    })
 }
 
 /// Adds an exporter that metrics are pushed to.

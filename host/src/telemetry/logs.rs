@@ -406,7 +406,8 @@ mod tests {
         for format in [LogFormat::Json, LogFormat::Pretty] {
             let limits = recent::Limits { bytes_max: 1 << 20, slow: Duration::from_secs(1) };
             let kept = recent::Recent::new(limits, &opentelemetry_sdk::Resource::builder_empty().build());
-            let provider = SdkTracerProvider::builder().with_span_processor(kept.clone()).build();
+            let ended = crate::telemetry::traces::Ended { recent: Some(kept.clone()), processors: Vec::new() };
+            let provider = SdkTracerProvider::builder().with_span_processor(ended).build();
             let root = crate::telemetry::Tracer::new(&provider, 100).start(
                 "root",
                 opentelemetry::trace::SpanKind::Server,

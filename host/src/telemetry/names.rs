@@ -54,6 +54,8 @@ pub mod attribute {
     pub const PLUGIN_OUTCOME: &str = "plugin.outcome";
     pub const PLUGIN_FUEL_USED: &str = "plugin.fuel_used";
     pub const PLUGIN_MEMORY_BYTES: &str = "plugin.memory_bytes";
+    /// `fresh`, or `reused` for an instance that has answered before.
+    pub const PLUGIN_INSTANCE: &str = "plugin.instance";
     pub const PLUGIN_HOST_CALLS: &str = "plugin.host_calls";
     /// True on a span that the guest started itself.
     pub const PLUGIN_SPAN: &str = "plugin.span";

@@ -1,34 +1,34 @@
 //! Recent traces in memory, for a look at what the host just did without any other program.
 //!
-//! Spans come in as they end and are kept as they are; what reads them converts them. A trace is all that ended under
-//! one trace id, with the log lines written meanwhile. It is *under way* until its local root ends (the span without a
+//! Spans come in as they end and are written down ([`span`]); what reads them converts them. A trace is all that ended
+//! under one trace id, with the log lines written meanwhile. It is *under way* until its local root ends (the span without a
 //! parent, or with one in another process), and kept from then on. What ends later still is added.
 //!
 //! Invariants: memory is bounded, by an estimate that errs on the large side, for all traces together and for each. A
-//! span costs its thread a lock of one part of many, for as long as it takes to push it; what has to go is freed after
+//! span costs its thread a lock of one part of many, for as long as it takes to copy it; what has to go is freed after
 //! the lock. Traces with an error and slow ones stay longer than others, but never have more than half as long as there
 //! are others.
 
-mod bytes;
 pub mod jaeger;
 mod lines;
 mod shard;
+pub mod span;
 pub mod summary;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::TraceId;
-use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::SpanData;
 
 pub(super) use lines::Lines;
 use lines::listen;
 pub use lines::{FieldValue, Line};
 use shard::Shard;
+use span::{Span, Spans};
 pub use summary::micros;
 
 /// One shard for so many bytes, so that a big trace is still a small part of its shard.
@@ -80,8 +80,7 @@ pub struct Figures {
 #[derive(Debug, Clone)]
 pub struct Kept {
     pub trace_id: TraceId,
-    /// In the order they started, a span before what it contains.
-    pub spans: Vec<Arc<SpanData>>,
+    pub spans: Spans,
     /// In the order they were written.
     pub lines: Vec<Arc<Line>>,
     /// What the trace's own limits kept out.
@@ -89,6 +88,14 @@ pub struct Kept {
     pub lines_dropped: u64,
     /// An estimate.
     pub bytes: usize,
+}
+
+/// Of a trace's local root: enough to put traces in an order without reading them.
+#[derive(Debug, Clone, Copy)]
+pub struct Root {
+    /// Since 1970.
+    pub start_ns: u64,
+    pub duration_ns: u64,
 }
 
 impl Recent {
@@ -105,11 +112,20 @@ impl Recent {
         recent
     }
 
+    /// Keeps a span that has ended.
+    pub(super) fn keep(&self, span: &SpanData) {
+        let id = span.span_context.trace_id();
+        let span = Span::of(span);
+        let written = span.written();
+        // The guard is gone at the end of the statement, before what it gave back is.
+        let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, &span, &written, Instant::now()));
+        drop(gone);
+    }
+
     /// Returns the trace, unless it isn't kept, or its local root hasn't ended yet.
     #[must_use]
     pub fn trace(&self, id: TraceId) -> Option<Kept> {
-        let kept = self.0.shard(id)?.kept(id);
-        kept.map(Kept::in_order)
+        self.0.shard(id)?.kept(id)
     }
 
     /// Returns what `select` makes of each trace that is kept, in no order. It copies references of a part at a time, so
@@ -118,9 +134,25 @@ impl Recent {
         let mut selected = Vec::new();
         for shard in &self.0.shards {
             let part = lock(shard).all_kept();
-            selected.extend(part.into_iter().filter_map(|kept| select(&kept.in_order())));
+            selected.extend(part.iter().filter_map(&mut select));
         }
         selected
+    }
+
+    /// Does the same in the order of their `rank`, the highest first, until there are so many: what is far down isn't read.
+    pub fn first<T>(
+        &self,
+        count: usize,
+        rank: impl Fn(Root) -> u64,
+        mut select: impl FnMut(&Kept) -> Option<T>,
+    ) -> Vec<T> {
+        let mut ranked = Vec::new();
+        for shard in &self.0.shards {
+            ranked.extend(lock(shard).roots().map(|(id, root)| (rank(root), id.to_bytes())));
+        }
+        ranked.sort_unstable_by(|one, other| other.cmp(one));
+        let kept = ranked.into_iter().filter_map(|(_, id)| self.trace(TraceId::from_bytes(id)));
+        kept.filter_map(|kept| select(&kept)).take(count).collect()
     }
 
     #[must_use]
@@ -158,26 +190,6 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl SpanProcessor for Recent {
-    fn on_start(&self, _span: &mut Span, _context: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        let bytes = bytes::of_span(&span);
-        let (id, span) = (span.span_context.trace_id(), Arc::new(span));
-        // The guard is gone at the end of the statement, before what it gave back is.
-        let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, span, bytes, Instant::now()));
-        drop(gone);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
 impl Process {
     fn of(resource: &Resource) -> Self {
         const SERVICE_NAME: &str = "service.name";
@@ -187,20 +199,6 @@ impl Process {
         let service_name = resource.get(&SERVICE_NAME.into()).map(|name| name.to_string()).unwrap_or_default();
         Self { service_name, attributes }
     }
-}
-
-impl Kept {
-    fn in_order(mut self) -> Self {
-        self.spans.sort_by(|one, other| {
-            one.start_time.cmp(&other.start_time).then_with(|| other.end_time.cmp(&one.end_time))
-        });
-        self
-    }
-}
-
-/// Returns whether the span is the first of its trace in this process.
-fn is_local_root(span: &SpanData) -> bool {
-    span.parent_span_is_remote || span.parent_span_id == opentelemetry::trace::SpanId::INVALID
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use opentelemetry_sdk::trace::{
 use super::export::{self, LostSpans};
 use super::names::attribute;
 use super::propagation::RANDOM;
+use super::recent::Recent;
 use super::settings::Settings;
 
 /// The instrumentation scope of all spans of the host.
@@ -213,42 +214,62 @@ fn cut(text: &str, bytes_max: usize) -> String {
 pub(super) fn provider(
     settings: &Settings,
     resource: Resource,
-    processors: Vec<Box<dyn SpanProcessor>>,
+    recent: Option<Recent>,
+    mut processors: Vec<Box<dyn SpanProcessor>>,
     lost: &Arc<LostSpans>,
 ) -> anyhow::Result<SdkTracerProvider> {
-    let mut builder = SdkTracerProvider::builder().with_sampler(settings.sampling.sampler()).with_resource(resource);
-    for processor in processors {
-        builder = builder.with_span_processor(Boxed(processor));
-    }
     for exporter in &settings.traces {
-        builder = export::add_span_exporter(builder, exporter, settings.span_queue_max, lost)?;
+        processors.push(Box::new(export::span_processor(exporter, settings.span_queue_max, lost)?));
     }
-    Ok(builder.build())
+    let builder = SdkTracerProvider::builder().with_sampler(settings.sampling.sampler()).with_resource(resource);
+    Ok(builder.with_span_processor(Ended { recent, processors }).build())
 }
 
-/// The SDK takes processors by type only.
+/// Whoever sees a span that has ended. One processor to the SDK, which would copy the span for each of several.
 #[derive(Debug)]
-struct Boxed(Box<dyn SpanProcessor>);
+pub(super) struct Ended {
+    pub(super) recent: Option<Recent>,
+    pub(super) processors: Vec<Box<dyn SpanProcessor>>,
+}
 
-impl SpanProcessor for Boxed {
+impl Ended {
+    /// Has each of them do it, and returns the first of what went wrong.
+    fn each(&self, act: impl Fn(&dyn SpanProcessor) -> OTelSdkResult) -> OTelSdkResult {
+        let results: Vec<_> = self.processors.iter().map(|processor| act(&**processor)).collect();
+        results.into_iter().collect()
+    }
+}
+
+impl SpanProcessor for Ended {
     fn on_start(&self, span: &mut opentelemetry_sdk::trace::Span, context: &Context) {
-        self.0.on_start(span, context);
+        for processor in &self.processors {
+            processor.on_start(span, context);
+        }
     }
 
     fn on_end(&self, span: SpanData) {
-        self.0.on_end(span);
+        if let Some(recent) = &self.recent {
+            recent.keep(&span);
+        }
+        let Some((last, others)) = self.processors.split_last() else { return };
+        for processor in others {
+            processor.on_end(span.clone());
+        }
+        last.on_end(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.0.force_flush()
+        self.each(|processor| processor.force_flush())
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.shutdown_with_timeout(timeout)
+        self.each(|processor| processor.shutdown_with_timeout(timeout))
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.0.set_resource(resource);
+        for processor in &mut self.processors {
+            processor.set_resource(resource);
+        }
     }
 }
 

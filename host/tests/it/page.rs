@@ -149,7 +149,11 @@ fn hostile_text_is_shown_as_text() {
     assert_eq!(sold.status, 200, "{}", sold.text());
     let shown =
         ["\"><img src=x onerror=alert(1)>", "<iframe src=javascript:alert(2)></iframe>", "‹ESC›[31m", "‹U+202E›"];
-    let given = json!({ "trace_id": sold.trace_id(), "item": HOSTILE_ITEM, "name_bytes_min": 1_000, "shown": shown });
+    let harmless = host.shop.buy("headphones", 1);
+    let given = json!({
+        "trace_id": sold.trace_id(), "item": HOSTILE_ITEM, "name_bytes_min": 1_000, "shown": shown,
+        "harmless": harmless.trace_id(), "harmless_item": "headphones",
+    });
     look(&host, "hostile", given);
     host.stop();
 }

@@ -1,6 +1,7 @@
 // Whatever a plugin or a client writes is shown as text: nothing of it runs, becomes an element, or tears the page.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 
 import { fits, rowOf, run, waterfall } from './browser.mjs';
 
@@ -14,6 +15,7 @@ await run(async ({ page, given }) => {
   assert.ok((await row.textContent()).includes(given.item), await row.textContent());
   await clean();
   await fits(page);
+  await paintsNothingOver(page, given);
   await row.getByRole('link').click();
 
   const spans = await waterfall(page);
@@ -56,3 +58,23 @@ await run(async ({ page, given }) => {
   await page.getByRole('heading', { name: /No such trace|can\u2019t be read/ }).waitFor();
   await clean();
 }, { refusals: [400, 404] });
+
+/** Checks on screenshots that what surrounds the hostile row looks as it does without that row's texts. */
+async function paintsNothingOver(page, given) {
+  const surroundings = async () => {
+    const pictures = [];
+    for (const part of [page.locator('table.traces thead'), rowOf(page, given.harmless)]) {
+      pictures.push(createHash('sha256').update(await part.screenshot({ animations: 'disabled' })).digest('hex'));
+    }
+    return pictures;
+  };
+  // What is looked at twice mustn't be made anew between.
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.mouse.move(0, 0);
+  const beside = await surroundings();
+  assert.deepEqual(await surroundings(), beside, 'a picture is the same twice');
+  await rowOf(page, given.trace_id).evaluate((row) => {
+    for (const cell of row.querySelectorAll('bdi')) cell.textContent = '-';
+  });
+  assert.deepEqual(await surroundings(), beside, 'the hostile row changes its surroundings');
+}

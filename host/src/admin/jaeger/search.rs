@@ -1,7 +1,7 @@
 //! What a search of Jaeger's asks for, and whether a trace has it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::TraceId;
 
@@ -85,15 +85,14 @@ impl Search {
 
     /// Returns whether a span of the trace has all of it.
     pub(super) fn takes(&self, trace: &Kept, process: &Process) -> bool {
-        trace.spans.iter().any(|span| {
-            let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
-            let start = span.start_time.duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.operation.as_ref().is_none_or(|operation| *operation == span.name)
+        trace.spans.in_order().into_iter().any(|span| {
+            let (took, start) = (Duration::from_nanos(span.duration_ns), Duration::from_nanos(span.start_ns));
+            self.operation.as_ref().is_none_or(|operation| operation == span.name)
                 && self.min.is_none_or(|min| took >= min)
                 && self.max.is_none_or(|max| took <= max)
                 && self.start_us.is_none_or(|from| start >= Duration::from_micros(from))
                 && self.end_us.is_none_or(|to| start <= Duration::from_micros(to))
-                && (self.tags.is_empty() || self.has_tags(&jaeger::Span::of(span), process))
+                && (self.tags.is_empty() || self.has_tags(&jaeger::Span::of(trace.trace_id, span), process))
         })
     }
 

@@ -32,7 +32,7 @@ impl LostSpans {
 
 /// The SDK's batch processor with a count of what it drops, which it keeps to itself until shutdown.
 #[derive(Debug)]
-pub(super) struct CountingProcessor {
+pub(in super::super) struct CountingProcessor {
     inner: BatchSpanProcessor,
     queue: Arc<Queue>,
 }

@@ -6,12 +6,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use opentelemetry::trace::{Event, SpanKind, Status};
-use opentelemetry::{KeyValue, Value};
-use opentelemetry_sdk::trace::SpanData;
+use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use serde::Serialize;
 
-use super::summary::{duration_us, micros};
+use super::span::{self, Attribute, Event, Status, Value};
 use super::{Kept, Process};
 
 /// The one process of a trace.
@@ -99,7 +97,7 @@ impl<'a> Trace<'a> {
         let dropped = trace.spans_dropped;
         Self {
             trace_id: trace.trace_id.to_string(),
-            spans: trace.spans.iter().map(|span| Span::of(span)).collect(),
+            spans: trace.spans.in_order().into_iter().map(|span| Span::of(trace.trace_id, span)).collect(),
             processes: BTreeMap::from([(PROCESS, ProcessJson::of(process))]),
             warnings: (dropped > 0).then(|| vec![format!("{dropped} more spans of this trace were not kept")]),
         }
@@ -110,62 +108,63 @@ impl<'a> ProcessJson<'a> {
     /// Returns the process as Jaeger has it.
     #[must_use]
     pub fn of(process: &'a Process) -> Self {
-        Self { service_name: &process.service_name, tags: process.attributes.iter().map(Tag::of).collect() }
+        let attributes = process.attributes.iter();
+        let tags = attributes.map(|attribute| Tag::of((attribute.key.as_str(), Value::of(&attribute.value))));
+        Self { service_name: &process.service_name, tags: tags.collect() }
     }
 }
 
 impl<'a> Span<'a> {
     /// Returns the span as Jaeger has it.
     #[must_use]
-    pub fn of(span: &'a SpanData) -> Self {
-        let dropped = u64::from(span.dropped_attributes_count) + u64::from(span.events.dropped_count);
+    pub fn of(trace_id: TraceId, span: span::Span<'a>) -> Self {
+        let dropped = span.dropped;
         Self {
-            trace_id: span.span_context.trace_id().to_string(),
-            span_id: span.span_context.span_id().to_string(),
-            flags: u8::from(span.span_context.is_sampled()),
-            operation_name: &span.name,
-            references: references(span),
-            start_time: micros(span.start_time),
-            duration: duration_us(span),
-            tags: tags(span),
-            logs: span.events.iter().map(Log::of).collect(),
+            trace_id: trace_id.to_string(),
+            span_id: span.id().to_string(),
+            flags: u8::from(span.is_sampled),
+            operation_name: span.name,
+            references: references(trace_id, &span),
+            start_time: span.start_us(),
+            duration: span.duration_us(),
             process_id: PROCESS,
             warnings: (dropped > 0).then(|| vec![format!("{dropped} attributes and events were not recorded")]),
+            logs: span.events.iter().map(Log::of).collect(),
+            tags: tags(span),
         }
     }
 }
 
-fn references(span: &SpanData) -> Vec<Reference> {
-    let reference = |ref_type, trace_id: String, span_id: String| Reference { ref_type, trace_id, span_id };
-    let parent = Some(span.parent_span_id).filter(|parent| *parent != opentelemetry::trace::SpanId::INVALID);
-    let trace_id = span.span_context.trace_id();
-    let parent = parent.map(|parent| reference("CHILD_OF", trace_id.to_string(), parent.to_string()));
-    let links = span.links.iter().map(|link| &link.span_context);
-    let links =
-        links.map(|linked| reference("FOLLOWS_FROM", linked.trace_id().to_string(), linked.span_id().to_string()));
+fn references(trace_id: TraceId, span: &span::Span<'_>) -> Vec<Reference> {
+    let reference = |ref_type, (trace_id, span_id): (TraceId, SpanId)| Reference {
+        ref_type,
+        trace_id: trace_id.to_string(),
+        span_id: span_id.to_string(),
+    };
+    let parent = span.parent_id().map(|parent| reference("CHILD_OF", (trace_id, parent)));
+    let links = span.links().map(|linked| reference("FOLLOWS_FROM", linked));
     parent.into_iter().chain(links).collect()
 }
 
-fn tags(span: &SpanData) -> Vec<Tag<'_>> {
-    let mut tags: Vec<_> = span.attributes.iter().map(Tag::of).collect();
-    tags.push(Tag::text("span.kind", kind(&span.span_kind)));
-    tags.push(Tag::text("otel.scope.name", span.instrumentation_scope.name()));
-    match &span.status {
+fn tags(span: span::Span<'_>) -> Vec<Tag<'_>> {
+    let mut tags: Vec<_> = span.attributes.into_iter().map(Tag::of).collect();
+    tags.push(Tag::text("span.kind", kind(&span.kind)));
+    tags.push(Tag::text("otel.scope.name", span.scope));
+    match span.status {
         Status::Unset => {}
         Status::Ok => tags.push(Tag::text("otel.status_code", "OK")),
         Status::Error { description } => {
             tags.push(Tag { key: "error", r#type: "bool", value: TagValue::Flag(true) });
             tags.push(Tag::text("otel.status_code", "ERROR"));
             if !description.is_empty() {
-                tags.push(Tag::text("otel.status_description", &**description));
+                tags.push(Tag::text("otel.status_description", description));
             }
         }
     }
-    let state = span.span_context.trace_state().header();
-    if !state.is_empty() {
-        tags.push(Tag::text("w3c.tracestate", state));
+    if !span.tracestate.is_empty() {
+        tags.push(Tag::text("w3c.tracestate", span.tracestate));
     }
-    tags.sort_by(|one, other| one.key.cmp(other.key));
+    tags.sort_by_key(|tag| tag.key);
     tags
 }
 
@@ -182,11 +181,11 @@ pub const fn kind(kind: &SpanKind) -> &'static str {
 }
 
 impl<'a> Log<'a> {
-    fn of(event: &'a Event) -> Self {
-        let mut fields: Vec<_> = event.attributes.iter().map(Tag::of).collect();
-        fields.sort_by(|one, other| one.key.cmp(other.key));
-        fields.insert(0, Tag::text("event", &*event.name));
-        Self { timestamp: micros(event.timestamp), fields }
+    fn of(event: &Event<'a>) -> Self {
+        let mut fields: Vec<_> = event.attributes.iter().cloned().map(Tag::of).collect();
+        fields.sort_by_key(|field| field.key);
+        fields.insert(0, Tag::text("event", event.name));
+        Self { timestamp: event.time_ns / 1_000, fields }
     }
 }
 
@@ -195,17 +194,15 @@ impl<'a> Tag<'a> {
         Self { key, r#type: "string", value: TagValue::Text(text.into()) }
     }
 
-    fn of(attribute: &'a KeyValue) -> Self {
-        let key = attribute.key.as_str();
-        match &attribute.value {
-            Value::Bool(flag) => Self { key, r#type: "bool", value: TagValue::Flag(*flag) },
-            Value::I64(number) if number.unsigned_abs() > SAFE_INTEGER_MAX => {
+    fn of((key, value): Attribute<'a>) -> Self {
+        match value {
+            Value::Flag(flag) => Self { key, r#type: "bool", value: TagValue::Flag(flag) },
+            Value::Whole(number) if number.unsigned_abs() > SAFE_INTEGER_MAX => {
                 Self { key, r#type: "int64", value: TagValue::Text(number.to_string().into()) }
             }
-            Value::I64(number) => Self { key, r#type: "int64", value: TagValue::Whole(*number) },
-            Value::F64(number) => Self { key, r#type: "float64", value: TagValue::Decimal(*number) },
-            // A list is the text that it is written as.
-            other => Self::text(key, other.as_str()),
+            Value::Whole(number) => Self { key, r#type: "int64", value: TagValue::Whole(number) },
+            Value::Decimal(number) => Self { key, r#type: "float64", value: TagValue::Decimal(number) },
+            Value::Text(text) => Self::text(key, text),
         }
     }
 

@@ -16,13 +16,15 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer;
 
-use super::{Inner, bytes};
+use super::Inner;
 
 /// The longest message or text of a field, bytes; a guest's is shorter by its own limits.
 const TEXT_BYTES_MAX: usize = 4096;
 const FIELDS_MAX: usize = 32;
 /// Of a line beside its own size: the counts of its `Arc` and its place in a list.
 const LINE_OVERHEAD: usize = 48;
+/// Of a text on the heap, likewise: what an allocator rounds up.
+const TEXT_OVERHEAD: usize = 8;
 
 /// Beside the log, which is the one thing that is global.
 static LISTENERS: RwLock<Vec<Weak<Inner>>> = RwLock::new(Vec::new());
@@ -99,10 +101,10 @@ impl Line {
 
     /// Returns what it takes of memory, about.
     pub(super) fn bytes(&self) -> usize {
-        let of_field = |value: &FieldValue| if let FieldValue::Text(text) = value { bytes::of_text(text) } else { 0 };
+        let of_field = |value: &FieldValue| if let FieldValue::Text(text) = value { text_bytes(text) } else { 0 };
         size_of::<Self>()
             + LINE_OVERHEAD
-            + bytes::of_text(&self.message)
+            + text_bytes(&self.message)
             + self.fields.capacity() * size_of::<(&str, FieldValue)>()
             + self.fields.iter().map(|(_, value)| of_field(value)).sum::<usize>()
     }
@@ -143,6 +145,10 @@ impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
     }
+}
+
+fn text_bytes(text: &str) -> usize {
+    if text.is_empty() { 0 } else { text.len() + TEXT_OVERHEAD }
 }
 
 const fn level_name(level: Level) -> &'static str {

@@ -5,11 +5,11 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentelemetry::trace::{Status, TraceId};
-use opentelemetry_sdk::trace::SpanData;
+use opentelemetry::trace::TraceId;
 
 use super::lines::Line;
-use super::{Figures, Kept, is_local_root};
+use super::span::{Span, Spans};
+use super::{Figures, Kept, Root};
 
 /// Spans of one trace: a caller may use one trace id for ever. A checkout has 6, and each call of a plugin up to 64.
 const SPANS_MAX: usize = 1_000;
@@ -19,7 +19,7 @@ const LINES_MAX: usize = 256;
 const UNDER_WAY_MAX: Duration = Duration::from_secs(120);
 /// Traces that are swept at once, for whoever adds one waits meanwhile.
 const SWEPT_MAX: usize = 8;
-/// Of a trace beside its spans: its own size, its places in the map and the queue, its two lists.
+/// Of a trace beside its spans: its own size, its places in the map and the queue, the heads of its two lists.
 const TRACE_OVERHEAD: usize = size_of::<Trace>() + 256;
 
 /// What a shard holds to.
@@ -80,11 +80,12 @@ pub(super) struct Trace {
     number: u64,
     began: Instant,
     bytes: usize,
-    spans: Vec<Arc<SpanData>>,
+    spans: Spans,
     lines: Vec<Arc<Line>>,
     spans_dropped: u64,
     lines_dropped: u64,
-    has_root: bool,
+    /// Its first local root, once that has ended.
+    root: Option<Root>,
     is_notable: bool,
 }
 
@@ -97,9 +98,9 @@ impl Shard {
 
     /// Adds a span and returns what had to go for it, to be freed after the lock.
     #[must_use]
-    pub(super) fn add_span(&mut self, id: TraceId, span: Arc<SpanData>, bytes: usize, now: Instant) -> Vec<Trace> {
+    pub(super) fn add_span(&mut self, id: TraceId, span: &Span<'_>, written: &[u8], now: Instant) -> Vec<Trace> {
         let limits = self.limits;
-        self.change(id, now, |trace| trace.add_span(span, bytes, &limits))
+        self.change(id, now, |trace| trace.add_span(span, written, &limits))
     }
 
     /// Does the same for a log line.
@@ -110,11 +111,15 @@ impl Shard {
     }
 
     pub(super) fn kept(&self, id: TraceId) -> Option<Kept> {
-        self.traces.get(&id).filter(|trace| trace.has_root).map(|trace| trace.kept(id))
+        self.traces.get(&id).filter(|trace| trace.root.is_some()).map(|trace| trace.kept(id))
     }
 
     pub(super) fn all_kept(&self) -> Vec<Kept> {
-        self.traces.iter().filter(|(_, trace)| trace.has_root).map(|(id, trace)| trace.kept(*id)).collect()
+        self.traces.iter().filter(|(_, trace)| trace.root.is_some()).map(|(id, trace)| trace.kept(*id)).collect()
+    }
+
+    pub(super) fn roots(&self) -> impl Iterator<Item = (TraceId, Root)> {
+        self.traces.iter().filter_map(|(id, trace)| Some((*id, trace.root?)))
     }
 
     pub(super) fn figures(&self) -> Figures {
@@ -227,27 +232,30 @@ impl Trace {
             number,
             began: now,
             bytes: TRACE_OVERHEAD,
-            spans: Vec::new(),
+            spans: Spans::default(),
             lines: Vec::new(),
             spans_dropped: 0,
             lines_dropped: 0,
-            has_root: false,
+            root: None,
             is_notable: false,
         }
     }
 
     /// What is dropped counts for what the trace is, and its first local root is never dropped: without it the trace
     /// would never be one that is kept.
-    fn add_span(&mut self, span: Arc<SpanData>, bytes: usize, limits: &Limits) {
-        let is_root = is_local_root(&span);
-        let is_first_root = is_root && !self.has_root;
-        let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
-        self.is_notable |= matches!(span.status, Status::Error { .. }) || is_root && took >= limits.slow;
-        self.has_root |= is_root;
-        let has_room = self.spans.len() < SPANS_MAX && self.bytes + bytes <= limits.trace_bytes_max;
+    fn add_span(&mut self, span: &Span<'_>, written: &[u8], limits: &Limits) {
+        let is_root = span.is_local_root;
+        let is_first_root = is_root && self.root.is_none();
+        let is_slow = is_root && Duration::from_nanos(span.duration_ns) >= limits.slow;
+        self.is_notable |= span.is_error() || is_slow;
+        if is_first_root {
+            self.root = Some(Root { start_ns: span.start_ns, duration_ns: span.duration_ns });
+        }
+        let grown = self.spans.bytes_with(written) - self.spans.bytes();
+        let has_room = self.spans.len() < SPANS_MAX && self.bytes + grown <= limits.trace_bytes_max;
         if has_room || is_first_root {
-            self.spans.push(span);
-            self.bytes += bytes;
+            self.spans.push(written);
+            self.bytes += grown;
         } else {
             self.spans_dropped += 1;
         }
@@ -263,10 +271,10 @@ impl Trace {
     }
 
     const fn class_now(&self) -> Class {
-        match (self.has_root, self.is_notable) {
-            (false, _) => Class::UnderWay,
-            (true, false) => Class::Ordinary,
-            (true, true) => Class::Notable,
+        match (self.root, self.is_notable) {
+            (None, _) => Class::UnderWay,
+            (Some(_), false) => Class::Ordinary,
+            (Some(_), true) => Class::Notable,
         }
     }
 

@@ -1,14 +1,11 @@
 //! A trace in one row, and which rows somebody wants.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use opentelemetry::Value;
-use opentelemetry::trace::Status;
-use opentelemetry_sdk::trace::SpanData;
 use serde::Serialize;
 
-use super::{Kept, is_local_root};
+use super::Kept;
+use super::span::{Span, Value};
 use crate::telemetry::names::{attribute, span};
 
 /// What a list says of a trace. Its name, start, duration, route and status are its local root's: the first one's where
@@ -110,34 +107,35 @@ impl Summary {
     /// Returns the row of a trace; `None` for one without a local root, which none that is kept is.
     #[must_use]
     pub fn of(trace: &Kept) -> Option<Self> {
-        let root = trace.spans.iter().find(|span| is_local_root(span))?;
-        let outcome = outcome(trace, span::CHECKOUT).or_else(|| outcome(trace, span::INVENTORY));
-        let first = |key: &str| trace.spans.iter().find_map(|span| text(span, key));
+        let spans = trace.spans.in_order();
+        let root = spans.iter().find(|span| span.is_local_root)?;
+        let outcome = outcome(&spans, span::CHECKOUT).or_else(|| outcome(&spans, span::INVENTORY));
+        let first = |key: &str| spans.iter().find_map(|span| text(span, key));
         Some(Self {
             trace_id: trace.trace_id.to_string(),
-            start_us: micros(root.start_time),
-            duration_us: duration_us(root),
-            name: root.name.to_string(),
+            start_us: root.start_us(),
+            duration_us: root.duration_us(),
+            name: root.name.to_owned(),
             route: text(root, attribute::HTTP_ROUTE),
             status: number(root, attribute::HTTP_RESPONSE_STATUS_CODE).and_then(|status| status.try_into().ok()),
             outcome,
-            is_error: trace.spans.iter().any(|span| matches!(span.status, Status::Error { .. })),
-            spans: trace.spans.len(),
-            plugins: plugins(trace),
+            is_error: spans.iter().any(Span::is_error),
+            spans: spans.len(),
+            plugins: plugins(&spans),
             item: first(attribute::ORDER_ITEM).or_else(|| first(attribute::INVENTORY_ITEM)),
             reference: first(attribute::ORDER_REFERENCE),
         })
     }
 }
 
-fn outcome(trace: &Kept, name: &str) -> Option<String> {
-    let mut calls = trace.spans.iter().filter(|span| span.name == name);
+fn outcome(spans: &[Span<'_>], name: &str) -> Option<String> {
+    let mut calls = spans.iter().filter(|span| span.name == name);
     calls.find_map(|span| text(span, attribute::PLUGIN_OUTCOME))
 }
 
-fn plugins(trace: &Kept) -> Vec<String> {
+fn plugins(spans: &[Span<'_>]) -> Vec<String> {
     let mut plugins = Vec::new();
-    for plugin in trace.spans.iter().filter_map(plugin) {
+    for plugin in spans.iter().filter_map(plugin) {
         if !plugins.contains(&plugin) {
             plugins.push(plugin);
         }
@@ -145,35 +143,23 @@ fn plugins(trace: &Kept) -> Vec<String> {
     plugins
 }
 
-fn plugin(span: &Arc<SpanData>) -> Option<String> {
-    let part = |key| value(span, key).map(Value::as_str);
+fn plugin(span: &Span<'_>) -> Option<String> {
+    let part = |key| span.value(key).map(Value::text);
     let (kind, name) = (part(attribute::PLUGIN_KIND)?, part(attribute::PLUGIN_NAME)?);
     let (version, digest) = (part(attribute::PLUGIN_VERSION)?, part(attribute::PLUGIN_DIGEST)?);
     Some(format!("{kind}/{name}@{version}+{digest}"))
 }
 
-fn value<'a>(span: &'a SpanData, key: &str) -> Option<&'a Value> {
-    span.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)
+fn text(span: &Span<'_>, key: &str) -> Option<String> {
+    span.value(key).map(|value| value.text().into_owned())
 }
 
-fn text(span: &SpanData, key: &str) -> Option<String> {
-    value(span, key).map(|value| value.as_str().into_owned())
-}
-
-fn number(span: &SpanData, key: &str) -> Option<i64> {
-    value(span, key).and_then(|value| if let Value::I64(number) = value { Some(*number) } else { None })
+fn number(span: &Span<'_>, key: &str) -> Option<i64> {
+    span.value(key).and_then(|value| if let Value::Whole(number) = value { Some(*number) } else { None })
 }
 
 /// Returns the microseconds since 1970, 0 for a time before.
 #[must_use]
 pub fn micros(time: SystemTime) -> u64 {
-    whole_micros(time.duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-pub(super) fn duration_us(span: &SpanData) -> u64 {
-    whole_micros(span.end_time.duration_since(span.start_time).unwrap_or_default())
-}
-
-fn whole_micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    u64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
 }

@@ -77,7 +77,7 @@ fn recent(kib: usize) -> Recent {
 
 fn add(recent: &Recent, spans: impl IntoIterator<Item = Made>) {
     for span in spans {
-        recent.on_end(span.span());
+        recent.keep(&span.span());
     }
 }
 
@@ -87,7 +87,7 @@ fn has(recent: &Recent, trace: u128) -> bool {
 
 fn names(recent: &Recent, trace: u128) -> Vec<String> {
     let kept = recent.trace(TraceId::from(trace)).expect("it is kept");
-    kept.spans.iter().map(|span| span.name.to_string()).collect()
+    kept.spans.in_order().into_iter().map(|span| span.name.to_owned()).collect()
 }
 
 /// Checks the bound and that the sums are those of the traces.
@@ -197,8 +197,9 @@ fn what_never_ends_is_swept() {
     let (began, id) = (Instant::now(), TraceId::from(1));
     let mut add = |made: Made, now| {
         let span = made.span();
-        let bytes = bytes::of_span(&span);
-        let gone = shard.add_span(span.span_context.trace_id(), Arc::new(span), bytes, now).len();
+        let id = span.span_context.trace_id();
+        let span = Span::of(&span);
+        let gone = shard.add_span(id, &span, &span.written(), now).len();
         (gone, shard.figures().evicted)
     };
     assert_eq!(add(child(1, 2), began), (0, 0));
@@ -326,6 +327,37 @@ fn check_filters(summary: &Summary) {
 }
 
 #[test]
+fn what_is_written_of_a_span_is_read_again() {
+    let state = TraceState::from_key_value([("vendor", "value")]).expect("a state");
+    let context =
+        |id: u64| SpanContext::new(TraceId::from(9), SpanId::from(id), TraceFlags::SAMPLED, false, TraceState::NONE);
+    let mut whole =
+        Made { parent: 3, ..root(9) }.failed().with("share", 0.5).with("list", Value::Array(vec![1].into()));
+    whole.name = "x".repeat(5_000).into();
+    let mut whole = whole.span();
+    whole.span_context =
+        SpanContext::new(TraceId::from(9), SpanId::from(u64::MAX), TraceFlags::default(), false, state);
+    whole.links.links.push(opentelemetry::trace::Link::with_context(context(7)));
+    let fields = vec![KeyValue::new("why", "\u{202e}"), KeyValue::new("flag", true)];
+    whole.events.events.push(opentelemetry::trace::Event::new("happened", whole.end_time, fields, 0));
+    let bare = root(9).span();
+
+    let (whole, bare) = (Span::of(&whole), Span::of(&bare));
+    let mut spans = Spans::default();
+    for span in [&whole, &bare] {
+        let (written, before) = (span.written(), spans.bytes_with(&span.written()));
+        spans.push(&written);
+        assert_eq!(spans.bytes(), before, "what it takes is known before");
+    }
+    let earlier = spans.clone();
+    spans.push(&bare.written());
+    assert_eq!(earlier.in_order(), [whole.clone(), bare.clone()]);
+    assert_eq!(spans.in_order(), [whole.clone(), bare.clone(), bare]);
+    assert_eq!(whole.links().collect::<Vec<_>>(), [(TraceId::from(9), SpanId::from(7))]);
+    assert_eq!((whole.id(), whole.parent_id()), (SpanId::from(u64::MAX), Some(SpanId::from(3))));
+}
+
+#[test]
 fn a_span_is_told_as_jaeger_tells_it() {
     let recent = recent(1024);
     let mut failed = Made { remote: true, ..child(1, 2) }
@@ -339,7 +371,7 @@ fn a_span_is_told_as_jaeger_tells_it() {
     let at = failed.start_time;
     let fields = vec![KeyValue::new("why", "<b>\u{1b}[2J\u{202e}")];
     failed.events.events.push(opentelemetry::trace::Event::new("happened", at, fields, 0));
-    recent.on_end(failed);
+    recent.keep(&failed);
     let trace = recent.trace(TraceId::from(1)).expect("it is kept");
     let tag = |key: &str, r#type: &str, value: serde_json::Value| serde_json::json!({ "key": key, "type": r#type, "value": value });
     let expected = serde_json::json!({

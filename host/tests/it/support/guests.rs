@@ -15,6 +15,16 @@ use super::{component::hostile, host::till};
 pub(crate) struct PluginFolder(TempDir);
 
 impl PluginFolder {
+    /// Returns a folder with copies of these files.
+    pub(crate) fn of(files: impl IntoIterator<Item = PathBuf>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for file in files {
+            let name = file.file_name().expect("a file has a name");
+            std::fs::copy(&file, folder.path().join(name)).expect("the plugin is copied");
+        }
+        Self(folder)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }

@@ -1,0 +1,240 @@
+//! Instances that are called again.
+//!
+//! Every call has a fresh instance, unless the plugin's language is slow to start: then one that has answered may rest and
+//! answer again, up to so many times (`reuse`, a setting of the plugin's; its language's default otherwise). At rest it has
+//! no doors, no span and no order. Invariants: an instance that trapped, was cut off or was found at fault is never called
+//! again, nor is one that is too old or holds too much memory; what rests is bounded in number, for all plugins together,
+//! and is given up before calls go short of memory. The one that rested last is called first, so that those that aren't
+//! needed age.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use wasmtime::Store;
+
+use super::{call::GuestCall, limits::MemoryPool};
+use crate::{
+    config::{Limits, REUSE, reused_calls},
+    imports::bindings::{CheckoutPlugin, CheckoutPluginPre, InventoryPlugin, InventoryPluginPre},
+};
+
+/// What an instance of that language takes to start decides, as measured in plugins/README.md: a fresh one costs a Rust, a
+/// C or a JavaScript plugin less than a tenth of a millisecond. Go's is kept below the calls after which its garbage
+/// collector has been seen to run within `cabi_realloc`, which traps.
+pub(super) fn calls_by_language(language: &str) -> u32 {
+    match language {
+        "Python" => 200,
+        "Go" => 50,
+        _ => 1,
+    }
+}
+
+/// Returns for how many calls an instance is used.
+pub(super) fn calls_max(language: &str, settings: &BTreeMap<String, String>) -> u32 {
+    let set = settings.get(REUSE).and_then(|text| reused_calls(text).ok());
+    set.unwrap_or_else(|| calls_by_language(language))
+}
+
+/// What all plugins' instances share.
+#[derive(Debug)]
+pub(super) struct RestingPlaces {
+    taken: AtomicUsize,
+    max: usize,
+    age_max: Duration,
+    memory_bytes_max: usize,
+    memory: Arc<MemoryPool>,
+}
+
+impl RestingPlaces {
+    pub(super) fn new(limits: &Limits, memory: &Arc<MemoryPool>) -> Arc<Self> {
+        let memory_bytes_max = limits.guest_memory_mib.saturating_mul(1024 * 1024) / 2;
+        Arc::new(Self {
+            taken: AtomicUsize::new(0),
+            max: limits.reused_instances,
+            age_max: Duration::from_millis(limits.reused_instance_ms),
+            memory_bytes_max,
+            memory: Arc::clone(memory),
+        })
+    }
+
+    fn take(self: &Arc<Self>) -> Option<RestingPlace> {
+        if self.memory.is_half_used() {
+            return None;
+        }
+        let taken = self
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < self.max).then_some(taken + 1));
+        taken.is_ok().then(|| RestingPlace(Arc::clone(self)))
+    }
+}
+
+/// A world's plugin that can be instantiated.
+pub trait World: Send + Sync {
+    type Instance: Send;
+
+    fn instantiate(
+        &self,
+        store: &mut Store<GuestCall>,
+    ) -> impl Future<Output = wasmtime::Result<Self::Instance>> + Send;
+}
+
+impl World for CheckoutPluginPre<GuestCall> {
+    type Instance = CheckoutPlugin;
+
+    async fn instantiate(&self, store: &mut Store<GuestCall>) -> wasmtime::Result<CheckoutPlugin> {
+        self.instantiate_async(store).await
+    }
+}
+
+impl World for InventoryPluginPre<GuestCall> {
+    type Instance = InventoryPlugin;
+
+    async fn instantiate(&self, store: &mut Store<GuestCall>) -> wasmtime::Result<InventoryPlugin> {
+        self.instantiate_async(store).await
+    }
+}
+
+/// Given back when it is dropped.
+struct RestingPlace(Arc<RestingPlaces>);
+
+impl Drop for RestingPlace {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An instance that has answered, and what of its life counts.
+pub(super) struct Used<Instance> {
+    pub(super) store: Store<GuestCall>,
+    pub(super) instance: Instance,
+    pub(super) life: Life,
+}
+
+/// How long an instance has been there, and for how many calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    began: Instant,
+    calls: u32,
+}
+
+impl Life {
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), calls: 0 }
+    }
+
+    pub(super) const fn is_fresh(self) -> bool {
+        self.calls == 0
+    }
+
+    /// Returns it with one more call.
+    pub(super) const fn called(self) -> Self {
+        Self { calls: self.calls + 1, ..self }
+    }
+}
+
+/// The instances of one plugin that rest.
+pub(super) struct Resting<Instance> {
+    calls_max: u32,
+    places: Arc<RestingPlaces>,
+    instances: Mutex<Vec<(Used<Instance>, RestingPlace)>>,
+}
+
+impl<Instance> std::fmt::Debug for Resting<Instance> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Resting").field("calls_max", &self.calls_max).finish_non_exhaustive()
+    }
+}
+
+impl<Instance> Resting<Instance> {
+    pub(super) const fn new(calls_max: u32, places: Arc<RestingPlaces>) -> Self {
+        Self { calls_max, places, instances: Mutex::new(Vec::new()) }
+    }
+
+    /// Returns whether a call's instance may be called again at all.
+    pub(super) const fn is_on(&self) -> bool {
+        self.calls_max > 1
+    }
+
+    /// Returns one to be called again, if one rests.
+    pub(super) fn wake(&self) -> Option<Used<Instance>> {
+        if !self.is_on() {
+            return None;
+        }
+        let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
+        let too_old = instances.iter().take_while(|(used, _)| self.is_too_old(used.life)).count();
+        let gone: Vec<_> = instances.drain(..too_old).collect();
+        let woken = instances.pop();
+        drop(instances);
+        // Freed after the lock: an instance is megabytes.
+        drop(gone);
+        woken.map(|(used, _)| used)
+    }
+
+    /// Has it rest, unless it has had its time or there is no place.
+    pub(super) fn rest(&self, used: Used<Instance>) {
+        let memory_bytes = used.store.data().memory_bytes();
+        let has_had_its_time = used.life.calls >= self.calls_max
+            || self.is_too_old(used.life)
+            || memory_bytes > self.places.memory_bytes_max;
+        if has_had_its_time {
+            return;
+        }
+        if let Some(place) = self.places.take() {
+            self.instances.lock().unwrap_or_else(PoisonError::into_inner).push((used, place));
+        }
+    }
+
+    fn is_too_old(&self, life: Life) -> bool {
+        life.began.elapsed() > self.places.age_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::ResourceLimiter as _;
+
+    use super::*;
+    use crate::{
+        config::{Settings, Sources},
+        plugin::limits::MemoryMeter,
+    };
+
+    #[test]
+    fn resting_places_are_bounded_and_make_way_for_calls() {
+        let mut sources = Sources::defaults();
+        let set = ["limits.reused_instances=2", "limits.guests_memory_mib=4"];
+        sources.add_flags(set.into_iter()).expect("settings");
+        let limits = Settings::load(&sources).expect("usable").limits;
+        let memory = MemoryPool::new(&limits);
+        let places = RestingPlaces::new(&limits, &memory);
+        let taken = [places.take(), places.take()];
+        assert!(taken.iter().all(Option::is_some) && places.take().is_none());
+        drop(taken);
+
+        let mut call = MemoryMeter::new(&memory, &limits);
+        assert!(call.memory_growing(0, 3 << 20, None).expect("there is room"));
+        assert!(places.take().is_none(), "calls hold more than half of the memory");
+        drop(call);
+        assert!(places.take().is_some());
+    }
+
+    #[test]
+    fn what_is_set_wins_over_the_language() {
+        let set = |value: &str| BTreeMap::from([(REUSE.to_owned(), value.to_owned())]);
+        for (language, settings, expected) in [
+            ("Rust", BTreeMap::new(), 1),
+            ("unknown", BTreeMap::new(), 1),
+            ("Python", BTreeMap::new(), 200),
+            ("Python", set("1"), 1),
+            ("Rust", set("7"), 7),
+        ] {
+            assert_eq!(calls_max(language, &settings), expected, "{language} {settings:?}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A span as it is kept: a few hundred bytes, behind one another in one buffer a trace.
+//!
+//! As the SDK has it a span is a dozen pieces of memory, and to give those back long after they were made costs a busy
+//! host a tenth of its throughput. So a span is written down as it ends, and read again by whoever looks. It has what
+//! those who look show, and no more: a list among attributes is the text that it is written as.
+
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use opentelemetry::{
+    KeyValue, Value as OwnValue,
+    trace::{SpanId, SpanKind, Status as OwnStatus, TraceId},
+};
+use opentelemetry_sdk::trace::SpanData;
+use serde::{Deserialize, Serialize};
+
+/// What a span takes when it is written, mostly: room for it in one piece.
+const SPAN_BYTES: usize = 512;
+
+/// A span, with texts of the buffer that it is read from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Span<'a> {
+    id: [u8; 8],
+    /// All zero where there is none.
+    parent_id: [u8; 8],
+    /// Whether it is the first of its trace in this process.
+    pub is_local_root: bool,
+    pub is_sampled: bool,
+    #[serde(borrow)]
+    pub tracestate: Cow<'a, str>,
+    #[serde(with = "Kind")]
+    pub kind: SpanKind,
+    pub scope: &'a str,
+    pub name: &'a str,
+    /// Since 1970.
+    pub start_ns: u64,
+    pub duration_ns: u64,
+    #[serde(borrow)]
+    pub attributes: Vec<Attribute<'a>>,
+    #[serde(borrow)]
+    pub events: Vec<Event<'a>>,
+    /// Of other traces' spans, mostly.
+    links: Vec<([u8; 16], [u8; 8])>,
+    #[serde(borrow)]
+    pub status: Status<'a>,
+    /// Attributes and events that the SDK's limits kept out.
+    pub dropped: u64,
+}
+
+/// A key and its value.
+pub type Attribute<'a> = (&'a str, Value<'a>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Value<'a> {
+    Flag(bool),
+    Whole(i64),
+    Decimal(f64),
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event<'a> {
+    /// Since 1970.
+    pub time_ns: u64,
+    pub name: &'a str,
+    #[serde(borrow)]
+    pub attributes: Vec<Attribute<'a>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status<'a> {
+    Unset,
+    Ok,
+    Error { description: &'a str },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "SpanKind")]
+enum Kind {
+    Client,
+    Server,
+    Producer,
+    Consumer,
+    Internal,
+}
+
+impl<'a> Span<'a> {
+    pub(super) fn of(span: &'a SpanData) -> Self {
+        let context = &span.span_context;
+        let dropped = u64::from(span.dropped_attributes_count) + u64::from(span.events.dropped_count);
+        let start_ns = nanos(span.start_time);
+        Self {
+            id: context.span_id().to_bytes(),
+            parent_id: span.parent_span_id.to_bytes(),
+            is_local_root: span.parent_span_is_remote || span.parent_span_id == SpanId::INVALID,
+            is_sampled: context.is_sampled(),
+            tracestate: context.trace_state().header().into(),
+            kind: span.span_kind.clone(),
+            scope: span.instrumentation_scope.name(),
+            name: &span.name,
+            start_ns,
+            duration_ns: nanos(span.end_time).saturating_sub(start_ns),
+            attributes: attributes(&span.attributes),
+            events: span.events.iter().map(Event::of).collect(),
+            links: span.links.iter().map(|link| &link.span_context).map(ids).collect(),
+            status: Status::of(&span.status),
+            dropped,
+        }
+    }
+
+    pub fn id(&self) -> SpanId {
+        SpanId::from_bytes(self.id)
+    }
+
+    pub fn parent_id(&self) -> Option<SpanId> {
+        Some(SpanId::from_bytes(self.parent_id)).filter(|parent| *parent != SpanId::INVALID)
+    }
+
+    pub fn links(&self) -> impl Iterator<Item = (TraceId, SpanId)> {
+        self.links.iter().map(|(trace_id, id)| (TraceId::from_bytes(*trace_id), SpanId::from_bytes(*id)))
+    }
+
+    /// Returns the value of an attribute.
+    pub fn value(&self, key: &str) -> Option<&Value<'a>> {
+        self.attributes.iter().find(|(own, _)| *own == key).map(|(_, value)| value)
+    }
+
+    pub const fn is_error(&self) -> bool {
+        matches!(self.status, Status::Error { .. })
+    }
+
+    pub const fn start_us(&self) -> u64 {
+        self.start_ns / 1_000
+    }
+
+    pub const fn duration_us(&self) -> u64 {
+        self.duration_ns / 1_000
+    }
+
+    /// Returns it as it is kept.
+    pub(super) fn written(&self) -> Vec<u8> {
+        // Nothing in it that the format doesn't know.
+        postcard::to_extend(self, Vec::with_capacity(SPAN_BYTES)).unwrap_or_default()
+    }
+}
+
+impl<'a> Event<'a> {
+    fn of(event: &'a opentelemetry::trace::Event) -> Self {
+        Self { time_ns: nanos(event.timestamp), name: &event.name, attributes: attributes(&event.attributes) }
+    }
+}
+
+impl<'a> Status<'a> {
+    fn of(status: &'a OwnStatus) -> Self {
+        match status {
+            OwnStatus::Unset => Self::Unset,
+            OwnStatus::Ok => Self::Ok,
+            OwnStatus::Error { description } => Self::Error { description },
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn of(value: &'a OwnValue) -> Self {
+        match value {
+            OwnValue::Bool(flag) => Self::Flag(*flag),
+            OwnValue::I64(number) => Self::Whole(*number),
+            OwnValue::F64(number) => Self::Decimal(*number),
+            other => Self::Text(other.as_str()),
+        }
+    }
+
+    /// Returns it as it is written.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Flag(flag) => flag.to_string().into(),
+            Self::Whole(number) => number.to_string().into(),
+            Self::Decimal(number) => number.to_string().into(),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+fn attributes(attributes: &[KeyValue]) -> Vec<Attribute<'_>> {
+    attributes.iter().map(|attribute| (attribute.key.as_str(), Value::of(&attribute.value))).collect()
+}
+
+fn ids(context: &opentelemetry::trace::SpanContext) -> ([u8; 16], [u8; 8]) {
+    (context.trace_id().to_bytes(), context.span_id().to_bytes())
+}
+
+/// Returns the nanoseconds since 1970, 0 for a time before.
+fn nanos(time: SystemTime) -> u64 {
+    u64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The spans of one trace. Cheap to clone; a clone doesn't see what is added later.
+#[derive(Debug, Clone, Default)]
+pub struct Spans {
+    written: Arc<Vec<u8>>,
+    count: usize,
+}
+
+impl Spans {
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns them in the order they started, a span before what it contains.
+    pub fn in_order(&self) -> Vec<Span<'_>> {
+        let mut spans = Vec::with_capacity(self.count);
+        let mut rest = self.written.as_slice();
+        while let Ok((span, after)) = postcard::take_from_bytes::<Span<'_>>(rest) {
+            spans.push(span);
+            rest = after;
+        }
+        spans.sort_by_key(|span| (span.start_ns, std::cmp::Reverse(span.duration_ns)));
+        spans
+    }
+
+    /// Returns what they take of memory.
+    pub(super) fn bytes(&self) -> usize {
+        bytes_of(self.written.capacity())
+    }
+
+    /// Returns what they would take with another one.
+    pub(super) fn bytes_with(&self, written: &[u8]) -> usize {
+        bytes_of(self.capacity_with(written))
+    }
+
+    fn capacity_with(&self, written: &[u8]) -> usize {
+        let (needed, capacity) = (self.written.len() + written.len(), self.written.capacity());
+        if needed <= capacity { capacity } else { needed.max(capacity + capacity / 2) }
+    }
+
+    pub(super) fn push(&mut self, written: &[u8]) {
+        let capacity = self.capacity_with(written);
+        let all = Arc::make_mut(&mut self.written);
+        all.reserve_exact(capacity - all.len());
+        all.extend_from_slice(written);
+        self.count += 1;
+    }
+}
+
+/// An allocator's sizes are an eighth apart.
+const fn bytes_of(capacity: usize) -> usize {
+    capacity + capacity / 8
+}

@@ -1,0 +1,130 @@
+//! Instances that are called again: as often as is set, never after a fault, and each call as if the instance were its own.
+
+use crate::support::{
+    guests::built_in_and,
+    host::{Host, Plan},
+    http::Answer,
+    rounds,
+};
+
+const BUYERS: usize = 8;
+
+fn plan(settings: &[&str]) -> Plan {
+    settings.iter().fold(Host::plan().plugins(built_in_and("checkout_counts")), |plan, setting| plan.set(*setting))
+}
+
+/// What a trace says of the checkout plugin's call.
+#[derive(Debug, PartialEq)]
+struct Called {
+    /// `fresh` or `reused`.
+    instance: String,
+    /// Of this instance, this one included.
+    calls: u64,
+    /// What it printed.
+    prints: Vec<String>,
+}
+
+fn called(host: &Host, answer: &Answer) -> Called {
+    let found = host.admin.get(&format!("/recent/traces/{}", answer.trace_id())).json();
+    let spans = found["trace"]["spans"].as_array().unwrap_or_else(|| panic!("no spans in {found}"));
+    let span = spans.iter().find(|span| span["operationName"] == "checkout_transaction").expect("the call's span");
+    let tag = |key: &str| {
+        let tags = span["tags"].as_array().expect("tags");
+        tags.iter().find(|tag| tag["key"] == key).map(|tag| tag["value"].clone()).unwrap_or_default()
+    };
+    let lines = found["lines"].as_array().expect("lines").iter();
+    let prints = lines.filter(|line| line["fields"]["stream"] == "print");
+    Called {
+        instance: tag("plugin.instance").as_str().unwrap_or_default().to_owned(),
+        calls: tag("calls").as_u64().unwrap_or_default(),
+        prints: prints.filter_map(|line| line["message"].as_str().map(str::to_owned)).collect(),
+    }
+}
+
+fn buy(host: &Host, quantity: u32, status: u16) -> (String, u64) {
+    let answer = host.shop.buy("headphones", quantity);
+    assert_eq!(answer.status, status, "{}", answer.text());
+    let Called { instance, calls, prints } = called(host, &answer);
+    assert_eq!(prints.first(), Some(&format!("call {calls}")), "what it prints is this call's");
+    (instance, calls)
+}
+
+fn check(settings: &[&str], expected: &[(&str, u64)]) {
+    let host = plan(settings).start();
+    let seen: Vec<_> = expected.iter().map(|_| buy(&host, 1, 200)).collect();
+    let seen: Vec<_> = seen.iter().map(|(instance, calls)| (instance.as_str(), *calls)).collect();
+    assert_eq!(seen, expected, "{settings:?}");
+    host.stop();
+}
+
+#[test]
+fn a_call_has_a_fresh_instance_unless_it_is_set_otherwise() {
+    check(&[], &[("fresh", 1), ("fresh", 1), ("fresh", 1)]);
+    check(&["checkout.reuse=1"], &[("fresh", 1), ("fresh", 1)]);
+}
+
+#[test]
+fn an_instance_is_called_again_as_often_as_is_set() {
+    let expected =
+        [("fresh", 1), ("reused", 2), ("reused", 3), ("fresh", 1), ("reused", 2), ("reused", 3), ("fresh", 1)];
+    check(&["checkout.reuse=3"], &expected);
+}
+
+#[test]
+fn an_instance_that_is_too_old_or_finds_no_place_is_not_called_again() {
+    check(&["checkout.reuse=100", "limits.reused_instance_ms=0"], &[("fresh", 1), ("fresh", 1)]);
+    check(&["checkout.reuse=100", "limits.reused_instances=0"], &[("fresh", 1), ("fresh", 1)]);
+    // This one holds 1.1 MiB: more than half of what a call may.
+    check(&["checkout.reuse=100", "limits.guest_memory_mib=2"], &[("fresh", 1), ("fresh", 1)]);
+    check(&["checkout.reuse=100", "limits.guest_memory_mib=4"], &[("fresh", 1), ("reused", 2)]);
+}
+
+#[test]
+fn an_instance_at_fault_is_never_called_again() {
+    let host = plan(&["checkout.reuse=100"]).warns("plugin").start();
+    assert_eq!(buy(&host, 1, 200), ("fresh".to_owned(), 1));
+    assert_eq!(buy(&host, 13, 502), ("reused".to_owned(), 2));
+    assert_eq!(buy(&host, 1, 200), ("fresh".to_owned(), 1));
+    // What the shop says no to is no fault of the instance's.
+    assert_eq!(host.shop.buy("headphones", 10_000).status, 400);
+    assert_eq!(buy(&host, 1, 200), ("reused".to_owned(), 3));
+    host.stop();
+}
+
+#[test]
+fn a_deploys_setting_counts_and_one_that_means_nothing_is_refused() {
+    let host = plan(&[]).start();
+    let set = |value: &str| {
+        let changes = serde_json::json!({ "set": { "reuse": value } });
+        host.admin.post("/plugins/checkout/settings", &changes)
+    };
+    let refused = set("often");
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("1 (a fresh one for each) to 100000"), "{}", refused.text());
+    assert_eq!(buy(&host, 1, 200), ("fresh".to_owned(), 1));
+    let accepted = set("2");
+    assert_eq!(accepted.status, 200, "{}", accepted.text());
+    assert_eq!([1, 1, 1].map(|quantity| buy(&host, quantity, 200).1), [1, 2, 1]);
+    host.stop();
+}
+
+#[test]
+fn instances_that_are_called_again_serve_one_call_at_a_time() {
+    let host = plan(&["checkout.reuse=50", "stock.headphones=1000000"]).start();
+    let orders = rounds(60, 2_000);
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let buyer = || (0..orders).map(|_| host.shop.buy("headphones", 1)).collect::<Vec<_>>();
+        let buyers: Vec<_> = (0..BUYERS).map(|_| scope.spawn(buyer)).collect();
+        buyers.into_iter().flat_map(|buyer| buyer.join().expect("a buyer")).collect()
+    });
+    let mut reused = 0;
+    for answer in &answers {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let called = called(&host, answer);
+        assert!((1..=50).contains(&called.calls), "{called:?}");
+        assert_eq!(called.prints, [format!("call {}", called.calls)], "a print is one call's only");
+        reused += usize::from(called.instance == "reused");
+    }
+    assert!(reused > answers.len() / 2, "{reused} of {}", answers.len());
+    host.stop();
+}
