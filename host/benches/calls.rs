@@ -3,6 +3,8 @@
 //! Each stands beside a native twin, the same decision as a Rust function on the same store, which is measured
 //! alternately with it: on a shared machine only figures of the same minute compare. Every call is a fresh instance.
 
+#[path = "shop/guest.rs"]
+mod guest;
 #[path = "native/checkout.rs"]
 mod native;
 mod shop;
@@ -12,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use guest::Sandbox;
 use hdrhistogram::Histogram;
 use opentelemetry::trace::SpanKind;
 use shop::Spans;
@@ -19,25 +22,16 @@ use tempfile::TempDir;
 use till::{
     app::store_settings,
     config::Settings,
-    imports::{
-        self, CallState, HasCallState,
-        bindings::{
-            InventoryPluginPre, stock,
-            types::{Shortage, StockLevel, StockLine, TraceContext},
-        },
-        inventory::Place,
-        telemetry::{CallSpans, End},
-    },
+    imports::{bindings::types::StockLine, inventory::Place},
     order::{Cart, Item, Line, MinorUnits, Quantity, Reference},
     plugin::{
-        Engine, Kind, Plugins,
+        Kind, Plugins,
         call::{self, Time},
         embedded_bytes,
     },
     store::{Durability, Inventory, NewOrder, OrderId, Store, Taker},
     telemetry::{Span, Telemetry, names::span},
 };
-use wasmtime::component::{Component, HasSelf, Linker};
 
 const WARM_UP: usize = 2_000;
 const SAMPLES: usize = 20_000;
@@ -63,17 +57,12 @@ async fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The inventory plugin on the host's engine, its stock a number in memory: no store, no span, no metric.
 async fn guest() -> anyhow::Result<()> {
     let folder = shop::folder()?;
     let limits = shop::settings(folder.path())?.limits;
     let telemetry = shop::telemetry(Spans::Off, shop::NOTHING_KEPT)?;
-    let engine = Engine::new(&limits)?;
-    let mut linker = Linker::new(engine.wasmtime());
-    imports::add_shared_to_linker(&mut linker)?;
-    stock::add_to_linker::<Guest, HasSelf<Shelf>>(&mut linker, |guest| &mut guest.shelf)?;
-    let component = Component::from_binary(engine.wasmtime(), embedded_bytes(Kind::Inventory))?;
-    let pre = InventoryPluginPre::new(linker.instantiate_pre(&component)?)?;
+    let sandbox = Sandbox::new(limits, telemetry.tracer().clone())?;
+    let pre = sandbox.load(embedded_bytes(Kind::Inventory))?;
     let lines = [StockLine { item: shop::ITEM.to_owned(), quantity: 1 }];
 
     let mut steps = Steps::default();
@@ -82,58 +71,19 @@ async fn guest() -> anyhow::Result<()> {
             steps = Steps::default();
         }
         let began = Instant::now();
-        let span = telemetry.tracer().start(span::INVENTORY, SpanKind::Internal, None, Vec::new());
-        let spans = CallSpans::new(telemetry.tracer().clone(), span, "bench".into(), &limits);
-        let imports = CallState::new(spans, Arc::default(), &limits);
-        let ctx = imports.telemetry.own_context();
-        let guest = Guest { imports, shelf: Shelf { on_hand: shop::OPENING_STOCK } };
-        let mut store = wasmtime::Store::new(engine.wasmtime(), guest);
-        store.set_hostcall_fuel(limits.hostcall_bytes);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        let (mut store, ctx) = sandbox.store();
         let made = Instant::now();
         let instance = pre.instantiate_async(&mut store).await?;
         let instantiated = Instant::now();
         let answer = instance.till_plugin_inventory().call_deduct(&mut store, &ctx, &lines).await?;
         let called = Instant::now();
-        let guest = store.into_data();
-        drop(guest.imports.telemetry.finish(End::Returned));
+        store.into_data().end();
         let dropped = Instant::now();
         anyhow::ensure!(answer.is_ok(), "the guest answered {answer:?}");
         steps.record([began, made, instantiated, called, dropped])?;
     }
     steps.print();
     Ok(())
-}
-
-/// What a store holds for the guest alone.
-struct Guest {
-    imports: CallState,
-    shelf: Shelf,
-}
-
-impl HasCallState for Guest {
-    fn call_state(&mut self) -> &mut CallState {
-        &mut self.imports
-    }
-}
-
-struct Shelf {
-    on_hand: u32,
-}
-
-impl stock::Host for Shelf {
-    async fn level(&mut self, _ctx: TraceContext, _item: String) -> wasmtime::Result<Option<u32>> {
-        Ok(Some(self.on_hand))
-    }
-
-    async fn take(
-        &mut self,
-        _ctx: TraceContext,
-        lines: Vec<StockLine>,
-    ) -> wasmtime::Result<Result<Vec<StockLevel>, Shortage>> {
-        Ok(Ok(lines.into_iter().map(|line| StockLevel { item: line.item, remaining: self.on_hand }).collect()))
-    }
 }
 
 struct Steps([Histogram<u64>; 5]);

@@ -11,6 +11,8 @@
 mod cores;
 #[path = "shop/host.rs"]
 mod host;
+#[path = "shop/memory.rs"]
+mod memory;
 #[path = "native/refuser.rs"]
 mod refuser;
 
@@ -40,6 +42,7 @@ use tokio::{
 
 use cores::pin;
 use host::{Host, ITEM, OPENING_STOCK};
+use memory::Memory;
 use refuser::Refuser;
 
 const OVERLOAD: u32 = 3;
@@ -50,7 +53,6 @@ const CLIENTS_MAX: usize = 2_000;
 const WARM_UP: Duration = Duration::from_secs(2);
 const PEAK: Duration = Duration::from_secs(20);
 const BARE: Duration = Duration::from_secs(10);
-const MEMORY_EVERY: Duration = Duration::from_secs(5);
 /// The project's promise.
 const REFUSED_WITHIN_US: u64 = 50_000;
 
@@ -66,7 +68,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let load = |orders: Orders, duration| LocalSet::new().block_on(&runtime, clients(host.shop, orders, duration));
     let watched = |orders: Orders, what: &str, peak_rate: f64| {
-        let memory = watch_memory(&host);
+        let memory = Memory::watch(&host.process_id());
         let loaded = load(orders, duration)?;
         println!("{}\n{}", loaded.of_peak(what, peak_rate), memory.finish()?);
         anyhow::Ok(loaded)
@@ -99,48 +101,6 @@ fn main() -> anyhow::Result<()> {
     check_stock(folder.path(), sold)?;
     println!("every order was answered with 200 or 503, and opening stock = on hand + sold ({sold})");
     Ok(())
-}
-
-/// Reads the host's memory from time to time.
-fn watch_memory(host: &Host) -> Memory {
-    let (stop, stopped) = std::sync::mpsc::channel();
-    let status = format!("/proc/{}/status", host.process_id());
-    let watching = std::thread::spawn(move || {
-        let mut resident = Vec::new();
-        while stopped.recv_timeout(MEMORY_EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            resident.extend(resident_mib(&status));
-        }
-        resident
-    });
-    Memory { stop, watching }
-}
-
-fn resident_mib(status: &str) -> Option<f64> {
-    let status = std::fs::read_to_string(status).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
-}
-
-/// What is being read of a host's memory.
-struct Memory {
-    stop: std::sync::mpsc::Sender<()>,
-    watching: std::thread::JoinHandle<Vec<f64>>,
-}
-
-impl Memory {
-    fn finish(self) -> anyhow::Result<String> {
-        drop(self.stop);
-        let resident = self.watching.join().map_err(|_| anyhow::anyhow!("the watch panicked"))?;
-        let fifth = (resident.len() / 5).max(1);
-        let mean = |part: &[f64]| part.iter().sum::<f64>() / f64::from(u32::try_from(part.len()).unwrap_or(1).max(1));
-        let (first, last) = (resident.get(..fifth), resident.get(resident.len().saturating_sub(fifth)..));
-        let (first, last) = (mean(first.unwrap_or_default()), mean(last.unwrap_or_default()));
-        let most = resident.iter().fold(0.0_f64, |most, now| most.max(*now));
-        Ok(format!(
-            "memory    {first:>8.0} MiB in the first fifth, {last:.0} MiB in the last ({:.2}), {most:.0} MiB at most",
-            last / first
-        ))
-    }
 }
 
 /// When orders are sent.

@@ -46,16 +46,14 @@ struct Painted {
 fn main() -> anyhow::Result<()> {
     let (seconds, rate) = (number("TILL_BENCH_SECONDS", 60)?, number("TILL_BENCH_RATE", 1_000)?);
     for pair in 1..=PAIRS {
-        let mut throughput = [0.0; 2];
+        let (mut open, mut none) = (0.0, 0.0);
         // Each pair in another order than the one before: a machine that slows down favours neither.
-        let order = if pair % 2 == 0 { [1, 0] } else { [0, 1] };
-        for place in order {
-            let is_kept = place == 0;
+        for is_kept in [pair % 2 != 0, pair % 2 == 0] {
             let (figures, seen) = measure(is_kept, rate, seconds)?;
             println!("pair {pair}  {:<9} {}  {seen}", if is_kept { "page open" } else { "none kept" }, figures.told());
-            throughput[place] = figures.per_second;
+            *(if is_kept { &mut open } else { &mut none }) = figures.per_second;
         }
-        println!("pair {pair}  throughput with the page open, of that without: {:.3}", throughput[0] / throughput[1]);
+        println!("pair {pair}  throughput with the page open, of that without: {:.3}", open / none);
     }
     Ok(())
 }
@@ -104,7 +102,10 @@ fn look(host: &Host, seconds: u64) -> anyhow::Result<Painted> {
 fn told(host: &Host, painted: &Painted) -> anyhow::Result<String> {
     let url = format!("http://{}/recent/traces?limit=1", host.admin);
     let listed: serde_json::Value = serde_json::from_str(&ureq::get(url).call()?.body_mut().read_to_string()?)?;
-    let kept = |name: &str| listed["kept"][name].as_u64().with_context(|| format!("{name} of {listed}"));
+    let kept = |name: &str| {
+        let figure = listed.get("kept").and_then(|kept| kept.get(name)?.as_u64());
+        figure.with_context(|| format!("{name} of {listed}"))
+    };
     let (traces, bytes, bytes_max) = (kept("traces")?, kept("bytes")?, kept("bytes_max")?);
     anyhow::ensure!(bytes <= bytes_max, "{bytes} bytes are kept, {bytes_max} at most");
     Ok(format!(

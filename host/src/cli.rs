@@ -20,6 +20,8 @@ use crate::config::Unusable;
 
 /// The exit code for settings that can't be used, as in BSD's sysexits.h (`EX_USAGE`).
 const UNUSABLE_SETTINGS: u8 = 64;
+/// The exit code that clap has for it.
+const WRONG_USAGE: u8 = 2;
 
 /// Till, the open, self-hosted host for checkout logic: WebAssembly plugins, traced end to end.
 ///
@@ -77,10 +79,25 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             _ = writeln!(std::io::stderr(), "till: {error:#}");
-            if error.is::<Unusable>() { ExitCode::from(UNUSABLE_SETTINGS) } else { ExitCode::FAILURE }
+            exit_code(&error)
         }
     }
 }
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Unusable>() {
+        ExitCode::from(UNUSABLE_SETTINGS)
+    } else if error.is::<WrongUsage>() {
+        ExitCode::from(WRONG_USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// What a person handed in can't be worked with, as a flag that doesn't exist can't.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
 
 /// Writes to stdout. A reader that went away (`till orders list | head`) is no error.
 fn print(text: &str) -> anyhow::Result<()> {

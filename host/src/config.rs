@@ -122,6 +122,10 @@ settings! {
     shop as Shop {
         currency: Currency = "USD", "", "ISO 4217; one a host";
     }
+    /// What all plugins meet.
+    plugins as Plugins {
+        random_seed: Option<u64> = "", "", "a whole number: every call of a plugin then draws the same random numbers, so that runs can be compared; for tests only";
+    }
     /// The rules of the host's own that a checkout plugin has to keep.
     checkout as Checkout {
         discount_max_percent: u8 = "50", "%", "a broken plugin that gives goods away is stopped here";

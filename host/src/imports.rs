@@ -21,7 +21,7 @@ pub use convert::{
     attribute_bytes, attribute_to_guest, attributes_from_guest, currency_to_guest, line_to_guest, stock_line_to_guest,
 };
 use host::Random;
-pub use host::{Overslept, Seed, Sleep};
+pub use host::{Chance, Overslept, Seed, Sleep};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::config::Limits;
@@ -52,7 +52,7 @@ impl CallState {
             stock: None,
             settings,
             budget: Budget::new(limits),
-            random: Random::new(rand::random()),
+            random: Chance::default().random(),
             sleep: Sleep::Real,
         }
     }
@@ -63,6 +63,11 @@ impl CallState {
         std::mem::swap(&mut self.wasi, &mut before.wasi);
         self.wasi.print_to(self.telemetry.prints());
         std::mem::replace(before, self)
+    }
+
+    /// Has the guest, which hasn't begun yet, draw its random numbers from there.
+    pub fn draw(&mut self, chance: &Chance) {
+        self.random = chance.random();
     }
 
     /// Has the guest, which hasn't begun yet, meet the chance and the time that another call met.

@@ -8,6 +8,7 @@ mod idempotency;
 mod money;
 mod receipt;
 mod reference;
+pub(crate) mod written;
 
 pub use cart::{Attribute, AttributeValue, Cart, Item, Line, Quantity, StockLine, sum_by_item};
 pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};

@@ -17,6 +17,7 @@ mod load;
 mod loaded;
 pub mod pack;
 mod registry;
+pub mod rehearsal;
 mod reuse;
 pub mod rollout;
 mod shadow;
@@ -33,7 +34,10 @@ use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
-pub use admission::{Admitted, Compiler, Job as CompileJob, Kept, Reason, Refused, admit, examine, sound_label};
+pub use admission::{
+    Admitted, Checked, Compiler, Job as CompileJob, Kept, PACKAGE, Reason, Refused, VERSION, admit, check, examine,
+    sound_label,
+};
 pub use engine::Engine;
 pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;
@@ -52,6 +56,7 @@ use shelf::Shelf;
 pub use crate::store::PluginKind as Kind;
 use crate::{
     config::{self, Limits, Settings},
+    imports::Chance,
     store::Store,
     telemetry::{Telemetry, metrics::Metrics, traces::Tracer},
 };
@@ -77,6 +82,7 @@ pub struct Plugins {
     memory: Arc<MemoryPool>,
     limits: Limits,
     discount_max_percent: u8,
+    chance: Chance,
     store: Store,
     tracer: Tracer,
     /// Of instances at rest.
@@ -92,29 +98,42 @@ impl Plugins {
     /// Says which plugin is refused, and why.
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
         let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
-        let memory = MemoryPool::new(&settings.limits);
-        let shelf = Shelf::new(settings, engine, &memory);
+        let shelf = Shelf::new(settings, engine);
         let (snapshot, started_with) = start::snapshot(settings, &store, &shelf).await?;
         let rollout = start::rollout(&settings.limits, &store, &shelf).await?;
-        let plugins = Self {
+        let published = Published::new(&snapshot, rollout)?;
+        let chance = settings.plugins.random_seed.map_or(Chance::Free, Chance::Fixed);
+        let plugins = Self { started_with, ..Self::of(settings, shelf, published, chance, store, telemetry) };
+        plugins.show_loaded();
+        Ok(Arc::new(plugins))
+    }
+
+    fn of(
+        settings: &Settings,
+        shelf: Shelf,
+        published: Published,
+        chance: Chance,
+        store: Store,
+        telemetry: &Telemetry,
+    ) -> Self {
+        Self {
             engine: shelf.engine(),
-            registry: Registry::new(Published::new(&snapshot, rollout)?),
+            memory: shelf.memory(),
+            registry: Registry::new(published),
             shelf,
-            started_with,
+            started_with: BTreeMap::new(),
             changing: Mutex::new(()),
             ended: ArcSwapOption::empty(),
             rollout_rules: settings.rollout.clone(),
             breaker_rolls_back: settings.breaker.rollback,
-            memory,
             limits: settings.limits.clone(),
             discount_max_percent: settings.checkout.discount_max_percent,
+            chance,
             store,
             tracer: telemetry.tracer().clone(),
             nowhere: Tracer::off(),
             metrics: telemetry.metrics().clone(),
-        };
-        plugins.show_loaded();
-        Ok(Arc::new(plugins))
+        }
     }
 
     /// Returns what is live now.

@@ -27,6 +27,7 @@ use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor};
 use uuid::Uuid;
 
+pub use logs::unwritten;
 pub use metrics::Metrics;
 pub use propagation::Propagator;
 pub use recent::Recent;

@@ -17,6 +17,7 @@ pub(crate) const OPENING_STOCK: u32 = 4_000_000_000;
 pub(crate) struct Host {
     process: Child,
     pub(crate) shop: SocketAddr,
+    #[allow(dead_code, clippy::allow_attributes, reason = "not every bench asks it")]
     pub(crate) admin: SocketAddr,
 }
 

@@ -1,6 +1,6 @@
 //! Reading a request's body: its type, its size, its time, its JSON.
 
-use std::{fmt, marker::PhantomData, pin::pin, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -11,7 +11,7 @@ use hyper::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, IgnoredAny},
 };
 use serde_json::error::Category;
 
@@ -19,7 +19,7 @@ use super::{
     arrival::{Inbound, Unread},
     problem::Problem,
 };
-use crate::config::Limits;
+use crate::{config::Limits, order::written::Object};
 
 /// Reads a JSON body whole.
 ///
@@ -121,30 +121,6 @@ fn no_json(bytes: &[u8]) -> Option<Problem> {
 /// What is no object, and what `T` doesn't take.
 pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Object::deserialize(deserializer).map(|Object(value)| value)
-}
-
-/// An object and nothing else. serde by itself takes an array as well where a struct is wanted: its values in the order of
-/// the fields.
-pub(super) struct Object<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reading<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reading<T> {
-            type Value = T;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-
-        deserializer.deserialize_map(Reading(PhantomData)).map(Self)
-    }
 }
 
 /// Reads a field that may be absent but not `null`.

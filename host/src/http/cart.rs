@@ -1,21 +1,20 @@
 //! The two forms in which a client says what it wants: the seed's single item, and lines; with prices for a checkout,
 //! without for a deduct.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
 use super::{
-    body::{Object, parse_json, present},
+    body::{parse_json, present},
     problem::Problem,
 };
 use crate::{
-    config::{LINES_MAX, ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX},
-    order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, Quantity, StockLine},
+    config::LINES_MAX,
+    order::{
+        Cart, Currency, Item, Line, MinorUnits, StockLine,
+        written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
+    },
 };
 
 /// How the client asked, and so how it is answered.
@@ -38,7 +37,7 @@ struct Written {
     #[serde(default, deserialize_with = "present")]
     lines: Option<Vec<Object<WrittenLine>>>,
     #[serde(default)]
-    attributes: Attributes,
+    attributes: WrittenAttributes,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +47,7 @@ struct WrittenLine {
     quantity: WrittenQuantity,
     price: WrittenPrice,
     #[serde(default)]
-    attributes: Attributes,
+    attributes: WrittenAttributes,
 }
 
 /// What `/inventory/deduct` takes: the same without prices.
@@ -82,7 +81,7 @@ pub(super) fn parse(
     let written: Written = parse_json(bytes)?;
     let (lines, form) = match written {
         Written { item: Some(item), quantity: Some(quantity), price: Some(price), lines: None, .. } => {
-            (vec![WrittenLine { item, quantity, price, attributes: Attributes::default() }], Form::Single)
+            (vec![WrittenLine { item, quantity, price, attributes: WrittenAttributes::default() }], Form::Single)
         }
         Written { item: None, quantity: None, price: None, lines: Some(lines), .. } => {
             (lines.into_iter().map(|Object(line)| line).collect(), Form::Lines)
@@ -141,95 +140,6 @@ impl WrittenLine {
             return Err(Problem::unacceptable(format!("{item} costs {price} {currency} in this shop")));
         }
         Ok(Line { item, quantity, unit_price, attributes: attributes.0 })
-    }
-}
-
-struct WrittenItem(Item);
-
-impl<'de> Deserialize<'de> for WrittenItem {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Item::parse(&text).map(Self).ok_or_else(|| D::Error::custom(Item::RULE))
-    }
-}
-
-/// A number as it was written; what it is worth, the currency decides.
-struct WrittenPrice(String);
-
-impl<'de> Deserialize<'de> for WrittenPrice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = <Box<RawValue>>::deserialize(deserializer)?;
-        let number = written.get().starts_with(|first: char| first.is_ascii_digit() || first == '-');
-        number.then(|| Self(written.get().to_owned())).ok_or_else(|| D::Error::custom("a price is a number"))
-    }
-}
-
-struct WrittenQuantity(Quantity);
-
-impl<'de> Deserialize<'de> for WrittenQuantity {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Read as it was written: 1.0 is a quantity of one, and no float decides whether 1.00000000000000001 is.
-        let number = <Box<RawValue>>::deserialize(deserializer)?;
-        let pieces = rust_decimal::Decimal::from_str_exact(number.get()).ok().map(|pieces| pieces.normalize());
-        let pieces = pieces.filter(|pieces| pieces.scale() == 0).and_then(|pieces| u32::try_from(pieces).ok());
-        let quantity = pieces.and_then(Quantity::new);
-        quantity.map(Self).ok_or_else(|| D::Error::custom("a quantity is a whole number from 1 to 10000"))
-    }
-}
-
-/// A bounded object of plain values.
-#[derive(Default)]
-struct Attributes(Vec<Attribute>);
-
-impl<'de> Deserialize<'de> for Attributes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Vec<Attribute>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object of texts, numbers and booleans")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut attributes: Vec<Attribute> = Vec::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if attributes.iter().any(|known| known.key == key) {
-                        return Err(A::Error::custom(format_args!("duplicate attribute {key:?}")));
-                    }
-                    if !(1..=ORDER_ATTRIBUTE_KEY_BYTES_MAX).contains(&key.len()) || key.chars().any(char::is_control) {
-                        return Err(A::Error::custom("an attribute's key has 1 to 64 bytes, no control characters"));
-                    }
-                    if attributes.len() == ORDER_ATTRIBUTES_MAX {
-                        return Err(A::Error::custom(format_args!("at most {ORDER_ATTRIBUTES_MAX} attributes")));
-                    }
-                    let value = attribute_value(map.next_value()?).map_err(A::Error::custom)?;
-                    attributes.push(Attribute { key, value });
-                }
-                Ok(attributes)
-            }
-        }
-
-        deserializer.deserialize_map(Object).map(Self)
-    }
-}
-
-fn attribute_value(value: serde_json::Value) -> Result<AttributeValue, String> {
-    match value {
-        serde_json::Value::String(text) if text.len() <= ORDER_ATTRIBUTE_TEXT_BYTES_MAX => {
-            Ok(AttributeValue::Text(text))
-        }
-        serde_json::Value::String(_) => {
-            Err(format!("an attribute's text has at most {ORDER_ATTRIBUTE_TEXT_BYTES_MAX} bytes"))
-        }
-        serde_json::Value::Bool(flag) => Ok(AttributeValue::Flag(flag)),
-        serde_json::Value::Number(number) => {
-            let whole = number.as_i64().and_then(|whole| i32::try_from(whole).ok());
-            let decimal = || number.as_f64().filter(|decimal| decimal.is_finite()).map(AttributeValue::Decimal);
-            whole.map(AttributeValue::Integer).or_else(decimal).ok_or_else(|| "a number out of range".to_owned())
-        }
-        _ => Err("an attribute is a text, a number or a boolean".to_owned()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `till:plugin/host`: settings, sleep and random for guests that have no WASI.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -9,17 +9,45 @@ use super::{CallState, bindings::host};
 /// What a call's random numbers come of. Who has it can have the call's guest decide the same once more.
 pub type Seed = [u8; 32];
 
+/// Where a call's random numbers come from.
+#[derive(Debug, Clone, Default)]
+pub enum Chance {
+    /// New ones for each call.
+    #[default]
+    Free,
+    /// The same for each call, so that what depends on chance can be compared.
+    Fixed(u64),
+    /// These in turn for each call, the last one again and again.
+    Given(Arc<[f64]>),
+}
+
+impl Chance {
+    pub(super) fn random(&self) -> Random {
+        match self {
+            Self::Free => Random::new(rand::random()),
+            Self::Fixed(number) => {
+                let mut seed = Seed::default();
+                seed.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of_number)| *byte = of_number);
+                Random::new(seed)
+            }
+            Self::Given(numbers) => Random { given: numbers.to_vec(), ..Random::new(Seed::default()) },
+        }
+    }
+}
+
 /// A call's random numbers, the same for the same seed.
 #[derive(Debug)]
 pub(super) struct Random {
     seed: Seed,
     /// Made at its first use: most calls have none.
     numbers: Option<StdRng>,
+    /// Answered in their place.
+    given: Vec<f64>,
 }
 
 impl Random {
     pub(super) const fn new(seed: Seed) -> Self {
-        Self { seed, numbers: None }
+        Self { seed, numbers: None, given: Vec::new() }
     }
 
     pub(super) const fn seed(&self) -> Seed {
@@ -36,6 +64,11 @@ impl Random {
     }
 
     fn next(&mut self) -> f64 {
+        match self.given.as_slice() {
+            [] => {}
+            [last] => return *last,
+            [_, ..] => return self.given.remove(0),
+        }
         let seed = self.seed;
         self.numbers.get_or_insert_with(|| StdRng::from_seed(seed)).random()
     }
@@ -84,5 +117,23 @@ impl host::Host for CallState {
     fn random(&mut self) -> wasmtime::Result<f64> {
         self.budget.host_call(0)?;
         Ok(self.random.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_that_is_fixed_or_given_is_the_same_for_each_call() {
+        let drawn = |chance: &Chance| {
+            let mut random = chance.random();
+            [random.next(), random.next(), random.next()]
+        };
+        let given = Chance::Given([0.25, 0.5].into());
+        assert_eq!([drawn(&given), drawn(&given)], [[0.25, 0.5, 0.5]; 2]);
+        assert_eq!(drawn(&Chance::Fixed(7)), drawn(&Chance::Fixed(7)));
+        assert_ne!(drawn(&Chance::Fixed(7)), drawn(&Chance::Fixed(8)));
+        assert_ne!(drawn(&Chance::Free), drawn(&Chance::Free));
     }
 }

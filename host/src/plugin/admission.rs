@@ -16,6 +16,7 @@
 //! `refusal.rs` has the words. Until the last step nothing knows of the candidate but the one who handed it in.
 
 mod caps;
+mod checked;
 mod compile;
 mod inspect;
 mod kept;
@@ -35,15 +36,17 @@ use crate::{
     config::{Limits, Settings},
     imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
 };
+pub use checked::{Checked, check};
 pub use compile::{Compiler, Job};
 use inspect::Outline;
 pub use inspect::sound as sound_label;
 pub use kept::Kept;
+pub(super) use refusal::advice_on;
 pub use refusal::{Reason, Refused};
 
 /// The release of the interface that this host runs.
-pub(super) const PACKAGE: &str = "till:plugin";
-pub(super) const VERSION: &str = "0.1.0";
+pub const PACKAGE: &str = "till:plugin";
+pub const VERSION: &str = "0.1.0";
 
 /// A plugin that may be called.
 #[derive(Clone)]
@@ -120,6 +123,17 @@ pub async fn admit(
     stages.await.map_err(|reason| Refused::new(source_name, reason))
 }
 
+/// Compiles the candidate in this process and calls it not even once: for rehearsals, whose call is the first.
+///
+/// # Errors
+/// What keeps it from being compiled or linked.
+pub(super) async fn compile_only(engine: &Arc<Engine>, examined: Examined) -> Result<Admitted, Refused> {
+    let Examined { source, identity, bytes } = examined;
+    let engine = Arc::clone(engine);
+    let compiled = blocking(move || compile(&engine, identity, &bytes, 0)).await;
+    compiled.map(|(admitted, _)| admitted).map_err(|reason| Refused::new(source, reason))
+}
+
 /// Calls a plugin once more that was admitted with other settings.
 ///
 /// # Errors
@@ -131,7 +145,7 @@ pub(super) async fn probe(
     set: &BTreeMap<String, String>,
 ) -> Result<(), Refused> {
     let refused = |reason| Refused::new(admitted.identity().to_string(), reason);
-    probe::call(engine, admitted, settings, set).await.map_err(refused)
+    probe::call(engine, admitted, settings, set).await.map(|_| ()).map_err(refused)
 }
 
 /// Compiles the candidate in a process of its own, then in this one; or loads its code, if that was kept.

@@ -25,7 +25,7 @@ use crate::{
     config::Limits,
     imports::{
         CallState, HasCallState, Seed, Sleep, attribute_to_guest,
-        bindings::{CheckoutPluginPre, InventoryPluginPre, checkout_world},
+        bindings::{CheckoutPluginPre, InventoryPluginPre, checkout_world, inventory_world, types},
         currency_to_guest,
         inventory::{self, Place},
         line_to_guest, stock, stock_line_to_guest,
@@ -48,8 +48,8 @@ pub struct GuestCall {
 
 impl GuestCall {
     /// Returns the instance's linear memory, bytes: it never shrinks, so this is its peak too.
-    pub(super) const fn memory_bytes(&self) -> usize {
-        self.memory.memory_bytes()
+    pub(super) fn memory_bytes(&self) -> u64 {
+        u64::try_from(self.memory.memory_bytes()).unwrap_or(u64::MAX)
     }
 }
 
@@ -127,11 +127,40 @@ pub(super) async fn repeat_checkout(
     (call.end(None, &result), result, deducted)
 }
 
+/// Has a checkout plugin decide what nobody buys, behind that door, and says what it asked of the stock. Gives the span
+/// back.
+pub(super) async fn rehearse_checkout(
+    plugins: &Plugins,
+    plugin: &Loaded<CheckoutPluginPre<GuestCall>>,
+    span: Span,
+    order: &Placed<'_>,
+    door: inventory::Door,
+) -> (Span, Result<Receipt, Failure>, Vec<StockLine>) {
+    let mut call = Call::start(plugins, plugin, span, Time::Whole);
+    call.imports().inventory = Some(door);
+    let answer = ask_checkout(&mut call, order).await;
+    let deducted = call.imports().inventory.as_ref().and_then(inventory::Door::deducted);
+    let asked = deducted.map(|deducted| deducted.lines.clone()).unwrap_or_default();
+    let result = believed::receipt(order.cart, answer, call.imports(), plugins.discount_max_percent);
+    (call.end(None, &result), result, asked)
+}
+
 async fn decide_checkout(
     call: &mut Call<'_, CheckoutPluginPre<GuestCall>>,
     order: &Placed<'_>,
 ) -> (Result<Receipt, Failure>, Option<inventory::Deducted>) {
-    let plugin = call.plugin;
+    let answer = ask_checkout(call, order).await;
+    let is_compared = call.plugin.is_compared();
+    let deducted = call.imports().inventory.as_ref().and_then(inventory::Door::deducted);
+    let deducted = deducted.filter(|_| is_compared).and_then(inventory::Deducted::repeated);
+    let discount_max_percent = call.plugins.discount_max_percent;
+    (believed::receipt(order.cart, answer, call.imports(), discount_max_percent), deducted)
+}
+
+async fn ask_checkout(
+    call: &mut Call<'_, CheckoutPluginPre<GuestCall>>,
+    order: &Placed<'_>,
+) -> Result<Result<checkout_world::Receipt, checkout_world::CheckoutError>, Failure> {
     let ctx = call.imports().telemetry.own_context();
     let offered = order_to_guest(order);
     let answered = timeout(call.deadline.duration(), async {
@@ -141,11 +170,7 @@ async fn decide_checkout(
         answer
     })
     .await;
-    let answer = call.answer(answered);
-    let deducted = call.imports().inventory.as_ref().and_then(inventory::Door::deducted);
-    let deducted = deducted.filter(|_| plugin.is_compared()).and_then(inventory::Deducted::repeated);
-    let discount_max_percent = call.plugins.discount_max_percent;
-    (believed::receipt(order.cart, answer, call.imports(), discount_max_percent), deducted)
+    call.answer(answered)
 }
 
 /// Has the inventory plugin decide, and ends the span.
@@ -200,11 +225,38 @@ pub(super) async fn repeat_deduct(
     (call.end(None, &result), result, asked)
 }
 
+/// Has an inventory plugin decide what nobody buys, behind that door, and says what it asked of the stock. Gives the span
+/// back.
+pub(super) async fn rehearse_deduct(
+    plugins: &Plugins,
+    plugin: &Loaded<InventoryPluginPre<GuestCall>>,
+    span: Span,
+    lines: &[StockLine],
+    door: stock::Door,
+) -> (Span, Result<Vec<store::StockLevel>, Failure>, Vec<StockLine>) {
+    let mut call = Call::start(plugins, plugin, span, Time::Whole);
+    call.imports().stock = Some(door);
+    let answer = ask_deduct(&mut call, lines).await;
+    let asked = call.imports().stock.as_ref().map(|door| door.asked().to_vec()).unwrap_or_default();
+    let result = believed::levels(lines, answer, call.imports());
+    (call.end(None, &result), result, asked)
+}
+
 async fn decide_deduct(
     call: &mut Call<'_, InventoryPluginPre<GuestCall>>,
     lines: &[StockLine],
 ) -> (Result<Vec<store::StockLevel>, Failure>, stock::Seen, Vec<StockLine>) {
-    let plugin = call.plugin;
+    let answer = ask_deduct(call, lines).await;
+    let is_compared = call.plugin.is_compared();
+    let door = call.imports().stock.as_ref().filter(|_| is_compared);
+    let (seen, asked) = door.map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default();
+    (believed::levels(lines, answer, call.imports()), seen, asked)
+}
+
+async fn ask_deduct(
+    call: &mut Call<'_, InventoryPluginPre<GuestCall>>,
+    lines: &[StockLine],
+) -> Result<Result<Vec<types::StockLevel>, inventory_world::InventoryError>, Failure> {
     let ctx = call.imports().telemetry.own_context();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
     let answered = timeout(call.deadline.duration(), async {
@@ -214,10 +266,7 @@ async fn decide_deduct(
         answer
     })
     .await;
-    let answer = call.answer(answered);
-    let door = call.imports().stock.as_ref().filter(|_| plugin.is_compared());
-    let (seen, asked) = door.map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default();
-    (believed::levels(lines, answer, call.imports()), seen, asked)
+    call.answer(answered)
 }
 
 /// A wall deadline and the name of the limit it comes from.
@@ -280,7 +329,7 @@ impl<'a, Pre: World> Call<'a, Pre> {
         };
         let imports = state(plugins, plugin, &plugins.tracer, span);
         drop(imports.succeed(store.data_mut().call_state()));
-        arm(&mut store, &plugins.limits);
+        arm(&mut store, &plugins.engine, &plugins.limits);
         Self::with(store, Some(instance), life, (plugins, plugin, time))
     }
 
@@ -342,12 +391,20 @@ impl<'a, Pre: World> Call<'a, Pre> {
         }
     }
 
+    fn fuel_used(&self) -> Option<u64> {
+        if !self.plugins.engine.counts_fuel() {
+            return None;
+        }
+        self.store.get_fuel().ok().map(|left| u64::MAX - left)
+    }
+
     /// Writes the call's span, metric and log lines, counts it, and gives the span back, still open and not marked as
     /// failed.
     fn end<T>(self, pass: Option<Pass>, result: &Result<T, Failure>) -> Span {
         let elapsed = self.started.elapsed();
+        let fuel_used = self.fuel_used();
         let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.kind == self.plugin.identity.kind);
-        let memory_bytes = u64::try_from(self.store.data().memory_bytes()).unwrap_or(u64::MAX);
+        let memory_bytes = self.store.data().memory_bytes();
         let Self { store, instance, life, plugins, plugin, .. } = self;
         let may_rest = plugin.resting.is_on() && self.cut_off.is_none() && !own_fault;
         let imports = match instance.filter(|_| may_rest) {
@@ -363,6 +420,9 @@ impl<'a, Pre: World> Call<'a, Pre> {
             span.set(attribute::PLUGIN_OUTCOME, outcome);
             span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
             span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));
+            if let Some(fuel) = fuel_used {
+                span.set(attribute::PLUGIN_FUEL_USED, i64::try_from(fuel).unwrap_or(i64::MAX));
+            }
         }
         let (kind, role) = (plugin.identity.kind, plugin.role);
         plugins.metrics.plugin_call(kind.as_str(), role.as_str(), outcome, elapsed, memory_bytes);
@@ -381,7 +441,9 @@ impl<'a, Pre: World> Call<'a, Pre> {
 
 fn state<Pre: World>(plugins: &Plugins, plugin: &Loaded<Pre>, tracer: &Tracer, span: Span) -> CallState {
     let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.label), &plugins.limits);
-    CallState::new(telemetry, Arc::clone(&plugin.settings), &plugins.limits)
+    let mut imports = CallState::new(telemetry, Arc::clone(&plugin.settings), &plugins.limits);
+    imports.draw(&plugins.chance);
+    imports
 }
 
 /// Has an instance rest that has answered, and returns what stood behind its call's imports: at rest nothing does.
@@ -404,13 +466,17 @@ pub(super) fn guarded_store(
     let guest = GuestCall { imports, memory: MemoryMeter::new(memory, limits) };
     let mut store = Store::new(engine.wasmtime(), guest);
     store.limiter(|guest| &mut guest.memory);
-    arm(&mut store, limits);
+    arm(&mut store, engine, limits);
     store
 }
 
 /// Sets the limits anew that are a call's.
-fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
+fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits) {
     store.set_hostcall_fuel(limits.hostcall_bytes);
+    if engine.counts_fuel() {
+        // It can't fail on such an engine, and without fuel the guest traps at once.
+        _ = store.set_fuel(u64::MAX);
+    }
     store.set_epoch_deadline(1);
     let mut ticks_left = limits.guest_cpu_ms;
     store.epoch_deadline_callback(move |_| {

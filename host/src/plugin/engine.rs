@@ -36,6 +36,7 @@ pub struct Engine {
     inventory_linker: Linker<GuestCall>,
     compiler: Compiler,
     probes: Semaphore,
+    counts_fuel: bool,
     // The ticker must outlive every Store, or deadlines silently stop firing.
     _ticker: Ticker,
 }
@@ -60,7 +61,20 @@ impl Engine {
     /// # Errors
     /// As [`Engine::new`].
     pub fn with(limits: &Limits, compiler: Compiler) -> anyhow::Result<Self> {
-        let mut config = code(compiler.kept());
+        Self::of(code(compiler.kept()), limits, compiler, false)
+    }
+
+    /// Does the same, with code that counts what it executes: a figure that is the same on every machine.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn counting_fuel(limits: &Limits) -> anyhow::Result<Self> {
+        let mut config = code(None);
+        config.consume_fuel(true);
+        Self::of(config, limits, Compiler::in_process(), true)
+    }
+
+    fn of(mut config: Config, limits: &Limits, compiler: Compiler, counts_fuel: bool) -> anyhow::Result<Self> {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
         let engine = wasmtime::Engine::new(&config)?;
         let mut checkout_linker = Linker::new(&engine);
@@ -79,6 +93,7 @@ impl Engine {
             inventory_linker,
             compiler,
             probes: Semaphore::new(PROBE_CALLS),
+            counts_fuel,
             _ticker: ticker,
         })
     }
@@ -86,6 +101,11 @@ impl Engine {
     #[must_use]
     pub const fn wasmtime(&self) -> &wasmtime::Engine {
         &self.engine
+    }
+
+    /// Returns whether its guests have to be given fuel.
+    pub(super) const fn counts_fuel(&self) -> bool {
+        self.counts_fuel
     }
 
     pub(super) const fn compiler(&self) -> &Compiler {

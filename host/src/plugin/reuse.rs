@@ -47,13 +47,14 @@ pub(super) struct RestingPlaces {
     taken: AtomicUsize,
     max: usize,
     age_max: Duration,
-    memory_bytes_max: usize,
+    memory_bytes_max: u64,
     memory: Arc<MemoryPool>,
 }
 
 impl RestingPlaces {
     pub(super) fn new(limits: &Limits, memory: &Arc<MemoryPool>) -> Arc<Self> {
-        let memory_bytes_max = limits.guest_memory_mib.saturating_mul(1024 * 1024) / 2;
+        let memory_bytes_max =
+            u64::try_from(limits.guest_memory_mib).unwrap_or(u64::MAX).saturating_mul(1024 * 1024) / 2;
         Arc::new(Self {
             taken: AtomicUsize::new(0),
             max: limits.reused_instances,

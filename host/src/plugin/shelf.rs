@@ -35,24 +35,32 @@ pub(super) struct Shelf {
     settings: Settings,
     breakers: Breakers,
     resting_places: Arc<RestingPlaces>,
+    memory: Arc<MemoryPool>,
     /// By their file's digest, the one used last at the end.
     compiled: Mutex<Vec<Admitted>>,
 }
 
 impl Shelf {
-    pub(super) fn new(settings: &Settings, engine: Arc<Engine>, memory: &Arc<MemoryPool>) -> Self {
+    pub(super) fn new(settings: &Settings, engine: Arc<Engine>) -> Self {
+        let memory = MemoryPool::new(&settings.limits);
         Self {
             engine,
             files: PluginFiles::new(&settings.server.data),
             settings: settings.clone(),
             breakers: Breakers::new(settings.breaker.clone()),
-            resting_places: RestingPlaces::new(&settings.limits, memory),
+            resting_places: RestingPlaces::new(&settings.limits, &memory),
+            memory,
             compiled: Mutex::default(),
         }
     }
 
     pub(super) fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
+    }
+
+    /// Returns the memory that calls and resting instances share.
+    pub(super) fn memory(&self) -> Arc<MemoryPool> {
+        Arc::clone(&self.memory)
     }
 
     /// Admits a candidate with what is `set` for it, keeps its file and what was compiled of it. One that is compiled

@@ -10,6 +10,10 @@ use wit_parser::{Resolve, SourceMap, WorldId};
 
 use super::Kind;
 
+/// The file that names the package, which comes first in a text of all of them.
+const PACKAGE: &str = "types";
+const WORLDS: &str = "worlds";
+
 /// A file of the interface.
 #[derive(Debug, Clone, Copy)]
 pub struct File {
@@ -59,6 +63,43 @@ pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
     Ok((resolve, world))
 }
 
+/// Returns the interface as the text of one file; with a kind, only what its world imports and exports.
+#[must_use]
+pub fn text(kind: Option<Kind>) -> String {
+    let (package, others): (Vec<&File>, _) = FILES.iter().partition(|file| file.name == PACKAGE);
+    let wanted = package.into_iter().chain(others).filter(|file| kind.is_none_or(|kind| file.is_for(kind)));
+    let texts: Vec<String> = wanted
+        .map(|file| match kind {
+            Some(kind) if file.name == WORLDS => world_text(file.text, kind),
+            _ => file.text.to_owned(),
+        })
+        .collect();
+    texts.join("\n")
+}
+
+impl File {
+    fn is_for(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Checkout => self.name != "stock",
+            Kind::Inventory => self.name != "checkout",
+        }
+    }
+}
+
+/// Returns the world of that kind, with the contract, which stands on the first of the two.
+fn world_text(worlds: &str, kind: Kind) -> String {
+    const END: &str = "\n}\n";
+    let (checkout, inventory) = worlds.split_once(END).unwrap_or_default();
+    match kind {
+        Kind::Checkout => format!("{checkout}{END}"),
+        Kind::Inventory => {
+            let (contract, _) = checkout.split_once("world ").unwrap_or_default();
+            // A doc comment would be the other world's.
+            format!("{}{inventory}", contract.replace("///", "//"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +116,21 @@ mod tests {
         let written = tempfile::tempdir().expect("a folder");
         write(written.path()).expect("the files are written");
         assert_eq!(names(written.path()), names(&folder));
+    }
+
+    #[test]
+    fn each_text_is_sound_wit_with_its_worlds_only() {
+        for (kind, worlds) in [
+            (None, ["checkout-plugin", "inventory-plugin"].as_slice()),
+            (Some(Kind::Checkout), &["checkout-plugin"]),
+            (Some(Kind::Inventory), &["inventory-plugin"]),
+        ] {
+            let text = text(kind);
+            let mut resolve = Resolve::default();
+            resolve.push_str("till.wit", &text).expect("sound WIT");
+            let names: Vec<&str> = resolve.worlds.iter().map(|(_, world)| &*world.name).collect();
+            assert_eq!(names, worlds, "{text}");
+            assert!(text.contains("The rest of this comment is the contract of a call."), "{text}");
+        }
     }
 }

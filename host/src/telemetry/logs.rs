@@ -6,6 +6,7 @@
 //! Invariant: an event is one line, whatever a guest wrote into it.
 
 use std::fmt::{self, Write as _};
+use std::future::Future;
 use std::io;
 
 use opentelemetry::Context;
@@ -13,6 +14,7 @@ use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use serde::Serializer as _;
 use serde::ser::SerializeMap;
 use tracing::field::{Field, Visit};
+use tracing::instrument::{WithDispatch, WithSubscriber as _};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
@@ -25,6 +27,9 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use super::recent;
 use super::settings::LogFormat;
+
+/// The target of what guests log and print.
+const GUEST: &str = "guest";
 
 /// The keys of a JSON line that are the host's own; a field of such a name is left out.
 const RESERVED: [&str; 6] = ["timestamp", "level", "message", "target", "trace_id", "span_id"];
@@ -73,6 +78,13 @@ pub(super) fn sdk_level(text: &str) -> Option<&'static str> {
 pub(super) fn install(settings: &LogSettings) {
     let log = tracing_subscriber::registry().with(layer(settings, io::stderr));
     drop(log.try_init());
+}
+
+/// Runs the future with a log that isn't written: what guests log meanwhile, at any level, goes to the recent traces of
+/// those who keep some.
+pub fn unwritten<F: Future>(future: F) -> WithDispatch<F> {
+    let of_guests = filter_fn(|event| event.target() == GUEST);
+    future.with_subscriber(tracing_subscriber::registry().with(recent::Lines.with_filter(of_guests)))
 }
 
 fn layer<S, W>(settings: &LogSettings, writer: W) -> Box<dyn Layer<S> + Send + Sync>

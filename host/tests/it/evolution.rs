@@ -61,12 +61,13 @@ fn a_frozen_interface_has_not_changed_but_for_its_comments() {
 #[test]
 fn what_was_built_for_a_released_track_runs_on_this_host() {
     for track in TRACKS {
+        let files = ["checkout", "inventory"].map(|kind| of_track(track, &format!("{kind}.wasm")));
         let receiver = Receiver::start();
         let host = Host::plan()
             .traced(&receiver, Protocol::Http, "order-service")
             .set("checkout.greeting=good morning")
             .set("inventory.greeting=good evening")
-            .plugins(PluginFolder::of(["checkout", "inventory"].map(|kind| of_track(track, &format!("{kind}.wasm")))))
+            .plugins(PluginFolder::of(&files.each_ref().map(|path| path.as_path()), &[]))
             .warns("a line of each level")
             .warns("asked for")
             .start();

@@ -12,6 +12,8 @@ pub(crate) mod power;
 pub(crate) mod promises;
 pub(crate) mod raw;
 pub(crate) mod receiver;
+pub(crate) mod steady;
+pub(crate) mod toolchain;
 pub(crate) mod tree;
 
 use std::{

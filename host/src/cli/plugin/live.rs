@@ -108,7 +108,7 @@ impl Live {
     }
 }
 
-fn deploy(file: &std::path::Path, kind: Option<KindName>, how: &Try, admin: &Admin) -> anyhow::Result<()> {
+pub(super) fn deploy(file: &std::path::Path, kind: Option<KindName>, how: &Try, admin: &Admin) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

@@ -24,6 +24,14 @@ pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<(), Reason> {
     })
 }
 
+/// Returns how much memory the component has before any of its code runs.
+///
+/// # Errors
+/// When it can't be read.
+pub(super) fn memory_bytes(bytes: &[u8]) -> Result<u64, Reason> {
+    Counts::of(bytes).map(|counts| counts.memory_bytes).map_err(|error| Reason::Malformed(error.to_string()))
+}
+
 /// What a component consists of, everything nested in it included. Saturating: a count that large is past its cap.
 #[derive(Debug, Default)]
 struct Counts {

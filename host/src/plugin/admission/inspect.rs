@@ -84,6 +84,12 @@ impl Outline {
         Ok(kind)
     }
 
+    /// Returns the names of what it imports, in their order.
+    pub(super) fn into_imports(mut self) -> Vec<String> {
+        self.imports.sort();
+        self.imports
+    }
+
     fn no_world(&self) -> Reason {
         let ours = self.exports.iter().find(|export| export.starts_with(PACKAGE));
         let found = match self.exports.as_slice() {

@@ -38,7 +38,7 @@ use crate::{
 const ITEM: &str = "probe";
 const UNIT_PRICE: u64 = 1_000;
 /// A guest's clock goes on while it waits for a core, and the machine may be busy: to be out of CPU once is no proof.
-const TRIES_MAX: usize = 3;
+const TRIES_MAX: u32 = 3;
 /// How much of what it prints before its fault is passed on, bytes.
 const PRINTED_BYTES_MAX: usize = 300;
 
@@ -49,29 +49,39 @@ pub(super) async fn call(
     plugin: &Admitted,
     settings: &Settings,
     set: &BTreeMap<String, String>,
-) -> Result<(), Reason> {
+) -> Result<Spent, Reason> {
     let _turn = engine.probe_turn().await;
-    let mut result = Ok(());
-    for _ in 0..TRIES_MAX {
+    let mut tries = 1;
+    loop {
         // What it logs is no event of the shop's.
         let trial = Trial::new(engine, plugin.identity(), settings, set);
-        result = once(trial, plugin).with_subscriber(NoSubscriber::default()).await;
+        let result = once(trial, plugin).with_subscriber(NoSubscriber::default()).await;
         match &result {
-            Err(Reason::Instantiate { failure, .. } | Reason::Probe { failure, .. }) if failure.is_out_of_cpu() => {}
-            _ => break,
+            Err(Reason::Instantiate { failure, .. } | Reason::Probe { failure, .. })
+                if failure.is_out_of_cpu() && tries < TRIES_MAX =>
+            {
+                tries += 1;
+            }
+            _ => return result,
         }
     }
-    result
 }
 
-async fn once(trial: Trial<'_>, plugin: &Admitted) -> Result<(), Reason> {
+/// What the call took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    pub(super) memory_bytes: u64,
+    pub(super) host_calls: u32,
+}
+
+async fn once(trial: Trial<'_>, plugin: &Admitted) -> Result<Spent, Reason> {
     match plugin {
         Admitted::Checkout(_, pre) => checkout(trial, pre).await,
         Admitted::Inventory(_, pre) => inventory(trial, pre).await,
     }
 }
 
-async fn checkout(mut trial: Trial<'_>, pre: &CheckoutPluginPre<GuestCall>) -> Result<(), Reason> {
+async fn checkout(mut trial: Trial<'_>, pre: &CheckoutPluginPre<GuestCall>) -> Result<Spent, Reason> {
     let instance = trial.instantiate(pre.instance_pre()).await?;
     let guest = CheckoutPlugin::new(&mut trial.store, &instance).map_err(|error| trial.link(&error))?;
     trial.imports().inventory = Some(inventory::Door::repeating(None));
@@ -86,7 +96,7 @@ async fn checkout(mut trial: Trial<'_>, pre: &CheckoutPluginPre<GuestCall>) -> R
     trial.judge(result)
 }
 
-async fn inventory(mut trial: Trial<'_>, pre: &InventoryPluginPre<GuestCall>) -> Result<(), Reason> {
+async fn inventory(mut trial: Trial<'_>, pre: &InventoryPluginPre<GuestCall>) -> Result<Spent, Reason> {
     let instance = trial.instantiate(pre.instance_pre()).await?;
     let guest = InventoryPlugin::new(&mut trial.store, &instance).map_err(|error| trial.link(&error))?;
     trial.imports().stock = Some(stock::Door::stand_in());
@@ -163,12 +173,14 @@ impl<'a> Trial<'a> {
         text.replace(char::is_control, "\u{fffd}")
     }
 
-    fn judge<T>(mut self, result: Result<T, Failure>) -> Result<(), Reason> {
+    fn judge<T>(mut self, result: Result<T, Failure>) -> Result<Spent, Reason> {
         let (kind, printed) = (self.kind, self.printed());
+        let memory_bytes = self.store.data().memory_bytes();
+        let spent = Spent { memory_bytes, host_calls: self.imports().host_calls() };
         match result {
             Err(failure) if failure.is_of_host() => Err(Reason::Probe { kind, failure, printed }),
             // A receipt, or a "no".
-            _ => Ok(()),
+            _ => Ok(spent),
         }
     }
 }

@@ -23,11 +23,11 @@ pub enum Reason {
     #[error("it has {bytes} bytes, a plugin may have {bytes_max} (limits.component_mib)")]
     TooLarge { bytes: usize, bytes_max: u64 },
     #[error(
-        "it is no WebAssembly file: it starts with {start:?}. Build the plugin with --target wasm32-wasip2, or run wasm-tools component new on it"
+        "it is no WebAssembly file: it starts with {start:?}. Hand in the component that the plugin's build leaves"
     )]
     NotWasm { start: String },
     #[error(
-        "it is a core module, wanted a component. Build with --target wasm32-wasip2, or run: wasm-tools component new FILE -o component.wasm"
+        "it is a core module, wanted a component. Build Rust with --target wasm32-wasip2; of any other language run: till plugin pack FILE --kind checkout --out component.wasm, or --kind inventory"
     )]
     CoreModule,
     #[error("it is precompiled code. Hand in the component that it was made from: the host compiles by itself")]
@@ -37,13 +37,13 @@ pub enum Reason {
     #[error("it has {found} {what}, a plugin may have {max} (limits.{setting})")]
     Cap { what: &'static str, found: u64, max: u64, setting: &'static str },
     #[error(
-        "it exports {found}, wanted either {PACKAGE}/checkout@{VERSION} or {PACKAGE}/inventory@{VERSION}. Name the world where the bindings are generated, in Rust: till_sdk::checkout_plugin!(Type), or wit_bindgen::generate!({{ path: \"wit/v0.1\", world: \"checkout-plugin\" }}); likewise inventory_plugin, inventory-plugin"
+        "it exports {found}, wanted either {PACKAGE}/checkout@{VERSION} or {PACKAGE}/inventory@{VERSION}. Name the world where the bindings are generated, in Rust: till_sdk::checkout_plugin!(Type), or wit_bindgen::generate!({{ path: \"wit/v0.1\", world: \"checkout-plugin\" }}); likewise inventory_plugin, inventory-plugin. Elsewhere the tool's --world names it, of the WIT that till plugin wit prints"
     )]
     NoWorld { found: String },
     #[error("it exports both checkout and inventory; a plugin fills one world. Split it into two components")]
     BothWorlds,
     #[error(
-        "it exports {found}, this host runs {PACKAGE}@{VERSION}. Generate the bindings from WIT that begins: package {PACKAGE}@{VERSION}; as the host's own does: wit/v0.1"
+        "it exports {found}, this host runs {PACKAGE}@{VERSION}. Generate the bindings from WIT that begins: package {PACKAGE}@{VERSION}; as the host's own does: wit/v0.1, printed by till plugin wit"
     )]
     OtherVersion { found: String },
     #[error(transparent)]
@@ -79,7 +79,7 @@ pub enum Reason {
     )]
     Probe { kind: Kind, failure: Failure, printed: String },
     #[error(
-        "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1"
+        "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1, printed by till plugin wit"
     )]
     Link { kind: Kind, detail: String },
 }
@@ -110,6 +110,11 @@ const fn function(kind: Kind) -> &'static str {
         Kind::Checkout => "checkout.checkout",
         Kind::Inventory => "inventory.deduct",
     }
+}
+
+/// Returns what the author of a plugin has to change whose call ended like this; `None` if it is not at fault.
+pub(in crate::plugin) fn advice_on(kind: Kind, failure: &Failure) -> Option<String> {
+    (failure.at_fault() == Some(kind)).then(|| advice(kind, failure))
 }
 
 /// Returns what to change about a plugin whose call ended like this.

@@ -15,12 +15,15 @@ use super::{component::hostile, host::till};
 pub(crate) struct PluginFolder(TempDir);
 
 impl PluginFolder {
-    /// Returns a folder with copies of these files.
-    pub(crate) fn of(files: impl IntoIterator<Item = PathBuf>) -> Self {
+    /// Returns a folder with these files and the built-in plugins of these kinds.
+    pub(crate) fn of(files: &[&Path], built_in: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for file in files {
-            let name = file.file_name().expect("a file has a name");
-            std::fs::copy(&file, folder.path().join(name)).expect("the plugin is copied");
+            std::fs::copy(file, folder.path().join(file.file_name().expect("a name"))).expect("the plugin is copied");
+        }
+        for kind in built_in {
+            let exported = till().args(["plugin", "export", kind]).arg(folder.path().join("built_in.wasm")).status();
+            assert!(exported.expect("till starts").success());
         }
         Self(folder)
     }

@@ -1,0 +1,136 @@
+//! `till plugin check`: what admission will say, in words.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    super::{own_program, print, print_json},
+    settings,
+};
+use crate::{
+    config::Limits,
+    plugin::{Candidate, Checked, Compiler, Engine, PACKAGE, VERSION, check},
+};
+
+/// Does what a host does with a plugin that is deployed: counts its parts, compares its imports and exports with the
+/// interface's, compiles it in a process of its own, and calls it once for one piece of an item named "probe".
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Next: till plugin run FILE --input CASE makes a call of your own, till plugin deploy FILE makes it live."
+)]
+pub(in super::super) struct Check {
+    /// The plugin's component.
+    file: PathBuf,
+    /// Prints JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What of WASI a language's runtime imports, and what is behind it: no plugin gets more by importing it.
+const WASI: [(&str, &str); 5] = [
+    ("cli", "no arguments and no environment; what is printed becomes log lines of the call"),
+    ("clocks", "the host's; waiting counts against the call's time"),
+    ("filesystem", "no files: there is no folder to open one in"),
+    ("io", "streams of the others"),
+    ("random", "random bytes, at most 64 KiB at once"),
+];
+
+impl Check {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let settings = settings()?;
+        let limits = &settings.limits;
+        let candidate = Candidate::read(&self.file, limits)?;
+        let source = candidate.source.clone();
+        let engine = Arc::new(Engine::with(limits, Compiler::with_child(own_program()))?);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let checked = runtime.block_on(check(&engine, candidate, &settings));
+        if self.json
+            && let Err(refused) = &checked
+        {
+            print_json(&json!({ "file": source, "accepted": false, "reason": refused.to_string() }))?;
+        }
+        let checked = checked?;
+        if self.json { print_json(&json_of(&source, &checked)) } else { print(&text_of(&source, &checked, limits)) }
+    }
+}
+
+/// Returns what of WASI the imports name, each package once, with what is behind it.
+fn wasi(imports: &[String]) -> BTreeMap<&'static str, &'static str> {
+    let is_imported =
+        |(package, _): &(&str, &str)| imports.iter().any(|name| name.starts_with(&format!("wasi:{package}/")));
+    WASI.into_iter().filter(is_imported).collect()
+}
+
+/// Returns the interfaces of Till's that the imports name, without their version.
+fn interfaces(imports: &[String]) -> Vec<&str> {
+    imports.iter().filter_map(|name| name.strip_prefix("till:plugin/")?.split('@').next()).collect()
+}
+
+fn interface() -> String {
+    format!("{PACKAGE}@{VERSION}")
+}
+
+/// Returns the part of the version within which components link.
+fn track() -> &'static str {
+    VERSION.rsplit_once('.').map_or(VERSION, |(track, _)| track)
+}
+
+fn json_of(source: &str, checked: &Checked) -> serde_json::Value {
+    let identity = &checked.identity;
+    json!({
+        "file": source,
+        "accepted": true,
+        "kind": identity.kind.as_str(),
+        "name": identity.name,
+        "version": identity.version,
+        "language": identity.language,
+        "digest": identity.digest,
+        "interface": interface(),
+        "track": track(),
+        "imports": checked.imports,
+        "wasi": wasi(&checked.imports),
+        "bytes": checked.bytes,
+        "compile_ms": checked.compile_ms,
+        "memory_bytes_at_start": checked.memory_bytes_at_start,
+        "memory_bytes": checked.memory_bytes,
+        "host_calls": checked.host_calls,
+    })
+}
+
+fn text_of(source: &str, checked: &Checked, limits: &Limits) -> String {
+    let Checked { identity, bytes, imports, compile_ms, memory_bytes_at_start, memory_bytes, host_calls } = checked;
+    let rows = [
+        ("kind", identity.kind.to_string()),
+        ("name", identity.name.clone()),
+        ("version", identity.version.clone()),
+        ("language", identity.language.clone()),
+        ("digest", identity.digest.clone()),
+        ("size", format!("{bytes} bytes, {} MiB are allowed", limits.component_mib)),
+        ("interface", format!("{}, track {}", interface(), track())),
+        ("imports", interfaces(imports).join(", ")),
+        ("compile", format!("{compile_ms} ms, {} are allowed", limits.compile_ms)),
+        (
+            "memory",
+            format!(
+                "{memory_bytes_at_start} bytes at first, {memory_bytes} after a call; {} MiB are allowed",
+                limits.guest_memory_mib
+            ),
+        ),
+        ("calls", format!("{host_calls} to the host in a call, {} are allowed", limits.host_calls)),
+    ];
+    let row = |(name, value): &(&str, String)| format!("\n  {name:<10} {value}");
+    let table: String = rows.iter().map(row).collect();
+    format!("{source} would be taken{table}\n{}", wasi_text(imports))
+}
+
+fn wasi_text(imports: &[String]) -> String {
+    let packages = wasi(imports);
+    if packages.is_empty() {
+        return "  WASI       nothing of it is imported".to_owned();
+    }
+    let row = |(package, behind): (&str, &str)| format!("\n    {package:<10} {behind}");
+    let table: String = packages.into_iter().map(row).collect();
+    format!("  WASI       imported, and met by nothing that reaches out of the sandbox:{table}")
+}

@@ -1,0 +1,193 @@
+//! `till plugin dev`: from a saved file to the running host, again and again.
+//!
+//! ```text
+//! make -C DIR ─ DIR/build/*.wasm ─ DIR/cases ─ deploy ─ wait for a change ─┐
+//!      └───────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! What the compiler says goes to the author as it is, so that an error shows where it arose. Whatever fails, the next
+//! change is a new chance.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{
+    super::{client::Admin, print},
+    live::deploy,
+    rehearse::Test,
+    rollout::Try,
+};
+
+/// How often the sources are looked at. They are looked at and not listened to: so it doesn't matter which file system they
+/// are on and how an editor saves, and the few files of a plugin cost next to nothing.
+const LOOK: Duration = Duration::from_millis(200);
+/// What a build writes, and what isn't a plugin's source.
+const NOT_SOURCES: [&str; 5] = ["build", "gen", "node_modules", "target", "__pycache__"];
+/// Files that are looked at; past it a folder holds something else than a plugin's sources.
+const FILES_MAX: usize = 10_000;
+
+/// Runs `make` in the folder, makes the calls of its `cases`, if it has some, and makes `build/*.wasm` live at the running
+/// host; then again at every change. Where make fails, a case isn't as expected or the host refuses, it says so and waits for
+/// the next change.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Start a host first: till serve. Looked at is all but build, gen, node_modules, target and names that begin with a dot."
+)]
+pub(in super::super) struct Dev {
+    /// The folder with the plugin's sources and its Makefile.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Does it once, and ends with 1 where anything of it failed.
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+/// The files of a folder as they are seen without reading them.
+type Sources = BTreeMap<PathBuf, (SystemTime, u64)>;
+
+impl Dev {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut deployed = Vec::new();
+        let mut is_repeated = false;
+        loop {
+            let before = sources(&self.folder)?;
+            let done = self.round(&mut deployed);
+            if self.once {
+                return done;
+            }
+            if let Err(error) = done {
+                writeln!(std::io::stderr(), "till: {error:#}")?;
+            }
+            // What changed while it was built is built once more. A build that writes beside its sources changes them
+            // each time, so not again after that.
+            let changed_meanwhile = !is_repeated && sources(&self.folder)? != before;
+            is_repeated = changed_meanwhile;
+            if !changed_meanwhile {
+                print(&format!("waiting for a change in {}", self.folder.display()))?;
+                wait_for_change(&self.folder)?;
+            }
+        }
+    }
+
+    fn round(&self, deployed: &mut Vec<u8>) -> anyhow::Result<()> {
+        make(&self.folder)?;
+        let file = component(&self.folder)?;
+        let cases = self.folder.join("cases");
+        if cases.is_dir() {
+            Test::of(&file, &cases, self.admin.json).run()?;
+        }
+        let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+        if bytes == *deployed {
+            return print(&format!("{} is as it was, and live", file.display()));
+        }
+        deploy(&file, None, &Try::default(), &self.admin)?;
+        *deployed = bytes;
+        Ok(())
+    }
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        folder.join("Makefile").is_file(),
+        "{} has no Makefile; its default target has to build one component into build/",
+        folder.display()
+    );
+    let mut make = Command::new("make");
+    make.arg("-C").arg(folder);
+    // The Makefiles of new plugins call till by this name.
+    if let Ok(own) = std::env::current_exe() {
+        make.env("TILL", own);
+    }
+    let status = make.status().context("run make, which has to be installed")?;
+    anyhow::ensure!(status.success(), "make -C {} failed ({status}); what it said stands above", folder.display());
+    Ok(())
+}
+
+/// Returns the one component that was built.
+fn component(folder: &Path) -> anyhow::Result<PathBuf> {
+    let build = folder.join("build");
+    let mut built: Vec<PathBuf> = std::fs::read_dir(&build)
+        .with_context(|| format!("read {}, where make has to leave the component", build.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+        .collect();
+    built.sort();
+    match built.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => anyhow::bail!("make left no *.wasm in {}", build.display()),
+        [_, ..] => anyhow::bail!(
+            "make left several *.wasm in {}: {}; let it leave the component there, and nothing else of that name",
+            build.display(),
+            built.iter().filter_map(|path| path.file_name()).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// Returns as soon as something changed and has stayed as it is for a look.
+fn wait_for_change(folder: &Path) -> anyhow::Result<()> {
+    let (before, mut last) = (sources(folder)?, None);
+    loop {
+        std::thread::sleep(LOOK);
+        let now = sources(folder)?;
+        if now != before && last.as_ref() == Some(&now) {
+            return Ok(());
+        }
+        last = Some(now);
+    }
+}
+
+fn sources(folder: &Path) -> anyhow::Result<Sources> {
+    let mut found = Sources::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // What is gone by the time it is looked at is gone.
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.filter_map(Result::ok).filter(|entry| is_source(&entry.file_name())) {
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            } else {
+                found.insert(entry.path(), (metadata.modified()?, metadata.len()));
+            }
+        }
+        anyhow::ensure!(found.len() <= FILES_MAX, "{} has more than {FILES_MAX} files", folder.display());
+    }
+    Ok(found)
+}
+
+fn is_source(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    !name.starts_with('.') && !NOT_SOURCES.contains(&&*name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_build_writes_is_no_source() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |path: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            std::fs::write(path, "").expect("written");
+        };
+        ["app.py", "cases/one.json", "build/app.wasm", ".tools/x", "node_modules/y/z.js", "src/gen/checkout.c"]
+            .into_iter()
+            .for_each(write);
+        let found = sources(folder.path()).expect("read");
+        let names: Vec<_> = found.keys().map(|path| path.strip_prefix(folder.path()).expect("within")).collect();
+        assert_eq!(names, [Path::new("app.py"), Path::new("cases/one.json")]);
+    }
+}

@@ -1,0 +1,227 @@
+//! `till plugin run` and `till plugin test`: what a plugin does, before any host has it.
+
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{
+    super::{WrongUsage, print, print_json},
+    played::{json_of, text_of},
+    settings,
+};
+use crate::{
+    app::store_settings,
+    order::{Currency, Item},
+    plugin::{
+        Candidate, Kind,
+        rehearsal::{Case, Decided, Difference, Played, Stage, differences},
+    },
+};
+
+/// Exit codes: 0, the call came to a receipt or to stock levels; 1, it said no or broke, and `outcome` says which; 2, the case
+/// can't be read.
+#[derive(Debug, Args)]
+#[command(after_help = FORMAT)]
+pub(in super::super) struct Run {
+    /// The plugin's component.
+    file: PathBuf,
+    /// The case, a JSON file; `-` reads it from standard input.
+    #[arg(long, value_name = "CASE")]
+    input: PathBuf,
+    /// Puts pieces of an item on hand, over what the case says.
+    #[arg(long, value_name = "ITEM=PIECES", value_parser = stock)]
+    stock: Vec<(Item, u32)>,
+    /// Sets one of the plugin's settings, over what the case says.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
+    /// The inventory plugin behind a checkout plugin [default: the built-in one].
+    #[arg(long, value_name = "FILE")]
+    inventory: Option<PathBuf>,
+    /// Prints JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit codes: 0, all as expected; 1, one isn't, or there are none; 2, one can't be read.
+#[derive(Debug, Args)]
+#[command(after_help = FORMAT)]
+pub(in super::super) struct Test {
+    /// The plugin's component.
+    file: PathBuf,
+    /// The folder of the cases, *.json.
+    cases: PathBuf,
+    /// The inventory plugin behind a checkout plugin [default: the built-in one].
+    #[arg(long, value_name = "FILE")]
+    inventory: Option<PathBuf>,
+    /// Prints JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+const FORMAT: &str = r#"A case is a JSON object; only "lines" has to be there:
+  "set": {"faults": "on"}        the plugin's settings
+  "random": [0.25]               what host.random answers, in turn; the last one repeats
+  "stock": {"headphones": 10}    what is on hand
+  "lines": [{"item": "headphones", "quantity": 3, "price": 99.99}]
+                                 the order; "price" and "attributes" of a line are a checkout's
+  "attributes": {"coupon": "X"}  the order's
+  "inventory": {"unavailable": "down"}
+                                 what a checkout's deduct is answered instead of by the stock;
+                                 also "conflict", "other", "rejected": {"code", "message"}
+  "expect": {"outcome": "ok"}    for till plugin test; also "detail", "asked": {item: pieces},
+                                 "spans": ["checkout_transaction", "  price_cart"],
+                                 of a checkout "receipt": {"total": 269.98, "adjustments": [{"effect":
+                                 "subtract", "category", "label", "amount", "line"}]},
+                                 of an inventory "levels": {item: pieces left}
+Outcomes: ok, insufficient_stock, rejected, inventory_conflict, unavailable, other; and of a broken plugin
+trap, deadline, memory, host_calls, bad_output. The limits of the call are the host's (TILL_LIMITS_...).
+
+Next: till plugin check FILE says whether a host would take it, till plugin deploy FILE makes it live."#;
+
+impl Run {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let runtime = runtime()?;
+        let played = runtime.block_on(async {
+            let (stage, currency) = stage(&self.file, self.inventory.as_deref()).await?;
+            let mut case = parse(&read(&self.input)?, &self.input, stage.kind(), currency)?;
+            case.stock.extend(self.stock);
+            case.set.extend(self.set);
+            let played = stage.play(&case).await?;
+            if self.json {
+                print_json(&json_of(&self.file, stage.identity(), &played, currency))?;
+            } else {
+                print(&text_of(stage.identity(), &played, currency))?;
+            }
+            anyhow::Ok(played)
+        })?;
+        match played.decided {
+            Decided::Failed(failure) => anyhow::bail!("{}: {failure}", failure.code()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Test {
+    /// Returns the test of the plugin with these cases, and the built-in inventory.
+    pub(super) fn of(file: &Path, cases: &Path, json: bool) -> Self {
+        Self { file: file.to_owned(), cases: cases.to_owned(), inventory: None, json }
+    }
+
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let runtime = runtime()?;
+        runtime.block_on(async {
+            let (stage, currency) = stage(&self.file, self.inventory.as_deref()).await?;
+            let cases = cases(&self.cases, stage.kind(), currency)?;
+            anyhow::ensure!(!cases.is_empty(), "there are no cases (*.json) in {}", self.cases.display());
+            let mut tested = Vec::new();
+            for (name, case) in &cases {
+                let played = stage.play(case).await.with_context(|| format!("play {name}"))?;
+                let differences = case.expected.iter().flat_map(|wanted| differences(wanted, &played, currency));
+                let one = Tested { name: name.clone(), differences: differences.collect(), played };
+                if !self.json {
+                    print(&one.text())?;
+                }
+                tested.push(one);
+            }
+            let differing = tested.iter().filter(|one| !one.differences.is_empty()).count();
+            if self.json {
+                let cases: Vec<Value> = tested.iter().map(|one| one.json(&self.file, &stage, currency)).collect();
+                print_json(&json!({ "passed": differing == 0, "cases": cases }))?;
+            }
+            anyhow::ensure!(differing == 0, "{differing} of {} cases aren't as expected", tested.len());
+            Ok(())
+        })
+    }
+}
+
+/// A case that was played.
+struct Tested {
+    name: String,
+    played: Played,
+    differences: Vec<Difference>,
+}
+
+impl Tested {
+    fn text(&self) -> String {
+        let verdict = if self.differences.is_empty() { "ok  " } else { "FAIL" };
+        let mut text = format!("{verdict}  {}  {}", self.name, self.played.decided.outcome());
+        for difference in &self.differences {
+            text += &format!("\n      {}", difference.part);
+            difference.lines().iter().for_each(|line| text += &format!("\n        {line}"));
+        }
+        text
+    }
+
+    fn json(&self, file: &Path, stage: &Stage, currency: Currency) -> Value {
+        json!({
+            "case": self.name,
+            "passed": self.differences.is_empty(),
+            "differences": self.differences,
+            "call": json_of(file, stage.identity(), &self.played, currency),
+        })
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+async fn stage(file: &Path, inventory: Option<&Path>) -> anyhow::Result<(Stage, Currency)> {
+    let settings = settings()?;
+    let currency = settings.shop.currency;
+    let plugin = Candidate::read(file, &settings.limits)?;
+    let inventory = inventory.map(|file| Candidate::read(file, &settings.limits)).transpose()?;
+    let of_store = store_settings(&settings);
+    Ok((Stage::set(plugin, inventory, settings, of_store).await?, currency))
+}
+
+/// Returns the folder's cases by their names, each with an expectation.
+fn cases(folder: &Path, kind: Kind, currency: Currency) -> anyhow::Result<BTreeMap<String, Case>> {
+    let unreadable = |error: std::io::Error| WrongUsage(format!("{} can't be read: {error}", folder.display()));
+    let mut cases = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let case = parse(&read(&path)?, &path, kind, currency)?;
+        if case.expected.is_none() {
+            return Err(WrongUsage(format!("{} has no \"expect\"", path.display())).into());
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        cases.insert(name, case);
+    }
+    Ok(cases)
+}
+
+fn read(path: &Path) -> Result<String, WrongUsage> {
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    read.map_err(|error| WrongUsage(format!("{} can't be read: {error}", path.display())))
+}
+
+fn parse(text: &str, path: &Path, kind: Kind, currency: Currency) -> Result<Case, WrongUsage> {
+    Case::parse(text, kind, currency).map_err(|bad| WrongUsage(format!("{}: {bad}", path.display())))
+}
+
+fn stock(text: &str) -> Result<(Item, u32), String> {
+    let (item, pieces) = text.rsplit_once('=').ok_or_else(|| format!("{text:?} is not ITEM=PIECES"))?;
+    let item = Item::parse(item).ok_or(Item::RULE)?;
+    let pieces = pieces.parse().map_err(|_| format!("{pieces:?} is not a whole number of pieces"))?;
+    Ok((item, pieces))
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}

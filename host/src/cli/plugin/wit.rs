@@ -1,0 +1,21 @@
+//! `till plugin wit`.
+
+use clap::Args;
+
+use super::{super::print, KindName};
+use crate::plugin::wit;
+
+/// One text that every tool for WIT takes as a file. Lay it down and generate your language's bindings from it:
+/// till plugin wit > wit/till.wit
+#[derive(Debug, Args)]
+pub(in super::super) struct Wit {
+    /// Only what a plugin of that kind needs.
+    #[arg(long)]
+    kind: Option<KindName>,
+}
+
+impl Wit {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        print(wit::text(self.kind.map(Into::into)).trim_end())
+    }
+}

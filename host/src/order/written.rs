@@ -1,0 +1,131 @@
+//! Parts of an order as JSON writes them, read into the words of the shop: by what clients send and what rehearsals are
+//! given.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_json::value::RawValue;
+
+use super::{Attribute, AttributeValue, Item, Quantity};
+use crate::config::{ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX};
+
+/// An item by its name.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WrittenItem(pub(crate) Item);
+
+impl<'de> Deserialize<'de> for WrittenItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Item::parse(&text).map(Self).ok_or_else(|| D::Error::custom(Item::RULE))
+    }
+}
+
+/// A number as it was written; what it is worth, the currency decides.
+#[derive(Debug)]
+pub(crate) struct WrittenPrice(pub(crate) String);
+
+impl<'de> Deserialize<'de> for WrittenPrice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = <Box<RawValue>>::deserialize(deserializer)?;
+        let number = written.get().starts_with(|first: char| first.is_ascii_digit() || first == '-');
+        number.then(|| Self(written.get().to_owned())).ok_or_else(|| D::Error::custom("a price is a number"))
+    }
+}
+
+/// A whole number of pieces.
+#[derive(Debug)]
+pub(crate) struct WrittenQuantity(pub(crate) Quantity);
+
+impl<'de> Deserialize<'de> for WrittenQuantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Read as it was written: 1.0 is a quantity of one, and no float decides whether 1.00000000000000001 is.
+        let number = <Box<RawValue>>::deserialize(deserializer)?;
+        let pieces = rust_decimal::Decimal::from_str_exact(number.get()).ok().map(|pieces| pieces.normalize());
+        let pieces = pieces.filter(|pieces| pieces.scale() == 0).and_then(|pieces| u32::try_from(pieces).ok());
+        let quantity = pieces.and_then(Quantity::new);
+        quantity.map(Self).ok_or_else(|| D::Error::custom("a quantity is a whole number from 1 to 10000"))
+    }
+}
+
+/// A bounded object of plain values.
+#[derive(Debug, Default)]
+pub(crate) struct WrittenAttributes(pub(crate) Vec<Attribute>);
+
+impl<'de> Deserialize<'de> for WrittenAttributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<Attribute>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object of texts, numbers and booleans")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut attributes: Vec<Attribute> = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if attributes.iter().any(|known| known.key == key) {
+                        return Err(A::Error::custom(format_args!("duplicate attribute {key:?}")));
+                    }
+                    if !(1..=ORDER_ATTRIBUTE_KEY_BYTES_MAX).contains(&key.len()) || key.chars().any(char::is_control) {
+                        return Err(A::Error::custom("an attribute's key has 1 to 64 bytes, no control characters"));
+                    }
+                    if attributes.len() == ORDER_ATTRIBUTES_MAX {
+                        return Err(A::Error::custom(format_args!("at most {ORDER_ATTRIBUTES_MAX} attributes")));
+                    }
+                    let value = attribute_value(map.next_value()?).map_err(A::Error::custom)?;
+                    attributes.push(Attribute { key, value });
+                }
+                Ok(attributes)
+            }
+        }
+
+        deserializer.deserialize_map(Object).map(Self)
+    }
+}
+
+fn attribute_value(value: serde_json::Value) -> Result<AttributeValue, String> {
+    match value {
+        serde_json::Value::String(text) if text.len() <= ORDER_ATTRIBUTE_TEXT_BYTES_MAX => {
+            Ok(AttributeValue::Text(text))
+        }
+        serde_json::Value::String(_) => {
+            Err(format!("an attribute's text has at most {ORDER_ATTRIBUTE_TEXT_BYTES_MAX} bytes"))
+        }
+        serde_json::Value::Bool(flag) => Ok(AttributeValue::Flag(flag)),
+        serde_json::Value::Number(number) => {
+            let whole = number.as_i64().and_then(|whole| i32::try_from(whole).ok());
+            let decimal = || number.as_f64().filter(|decimal| decimal.is_finite()).map(AttributeValue::Decimal);
+            whole.map(AttributeValue::Integer).or_else(decimal).ok_or_else(|| "a number out of range".to_owned())
+        }
+        _ => Err("an attribute is a text, a number or a boolean".to_owned()),
+    }
+}
+
+/// An object and nothing else. serde by itself takes an array as well where a struct is wanted: its values in the order of
+/// the fields.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reading<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reading<T> {
+            type Value = T;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Reading(PhantomData)).map(Self)
+    }
+}

@@ -1,0 +1,47 @@
+//! What admission finds out about a candidate, for who wants to know before any host has it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use super::{Candidate, Engine, Identity, Outline, Refused, caps, compiled, examine, probe};
+use crate::config::Settings;
+
+/// A candidate that would be taken.
+#[derive(Debug)]
+pub struct Checked {
+    pub identity: Identity,
+    pub bytes: usize,
+    /// The names of what it imports, in their order.
+    pub imports: Vec<String>,
+    /// How long compiling it took here.
+    pub compile_ms: u64,
+    /// What its memories have before any of its code runs, bytes.
+    pub memory_bytes_at_start: u64,
+    /// What they had after the call on trial, bytes.
+    pub memory_bytes: u64,
+    /// Host calls of the call on trial.
+    pub host_calls: u32,
+}
+
+/// Does all that admission does, and keeps nothing.
+///
+/// # Errors
+/// The first thing that is wrong with the candidate.
+pub async fn check(engine: &Arc<Engine>, candidate: Candidate, settings: &Settings) -> Result<Checked, Refused> {
+    let limits = &settings.limits;
+    let (source, bytes) = (candidate.source.clone(), candidate.bytes.clone());
+    let refused = |reason| Refused::new(source.clone(), reason);
+    let examined = examine(candidate, limits).await?;
+    let began = Instant::now();
+    let (admitted, _) = compiled(engine, examined, limits).await.map_err(refused)?;
+    let compile_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let spent = probe::call(engine, &admitted, settings, &BTreeMap::new()).await.map_err(refused)?;
+    Ok(Checked {
+        identity: admitted.identity().clone(),
+        bytes: bytes.len(),
+        imports: Outline::of(&bytes).map_err(refused)?.into_imports(),
+        compile_ms,
+        memory_bytes_at_start: caps::memory_bytes(&bytes).map_err(refused)?,
+        memory_bytes: spent.memory_bytes,
+        host_calls: spent.host_calls,
+    })
+}

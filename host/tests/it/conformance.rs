@@ -1,0 +1,148 @@
+//! The same plugin in all languages decides the same: outcomes, receipts and span trees, to the byte.
+//!
+//! The cases are those of `plugins/cases`; what a call comes to stands in one golden file a case. Which plugins there are is
+//! said here: one that wasn't built is a failure.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Host, PluginFolder, Protocol, Receiver, golden,
+    guests::file,
+    host::till,
+    tree::{Span, of_trace},
+};
+
+/// Plugins of the folder `plugins`, built by `make plugins`.
+const INVENTORIES: [&str; 6] =
+    ["inventory", "inventory-c", "inventory-go", "inventory-js", "inventory-ts", "inventory-python"];
+const PRICING_CHECKOUTS: [&str; 2] = ["checkout-js", "checkout-python"];
+
+/// What a call comes to, by its case.
+type Calls = BTreeMap<String, String>;
+
+#[test]
+fn every_inventory_decides_the_same() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let built_in = folder.path().join("inventory.wasm");
+    assert!(till().args(["plugin", "export", "inventory"]).arg(&built_in).status().expect("till starts").success());
+    check("inventory", &[built_in], &INVENTORIES);
+}
+
+#[test]
+fn every_pricing_checkout_decides_the_same() {
+    check("checkout-pricing", &[file("checkout_pricing")], &PRICING_CHECKOUTS);
+}
+
+/// Compares the calls of all these plugins with the golden files.
+fn check(cases: &str, in_rust: &[PathBuf], named: &[&str]) {
+    let files: Vec<PathBuf> = in_rust.iter().cloned().chain(named.iter().map(|name| built(name))).collect();
+    let played: Vec<(String, Calls)> = std::thread::scope(|scope| {
+        let playing: Vec<_> = files.iter().map(|file| scope.spawn(|| (name(file), play(file, cases)))).collect();
+        playing.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let (_, first) = played.first().expect("a plugin");
+    assert!(first.len() > 10, "{} cases", first.len());
+    for (case, call) in first {
+        golden::check(&format!("conformance/{cases}_{case}.txt"), call);
+    }
+    for (plugin, calls) in &played {
+        assert_eq!(calls, first, "{plugin} against {}", played[0].0);
+    }
+}
+
+fn built(name: &str) -> PathBuf {
+    let path = plugins().join(name).join("build").join(name).with_extension("wasm");
+    assert!(path.is_file(), "{} isn't built; make plugins does it", path.display());
+    path
+}
+
+fn plugins() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins")
+}
+
+fn name(file: &Path) -> String {
+    file.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
+/// Has the plugin decide all cases. The expectations that the cases have themselves hold too.
+fn play(file: &Path, cases: &str) -> Calls {
+    let mut test = till();
+    test.args(["plugin", "test", "--json"]).arg(file).arg(plugins().join("cases").join(cases));
+    // A second of CPU, for the machine may be busy: ticks go on while a guest waits for a core.
+    let tested = test.env("TILL_LIMITS_GUEST_CPU_MS", "1000").output().expect("till starts");
+    let said = String::from_utf8_lossy(&tested.stderr);
+    let result: Value = serde_json::from_slice(&tested.stdout).unwrap_or_else(|_| panic!("{}: {said}", file.display()));
+    let cases = result["cases"].as_array().expect("a list");
+    let differing: Vec<_> =
+        cases.iter().filter(|case| case["passed"] != true).map(|case| &case["differences"]).collect();
+    assert!(tested.status.success(), "{}: {said}{differing:#?}", file.display());
+    cases.iter().map(|case| (stem(case), text_of(&case["call"]))).collect()
+}
+
+fn stem(case: &Value) -> String {
+    case["case"].as_str().expect("a name").trim_end_matches(".json").to_owned()
+}
+
+/// Returns what has to be the same in all languages.
+fn text_of(call: &Value) -> String {
+    let parts = ["outcome", "detail", "rejection", "is_fault", "receipt", "levels", "asked"];
+    let parts = parts.iter().filter(|part| !call[**part].is_null());
+    let decided: String = parts.map(|part| format!("{part}: {:#}\n", call[*part])).collect();
+    let spans = call["spans"].as_array().expect("a list");
+    spans.iter().fold(decided, |text, span| text + &names(span, 0))
+}
+
+fn names(span: &Value, depth: usize) -> String {
+    let name = span["name"].as_str().expect("a name");
+    let below = span["spans"].as_array().expect("a list").iter().map(|span| names(span, depth + 1));
+    format!("{}{name}\n{}", "  ".repeat(depth), below.collect::<String>())
+}
+
+#[test]
+fn across_the_network_every_inventory_decides_the_same() {
+    let trees = [None].into_iter().chain(INVENTORIES.map(Some)).map(remote).collect::<Vec<_>>();
+    for tree in &trees {
+        golden::check("conformance/remote.txt", tree);
+    }
+}
+
+/// Buys from one till, whose stock is another's with that inventory plugin, and returns what came of it.
+fn remote(inventory: Option<&str>) -> String {
+    let receiver = Receiver::start();
+    let plan = Host::plan().traced(&receiver, Protocol::Grpc, "inventory-service");
+    let plan = plan.set("inventory.faults=on").set("plugins.random_seed=2");
+    let plan = match inventory {
+        Some(name) => plan.plugins(PluginFolder::of(&[&built(name)], &["checkout"])),
+        None => plan,
+    };
+    let stock = plan.start();
+    let url = format!("http://{}", stock.shop.address);
+    let shop = Host::plan().traced(&receiver, Protocol::Grpc, "order-service").env("INVENTORY_URL", url).start();
+    let lines = json!({ "lines": [
+        { "item": "smartphone", "quantity": 3, "price": 10 },
+        { "item": "laptop", "quantity": 2, "price": 10 },
+    ] });
+    let answers = [shop.shop.post("/checkout", &lines), shop.shop.buy("headphones", 1_000)];
+    let left = ["smartphone", "laptop", "headphones"].map(|item| stock.on_hand(item));
+    shop.stop();
+    stock.stop();
+    let spans = receiver.spans();
+    let mut text = format!("left {left:?}\n");
+    for answer in answers {
+        let trace = of_trace(&spans, &answer.trace_id());
+        text += &format!("{} {}\n{}", answer.status, answer.json()["code"], span_names(&trace, "", 1));
+    }
+    text
+}
+
+fn span_names(spans: &[Span], parent: &str, depth: usize) -> String {
+    let mut below: Vec<&Span> = spans.iter().filter(|span| span.parent_id == parent).collect();
+    below.sort_by_key(|span| span.start_ns);
+    let line = |span: &Span| format!("{}{}\n{}", "  ".repeat(depth), span.name, span_names(spans, &span.id, depth + 1));
+    below.into_iter().map(line).collect()
+}

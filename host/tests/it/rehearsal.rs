@@ -1,0 +1,168 @@
+//! `till plugin run`, `test` and `wit`: what authors see of a plugin before any host has it.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{golden, guests::file, host::till, steady};
+
+/// A folder with case files in it.
+struct Cases(TempDir);
+
+impl Cases {
+    fn of(cases: &[(&str, Value)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, case) in cases {
+            std::fs::write(folder.path().join(name), case.to_string()).expect("the case is written");
+        }
+        Self(folder)
+    }
+
+    /// Runs `till plugin` in the folder, with a second of CPU for guests: the machine may be busy.
+    fn till(&self, arguments: &[&str]) -> Output {
+        let mut till = till();
+        till.arg("plugin").args(arguments).current_dir(self.0.path()).env("TILL_LIMITS_GUEST_CPU_MS", "1000");
+        till.output().expect("till starts")
+    }
+}
+
+fn path(guest: &str) -> String {
+    file(guest).display().to_string()
+}
+
+fn said(output: &[u8]) -> String {
+    String::from_utf8(output.to_vec()).expect("UTF-8")
+}
+
+fn order(item: &str, quantity: u32) -> Value {
+    json!({ "stock": { "tea": 10 }, "lines": [{ "item": item, "quantity": quantity, "price": 5 }] })
+}
+
+#[test]
+fn a_run_shows_all_of_a_call() {
+    let mut discount = order("tea", 3);
+    discount["set"] = json!({ "surcharge": "25" });
+    let slow = json!({ "set": { "faults": "on" }, "random": [0.0], "stock": { "smartphone": 3 },
+        "lines": [{ "item": "smartphone", "quantity": 3 }] });
+    let cases = Cases::of(&[("discount.json", discount), ("slow.json", slow)]);
+    assert!(cases.till(&["export", "inventory", "inventory.wasm"]).status.success());
+    let mut shown = String::new();
+    for arguments in [
+        ["run", &path("checkout_pricing"), "--input", "discount.json"].as_slice(),
+        &["run", "inventory.wasm", "--input", "slow.json"],
+        &["run", "inventory.wasm", "--input", "slow.json", "--stock", "smartphone=2", "--set", "faults=off"],
+        &["run", &path("checkout_spans"), "--input", "discount.json"],
+        &["run", &path("checkout_trap"), "--input", "discount.json"],
+    ] {
+        let run = cases.till(arguments);
+        let name = arguments[1].rsplit('/').next().unwrap_or_default();
+        let code = run.status.code().expect("an exit code");
+        shown +=
+            &format!("$ till plugin run {name} {}\n{}\n", arguments[2..].join(" "), steady::text(&said(&run.stdout)));
+        shown += &format!("{}exit code {code}\n\n", said(&run.stderr));
+    }
+    golden::check("plugin_run.txt", &shown);
+}
+
+#[test]
+fn a_run_is_json_for_programs() {
+    let cases = Cases::of(&[("case.json", order("tea", 11))]);
+    let run = cases.till(&["run", &path("checkout_pricing"), "--input", "case.json", "--json"]);
+    assert_eq!(run.status.code(), Some(1));
+    let call: Value = serde_json::from_slice(&run.stdout).expect("JSON");
+    assert_eq!((&call["outcome"], &call["is_fault"]), (&json!("insufficient_stock"), &json!(false)));
+    assert_eq!(call["asked"], json!({ "tea": 11 }));
+    assert_eq!(call["spans"][0]["spans"][0]["name"], "price_cart");
+    assert!(call["fuel_used"].as_u64().is_some_and(|fuel| fuel > 0), "{call}");
+    assert!(call["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{call}");
+
+    let run = cases.till(&["run", &path("checkout_bad_total"), "--input", "case.json", "--json", "--stock", "tea=11"]);
+    let call: Value = serde_json::from_slice(&run.stdout).expect("JSON");
+    assert_eq!((&call["outcome"], &call["is_fault"]), (&json!("bad_output"), &json!(true)), "{call}");
+}
+
+#[test]
+fn what_is_no_case_is_told_with_its_file() {
+    let mut unknown = order("tea", 1);
+    unknown["expected"] = json!({});
+    let cases = Cases::of(&[
+        ("unknown.json", unknown),
+        ("none.json", json!([])),
+        ("priceless.json", { json!({ "lines": [{ "item": "tea", "quantity": 1 }] }) }),
+    ]);
+    let plugin = path("checkout_pricing");
+    let mut told = String::new();
+    for input in ["unknown.json", "none.json", "absent.json"] {
+        let run = cases.till(&["run", &plugin, "--input", input]);
+        assert_eq!(run.status.code(), Some(2), "{input}");
+        told += &said(&run.stderr);
+    }
+    let run = cases.till(&["run", &plugin, "--input", "priceless.json"]);
+    assert_eq!(run.status.code(), Some(2));
+    told += &said(&run.stderr);
+    let run = cases.till(&["run", &plugin, "--input", "unknown.json", "--stock", "tea"]);
+    assert_eq!(run.status.code(), Some(2));
+    told += said(&run.stderr).lines().next().unwrap_or_default();
+    golden::check("plugin_run_usage.txt", &told);
+}
+
+#[test]
+fn a_test_says_what_is_not_as_expected() {
+    let mut as_expected = order("tea", 3);
+    as_expected["expect"] = json!({ "outcome": "ok", "asked": { "tea": 3 }, "receipt": { "total": 13.5, "adjustments": [
+        { "effect": "subtract", "category": "discount", "label": "10 % off from 3 pieces", "amount": 1.5, "line": 0 }] } });
+    let mut other_receipt = as_expected.clone();
+    other_receipt["expect"]["receipt"]["total"] = json!(15);
+    other_receipt["expect"]["spans"] = json!(["checkout_transaction", "  inventory_deduct_span", "    db_take_stock"]);
+    let mut other_outcome = order("tea", 11);
+    other_outcome["expect"] = json!({ "outcome": "rejected", "detail": "too much" });
+    let cases =
+        [("good.json", as_expected), ("other_receipt.json", other_receipt), ("other_outcome.json", other_outcome)];
+    let folder = Cases::of(&cases);
+    let test = folder.till(&["test", &path("checkout_pricing"), "."]);
+    assert_eq!(test.status.code(), Some(1));
+    golden::check("plugin_test.txt", &format!("{}{}", said(&test.stdout), said(&test.stderr)));
+
+    let good = Cases::of(&cases[..1]);
+    assert_eq!(good.till(&["test", &path("checkout_pricing"), "."]).status.code(), Some(0));
+    let none = Cases::of(&[]).till(&["test", &path("checkout_pricing"), "."]);
+    assert_eq!((none.status.code(), &*said(&none.stderr)), (Some(1), "till: there are no cases (*.json) in .\n"));
+}
+
+#[test]
+fn a_checkout_can_be_given_another_inventory() {
+    let cases = Cases::of(&[("case.json", order("tea", 1))]);
+    let inventory = path("inventory_without_take");
+    let run =
+        cases.till(&["run", &path("checkout_pricing"), "--input", "case.json", "--inventory", &inventory, "--json"]);
+    let call: Value = serde_json::from_slice(&run.stdout).expect("JSON");
+    assert_eq!((&call["outcome"], &call["is_fault"]), (&json!("bad_output"), &json!(true)), "{call}");
+    assert!(call["detail"].as_str().is_some_and(|detail| detail.starts_with("the inventory plugin")), "{call}");
+}
+
+#[test]
+fn a_check_says_what_a_plugin_is_and_takes() {
+    let folder = Cases::of(&[]);
+    assert!(folder.till(&["export", "checkout", "built_in.wasm"]).status.success());
+    let checked = folder.till(&["check", "built_in.wasm"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", said(&checked.stderr));
+    golden::check("plugin_check.txt", &steady::text(&said(&checked.stdout)));
+    let checked = folder.till(&["check", "--json", "built_in.wasm"]);
+    let described: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
+    assert_eq!((&described["kind"], &described["track"]), (&json!("checkout"), &json!("0.1")));
+    assert_eq!(described["wasi"]["cli"].as_str().map(|text| text.contains("no environment")), Some(true));
+    assert!(described["memory_bytes"].as_u64() >= described["memory_bytes_at_start"].as_u64(), "{described}");
+}
+
+#[test]
+fn the_wit_is_printed_whole_or_for_a_kind() {
+    let wit = |arguments: &[&str]| {
+        let printed = till().args(["plugin", "wit"]).args(arguments).output().expect("till starts");
+        assert!(printed.status.success());
+        said(&printed.stdout)
+    };
+    let (all, checkout) = (wit(&[]), wit(&["--kind", "checkout"]));
+    assert!(all.contains("world inventory-plugin {") && all.contains("world checkout-plugin {"));
+    assert!(checkout.contains("world checkout-plugin {") && !checkout.contains("interface stock"));
+}
