@@ -1,4 +1,7 @@
-"""What a checkout plugin asks the host for, and the errors that it raises."""
+"""What a checkout plugin asks the host for, and the errors that it raises.
+
+To be raised: they are functions, for componentize-py hands the host an `Err` and no class derived of it.
+"""
 
 from componentize_py_types import Err
 from wit_world.exports.checkout import (
@@ -16,25 +19,19 @@ from wit_world.imports.types import Rejection, StockLevel, StockLine
 from . import Span
 
 
-class Rejected(Err):
+def rejected(code: str, message: str) -> Err:
     """The shop doesn't sell this order as it stands: the code is for programs, the message for the customer."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(CheckoutError_Rejected(Rejection(code, message)))
+    return Err(CheckoutError_Rejected(Rejection(code, message)))
 
 
-class Unavailable(Err):
+def unavailable(message: str) -> Err:
     """Something that the decision needs doesn't work."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(CheckoutError_Unavailable(message))
+    return Err(CheckoutError_Unavailable(message))
 
 
-class Other(Err):
+def other(message: str) -> Err:
     """Anything else that keeps the plugin from deciding."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(CheckoutError_Other(message))
+    return Err(CheckoutError_Other(message))
 
 
 def deduct(span: Span, order: Order) -> list[StockLevel]:

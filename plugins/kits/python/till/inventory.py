@@ -1,4 +1,7 @@
-"""What an inventory plugin asks the host for, and the errors that it raises."""
+"""What an inventory plugin asks the host for, and the errors that it raises.
+
+To be raised: they are functions, for componentize-py hands the host an `Err` and no class derived of it.
+"""
 
 from componentize_py_types import Err
 from wit_world.exports.inventory import (
@@ -14,50 +17,40 @@ from wit_world.imports.types import Rejection, Shortage, StockLevel, StockLine
 from . import Span
 
 
-class OutOfStock(Err):
+def out_of_stock(shortage: Shortage) -> Err:
     """There is less of an item than asked for."""
-
-    def __init__(self, shortage: Shortage) -> None:
-        super().__init__(InventoryError_OutOfStock(shortage))
+    return Err(InventoryError_OutOfStock(shortage))
 
 
-class Rejected(Err):
+def rejected(code: str, message: str) -> Err:
     """The same lines would be refused again: the code is for programs, the message for the customer."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(InventoryError_Rejected(Rejection(code, message)))
+    return Err(InventoryError_Rejected(Rejection(code, message)))
 
 
-class Conflict(Err):
+def conflict(message: str) -> Err:
     """A write at the same time was faster; the same lines may succeed a moment later."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(InventoryError_Conflict(message))
+    return Err(InventoryError_Conflict(message))
 
 
-class Unavailable(Err):
+def unavailable(message: str) -> Err:
     """Something that the decision needs doesn't work."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(InventoryError_Unavailable(message))
+    return Err(InventoryError_Unavailable(message))
 
 
-class Other(Err):
+def other(message: str) -> Err:
     """Anything else that keeps the plugin from deciding."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(InventoryError_Other(message))
+    return Err(InventoryError_Other(message))
 
 
 def take(span: Span, lines: list[StockLine]) -> list[StockLevel]:
     """Takes the lines out of the stock, all of them or none, and returns what is left. Once a call.
 
-    Raises: `OutOfStock`
+    Raises: `out_of_stock`
     """
     try:
         return stock.take(span.context, lines)
     except Err as error:
-        raise OutOfStock(error.value) from None
+        raise out_of_stock(error.value) from None
 
 
 def level(span: Span, item: str) -> int | None:
