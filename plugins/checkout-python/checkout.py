@@ -5,7 +5,7 @@ setting `surcharge` (minor units) if there is one.
 from collections import defaultdict
 
 from till import Span, setting
-from till.checkout import deduct, other, subtotal
+from till.checkout import Other, deduct, subtotal
 from wit_world import exports
 from wit_world.exports.checkout import Adjustment, Effect, Order, Receipt
 from wit_world.imports.types import Line, TraceContext
@@ -54,5 +54,5 @@ def surcharges() -> list[Adjustment]:
     if text is None:
         return []
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
-        raise other(f"the setting surcharge is no amount of minor units: {text}")
+        raise Other(f"the setting surcharge is no amount of minor units: {text}")
     return [Adjustment(Effect.ADD, "surcharge", "Surcharge", int(text), None)]

@@ -5,7 +5,7 @@ often meet a deadlock.
 """
 
 from till import Level, Span, random, setting_is_on, sleep
-from till.inventory import conflict, take
+from till.inventory import Conflict, take
 from wit_world import exports
 from wit_world.imports.types import StockLevel, StockLine, TraceContext
 
@@ -27,7 +27,7 @@ def simulate_faults(call: Span, lines: list[StockLine]) -> None:
     if has_large("smartphone", 3):
         add_latency(call)
     if has_large("laptop", 2) and random() < 0.6:
-        raise conflict("Database deadlock conflict during write")
+        raise Conflict("Database deadlock conflict during write")
 
 
 def add_latency(call: Span) -> None:

@@ -1,7 +1,4 @@
-"""What a checkout plugin asks the host for, and the errors that it raises.
-
-To be raised: they are functions, for componentize-py hands the host an `Err` and no class derived of it.
-"""
+"""What a checkout plugin asks the host for, and the errors that it raises."""
 
 from componentize_py_types import Err
 from wit_world.exports.checkout import (
@@ -16,22 +13,28 @@ from wit_world.exports.checkout import (
 from wit_world.imports import inventory
 from wit_world.imports.types import Rejection, StockLevel, StockLine
 
-from . import Span
+from . import PluginError, Span
 
 
-def rejected(code: str, message: str) -> Err:
+class Rejected(PluginError):
     """The shop doesn't sell this order as it stands: the code is for programs, the message for the customer."""
-    return Err(CheckoutError_Rejected(Rejection(code, message)))
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(CheckoutError_Rejected(Rejection(code, message)))
 
 
-def unavailable(message: str) -> Err:
+class Unavailable(PluginError):
     """Something that the decision needs doesn't work."""
-    return Err(CheckoutError_Unavailable(message))
+
+    def __init__(self, message: str) -> None:
+        super().__init__(CheckoutError_Unavailable(message))
 
 
-def other(message: str) -> Err:
+class Other(PluginError):
     """Anything else that keeps the plugin from deciding."""
-    return Err(CheckoutError_Other(message))
+
+    def __init__(self, message: str) -> None:
+        super().__init__(CheckoutError_Other(message))
 
 
 def deduct(span: Span, order: Order) -> list[StockLevel]:
@@ -42,7 +45,7 @@ def deduct(span: Span, order: Order) -> list[StockLevel]:
     try:
         return inventory.deduct(span.context, [StockLine(line.item, line.quantity) for line in order.lines])
     except Err as error:
-        raise Err(_of_inventory(error.value)) from None
+        raise PluginError(_of_inventory(error.value)) from None
 
 
 def subtotal(order: Order) -> int:

@@ -1,7 +1,4 @@
-"""What an inventory plugin asks the host for, and the errors that it raises.
-
-To be raised: they are functions, for componentize-py hands the host an `Err` and no class derived of it.
-"""
+"""What an inventory plugin asks the host for, and the errors that it raises."""
 
 from componentize_py_types import Err
 from wit_world.exports.inventory import (
@@ -14,43 +11,53 @@ from wit_world.exports.inventory import (
 from wit_world.imports import stock
 from wit_world.imports.types import Rejection, Shortage, StockLevel, StockLine
 
-from . import Span
+from . import PluginError, Span
 
 
-def out_of_stock(shortage: Shortage) -> Err:
+class OutOfStock(PluginError):
     """There is less of an item than asked for."""
-    return Err(InventoryError_OutOfStock(shortage))
+
+    def __init__(self, shortage: Shortage) -> None:
+        super().__init__(InventoryError_OutOfStock(shortage))
 
 
-def rejected(code: str, message: str) -> Err:
+class Rejected(PluginError):
     """The same lines would be refused again: the code is for programs, the message for the customer."""
-    return Err(InventoryError_Rejected(Rejection(code, message)))
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(InventoryError_Rejected(Rejection(code, message)))
 
 
-def conflict(message: str) -> Err:
+class Conflict(PluginError):
     """A write at the same time was faster; the same lines may succeed a moment later."""
-    return Err(InventoryError_Conflict(message))
+
+    def __init__(self, message: str) -> None:
+        super().__init__(InventoryError_Conflict(message))
 
 
-def unavailable(message: str) -> Err:
+class Unavailable(PluginError):
     """Something that the decision needs doesn't work."""
-    return Err(InventoryError_Unavailable(message))
+
+    def __init__(self, message: str) -> None:
+        super().__init__(InventoryError_Unavailable(message))
 
 
-def other(message: str) -> Err:
+class Other(PluginError):
     """Anything else that keeps the plugin from deciding."""
-    return Err(InventoryError_Other(message))
+
+    def __init__(self, message: str) -> None:
+        super().__init__(InventoryError_Other(message))
 
 
 def take(span: Span, lines: list[StockLine]) -> list[StockLevel]:
     """Takes the lines out of the stock, all of them or none, and returns what is left. Once a call.
 
-    Raises: `out_of_stock`
+    Raises: `OutOfStock`
     """
     try:
         return stock.take(span.context, lines)
     except Err as error:
-        raise out_of_stock(error.value) from None
+        raise OutOfStock(error.value) from None
 
 
 def level(span: Span, item: str) -> int | None:

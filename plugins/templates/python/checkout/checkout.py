@@ -1,7 +1,7 @@
 """What an order costs: what its lines say, and the shipping of the setting `shipping` (minor units) if there is one."""
 
 from till import Span, setting
-from till.checkout import deduct, other, subtotal
+from till.checkout import Other, deduct, subtotal
 from wit_world import exports
 from wit_world.exports.checkout import Adjustment, Effect, Order, Receipt
 from wit_world.imports.types import TraceContext
@@ -26,5 +26,5 @@ def shipping() -> list[Adjustment]:
     if text is None:
         return []
     if not (text.isascii() and text.isdigit()):
-        raise other(f"the setting shipping is no amount: {text}")
+        raise Other(f"the setting shipping is no amount: {text}")
     return [Adjustment(Effect.ADD, "shipping", "Shipping", int(text), None)]

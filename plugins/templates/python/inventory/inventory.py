@@ -1,7 +1,7 @@
 """Whatever is on hand may be taken, but for the item that the setting `blocked` names."""
 
 from till import Span, setting
-from till.inventory import rejected, take
+from till.inventory import Rejected, take
 from wit_world import exports
 from wit_world.imports.types import StockLevel, StockLine, TraceContext
 
@@ -17,4 +17,4 @@ def check(call: Span, lines: list[StockLine]) -> None:
     with call.child("check_lines"):
         blocked = setting("blocked")
         if any(line.item == blocked for line in lines):
-            raise rejected("blocked", f"{blocked} isn't sold at the moment")
+            raise Rejected("blocked", f"{blocked} isn't sold at the moment")
