@@ -31,6 +31,7 @@ mod metrics;
 mod mistakes;
 mod model;
 mod money;
+mod new_plugin;
 mod openapi;
 mod outages;
 mod overload;

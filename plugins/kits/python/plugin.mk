@@ -10,8 +10,13 @@ include $(KITS)/venv.mk
 
 COMPONENTIZE = $(TOOL)/bin/componentize-py --quiet --wit-path $(WIT) --world $(KIND)-plugin
 
-# The bindings are for editors only: the component gets its own.
+# The bindings are for editors only: the component gets its own. It is made of copies, for Python leaves its bytecode beside
+# what it loads.
 $(COMPONENT): | $(TOOL)/.installed
+	rm -rf build/bindings build/app
+	mkdir build/app
+	cp --parents $(SOURCES) build/app
+	cp -r $(KIT)/till build/app
 	$(COMPONENTIZE) bindings build/bindings
-	$(COMPONENTIZE) componentize --stub-wasi --python-path . --python-path $(KIT) --output build/nameless.wasm $(KIND)
+	$(COMPONENTIZE) componentize --stub-wasi --python-path build/app --output build/nameless.wasm $(KIND)
 	$(TILL) plugin pack build/nameless.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang Python --out $@

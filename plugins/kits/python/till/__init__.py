@@ -20,7 +20,7 @@ from wit_world.imports.types import (
     TraceContext,
 )
 
-__all__ = ["Level", "Span", "random", "setting", "setting_is_on", "sleep"]
+__all__ = ["Level", "PluginError", "Span", "random", "setting", "setting_is_on", "sleep"]
 
 random = host.random
 setting = host.setting
@@ -36,9 +36,19 @@ def sleep(seconds: float) -> None:
     host.sleep(int(seconds * 1000))
 
 
+class PluginError(Exception):
+    """A "no" or a failure that the interface has a word for. Raise it within the call's block, and the host gets that."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(value)
+        self.value = value
+
+
 class Span:
-    """A span of this call's trace. `with Span.of_call(ctx) as call:` is the host's, and what goes wrong within the block
-    is logged there with its traceback; `with call.child("price_cart"):` ends with its block.
+    """A span of this call's trace. `with call.child("price_cart"):` ends with its block.
+
+    `with Span.of_call(ctx) as call:` is the host's span. Its block is the decision: a `PluginError` leaves it as the
+    interface's error, and any other exception is logged with its traceback and ends the call.
     """
 
     def __init__(self, context: TraceContext, *, is_own: bool) -> None:
@@ -80,7 +90,10 @@ class Span:
     ) -> None:
         if self._is_own:
             telemetry.end_span(self.context)
-        elif error is not None and not isinstance(error, Err):
+        elif isinstance(error, PluginError):
+            # componentize-py takes nothing but an Err for the function's error, and no class derived of it.
+            raise Err(error.value) from error
+        elif error is not None:
             self.log(Level.ERROR, "".join(traceback.format_exception(error)))
 
 

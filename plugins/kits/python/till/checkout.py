@@ -13,24 +13,24 @@ from wit_world.exports.checkout import (
 from wit_world.imports import inventory
 from wit_world.imports.types import Rejection, StockLevel, StockLine
 
-from . import Span
+from . import PluginError, Span
 
 
-class Rejected(Err):
+class Rejected(PluginError):
     """The shop doesn't sell this order as it stands: the code is for programs, the message for the customer."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(CheckoutError_Rejected(Rejection(code, message)))
 
 
-class Unavailable(Err):
+class Unavailable(PluginError):
     """Something that the decision needs doesn't work."""
 
     def __init__(self, message: str) -> None:
         super().__init__(CheckoutError_Unavailable(message))
 
 
-class Other(Err):
+class Other(PluginError):
     """Anything else that keeps the plugin from deciding."""
 
     def __init__(self, message: str) -> None:
@@ -45,7 +45,7 @@ def deduct(span: Span, order: Order) -> list[StockLevel]:
     try:
         return inventory.deduct(span.context, [StockLine(line.item, line.quantity) for line in order.lines])
     except Err as error:
-        raise Err(_of_inventory(error.value)) from None
+        raise PluginError(_of_inventory(error.value)) from None
 
 
 def subtotal(order: Order) -> int:

@@ -11,38 +11,38 @@ from wit_world.exports.inventory import (
 from wit_world.imports import stock
 from wit_world.imports.types import Rejection, Shortage, StockLevel, StockLine
 
-from . import Span
+from . import PluginError, Span
 
 
-class OutOfStock(Err):
+class OutOfStock(PluginError):
     """There is less of an item than asked for."""
 
     def __init__(self, shortage: Shortage) -> None:
         super().__init__(InventoryError_OutOfStock(shortage))
 
 
-class Rejected(Err):
+class Rejected(PluginError):
     """The same lines would be refused again: the code is for programs, the message for the customer."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(InventoryError_Rejected(Rejection(code, message)))
 
 
-class Conflict(Err):
+class Conflict(PluginError):
     """A write at the same time was faster; the same lines may succeed a moment later."""
 
     def __init__(self, message: str) -> None:
         super().__init__(InventoryError_Conflict(message))
 
 
-class Unavailable(Err):
+class Unavailable(PluginError):
     """Something that the decision needs doesn't work."""
 
     def __init__(self, message: str) -> None:
         super().__init__(InventoryError_Unavailable(message))
 
 
-class Other(Err):
+class Other(PluginError):
     """Anything else that keeps the plugin from deciding."""
 
     def __init__(self, message: str) -> None:

@@ -1,0 +1,140 @@
+//! From an empty folder to live traffic in every language, with nothing but the program: `till plugin new`, the one
+//! command that it prints, check, run, test, deploy, and a checkout that the new plugin decides.
+//!
+//! How long each step took is printed (`-- --nocapture`) and compared with nothing.
+
+use std::{
+    process::{Command, Output},
+    time::Instant,
+};
+
+use tempfile::TempDir;
+
+use crate::support::{Client, Host, host::till};
+
+/// The tools that `make plugins` has installed; without them each folder would install its own.
+const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/.tools");
+/// A host that isn't optimised takes minutes for a Python.
+const COMPILE_MS: &str = "600000";
+
+const NAME: &str = "first";
+const BUILD: &str = "make -C first";
+const COMPONENT: &str = "first/build/first.wasm";
+
+#[test]
+fn a_new_plugin_in_rust_sells() {
+    check("rust");
+}
+
+#[test]
+fn a_new_plugin_in_c_sells() {
+    check("c");
+}
+
+#[test]
+fn a_new_plugin_in_go_sells() {
+    check("go");
+}
+
+#[test]
+fn a_new_plugin_in_javascript_sells() {
+    check("js");
+}
+
+#[test]
+fn a_new_plugin_in_typescript_sells() {
+    check("ts");
+}
+
+#[test]
+fn a_new_plugin_in_python_sells() {
+    check("python");
+}
+
+fn check(language: &str) {
+    let host = Host::plan().set(format!("limits.compile_ms={COMPILE_MS}")).start();
+    for (kind, span) in [("checkout", "checkout_transaction"), ("inventory", "inventory_deduct_span")] {
+        let author = Author { language, kind, folder: tempfile::tempdir().expect("a temporary folder") };
+        author.begin_and_build();
+        author.try_out(span);
+        author.deploy(&host.admin);
+
+        let began = Instant::now();
+        let sold = host.shop.buy("headphones", 2);
+        println!("{language} {kind}: checkout {:?}", began.elapsed());
+        assert_eq!(sold.status, 200, "{}", sold.text());
+        let trace = host.admin.get(&format!("/recent/traces/{}", sold.trace_id())).json();
+        assert_eq!(plugin_of(&trace, span), NAME, "{trace:#}");
+    }
+    host.stop();
+}
+
+/// Who writes a plugin named `first` in a folder of its own.
+struct Author<'a> {
+    language: &'a str,
+    kind: &'a str,
+    folder: TempDir,
+}
+
+impl Author<'_> {
+    fn begin_and_build(&self) {
+        let told = self.step("new", till().args(["plugin", "new", NAME, "--kind", self.kind, "--lang", self.language]));
+        assert!(told.contains(BUILD), "{told}");
+        self.step("make", &mut make());
+        // As an author does next: a second build finds what the first one left.
+        let source = self.folder.path().join(NAME).join(self.source());
+        std::fs::write(&source, std::fs::read_to_string(&source).expect("a source") + "\n").expect("it is changed");
+        self.step("make again", &mut make());
+    }
+
+    fn try_out(&self, span: &str) {
+        let plugin = |arguments: &[&str]| {
+            let mut command = till();
+            command.arg("plugin").args(arguments).env("TILL_LIMITS_COMPILE_MS", COMPILE_MS);
+            command
+        };
+        let checked = self.step("check", &mut plugin(&["check", COMPONENT]));
+        assert!(checked.contains(NAME), "{checked}");
+        let ran = self.step("run", &mut plugin(&["run", COMPONENT, "--input", "first/cases/success.json"]));
+        assert!(ran.contains(span), "{ran}");
+        self.step("test", &mut plugin(&["test", COMPONENT, "first/cases"]));
+    }
+
+    fn deploy(&self, admin: &Client) {
+        let url = format!("http://{}", admin.address);
+        self.step("deploy", till().args(["plugin", "deploy", COMPONENT, "--kind", self.kind, "--admin", &url]));
+    }
+
+    fn source(&self) -> String {
+        match self.language {
+            "rust" => "src/lib.rs".to_owned(),
+            "python" => format!("{}.py", self.kind),
+            other => format!("{}.{other}", self.kind),
+        }
+    }
+
+    fn step(&self, what: &str, command: &mut Command) -> String {
+        let step = format!("{} {}: {what}", self.language, self.kind);
+        let began = Instant::now();
+        let Output { status, stdout, stderr } = command.current_dir(&self.folder).output().expect("it starts");
+        println!("{step} {:?}", began.elapsed());
+        let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        assert!(status.success(), "{step}: {status}\n{stdout}{stderr}");
+        stdout
+    }
+}
+
+fn make() -> Command {
+    let mut make = Command::new("sh");
+    make.args(["-c", BUILD]).env("TILL", till().get_program()).env("TILL_PLUGIN_TOOLS", TOOLS);
+    make
+}
+
+/// Returns the name of the plugin whose call the span is.
+fn plugin_of(trace: &serde_json::Value, span: &str) -> String {
+    let spans = trace["trace"]["spans"].as_array().expect("spans");
+    let found = spans.iter().find(|found| found["operationName"] == span).expect("the plugin's span");
+    let tags = found["tags"].as_array().expect("tags");
+    let name = tags.iter().find(|tag| tag["key"] == "plugin.name").expect("its plugin's name");
+    name["value"].as_str().expect("a name").to_owned()
+}
