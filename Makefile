@@ -17,8 +17,9 @@ help: ## lists the targets
 run: ## serves the demo's shop at http://127.0.0.1:8000
 	cargo run --release --locked
 
+# With the tests: their dependencies want features that a build without them doesn't, and wasmtime would be built twice.
 plugins: ## builds the plugins in the other languages; installs their tools in plugins/.tools
-	cargo build --locked --package till
+	cargo build --locked --package till --tests
 	for plugin in $(PLUGINS); do \
 		$(MAKE) --no-print-directory --directory plugins/$$plugin TILL='$(CURDIR)/target/debug/till' || exit 1; \
 	done
