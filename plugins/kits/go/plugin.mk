@@ -12,5 +12,5 @@ GO = GOOS=wasip1 GOARCH=wasm GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=mod GOWO
 
 $(COMPONENT): | $(TOOL)/.installed
 	$(TILL) plugin bindings --lang go --kind $(KIND) --out build/bindings
-	$(GO) build -buildmode=c-shared -ldflags='-s -w' -o build/core.wasm .
+	$(GO) build -trimpath -buildmode=c-shared -ldflags='-s -w' -o build/core.wasm .
 	$(TILL) plugin pack build/core.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang Go --out $@

@@ -7,8 +7,9 @@ KIT ?= kits/js
 KITS ?= $(KIT)/..
 LANG := js
 ROOT ?= .
-PINS := $(KIT)/package-lock.json
-SOURCES := $(wildcard *.js *.ts tsconfig.json)
+PINS := $(KIT)/package-lock.json $(KIT)/erase.mjs
+PLACES := -path ./build -prune -o -path ./kits -prune -o -path './.*' -prune -o -path ./node_modules -prune
+SOURCES := $(wildcard tsconfig.json) $(shell find . $(PLACES) -o -name '*.[jt]s' -print)
 include $(KITS)/component.mk
 
 IN_ROOT := $(patsubst ./%,%,$(shell realpath --relative-to $(ROOT) .))
@@ -22,7 +23,9 @@ endif
 
 $(COMPONENT): | $(TOOL)/.installed
 ifneq ($(wildcard tsconfig.json),)
-	$(TOOL)/node_modules/.bin/tsc --project . --rootDir $(ROOT) --outDir build/js
+	$(TOOL)/node_modules/.bin/tsc --project . --noEmit
+	rm -rf build/js
+	node $(TOOL)/erase.mjs $(ROOT) build/js $(filter %.js %.ts,$(SOURCES)) $(wildcard $(KIT)/*.js)
 endif
 	$(TOOL)/node_modules/.bin/componentize-qjs --wit $(WIT) --world $(KIND)-plugin --sync --stub-wasi \
 		--module-root $(MODULES) --js $(ENTRY) --output build/nameless.wasm
@@ -33,6 +36,6 @@ $(TOOL)/.installed:
 	$(call needs,npm,it comes with Node.js or as Debian's package npm)
 	rm -rf $(TOOL)
 	mkdir -p $(TOOL)
-	cp $(KIT)/package.json $(KIT)/package-lock.json $(TOOL)
+	cp $(KIT)/package.json $(KIT)/package-lock.json $(KIT)/erase.mjs $(TOOL)
 	npm ci --prefix $(TOOL) --no-audit --no-fund
 	touch $@

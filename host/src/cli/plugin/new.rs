@@ -50,7 +50,8 @@ impl New {
         let component = format!("{folder}/build/{name}.wasm");
         print(&format!(
             "{folder} is a plugin now. To build it:\n\n  make -C {folder}\n\nand then:\n\n  till plugin check {component}\n  \
-             till plugin test {component} {folder}/cases\n  till plugin deploy {component}\n"
+             till plugin test {component} {folder}/cases\n  till plugin deploy {component}\n\nor all of it, at every \
+             change:\n\n  till plugin dev {folder}\n"
         ))
     }
 }

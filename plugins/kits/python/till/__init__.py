@@ -3,7 +3,7 @@
 The types come from the generated `wit_world`, which is made of the interface's WIT.
 """
 
-import traceback
+from traceback import walk_tb
 from types import TracebackType
 from typing import Self
 
@@ -94,7 +94,14 @@ class Span:
             # componentize-py takes nothing but an Err for the function's error, and no class derived of it.
             raise Err(error.value) from error
         elif error is not None:
-            self.log(Level.ERROR, "".join(traceback.format_exception(error)))
+            self.log(Level.ERROR, _described(error))
+
+
+def _described(error: BaseException) -> str:
+    """Returns the error with its traceback. Python's own way looks for the sources, and there are no files."""
+    codes = [(frame.f_code, line) for frame, line in walk_tb(error.__traceback__)]
+    places = [f"  {code.co_filename}:{line} in {code.co_qualname}" for code, line in codes]
+    return "\n".join([f"{type(error).__name__}: {error}", *places])
 
 
 def _attributes(attributes: dict[str, str | int | float | bool]) -> list[Attribute]:

@@ -17,7 +17,7 @@ import (
 
 const (
 	heapBytesMax    = 48 << 20
-	heapBytesToTidy = 8 << 20
+	heapBytesToTidy = 4 << 20
 )
 
 // What the host wrote and nobody has looked at yet.
@@ -69,10 +69,11 @@ func cabiRealloc(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointe
 }
 
 func allocateEarly(align, size uintptr) unsafe.Pointer {
-	first := (uintptr(unsafe.Pointer(&early)) + earlyUsed + align - 1) &^ (align - 1)
-	earlyUsed = first + size - uintptr(unsafe.Pointer(&early))
+	base := uintptr(unsafe.Pointer(&early))
+	first := (base+earlyUsed+align-1)&^(align-1) - base
+	earlyUsed = first + size
 	if earlyUsed > uintptr(len(early)) {
 		panic("more memory is asked for before Go has started than WASI's adapter needs")
 	}
-	return unsafe.Pointer(first)
+	return unsafe.Pointer(&early[first])
 }
