@@ -166,7 +166,8 @@ fn shape(kind: Kind, language: &str) -> Option<String> {
         )),
         "Python" => Some(format!(
             "wanted is class {class}(exports.{class}) with def {function}(self, ctx, {parameters}) in {kind}.py, answering \
-             the dataclasses of wit_world; an exception is logged if the decision stands in with Span.of_call(ctx)"
+             the dataclasses of wit_world. Or it opened a file, of which there are none. An exception is logged if the \
+             decision stands in with Span.of_call(ctx)"
         )),
         _ => None,
     }

@@ -94,7 +94,16 @@ class Span:
             # componentize-py takes nothing but an Err for the function's error, and no class derived of it.
             raise Err(error.value) from error
         elif error is not None:
-            self.log(Level.ERROR, "".join(traceback.format_exception(error)))
+            self.log(Level.ERROR, _told(error))
+
+
+def _told(error: BaseException) -> str:
+    """Returns the exception and where it arose; without the lines' text, for there are no files to read it from."""
+    frames = [
+        f"  {frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    return "\n".join([f"{type(error).__name__}: {error}", *frames])
 
 
 def _attributes(attributes: dict[str, str | int | float | bool]) -> list[Attribute]:
