@@ -32,8 +32,9 @@ fn told(name: &str, file: &Path) -> String {
     std::fs::write(folder.path().join("case.json"), case.to_string()).expect("the case is written");
     let till = |arguments: &[&str]| {
         let mut till = till();
-        // For an endless loop long enough, and for a busy machine.
-        till.arg("plugin").args(arguments).current_dir(folder.path()).env("TILL_LIMITS_GUEST_CPU_MS", "500");
+        // For an endless loop long enough, and for a busy machine: compiling CPython takes it seconds, or minutes.
+        till.env("TILL_LIMITS_GUEST_CPU_MS", "500").env("TILL_LIMITS_COMPILE_MS", "600000");
+        till.arg("plugin").args(arguments).current_dir(folder.path());
         till.output().expect("till starts")
     };
     let checked = till(&["check", &wasm]);

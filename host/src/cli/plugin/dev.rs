@@ -114,23 +114,27 @@ fn make(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the one component that was built.
+/// Returns the component that was built: the one named after the folder, beside which tools may leave others, or the only
+/// one.
 fn component(folder: &Path) -> anyhow::Result<PathBuf> {
     let build = folder.join("build");
+    let named =
+        folder.canonicalize().ok().and_then(|folder| Some(build.join(folder.file_name()?).with_extension("wasm")));
+    if let Some(named) = named.filter(|named| named.is_file()) {
+        return Ok(named);
+    }
     let mut built: Vec<PathBuf> = std::fs::read_dir(&build)
         .with_context(|| format!("read {}, where make has to leave the component", build.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
         .collect();
-    built.sort();
-    match built.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => anyhow::bail!("make left no *.wasm in {}", build.display()),
-        [_, ..] => anyhow::bail!(
-            "make left several *.wasm in {}: {}; let it leave the component there, and nothing else of that name",
-            build.display(),
-            built.iter().filter_map(|path| path.file_name()).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(", ")
+    match (built.pop(), built.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (Some(_), false) => anyhow::bail!(
+            "make left several *.wasm in {}, none of them named after the folder; which is the plugin?",
+            build.display()
         ),
+        (None, _) => anyhow::bail!("make left no *.wasm in {}", build.display()),
     }
 }
 
@@ -174,6 +178,21 @@ fn is_source(name: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_plugin_is_the_component_named_after_its_folder() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("offers");
+        let write = |name: &str| std::fs::write(folder.join("build").join(name), "").expect("written");
+        std::fs::create_dir_all(folder.join("build")).expect("made");
+        assert!(component(&folder).is_err());
+        write("core.wasm");
+        assert_eq!(component(&folder).expect("the only one"), folder.join("build/core.wasm"));
+        write("nameless.wasm");
+        assert!(component(&folder).expect_err("which?").to_string().contains("several"));
+        write("offers.wasm");
+        assert_eq!(component(&folder).expect("its own"), folder.join("build/offers.wasm"));
+    }
 
     #[test]
     fn what_a_build_writes_is_no_source() {

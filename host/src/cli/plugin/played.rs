@@ -56,7 +56,7 @@ pub(super) fn text_of(plugin: Option<&Identity>, played: &Played, currency: Curr
     block("asked of the stock", played.asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect());
     block("log", played.trace.lines.iter().map(|line| log_line(line)).collect());
     block("spans", spans.iter().flat_map(|root| span_lines(root, 0)).collect());
-    block("to change", plugin.map(|plugin| notes(plugin.kind, played)).unwrap_or_default());
+    block("to change", plugin.map(|plugin| notes(plugin, played)).unwrap_or_default());
     let Figures { duration, fuel_used, memory_bytes, host_calls } = Figures::of(spans.first());
     let figures =
         format!("{}, {fuel_used} fuel, {memory_bytes} bytes of memory, {host_calls} host calls", millis(duration));
@@ -141,7 +141,7 @@ pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played, c
         "asked": played.asked.iter().map(|(item, pieces)| (item.to_string(), json!(pieces))).collect::<Map<_, _>>(),
         "log": played.trace.lines.iter().map(|line| line_json(line)).collect::<Vec<_>>(),
         "spans": spans.iter().map(|root| span_json(root, root)).collect::<Vec<_>>(),
-        "notes": plugin.map(|plugin| notes(plugin.kind, played)),
+        "notes": plugin.map(|plugin| notes(plugin, played)),
         "duration_us": micros(duration),
         "fuel_used": fuel_used,
         "memory_bytes": memory_bytes,

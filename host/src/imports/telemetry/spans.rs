@@ -38,6 +38,8 @@ pub struct CallSpans {
     dropped: Dropped,
     bounds: Bounds,
     prints: Arc<Mutex<Prints>>,
+    /// The last error that the guest logged.
+    error: Option<String>,
     /// `kind/name@version`, on every log line of the call.
     plugin: Arc<str>,
 }
@@ -141,6 +143,7 @@ impl CallSpans {
                 text_bytes: limits.attribute_bytes,
             },
             prints: Arc::new(Mutex::new(Prints { text: String::new(), bytes_left: limits.log_bytes, dropped: 0 })),
+            error: None,
             plugin,
         }
     }
@@ -165,6 +168,12 @@ impl CallSpans {
     #[must_use]
     pub fn printed(&self) -> String {
         self.prints.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
+    }
+
+    /// Returns the last error that the guest has logged.
+    #[must_use]
+    pub fn logged_error(&self) -> Option<&str> {
+        self.error.as_deref()
     }
 
     pub(in crate::imports) fn prints(&self) -> Arc<Mutex<Prints>> {
@@ -247,6 +256,9 @@ impl CallSpans {
         let message = cut(message, self.bounds.text_bytes);
         let attributes = self.admit(attributes, self.bounds.attributes, false);
         with_span(&context, || log_line(&self.plugin, level, &message, &attributes));
+        if level == Level::Error {
+            self.error = Some(message);
+        }
     }
 
     /// Ends the spans that the guest left open, writes its prints to the log, and hands the call's own span back.

@@ -15,7 +15,10 @@ use wasmtime::{
     component::{Instance, InstancePre},
 };
 
-use super::{Admitted, Engine, Identity, Kind, Reason};
+use super::{
+    Admitted, Engine, Identity, Kind, Reason,
+    refusal::{Said, advice},
+};
 use crate::{
     config::Settings,
     imports::{
@@ -39,8 +42,8 @@ const ITEM: &str = "probe";
 const UNIT_PRICE: u64 = 1_000;
 /// A guest's clock goes on while it waits for a core, and the machine may be busy: to be out of CPU once is no proof.
 const TRIES_MAX: u32 = 3;
-/// How much of what it prints before its fault is passed on, bytes.
-const PRINTED_BYTES_MAX: usize = 300;
+/// How much of what it prints and logs before its fault is passed on, bytes of each.
+const SAID_BYTES_MAX: usize = 300;
 
 /// # Errors
 /// What keeps it from being instantiated, how its types differ, or how its call ended.
@@ -121,17 +124,25 @@ fn probing_order() -> (Cart, OrderId) {
     (Cart::new(vec![line], Vec::new()).expect("a line"), OrderId::new(1).expect("a number"))
 }
 
+/// Returns the text on one line, and cut.
+fn line(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.get(..text.floor_char_boundary(SAID_BYTES_MAX)).unwrap_or_default();
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// The one call of a candidate.
 struct Trial<'a> {
     store: Store<GuestCall>,
     kind: Kind,
+    language: &'a str,
     settings: &'a Settings,
     deadline: Deadline,
     ends: Instant,
 }
 
 impl<'a> Trial<'a> {
-    fn new(engine: &Engine, identity: &Identity, settings: &'a Settings, set: &BTreeMap<String, String>) -> Self {
+    fn new(engine: &Engine, identity: &'a Identity, settings: &'a Settings, set: &BTreeMap<String, String>) -> Self {
         let limits = &settings.limits;
         let tracer = Tracer::off();
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
@@ -139,7 +150,8 @@ impl<'a> Trial<'a> {
         let imports = CallState::new(telemetry, settings_of(identity.kind, settings, set), limits);
         let store = guarded_store(engine, imports, &MemoryPool::new(limits), limits);
         let deadline = Deadline::of(identity.kind, Time::Whole, limits);
-        Self { store, kind: identity.kind, settings, deadline, ends: Instant::now() + deadline.duration() }
+        let language = &identity.language;
+        Self { store, kind: identity.kind, language, settings, deadline, ends: Instant::now() + deadline.duration() }
     }
 
     fn imports(&mut self) -> &mut CallState {
@@ -153,7 +165,7 @@ impl<'a> Trial<'a> {
         if self.imports().host_calls() > 0 {
             return Err(Reason::StartHostCall { kind: self.kind });
         }
-        instance.map_err(|failure| Reason::Instantiate { failure, printed: self.printed() })
+        instance.map_err(|failure| Reason::Instantiate { failure, said: self.said() })
     }
 
     fn link(&self, error: &wasmtime::Error) -> Reason {
@@ -165,20 +177,20 @@ impl<'a> Trial<'a> {
         answered.map_err(|error| Failure::of_guest(self.kind, &error, self.settings.limits.guest_cpu_ms))
     }
 
-    /// Returns what the guest has printed, on one line and cut.
-    fn printed(&mut self) -> String {
-        let text = self.imports().telemetry.printed();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let text = text.get(..text.floor_char_boundary(PRINTED_BYTES_MAX)).unwrap_or_default();
-        text.replace(char::is_control, "\u{fffd}")
+    /// Returns what the guest has printed, and the error that it logged last.
+    fn said(&mut self) -> Said {
+        let telemetry = &self.imports().telemetry;
+        Said { printed: line(&telemetry.printed()), logged: line(telemetry.logged_error().unwrap_or_default()) }
     }
 
     fn judge<T>(mut self, result: Result<T, Failure>) -> Result<Spent, Reason> {
-        let (kind, printed) = (self.kind, self.printed());
+        let (kind, said) = (self.kind, self.said());
         let memory_bytes = self.store.data().memory_bytes();
         let spent = Spent { memory_bytes, host_calls: self.imports().host_calls() };
         match result {
-            Err(failure) if failure.is_of_host() => Err(Reason::Probe { kind, failure, printed }),
+            Err(failure) if failure.is_of_host() => {
+                Err(Reason::Probe { advice: advice(kind, self.language, &failure, said.is_nothing()), failure, said })
+            }
             // A receipt, or a "no".
             _ => Ok(spent),
         }

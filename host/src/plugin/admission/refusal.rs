@@ -1,5 +1,7 @@
 //! Why a file is refused: what was expected, what was found, and what to change.
 
+use std::fmt;
+
 use super::{Kind, PACKAGE, VERSION};
 use crate::plugin::{Cause, Failure};
 
@@ -65,19 +67,16 @@ pub enum Reason {
     #[error("it doesn't compile: {0}")]
     Compile(String),
     #[error(
-        "it can't be instantiated: {failure}{}. What runs then runs before every call and counts against its limits; leave it out",
-        said(.printed)
+        "it can't be instantiated: {failure}{said}. What runs then runs before every call and counts against its limits; leave it out"
     )]
-    Instantiate { failure: Failure, printed: String },
+    Instantiate { failure: Failure, said: Said },
     #[error(
         "it calls the host while it is instantiated, which is before it is asked anything. Make that call where {} is asked",
         function(*.kind)
     )]
     StartHostCall { kind: Kind },
-    #[error(
-        "asked on trial for one piece of an item named \"probe\", {failure}{}. {}", said(.printed), advice(*.kind, .failure)
-    )]
-    Probe { kind: Kind, failure: Failure, printed: String },
+    #[error("asked on trial for one piece of an item named \"probe\", {failure}{said}. {advice}")]
+    Probe { failure: Failure, said: Said, advice: String },
     #[error(
         "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1, printed by till plugin wit"
     )]
@@ -99,9 +98,28 @@ pub struct OtherType {
     pub(super) line: String,
 }
 
-/// Returns what the plugin printed, as a part of a sentence.
-fn said(printed: &str) -> String {
-    if printed.is_empty() { String::new() } else { format!("; it printed: {printed}") }
+/// What a plugin said before its fault; shown as a part of a sentence.
+#[derive(Debug)]
+pub struct Said {
+    pub(super) printed: String,
+    pub(super) logged: String,
+}
+
+impl Said {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.printed.is_empty() && self.logged.is_empty()
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (how, text) in [("printed", &self.printed), ("logged", &self.logged)] {
+            if !text.is_empty() {
+                write!(out, "; it {how}: {text}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Returns the one function that a plugin of that kind exports.
@@ -112,23 +130,45 @@ const fn function(kind: Kind) -> &'static str {
     }
 }
 
-/// Returns what the author of a plugin has to change whose call ended like this; `None` if it is not at fault.
-pub(in crate::plugin) fn advice_on(kind: Kind, failure: &Failure) -> Option<String> {
-    (failure.at_fault() == Some(kind)).then(|| advice(kind, failure))
+/// Returns what the author of a plugin has to change whose call ended like this, `None` if it is not at fault. `silent` is
+/// one that neither printed nor logged anything.
+pub(in crate::plugin) fn advice_on(kind: Kind, language: &str, failure: &Failure, silent: bool) -> Option<String> {
+    (failure.at_fault() == Some(kind)).then(|| advice(kind, language, failure, silent))
 }
 
 /// Returns what to change about a plugin whose call ended like this.
-fn advice(kind: Kind, failure: &Failure) -> String {
-    match failure {
-        Failure::Fault(fault) => match fault.cause {
-            Cause::Trap { .. } => {
-                format!("Where it can't decide, it has to answer an error: {kind}-error in wit/v0.1/{kind}.wit")
+pub(super) fn advice(kind: Kind, language: &str, failure: &Failure, silent: bool) -> String {
+    let Failure::Fault(fault) = failure else { return "Try again".to_owned() };
+    match fault.cause {
+        Cause::Trap { .. } => match shape(kind, language).filter(|_| silent) {
+            Some(shape) => {
+                format!("Where nothing is said, an export or an answer has another shape than the world's: {shape}")
             }
-            Cause::BadOutput { .. } => format!("What an answer has to hold: wit/v0.1/{kind}.wit"),
-            Cause::Cpu { .. } | Cause::Deadline { .. } | Cause::Memory { .. } | Cause::HostCalls { .. } => {
-                "Make it do with less, or raise the limit".to_owned()
-            }
+            None => format!("Where it can't decide, it has to answer an error: {kind}-error in wit/v0.1/{kind}.wit"),
         },
-        _ => "Try again".to_owned(),
+        Cause::BadOutput { .. } => format!("What an answer has to hold: wit/v0.1/{kind}.wit"),
+        Cause::Cpu { .. } | Cause::Deadline { .. } | Cause::Memory { .. } | Cause::HostCalls { .. } => {
+            "Make it do with less, or raise the limit".to_owned()
+        }
+    }
+}
+
+/// Returns what a plugin of that kind looks like in a language whose toolchain doesn't check it.
+fn shape(kind: Kind, language: &str) -> Option<String> {
+    let (class, function, parameters) = match kind {
+        Kind::Checkout => ("Checkout", "checkout", "order"),
+        Kind::Inventory => ("Inventory", "deduct", "lines"),
+    };
+    match language {
+        "JavaScript" => Some(format!(
+            "wanted is export const {kind} = {{ {function}: (ctx, {parameters}) => … }} in {kind}.js, answering what \
+             wit/v0.1/{kind}.wit says, names in camelCase and numbers as numbers"
+        )),
+        "Python" => Some(format!(
+            "wanted is class {class}(exports.{class}) with def {function}(self, ctx, {parameters}) in {kind}.py, answering \
+             the dataclasses of wit_world. Or it opened a file, of which there are none. An exception is logged if the \
+             decision stands in with Span.of_call(ctx)"
+        )),
+        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Decided, Node, Played, tree};
 use crate::{
-    plugin::{Kind, admission::advice_on},
+    plugin::{Identity, admission::advice_on},
     telemetry::{
         names::{attribute, event},
         recent::span::Value,
@@ -17,12 +17,12 @@ const DROPPED: [(&str, &str, &str); 4] = [
     (attribute::DROPPED_LOG_BYTES, "bytes of log", "limits.log_bytes"),
 ];
 
-/// Returns what to change about the plugin of that kind, a sentence each.
+/// Returns what to change about the plugin, a sentence each.
 #[must_use]
-pub fn notes(kind: Kind, played: &Played) -> Vec<String> {
+pub fn notes(plugin: &Identity, played: &Played) -> Vec<String> {
     let roots = tree(&played.trace);
     let advice = match &played.decided {
-        Decided::Failed(failure) => advice_on(kind, failure),
+        Decided::Failed(failure) => advice_on(plugin.kind, &plugin.language, failure, played.trace.lines.is_empty()),
         Decided::Receipt(_) | Decided::Levels(_) => None,
     };
     let Some(root) = roots.first() else { return advice.into_iter().collect() };
