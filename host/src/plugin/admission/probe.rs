@@ -178,9 +178,10 @@ impl<'a> Trial<'a> {
     }
 
     /// Returns what the guest has printed, and the error that it logged last.
-    fn said(&mut self) -> Said {
+    fn said(&mut self) -> Box<Said> {
         let telemetry = &self.imports().telemetry;
-        Said { printed: line(&telemetry.printed()), logged: line(telemetry.logged_error().unwrap_or_default()) }
+        let logged = line(telemetry.logged_error().unwrap_or_default());
+        Box::new(Said { printed: line(&telemetry.printed()), logged })
     }
 
     fn judge<T>(mut self, result: Result<T, Failure>) -> Result<Spent, Reason> {
@@ -188,9 +189,11 @@ impl<'a> Trial<'a> {
         let memory_bytes = self.store.data().memory_bytes();
         let spent = Spent { memory_bytes, host_calls: self.imports().host_calls() };
         match result {
-            Err(failure) if failure.is_of_host() => {
-                Err(Reason::Probe { advice: advice(kind, self.language, &failure, said.is_nothing()), failure, said })
-            }
+            Err(failure) if failure.is_of_host() => Err(Reason::Probe {
+                advice: advice(kind, self.language, &failure, said.is_nothing()).into(),
+                failure,
+                said,
+            }),
             // A receipt, or a "no".
             _ => Ok(spent),
         }

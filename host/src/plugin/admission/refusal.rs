@@ -69,14 +69,14 @@ pub enum Reason {
     #[error(
         "it can't be instantiated: {failure}{said}. What runs then runs before every call and counts against its limits; leave it out"
     )]
-    Instantiate { failure: Failure, said: Said },
+    Instantiate { failure: Failure, said: Box<Said> },
     #[error(
         "it calls the host while it is instantiated, which is before it is asked anything. Make that call where {} is asked",
         function(*.kind)
     )]
     StartHostCall { kind: Kind },
     #[error("asked on trial for one piece of an item named \"probe\", {failure}{said}. {advice}")]
-    Probe { failure: Failure, said: Said, advice: String },
+    Probe { failure: Failure, said: Box<Said>, advice: Box<str> },
     #[error(
         "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1, printed by till plugin wit"
     )]
