@@ -5,8 +5,7 @@ VENV := $(TOOLS)/venv
 BROWSER := host/tests/page
 PACKAGES := prometheus wrk chromium
 FUZZ_SECONDS ?= 3600
-# Those in Rust are built with the host.
-PLUGINS := inventory-c inventory-go inventory-js inventory-ts inventory-python checkout-js checkout-python
+PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python checkout-js checkout-python
 
 .DEFAULT_GOAL := help
 .PHONY: help run plugins test pictures soak fuzz w3c lint bench doc clean-tools packages
