@@ -24,8 +24,8 @@ use crate::{
     imports::bindings::{CheckoutPlugin, CheckoutPluginPre, InventoryPlugin, InventoryPluginPre},
 };
 
-/// What an instance of that language takes to start decides, as measured in plugins/README.md: a fresh one costs a Rust, a
-/// C or a JavaScript plugin less than a tenth of a millisecond. Go's is kept below the calls after which its garbage
+/// What an instance of that language takes to start decides, as measured in plugins/README.md: a call in a fresh one costs a
+/// Rust, a C or a JavaScript plugin a quarter of a millisecond at most. Go's is kept below the calls after which its garbage
 /// collector has been seen to run within `cabi_realloc`, which traps.
 pub(super) fn calls_by_language(language: &str) -> u32 {
     match language {
