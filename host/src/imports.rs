@@ -44,7 +44,12 @@ pub struct CallState {
 
 impl CallState {
     #[must_use]
-    pub fn new(telemetry: telemetry::CallSpans, settings: Arc<BTreeMap<String, String>>, limits: &Limits) -> Self {
+    pub fn new(
+        telemetry: telemetry::CallSpans,
+        settings: Arc<BTreeMap<String, String>>,
+        chance: &Chance,
+        limits: &Limits,
+    ) -> Self {
         Self {
             wasi: wasi::Virtual::new(telemetry.prints()),
             telemetry,
@@ -52,7 +57,7 @@ impl CallState {
             stock: None,
             settings,
             budget: Budget::new(limits),
-            random: Chance::default().random(),
+            random: chance.random(),
             sleep: Sleep::Real,
         }
     }
@@ -61,13 +66,8 @@ impl CallState {
     #[must_use]
     pub fn succeed(mut self, before: &mut Self) -> Self {
         std::mem::swap(&mut self.wasi, &mut before.wasi);
-        self.wasi.print_to(self.telemetry.prints());
+        self.telemetry.take_over_prints(&mut before.telemetry);
         std::mem::replace(before, self)
-    }
-
-    /// Has the guest, which hasn't begun yet, draw its random numbers from there.
-    pub fn draw(&mut self, chance: &Chance) {
-        self.random = chance.random();
     }
 
     /// Has the guest, which hasn't begun yet, meet the chance and the time that another call met.

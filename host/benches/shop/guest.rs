@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::shop::OPENING_STOCK;
 use opentelemetry::trace::SpanKind;
 use till::{
     config::Limits,
     imports::{
-        self, CallState, HasCallState,
+        self, CallState, Chance, HasCallState,
         bindings::{
             InventoryPluginPre, stock,
             types::{Shortage, StockLevel, StockLine, TraceContext},
@@ -20,8 +21,6 @@ use wasmtime::{
     ResourceLimiter, Store,
     component::{Component, HasSelf, Linker},
 };
-
-const ON_HAND: u32 = 4_000_000_000;
 
 /// Where guests run.
 pub(crate) struct Sandbox {
@@ -75,7 +74,7 @@ impl Sandbox {
     fn imports(&self) -> CallState {
         let span = self.tracer.start(span::INVENTORY, SpanKind::Internal, None, Vec::new());
         let spans = CallSpans::new(self.tracer.clone(), span, "bench".into(), &self.limits);
-        CallState::new(spans, Arc::default(), &self.limits)
+        CallState::new(spans, Arc::default(), &Chance::Free, &self.limits)
     }
 
     fn arm(&self, store: &mut Store<Guest>) {
@@ -120,7 +119,7 @@ struct Shelf;
 
 impl stock::Host for Shelf {
     async fn level(&mut self, _ctx: TraceContext, _item: String) -> wasmtime::Result<Option<u32>> {
-        Ok(Some(ON_HAND))
+        Ok(Some(OPENING_STOCK))
     }
 
     async fn take(
@@ -128,6 +127,6 @@ impl stock::Host for Shelf {
         _ctx: TraceContext,
         lines: Vec<StockLine>,
     ) -> wasmtime::Result<Result<Vec<StockLevel>, Shortage>> {
-        Ok(Ok(lines.into_iter().map(|line| StockLevel { item: line.item, remaining: ON_HAND }).collect()))
+        Ok(Ok(lines.into_iter().map(|line| StockLevel { item: line.item, remaining: OPENING_STOCK }).collect()))
     }
 }

@@ -9,7 +9,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use rand::RngExt;
 use tokio::io::AsyncWrite;
@@ -32,7 +31,7 @@ const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 
 /// The WASI of one instance.
 pub(crate) struct Virtual {
-    prints: Printer,
+    prints: Arc<Mutex<Prints>>,
     context: Option<(WasiCtx, ResourceTable)>,
 }
 
@@ -43,13 +42,8 @@ impl std::fmt::Debug for Virtual {
 }
 
 impl Virtual {
-    pub(super) fn new(prints: Arc<Mutex<Prints>>) -> Self {
-        Self { prints: Printer(Arc::new(ArcSwap::new(prints))), context: None }
-    }
-
-    /// Has it print for another call. The guest's handles stay what they are.
-    pub(super) fn print_to(&self, prints: Arc<Mutex<Prints>>) {
-        self.prints.0.store(prints);
+    pub(super) const fn new(prints: Arc<Mutex<Prints>>) -> Self {
+        Self { prints, context: None }
     }
 }
 
@@ -61,7 +55,7 @@ impl WasiView for CallState {
             let mut builder = WasiCtxBuilder::new();
             builder.secure_random(random.generator(1)).insecure_random(random.generator(2));
             builder.insecure_random_seed(random.generator(3).random());
-            builder.stdout(prints.clone()).stderr(prints.clone());
+            builder.stdout(Printer(Arc::clone(prints))).stderr(Printer(Arc::clone(prints)));
             builder.max_random_size(RANDOM_BYTES_MAX).allow_tcp(false).allow_udp(false);
             let mut table = ResourceTable::new();
             table.set_max_capacity(HANDLES_MAX);
@@ -110,13 +104,13 @@ impl HasData for Handles {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// Where prints go: to the call that the instance is at work for.
+/// Where prints go.
 #[derive(Clone)]
-struct Printer(Arc<ArcSwap<Mutex<Prints>>>);
+struct Printer(Arc<Mutex<Prints>>);
 
 impl Printer {
     fn print(&self, bytes: &[u8]) {
-        self.0.load().lock().unwrap_or_else(PoisonError::into_inner).print(bytes);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).print(bytes);
     }
 }
 

@@ -136,7 +136,7 @@ pub(super) async fn rehearse_checkout(
     order: &Placed<'_>,
     door: inventory::Door,
 ) -> (Span, Result<Receipt, Failure>, Vec<StockLine>) {
-    let mut call = Call::start(plugins, plugin, span, Time::Whole);
+    let mut call = Call::fresh(plugins, plugin, span, Time::Whole);
     call.imports().inventory = Some(door);
     let answer = ask_checkout(&mut call, order).await;
     let deducted = call.imports().inventory.as_ref().and_then(inventory::Door::deducted);
@@ -234,7 +234,7 @@ pub(super) async fn rehearse_deduct(
     lines: &[StockLine],
     door: stock::Door,
 ) -> (Span, Result<Vec<store::StockLevel>, Failure>, Vec<StockLine>) {
-    let mut call = Call::start(plugins, plugin, span, Time::Whole);
+    let mut call = Call::fresh(plugins, plugin, span, Time::Whole);
     call.imports().stock = Some(door);
     let answer = ask_deduct(&mut call, lines).await;
     let asked = call.imports().stock.as_ref().map(|door| door.asked().to_vec()).unwrap_or_default();
@@ -441,9 +441,7 @@ impl<'a, Pre: World> Call<'a, Pre> {
 
 fn state<Pre: World>(plugins: &Plugins, plugin: &Loaded<Pre>, tracer: &Tracer, span: Span) -> CallState {
     let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.label), &plugins.limits);
-    let mut imports = CallState::new(telemetry, Arc::clone(&plugin.settings), &plugins.limits);
-    imports.draw(&plugins.chance);
-    imports
+    CallState::new(telemetry, Arc::clone(&plugin.settings), &plugins.chance, &plugins.limits)
 }
 
 /// Has an instance rest that has answered, and returns what stood behind its call's imports: at rest nothing does.

@@ -180,6 +180,16 @@ impl CallSpans {
         Arc::clone(&self.prints)
     }
 
+    /// Takes over where the guest of the call before prints, which keeps what it has printed.
+    pub(in crate::imports) fn take_over_prints(&mut self, before: &mut Self) {
+        {
+            let [mut own, mut others] =
+                [&self.prints, &before.prints].map(|prints| prints.lock().unwrap_or_else(PoisonError::into_inner));
+            std::mem::swap(&mut *own, &mut *others);
+        }
+        std::mem::swap(&mut self.prints, &mut before.prints);
+    }
+
     /// Returns the span below which work for the guest belongs: the one it names, or the call's own if that is not
     /// of this call.
     pub(in crate::imports) fn parent(&mut self, named: &TraceContext) -> SpanContext {

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     config::Settings,
     imports::{
-        CallState, HasCallState,
+        CallState, Chance, HasCallState,
         bindings::{CheckoutPlugin, CheckoutPluginPre, InventoryPlugin, InventoryPluginPre},
         inventory, stock, stock_line_to_guest,
         telemetry::CallSpans,
@@ -147,7 +147,7 @@ impl<'a> Trial<'a> {
         let tracer = Tracer::off();
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
         let telemetry = CallSpans::new(tracer, span, identity.to_string().into(), limits);
-        let imports = CallState::new(telemetry, settings_of(identity.kind, settings, set), limits);
+        let imports = CallState::new(telemetry, settings_of(identity.kind, settings, set), &Chance::Free, limits);
         let store = guarded_store(engine, imports, &MemoryPool::new(limits), limits);
         let deadline = Deadline::of(identity.kind, Time::Whole, limits);
         let language = &identity.language;
