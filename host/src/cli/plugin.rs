@@ -11,14 +11,15 @@ mod rehearse;
 mod rollout;
 mod wit;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
 
 use crate::{
     config::{Settings, Sources},
     plugin::{Kind, embedded_bytes},
 };
-use anyhow::Context;
-use clap::{Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
@@ -76,6 +77,10 @@ impl Plugin {
             Self::Live(live) => live.run(),
         }
     }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("read {}", file.display()))
 }
 
 /// Returns the settings that the environment says; a command for files has no till.toml.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    plugin::{Candidate, Checked, Compiler, Engine, PACKAGE, VERSION, check},
+    plugin::{Candidate, Checked, Compiler, Engine, Kept, PACKAGE, VERSION, check},
 };
 
 /// Does what a host does with a plugin that is deployed: counts its parts, compares its imports and exports with the
@@ -43,7 +44,10 @@ impl Check {
         let limits = &settings.limits;
         let candidate = Candidate::read(&self.file, limits)?;
         let source = candidate.source.clone();
-        let engine = Arc::new(Engine::with(limits, Compiler::with_child(own_program()))?);
+        // What the process beside compiles is loaded from here, instead of being compiled once more.
+        let folder = tempfile::tempdir().context("make a folder for the code")?;
+        let compiler = Compiler::with_child(own_program()).keeping(Kept::open(folder.path())?);
+        let engine = Arc::new(Engine::with(limits, compiler)?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let checked = runtime.block_on(check(&engine, candidate, &settings));
         if self.json

@@ -23,6 +23,7 @@ use clap::Args;
 use super::{
     super::{client::Admin, print},
     live::deploy,
+    read,
     rehearse::Test,
     rollout::Try,
 };
@@ -87,11 +88,11 @@ impl Dev {
         if cases.is_dir() {
             Test::of(&file, &cases, self.admin.json).run()?;
         }
-        let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+        let bytes = read(&file)?;
         if bytes == *deployed {
             return print(&format!("{} is as it was, and live", file.display()));
         }
-        deploy(&file, None, &Try::default(), &self.admin)?;
+        deploy(&file, bytes.clone(), None, &Try::default(), &self.admin)?;
         *deployed = bytes;
         Ok(())
     }

@@ -1,15 +1,17 @@
 //! The commands that talk to a running host: what is live, what was, and changing it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Context;
 use clap::Subcommand;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{
     super::{client::Admin, print, print_json},
-    KindName,
+    KindName, read,
     rollout::{Rollout, Try, print_rollout},
 };
 use crate::{
@@ -78,7 +80,7 @@ pub(in super::super) enum Live {
 impl Live {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Deploy { file, kind, how, admin } => deploy(&file, kind, &how, &admin),
+            Self::Deploy { file, kind, how, admin } => deploy(&file, read(&file)?, kind, &how, &admin),
             Self::Status { admin } => status(&admin),
             Self::Rollout(rollout) => rollout.run(),
             Self::List { admin } => {
@@ -108,8 +110,14 @@ impl Live {
     }
 }
 
-pub(super) fn deploy(file: &std::path::Path, kind: Option<KindName>, how: &Try, admin: &Admin) -> anyhow::Result<()> {
-    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+/// Deploys what was read of the file, whose name is the plugin's if it has none.
+pub(super) fn deploy(
+    file: &Path,
+    bytes: Vec<u8>,
+    kind: Option<KindName>,
+    how: &Try,
+    admin: &Admin,
+) -> anyhow::Result<()> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let kind = kind.map(|kind| format!("&kind={}", Kind::from(kind))).unwrap_or_default();

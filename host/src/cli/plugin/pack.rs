@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::{super::print, KindName};
+use super::{super::print, KindName, read};
 use crate::plugin::pack::{Label, pack};
 
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub(in super::super) struct Pack {
 impl Pack {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { file, kind, name, version, lang: language, out } = self;
-        let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+        let bytes = read(&file)?;
         let label = Label { name, version, language };
         let packed = pack(&bytes, kind.into(), &label).with_context(|| format!("pack {}", file.display()))?;
         std::fs::write(&out, &packed).with_context(|| format!("write {}", out.display()))?;
