@@ -253,7 +253,7 @@ async fn answer(admin: &Admin, request: Request<Inbound>) -> Answer {
         Route::Jaeger => jaeger::answer(admin, parts.uri.path(), query).await,
         Route::Live => admin.watch.live(),
         Route::Ready => admin.watch.ready().await,
-        Route::Metrics => admin.watch.metrics(),
+        Route::Metrics => admin.watch.metrics(headers),
     }
 }
 

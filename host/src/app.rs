@@ -3,6 +3,8 @@
 //! Stopping: no new connection → requests under way end (`limits.drain_ms`) → the store commits and closes → telemetry
 //! is flushed (`limits.telemetry_flush_ms`). Whatever was acknowledged is in the store before any of it.
 
+mod scarce;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
@@ -16,7 +18,7 @@ use crate::{
     http::{self, Parts, Shop, TraceLinks, Watch},
     plugin::{Plugins, Watcher},
     store::{self, Opened, Store},
-    telemetry::{self, Metrics, Recent, Telemetry, charts::Charts, names::metric, recent},
+    telemetry::{self, Metrics, Recent, TailLimits, Telemetry, charts::Charts, names::metric, recent},
 };
 
 /// Files that are no connections of the shop's: the store's, telemetry's, the operators'.
@@ -69,6 +71,9 @@ impl App {
         let memory = plugins.memory();
         let used = move || u64::try_from(memory.used_bytes()).unwrap_or(u64::MAX);
         telemetry.metrics().gauge("plugin.memory.used", "By", "Linear memory of the plugin calls at work.", used);
+        // Not the plugins themselves, which hold the metrics.
+        let breakers = Arc::downgrade(&plugins);
+        telemetry.metrics().watch_breakers(move || breakers.upgrade().map(|plugins| plugins.breakers_open()));
 
         let public_listener = bind(settings.server.listen, "--listen").await?;
         let admin_listener = bind(settings.server.admin, "--admin").await?;
@@ -164,6 +169,7 @@ impl App {
         serving.spawn(Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
         serving.spawn(admin::charts::keep(self.charts, metrics, store, self.stopping.clone()));
+        serving.spawn(scarce::watch(self.telemetry.metrics().clone(), self.store.clone(), self.stopping.clone()));
         serving.close();
         // Not among what is waited for: a plugin may take longer to compile than a shutdown has.
         let watcher = Watcher::start(Arc::clone(&self.plugins), &self.settings);
@@ -215,8 +221,13 @@ pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
         bytes_max: settings.traces.kept_mib.saturating_mul(1 << 20),
         slow: Duration::from_millis(settings.traces.slow_ms),
     };
+    let sent = TailLimits {
+        share: settings.traces.sent_percent.share(),
+        slow: kept.slow,
+        spans_max: settings.traces.held_spans,
+    };
     let settings = telemetry::Settings::from_environment(variable, settings.log.format, &settings.log.level, currency)?;
-    Telemetry::start(&settings.keeping(kept))
+    Telemetry::start(&settings.keeping(kept).sending(sent))
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

@@ -10,7 +10,7 @@ mod value;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 pub use sources::{Origin, Sources, Unusable};
-pub use value::{OptionalPath, OptionalText, REUSE, reused_calls};
+pub use value::{OptionalPath, OptionalText, Percent, REUSE, reused_calls};
 use value::{Value, half_of_memory_mib, per_core};
 
 use crate::{
@@ -159,6 +159,8 @@ settings! {
     traces as Traces {
         kept_mib: usize = "64", "MiB", "of recent traces, about; ones with an error and slow ones stay longest; 0: none, and no page of traces";
         slow_ms: u64 = "1000", "ms", "a request that takes so long makes its trace one that stays longer";
+        sent_percent: Percent = "100", "%", "of the traces without an error that aren't slow is sent to the OTLP backend, chosen by trace id when they end; the others always are";
+        held_spans: usize = "20000", "spans", "of traces that haven't ended, held for that choice, some 1 KiB each; past it a new trace's id decides when it begins";
         url: OptionalText = "", "", "what links to traces begin with, where people reach the admin listener under another address, scheme and port included";
     }
     /// The order store.
@@ -177,6 +179,7 @@ settings! {
         remote_call_ms: u64 = "5000", "ms", "wall time of a call to inventory_url; over the remote's own limit";
         checkout_call_ms: u64 = "6000", "ms", "wall time of a checkout call, its inventory call included";
         request_ms: u64 = "7000", "ms", "wall time of a request once it was read; over all that it waits for";
+        guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; the same on every machine; counting costs some speed";
         guest_memory_mib: usize = "64", "MiB", "linear memory of a call, all its memories summed";
         guest_table_elements: usize = "20000", "elements", "table elements of a call, all its tables summed; CPython needs 7,699";
         guest_core_instances: u32 = "64", "instances", "core instances of a component; CPython needs 38";
@@ -306,6 +309,7 @@ mod tests {
         check("", &[], &["prices.headphones=9.999"], "more decimals");
         check("", &[], &["shop.currency=XXQ"], "ISO 4217");
         check("", &[], &["limits.remote_call_ms=6000"], "less than limits.checkout_call_ms");
+        check("", &[], &["traces.sent_percent=101"], "0 to 100");
         check("", &[], &["inventory.reuse=0"], "1 (a fresh one for each) to 100000");
         check("not toml", &[], &[], "till.toml");
     }

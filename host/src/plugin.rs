@@ -172,14 +172,22 @@ impl Plugins {
     fn show_loaded(&self) {
         let live = self.registry.live();
         let rollout = self.registry.rollout();
-        let tried = rollout.as_ref().map(|rollout| rollout.candidate());
-        let loaded = live.identities().chain(tried).map(Identity::to_metric).collect();
+        let tried = rollout.as_ref().map(|rollout| rollout.candidate().to_metric(rollout.role()));
+        let loaded = live.identities().map(|identity| identity.to_metric(Role::Live)).chain(tried).collect();
         self.metrics.set_plugins(loaded);
     }
 
     #[must_use]
     pub const fn tracer(&self) -> &Tracer {
         &self.tracer
+    }
+
+    /// Returns for each kind whether the live plugin isn't called for a while.
+    #[must_use]
+    pub fn breakers_open(&self) -> [(&'static str, bool); 2] {
+        let live = self.registry.live();
+        let (checkout, inventory) = (live.checkout.breaker.is_open(), live.inventory.breaker.is_open());
+        [(Kind::Checkout.as_str(), checkout.is_some()), (Kind::Inventory.as_str(), inventory.is_some())]
     }
 
     #[must_use]

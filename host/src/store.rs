@@ -319,6 +319,14 @@ impl Store {
         self.0.readers.read(query::stock).await
     }
 
+    /// Returns the levels of so many items of which there are the fewest, those first, as of the last commit.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn scarcest(&self, count: u32) -> Result<Vec<StockLevel>, StoreError> {
+        self.0.readers.read(move |connection| query::scarcest(connection, count)).await
+    }
+
     /// Returns the pieces of the item as of the last commit, `None` if the store doesn't know it.
     ///
     /// # Errors

@@ -20,17 +20,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
+use opentelemetry_resource_detectors::{HostResourceDetector, OsResourceDetector};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor};
 use uuid::Uuid;
 
 pub use logs::unwritten;
+use metrics::LostOnTheWay;
 pub use metrics::Metrics;
 pub use propagation::Propagator;
 pub use recent::Recent;
+pub use sampling::TailLimits;
 pub use settings::{LogFormat, Settings};
 pub use traces::{FinishedSpans, Span, Tracer, in_span, with_span};
 
@@ -46,6 +50,8 @@ pub struct Telemetry {
     recent: Option<Recent>,
     trace_provider: SdkTracerProvider,
     metric_provider: SdkMeterProvider,
+    /// `None` when log lines stay on stderr.
+    log_provider: Option<SdkLoggerProvider>,
 }
 
 impl Telemetry {
@@ -63,15 +69,17 @@ impl Telemetry {
     /// # Errors
     /// As [`Telemetry::start`].
     pub fn start_with(settings: &Settings, processors: Vec<Box<dyn SpanProcessor>>) -> anyhow::Result<Self> {
-        logs::install(&settings.logs);
+        let resource = resource(settings);
+        let (lost, exemplars) = (LostOnTheWay::default(), Arc::default());
+        let log_provider = logs::provider(settings, resource.clone(), &lost.records)?;
+        logs::install(&settings.logs, log_provider.as_ref());
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
-        let resource = resource(settings);
-        let lost = Arc::default();
         let recent = settings.recent_limits().map(|limits| Recent::new(limits, &resource));
-        let trace_provider = traces::provider(settings, resource.clone(), recent.clone(), processors, &lost)?;
-        let (metrics, metric_provider) = Metrics::start(settings, resource, lost)?;
+        let (trace_provider, traces) =
+            traces::provider(settings, resource.clone(), recent.clone(), processors, &lost.spans, &exemplars)?;
+        let (metrics, metric_provider) = Metrics::start(settings, resource, lost, exemplars, traces)?;
         Ok(Self {
             tracer: Tracer::new(&trace_provider, settings.attribute_bytes_max),
             metrics,
@@ -79,6 +87,7 @@ impl Telemetry {
             recent,
             trace_provider,
             metric_provider,
+            log_provider,
         })
     }
 
@@ -107,9 +116,11 @@ impl Telemetry {
     /// lost; the metrics page is empty from then on. May be dropped midway, and called again.
     pub async fn shutdown(&self, deadline: Duration) {
         let (traces, metrics) = (self.trace_provider.clone(), self.metric_provider.clone());
+        let logs = self.log_provider.clone();
         tokio::join!(
             stop("traces", deadline, move || traces.shutdown_with_timeout(deadline)),
             stop("metrics", deadline, move || metrics.shutdown_with_timeout(deadline)),
+            stop("log lines", deadline, move || logs.map_or(Ok(()), |logs| logs.shutdown_with_timeout(deadline))),
         );
     }
 }
@@ -118,9 +129,11 @@ impl Drop for Telemetry {
     fn drop(&mut self) {
         // Else the last provider to go would flush where it is dropped, most likely on a runtime worker.
         let (traces, metrics) = (self.trace_provider.clone(), self.metric_provider.clone());
+        let logs = self.log_provider.clone();
         let stopping = std::thread::Builder::new().name("telemetry-stop".to_owned()).spawn(move || {
             // Nobody is left to tell.
             drop((traces.shutdown_with_timeout(DETACHED_STOP), metrics.shutdown_with_timeout(DETACHED_STOP)));
+            drop(logs.map(|logs| logs.shutdown_with_timeout(DETACHED_STOP)));
         });
         drop(stopping);
     }
@@ -146,16 +159,20 @@ async fn stop(what: &'static str, deadline: Duration, stop: impl FnOnce() -> OTe
     }
 }
 
-/// Who sends: the host's own attributes, then the operator's, and the service's name last, since the SDK lets
+/// Who sends: the machine's attributes, the host's own (not the process's arguments, which may hold secrets), then the operator's, and the service's name last, since the SDK lets
 /// `OTEL_RESOURCE_ATTRIBUTES` win over `OTEL_SERVICE_NAME`.
 fn resource(settings: &Settings) -> Resource {
     let own = [
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         KeyValue::new("service.instance.id", Uuid::now_v7().to_string()),
+        KeyValue::new("process.pid", i64::from(std::process::id())),
+        KeyValue::new("process.runtime.name", "rustc"),
     ];
     let operators = settings.resource_attributes.iter();
     Resource::builder_empty()
         .with_detector(Box::new(TelemetryResourceDetector))
+        .with_detector(Box::new(HostResourceDetector::default()))
+        .with_detector(Box::new(OsResourceDetector))
         .with_attributes(own)
         .with_attributes(operators.map(|(key, value)| KeyValue::new(key.clone(), value.clone())))
         .with_service_name(settings.service_name.clone())
@@ -191,7 +208,7 @@ mod tests {
     }
 
     fn page(telemetry: &Telemetry) -> String {
-        String::from_utf8(telemetry.metrics().render().unwrap()).unwrap()
+        String::from_utf8(telemetry.metrics().render(metrics::Format::Text).unwrap()).unwrap()
     }
 
     fn local() -> (TcpListener, SocketAddr) {

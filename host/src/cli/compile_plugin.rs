@@ -13,12 +13,14 @@ pub(super) struct CompilePlugin {
     #[arg(long)]
     memory_mib: u64,
     #[arg(long)]
+    counts_fuel: bool,
+    #[arg(long)]
     kept: Option<PathBuf>,
 }
 
 impl CompilePlugin {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { cpu_seconds, memory_mib, kept } = self;
-        CompileJob { cpu_seconds, memory_mib, kept }.run()
+        let Self { cpu_seconds, memory_mib, counts_fuel, kept } = self;
+        CompileJob { cpu_seconds, memory_mib, counts_fuel, kept }.run()
     }
 }

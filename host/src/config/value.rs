@@ -18,6 +18,25 @@ pub type OptionalPath = Option<PathBuf>;
 /// A text that may be left empty.
 pub type OptionalText = Option<String>;
 
+/// A share of something, in percent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Percent(f64);
+
+impl Percent {
+    /// Returns it as a number from 0 to 1.
+    #[must_use]
+    pub const fn share(self) -> f64 {
+        self.0 / 100.0
+    }
+}
+
+impl Value for Percent {
+    fn parse(text: &str) -> Result<Self, String> {
+        let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+        percent.map(Self).ok_or_else(|| "a number from 0 to 100, such as 5 or 0.1".into())
+    }
+}
+
 macro_rules! whole_numbers {
     ($($type:ty),*) => {$(
         impl Value for $type {

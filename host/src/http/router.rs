@@ -174,8 +174,9 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     }
     headers.insert(TILL_PLUGINS, pinned.snapshot().header_value().clone());
     let status = response.status().as_u16();
+    let duration = started.elapsed();
+    shop.metrics.http_request(&context, HttpRequest { method, route: template, status, version, duration });
     server.end(status);
-    shop.metrics.http_request(HttpRequest { method, route: template, status, version, duration: started.elapsed() });
     response
 }
 
@@ -206,7 +207,7 @@ async fn dispatch(shop: &Arc<Shop>, route: Route, received: Received) -> Answer 
         Route::Inventory => inventory::list(shop, &received).await,
         Route::InventoryItem(item) => inventory::show(shop, &received, &item).await,
         Route::Order(reference) => orders::show(shop, &reference).await,
-        Route::Metrics => shop.watch.metrics(),
+        Route::Metrics => shop.watch.metrics(&received.headers),
         Route::Live => shop.watch.live(),
         Route::Ready => shop.watch.ready().await,
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hyper::{HeaderMap, header::ACCEPT};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     store::Store,
-    telemetry::{Metrics, metrics::CONTENT_TYPE},
+    telemetry::{Metrics, metrics::Format},
 };
 
 /// For how long a commit shows that the store can: anybody may ask for readiness, as often as they like, and each row
@@ -57,13 +58,15 @@ impl Watch {
         ready()
     }
 
-    /// Answers `/metrics`.
+    /// Answers `/metrics`, in the format that the client likes best.
     ///
     /// # Errors
     /// 500 when they can't be written.
-    pub fn metrics(&self) -> Answer {
-        let text = self.metrics.render().map_err(|error| Problem::internal(&error))?;
-        Ok(Reply::text(CONTENT_TYPE, text))
+    pub fn metrics(&self, headers: &HeaderMap) -> Answer {
+        let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let format = Format::of_accept(&accept.join(","));
+        let text = self.metrics.render(format).map_err(|error| Problem::internal(&error))?;
+        Ok(Reply::text(format.content_type(), text).with_headers(&[("vary", "accept")]))
     }
 }
 

@@ -34,6 +34,7 @@ use crate::{
     order::{Cart, Currency, Receipt, StockLine},
     store::{self, OrderId, Taker},
     telemetry::{
+        metrics::PluginCall,
         names::attribute,
         traces::{Span, Tracer},
     },
@@ -425,7 +426,15 @@ impl<'a, Pre: World> Call<'a, Pre> {
             }
         }
         let (kind, role) = (plugin.identity.kind, plugin.role);
-        plugins.metrics.plugin_call(kind.as_str(), role.as_str(), outcome, elapsed, memory_bytes);
+        let call = PluginCall {
+            kind: kind.as_str(),
+            rollout: role.as_str(),
+            outcome,
+            duration: elapsed,
+            memory_bytes,
+            fuel_used,
+        };
+        plugins.metrics.plugin_call(span.context(), call);
         let is_short_of_time = self.cut_off == Some(CutOff::ByWallDeadline) && !self.deadline.is_whole;
         if !is_short_of_time {
             if let Some(tally) = &plugin.tally {

@@ -62,20 +62,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::new`].
     pub fn with(limits: &Limits, compiler: Compiler) -> anyhow::Result<Self> {
-        Self::of(code(compiler.kept()), limits, compiler, false)
-    }
-
-    /// Does the same, with code that counts what it executes: a figure that is the same on every machine.
-    ///
-    /// # Errors
-    /// As [`Engine::new`].
-    pub fn counting_fuel(limits: &Limits) -> anyhow::Result<Self> {
-        let mut config = code(None);
-        config.consume_fuel(true);
-        Self::of(config, limits, Compiler::in_process(), true)
-    }
-
-    fn of(mut config: Config, limits: &Limits, compiler: Compiler, counts_fuel: bool) -> anyhow::Result<Self> {
+        let mut config = code(compiler.kept(), limits.guest_fuel);
         let calls = calls_at_once(limits);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls)));
         let engine = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).with_context(|| {
@@ -102,7 +89,7 @@ impl Engine {
             inventory_linker,
             compiler,
             probes: Semaphore::new(PROBE_CALLS),
-            counts_fuel,
+            counts_fuel: limits.guest_fuel,
             _ticker: ticker,
         })
     }
@@ -140,13 +127,14 @@ impl Engine {
 ///
 /// # Errors
 /// When the processor doesn't allow the settings.
-pub(super) fn compiling_only(kept: Option<&Kept>) -> anyhow::Result<wasmtime::Engine> {
-    Ok(wasmtime::Engine::new(&code(kept))?)
+pub(super) fn compiling_only(kept: Option<&Kept>, counts_fuel: bool) -> anyhow::Result<wasmtime::Engine> {
+    Ok(wasmtime::Engine::new(&code(kept, counts_fuel))?)
 }
 
 /// Returns the settings that make the code. All engines share them: code is found by them, too.
-fn code(kept: Option<&Kept>) -> Config {
+fn code(kept: Option<&Kept>, counts_fuel: bool) -> Config {
     let mut config = Config::new();
+    config.consume_fuel(counts_fuel);
     config.cache(kept.map(|kept| kept.cache().clone()));
     config.epoch_interruption(true);
     config.max_wasm_stack(512 * KIB).async_stack_size(2 * MIB);

@@ -41,9 +41,10 @@ impl Identity {
     }
 
     #[must_use]
-    pub fn to_metric(&self) -> PluginInfo {
+    pub fn to_metric(&self, role: Role) -> PluginInfo {
         PluginInfo {
             kind: self.kind.as_str(),
+            rollout: role.as_str(),
             plugin: self.name.clone(),
             version: self.version.clone(),
             digest: self.short_digest(),

@@ -30,7 +30,7 @@ use super::{
     shelf::Shelf,
 };
 use crate::{
-    config::Settings,
+    config::{Limits, Settings},
     imports::{
         inventory::{self, Deducted, Place},
         stock,
@@ -105,7 +105,7 @@ impl Stage {
         settings: Settings,
         of_store: store::Settings,
     ) -> anyhow::Result<Self> {
-        let engine = Arc::new(Engine::counting_fuel(&settings.limits)?);
+        let engine = Arc::new(Engine::new(&Limits { guest_fuel: true, ..settings.limits.clone() })?);
         let examined = examine(plugin, &settings.limits).await?;
         let kind = examined.identity.kind;
         let mut plugins = vec![compile_only(&engine, examined).await?];

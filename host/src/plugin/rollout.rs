@@ -138,6 +138,13 @@ impl Rollout {
         self.running.store(true, Ordering::Release);
     }
 
+    pub(super) const fn role(&self) -> Role {
+        match self.plan.mode {
+            Mode::Canary { .. } => Role::Canary,
+            Mode::Shadow => Role::Shadow,
+        }
+    }
+
     pub(super) fn candidate(&self) -> &Identity {
         self.candidate.identity()
     }

@@ -43,8 +43,17 @@ pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<V
 /// Returns the level of every item, by name.
 pub(super) fn stock(connection: &Connection) -> Result<Vec<StockLevel>, StoreError> {
     let mut reading = connection.prepare_cached("SELECT item, on_hand FROM stock ORDER BY item")?;
-    let level = |row: &Row<'_>| Ok(StockLevel { item: item(row)?, on_hand: saturated(row.get(1)?) });
     reading.query_and_then([], level)?.collect()
+}
+
+/// Returns the levels of the items of which there are the fewest.
+pub(super) fn scarcest(connection: &Connection, count: u32) -> Result<Vec<StockLevel>, StoreError> {
+    let mut reading = connection.prepare_cached("SELECT item, on_hand FROM stock ORDER BY on_hand, item LIMIT ?1")?;
+    reading.query_and_then([count], level)?.collect()
+}
+
+fn level(row: &Row<'_>) -> Result<StockLevel, StoreError> {
+    Ok(StockLevel { item: item(row)?, on_hand: saturated(row.get(1)?) })
 }
 
 /// Returns the items that have a level.

@@ -229,14 +229,27 @@ fn whole(count: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::SpanContext;
+
     use opentelemetry_sdk::Resource;
 
     use super::*;
-    use crate::telemetry::{Metrics, Settings, metrics::HttpRequest, settings::LogFormat};
+    use crate::telemetry::{
+        Metrics, Settings,
+        metrics::{HttpRequest, PluginCall, Traces},
+        settings::LogFormat,
+    };
 
     fn metrics() -> (Metrics, opentelemetry_sdk::metrics::SdkMeterProvider) {
         let settings = Settings::from_environment(|_| None, LogFormat::Json, "off", "USD").unwrap();
-        Metrics::start(&settings, Resource::builder_empty().build(), std::sync::Arc::default()).unwrap()
+        Metrics::start(
+            &settings,
+            Resource::builder_empty().build(),
+            Default::default(),
+            Default::default(),
+            Traces::Unkept,
+        )
+        .unwrap()
     }
 
     fn request(status: u16, duration_ms: u64) -> HttpRequest {
@@ -248,14 +261,22 @@ mod tests {
     fn a_sample_has_what_was_counted_since_the_one_before() {
         let (metrics, _provider) = metrics();
         let charts = Charts::default();
-        metrics.http_request(request(200, 1));
+        metrics.http_request(&SpanContext::NONE, request(200, 1));
         metrics.sample(&charts, 5);
         for _ in 0..98 {
-            metrics.http_request(request(200, 30));
+            metrics.http_request(&SpanContext::NONE, request(200, 30));
         }
-        metrics.http_request(request(502, 30));
-        metrics.http_request(request(503, 2_000));
-        metrics.plugin_call("checkout", "live", "trap", Duration::from_millis(1), 0);
+        metrics.http_request(&SpanContext::NONE, request(502, 30));
+        metrics.http_request(&SpanContext::NONE, request(503, 2_000));
+        let call = PluginCall {
+            kind: "checkout",
+            rollout: "live",
+            outcome: "trap",
+            duration: Duration::from_millis(1),
+            memory_bytes: 0,
+            fuel_used: None,
+        };
+        metrics.plugin_call(&SpanContext::NONE, call);
         metrics.checkout("laptop");
         metrics.checkout("other");
         assert_eq!(metrics.sample(&charts, 10), ["laptop"]);

@@ -1,4 +1,4 @@
-//! How spans and metrics leave the process: OTLP over gRPC or HTTP, or the console.
+//! How spans, metrics and log lines leave the process: OTLP over gRPC or HTTP, or the console.
 //!
 //! Invariants: a dead back end costs nothing but the telemetry. Exporting happens on the SDK's own threads, never on a
 //! runtime worker; what gets lost is counted and told by `lost`.
@@ -14,15 +14,15 @@ use opentelemetry_otlp::{WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, PeriodicReader};
 use tonic::transport::Channel;
 
-pub(super) use lost::CountingProcessor;
-pub(super) use lost::LostSpans;
 use lost::WatchedExporter;
+pub(super) use lost::{CountingLogProcessor, CountingProcessor, Lost};
 
 /// The kinds of telemetry that have exporters of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
     Traces,
     Metrics,
+    Logs,
 }
 
 impl Signal {
@@ -31,6 +31,7 @@ impl Signal {
         match self {
             Self::Traces => "TRACES",
             Self::Metrics => "METRICS",
+            Self::Logs => "LOGS",
         }
     }
 
@@ -38,6 +39,7 @@ impl Signal {
         match self {
             Self::Traces => "/v1/traces",
             Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
         }
     }
 }
@@ -144,7 +146,7 @@ impl Endpoint {
 pub(super) fn span_processor(
     exporter: &Exporter,
     queue_max: usize,
-    lost: &Arc<LostSpans>,
+    lost: &Arc<Lost>,
 ) -> anyhow::Result<CountingProcessor> {
     let lost = Arc::clone(lost);
     Ok(match exporter {
@@ -177,6 +179,20 @@ pub(super) fn add_metric_exporter(
     })
 }
 
+/// Returns what exports log lines, behind a queue of at most `queue_max`; `None` for the console, which has them anyway.
+///
+/// # Errors
+/// As [`span_processor`].
+pub(super) fn log_processor(
+    exporter: &Exporter,
+    queue_max: usize,
+    lost: &Arc<Lost>,
+) -> anyhow::Result<Option<CountingLogProcessor>> {
+    let Exporter::Otlp(endpoint) = exporter else { return Ok(None) };
+    let exporter = otlp_log_exporter(endpoint).with_context(|| format!("export log lines to {}", endpoint.url))?;
+    Ok(Some(CountingLogProcessor::new(exporter, queue_max, Arc::clone(lost))))
+}
+
 fn otlp_span_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::SpanExporter> {
     let Endpoint { url, transport, timeout } = endpoint;
     let builder = opentelemetry_otlp::SpanExporter::builder();
@@ -194,6 +210,20 @@ fn otlp_span_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp:
 fn otlp_metric_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::MetricExporter> {
     let Endpoint { url, transport, timeout } = endpoint;
     let builder = opentelemetry_otlp::MetricExporter::builder();
+    Ok(match transport {
+        Transport::Grpc => builder.with_tonic().with_channel(channel(url, *timeout)?).with_timeout(*timeout).build()?,
+        Transport::Http => builder
+            .with_http()
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .with_endpoint(url)
+            .with_timeout(*timeout)
+            .build()?,
+    })
+}
+
+fn otlp_log_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::LogExporter> {
+    let Endpoint { url, transport, timeout } = endpoint;
+    let builder = opentelemetry_otlp::LogExporter::builder();
     Ok(match transport {
         Transport::Grpc => builder.with_tonic().with_channel(channel(url, *timeout)?).with_timeout(*timeout).build()?,
         Transport::Http => builder

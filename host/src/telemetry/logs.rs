@@ -1,4 +1,5 @@
-//! The host's log: one line an event on stderr, as JSON or for people, with the ids of the trace it belongs to.
+//! The host's log: one line an event on stderr, as JSON or for people, with the ids of the trace it belongs to; by OTLP,
+//! too, when asked.
 //!
 //! The ids come from OpenTelemetry's current context (`traces::in_span`), so nobody passes them along. `tracing`
 //! is for events only; spans go through OpenTelemetry, which is four times as cheap.
@@ -8,9 +9,13 @@
 use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use serde::Serializer as _;
 use serde::ser::SerializeMap;
 use tracing::field::{Field, Visit};
@@ -25,8 +30,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use super::export::{self, Lost};
 use super::recent;
-use super::settings::LogFormat;
+use super::settings::{LogFormat, Settings};
 
 /// The target of what guests log and print.
 const GUEST: &str = "guest";
@@ -74,10 +80,35 @@ pub(super) fn sdk_level(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Makes this the process's log, on stderr. Only the first call does anything: a process has one log.
-pub(super) fn install(settings: &LogSettings) {
-    let log = tracing_subscriber::registry().with(layer(settings, io::stderr));
+/// Makes this the process's log, on stderr and for whoever `provider` exports to. Only the first call does anything: a
+/// process has one log.
+pub(super) fn install(settings: &LogSettings, provider: Option<&SdkLoggerProvider>) {
+    let exported = provider.map(|provider| {
+        // What exporting logs must not be exported, or a back end that is down would have ever more to say.
+        let own = filter_fn(|event| event.target() == GUEST || event.target().starts_with(env!("CARGO_PKG_NAME")));
+        OpenTelemetryTracingBridge::new(provider).with_filter(settings.filter().and(own))
+    });
+    let log = tracing_subscriber::registry().with(layer(settings, io::stderr)).with(exported);
     drop(log.try_init());
+}
+
+/// Makes what exports log lines; `None` when nobody is to have them.
+///
+/// # Errors
+/// If an exporter can't be built.
+pub(super) fn provider(
+    settings: &Settings,
+    resource: Resource,
+    lost: &Arc<Lost>,
+) -> anyhow::Result<Option<SdkLoggerProvider>> {
+    let exporters = settings.log_exporters.iter();
+    let processors = exporters.map(|exporter| export::log_processor(exporter, settings.record_queue_max, lost));
+    let processors: Vec<_> = processors.filter_map(Result::transpose).collect::<anyhow::Result<_>>()?;
+    if processors.is_empty() {
+        return Ok(None);
+    }
+    let builder = SdkLoggerProvider::builder().with_resource(resource);
+    Ok(Some(processors.into_iter().fold(builder, |builder, processor| builder.with_log_processor(processor)).build()))
 }
 
 /// Runs the future with a log that isn't written: what guests log meanwhile, at any level, goes to the recent traces of

@@ -3,24 +3,27 @@
 //! Methods take the words of telemetry, not the shop's types: this module depends on none. Invariant: every label
 //! is bounded. The caller names items only as far as the shop knows them; the rest are constants of the code.
 
+pub(super) mod exemplars;
+mod openmetrics;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _};
+use opentelemetry::trace::SpanContext;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use super::charts::Charts;
-use super::export::{self, LostSpans};
+use super::export::{self, Lost};
 use super::names::{self, attribute, label, metric};
+use super::sampling::TailSampler;
 use super::settings::Settings;
-
-/// The content type of what [`Metrics::render`] returns.
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+use exemplars::{Exemplar, Exemplars, Observation, Series};
 
 /// Seconds; the semantic conventions' for `http.server.request.duration`, which aren't the SDK's default.
 const REQUEST_SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -45,6 +48,74 @@ const MEMORY_BYTES: [f64; 11] = [
     67_108_864.0,
 ];
 
+/// How metrics are written for whoever reads them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus's own, which every tool reads.
+    Text,
+    /// The standard that has exemplars.
+    OpenMetrics,
+}
+
+impl Format {
+    /// Returns the format that an `Accept` header likes best of the two.
+    #[must_use]
+    pub fn of_accept(accept: &str) -> Self {
+        let mut liked = [(Self::Text, 0.0_f32), (Self::OpenMetrics, 0.0)];
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |text| text.parse().ok());
+            for (format, best) in &mut liked {
+                let is_named = media.eq_ignore_ascii_case(format.media());
+                let is_meant = is_named || *format == Self::Text && matches!(media, "*/*" | "text/*");
+                if is_meant {
+                    *best = best.max(weight.unwrap_or_default());
+                }
+            }
+        }
+        let [(_, text), (_, openmetrics)] = liked;
+        if openmetrics > 0.0 && openmetrics >= text { Self::OpenMetrics } else { Self::Text }
+    }
+
+    const fn media(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain",
+            Self::OpenMetrics => "application/openmetrics-text",
+        }
+    }
+
+    /// Returns the content type of what [`Metrics::render`] returns in it.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => prometheus::TEXT_FORMAT,
+            Self::OpenMetrics => openmetrics::CONTENT_TYPE,
+        }
+    }
+}
+
+/// When what was measured may be shown as an exemplar: once its trace is sure to be found.
+#[derive(Debug, Clone)]
+pub(super) enum Traces {
+    /// No trace is kept anywhere.
+    Unkept,
+    /// Every sampled one is.
+    Kept,
+    /// That is decided at their ends.
+    Decided(TailSampler),
+}
+
+/// What was lost on its way out, by signal.
+#[derive(Debug, Default)]
+pub(super) struct LostOnTheWay {
+    pub(super) spans: Arc<Lost>,
+    pub(super) records: Arc<Lost>,
+}
+
+/// Instructions, roughly: a compiled plugin executes some thousands, an interpreted one some millions.
+const FUEL: [f64; 10] = [1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 1e8];
+
 /// Counts and measures. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics(Arc<Instruments>);
@@ -58,10 +129,14 @@ struct Instruments {
     request_seconds: Histogram<f64>,
     call_seconds: Histogram<f64>,
     call_memory_bytes: Histogram<u64>,
+    call_fuel: Histogram<u64>,
     swaps: Counter<u64>,
     shadow_differences: Counter<u64>,
     breaker_openings: Counter<u64>,
     plugins: Arc<Mutex<Vec<PluginInfo>>>,
+    stock: Arc<Mutex<Vec<(String, u32)>>>,
+    exemplars: Arc<Exemplars>,
+    traces: Traces,
 }
 
 /// An HTTP request that was answered.
@@ -77,10 +152,26 @@ pub struct HttpRequest {
     pub duration: Duration,
 }
 
+/// A call of a plugin that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PluginCall {
+    pub kind: &'static str,
+    /// As what it was called: live, canary, shadow.
+    pub rollout: &'static str,
+    pub outcome: &'static str,
+    pub duration: Duration,
+    /// The most that it had.
+    pub memory_bytes: u64,
+    /// `None` where it isn't counted.
+    pub fuel_used: Option<u64>,
+}
+
 /// A plugin that is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginInfo {
     pub kind: &'static str,
+    /// As what it is called.
+    pub rollout: &'static str,
     pub plugin: String,
     pub version: String,
     pub digest: String,
@@ -94,7 +185,9 @@ impl Metrics {
     pub(super) fn start(
         settings: &Settings,
         resource: Resource,
-        lost: Arc<LostSpans>,
+        lost: LostOnTheWay,
+        exemplars: Arc<Exemplars>,
+        traces: Traces,
     ) -> anyhow::Result<(Self, SdkMeterProvider)> {
         let registry = Registry::new();
         // The scope is always this crate: as labels it would only be noise. The resource is `target_info`, for joins.
@@ -108,8 +201,14 @@ impl Metrics {
             builder = export::add_metric_exporter(builder, exporter)?;
         }
         let provider = builder.build();
-        let instruments = Instruments::new(registry, provider.meter(env!("CARGO_PKG_NAME")), &settings.currency_code);
-        observe_lost_spans(&instruments.meter, lost);
+        let meter = provider.meter(env!("CARGO_PKG_NAME"));
+        observe_lost(&meter, metric::SPANS_LOST, "Spans that never reached their back end, by the reason.", lost.spans);
+        let of_records = "Log lines that never reached their back end, by the reason.";
+        observe_lost(&meter, metric::RECORDS_LOST, of_records, lost.records);
+        if let Traces::Decided(sampler) = &traces {
+            observe_decisions(&meter, sampler.clone());
+        }
+        let instruments = Instruments::new(registry, meter, &settings.currency_code, exemplars, traces);
         Ok((Self(Arc::new(instruments)), provider))
     }
 
@@ -129,8 +228,8 @@ impl Metrics {
         self.0.checkout_errors.add(1, &labels);
     }
 
-    /// Records a request that was answered. 5xx are errors, 4xx are the client's own.
-    pub fn http_request(&self, request: HttpRequest) {
+    /// Records a request that was answered, before its span ends. 5xx are errors, 4xx are the client's own.
+    pub fn http_request(&self, span: &SpanContext, request: HttpRequest) {
         let status = i64::from(request.status);
         let mut labels = Vec::with_capacity(6);
         labels.push(KeyValue::new(attribute::HTTP_REQUEST_METHOD, names::http_method(request.method)));
@@ -143,25 +242,27 @@ impl Metrics {
         if request.status >= 500 {
             labels.push(KeyValue::new(attribute::ERROR_TYPE, request.status.to_string()));
         }
-        self.0.request_seconds.record(request.duration.as_secs_f64(), &labels);
+        let seconds = request.duration.as_secs_f64();
+        self.0.request_seconds.record(seconds, &labels);
+        self.0.exemplify("http_server_request_duration_seconds", &labels, &REQUEST_SECONDS, seconds, span);
     }
 
-    /// Records a call of a plugin: how it ended, how long it took and the most memory it had.
-    pub fn plugin_call(
-        &self,
-        kind: &'static str,
-        rollout: &'static str,
-        outcome: &'static str,
-        duration: Duration,
-        memory_bytes: u64,
-    ) {
+    /// Records a call of a plugin, before its span ends.
+    pub fn plugin_call(&self, span: &SpanContext, call: PluginCall) {
+        let PluginCall { kind, rollout, outcome, duration, memory_bytes, fuel_used } = call;
         let labels = [
             KeyValue::new(label::KIND, kind),
             KeyValue::new(label::ROLLOUT, rollout),
             KeyValue::new(label::OUTCOME, outcome),
         ];
-        self.0.call_seconds.record(duration.as_secs_f64(), &labels);
-        self.0.call_memory_bytes.record(memory_bytes, &[KeyValue::new(label::KIND, kind)]);
+        let seconds = duration.as_secs_f64();
+        self.0.call_seconds.record(seconds, &labels);
+        self.0.exemplify("plugin_call_duration_seconds", &labels, &CALL_SECONDS, seconds, span);
+        let of_kind = [KeyValue::new(label::KIND, kind)];
+        self.0.call_memory_bytes.record(memory_bytes, &of_kind);
+        if let Some(fuel) = fuel_used {
+            self.0.call_fuel.record(fuel, &of_kind);
+        }
     }
 
     /// Counts an attempt to replace a plugin, with what came of it.
@@ -182,6 +283,27 @@ impl Metrics {
     /// Says what is loaded from now on; what isn't among it is gone from the metrics.
     pub fn set_plugins(&self, plugins: Vec<PluginInfo>) {
         *self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner) = plugins;
+    }
+
+    /// Says how many pieces there are of some items from now on. The caller bounds how many items.
+    pub fn set_stock(&self, on_hand: Vec<(String, u32)>) {
+        *self.0.stock.lock().unwrap_or_else(PoisonError::into_inner) = on_hand;
+    }
+
+    /// Shows for each kind of plugin whether calls of the live one are refused for the faults of earlier ones.
+    pub fn watch_breakers<const KINDS: usize>(
+        &self,
+        observe: impl Fn() -> Option<[(&'static str, bool); KINDS]> + Send + Sync + 'static,
+    ) {
+        let gauge = self.0.meter.u64_observable_gauge(metric::BREAKER_OPEN);
+        gauge
+            .with_description("Whether calls of the live plugin are refused for its faults.")
+            .with_callback(move |observer| {
+                for (kind, is_open) in observe().into_iter().flatten() {
+                    observer.observe(u64::from(is_open), &[KeyValue::new(label::KIND, kind)]);
+                }
+            })
+            .build();
     }
 
     /// Shows a value of another module that goes up and down. `observe` is called whenever metrics are read, and
@@ -214,14 +336,20 @@ impl Metrics {
         charts.add(at_s, &self.0.registry.gather())
     }
 
-    /// Returns all metrics in Prometheus's text format, of type [`CONTENT_TYPE`].
+    /// Returns all metrics in that format.
     ///
     /// # Errors
     /// If a metric can't be written in it.
-    pub fn render(&self) -> anyhow::Result<Vec<u8>> {
-        let mut page = Vec::new();
-        TextEncoder::new().encode(&self.0.registry.gather(), &mut page).context("write metrics")?;
-        Ok(page)
+    pub fn render(&self, format: Format) -> anyhow::Result<Vec<u8>> {
+        let families = self.0.registry.gather();
+        match format {
+            Format::Text => {
+                let mut page = Vec::new();
+                TextEncoder::new().encode(&families, &mut page).context("write metrics")?;
+                Ok(page)
+            }
+            Format::OpenMetrics => Ok(openmetrics::write(&families, &self.0.exemplars).into_bytes()),
+        }
     }
 }
 
@@ -232,9 +360,11 @@ impl fmt::Debug for Metrics {
 }
 
 impl Instruments {
-    fn new(registry: Registry, meter: Meter, currency_code: &str) -> Self {
+    fn new(registry: Registry, meter: Meter, currency_code: &str, exemplars: Arc<Exemplars>, traces: Traces) -> Self {
         let plugins = Arc::new(Mutex::new(Vec::new()));
         observe_plugins(&meter, Arc::clone(&plugins));
+        let stock = Arc::new(Mutex::new(Vec::new()));
+        observe_stock(&meter, Arc::clone(&stock));
         Self {
             registry,
             checkouts: meter.u64_counter(metric::CHECKOUTS).with_description("Checkouts that were asked for.").build(),
@@ -264,6 +394,11 @@ impl Instruments {
                 .with_description("The most linear memory of a plugin call.")
                 .with_boundaries(MEMORY_BYTES.to_vec())
                 .build(),
+            call_fuel: meter
+                .u64_histogram(metric::PLUGIN_FUEL)
+                .with_description("What a plugin call executed, in WebAssembly instructions, about.")
+                .with_boundaries(FUEL.to_vec())
+                .build(),
             swaps: meter
                 .u64_counter(metric::PLUGIN_SWAPS)
                 .with_description("Attempts to replace a plugin, by what came of them.")
@@ -277,7 +412,25 @@ impl Instruments {
                 .with_description("Breakers of plugins that opened.")
                 .build(),
             plugins,
+            stock,
+            exemplars,
+            traces,
             meter,
+        }
+    }
+
+    /// Offers what was recorded as the exemplar of its bucket. `metric` is Prometheus's name of it.
+    fn exemplify(&self, metric: &str, labels: &[KeyValue], bounds: &[f64], value: f64, span: &SpanContext) {
+        if matches!(self.traces, Traces::Unkept) || !span.is_sampled() {
+            return;
+        }
+        let labels = labels.iter().map(|label| (label.key.as_str(), label.value.as_str()));
+        let exemplar = Exemplar { trace_id: span.trace_id(), span_id: span.span_id(), value, at: SystemTime::now() };
+        let bucket = bounds.partition_point(|bound| *bound < value);
+        let observation = Observation { series: Series::of(metric, labels), bucket, exemplar };
+        match &self.traces {
+            Traces::Decided(sampler) => sampler.attach(observation),
+            _ => self.exemplars.put(observation),
         }
     }
 }
@@ -289,6 +442,7 @@ fn observe_plugins(meter: &Meter, plugins: Arc<Mutex<Vec<PluginInfo>>>) {
             for loaded in plugins.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 let labels = [
                     KeyValue::new(label::KIND, loaded.kind),
+                    KeyValue::new(label::ROLLOUT, loaded.rollout),
                     KeyValue::new(label::PLUGIN, loaded.plugin.clone()),
                     KeyValue::new(label::VERSION, loaded.version.clone()),
                     KeyValue::new(label::DIGEST, loaded.digest.clone()),
@@ -299,10 +453,22 @@ fn observe_plugins(meter: &Meter, plugins: Arc<Mutex<Vec<PluginInfo>>>) {
         .build();
 }
 
-fn observe_lost_spans(meter: &Meter, lost: Arc<LostSpans>) {
-    let counter = meter.u64_observable_counter(metric::SPANS_LOST);
+fn observe_stock(meter: &Meter, stock: Arc<Mutex<Vec<(String, u32)>>>) {
+    let gauge = meter.u64_observable_gauge(metric::STOCK_ON_HAND);
+    gauge
+        .with_description("Pieces of the items of which there are the fewest.")
+        .with_callback(move |observer| {
+            for (item, on_hand) in stock.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                observer.observe(u64::from(*on_hand), &[KeyValue::new(label::ITEM, item.clone())]);
+            }
+        })
+        .build();
+}
+
+fn observe_lost(meter: &Meter, name: &'static str, description: &'static str, lost: Arc<Lost>) {
+    let counter = meter.u64_observable_counter(name);
     counter
-        .with_description("Spans that never reached their back end, by the reason.")
+        .with_description(description)
         .with_callback(move |observer| {
             for (reason, count) in lost.by_reason() {
                 observer.observe(count, &[KeyValue::new(label::REASON, reason)]);
@@ -311,19 +477,39 @@ fn observe_lost_spans(meter: &Meter, lost: Arc<LostSpans>) {
         .build();
 }
 
+fn observe_decisions(meter: &Meter, sampler: TailSampler) {
+    let held = sampler.clone();
+    let gauge = meter.u64_observable_gauge(metric::SPANS_HELD);
+    gauge
+        .with_description("Spans of traces that aren't decided on yet.")
+        .with_callback(move |observer| observer.observe(held.held_spans(), &[]))
+        .build();
+    let counter = meter.u64_observable_counter(metric::TRACES_SAMPLED);
+    counter
+        .with_description("Traces that ended, by whether they were sent on or why not.")
+        .with_callback(move |observer| {
+            for (decision, count) in sampler.by_decision() {
+                observer.observe(count, &[KeyValue::new(label::DECISION, decision)]);
+            }
+        })
+        .build();
+}
+
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
+
     use super::*;
     use crate::telemetry::settings::LogFormat;
 
     fn start(currency_code: &str) -> (Metrics, SdkMeterProvider) {
         let settings = Settings::from_environment(|_| None, LogFormat::Json, "off", currency_code).unwrap();
         let resource = Resource::builder_empty().with_service_name("shop").build();
-        Metrics::start(&settings, resource, Arc::default()).unwrap()
+        Metrics::start(&settings, resource, LostOnTheWay::default(), Arc::default(), Traces::Kept).unwrap()
     }
 
     fn page(metrics: &Metrics) -> String {
-        String::from_utf8(metrics.render().unwrap()).unwrap()
+        String::from_utf8(metrics.render(Format::Text).unwrap()).unwrap()
     }
 
     /// The page has all of these lines.
@@ -368,9 +554,10 @@ mod tests {
             version: "1.1",
             duration: Duration::from_millis(30),
         };
-        metrics.http_request(request);
-        metrics.http_request(HttpRequest { status: 503, ..request });
-        metrics.http_request(HttpRequest { method: "BREW", route: "", status: 404, ..request });
+        let span = SpanContext::NONE;
+        metrics.http_request(&span, request);
+        metrics.http_request(&span, HttpRequest { status: 503, ..request });
+        metrics.http_request(&span, HttpRequest { method: "BREW", route: "", status: 404, ..request });
         const OK: &str = concat!(
             r#"http_request_method="POST",http_response_status_code="200",http_route="/checkout","#,
             r#"network_protocol_version="1.1",url_scheme="http""#
@@ -400,7 +587,15 @@ mod tests {
     #[test]
     fn calls_of_plugins_have_finer_buckets() {
         let (metrics, _provider) = start("USD");
-        metrics.plugin_call("checkout", "active", "ok", Duration::from_micros(20), 100_000);
+        let call = PluginCall {
+            kind: "checkout",
+            rollout: "active",
+            outcome: "ok",
+            duration: Duration::from_micros(20),
+            memory_bytes: 100_000,
+            fuel_used: Some(2_000),
+        };
+        metrics.plugin_call(&SpanContext::NONE, call);
         metrics.plugin_swap("checkout", "published");
         check(
             &metrics,
@@ -411,9 +606,66 @@ mod tests {
                 r#"plugin_memory_bytes_bucket{kind="checkout",le="65536"} 0"#,
                 r#"plugin_memory_bytes_bucket{kind="checkout",le="131072"} 1"#,
                 r#"plugin_memory_bytes_sum{kind="checkout"} 100000"#,
+                r#"plugin_fuel_bucket{kind="checkout",le="1000"} 0"#,
+                r#"plugin_fuel_bucket{kind="checkout",le="3000"} 1"#,
                 r#"plugin_swaps_total{kind="checkout",result="published"} 1"#,
             ],
         );
+    }
+
+    #[test]
+    fn openmetrics_carries_the_last_trace_of_each_bucket() {
+        let (metrics, _provider) = start("USD");
+        let span = |trace_id: u128, flags| {
+            let (trace_id, span_id) = (TraceId::from(trace_id), SpanId::from(7));
+            SpanContext::new(trace_id, span_id, flags, false, TraceState::NONE)
+        };
+        let call = |span: &SpanContext, duration_ms| {
+            let duration = Duration::from_millis(duration_ms);
+            let (kind, rollout, outcome) = ("checkout", "live", "ok");
+            let call = PluginCall { kind, rollout, outcome, duration, memory_bytes: 1, fuel_used: None };
+            metrics.plugin_call(span, call);
+        };
+        call(&span(1, TraceFlags::SAMPLED), 3);
+        call(&span(2, TraceFlags::SAMPLED), 4);
+        call(&span(3, TraceFlags::NOT_SAMPLED), 4);
+        call(&span(4, TraceFlags::SAMPLED), 60_000);
+        metrics.checkout("a \"b\" \\c\n");
+        let page = String::from_utf8(metrics.render(Format::OpenMetrics).unwrap()).unwrap();
+        let bucket = |bound: &str| {
+            let start = format!(
+                r#"plugin_call_duration_seconds_bucket{{kind="checkout",outcome="ok",rollout="live",le="{bound}"}} "#
+            );
+            page.lines().find_map(|line| line.strip_prefix(&start)).unwrap().to_owned()
+        };
+        assert_eq!(bucket("0.0025"), "0");
+        let ids = |trace_id: u128| format!(r#"# {{trace_id="{trace_id:032x}",span_id="0000000000000007"}}"#);
+        let found = bucket("0.005");
+        assert!(found.starts_with(&format!("3 {} 0.004 ", ids(2))), "{found}");
+        assert_eq!(bucket("1.0"), "3");
+        assert!(bucket("+Inf").starts_with(&format!("4 {} 60 ", ids(4))), "{page}");
+        assert!(page.contains("# TYPE order_checkouts counter\n"), "{page}");
+        assert!(page.contains(r#"order_checkouts_total{item="a \"b\" \\c\n"} 1"#), "{page}");
+        assert!(page.ends_with("\n# EOF\n"), "{page}");
+    }
+
+    #[test]
+    fn whoever_asks_for_openmetrics_gets_it() {
+        const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;\
+             q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        for (accept, format) in [
+            ("", Format::Text),
+            ("*/*", Format::Text),
+            ("text/plain", Format::Text),
+            ("text/html", Format::Text),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (PROMETHEUS, Format::OpenMetrics),
+            ("application/openmetrics-text;q=0.3,text/plain", Format::Text),
+            ("application/openmetrics-text;q=0", Format::Text),
+            ("application/openmetrics-text;q=many", Format::Text),
+        ] {
+            assert_eq!(Format::of_accept(accept), format, "{accept}");
+        }
     }
 
     #[test]
@@ -421,14 +673,21 @@ mod tests {
         let (metrics, _provider) = start("USD");
         let plugin = |version: &str| PluginInfo {
             kind: "checkout",
+            rollout: "live",
             plugin: "fair".to_owned(),
             version: version.to_owned(),
             digest: "abc".to_owned(),
         };
         metrics.set_plugins(vec![plugin("1.0.0")]);
-        check(&metrics, &[r#"plugin_info{digest="abc",kind="checkout",plugin="fair",version="1.0.0"} 1"#]);
+        check(
+            &metrics,
+            &[r#"plugin_info{digest="abc",kind="checkout",plugin="fair",rollout="live",version="1.0.0"} 1"#],
+        );
         metrics.set_plugins(vec![plugin("1.1.0")]);
-        check(&metrics, &[r#"plugin_info{digest="abc",kind="checkout",plugin="fair",version="1.1.0"} 1"#]);
+        check(
+            &metrics,
+            &[r#"plugin_info{digest="abc",kind="checkout",plugin="fair",rollout="live",version="1.1.0"} 1"#],
+        );
         assert!(!page(&metrics).contains("1.0.0"), "{}", page(&metrics));
     }
 

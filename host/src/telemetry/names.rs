@@ -107,6 +107,8 @@ pub mod metric {
     pub const PLUGIN_CALL_DURATION: &str = "plugin.call.duration";
     /// `plugin_memory_bytes`
     pub const PLUGIN_MEMORY: &str = "plugin.memory";
+    /// `plugin_fuel`, when fuel is counted.
+    pub const PLUGIN_FUEL: &str = "plugin.fuel";
     /// `plugin_info`
     pub const PLUGIN_INFO: &str = "plugin.info";
     /// `plugin_swaps_total`
@@ -115,8 +117,18 @@ pub mod metric {
     pub const SHADOW_DIFFERENCES: &str = "plugin.shadow.differences";
     /// `plugin_breaker_openings_total`
     pub const BREAKER_OPENINGS: &str = "plugin.breaker.openings";
+    /// `plugin_breaker_open`
+    pub const BREAKER_OPEN: &str = "plugin.breaker.open";
+    /// `stock_on_hand`
+    pub const STOCK_ON_HAND: &str = "stock.on_hand";
     /// `telemetry_spans_lost_total`
     pub const SPANS_LOST: &str = "telemetry.spans.lost";
+    /// `telemetry_log_records_lost_total`
+    pub const RECORDS_LOST: &str = "telemetry.log_records.lost";
+    /// `telemetry_traces_sampled_total`
+    pub const TRACES_SAMPLED: &str = "telemetry.traces.sampled";
+    /// `telemetry_spans_held`
+    pub const SPANS_HELD: &str = "telemetry.spans.held";
     /// `telemetry_traces_kept`
     pub const TRACES_KEPT: &str = "telemetry.traces.kept";
     /// `telemetry_traces_memory_bytes`
@@ -137,6 +149,7 @@ pub mod label {
     pub const DIGEST: &str = "digest";
     pub const RESULT: &str = "result";
     pub const PART: &str = "part";
+    pub const DECISION: &str = "decision";
 }
 
 /// What the semantic conventions want instead of a method that nobody knows.

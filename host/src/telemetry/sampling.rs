@@ -1,9 +1,15 @@
-//! Which traces are recorded: OpenTelemetry's `OTEL_TRACES_SAMPLER`, and nothing at all when the SDK is off.
+//! Which traces are recorded: OpenTelemetry's `OTEL_TRACES_SAMPLER`, and nothing at all when the SDK is off; and, of those
+//! that were recorded, which are sent on (`tail`).
 //!
 //! Read here and not by the SDK, so that a wrong value is said once, in the shop's own log, and so that
 //! several hosts can live in one test process.
 
+mod tail;
+
 use opentelemetry_sdk::trace::Sampler;
+
+pub use tail::TailLimits;
+pub(super) use tail::TailSampler;
 
 /// The decision at the head of a trace.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,8 +3,8 @@
 //! The variables are OpenTelemetry's own. The Rust SDK honours only some of them and a few against the
 //! specification (facts: no `OTEL_SDK_DISABLED`, no exporter lists, port 4317 taken for HTTP), so everything
 //! that chooses an exporter is decided here. Left to the SDK: `OTEL_EXPORTER_OTLP_*HEADERS`, `*COMPRESSION`,
-//! `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_SPAN_*_COUNT_LIMIT` and
-//! `OTEL_METRIC_EXPORT_INTERVAL`.
+//! `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, the same of `OTEL_BLRP`, `OTEL_SPAN_*_COUNT_LIMIT`
+//! and `OTEL_METRIC_EXPORT_INTERVAL`.
 //!
 //! A value that means nothing is a warning and its default applies, as OpenTelemetry wants; only an endpoint
 //! that can't be used is an error, because it would lose every span in silence.
@@ -15,11 +15,13 @@ use super::export::{Endpoint, Exporter, Signal, Transport};
 use super::logs::{self, LogSettings};
 use super::propagation::Propagator;
 use super::recent;
-use super::sampling::Sampling;
+use super::sampling::{Sampling, TailLimits};
 
 const SERVICE_NAME: &str = "order-service";
 /// Spans that wait for their export. OpenTelemetry's default; about 2 MiB of spans.
 const SPAN_QUEUE_MAX: usize = 2048;
+/// Log lines that wait for their export. OpenTelemetry's default.
+const RECORD_QUEUE_MAX: usize = 2048;
 /// The longest text of a span attribute, bytes. The SDK has no limit, and guests write attributes.
 const ATTRIBUTE_BYTES_MAX: usize = 4096;
 /// How long one export may take. Half of OpenTelemetry's: a collector that needs longer is down.
@@ -45,14 +47,19 @@ pub struct Settings {
     pub(super) traces: Vec<Exporter>,
     /// Besides the Prometheus page, which is always there.
     pub(super) metrics: Vec<Exporter>,
+    /// Besides stderr.
+    pub(super) log_exporters: Vec<Exporter>,
     pub(super) propagator: Propagator,
     pub(super) logs: LogSettings,
     /// Three capitals, a part of a metric's name.
     pub(super) currency_code: String,
     pub(super) span_queue_max: usize,
+    pub(super) record_queue_max: usize,
     pub(super) attribute_bytes_max: usize,
     /// What is kept of recent traces; none unless the host asks for it.
     recent: Option<recent::Limits>,
+    /// What is sent on of traces; all of them unless the host says otherwise.
+    tail: Option<TailLimits>,
     /// To be said once the log is up.
     pub(super) warnings: Vec<String>,
 }
@@ -97,12 +104,15 @@ impl Settings {
             sampling: if enabled { environment.sampling() } else { Sampling::Off },
             traces: if enabled { environment.exporters(Signal::Traces)? } else { Vec::new() },
             metrics: if enabled { environment.exporters(Signal::Metrics)? } else { Vec::new() },
+            log_exporters: if enabled { environment.exporters(Signal::Logs)? } else { Vec::new() },
             propagator: environment.propagator(),
             logs: environment.logs(log_format, log_level)?,
             currency_code: currency_code.to_owned(),
             span_queue_max: environment.number("OTEL_BSP_MAX_QUEUE_SIZE").unwrap_or(SPAN_QUEUE_MAX).max(1),
+            record_queue_max: environment.number("OTEL_BLRP_MAX_QUEUE_SIZE").unwrap_or(RECORD_QUEUE_MAX).max(1),
             attribute_bytes_max: attribute_bytes_max.unwrap_or(ATTRIBUTE_BYTES_MAX),
             recent: None,
+            tail: None,
             warnings: environment.warnings,
         })
     }
@@ -112,6 +122,18 @@ impl Settings {
     pub fn keeping(mut self, limits: recent::Limits) -> Self {
         self.recent = Some(limits).filter(|limits| limits.bytes_max > 0);
         self
+    }
+
+    /// Has traces with an error and slow ones sent on, and so many of the rest.
+    #[must_use]
+    pub fn sending(mut self, limits: TailLimits) -> Self {
+        self.tail = Some(limits).filter(|limits| limits.share < 1.0);
+        self
+    }
+
+    /// Returns what is sent on, `None` where that is everything or nothing.
+    pub(super) fn tail_limits(&self) -> Option<TailLimits> {
+        self.tail.filter(|_| self.sampling != Sampling::Off && !self.traces.is_empty())
     }
 
     /// Returns how much of recent traces is kept: nothing where nothing is recorded.
@@ -186,10 +208,6 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     }
 
     fn logs(&mut self, format: LogFormat, level: &str) -> Result<LogSettings, SettingsError> {
-        if let Some(list) = self.text("OTEL_LOGS_EXPORTER").filter(|list| list != "none" && list != "console") {
-            self.warnings
-                .push(format!("OTEL_LOGS_EXPORTER={list}: logs only go to stderr, for a collector to pick up"));
-        }
         let of_sdk = self.text("OTEL_LOG_LEVEL").unwrap_or_else(|| "warn".to_owned());
         let of_sdk = logs::sdk_level(&of_sdk).unwrap_or_else(|| {
             self.warnings.push(format!("OTEL_LOG_LEVEL={of_sdk} is no level; warn applies"));
@@ -208,6 +226,8 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         for name in list.split(',').map(str::trim) {
             let exporter = match name {
                 "otlp" => self.otlp(signal)?,
+                // The log is on the console, always.
+                "console" if signal == Signal::Logs => continue,
                 "console" => Exporter::Console,
                 "none" | "" => continue,
                 "prometheus" if signal == Signal::Metrics => continue,
@@ -223,8 +243,8 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Ok(exporters)
     }
 
-    /// The endpoint for all signals turns on traces only: tracing back ends refuse metrics, and the Prometheus
-    /// page has them anyway.
+    /// The endpoint for all signals turns on traces only: tracing back ends refuse the others, and the Prometheus
+    /// page and stderr have them anyway.
     fn endpoint_is_set(&self, signal: Signal) -> bool {
         let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.name());
         self.text(&own).is_some() || signal == Signal::Traces && self.text("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()
@@ -381,7 +401,7 @@ mod tests {
         for (name, value) in [
             ("OTEL_TRACES_EXPORTER", "zipkin"),
             ("OTEL_METRICS_EXPORTER", "none,statsd"),
-            ("OTEL_LOGS_EXPORTER", "otlp"),
+            ("OTEL_LOGS_EXPORTER", "console,syslog"),
             ("OTEL_PROPAGATORS", "b3"),
             ("OTEL_TRACES_SAMPLER", "sometimes"),
             ("OTEL_LOG_LEVEL", "loud"),

@@ -22,10 +22,12 @@ use opentelemetry_sdk::trace::{
     IdGenerator as _, RandomIdGenerator, SdkTracer, SdkTracerProvider, SpanData, SpanProcessor,
 };
 
-use super::export::{self, LostSpans};
+use super::export::{self, Lost};
+use super::metrics::{Traces, exemplars::Exemplars};
 use super::names::attribute;
 use super::propagation::RANDOM;
 use super::recent::Recent;
+use super::sampling::TailSampler;
 use super::settings::Settings;
 
 /// The instrumentation scope of all spans of the host.
@@ -207,7 +209,7 @@ fn cut(text: &str, bytes_max: usize) -> String {
     text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default().to_owned()
 }
 
-/// Makes the provider of spans.
+/// Makes the provider of spans, and says which of them will be found.
 ///
 /// # Errors
 /// If one of the exporters can't be built.
@@ -216,13 +218,26 @@ pub(super) fn provider(
     resource: Resource,
     recent: Option<Recent>,
     mut processors: Vec<Box<dyn SpanProcessor>>,
-    lost: &Arc<LostSpans>,
-) -> anyhow::Result<SdkTracerProvider> {
-    for exporter in &settings.traces {
-        processors.push(Box::new(export::span_processor(exporter, settings.span_queue_max, lost)?));
-    }
+    lost: &Arc<Lost>,
+    exemplars: &Arc<Exemplars>,
+) -> anyhow::Result<(SdkTracerProvider, Traces)> {
+    let exports =
+        settings.traces.iter().map(|exporter| export::span_processor(exporter, settings.span_queue_max, lost));
+    let exports = exports.collect::<anyhow::Result<Vec<_>>>()?;
+    let traces = match settings.tail_limits() {
+        Some(limits) => {
+            let sampler = TailSampler::new(limits, Arc::clone(exemplars), exports);
+            processors.push(Box::new(sampler.clone()));
+            Traces::Decided(sampler)
+        }
+        None => {
+            let are_kept = recent.is_some() || !exports.is_empty();
+            processors.extend(exports.into_iter().map(|export| -> Box<dyn SpanProcessor> { Box::new(export) }));
+            if are_kept { Traces::Kept } else { Traces::Unkept }
+        }
+    };
     let builder = SdkTracerProvider::builder().with_sampler(settings.sampling.sampler()).with_resource(resource);
-    Ok(builder.with_span_processor(Ended { recent, processors }).build())
+    Ok((builder.with_span_processor(Ended { recent, processors }).build(), traces))
 }
 
 /// Whoever sees a span that has ended. One processor to the SDK, which would copy the span for each of several.

@@ -44,6 +44,7 @@ mod rehearsal;
 mod remote;
 mod reuse;
 mod rollouts;
+mod sampling;
 mod shop;
 mod support;
 mod swap;

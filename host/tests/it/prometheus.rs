@@ -62,7 +62,7 @@ fn prometheus_reads_what_the_requests_imply() {
         (r#"order_checkout_errors_total{item="other",reason="insufficient_stock"}"#.to_owned(), 1.0),
         ("count(order_checkout_errors_total)".to_owned(), 2.0),
         (requests("count", r#"http_response_status_code="200""#), 3.0),
-        (requests("bucket", r#"http_response_status_code="200",le="10""#), 3.0),
+        (requests("bucket", r#"http_response_status_code="200",le="10.0""#), 3.0),
         (requests("bucket", r#"http_response_status_code="200",le="+Inf""#), 3.0),
         (requests("count", r#"http_response_status_code="400""#), 2.0),
         (requests("count", r#"http_response_status_code="422""#), 1.0),

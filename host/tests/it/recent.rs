@@ -361,7 +361,7 @@ fn steady(answer: &Value) -> Value {
 }
 
 fn steady_in(part: &Value, ids: &mut BTreeMap<String, String>) -> Value {
-    const MEASURED: [&str; 9] = [
+    const MEASURED: [&str; 13] = [
         "db.order_id",
         "plugin.memory_bytes",
         "plugin.digest",
@@ -369,11 +369,18 @@ fn steady_in(part: &Value, ids: &mut BTreeMap<String, String>) -> Value {
         "order.reference",
         "server.port",
         "service.instance.id",
+        "process.pid",
+        "host.name",
+        "host.arch",
+        "os.type",
         "service.version",
         "telemetry.sdk.version",
     ];
     match part {
-        Value::Array(parts) => parts.iter().map(|part| steady_in(part, ids)).collect(),
+        // Not every machine has an id.
+        Value::Array(parts) => {
+            parts.iter().filter(|part| part["key"] != "host.id").map(|part| steady_in(part, ids)).collect()
+        }
         Value::Object(members) => {
             let is_measured = members.get("key").and_then(Value::as_str).is_some_and(|key| MEASURED.contains(&key));
             let member = |(name, value): (&String, &Value)| {

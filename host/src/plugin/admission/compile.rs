@@ -159,6 +159,8 @@ fn judge(status: ExitStatus, said: String, limits: &Limits) -> Result<(), Reason
 pub struct Job {
     pub cpu_seconds: u64,
     pub memory_mib: u64,
+    /// As `limits.guest_fuel`.
+    pub counts_fuel: bool,
     /// Where the code is kept.
     pub kept: Option<PathBuf>,
 }
@@ -170,12 +172,15 @@ impl Job {
         let cores = u64::try_from(cores).unwrap_or(u64::MAX);
         let cpu_seconds = limits.compile_ms.div_ceil(1000).saturating_mul(cores).saturating_add(1);
         let kept = kept.map(|kept| kept.folder().to_owned());
-        Self { cpu_seconds, memory_mib: limits.compile_memory_mib, kept }
+        Self { cpu_seconds, memory_mib: limits.compile_memory_mib, counts_fuel: limits.guest_fuel, kept }
     }
 
     fn arguments(&self) -> Vec<std::ffi::OsString> {
         let mut arguments = vec!["--cpu-seconds".into(), self.cpu_seconds.to_string().into()];
         arguments.extend(["--memory-mib".into(), self.memory_mib.to_string().into()]);
+        if self.counts_fuel {
+            arguments.push("--counts-fuel".into());
+        }
         if let Some(folder) = &self.kept {
             arguments.extend(["--kept".into(), folder.into()]);
         }
@@ -195,7 +200,7 @@ impl Job {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).context("read the component")?;
         let kept = self.kept.as_deref().map(Kept::beside_host).transpose()?;
-        let engine = engine::compiling_only(kept.as_ref())?;
+        let engine = engine::compiling_only(kept.as_ref(), self.counts_fuel)?;
         Component::from_binary(&engine, &bytes)?;
         Ok(())
     }

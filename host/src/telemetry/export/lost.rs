@@ -1,26 +1,27 @@
-//! What gets lost on its way out: spans wait in a bounded queue, and every one that doesn't arrive is counted. The log says
-//! when an outage begins and when it is over, not what became of every batch.
+//! What gets lost on its way out: spans and log lines wait in bounded queues, and every one that doesn't arrive is counted.
+//! The log says when an outage begins and when it is over, not what became of every batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use opentelemetry::Context;
+use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::logs::{BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord};
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
-/// How many spans never arrived, and why.
+/// How many spans, or log lines, never arrived, and why.
 #[derive(Debug, Default)]
-pub(in super::super) struct LostSpans {
+pub(in super::super) struct Lost {
     queue_full: AtomicU64,
     export_failed: AtomicU64,
 }
 
-impl LostSpans {
+impl Lost {
     /// Returns the counts by reason, since the start.
     pub(in super::super) fn by_reason(&self) -> [(&'static str, u64); 2] {
         [
@@ -37,24 +38,99 @@ pub(in super::super) struct CountingProcessor {
     queue: Arc<Queue>,
 }
 
+/// The same for log lines.
+#[derive(Debug)]
+pub(in super::super) struct CountingLogProcessor {
+    inner: BatchLogProcessor,
+    queue: Arc<Queue>,
+}
+
+fn counting<E>(exporter: E, waiting_max: usize, lost: Arc<Lost>) -> (Arc<Queue>, CountingExporter<E>) {
+    let (waiting, turned_away) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let queue = Arc::new(Queue { waiting, waiting_max, turned_away, lost });
+    let exporter = CountingExporter { inner: exporter, queue: Arc::clone(&queue), outage: Outage::default() };
+    (queue, exporter)
+}
+
 /// What is known of the SDK's queue from outside. `waiting` goes down only once a batch has left it, so it is
-/// never less than what the queue holds, and the SDK never gets to drop a span uncounted.
+/// never less than what the queue holds, and the SDK never gets to drop anything uncounted.
 #[derive(Debug)]
 struct Queue {
     waiting: AtomicUsize,
     waiting_max: usize,
     /// Since the last batch.
     turned_away: AtomicU64,
-    lost: Arc<LostSpans>,
+    lost: Arc<Lost>,
 }
 
 impl CountingProcessor {
-    pub(super) fn new(exporter: impl SpanExporter + 'static, waiting_max: usize, lost: Arc<LostSpans>) -> Self {
-        let (waiting, turned_away) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let queue = Arc::new(Queue { waiting, waiting_max, turned_away, lost });
-        let exporter = CountingExporter { inner: exporter, queue: Arc::clone(&queue), outage: Outage::default() };
+    pub(in super::super) fn new(exporter: impl SpanExporter + 'static, waiting_max: usize, lost: Arc<Lost>) -> Self {
+        let (queue, exporter) = counting(exporter, waiting_max, lost);
         let config = BatchConfigBuilder::default().with_max_queue_size(waiting_max).build();
         Self { inner: BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), queue }
+    }
+}
+
+impl CountingProcessor {
+    /// Queues all of these spans, or none and counts them as lost. Returns whether it did.
+    pub(in super::super) fn queue_whole(&self, spans: Vec<SpanData>) -> bool {
+        if !self.queue.reserve(spans.len()) {
+            return false;
+        }
+        spans.into_iter().for_each(|span| self.inner.on_end(span));
+        true
+    }
+}
+
+impl Queue {
+    /// Takes so many places, or counts so many as lost.
+    fn reserve(&self, places: usize) -> bool {
+        let before = self.waiting.fetch_add(places, Ordering::AcqRel);
+        let has_room = before.saturating_add(places) <= self.waiting_max;
+        if !has_room {
+            self.waiting.fetch_sub(places, Ordering::AcqRel);
+            let lost = u64::try_from(places).unwrap_or(u64::MAX);
+            self.lost.queue_full.fetch_add(lost, Ordering::Relaxed);
+            // Said of by the exporter's thread: a request never waits for the log.
+            self.turned_away.fetch_add(lost, Ordering::Relaxed);
+        }
+        has_room
+    }
+
+    /// Takes note of what became of a batch that left the queue.
+    fn exported(&self, what: &'static str, count: usize, result: &OTelSdkResult, outage: &Outage) {
+        let failed = if result.is_err() { u64::try_from(count).unwrap_or(u64::MAX) } else { 0 };
+        self.lost.export_failed.fetch_add(failed, Ordering::Relaxed);
+        let turned_away = self.turned_away.swap(0, Ordering::Relaxed);
+        outage.note(what, failed.saturating_add(turned_away), result.as_ref().err());
+    }
+}
+
+impl CountingLogProcessor {
+    pub(super) fn new(exporter: impl LogExporter + 'static, waiting_max: usize, lost: Arc<Lost>) -> Self {
+        let (queue, exporter) = counting(exporter, waiting_max, lost);
+        let config = opentelemetry_sdk::logs::BatchConfigBuilder::default().with_max_queue_size(waiting_max).build();
+        Self { inner: BatchLogProcessor::builder(exporter).with_batch_config(config).build(), queue }
+    }
+}
+
+impl LogProcessor for CountingLogProcessor {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        if self.queue.reserve(1) {
+            self.inner.emit(record, scope);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
     }
 }
 
@@ -62,14 +138,9 @@ impl SpanProcessor for CountingProcessor {
     fn on_start(&self, _span: &mut Span, _context: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        if self.queue.waiting.fetch_add(1, Ordering::AcqRel) >= self.queue.waiting_max {
-            self.queue.waiting.fetch_sub(1, Ordering::AcqRel);
-            self.queue.lost.queue_full.fetch_add(1, Ordering::Relaxed);
-            // Said of by the exporter's thread: a request never waits for the log.
-            self.queue.turned_away.fetch_add(1, Ordering::Relaxed);
-            return;
+        if self.queue.reserve(1) {
+            self.inner.on_end(span);
         }
-        self.inner.on_end(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -157,10 +228,7 @@ impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
         let count = batch.len();
         self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
         let result = self.inner.export(batch).await;
-        let failed = if result.is_err() { u64::try_from(count).unwrap_or(u64::MAX) } else { 0 };
-        self.queue.lost.export_failed.fetch_add(failed, Ordering::Relaxed);
-        let turned_away = self.queue.turned_away.swap(0, Ordering::Relaxed);
-        self.outage.note("spans", failed.saturating_add(turned_away), result.as_ref().err());
+        self.queue.exported("spans", count, &result, &self.outage);
         result
     }
 
@@ -175,6 +243,24 @@ impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
 
     fn force_flush(&self) -> OTelSdkResult {
         self.inner.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+impl<E: LogExporter> LogExporter for CountingExporter<E> {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        let count = batch.iter().count();
+        self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
+        let result = self.inner.export(batch).await;
+        self.queue.exported("log lines", count, &result, &self.outage);
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
@@ -230,7 +316,7 @@ mod tests {
     fn a_stuck_back_end_loses_spans_and_counts_them() {
         const QUEUE_MAX: usize = 4;
         let exporter = StuckExporter::default();
-        let lost = Arc::new(LostSpans::default());
+        let lost = Arc::new(Lost::default());
         let processor = CountingProcessor::new(exporter.clone(), QUEUE_MAX, Arc::clone(&lost));
         let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
         let tracer = provider.tracer("test");

@@ -1,10 +1,11 @@
 //! An OTLP collector that fails as a test wants it to, on one address all the time.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -18,7 +19,11 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::{
+    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    logs::v1::LogRecord,
+    trace::v1::Span,
+};
 use prost::Message;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -64,6 +69,9 @@ struct Received {
     /// Of spans and of metrics, answered in whatever way.
     requests: AtomicUsize,
     spans: AtomicUsize,
+    /// By trace id, in hex.
+    traces: Mutex<HashMap<String, Vec<Span>>>,
+    records: Mutex<Vec<LogRecord>>,
 }
 
 impl Collector {
@@ -94,6 +102,16 @@ impl Collector {
     /// Returns how many spans were received, and that was confirmed.
     pub(crate) fn received(&self) -> usize {
         self.received.spans.load(Ordering::SeqCst)
+    }
+
+    /// Returns the spans that were received, by trace id.
+    pub(crate) fn traces(&self) -> HashMap<String, Vec<Span>> {
+        self.received.traces.lock().expect("nobody panicked").clone()
+    }
+
+    /// Returns the log lines that were received.
+    pub(crate) fn records(&self) -> Vec<LogRecord> {
+        self.received.records.lock().expect("nobody panicked").clone()
     }
 
     /// Returns how many requests were read, whatever came of them.
@@ -187,8 +205,8 @@ async fn answer(
     fault: Option<Fault>,
     received: Arc<Received>,
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, hyper::Error> {
-    // "/v1/traces", or a method of "TraceService"
-    let has_spans = request.uri().path().to_lowercase().contains("trace");
+    // "/v1/traces", or a method of "TraceService"; likewise of logs
+    let path = request.uri().path().to_lowercase();
     let body = request.into_body().collect().await?.to_bytes();
     received.requests.fetch_add(1, Ordering::SeqCst);
     let mut answer = Response::builder();
@@ -207,8 +225,10 @@ async fn answer(
         if fault == Some(Fault::Slow) {
             tokio::time::sleep(Duration::from_secs(3)).await;
         }
-        if has_spans {
-            received.spans.fetch_add(spans(message), Ordering::SeqCst);
+        if path.contains("trace") {
+            received.take_spans(message);
+        } else if path.contains("log") {
+            received.take_records(message);
         }
         trailers.insert("grpc-status", "0".parse().expect("a value"));
         answer = answer.header(
@@ -221,9 +241,25 @@ async fn answer(
     Ok(answer.body(body.with_trailers(std::future::ready(trailers))).expect("an answer"))
 }
 
-/// Returns how many spans the request brings.
-fn spans(request: Bytes) -> usize {
-    let request = ExportTraceServiceRequest::decode(request).expect("a request as of OTLP");
-    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
-    scopes.map(|scope| scope.spans.len()).sum()
+impl Received {
+    fn take_spans(&self, request: Bytes) {
+        let request = ExportTraceServiceRequest::decode(request).expect("a request as of OTLP");
+        let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        let mut traces = self.traces.lock().expect("nobody panicked");
+        for span in scopes.flat_map(|scope| scope.spans) {
+            self.spans.fetch_add(1, Ordering::SeqCst);
+            traces.entry(hex(&span.trace_id)).or_default().push(span);
+        }
+    }
+
+    fn take_records(&self, request: Bytes) {
+        let request = ExportLogsServiceRequest::decode(request).expect("a request as of OTLP");
+        let scopes = request.resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
+        self.records.lock().expect("nobody panicked").extend(scopes.flat_map(|scope| scope.log_records));
+    }
+}
+
+/// Returns an id as headers and answers show it.
+pub(crate) fn hex(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
