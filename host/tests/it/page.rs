@@ -20,12 +20,13 @@ const DEADLOCK: &str = "Database deadlock conflict during write";
 const HOSTILE_ITEM: &str = "<img src=x onerror=alert('item')>";
 
 /// Runs the script on the host's page.
-fn look(host: &Host, script: &str, mut given: Value) {
+pub(crate) fn look(host: &Host, script: &str, mut given: Value) {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page"));
     assert!(folder.join("node_modules").is_dir(), "`make test` installs what drives the browser");
     given["admin"] = format!("http://{}", host.admin.address).into();
     if std::env::var_os("TILL_PICTURES").is_some() {
-        given["pictures"] = concat!(env!("CARGO_MANIFEST_DIR"), "/docs").into();
+        let docs = if given["prometheus"].is_null() { "/docs" } else { "/../stack/docs" };
+        given["pictures"] = format!("{}{docs}", env!("CARGO_MANIFEST_DIR")).into();
     }
     let output = Command::new("node")
         .arg(folder.join(script).with_extension("mjs"))

@@ -1,21 +1,22 @@
 //! The metrics as a real Prometheus sees them: scraped over HTTP, stored, and asked back in PromQL.
 
 use std::{
-    fs::File,
+    collections::BTreeMap,
     io::Write,
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    time::{SystemTime, UNIX_EPOCH},
+    process::{Command, Stdio},
 };
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
-use crate::support::{Client, Host, eventually, http::order_of};
+use crate::support::{
+    Host, Protocol,
+    collector::Collector,
+    eventually,
+    http::order_of,
+    prometheus::{PACKAGE, Prometheus},
+    rounds,
+};
 
-const PACKAGE: &str = "prometheus and promtool are there (Debian's package `prometheus`: apt-get install prometheus)";
-const UNKNOWN_ITEMS: usize = 10_000;
 /// Clients that buy unknown items, so that the test waits for the host and not for one answer at a time.
 const CLIENTS: usize = 8;
 
@@ -83,7 +84,8 @@ fn prometheus_reads_what_the_requests_imply() {
 }
 
 #[test]
-fn unknown_items_add_no_series() {
+fn unknown_items_and_versions_add_no_series() {
+    let (unknown_items, versions) = (rounds(10_000, 1_000_000), rounds(100, 10_000));
     let host = Host::start();
     let prometheus = Prometheus::scraping(&host);
     let buy = |client: usize, number: usize| {
@@ -93,20 +95,26 @@ fn unknown_items_add_no_series() {
     const SERIES: &str = r#"count({job="till"})"#;
     // The first one brings the series of the label `other`, and the first scrape brings its own route's.
     buy(CLIENTS, 0);
+    // Two, so that the swap's own series is there.
+    (0..2).for_each(|number| change(&host, number));
     prometheus.wait_for_scrape();
     prometheus.wait_for_scrape();
     let before = prometheus.query(SERIES);
 
     std::thread::scope(|clients| {
         for client in 0..CLIENTS {
-            clients.spawn(move || (0..UNKNOWN_ITEMS / CLIENTS).for_each(|number| buy(client, number)));
+            clients.spawn(move || (0..unknown_items / CLIENTS).for_each(|number| buy(client, number)));
         }
     });
+    (2..versions).for_each(|number| change(&host, number));
     prometheus.wait_for_scrape();
     let after = prometheus.query(SERIES);
     assert!((after - before).abs() < 0.5, "{before} series became {after}\n{}", metrics(&host));
     let counted = prometheus.query(r#"order_checkouts_total{item="other"}"#);
-    assert!((counted - 10_001.0).abs() < 0.5, "{counted} checkouts were counted");
+    assert!((counted - unknown_items as f64 - 1.0).abs() < 0.5, "{counted} checkouts were counted");
+    let swaps = prometheus.query("sum(plugin_swaps_total)");
+    assert!((swaps - versions as f64).abs() < 0.5, "{swaps} swaps were counted");
+    println!("{unknown_items} items and {versions} versions: {before} series became {after}");
     host.stop();
 }
 
@@ -129,83 +137,48 @@ fn promtool_finds_nothing_in_the_metrics() {
     assert!(checked.status.success() && found.trim().is_empty(), "{}\n{found}\n{page}", checked.status);
 }
 
+/// Makes another version of the inventory plugin live.
+fn change(host: &Host, number: usize) {
+    let settings = json!({ "set": { "number": number.to_string() } });
+    let answer = host.admin.post("/plugins/inventory/settings", &settings);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// At 5 % most requests have no trace that could be looked at. Those that are shown do.
+#[test]
+fn every_exemplar_leads_to_a_trace_that_was_sent() {
+    let wanted = rounds(30, 100);
+    let collector = Collector::start(Protocol::Grpc);
+    let host = Host::plan_demo()
+        .set("stock.headphones=4000000000")
+        .set("stock.laptop=4000000000")
+        .set("traces.sent_percent=5")
+        .warns("checkout failed")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .env("OTEL_BSP_MAX_QUEUE_SIZE", "65536")
+        .env("OTEL_BSP_SCHEDULE_DELAY", "200")
+        .start();
+    let prometheus = Prometheus::scraping(&host);
+    let mut exemplars = BTreeMap::new();
+    eventually("so many exemplars", || {
+        (0..200).for_each(|_| _ = host.shop.buy("headphones", 1));
+        host.shop.buy("laptop", 2);
+        for metric in ["http_server_request_duration_seconds_bucket", "plugin_call_duration_seconds_bucket"] {
+            exemplars.extend(prometheus.exemplars(metric));
+        }
+        (exemplars.len() >= wanted).then_some(())
+    });
+    host.stop();
+    let traces = collector.traces();
+    let missing: Vec<_> = exemplars.keys().filter(|trace_id| !traces.contains_key(*trace_id)).collect();
+    println!("{} of {} exemplars lead to a trace", exemplars.len() - missing.len(), exemplars.len());
+    assert!(missing.is_empty(), "{} of {} lead nowhere: {missing:?}", missing.len(), exemplars.len());
+    assert!(exemplars.values().all(|seconds| *seconds > 0.0), "{exemplars:?}");
+}
+
 fn metrics(host: &Host) -> String {
     let page = host.shop.get("/metrics");
     assert_eq!(page.status, 200, "{}", page.text());
     page.text()
-}
-
-/// A Prometheus process that scrapes one host every second. Killed at its end.
-struct Prometheus {
-    child: Child,
-    api: Client,
-    _folder: TempDir,
-}
-
-impl Prometheus {
-    fn scraping(host: &Host) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = format!(
-            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\nscrape_configs:\n  \
-             - job_name: till\n    static_configs: [{{ targets: ['{}'] }}]\n",
-            host.shop.address
-        );
-        std::fs::write(folder.path().join("prometheus.yml"), config).expect("the config is written");
-        // It can't tell which port it found, so it gets one that was free a moment ago. Whoever else took it
-        // meanwhile makes it end at once, and the next one is tried.
-        let started = || {
-            let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it has one").port();
-            let address = format!("127.0.0.1:{port}");
-            let mut prometheus = Command::new("prometheus");
-            prometheus.arg("--config.file").arg(folder.path().join("prometheus.yml"));
-            prometheus.arg("--storage.tsdb.path").arg(folder.path().join("data"));
-            prometheus.args(["--web.listen-address", &address, "--log.level", "warn"]);
-            let log = File::create(folder.path().join("prometheus.log")).expect("a log");
-            let mut child = prometheus.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect(PACKAGE);
-            let api = Client::new(&address);
-            let ready = || api.send("GET", "/-/ready", &[], None).is_ok_and(|answer| answer.status == 200);
-            let runs = eventually("Prometheus to be ready", || match child.try_wait().expect("a child of ours") {
-                Some(_ended) => Some(false),
-                None => ready().then_some(true),
-            });
-            runs.then_some((child, api))
-        };
-        let (child, api) = std::iter::repeat_with(started).take(5).flatten().next().unwrap_or_else(|| {
-            let log = std::fs::read_to_string(folder.path().join("prometheus.log")).unwrap_or_default();
-            panic!("Prometheus doesn't start:\n{log}")
-        });
-        Self { child, api, _folder: folder }
-    }
-
-    /// Waits for a scrape that began after everything that has happened so far.
-    fn wait_for_scrape(&self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970").as_secs_f64();
-        eventually("a scrape", || {
-            let scraped = self.values(r#"timestamp(up{job="till"}) and up{job="till"} == 1"#);
-            scraped.first().is_some_and(|scraped| *scraped > now).then_some(())
-        });
-    }
-
-    /// Returns the one value of the query.
-    fn query(&self, query: &str) -> f64 {
-        let values = self.values(query);
-        assert_eq!(values.len(), 1, "{query}: {values:?}");
-        values[0]
-    }
-
-    fn values(&self, query: &str) -> Vec<f64> {
-        let answer = self.api.get(&format!("/api/v1/query?query={}", utf8_percent_encode(query, NON_ALPHANUMERIC)));
-        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
-        let answer = answer.json();
-        let series = answer["data"]["result"].as_array().expect("a list of series");
-        let value = |series: &Value| series["value"][1].as_str().expect("a value").parse().expect("a number");
-        series.iter().map(value).collect()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
 }

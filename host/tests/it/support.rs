@@ -9,6 +9,7 @@ pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod inventory_service;
 pub(crate) mod power;
+pub(crate) mod prometheus;
 pub(crate) mod promises;
 pub(crate) mod raw;
 pub(crate) mod receiver;

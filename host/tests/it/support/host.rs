@@ -21,11 +21,12 @@ use super::{Client, PATIENCE, PluginFolder, Protocol, Receiver, eventually};
 const FOREIGN: [&str; 3] = ["OTEL_", "TILL_", "INVENTORY_URL"];
 
 /// Returns the program under test. It is held open from its first use: a build meanwhile puts another file under its
-/// name, which must not change it under the tests.
+/// name, which must not change it under the tests. `TILL_PROGRAM` names another one, a release build for a long soak.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<(File, PathBuf)> = OnceLock::new();
     let (_, path) = PROGRAM.get_or_init(|| {
-        let file = File::open(env!("CARGO_BIN_EXE_till")).expect("cargo has built till");
+        let built = std::env::var_os("TILL_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_till").into());
+        let file = File::open(built).expect("cargo has built till");
         let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
         (file, path.into())
     });
