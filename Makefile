@@ -8,13 +8,25 @@ FUZZ_SECONDS ?= 3600
 PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python checkout-js checkout-python
 
 .DEFAULT_GOAL := help
-.PHONY: help run plugins test pictures soak fuzz w3c lint bench doc clean-tools packages
+.PHONY: help run stack dist plugins test pictures soak fuzz w3c lint bench doc clean-tools packages
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## serves the demo's shop at http://127.0.0.1:8000
 	cargo run --release --locked
+
+stack: packages ## serves that shop under traffic, with its trace page and a Prometheus that has the stack's rules
+	stack/local.sh
+
+DIST := till-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)-$(shell uname -s -m | tr 'A-Z ' 'a-z-')
+dist: ## leaves a stripped binary with its checksum in target/dist, for machines without a toolchain
+	cargo build --release --locked --package till
+	rm -rf target/dist && mkdir -p target/dist/$(DIST)
+	strip -o target/dist/$(DIST)/till target/release/till
+	cp LICENSE host/NOTICE README.md CHANGELOG.md target/dist/$(DIST)
+	tar --create --gzip --file target/dist/$(DIST).tar.gz --directory target/dist --owner 0 --group 0 $(DIST)
+	cd target/dist && sha256sum $(DIST).tar.gz | tee $(DIST).tar.gz.sha256
 
 # With the tests: their dependencies want features that a build without them doesn't, and wasmtime would be built twice.
 plugins: ## builds the plugins in the other languages; installs their tools in plugins/.tools
@@ -26,13 +38,13 @@ plugins: ## builds the plugins in the other languages; installs their tools in p
 test: packages plugins $(VENV)/.installed $(BROWSER)/node_modules/.installed ## runs all tests; installs what they need besides Rust
 	cargo test --locked --package till --tests
 
-PICTURES := a_failing_laptop a_slow_smartphone
-pictures: packages $(BROWSER)/node_modules/.installed ## takes README's pictures of the trace page anew
-	TILL_PICTURES=300 cargo test --locked --package till --test it -- $(addprefix page::,$(PICTURES))
+PICTURES := page::a_failing_laptop page::a_slow_smartphone story::
+pictures: packages $(BROWSER)/node_modules/.installed ## takes the pictures of README and stack/README.md anew
+	TILL_PICTURES=300 cargo test --locked --package till --test it -- $(PICTURES)
 
 soak: ## runs the tests that throw dice for long, then fuzzes for an hour
 	TILL_SOAK=1 cargo test --locked --package till --test it -- --nocapture --test-threads 1 \
-		kill:: power_cut:: concurrency:: keys:: two_hosts:: model:: swap:: rollouts:: watch::
+		kill:: power_cut:: concurrency:: keys:: two_hosts:: model:: swap:: rollouts:: watch:: sampling:: prometheus::
 	$(MAKE) --no-print-directory fuzz
 
 # Without a sanitizer, which would take a nightly compiler: the host has no unsafe code of its own to be caught at.

@@ -28,7 +28,7 @@ mod recent;
 mod rollouts;
 mod stock;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 pub use plugins::{EventJson, EventsJson, LiveJson, LivesJson, SwappedJson, VersionJson, VersionsJson};
 pub use rollouts::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson};
@@ -38,10 +38,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     config::{Limits, Settings},
-    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, openapi, problem::Problem},
+    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, openapi, problem::Problem, version_name},
     plugin::Plugins,
     store::Store,
-    telemetry::{Recent, charts::Charts},
+    telemetry::{Metrics, Recent, charts::Charts, metrics::HttpRequest, names},
 };
 
 /// What the operators' requests need.
@@ -52,6 +52,7 @@ pub struct Admin {
     limits: Limits,
     access: Access,
     watch: Watch,
+    metrics: Metrics,
     charts: Arc<Charts>,
     recent: Option<Recent>,
     /// Names under which the listener is asked for; another one comes from a page that rebound its own name to here.
@@ -66,13 +67,15 @@ impl Admin {
         plugins: Arc<Plugins>,
         store: Store,
         watch: Watch,
+        metrics: Metrics,
         charts: Arc<Charts>,
         recent: Option<Recent>,
     ) -> anyhow::Result<Arc<Self>> {
         let own = settings.server.admin.ip().to_string();
         let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).into_iter().chain([own]).collect();
         let access = Access::of_admin(settings)?;
-        Ok(Arc::new(Self { store, plugins, limits: settings.limits.clone(), access, watch, charts, recent, hosts }))
+        let limits = settings.limits.clone();
+        Ok(Arc::new(Self { store, plugins, limits, access, watch, metrics, charts, recent, hosts }))
     }
 
     /// Returns the recent traces.
@@ -176,6 +179,12 @@ impl Route {
     }
 }
 
+/// Returns the template of the path's route; empty if there is none.
+fn template(path: &str) -> &'static str {
+    let route = ROUTES.iter().find(|(_, template, _)| named(template, path).is_some());
+    route.map_or("", |(_, template, _)| template)
+}
+
 /// Returns what stands in the path where the template has braces, nothing if it has none; `None` if the path is another.
 fn named<'a>(template: &str, path: &'a str) -> Option<&'a str> {
     let mut named = "";
@@ -193,8 +202,11 @@ fn named<'a>(template: &str, path: &'a str) -> Option<&'a str> {
 
 /// Answers one request, whatever it is.
 pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
+    let started = Instant::now();
     let Arrival { request, fit, crowded, .. } = arrival;
     let is_head = request.method() == Method::HEAD;
+    let (method, version) = (names::http_method(request.method().as_str()), version_name(request.version()));
+    let route = template(request.uri().path());
     let answer = match fit {
         Ok(()) if crowded && !is_watch(request.uri().path()) => Err(Problem::shed()),
         Ok(()) => answer(&admin, request).await,
@@ -207,6 +219,8 @@ pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
     if is_head {
         *response.body_mut() = Body::default();
     }
+    let (status, duration) = (response.status().as_u16(), started.elapsed());
+    admin.metrics.admin_request(HttpRequest { method, route, status, version, duration });
     response
 }
 

@@ -87,8 +87,8 @@ impl App {
         let watch = Watch::new(store.clone(), telemetry.metrics().clone(), stopping.clone(), ready_within);
         let charts = Arc::<Charts>::default();
         let recent = telemetry.recent().cloned();
-        let admin =
-            Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch.clone(), Arc::clone(&charts), recent)?;
+        let (metrics, held) = (telemetry.metrics().clone(), Arc::clone(&charts));
+        let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch.clone(), metrics, held, recent)?;
         let parts = Parts { plugins: Arc::clone(&plugins), store: store.clone(), watch, links: links.clone() };
         let shop = Shop::new(&settings, parts, &telemetry, stopping.clone())?;
         Ok(Self {

@@ -41,6 +41,7 @@ pub use orders::OrderJson;
 use permits::Permits;
 use problem::Problem;
 pub use router::handle;
+pub(crate) use router::version_name;
 pub use watch::Watch;
 
 use crate::{

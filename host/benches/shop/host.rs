@@ -27,6 +27,14 @@ impl Host {
     /// # Errors
     /// When it doesn't say where it is.
     pub(crate) fn start(folder: &Path, settings: &[&str]) -> anyhow::Result<Self> {
+        Self::start_in(folder, settings, &[])
+    }
+
+    /// Does so with some more environment.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub(crate) fn start_in(folder: &Path, settings: &[&str], variables: &[(&str, String)]) -> anyhow::Result<Self> {
         let mut till = Command::new(env!("CARGO_BIN_EXE_till"));
         till.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"]).arg(folder);
         let stock = format!("stock.{ITEM}={OPENING_STOCK}");
@@ -37,6 +45,7 @@ impl Host {
         for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("TILL_BENCH_")) {
             till.env_remove(variable);
         }
+        till.envs(variables.iter().map(|(name, value)| (name, value)));
         let mut process = till.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut lines = BufReader::new(process.stdout.take().context("stdout is piped")?).lines();
         let mut address = |name: &str| {

@@ -234,7 +234,7 @@ fn home(shop: &Shop) -> Answer {
     Reply::json(&home)
 }
 
-fn version_name(version: Version) -> &'static str {
+pub(crate) fn version_name(version: Version) -> &'static str {
     match version {
         Version::HTTP_2 => "2",
         Version::HTTP_10 => "1.0",

@@ -127,6 +127,7 @@ struct Instruments {
     revenue: Counter<f64>,
     checkout_errors: Counter<u64>,
     request_seconds: Histogram<f64>,
+    admin_seconds: Histogram<f64>,
     call_seconds: Histogram<f64>,
     call_memory_bytes: Histogram<u64>,
     call_fuel: Histogram<u64>,
@@ -150,6 +151,25 @@ pub struct HttpRequest {
     /// Of HTTP: "1.1", "2".
     pub version: &'static str,
     pub duration: Duration,
+}
+
+impl HttpRequest {
+    /// Returns the attributes of `http.server.request.duration`.
+    fn labels(&self) -> Vec<KeyValue> {
+        let status = i64::from(self.status);
+        let mut labels = Vec::with_capacity(6);
+        labels.push(KeyValue::new(attribute::HTTP_REQUEST_METHOD, names::http_method(self.method)));
+        labels.push(KeyValue::new(attribute::HTTP_RESPONSE_STATUS_CODE, status));
+        labels.push(KeyValue::new(attribute::NETWORK_PROTOCOL_VERSION, self.version));
+        labels.push(KeyValue::new(attribute::URL_SCHEME, "http"));
+        if !self.route.is_empty() {
+            labels.push(KeyValue::new(attribute::HTTP_ROUTE, self.route));
+        }
+        if self.status >= 500 {
+            labels.push(KeyValue::new(attribute::ERROR_TYPE, self.status.to_string()));
+        }
+        labels
+    }
 }
 
 /// A call of a plugin that ended.
@@ -230,21 +250,15 @@ impl Metrics {
 
     /// Records a request that was answered, before its span ends. 5xx are errors, 4xx are the client's own.
     pub fn http_request(&self, span: &SpanContext, request: HttpRequest) {
-        let status = i64::from(request.status);
-        let mut labels = Vec::with_capacity(6);
-        labels.push(KeyValue::new(attribute::HTTP_REQUEST_METHOD, names::http_method(request.method)));
-        labels.push(KeyValue::new(attribute::HTTP_RESPONSE_STATUS_CODE, status));
-        labels.push(KeyValue::new(attribute::NETWORK_PROTOCOL_VERSION, request.version));
-        labels.push(KeyValue::new(attribute::URL_SCHEME, "http"));
-        if !request.route.is_empty() {
-            labels.push(KeyValue::new(attribute::HTTP_ROUTE, request.route));
-        }
-        if request.status >= 500 {
-            labels.push(KeyValue::new(attribute::ERROR_TYPE, request.status.to_string()));
-        }
+        let labels = request.labels();
         let seconds = request.duration.as_secs_f64();
         self.0.request_seconds.record(seconds, &labels);
         self.0.exemplify("http_server_request_duration_seconds", &labels, &REQUEST_SECONDS, seconds, span);
+    }
+
+    /// Records a request of the admin listener, apart from the shop's, which an alert is about.
+    pub fn admin_request(&self, request: HttpRequest) {
+        self.0.admin_seconds.record(request.duration.as_secs_f64(), &request.labels());
     }
 
     /// Records a call of a plugin, before its span ends.
@@ -380,6 +394,12 @@ impl Instruments {
                 .f64_histogram(metric::HTTP_REQUEST_DURATION)
                 .with_unit("s")
                 .with_description("Duration of HTTP server requests.")
+                .with_boundaries(REQUEST_SECONDS.to_vec())
+                .build(),
+            admin_seconds: meter
+                .f64_histogram(metric::ADMIN_REQUEST_DURATION)
+                .with_unit("s")
+                .with_description("Duration of the admin listener's requests.")
                 .with_boundaries(REQUEST_SECONDS.to_vec())
                 .build(),
             call_seconds: meter

@@ -103,6 +103,8 @@ pub mod metric {
     pub const CHECKOUT_ERRORS: &str = "order_checkout_errors";
     /// `http_server_request_duration_seconds`
     pub const HTTP_REQUEST_DURATION: &str = "http.server.request.duration";
+    /// `admin_request_duration_seconds`
+    pub const ADMIN_REQUEST_DURATION: &str = "admin.request.duration";
     /// `plugin_call_duration_seconds`
     pub const PLUGIN_CALL_DURATION: &str = "plugin.call.duration";
     /// `plugin_memory_bytes`

@@ -123,3 +123,24 @@ fn the_charts_show_the_last_minutes_with_swaps_and_faults() {
     assert!(mark("fault", "checkout trap") && mark("swap", "set checkout by ann"), "{marks:#?}");
     host.stop();
 }
+
+#[test]
+fn every_route_of_both_listeners_has_its_rate_errors_and_duration() {
+    let host = Host::start();
+    host.shop.get("/inventory");
+    host.admin.get("/orders");
+    host.admin.get("/orders/77");
+    host.admin.get("/nowhere");
+    let series = series(&host);
+    for (count, labels) in [
+        ("http_server_request_duration_seconds_count", [r#"http_route="/inventory""#, r#"status_code="200""#]),
+        ("admin_request_duration_seconds_count", [r#"http_route="/orders""#, r#"status_code="200""#]),
+        ("admin_request_duration_seconds_count", [r#"http_route="/orders/{reference}""#, r#"status_code="404""#]),
+        ("admin_request_duration_seconds_count", [r#"http_request_method="GET""#, r#"status_code="404""#]),
+    ] {
+        let is_meant = |name: &str| name.starts_with(count) && labels.iter().all(|label| name.contains(label));
+        assert!(series.keys().any(|name| is_meant(name)), "{count} {labels:?} is not among {series:#?}");
+    }
+    assert!(!series.keys().any(|name| name.contains("nowhere") || name.contains("/77")), "{series:#?}");
+    host.stop();
+}
