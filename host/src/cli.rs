@@ -11,6 +11,7 @@ mod plugin;
 mod restore;
 mod serve;
 mod stock;
+mod traffic;
 
 use std::{io::Write, process::ExitCode};
 
@@ -27,7 +28,13 @@ const WRONG_USAGE: u8 = 2;
 ///
 /// Without a command it serves, as `till serve` does.
 #[derive(Debug, Parser)]
-#[command(name = "till", version, max_term_width = 110)]
+#[command(
+    name = "till",
+    version,
+    max_term_width = 110,
+    after_help = "First steps: `till serve` opens the demo's shop, `till traffic` has customers come to it, and \
+                  http://127.0.0.1:8001/traces shows what becomes of them."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -46,6 +53,8 @@ enum Command {
     /// Lists, shows and exports orders, from a running host.
     #[command(subcommand)]
     Orders(orders::Orders),
+    // Described where its flags are, at more length than here.
+    Traffic(traffic::Traffic),
     /// Writes the order store to a file of its own, while a till serves or not.
     Backup(backup::Backup),
     /// Puts a backup in the place of the order store.
@@ -70,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Plugin(plugin) => plugin.run(),
         Command::Stock(stock) => stock.run(),
         Command::Orders(orders) => orders.run(),
+        Command::Traffic(traffic) => traffic.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Doctor(doctor) => doctor.run(),

@@ -13,3 +13,4 @@ pub mod order;
 pub mod plugin;
 pub mod store;
 pub mod telemetry;
+pub mod traffic;

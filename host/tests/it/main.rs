@@ -51,5 +51,6 @@ mod support;
 mod swap;
 mod telemetry_outages;
 mod traces;
+mod traffic;
 mod two_hosts;
 mod watch;

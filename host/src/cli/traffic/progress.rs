@@ -1,0 +1,94 @@
+//! How it goes, on stderr: a bar for a person, now and then a line for a log.
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::traffic::{
+    summary::LatencyMs,
+    tally::{Counts, Tally},
+};
+
+/// A person sees it move, and it costs nothing that the traffic would notice.
+const REDRAW: Duration = Duration::from_millis(250);
+/// So that the log of a day can be read.
+const LINE: Duration = Duration::from_secs(10);
+
+/// Shows it until it is dropped, which wipes the bar away.
+pub(super) async fn show<T>(tally: &Tally, duration: Option<Duration>) -> T {
+    let began = Instant::now();
+    let bar = Bar(bar(duration));
+    let every = if bar.0.is_hidden() { LINE } else { REDRAW };
+    loop {
+        tokio::time::sleep(every).await;
+        let line = line(&tally.counts());
+        if bar.0.is_hidden() {
+            // Nobody reads stderr: no reason to end the traffic.
+            _ = writeln!(std::io::stderr(), "{:>6} s  {line}", began.elapsed().as_secs());
+        } else {
+            bar.0.set_position(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+            bar.0.set_message(line);
+            bar.0.tick();
+        }
+    }
+}
+
+/// A bar that leaves nothing on the terminal.
+struct Bar(ProgressBar);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// With a duration, and without.
+const TEMPLATES: [&str; 2] = ["{elapsed} {bar:20} {wide_msg}", "{elapsed} {spinner} {wide_msg}"];
+
+/// Returns a bar of so many milliseconds, hidden where stderr is no terminal.
+fn bar(duration: Option<Duration>) -> ProgressBar {
+    let length = duration.and_then(|duration| u64::try_from(duration.as_millis()).ok());
+    let [bounded, endless] = TEMPLATES;
+    let style = ProgressStyle::with_template(if length.is_some() { bounded } else { endless });
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn line(counts: &Counts) -> String {
+    let Counts { offered, not_sent, answered, failed, retries, broken_promises, .. } = counts;
+    let LatencyMs { p50, p99, .. } = LatencyMs::of(&counts.latencies());
+    let under_way = counts.under_way();
+    let mut line = format!("{offered} due, {answered} answered, {failed} failed, {under_way} under way");
+    for (number, what) in [(not_sent, "not sent"), (retries, "retries"), (broken_promises, "BROKEN PROMISES")] {
+        if *number > 0 {
+            line += &format!(", {number} {what}");
+        }
+    }
+    line + &format!("; p50 {p50:.1} ms, p99 {p99:.1} ms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::client::{Said, Silence};
+
+    #[test]
+    fn a_line_says_what_matters() {
+        let tally = Tally::default();
+        (0..4).for_each(|number| tally.offered(number > 0));
+        tally.ended(Duration::from_millis(5), &Said::Nothing(Silence::Torn));
+        tally.retried();
+        let line = line(&tally.counts());
+        assert_eq!(line, "4 due, 0 answered, 1 failed, 2 under way, 1 not sent, 1 retries; p50 5.0 ms, p99 5.0 ms");
+    }
+
+    #[test]
+    fn every_template_is_one() {
+        for template in TEMPLATES {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+}

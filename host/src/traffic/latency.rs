@@ -1,0 +1,55 @@
+//! How long things took.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// The longest latency that is told from longer ones: an hour, far past the longest row of retries that a person awaits.
+const LATENCY_US_MAX: u64 = 3_600_000_000;
+/// Digits of a latency that are kept.
+const LATENCY_DIGITS: u8 = 3;
+
+/// How long things took, in microseconds. A percentile is within 0.1 %, the longest is exact.
+#[derive(Debug, Clone)]
+pub struct Latencies {
+    histogram: Histogram<u64>,
+    max_us: u64,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the bounds are constants: 1 is the least, and 1 to 5 digits are fine")]
+        let histogram = Histogram::new_with_bounds(1, LATENCY_US_MAX, LATENCY_DIGITS).expect("sound bounds");
+        Self { histogram, max_us: 0 }
+    }
+}
+
+impl Latencies {
+    pub(super) fn record(&mut self, latency: Duration) {
+        let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).clamp(1, LATENCY_US_MAX);
+        self.histogram.saturating_record(latency_us);
+        self.max_us = self.max_us.max(latency_us);
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        // They have the same bounds, so nothing is out of them.
+        _ = self.histogram.add(&other.histogram);
+        self.max_us = self.max_us.max(other.max_us);
+    }
+
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// Returns the latency within which so many percent were, in milliseconds; 0 where there are none.
+    #[must_use]
+    pub fn percentile_ms(&self, percent: f64) -> f64 {
+        millis(Duration::from_micros(self.histogram.value_at_percentile(percent).min(self.max_us)))
+    }
+}
+
+/// Returns it in milliseconds, to the microsecond.
+pub(super) fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,62 @@
+//! One checkout, from the moment at which it is due to its end.
+
+use std::{sync::Arc, time::Instant};
+
+use hyper::StatusCode;
+
+use super::{
+    client::{Answer, Shop},
+    mix::Request,
+    tally::{Promise, Tally},
+};
+
+/// A request with the key that it is sent under, again and again.
+#[derive(Debug)]
+pub(super) struct Purchase {
+    pub request: Request,
+    pub key: String,
+    /// When a customer would have sent it. Its latency is counted from then, whatever kept the client from sending it.
+    pub due: Instant,
+}
+
+impl Purchase {
+    /// Asks, tells the tally what came of it, and for one that is repeated asks once more under the same key. May be
+    /// dropped midway: then the tally never hears of its end.
+    pub(super) async fn carry_out(self, shop: Arc<Shop>, retries: u32, tally: Arc<Tally>) {
+        let said = shop.insist(&self.request, &self.key, retries, || tally.retried()).await;
+        tally.ended(self.due.elapsed(), &said);
+        if self.request.malformed.is_some() {
+            match said.answer() {
+                Some(answer) if answer.status.is_client_error() => tally.refused(),
+                // Not a word about the request, but about the host.
+                Some(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {}
+                Some(_) => tally.broken(Promise::MalformedTaken, &said),
+                None => {}
+            }
+        } else if let Some(first) = said.answer().filter(|answer| self.request.repeated && answer.is_kept()) {
+            self.repeat(&shop, retries, &tally, first).await;
+        }
+    }
+
+    async fn repeat(&self, shop: &Shop, retries: u32, tally: &Tally, first: &Answer) {
+        tally.repeated();
+        let again = shop.insist(&self.request, &self.key, retries, || tally.retried()).await;
+        let Some(second) = again.answer().filter(|_| again.stands()) else { return };
+        if second.status == first.status && second.body == first.body {
+            tally.repeat_agreed();
+        } else {
+            tally.broken(Promise::RepeatDiffers, &again);
+        }
+    }
+}
+
+impl Answer {
+    /// Whether a host keeps it for the next request of its key: an order, or why none came of a cart that plugins have
+    /// decided. What was refused before that isn't kept.
+    fn is_kept(&self) -> bool {
+        let code = self.outcome().code;
+        self.status == StatusCode::OK
+            || self.replayed
+            || matches!(code.as_str(), "insufficient_stock" | "inventory_conflict" | "rejected")
+    }
+}
