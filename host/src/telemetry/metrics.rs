@@ -23,7 +23,7 @@ use super::export::{self, Lost};
 use super::names::{self, attribute, label, metric};
 use super::sampling::TailSampler;
 use super::settings::Settings;
-use exemplars::{Exemplar, Exemplars, Observation, Series};
+use exemplars::{Exemplar, Exemplars, Observation};
 
 /// Seconds; the semantic conventions' for `http.server.request.duration`, which aren't the SDK's default.
 const REQUEST_SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -253,7 +253,7 @@ impl Metrics {
         let labels = request.labels();
         let seconds = request.duration.as_secs_f64();
         self.0.request_seconds.record(seconds, &labels);
-        self.0.exemplify("http_server_request_duration_seconds", &labels, &REQUEST_SECONDS, seconds, span);
+        self.0.exemplify("http_server_request_duration_seconds", labels, &REQUEST_SECONDS, seconds, span);
     }
 
     /// Records a request of the admin listener, apart from the shop's, which an alert is about.
@@ -271,7 +271,7 @@ impl Metrics {
         ];
         let seconds = duration.as_secs_f64();
         self.0.call_seconds.record(seconds, &labels);
-        self.0.exemplify("plugin_call_duration_seconds", &labels, &CALL_SECONDS, seconds, span);
+        self.0.exemplify("plugin_call_duration_seconds", labels.into(), &CALL_SECONDS, seconds, span);
         let of_kind = [KeyValue::new(label::KIND, kind)];
         self.0.call_memory_bytes.record(memory_bytes, &of_kind);
         if let Some(fuel) = fuel_used {
@@ -440,17 +440,21 @@ impl Instruments {
     }
 
     /// Offers what was recorded as the exemplar of its bucket. `metric` is Prometheus's name of it.
-    fn exemplify(&self, metric: &str, labels: &[KeyValue], bounds: &[f64], value: f64, span: &SpanContext) {
-        if matches!(self.traces, Traces::Unkept) || !span.is_sampled() {
-            return;
-        }
-        let labels = labels.iter().map(|label| (label.key.as_str(), label.value.as_str()));
+    fn exemplify(
+        &self,
+        metric: &'static str,
+        labels: Vec<KeyValue>,
+        bounds: &'static [f64],
+        value: f64,
+        span: &SpanContext,
+    ) {
         let exemplar = Exemplar { trace_id: span.trace_id(), span_id: span.span_id(), value, at: SystemTime::now() };
-        let bucket = bounds.partition_point(|bound| *bound < value);
-        let observation = Observation { series: Series::of(metric, labels), bucket, exemplar };
+        let observation = Observation { metric, labels, bounds, exemplar };
         match &self.traces {
+            _ if !span.is_sampled() => {}
+            Traces::Unkept => {}
+            Traces::Kept => self.exemplars.put(&observation),
             Traces::Decided(sampler) => sampler.attach(observation),
-            _ => self.exemplars.put(observation),
         }
     }
 }

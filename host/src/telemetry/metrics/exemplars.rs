@@ -10,7 +10,10 @@ use std::{
     time::SystemTime,
 };
 
-use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanId, TraceId},
+};
 
 /// As many series as the SDK keeps of one instrument; the host has some dozens.
 const SERIES_MAX: usize = 2000;
@@ -24,13 +27,24 @@ pub(in super::super) struct Exemplar {
     pub(in super::super) at: SystemTime,
 }
 
-/// An exemplar and its place.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// An exemplar and its place. Most are never shown: what the place is gets worked out for those that are.
+#[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Observation {
-    pub(in super::super) series: Series,
-    /// Counted from the bucket with the lowest bound.
-    pub(in super::super) bucket: usize,
+    /// As Prometheus names it.
+    pub(in super::super) metric: &'static str,
+    pub(in super::super) labels: Vec<KeyValue>,
+    /// Of the metric's buckets, ascending.
+    pub(in super::super) bounds: &'static [f64],
     pub(in super::super) exemplar: Exemplar,
+}
+
+impl Observation {
+    /// Returns its series and its bucket, counted from the one with the lowest bound.
+    fn place(&self) -> (Series, usize) {
+        let labels = self.labels.iter().map(|label| (label.key.as_str(), label.value.as_str()));
+        let bucket = self.bounds.partition_point(|bound| *bound < self.exemplar.value);
+        (Series::of(self.metric, labels), bucket)
+    }
 }
 
 /// A series of a histogram, by a hash of its name and labels: whoever measures knows them as OpenTelemetry does,
@@ -61,8 +75,8 @@ pub(in super::super) struct Exemplars(Mutex<HashMap<Series, HashMap<usize, Exemp
 
 impl Exemplars {
     /// Keeps it in the place of an older one of its bucket.
-    pub(in super::super) fn put(&self, observation: Observation) {
-        let Observation { series, bucket, exemplar } = observation;
+    pub(in super::super) fn put(&self, observation: &Observation) {
+        let ((series, bucket), exemplar) = (observation.place(), observation.exemplar);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= SERIES_MAX && !all.contains_key(&series) {
             return;

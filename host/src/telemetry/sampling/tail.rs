@@ -32,6 +32,10 @@ use super::super::{
 const SHARDS: usize = 16;
 /// A request and what it leaves behind end well within their deadlines of some seconds.
 const HELD_MAX: Duration = Duration::from_secs(60);
+/// Of a checkout of the demo's; a guest may add more.
+const SPANS_USUAL: usize = 8;
+/// The request and two calls of plugins.
+const OBSERVATIONS_USUAL: usize = 3;
 /// How often a shard is searched for traces that never end.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Decisions that a trace id alone doesn't tell, kept for spans that end after their root.
@@ -145,7 +149,7 @@ impl TailSampler {
         if let Some(held) = shard.held.get_mut(&trace_id) {
             held.observations.push(observation);
         } else if self.0.was_kept(&shard, trace_id) {
-            self.0.exemplars.put(observation);
+            self.0.exemplars.put(&observation);
         }
     }
 
@@ -240,7 +244,7 @@ impl Tail {
         };
         decision.fetch_add(1, Ordering::Relaxed);
         if sent {
-            trace.observations.into_iter().for_each(|observation| self.exemplars.put(observation));
+            trace.observations.iter().for_each(|observation| self.exemplars.put(observation));
         }
         if sent != by_id {
             self.shard(trace_id).remembered.add(trace_id, sent);
@@ -267,10 +271,10 @@ impl Tail {
 }
 
 impl Held {
-    const fn since(now: Instant) -> Self {
+    fn since(now: Instant) -> Self {
         Self {
-            spans: Vec::new(),
-            observations: Vec::new(),
+            spans: Vec::with_capacity(SPANS_USUAL),
+            observations: Vec::with_capacity(OBSERVATIONS_USUAL),
             roots_open: 1,
             has_error: false,
             is_slow: false,
@@ -325,7 +329,7 @@ impl SpanProcessor for TailSampler {
 mod tests {
     use std::collections::BTreeMap;
 
-    use opentelemetry::trace::SpanKind;
+    use opentelemetry::{KeyValue, trace::SpanKind};
     use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 
     use super::*;
@@ -381,8 +385,10 @@ mod tests {
         }
 
         fn exemplar(&self, trace_id: TraceId) -> bool {
-            let Observation { series, bucket, .. } = observation(trace_id);
-            self.exemplars.of(series).get(&bucket).is_some_and(|exemplar| exemplar.trace_id == trace_id)
+            let labels = observation(trace_id).labels;
+            let labels = labels.iter().map(|label| (label.key.as_str(), label.value.as_str()));
+            let exemplars = self.exemplars.of(Series::of("m", labels));
+            exemplars.values().any(|exemplar| exemplar.trace_id == trace_id)
         }
 
         fn decisions(&self) -> BTreeMap<&'static str, u64> {
@@ -390,12 +396,11 @@ mod tests {
         }
     }
 
-    /// Each trace is an exemplar of another bucket.
+    /// Each trace is an exemplar of another series.
     fn observation(trace_id: TraceId) -> Observation {
-        let [.., high, low] = trace_id.to_bytes();
+        let labels = vec![KeyValue::new("trace", trace_id.to_string())];
         let exemplar = Exemplar { trace_id, span_id: SpanId::from(1), value: 1.0, at: std::time::SystemTime::now() };
-        let series = Series::of("m", std::iter::empty::<(&str, &str)>());
-        Observation { series, bucket: usize::from(high) << 8 | usize::from(low), exemplar }
+        Observation { metric: "m", labels, bounds: &[], exemplar }
     }
 
     const LIMITS: TailLimits = TailLimits { share: 0.05, slow: Duration::from_secs(3600), spans_max: 10_000 };
