@@ -310,6 +310,29 @@ def what_grafana_refers_to_is_there():
     print(f"     read {', '.join(sorted(known))}")
 
 
+# What a metric's name in Prometheus has more than the instrument's in the host's sources.
+SUFFIXES = re.compile(r"(_seconds|_bytes)?(_total|_bucket|_count|_sum)?$")
+
+
+@check
+def every_metric_asked_for_is_in_the_hosts_sources():
+    from promql import queries
+
+    rules = [rule for file in ("recording.yml", "alerts.yml") for group in load(RULES / file)["groups"] for rule in group["rules"]]
+    asked = [expr for _, _, _, expr in queries()] + [rule["expr"] for rule in rules]
+    metrics = set(re.findall(r"\b(?:http|order|plugin|stock|store|telemetry)_\w+", " ".join(map(without_labels, asked))))
+    sources = "".join(path.read_text() for path in (PROJECT / "host" / "src").rglob("*.rs"))
+    instruments = {text.replace(".", "_") for text in re.findall(r'"([a-z][a-z_.]+)"', sources)}
+    unknown = {metric for metric in metrics if SUFFIXES.sub("", metric) not in instruments}
+    want(metrics and not unknown, f"the host has no {', '.join(sorted(unknown))}")
+    print(f"     looked for {len(metrics)} metrics")
+
+
+def without_labels(expr):
+    """A query without what stands in braces or names labels: what is left of words are metrics and functions."""
+    return re.sub(r"\{[^}]*}|\b(by|on|group_left) \([^)]*\)", "", expr)
+
+
 # Kubernetes.
 
 
