@@ -3,12 +3,13 @@
 TOOLS := host/tests/.tools
 VENV := $(TOOLS)/venv
 BROWSER := host/tests/page
+STACK_PYTHON := stack/.tools/venv/bin/python
 PACKAGES := prometheus wrk chromium
 FUZZ_SECONDS ?= 3600
 PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python checkout-js checkout-python
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack dist plugins test pictures soak fuzz w3c lint bench doc clean-tools packages
+.PHONY: help run stack dist plugins test pictures soak fuzz w3c lint bench doc clean-tools packages stack-tools
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +36,9 @@ plugins: ## builds the plugins in the other languages; installs their tools in p
 		$(MAKE) --no-print-directory --directory plugins/$$plugin TILL='$(CURDIR)/target/debug/till' || exit 1; \
 	done
 
-test: packages plugins $(VENV)/.installed $(BROWSER)/node_modules/.installed ## runs all tests; installs what they need besides Rust
+test: packages plugins $(VENV)/.installed $(BROWSER)/node_modules/.installed stack-tools ## runs all tests; installs what they need besides Rust
 	cargo test --locked --package till --tests
+	$(STACK_PYTHON) stack/check.py
 
 PICTURES := page::a_failing_laptop page::a_slow_smartphone story::
 pictures: packages $(BROWSER)/node_modules/.installed ## takes the pictures of README and stack/README.md anew
@@ -72,7 +74,7 @@ doc: ## builds the documentation of the code
 	cargo doc --locked --no-deps --package till --package till-sdk
 
 clean-tools: ## removes what test, plugins and lint have installed
-	rm -rf $(TOOLS) $(BROWSER)/node_modules plugins/.tools
+	rm -rf $(TOOLS) $(BROWSER)/node_modules plugins/.tools stack/.tools
 
 # An independent OTLP receiver and an independent client. Installed anew when their versions change.
 $(VENV)/.installed: host/tests/requirements.txt
@@ -80,6 +82,10 @@ $(VENV)/.installed: host/tests/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
+
+# What checks the stack's files.
+stack-tools:
+	stack/tools.sh
 
 # What drives Chromium, which is Debian's. Node looks for it beside the scripts.
 $(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json

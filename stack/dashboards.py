@@ -269,7 +269,7 @@ def host():
             lines("Traces decided on", "short",
                   [query(f"sum by (service, decision) (rate(telemetry_traces_sampled_total{{{SERVICE}}}[$__rate_interval]))", "{{service}}: {{decision}}")],
                   "Empty until the host samples by itself. A second, by what became of them.", stacked=True),
-            lines("Traces held", "short", [query(f"max by (service) (telemetry_traces_held{{{SERVICE}}})", "{{service}}")],
+            lines("Spans held", "short", [query(f"max by (service) (telemetry_spans_held{{{SERVICE}}})", "{{service}}")],
                   "Empty until the host samples by itself. What waits for its trace's end."),
         ),
         (

@@ -17,8 +17,11 @@ done
 
 # promtool; amtool; kubectl, of which only its kustomize is used.
 cd "$tools/debian"
-apt-get download prometheus prometheus-alertmanager kubernetes-client ||
-    { echo "if Debian's lists of packages are missing: sudo apt-get update" >&2; exit 1; }
+download() { apt-get download prometheus prometheus-alertmanager kubernetes-client; }
+if ! download; then
+    [ "$(id -u)" = 0 ] || { echo "if Debian's lists of packages are missing: sudo apt-get update" >&2; exit 1; }
+    apt-get update && download
+fi
 for package in *.deb; do
     dpkg --extract "$package" .
     rm "$package"

@@ -169,7 +169,9 @@ impl App {
         serving.spawn(Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
         serving.spawn(admin::charts::keep(self.charts, metrics, store, self.stopping.clone()));
-        serving.spawn(scarce::watch(self.telemetry.metrics().clone(), self.store.clone(), self.stopping.clone()));
+        if self.settings.server.inventory_url.is_none() {
+            serving.spawn(scarce::watch(self.telemetry.metrics().clone(), self.store.clone(), self.stopping.clone()));
+        }
         serving.close();
         // Not among what is waited for: a plugin may take longer to compile than a shutdown has.
         let watcher = Watcher::start(Arc::clone(&self.plugins), &self.settings);

@@ -104,6 +104,7 @@ impl Plugins {
         let published = Published::new(&snapshot, rollout)?;
         let chance = settings.plugins.random_seed.map_or(Chance::Free, Chance::Fixed);
         let plugins = Self { started_with, ..Self::of(settings, shelf, published, chance, store, telemetry) };
+        plugins.show_nothing_yet();
         plugins.show_loaded();
         Ok(Arc::new(plugins))
     }
@@ -167,6 +168,14 @@ impl Plugins {
     /// What of it makes no sense.
     pub fn plan(&self, mode: Mode, changes: PlanChanges) -> Result<Plan, BadPlan> {
         Plan::new(mode, &self.rollout_rules, changes)
+    }
+
+    /// Shows the counters that an alert asks for before there is anything to count: what appears with 1 never grew.
+    fn show_nothing_yet(&self) {
+        for kind in [Kind::Checkout, Kind::Inventory].map(Kind::as_str) {
+            self.metrics.breakers_opened(kind, 0);
+            self.metrics.plugin_swaps(kind, Became::Live.as_str(), 0);
+        }
     }
 
     fn show_loaded(&self) {

@@ -49,7 +49,7 @@ impl Plugins {
         if live.breaker().take_openings() == 0 {
             return;
         }
-        self.metrics.breaker_opened(kind.as_str());
+        self.metrics.breakers_opened(kind.as_str(), 1);
         tracing::error!(kind = kind.as_str(), plugin = %live.identity(), "{} keeps breaking: it isn't called for now", live.identity());
         if self.breaker_rolls_back
             && let Err(error) = self.roll_back(kind, None, BREAKER).await

@@ -321,7 +321,7 @@ impl Plugins {
             Ok(swapped) => swapped.became.as_str(),
             Err(error) => error.result(),
         };
-        self.metrics.plugin_swap(kind.map_or("unknown", Kind::as_str), result);
+        self.metrics.plugin_swaps(kind.map_or("unknown", Kind::as_str), result, 1);
         if let Err(error) = &swapped {
             // A wish that nothing fits is told to who had it.
             if result != NOT_FOUND {

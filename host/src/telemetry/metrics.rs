@@ -279,9 +279,9 @@ impl Metrics {
         }
     }
 
-    /// Counts an attempt to replace a plugin, with what came of it.
-    pub fn plugin_swap(&self, kind: &'static str, result: &'static str) {
-        self.0.swaps.add(1, &[KeyValue::new(label::KIND, kind), KeyValue::new(label::RESULT, result)]);
+    /// Counts so many attempts to replace a plugin, with what came of them.
+    pub fn plugin_swaps(&self, kind: &'static str, result: &'static str, count: u64) {
+        self.0.swaps.add(count, &[KeyValue::new(label::KIND, kind), KeyValue::new(label::RESULT, result)]);
     }
 
     /// Counts a part of a decision in which a shadow differed from the live version.
@@ -289,9 +289,9 @@ impl Metrics {
         self.0.shadow_differences.add(1, &[KeyValue::new(label::KIND, kind), KeyValue::new(label::PART, part)]);
     }
 
-    /// Counts that the breaker of a live plugin opened.
-    pub fn breaker_opened(&self, kind: &'static str) {
-        self.0.breaker_openings.add(1, &[KeyValue::new(label::KIND, kind)]);
+    /// Counts how often the breaker of a live plugin opened.
+    pub fn breakers_opened(&self, kind: &'static str, count: u64) {
+        self.0.breaker_openings.add(count, &[KeyValue::new(label::KIND, kind)]);
     }
 
     /// Says what is loaded from now on; what isn't among it is gone from the metrics.
@@ -620,7 +620,7 @@ mod tests {
             fuel_used: Some(2_000),
         };
         metrics.plugin_call(&SpanContext::NONE, call);
-        metrics.plugin_swap("checkout", "published");
+        metrics.plugin_swaps("checkout", "published", 1);
         check(
             &metrics,
             &[

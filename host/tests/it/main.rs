@@ -46,6 +46,7 @@ mod reuse;
 mod rollouts;
 mod sampling;
 mod shop;
+mod stack;
 mod story;
 mod support;
 mod swap;

@@ -71,7 +71,7 @@ impl Plugins {
         let rollout = self.registry.rollout().filter(is_this).ok_or(SwapError::NoRollout)?;
         let changed = self.change_this(&rollout, change, by, reason).await;
         let (kind, state) = (rollout.kind().as_str(), change.state());
-        self.metrics.plugin_swap(kind, if changed.is_ok() { state.as_str() } else { "failed" });
+        self.metrics.plugin_swaps(kind, if changed.is_ok() { state.as_str() } else { "failed" }, 1);
         changed?;
         let candidate = rollout.candidate();
         let told = format!("{candidate} is {}: {reason}", state.as_str().replace('_', " "));

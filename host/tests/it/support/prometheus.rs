@@ -16,7 +16,9 @@ use super::{Client, Host, eventually};
 pub(crate) const PACKAGE: &str =
     "prometheus and promtool are there (Debian's package `prometheus`: apt-get install prometheus)";
 
-/// A Prometheus process that scrapes one host every second. Killed at its end.
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../stack/prometheus/rules");
+
+/// A Prometheus process that scrapes one host every second, with the stack's rules. Killed at its end.
 #[derive(Debug)]
 pub(crate) struct Prometheus {
     child: Child,
@@ -28,8 +30,10 @@ impl Prometheus {
     pub(crate) fn scraping(host: &Host) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = format!(
-            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\nscrape_configs:\n  \
-             - job_name: till\n    static_configs: [{{ targets: ['{}'] }}]\n",
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
+             rule_files: ['{RULES}/recording.yml', '{RULES}/alerts.yml']\n\
+             scrape_configs:\n  - job_name: till\n    static_configs:\n    \
+             - {{ targets: ['{}'], labels: {{ service: order-service }} }}\n",
             host.shop.address
         );
         std::fs::write(folder.path().join("prometheus.yml"), config).expect("the config is written");
