@@ -26,6 +26,7 @@ impl Host {
     ///
     /// # Errors
     /// When it doesn't say where it is.
+    #[allow(dead_code, clippy::allow_attributes, reason = "not every bench leaves the environment as it is")]
     pub(crate) fn start(folder: &Path, settings: &[&str]) -> anyhow::Result<Self> {
         Self::start_in(folder, settings, &[])
     }

@@ -42,7 +42,7 @@ fn rush(host: &Host, goes_on: impl Fn(usize) -> bool + Sync) -> Sold {
             buyers.spawn(|| {
                 let mut own = Sold::new();
                 while goes_on(own.len()) {
-                    let is_laptops = own.len() % LAPTOPS_EVERY == 0;
+                    let is_laptops = own.len().is_multiple_of(LAPTOPS_EVERY);
                     let answer = if is_laptops { host.shop.buy("laptop", 2) } else { host.shop.buy("headphones", 1) };
                     own.insert(answer.trace_id(), answer.status);
                 }

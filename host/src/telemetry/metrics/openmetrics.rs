@@ -41,7 +41,7 @@ fn write_family(page: &mut String, family: &MetricFamily, exemplars: &Exemplars)
                 line(page, format_args!("{name}_total{} {}", braced(&labels), metric.get_counter().get_value()));
             }
             MetricType::GAUGE => {
-                line(page, format_args!("{name}{} {}", braced(&labels), metric.get_gauge().get_value()))
+                line(page, format_args!("{name}{} {}", braced(&labels), metric.get_gauge().get_value()));
             }
             _ => write_histogram(page, name, &labels, metric, exemplars),
         }
