@@ -171,7 +171,8 @@ def the_collectors_variables_have_defaults_and_are_passed():
 
 @check
 def prometheus_takes_its_configuration():
-    run("promtool", "check", "config", STACK / "prometheus" / "prometheus.yml")
+    for file in ("prometheus.yml", "local.yml"):
+        run("promtool", "check", "config", STACK / "prometheus" / file)
     services = set(compose()["services"]) | {"localhost"}
     hosts = set(re.findall(r'"([a-z-]+):\d+"', (STACK / "prometheus" / "prometheus.yml").read_text()))
     want(hosts <= services, f"it looks for {hosts - services}, which isn't in the compose file")
