@@ -13,11 +13,13 @@ const CASES_MIN: u64 = 1_000;
 const SALES_MIN: usize = 50;
 /// Enough for every cart that is tried, also for a hundred lines of 10,000 pieces.
 const STOCK: &str = "stock.headphones=4000000000";
+/// A disk that others keep busy is no answer that the document lacks: a probe waits for it.
+const PATIENT: &str = "limits.ready_ms=30000";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
 fn every_route_of_the_shop_answers_as_documented() {
-    let host = Host::plan().set(STOCK).start();
+    let host = Host::plan().set(STOCK).set(PATIENT).start();
     let report = schemathesis(&host, Listener::Shop, &[], &[]);
     check_whole(&report);
     let sold = host.orders().iter().filter(|order| order["status"] == "COMPLETED").count();
@@ -28,7 +30,7 @@ fn every_route_of_the_shop_answers_as_documented() {
 #[test]
 fn every_admin_route_answers_as_documented() {
     // Most of the files that are sent are no plugins, and each is a line in the log.
-    let host = Host::plan().warns("no plugin was changed").start();
+    let host = Host::plan().set(PATIENT).warns("no plugin was changed").start();
     for quantity in 1..=3 {
         assert_eq!(host.shop.buy("headphones", quantity).status, 200);
     }
@@ -56,7 +58,7 @@ fn a_documented_token_is_demanded() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("token");
         std::fs::write(&file, TOKEN).expect("the token is written");
-        let host = Host::plan().set(STOCK).set(format!("{setting}={}", file.display())).start();
+        let host = Host::plan().set(STOCK).set(PATIENT).set(format!("{setting}={}", file.display())).start();
         let authorization = format!("Authorization: Bearer {TOKEN}");
         let checks = ["--checks", "ignored_auth", "--phases", "examples,coverage", "--header", &authorization];
         // That most is refused, for there is nothing yet, is no matter here.
