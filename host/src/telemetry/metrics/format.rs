@@ -39,7 +39,7 @@ impl Format {
         }
     }
 
-    /// Returns the content type of what [`Metrics::render`] returns in it.
+    /// Returns the content type of what [`Metrics::render`](super::Metrics::render) returns in it.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
