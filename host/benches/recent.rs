@@ -8,12 +8,15 @@
 
 #[path = "shop/cpu.rs"]
 mod cpu;
+#[path = "shop/done.rs"]
+mod done;
 mod shop;
 #[path = "shop/wrk.rs"]
 mod wrk;
 
 use std::{net::SocketAddr, time::Duration};
 
+use done::Done;
 use shop::Spans;
 use tempfile::TempDir;
 use till::{
@@ -106,30 +109,6 @@ async fn compare(duration: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a host was loaded with, and what it took.
-#[derive(Debug, Clone, Copy, Default)]
-struct Done {
-    checkouts: f64,
-    seconds: f64,
-    cpu_seconds: f64,
-}
-
-impl Done {
-    fn add(&mut self, more: Self) {
-        self.checkouts += more.checkouts;
-        self.seconds += more.seconds;
-        self.cpu_seconds += more.cpu_seconds;
-    }
-
-    fn rate(self) -> f64 {
-        self.checkouts / self.seconds
-    }
-
-    fn cpu_us(self) -> f64 {
-        self.cpu_seconds / self.checkouts * 1e6
-    }
-}
-
 /// A host with a fresh store.
 struct Host {
     contender: Contender,
@@ -155,13 +134,7 @@ impl Host {
     /// # Errors
     /// When a request failed.
     async fn load(&self, duration: Duration) -> anyhow::Result<Done> {
-        let had = cpu::seconds("self")?;
-        let load = wrk::load(self.address, CONNECTIONS, duration).await?;
-        load.check()?;
-        let cpu_seconds = cpu::seconds("self")? - had;
-        let checkouts = f64::from(u32::try_from(load.answered)?);
-        let (rate, ..) = load.figures()?;
-        Ok(Done { checkouts, seconds: checkouts / rate, cpu_seconds })
+        Done::under_load(self.address, CONNECTIONS, "self", duration).await
     }
 
     /// Says what is kept.

@@ -9,6 +9,8 @@
 
 #[path = "shop/cpu.rs"]
 mod cpu;
+#[path = "shop/done.rs"]
+mod done;
 #[path = "shop/host.rs"]
 mod host;
 #[path = "shop/wrk.rs"]
@@ -24,6 +26,7 @@ use std::{
     time::Duration,
 };
 
+use done::Done;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response,
@@ -113,30 +116,6 @@ async fn compare(duration: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a host was loaded with, and what it took.
-#[derive(Debug, Clone, Copy, Default)]
-struct Done {
-    checkouts: f64,
-    seconds: f64,
-    cpu_seconds: f64,
-}
-
-impl Done {
-    fn add(&mut self, more: Self) {
-        self.checkouts += more.checkouts;
-        self.seconds += more.seconds;
-        self.cpu_seconds += more.cpu_seconds;
-    }
-
-    fn rate(self) -> f64 {
-        self.checkouts / self.seconds
-    }
-
-    fn cpu_us(self) -> f64 {
-        self.cpu_seconds / self.checkouts * 1e6
-    }
-}
-
 /// A `till serve` with a fresh store.
 struct Shop {
     contender: Contender,
@@ -160,14 +139,7 @@ impl Shop {
     /// # Errors
     /// When a request failed.
     async fn load(&self, duration: Duration) -> anyhow::Result<Done> {
-        let process = self.host.process_id();
-        let had = cpu::seconds(&process)?;
-        let load = wrk::load(self.host.shop, CONNECTIONS, duration).await?;
-        load.check()?;
-        let cpu_seconds = cpu::seconds(&process)? - had;
-        let checkouts = f64::from(u32::try_from(load.answered)?);
-        let (rate, ..) = load.figures()?;
-        Ok(Done { checkouts, seconds: checkouts / rate, cpu_seconds })
+        Done::under_load(self.host.shop, CONNECTIONS, &self.host.process_id(), duration).await
     }
 }
 
