@@ -193,46 +193,38 @@ pub(super) fn log_processor(
     Ok(Some(CountingLogProcessor::new(exporter, queue_max, Arc::clone(lost))))
 }
 
+/// Builds the exporter of a signal's type that sends to the endpoint. The three types have nothing in common but the names
+/// of their methods.
+macro_rules! otlp {
+    ($Exporter:ty, $endpoint:expr) => {{
+        let Endpoint { url, transport, timeout } = $endpoint;
+        let builder = <$Exporter>::builder();
+        match transport {
+            Transport::Grpc => {
+                let channel = channel(url, *timeout)?;
+                builder.with_tonic().with_channel(channel).with_timeout(*timeout).build()
+            }
+            Transport::Http => builder
+                .with_http()
+                .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+                .with_endpoint(url)
+                .with_timeout(*timeout)
+                .build(),
+        }
+        .map_err(anyhow::Error::from)
+    }};
+}
+
 fn otlp_span_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::SpanExporter> {
-    let Endpoint { url, transport, timeout } = endpoint;
-    let builder = opentelemetry_otlp::SpanExporter::builder();
-    Ok(match transport {
-        Transport::Grpc => builder.with_tonic().with_channel(channel(url, *timeout)?).with_timeout(*timeout).build()?,
-        Transport::Http => builder
-            .with_http()
-            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
-            .with_endpoint(url)
-            .with_timeout(*timeout)
-            .build()?,
-    })
+    otlp!(opentelemetry_otlp::SpanExporter, endpoint)
 }
 
 fn otlp_metric_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::MetricExporter> {
-    let Endpoint { url, transport, timeout } = endpoint;
-    let builder = opentelemetry_otlp::MetricExporter::builder();
-    Ok(match transport {
-        Transport::Grpc => builder.with_tonic().with_channel(channel(url, *timeout)?).with_timeout(*timeout).build()?,
-        Transport::Http => builder
-            .with_http()
-            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
-            .with_endpoint(url)
-            .with_timeout(*timeout)
-            .build()?,
-    })
+    otlp!(opentelemetry_otlp::MetricExporter, endpoint)
 }
 
 fn otlp_log_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::LogExporter> {
-    let Endpoint { url, transport, timeout } = endpoint;
-    let builder = opentelemetry_otlp::LogExporter::builder();
-    Ok(match transport {
-        Transport::Grpc => builder.with_tonic().with_channel(channel(url, *timeout)?).with_timeout(*timeout).build()?,
-        Transport::Http => builder
-            .with_http()
-            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
-            .with_endpoint(url)
-            .with_timeout(*timeout)
-            .build()?,
-    })
+    otlp!(opentelemetry_otlp::LogExporter, endpoint)
 }
 
 /// Connects when it is first used, and gives that up after `timeout`. The exporters' own channel has no such limit: where
