@@ -169,20 +169,24 @@ const ROUTES: [(Route, &str, &str); 28] = [
 ];
 
 impl Route {
-    /// Returns the route of a path, what stands there in the place of the braces, decoded, and the methods that it takes;
-    /// `None` where there is nothing.
-    fn of_path(path: &str) -> Option<(Self, String, &'static str)> {
+    /// Returns the route of a path; `None` where there is nothing.
+    fn of_path(path: &str) -> Option<Found> {
         ROUTES.iter().find_map(|(route, template, allowed)| {
             let named = percent_decode_str(named(template, path)?).decode_utf8_lossy().into_owned();
-            Some((*route, named, *allowed))
+            Some(Found { route: *route, template, named, allowed })
         })
     }
 }
 
-/// Returns the template of the path's route; empty if there is none.
-fn template(path: &str) -> &'static str {
-    let route = ROUTES.iter().find(|(_, template, _)| named(template, path).is_some());
-    route.map_or("", |(_, template, _)| template)
+/// A route that a path has.
+#[derive(Debug)]
+struct Found {
+    route: Route,
+    template: &'static str,
+    /// What stands in the place of the template's braces, decoded.
+    named: String,
+    /// The methods that it takes.
+    allowed: &'static str,
 }
 
 /// Returns what stands in the path where the template has braces, nothing if it has none; `None` if the path is another.
@@ -206,10 +210,11 @@ pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
     let Arrival { request, fit, crowded, .. } = arrival;
     let is_head = request.method() == Method::HEAD;
     let (method, version) = (names::http_method(request.method().as_str()), version_name(request.version()));
-    let route = template(request.uri().path());
+    let found = Route::of_path(request.uri().path());
+    let route = found.as_ref().map_or("", |found| found.template);
     let answer = match fit {
         Ok(()) if crowded && !is_watch(request.uri().path()) => Err(Problem::shed()),
-        Ok(()) => answer(&admin, request).await,
+        Ok(()) => answer(&admin, request, found).await,
         Err(unfit) => Err(unfit),
     };
     let mut response = match answer {
@@ -228,7 +233,7 @@ fn is_watch(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/metrics")
 }
 
-async fn answer(admin: &Admin, request: Request<Inbound>) -> Answer {
+async fn answer(admin: &Admin, request: Request<Inbound>, found: Option<Found>) -> Answer {
     let (parts, body) = request.into_parts();
     admin.check_host(&parts.headers)?;
     if let Some(page) = page::find(parts.uri.path()) {
@@ -237,9 +242,8 @@ async fn answer(admin: &Admin, request: Request<Inbound>) -> Answer {
     }
     admin.access.check(&parts.headers)?;
     let (headers, query) = (&parts.headers, parts.uri.query().unwrap_or_default());
-    let route = Route::of_path(parts.uri.path());
-    let (route, named, allowed) =
-        route.ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))?;
+    let Found { route, named, allowed, .. } =
+        found.ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))?;
     if !allowed.split(", ").any(|allowed| allowed == parts.method.as_str()) {
         return Err(Problem::method_not_allowed(allowed));
     }
@@ -322,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_path_is_the_first_route_that_it_fits() {
-        let of_path = |path| Route::of_path(path).map(|(route, named, _)| (route, named));
+        let of_path = |path| Route::of_path(path).map(|found| (found.route, found.named));
         let named = |route, named: &str| Some((route, named.to_owned()));
         assert_eq!(of_path("/"), named(Route::Home, ""));
         assert_eq!(of_path("/stock/a%20b"), named(Route::StockItem, "a b"));
