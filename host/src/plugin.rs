@@ -181,7 +181,7 @@ impl Plugins {
     fn show_loaded(&self) {
         let live = self.registry.live();
         let rollout = self.registry.rollout();
-        let tried = rollout.as_ref().map(|rollout| rollout.candidate().to_metric(rollout.role()));
+        let tried = rollout.as_ref().map(|rollout| rollout.to_metric());
         let loaded = live.identities().map(|identity| identity.to_metric(Role::Live)).chain(tried).collect();
         self.metrics.set_plugins(loaded);
     }

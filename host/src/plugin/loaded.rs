@@ -205,6 +205,13 @@ impl Plugin {
         }
     }
 
+    pub(super) fn to_metric(&self) -> PluginInfo {
+        match self {
+            Self::Checkout(loaded) => loaded.identity.to_metric(loaded.role),
+            Self::Inventory(loaded) => loaded.identity.to_metric(loaded.role),
+        }
+    }
+
     pub(super) fn breaker(&self) -> &Arc<Breaker> {
         match self {
             Self::Checkout(loaded) => &loaded.breaker,

@@ -22,7 +22,7 @@ pub use plan::{BadPlan, Gates, Mode, Plan, PlanChanges};
 pub use tally::{Figures, Tally};
 
 use super::{Identity, Kind, Plugin, Role, shadow::Shadow};
-use crate::store::RolloutRow;
+use crate::{store::RolloutRow, telemetry::metrics::PluginInfo};
 
 /// Requests are told apart so finely: in parts of 10,000.
 const PARTS: u32 = 10_000;
@@ -138,15 +138,12 @@ impl Rollout {
         self.running.store(true, Ordering::Release);
     }
 
-    pub(super) const fn role(&self) -> Role {
-        match self.plan.mode {
-            Mode::Canary { .. } => Role::Canary,
-            Mode::Shadow => Role::Shadow,
-        }
-    }
-
     pub(super) fn candidate(&self) -> &Identity {
         self.candidate.identity()
+    }
+
+    pub(super) fn to_metric(&self) -> PluginInfo {
+        self.candidate.to_metric()
     }
 
     pub(super) fn canary(&self) -> Option<Plugin> {
