@@ -154,8 +154,7 @@ fn every_exemplar_leads_to_a_trace_that_was_sent() {
         .set("stock.laptop=4000000000")
         .set("traces.sent_percent=5")
         .warns("checkout failed")
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .exporting_to(collector.endpoint(), Protocol::Grpc)
         .env("OTEL_BSP_MAX_QUEUE_SIZE", "65536")
         .env("OTEL_BSP_SCHEDULE_DELAY", "200")
         .start();

@@ -27,8 +27,7 @@ type Sold = BTreeMap<String, u16>;
 fn plan(collector: &Collector) -> Plan {
     let plan = STOCK.into_iter().fold(Host::plan_demo(), Plan::set).warns("checkout failed");
     plan.set("traces.sent_percent=5")
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .exporting_to(collector.endpoint(), Protocol::Grpc)
         // A burst of errors has to fit.
         .env("OTEL_BSP_MAX_QUEUE_SIZE", "65536")
         .env("OTEL_BSP_SCHEDULE_DELAY", "200")
@@ -166,8 +165,7 @@ fn log_lines_are_sent_with_the_ids_of_their_trace() {
         let host = Host::plan_demo()
             .warns("checkout failed")
             .env("OTEL_LOGS_EXPORTER", "otlp")
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+            .exporting_to(collector.endpoint(), protocol)
             .start();
         let answer = std::iter::repeat_with(|| host.shop.buy("laptop", 2)).find(|answer| answer.status == 500);
         let trace_id = answer.expect("sooner or later").trace_id();

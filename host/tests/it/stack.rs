@@ -19,8 +19,7 @@ fn every_panel_has_numbers_once_a_host_was_busy() {
         .set("stock.headphones=1000000")
         .set("limits.guest_fuel=on")
         .set("traces.sent_percent=5")
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .exporting_to(collector.endpoint(), Protocol::Grpc)
         .warns("checkout failed")
         .start();
     let prometheus = Prometheus::scraping(&host);

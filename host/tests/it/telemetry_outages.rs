@@ -160,8 +160,7 @@ impl Shop {
         let collector = Collector::start(protocol);
         let plan = Host::plan()
             .set("stock.espresso=100000")
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+            .exporting_to(collector.endpoint(), protocol)
             .env("OTEL_BSP_SCHEDULE_DELAY", "100")
             .env("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_MAX.to_string());
         Self { host: adapt(plan).start(), collector, protocol, checkouts: 0 }

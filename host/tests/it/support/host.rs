@@ -102,10 +102,14 @@ impl Plan {
         self
     }
 
+    /// Has it send its telemetry there.
+    pub(crate) fn exporting_to(self, endpoint: String, protocol: Protocol) -> Self {
+        self.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+    }
+
     /// Sends traces to the receiver, as the service of that name.
     pub(crate) fn traced(self, receiver: &Receiver, protocol: Protocol, service: &str) -> Self {
-        self.env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint(protocol))
-            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+        self.exporting_to(receiver.endpoint(protocol), protocol)
             .env("OTEL_SERVICE_NAME", service)
             .env("OTEL_BSP_SCHEDULE_DELAY", "100")
     }
