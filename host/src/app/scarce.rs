@@ -1,6 +1,7 @@
 //! Shows the stock that is soon sold out among the metrics, for an alert that comes in time.
 //!
-//! Not of a host whose stock is another till's: its own levels are never taken from. Every item that the store knows would be as many series as a shop has goods, so it is the scarcest ones only.
+//! Not of a host whose stock is another till's: its own levels are never taken from. Every item that the store knows would
+//! be as many series as a shop has goods, so it is the scarcest ones only.
 
 use std::time::Duration;
 

@@ -171,7 +171,7 @@ impl Metrics {
         ];
         let seconds = duration.as_secs_f64();
         self.0.call_seconds.record(seconds, &labels);
-        self.0.exemplify("plugin_call_duration_seconds", labels.into(), &CALL_SECONDS, seconds, span);
+        self.0.exemplify("plugin_call_duration_seconds", labels, &CALL_SECONDS, seconds, span);
         let of_kind = [KeyValue::new(label::KIND, kind)];
         self.0.call_memory_bytes.record(memory_bytes, &of_kind);
         if let Some(fuel) = fuel_used {
@@ -343,15 +343,17 @@ impl Instruments {
     fn exemplify(
         &self,
         metric: &'static str,
-        labels: Vec<KeyValue>,
+        labels: impl Into<Vec<KeyValue>>,
         bounds: &'static [f64],
         value: f64,
         span: &SpanContext,
     ) {
+        if matches!(self.traces, Traces::Unkept) || !span.is_sampled() {
+            return;
+        }
         let exemplar = Exemplar { trace_id: span.trace_id(), span_id: span.span_id(), value, at: SystemTime::now() };
-        let observation = Observation { metric, labels, bounds, exemplar };
+        let observation = Observation { metric, labels: labels.into(), bounds, exemplar };
         match &self.traces {
-            _ if !span.is_sampled() => {}
             Traces::Unkept => {}
             Traces::Kept => self.exemplars.put(&observation),
             Traces::Decided(sampler) => sampler.attach(observation),

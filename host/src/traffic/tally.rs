@@ -19,6 +19,7 @@ use super::{
 const OUTCOMES_MAX: usize = 40;
 /// The slowest answers whose traces are kept, and the broken promises'. What a person looks at.
 const TRACES_MAX: usize = 5;
+
 /// Where requests say how they came out.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counts>);

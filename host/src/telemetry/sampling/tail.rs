@@ -298,7 +298,8 @@ impl Held {
 
 impl SpanProcessor for TailSampler {
     fn on_start(&self, span: &mut Span, context: &Context) {
-        let parent = context.span().span_context().clone();
+        let parent = context.span();
+        let parent = parent.span_context();
         if !parent.is_valid() || parent.is_remote() {
             let own: &SpanContext = opentelemetry::trace::Span::span_context(span);
             self.0.begin(own.trace_id());
