@@ -16,6 +16,7 @@
 mod alarm;
 mod answers;
 mod backup;
+mod counters;
 mod doctor;
 mod error;
 mod items;
@@ -45,7 +46,7 @@ use std::{
 
 use tokio::sync::watch;
 
-pub use backup::{BackedUp, BackupError, Restored, backup, restore};
+pub use backup::{BackedUp, BackupError, GoesOnPast, Restored, backup, restore};
 pub use doctor::{Examined, Finding, examine};
 pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
 pub use record::{
@@ -59,6 +60,7 @@ pub use version::{
 
 use self::{
     alarm::Alarm,
+    counters::{Numbers, RunningTime},
     items::Items,
     json::{OrderText, ReceiptText},
     queue::{Kind, Queue, Shared},
@@ -116,7 +118,8 @@ impl Store {
         open::sync_folder(&settings.folder)?;
         let of_sqlite = |source| OpenError::of_sqlite(&file, source);
         let opened = open::resolve(&mut connection).map_err(of_sqlite)?;
-        let last_order_id = query::last_order_id(&connection).map_err(of_sqlite)?;
+        let last_order_id = Numbers::of(&connection).map_err(of_sqlite)?.order_id;
+        let running = RunningTime::of(&connection).map_err(of_sqlite)?;
         let items = query::items(&connection).map_err(|source| OpenError::of_store(&file, source))?;
 
         let items = Arc::new(Items::new(items));
@@ -129,7 +132,7 @@ impl Store {
         let alarm = Alarm::new(file.clone(), log, settings.log_bytes_warn);
         let (queue, commands) = Queue::new(settings.queue_commands_max, Arc::clone(&shared), ending);
         let writer = Writer {
-            desk: Desk::new(connection, last_order_id),
+            desk: Desk::new(connection, running, last_order_id),
             commands,
             shared: Arc::clone(&shared),
             items: Arc::clone(&items),
@@ -407,6 +410,11 @@ impl Store {
     #[must_use]
     pub fn committed_within(&self, ago: Duration) -> bool {
         self.0.shared.committed_at().is_some_and(|at| at.elapsed() <= ago)
+    }
+
+    /// Returns when nothing can be written any more: after [`close`](Self::close), or when the writer has broken.
+    pub async fn ended(&self) {
+        self.0.queue.until_ended().await;
     }
 
     /// Carries out what is queued, moves the log into the file and lets go of it. Later calls get `Closed`; closing

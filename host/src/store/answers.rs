@@ -1,33 +1,34 @@
 //! Answers that are kept under their requests' keys, in SQL: written with what they report, read before anything is
-//! done twice, pruned when they are old.
+//! done twice, pruned when they are old: by the time for which tills have been running, never by the wall clock.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
-use super::{Answered, Earlier, OrderId, StoreError, queue::Refusal, sqlite::now_ms, writer::Desk};
+use super::{Answered, Earlier, OrderId, StoreError, queue::Refusal, writer::Desk};
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
 
 /// What one prune deletes at most of each table, so that no commit waits long for it.
 const PRUNED_ROWS_MAX: u32 = 500;
 
 /// Takes the key for an order that was just written.
-pub(super) fn await_checkout(connection: &Connection, id: OrderId, keyed: &Keyed) -> rusqlite::Result<()> {
-    connection
+pub(super) fn await_checkout(desk: &Desk, id: OrderId, keyed: &Keyed) -> rusqlite::Result<()> {
+    desk.connection
         .prepare_cached("INSERT INTO checkout_answers (key, fingerprint, order_id, at_ms) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![keyed.key.as_str(), keyed.fingerprint.as_bytes(), id.row(), now_ms()])?;
+        .execute(params![keyed.key.as_str(), keyed.fingerprint.as_bytes(), id.row(), desk.running.now_ms()])?;
     Ok(())
 }
 
 /// Keeps what the order's client is told, if it gave a key. Without an answer the key is free again.
-pub(super) fn end_checkout(connection: &Connection, id: OrderId, answer: Option<&Answered>) -> rusqlite::Result<()> {
+pub(super) fn end_checkout(desk: &Desk, id: OrderId, answer: Option<&Answered>) -> rusqlite::Result<()> {
+    let connection = &desk.connection;
     match answer {
         Some(Answered { status, body }) => connection
             .prepare_cached(
                 "UPDATE checkout_answers SET status = ?2, body = ?3, at_ms = ?4 WHERE order_id = ?1 AND status IS NULL",
             )?
-            .execute(params![id.row(), status, &body[..], now_ms()])?,
+            .execute(params![id.row(), status, &body[..], desk.running.now_ms()])?,
         None => connection
             .prepare_cached("DELETE FROM checkout_answers WHERE order_id = ?1 AND status IS NULL")?
             .execute([id.row()])?,
@@ -56,12 +57,12 @@ pub(super) fn of_checkout(connection: &Connection, key: &IdempotencyKey) -> Resu
 
 /// Keeps what a deduct's caller is told, if it gave a key.
 pub(super) fn end_deduct(
-    connection: &Connection,
+    desk: &Desk,
     reference: &Reference,
     answer: Option<&(Fingerprint, Answered)>,
 ) -> rusqlite::Result<()> {
     let Some((fingerprint, answer)) = answer else { return Ok(()) };
-    connection
+    desk.connection
         .prepare_cached(
             "INSERT INTO deduct_answers (reference, fingerprint, status, body, at_ms)
              VALUES (:reference, :fingerprint, :status, :body, :now_ms) ON CONFLICT (reference) DO NOTHING",
@@ -71,7 +72,7 @@ pub(super) fn end_deduct(
             ":fingerprint": fingerprint.as_bytes(),
             ":status": answer.status,
             ":body": &answer.body[..],
-            ":now_ms": now_ms(),
+            ":now_ms": desk.running.now_ms(),
         })?;
     Ok(())
 }
@@ -90,9 +91,10 @@ pub(super) fn of_deduct(connection: &Connection, reference: &Reference) -> Resul
 }
 
 /// Deletes some of the answers that are older, and returns whether there may be more of them.
-pub(super) fn prune(desk: &mut Desk, kept: Duration) -> Result<bool, Refusal<StoreError>> {
+pub(super) fn prune(desk: &Desk, kept: Duration) -> Result<bool, Refusal<StoreError>> {
     let connection = &desk.connection;
-    let before_ms = now_ms().saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
+    let before_ms = desk.running.before(kept);
+    desk.running.write(connection)?;
     // An order that waits for its release keeps its key, however long that takes.
     let checkouts = connection
         .prepare_cached(

@@ -8,18 +8,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rusqlite::Connection;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use uuid::Uuid;
 
 use super::{
     OpenError,
+    counters::Numbers,
     doctor::{Finding, examine_file},
     open::{self, RESTORING, bytes, sync_folder, sync_names},
+    schema,
     sqlite::now_ms,
 };
 
 /// Where a store's files are gathered while another takes its place.
 const REPLACING: &str = "till.db.replacing";
+/// What the names of folders with stores begin with that were moved aside.
+const REPLACED: &str = "replaced-";
 
 /// A backup as it was written or read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +40,21 @@ pub struct Restored {
     pub bytes: u64,
     /// The file of the store that was there before, in a folder of its own with its log.
     pub replaced: Option<PathBuf>,
+    /// The number of the next order.
+    pub next_order: u64,
+    /// Which numbers it goes on past.
+    pub goes_on_past: GoesOnPast,
+}
+
+/// Which numbers of orders, plugin versions and rollouts a restored store goes on past, so that none is given out twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GoesOnPast {
+    /// All that the stores in the folder have given out.
+    AllThere,
+    /// The backup's own only: there is no other store in the folder.
+    TheBackups,
+    /// Those of the backup and of the stores that can be read; these can't.
+    AllBut(Vec<PathBuf>),
 }
 
 /// Why there is no backup, or no restored store. Nothing was changed, unless it says so.
@@ -121,17 +141,48 @@ pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, Ba
     let restoring = folder.join(RESTORING);
     let unwritable = |source| BackupError::Write { file: restoring.clone(), source };
     copy(file, &restoring).map_err(unwritable)?;
+    let (next_order, goes_on_past) = go_on(&restoring, &old)?;
     // The copy is what counts from here on.
     let BackedUp { orders, bytes } = sound(&restoring)?;
     sync_folder(folder)?;
     let replaced = old.move_aside().map_err(unwritable)?;
     fs::rename(&restoring, folder.join("till.db")).map_err(unwritable)?;
     sync_folder(folder)?;
-    Ok(Restored { orders, bytes, replaced })
+    Ok(Restored { orders, bytes, replaced, next_order, goes_on_past })
+}
+
+/// Has the restored store go on past the numbers that the other stores in its folder have given out. Returns the number
+/// of its next order.
+fn go_on(restoring: &Path, old: &Old<'_>) -> Result<(u64, GoesOnPast), BackupError> {
+    let of_sqlite = |source| OpenError::of_sqlite(restoring, source);
+    let mut connection = Connection::open(restoring).map_err(of_sqlite)?;
+    schema::migrate(&mut connection, restoring)?;
+    let mut numbers = Numbers::of(&connection).map_err(of_sqlite)?;
+    let (mut others, mut unreadable) = (0, Vec::new());
+    for store in old.stores() {
+        others += 1;
+        match open::for_reading(&store, false, open::PATIENCE).and_then(|connection| Numbers::of_any(&connection)) {
+            Ok(given_out) => numbers = numbers.or_higher(given_out),
+            Err(_) => unreadable.push(store),
+        }
+    }
+    numbers.raise(&connection).map_err(of_sqlite)?;
+    connection.close().map_err(|(_, source)| of_sqlite(source))?;
+    let goes_on_past = match (others, unreadable.is_empty()) {
+        (0, _) => GoesOnPast::TheBackups,
+        (_, true) => GoesOnPast::AllThere,
+        (_, false) => GoesOnPast::AllBut(unreadable),
+    };
+    Ok((numbers.order_id.unsigned_abs() + 1, goes_on_past))
 }
 
 /// Copies a file's bytes, not its permissions: a backup may well be read-only, the store can't be.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    // Of a restore that was cut short: SQLite would roll this copy back by it.
+    match fs::remove_file(format!("{}-journal", to.display())) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _gone => {}
+    }
     let mut copy = File::create(to)?;
     io::copy(&mut File::open(from)?, &mut copy)?;
     copy.sync_all()
@@ -150,6 +201,16 @@ struct Old<'a> {
 impl Old<'_> {
     /// The file comes first: from then on a start refuses, where it would take a file without its log for all there is.
     const FILES: [&'static str; 3] = ["till.db", "till.db-wal", "till.db-shm"];
+
+    /// Returns the files of all stores in the folder: the one in place, one whose move was cut short, and those that were
+    /// moved aside by earlier restores.
+    fn stores(&self) -> impl Iterator<Item = PathBuf> {
+        let folders = fs::read_dir(self.folder).into_iter().flatten().flatten();
+        let aside = folders.filter(|entry| entry.file_name().to_string_lossy().starts_with(REPLACED));
+        let folders =
+            [self.folder.to_owned(), self.gathered.clone()].into_iter().chain(aside.map(|entry| entry.path()));
+        folders.map(|folder| folder.join("till.db")).filter(|file| bytes(file) > 0)
+    }
 
     fn is_there(&self) -> bool {
         Self::FILES.iter().any(|name| self.folder.join(name).exists())
@@ -179,7 +240,7 @@ impl Old<'_> {
 
     fn name_gathered(&self) -> io::Result<PathBuf> {
         // The next free name, should there have been another within the same millisecond.
-        let mut names = (now_ms()..).map(|ms| self.folder.join(format!("replaced-{ms}")));
+        let mut names = (now_ms()..).map(|ms| self.folder.join(format!("{REPLACED}{ms}")));
         let replaced = names.find(|name| !name.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
         fs::rename(&self.gathered, &replaced)?;
         sync_names(self.folder)?;

@@ -150,9 +150,11 @@ pub(super) fn upsert_version(
     let settings = serde_json::to_string(&text.settings).map_err(|error| Refusal::No(StoreError::Unwritable(error)))?;
     let written: Option<i64> = connection
         .prepare_cached(
-            "INSERT INTO plugin_versions (kind, name, version, digest, bytes, language, settings, state, action,
+            "INSERT INTO plugin_versions (id, kind, name, version, digest, bytes, language, settings, state, action,
                                           changed_by, changed_at_ms)
-             VALUES (:kind, :name, :version, :digest, :bytes, :language, :settings, :state, :action, :by, :now_ms)
+             VALUES (1 + max((SELECT coalesce(max(id), 0) FROM plugin_versions),
+                             (SELECT value FROM counters WHERE name = 'plugin_version_id')),
+                     :kind, :name, :version, :digest, :bytes, :language, :settings, :state, :action, :by, :now_ms)
              ON CONFLICT (kind, digest, settings) DO UPDATE SET
                  name = excluded.name, version = excluded.version, language = excluded.language,
                  state = excluded.state, action = excluded.action, changed_by = excluded.changed_by,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, Row, named_params};
 
 use super::{Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, StockLevel, StoreError, json, sqlite::saturated};
 use crate::order::{Currency, Item, Reference, Status};
@@ -70,12 +70,6 @@ pub(super) fn ledger_mismatches(connection: &Connection) -> Result<Vec<LedgerMis
     )?;
     let mismatch = |row: &Row<'_>| Ok(LedgerMismatch { item: row.get(0)?, on_hand: row.get(1)?, ledger: row.get(2)? });
     reading.query_map([], mismatch)?.map(|mismatch| Ok(mismatch?)).collect()
-}
-
-/// Returns the last number given to an order, 0 before the first.
-pub(super) fn last_order_id(connection: &Connection) -> rusqlite::Result<i64> {
-    let last = connection.query_row("SELECT max(id) FROM orders", [], |row| row.get(0)).optional()?;
-    Ok(last.flatten().unwrap_or(0))
 }
 
 fn item(row: &Row<'_>) -> Result<Item, StoreError> {

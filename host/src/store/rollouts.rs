@@ -185,9 +185,11 @@ fn begin(
             upsert_version(connection, text, VersionState::Candidate, SwapAction::Rollout, by.clone(), now_ms)?;
         let id = connection
             .prepare_cached(
-                "INSERT INTO plugin_rollouts (version_id, plan, state, reason, started_by, started_at_ms, changed_by,
+                "INSERT INTO plugin_rollouts (id, version_id, plan, state, reason, started_by, started_at_ms, changed_by,
                                               changed_at_ms)
-                 VALUES (?1, ?2, 'running', ?3, ?4, ?5, ?4, ?5) RETURNING id",
+                 VALUES (1 + max((SELECT coalesce(max(id), 0) FROM plugin_rollouts),
+                                 (SELECT value FROM counters WHERE name = 'plugin_rollout_id')),
+                         ?1, ?2, 'running', ?3, ?4, ?5, ?4, ?5) RETURNING id",
             )?
             .query_row(params![version.id.0, plan, detail, by, now_ms], |row| row.get(0))?;
         let (kind, id) = (version.text.kind, RolloutId(id));

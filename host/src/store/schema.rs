@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_plugins.sql"),
     include_str!("migrations/0004_rounds.sql"),
     include_str!("migrations/0005_rollouts.sql"),
+    include_str!("migrations/0006_counters.sql"),
 ];
 
 /// Returns how many migrations this build knows.

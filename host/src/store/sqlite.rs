@@ -29,7 +29,7 @@ pub(super) fn create_order(
         None => insert_order(connection, id, order)?,
         Some(keyed) => in_savepoint(connection, || {
             insert_order(connection, id, order)?;
-            Ok(answers::await_checkout(connection, id, keyed)?)
+            Ok(answers::await_checkout(desk, id, keyed)?)
         })?,
     }
     desk.order_opened();
@@ -97,7 +97,7 @@ pub(super) fn complete_order(
                AND reference = (SELECT reference FROM orders WHERE id = ?1 AND inventory = 'local')",
         )?
         .execute(params![id.row(), now_ms])?;
-    answers::end_checkout(connection, id, answer)?;
+    answers::end_checkout(desk, id, answer)?;
     desk.order_ended(Status::Pending);
     Ok(())
 }
@@ -128,7 +128,7 @@ pub(super) fn fail_order(
         connection
             .prepare_cached("UPDATE orders SET status = 'FAILED', reason = ?2, ended_at_ms = ?3 WHERE id = ?1")?
             .execute(params![id.row(), reason, now_ms])?;
-        Ok(answers::end_checkout(connection, id, answer)?)
+        Ok(answers::end_checkout(desk, id, answer)?)
     })?;
     desk.order_ended(before);
     Ok(())
@@ -153,7 +153,7 @@ pub(super) fn await_release(
     }
     if answer.is_some() {
         // Without one the key stays taken: only the order's end frees it.
-        answers::end_checkout(connection, id, answer)?;
+        answers::end_checkout(desk, id, answer)?;
     }
     desk.release_awaited();
     Ok(())
@@ -173,7 +173,7 @@ pub(super) fn settle(
     if !moved && !is_final()? {
         return Err(no(StoreError::ReservationGone));
     }
-    Ok(answers::end_deduct(connection, reference, answer)?)
+    Ok(answers::end_deduct(desk, reference, answer)?)
 }
 
 /// Gives back what a deduct took that came to nothing, and keeps the answer, without which the reference is as if
@@ -187,7 +187,7 @@ pub(super) fn refuse(
     refuse_local_order(connection, reference)?;
     in_savepoint(connection, || {
         give_back(connection, reference.as_str(), "held", now_ms())?;
-        Ok(answers::end_deduct(connection, reference, answer)?)
+        Ok(answers::end_deduct(desk, reference, answer)?)
     })
 }
 

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use super::{
     OrderId, Outage,
     alarm::Alarm,
+    counters::RunningTime,
     items::Items,
     queue::{Command, Kind, Shared, Task, panic_text},
 };
@@ -36,6 +37,7 @@ use crate::order::{Item, Status};
 /// What a command works with: the write connection, inside the batch's transaction.
 pub(super) struct Desk {
     pub(super) connection: Connection,
+    pub(super) running: RunningTime,
     last_order_id: i64,
     uncommitted: Uncommitted,
 }
@@ -49,8 +51,8 @@ struct Uncommitted {
 }
 
 impl Desk {
-    pub(super) fn new(connection: Connection, last_order_id: i64) -> Self {
-        Self { connection, last_order_id, uncommitted: Uncommitted::default() }
+    pub(super) fn new(connection: Connection, running: RunningTime, last_order_id: i64) -> Self {
+        Self { connection, running, last_order_id, uncommitted: Uncommitted::default() }
     }
 
     /// Returns the next order's id, `None` after 2^53 − 1 orders. Not SQLite's own choice, which gives the id of
@@ -109,7 +111,7 @@ impl Writer {
         // In this order: no caller waits for a writer that has gone, no till opens the file before it is let go of,
         // and no `close` returns before that.
         drop(commands);
-        close(desk.connection);
+        close(desk);
         drop(guard);
         drop(ended);
     }
@@ -269,9 +271,12 @@ impl Writer {
     }
 }
 
-/// Moves the write-ahead log into the file and closes it. If that fails nothing is lost: the log stays.
-fn close(connection: Connection) {
-    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()));
+/// Writes down how long it ran, moves the write-ahead log into the file and closes it. If that fails nothing is lost: the
+/// log stays.
+fn close(Desk { connection, running, .. }: Desk) {
+    let checkpoint = running
+        .write(&connection)
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(())));
     let closed = connection.close().map_err(|(_connection, error)| error);
     if let Err(error) = checkpoint.and(closed) {
         tracing::warn!(%error, "the order store was not closed cleanly; its write-ahead log is read at the next start");

@@ -16,6 +16,8 @@ use crate::support::{
     promises::{Acknowledged, Buyers, broken},
 };
 
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
 fn plan() -> Plan {
     Host::plan().set("stock.espresso=1000000")
 }
@@ -158,6 +160,45 @@ fn a_store_is_replaced_only_when_asked_and_kept_aside() {
     let aside = rusqlite::Connection::open(&replaced).expect("the old store opens");
     let completed = "SELECT count(*) FROM orders WHERE status = 'COMPLETED'";
     assert_eq!(aside.query_row(completed, [], |row| row.get::<_, i64>(0)).expect("a count"), 2);
+}
+
+/// oq-engine PR 11749, fider #1210: numbers that were given out once aren't given out again.
+#[test]
+fn a_restored_store_goes_on_past_every_number_that_its_folder_knows() {
+    let new_version = |host: &Host| {
+        let changed = host.admin.send("POST", "/plugins/checkout/settings", &JSON, Some(br#"{"set":{"a":"b"}}"#));
+        let changed = changed.expect("an answer");
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        changed.json()["version"]["id"].as_u64().expect("a number")
+    };
+    let buy = |host: &Host| host.shop.buy("espresso", 1).json()["order_id"].as_u64().expect("a number");
+    let host = plan().start();
+    let (shelf, file) = shelf();
+    let first = buy(&host);
+    json(&till("backup", &file, &data(&host.folder), &["--json"]));
+    let (mut last, mut version) = (buy(&host), new_version(&host));
+    let folder = host.stop().folder;
+
+    for round in 0..2 {
+        // The store that the first restore moved aside still counts at the second.
+        let restored = json(&till("restore", &file, &data(&folder), &["--replace", "--json"]));
+        assert_eq!((&restored["next_order"], &restored["numbers_may_repeat"]), (&(last + 1).into(), &false.into()));
+        let host = plan().folder(&folder).start();
+        assert_eq!(buy(&host), last + 1, "round {round}");
+        last += 1;
+        let new = new_version(&host);
+        assert!(new > version, "round {round}: {new} after {version}");
+        version = new;
+        host.stop();
+    }
+
+    // Without another store nobody knows, and that is said.
+    let elsewhere = shelf.path().join("elsewhere");
+    let restored = json(&till("restore", &file, &elsewhere, &["--json"]));
+    assert_eq!((&restored["next_order"], &restored["numbers_may_repeat"]), (&(first + 1).into(), &true.into()));
+    let again = till("restore", &file, &elsewhere, &["--replace"]);
+    let said = String::from_utf8(again.stdout).expect("UTF-8");
+    assert!(said.contains("next order is number 2, past all numbers") && said.contains("buys again"), "{said}");
 }
 
 #[test]
