@@ -29,7 +29,7 @@ use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor};
 use uuid::Uuid;
 
-pub use logs::unwritten;
+pub use logs::{flush_log, unwritten};
 use metrics::LostOnTheWay;
 pub use metrics::Metrics;
 pub use propagation::Propagator;
@@ -72,7 +72,7 @@ impl Telemetry {
         let resource = resource(settings);
         let (lost, exemplars) = (LostOnTheWay::default(), Arc::default());
         let log_provider = logs::provider(settings, resource.clone(), &lost.records)?;
-        logs::install(&settings.logs, log_provider.as_ref());
+        logs::install(&settings.logs, log_provider.as_ref())?;
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
@@ -80,6 +80,8 @@ impl Telemetry {
         let (trace_provider, traces) =
             traces::provider(settings, resource.clone(), recent.clone(), processors, &lost.spans, &exemplars)?;
         let (metrics, metric_provider) = Metrics::start(settings, resource, lost, exemplars, traces)?;
+        let of_lines = "Log lines that nobody read from stderr in time.";
+        metrics.counter_from(names::metric::LOG_LINES_LOST, "{line}", of_lines, logs::lines_lost);
         Ok(Self {
             tracer: Tracer::new(&trace_provider, settings.attribute_bytes_max),
             metrics,

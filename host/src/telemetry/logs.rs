@@ -6,10 +6,13 @@
 //!
 //! Invariant: an event is one line, whatever a guest wrote into it.
 
+mod lines;
+
 use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
@@ -29,6 +32,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
+
+use lines::Lines;
 
 use super::export::{self, Lost};
 use super::recent;
@@ -80,16 +85,41 @@ pub(super) fn sdk_level(text: &str) -> Option<&'static str> {
     }
 }
 
+/// What stderr is written through: one a process, as the log is.
+static STDERR: OnceLock<Arc<Lines>> = OnceLock::new();
+
 /// Makes this the process's log, on stderr and for whoever `provider` exports to. Only the first call does anything: a
 /// process has one log.
-pub(super) fn install(settings: &LogSettings, provider: Option<&SdkLoggerProvider>) {
+///
+/// # Errors
+/// When the thread that writes can't be started.
+pub(super) fn install(settings: &LogSettings, provider: Option<&SdkLoggerProvider>) -> io::Result<()> {
+    if STDERR.get().is_some() {
+        return Ok(());
+    }
     let exported = provider.map(|provider| {
         // What exporting logs must not be exported, or a back end that is down would have ever more to say.
         let own = filter_fn(|event| event.target() == GUEST || event.target().starts_with(env!("CARGO_PKG_NAME")));
         OpenTelemetryTracingBridge::new(provider).with_filter(settings.filter().and(own))
     });
-    let log = tracing_subscriber::registry().with(layer(settings, io::stderr)).with(exported);
-    drop(log.try_init());
+    let lines = Lines::start(io::stderr())?;
+    let log = tracing_subscriber::registry().with(layer(settings, Arc::clone(&lines))).with(exported);
+    if log.try_init().is_ok() {
+        drop(STDERR.set(lines));
+    }
+    Ok(())
+}
+
+/// Returns how many log lines were lost because nobody read stderr.
+pub(super) fn lines_lost() -> u64 {
+    STDERR.get().map_or(0, |lines| lines.lost())
+}
+
+/// Waits until the log lines so far are on stderr, but no longer than `within`: for who is about to end the process.
+pub fn flush_log(within: Duration) {
+    if let Some(lines) = STDERR.get() {
+        lines.flush(within);
+    }
 }
 
 /// Makes what exports log lines; `None` when nobody is to have them.

@@ -127,6 +127,8 @@ pub mod metric {
     pub const SPANS_LOST: &str = "telemetry.spans.lost";
     /// `telemetry_log_records_lost_total`
     pub const RECORDS_LOST: &str = "telemetry.log_records.lost";
+    /// `log_lines_lost_total`
+    pub const LOG_LINES_LOST: &str = "log.lines.lost";
     /// `telemetry_traces_sampled_total`
     pub const TRACES_SAMPLED: &str = "telemetry.traces.sampled";
     /// `telemetry_spans_held`
