@@ -3,23 +3,26 @@
 //! Stopping: no new connection → requests under way end (`limits.drain_ms`) → the store commits and closes → telemetry
 //! is flushed (`limits.telemetry_flush_ms`). Whatever was acknowledged is in the store before any of it.
 
+mod background;
 mod scarce;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{net::TcpListener, task::JoinError};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Admin},
     config::{Limits, Settings},
     http::{self, Parts, Shop, TraceLinks, Watch},
-    plugin::{Plugins, Watcher},
+    plugin::{self, Plugins, Room, Watcher},
     store::{self, Opened, Store},
     telemetry::{self, Metrics, Recent, TailLimits, Telemetry, charts::Charts, names::metric, recent},
 };
+
+use background::Background;
 
 /// Files that are no connections of the shop's: the store's, telemetry's, the operators'.
 const OWN_FILES: usize = 256;
@@ -58,6 +61,11 @@ impl App {
     /// # Errors
     /// As [`App::build`].
     pub async fn build_with(settings: Settings, telemetry: Telemetry) -> anyhow::Result<Self> {
+        let (limits, shrunk) = plugin::fitted(&settings.limits, Room::of_process());
+        if let Some(shrunk) = shrunk {
+            tracing::info!("{shrunk}");
+        }
+        let settings = Settings { limits, ..settings };
         let of_store = store_settings(&settings);
         let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&of_store)).await??;
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
@@ -152,35 +160,44 @@ impl App {
     }
 
     /// Serves until [`stopping`](Self::stopping), then stops in order.
-    pub async fn run(self) {
+    ///
+    /// # Errors
+    /// When it stopped because a part of it had broken.
+    pub async fn run(self) -> anyhow::Result<()> {
         let limits = &self.settings.limits;
-        let serving = TaskTracker::new();
+        let background = Background::new(self.stopping.clone());
         let shop = Arc::clone(&self.shop);
         let shops =
             Limits { connections: limits.connections.min(connections_of_files(raised_open_files())), ..limits.clone() };
         let operators = Limits { connections: limits.admin_connections, ..limits.clone() };
         let public = move |arrival| http::handle(Arc::clone(&shop), arrival);
-        serving.spawn(http::server::serve(self.public_listener, shops, self.stopping.clone(), public));
+        let serving = http::server::serve(self.public_listener, shops, self.stopping.clone(), public);
+        background.spawn("the shop's listener", serving);
         let admin = Arc::clone(&self.admin);
         let for_operators = move |arrival| admin::handle(Arc::clone(&admin), arrival);
-        serving.spawn(http::server::serve(self.admin_listener, operators, self.stopping.clone(), for_operators));
-        serving.spawn(Arc::clone(&self.shop).resolve_releases());
-        serving.spawn(Arc::clone(&self.shop).prune_answers());
-        serving.spawn(Arc::clone(&self.plugins).supervise(self.stopping.clone()));
+        let serving = http::server::serve(self.admin_listener, operators, self.stopping.clone(), for_operators);
+        background.spawn("the admin listener", serving);
+        background.spawn("the release of orders", Arc::clone(&self.shop).resolve_releases());
+        background.spawn("the pruning of answers", Arc::clone(&self.shop).prune_answers());
+        background.spawn("the supervision of plugins", Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
-        serving.spawn(admin::charts::keep(self.charts, metrics, store, self.stopping.clone()));
+        background.spawn("the charts", admin::charts::keep(self.charts, metrics, store, self.stopping.clone()));
         if self.settings.server.inventory_url.is_none() {
-            serving.spawn(scarce::watch(self.telemetry.metrics().clone(), self.store.clone(), self.stopping.clone()));
+            let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
+            background.spawn("the figures of scarce stock", scarce::watch(metrics, store, self.stopping.clone()));
         }
-        serving.close();
         // Not among what is waited for: a plugin may take longer to compile than a shutdown has.
-        let watcher = Watcher::start(Arc::clone(&self.plugins), &self.settings);
+        let mut watcher = Watcher::start(Arc::clone(&self.plugins), &self.settings);
 
-        self.stopping.cancelled().await;
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            ended = ended(watcher.as_mut()) => background.ended("the watch over the plugin folder", ended),
+            () = self.store.ended() => background.ended("the order store's writer", Ok(())),
+        }
         drop(watcher);
         tracing::info!("stopping: no new connections");
         let drained = async {
-            serving.wait().await;
+            background.wait().await;
             self.shop.drained().await;
         };
         let drain = Duration::from_millis(limits.drain_ms);
@@ -193,6 +210,15 @@ impl App {
         self.store.close().await;
         tracing::info!("stopped: every acknowledged order is in the store");
         self.telemetry.shutdown(Duration::from_millis(limits.telemetry_flush_ms)).await;
+        Ok(background.outcome()?)
+    }
+}
+
+/// Waits for the end of a watcher; for ever where there is none.
+async fn ended(watcher: Option<&mut Watcher>) -> Result<(), JoinError> {
+    match watcher {
+        Some(watcher) => watcher.ended().await,
+        None => std::future::pending().await,
     }
 }
 

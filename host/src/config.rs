@@ -4,6 +4,7 @@
 //! limit. Values come from flags, then the environment, then `till.toml`, then the demo's (when there is no
 //! `till.toml`), then the defaults; [`Sources`] keeps where each came from.
 
+mod service_links;
 mod sources;
 mod value;
 
@@ -109,11 +110,11 @@ settings! {
         admin: SocketAddr = "127.0.0.1:8001", "", "where `till stock`, `till orders` and other operators' commands are served";
         data: PathBuf = "till-data", "", "the folder of the order store";
         plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones, watched for new ones while the host serves";
-        plugins_scan_ms: u64 = "1000", "ms", "how often that folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
-        plugins_settle_ms: u64 = "200", "ms", "how long a file there stays as it is before it counts as whole, if its writer neither closed it nor moved it there; over the tick of the file system's times: 4 ms on ext4, 2 s on FAT";
+        plugins_scan_ms: u64 = "1000", "ms", "how often the plugin folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
+        plugins_settle_ms: u64 = "200", "ms", "how long a file in the plugin folder stays as it is before it counts as whole, if its writer neither closed it nor moved it there; over the tick of the file system's times: 4 ms on ext4, 2 s on FAT";
         compile_with: OptionalPath = "", "", "the till program that compiles plugins first, in a process of its own; `till serve` takes itself";
         inventory_url: OptionalText = "", "", "another till whose inventory is asked over HTTP, instead of the plugin in this process";
-        inventory_url_before: OptionalText = "", "", "where that till was before it moved: what waits for its release there is asked for at inventory_url";
+        inventory_url_before: OptionalText = "", "", "where the till at inventory_url was before it moved: what waits for its release there is asked for at inventory_url";
         inventory_token_file: OptionalPath = "", "", "the bearer token of /inventory/*: demanded here, sent to inventory_url";
         inventory_open: bool = "off", "", "serves /inventory/* without a token even off loopback; for the demo's stack only";
         admin_token_file: OptionalPath = "", "", "the bearer token of the admin listener; demanded before it listens off loopback";
@@ -124,7 +125,7 @@ settings! {
     }
     /// What all plugins meet.
     plugins as Plugins {
-        random_seed: Option<u64> = "", "", "a whole number: every call of a plugin then draws the same random numbers, so that runs can be compared; for tests only";
+        random_seed: Option<u64> = "", "", "a whole number: every call of a plugin then draws equal random numbers, so that runs can be compared; for tests only";
     }
     /// The rules of the host's own that a checkout plugin has to keep.
     checkout as Checkout {
@@ -135,17 +136,17 @@ settings! {
     breaker as Breaker {
         faults: u64 = "20", "faults", "traps, limits and bad output of one version within the window";
         window_ms: u64 = "10000", "ms", "how long a fault counts";
-        fault_percent: u8 = "20", "%", "and so many of its calls: one cart that traps it mustn't close the shop for everybody";
-        open_ms: u64 = "5000", "ms", "503 with Retry-After meanwhile; then one call is on trial";
-        rollback: bool = "off", "", "makes the version before live instead, if there is one";
+        fault_percent: u8 = "20", "%", "the share of its calls that faults have to be, too: one cart that traps it mustn't close the shop for everybody";
+        open_ms: u64 = "5000", "ms", "how long a plugin that keeps breaking isn't called: 503 with Retry-After; then one call is on trial";
+        rollback: bool = "off", "", "makes the version before live when the live one keeps breaking, if there is one";
     }
     /// How a candidate is tried beside the live version, unless a deploy says otherwise.
     rollout as Rollout {
         calls_min: u64 = "100", "calls", "before so many calls of the candidate nothing is decided";
-        duration_ms: u64 = "600000", "ms", "how long it is tried; then it is promoted, or paused if its calls were too few";
-        trap_percent_max: f64 = "1", "%", "of its calls: traps, limits, bad output";
-        deadline_percent_max: f64 = "1", "%", "of its calls: CPU or wall time used up";
-        p99_percent_max: f64 = "150", "%", "its p99 in percent of the live version's";
+        duration_ms: u64 = "600000", "ms", "how long a candidate is tried; then it is promoted, or paused if its calls were too few";
+        trap_percent_max: f64 = "1", "%", "of the candidate's calls: traps, limits, bad output";
+        deadline_percent_max: f64 = "1", "%", "of the candidate's calls: CPU or wall time used up";
+        p99_percent_max: f64 = "150", "%", "the candidate's p99 in percent of the live version's";
         outcome_percent_max: f64 = "5", "%", "points between the shares of an outcome; of a shadow, calls that differ";
         promote: bool = "on", "", "a canary that has passed becomes live by itself; else it is paused";
         rollback: bool = "on", "", "a candidate that fails is withdrawn by itself; else it is paused";
@@ -160,7 +161,7 @@ settings! {
         kept_mib: usize = "64", "MiB", "of recent traces, about; ones with an error and slow ones stay longest; 0: none, and no page of traces";
         slow_ms: u64 = "1000", "ms", "a request that takes so long makes its trace one that stays longer";
         sent_percent: Percent = "100", "%", "of the traces without an error that aren't slow is sent to the OTLP backend, chosen by trace id when they end; the others always are";
-        held_spans: usize = "20000", "spans", "of traces that haven't ended, held for that choice, some 1 KiB each; past it a new trace's id decides when it begins";
+        held_spans: usize = "20000", "spans", "of traces that haven't ended, held until it is decided which are sent, some 1 KiB each; past it a new trace's id decides when it begins";
         url: OptionalText = "", "", "what links to traces begin with, where people reach the admin listener under another address, scheme and port included";
     }
     /// The order store.
@@ -179,7 +180,7 @@ settings! {
         remote_call_ms: u64 = "5000", "ms", "wall time of a call to inventory_url; over the remote's own limit";
         checkout_call_ms: u64 = "6000", "ms", "wall time of a checkout call, its inventory call included";
         request_ms: u64 = "7000", "ms", "wall time of a request once it was read; over all that it waits for";
-        guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; the same on every machine; counting costs some speed";
+        guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; equal on every machine; counting costs some speed";
         guest_memory_mib: usize = "64", "MiB", "linear memory of a call, all its memories summed";
         guest_table_elements: usize = "20000", "elements", "table elements of a call, all its tables summed; CPython needs 7,699";
         guest_core_instances: u32 = "64", "instances", "core instances of a component; CPython needs 38";
@@ -187,7 +188,7 @@ settings! {
         guest_tables: u32 = "8", "tables", "tables that a component defines; CPython has 3";
         guests_memory_mib: usize = "half of the machine's" from half_of_memory_mib(), "MiB", "linear memory of all calls together; past it a call is refused with 503";
         hostcall_bytes: usize = "262144", "bytes", "strings and lists that a guest hands over in one host call or result";
-        hostcall_bytes_total: usize = "1048576", "bytes", "the same over a whole call";
+        hostcall_bytes_total: usize = "1048576", "bytes", "strings and lists that a guest hands over in a whole call";
         host_calls: u32 = "256", "calls", "host calls of one call";
         spans: usize = "64", "spans", "spans that a call may start; past it dropped and counted";
         events: usize = "128", "events", "span events of a call; past it dropped and counted";
@@ -196,7 +197,7 @@ settings! {
         log_bytes: usize = "16384", "bytes", "log text of a call, prints included; past it dropped and counted";
         component_mib: u64 = "32", "MiB", "a plugin's file; CPython's is 18";
         compile_ms: u64 = "30000", "ms", "compiling a plugin, in a process of its own; CPython's takes seconds";
-        compile_memory_mib: u64 = "2048", "MiB", "memory of that process, one at a time";
+        compile_memory_mib: u64 = "2048", "MiB", "memory of the process that compiles a plugin, one at a time";
         compiled_mib: u64 = "512", "MiB", "compiled code that is kept in the data folder; what was used longest ago goes first";
         component_depth: u64 = "8", "levels", "components and modules within each other; toolchains nest 3 deep, and composing adds a level";
         component_modules: u64 = "128", "modules", "core modules of a component; CPython needs 38 core instances, some of one module";
@@ -208,33 +209,34 @@ settings! {
         component_element_segments: u64 = "10000", "segments", "linkers make one for each table";
         component_types: u64 = "50000", "types", "types of all modules and interfaces; a program has one for each signature, not for each function";
         component_globals: u64 = "50000", "globals", "a program that is linked when it is loaded has one for each symbol";
-        component_imports: u64 = "50000", "imports", "all modules' and interfaces'; likewise";
-        component_exports: u64 = "50000", "exports", "likewise";
+        component_imports: u64 = "50000", "imports", "imports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol";
+        component_exports: u64 = "50000", "exports", "exports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol";
         request_body_bytes: usize = "65536", "bytes", "a request's body; 100 long lines take 20 KiB";
         remote_body_bytes: usize = "65536", "bytes", "an answer of inventory_url";
         uri_bytes: usize = "2048", "bytes", "a request's target";
         header_bytes: usize = "16384", "bytes", "a request's headers together";
         headers: usize = "64", "headers", "a request's headers";
-        header_ms: u64 = "5000", "ms", "until a request's headers are there; bounds idle connections too";
+        idle_ms: u64 = "75000", "ms", "how long a connection of HTTP/1.1 rests between two requests; over the 60 s after which balancers close theirs, or they would send an order on one that is just being closed";
+        header_ms: u64 = "5000", "ms", "from the first byte of a request's headers to their last";
         body_ms: u64 = "5000", "ms", "until a request's body is there";
         upload_ms: u64 = "60000", "ms", "until a plugin's file is there, on the admin listener";
         bodies_mib: usize = "64", "MiB", "bodies being read, all together; connections x streams x body would be gigabytes";
         write_ms: u64 = "5000", "ms", "how long a client may take nothing of its answer";
         linger_ms: u64 = "1000", "ms", "for reading on after a last answer, or what the client still sends would destroy it";
         connections: usize = "4096", "connections", "open connections, fewer where the process may not open so many files; past it one without a request under way makes room, or the next is refused";
-        admin_connections: usize = "64", "connections", "the same for the admin listener, apart, so that a full shop can still be looked at";
-        connection_age_ms: u64 = "300000", "ms", "then a connection ends with its next answer, so that clients spread over hosts anew";
+        admin_connections: usize = "64", "connections", "open connections of the admin listener, apart, so that a full shop can still be looked at";
+        connection_age_ms: u64 = "300000", "ms", "how old a connection gets: it ends with its next answer then, so that clients spread over hosts anew";
         refusals: usize = "64", "connections", "connections past the limit that are answered 503, or a watch route; the next is closed";
-        refusal_ms: u64 = "1000", "ms", "for all of such a connection";
+        refusal_ms: u64 = "1000", "ms", "for all of a connection past limits.connections";
         http2_streams: u32 = "64", "streams", "concurrent requests on one HTTP/2 connection";
         http2_resets: u64 = "100", "requests", "requests that one HTTP/2 connection takes back; past it rapid reset, and closed";
         concurrent_requests: usize = "64 per core" from per_core(64), "requests", "checkouts at work; more would only wait for the cores";
-        queued_requests: usize = "256 per core" from per_core(256), "requests", "checkouts that wait for one of those places; more would wait in vain, and being refused at once they cost the least; past it 503";
-        queue_ms: u64 = "25", "ms", "how long one waits; past it 503, for a client is to know within 50 ms that it is refused";
+        queued_requests: usize = "256 per core" from per_core(256), "requests", "checkouts that wait for a place among concurrent_requests; more would wait in vain, and being refused at once they cost the least; past it 503";
+        queue_ms: u64 = "1000", "ms", "how long a checkout waits for its place: who would have to wait longer is refused at once, by how fast places have been getting free; a steady crowd that fits into the queue is served, a queue that grows is cut";
         shadow_calls: usize = "64 per core" from per_core(64), "calls", "calls of a shadow at work; what is past it isn't compared, and counted as skipped";
         inventory_requests: usize = "64 per core" from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself";
         reused_instances: usize = "16 per core" from per_core(16), "instances", "instances of plugins that rest between two calls, all together; they hold their memory meanwhile";
-        reused_instance_ms: u64 = "60000", "ms", "how old one gets; whatever a guest has piled up is gone then";
+        reused_instance_ms: u64 = "60000", "ms", "how old an instance gets that rests between calls; whatever a guest has piled up is gone then";
         ready_ms: u64 = "500", "ms", "for /readyz; most probes give up after a second";
         drain_ms: u64 = "10000", "ms", "how long a shutdown waits for requests under way";
         telemetry_flush_ms: u64 = "5000", "ms", "how long a shutdown waits for the telemetry backend";
@@ -254,6 +256,12 @@ impl Settings {
 }
 
 impl Limits {
+    /// Returns the limits of a command that makes one call at a time: what is reserved for calls follows from them.
+    #[must_use]
+    pub fn of_one_call(&self) -> Self {
+        Self { concurrent_requests: 1, inventory_requests: 0, shadow_calls: 0, reused_instances: 0, ..self.clone() }
+    }
+
     /// An outer deadline that ends first would turn a known outcome into an unknown one.
     fn check_nesting(&self) -> Result<(), Unusable> {
         let nested = [
@@ -276,7 +284,7 @@ mod tests {
     fn load(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Settings, Unusable> {
         let mut sources = Sources::defaults();
         sources.add_file("till.toml", file)?;
-        sources.add_environment(environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))?;
+        sources.add_environment(environment.iter().map(|(key, value)| ((*key).into(), (*value).into())))?;
         sources.add_flags(flags.iter().copied())?;
         Settings::load(&sources)
     }
@@ -312,6 +320,84 @@ mod tests {
         check("", &[], &["traces.sent_percent=101"], "0 to 100");
         check("", &[], &["inventory.reuse=0"], "1 (a fresh one for each) to 100000");
         check("not toml", &[], &[], "till.toml");
+    }
+
+    /// Issue 14.5: what Kubernetes sets beside a Service named `till` or `till-…` ended the start, or became a setting.
+    #[test]
+    fn service_links_are_no_settings() {
+        let links = [
+            ("TILL_SERVICE_HOST", "10.0.0.1"),
+            ("TILL_SERVICE_PORT", "8000"),
+            ("TILL_SERVICE_PORT_HTTP", "8000"),
+            ("TILL_PORT", "tcp://10.0.0.1:8000"),
+            ("TILL_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
+            ("TILL_PORT_8000_TCP_PROTO", "tcp"),
+            ("TILL_PORT_8000_TCP_PORT", "8000"),
+            ("TILL_PORT_8000_TCP_ADDR", "10.0.0.1"),
+            ("TILL_PORT_8125_UDP_ADDR", "10.0.0.1"),
+            ("TILL_ORDERS_SERVICE_PORT", "8000"),
+            ("TILL_SERVER_PORT", "tcp://10.0.0.1:8000"),
+            ("TILL_INVENTORY_SERVICE_HOST", "10.0.0.1"),
+            ("TILL_INVENTORY_SERVICE_PORT_ADMIN", "8001"),
+            ("TILL_CHECKOUT_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ];
+        let settings = load("", &links, &[]).expect("none of them is a setting");
+        assert!(settings.inventory_plugin.is_empty() && settings.checkout_plugin.is_empty());
+        // What only resembles one is a plugin's setting, or a mistake that is told.
+        let settings = load("", &[("TILL_CHECKOUT_PORT", "8000"), ("TILL_CHECKOUT_PORT_8000", "x")], &[]);
+        assert_eq!(settings.expect("usable").checkout_plugin.len(), 2);
+        assert!(load("", &[("TILL_SERVER_PORT", "8000")], &[]).is_err());
+    }
+
+    /// rust-lang/rust#70251: `std::env::vars` panics on such a variable.
+    #[test]
+    fn what_is_no_utf_8_is_a_path_or_told() {
+        use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+
+        let bytes = || OsString::from_vec(b"/srv/t\xfcll".to_vec());
+        let load = |variable: OsString| {
+            let mut sources = Sources::defaults();
+            sources.add_environment([(variable, bytes())].into_iter())?;
+            Settings::load(&sources)
+        };
+        assert_eq!(load("TILL_SERVER_DATA".into()).expect("a path").server.data, PathBuf::from(bytes()));
+        assert_eq!(load("TILL_SERVER_PLUGINS".into()).expect("a path").server.plugins, Some(bytes().into()));
+        for variable in ["TILL_LOG_LEVEL", "TILL_LIMITS_SPANS", "TILL_STOCK_TEA", "TILL_CHECKOUT_SHIPPING"] {
+            let error = load(variable.into()).expect_err("no text").to_string();
+            assert!(error.contains(variable) && error.contains("UTF-8"), "{error}");
+        }
+        load(OsString::from_vec(b"TILL_\xfc".to_vec())).expect("nobody's variable");
+        let mut sources = Sources::defaults();
+        sources.add_flags([OsString::from_vec(b"server.data=\xfc".to_vec())].iter()).expect("a path");
+    }
+
+    #[test]
+    fn settings_are_printed_in_the_order_of_the_table() {
+        let mut sources = Sources::defaults();
+        sources.add_demo();
+        let printed: Vec<_> = sources.iter().map(|(key, ..)| key).collect();
+        let table: Vec<_> = ROWS.iter().map(|row| row.key).collect();
+        assert_eq!(printed[..table.len()], table);
+        assert!(printed[table.len()..].contains(&"stock.laptop"));
+    }
+
+    /// A reason is printed alone, so it can't speak of the row above.
+    #[test]
+    fn each_reason_stands_alone() {
+        for row in ROWS {
+            for word in [
+                "likewise",
+                "the same",
+                "and so many",
+                "that process",
+                "that folder",
+                "that till",
+                "that choice",
+                "one of those",
+            ] {
+                assert!(!row.reason.contains(word), "{}: {:?} speaks of another row", row.key, row.reason);
+            }
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod registry;
 pub mod rehearsal;
 mod reuse;
 pub mod rollout;
+mod room;
 mod shadow;
 mod shelf;
 mod start;
@@ -38,13 +39,14 @@ pub use admission::{
     Admitted, Checked, Compiler, Job as CompileJob, Kept, PACKAGE, Reason, Refused, VERSION, admit, check, examine,
     sound_label,
 };
-pub use engine::Engine;
+pub use engine::{CodeLimits, Engine};
 pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;
 pub use limits::MemoryPool;
 pub use load::{Candidate, embedded, embedded_bytes, from_folder};
 pub use loaded::{Identity, Loaded, Plugin, Role};
 pub use registry::{Pinned, Registry, Snapshot};
+pub use room::{Room, Shrunk, fitted};
 pub use shelf::ShelfError;
 pub use swap::{Became, Changes, RolloutChange, SwapError, Swapped, When};
 pub use watch::Watcher;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::plugin::CompileJob;
+use crate::plugin::{CodeLimits, CompileJob};
 
 #[derive(Debug, Args)]
 pub(super) struct CompilePlugin {
@@ -13,6 +13,8 @@ pub(super) struct CompilePlugin {
     #[arg(long)]
     memory_mib: u64,
     #[arg(long)]
+    guest_memory_mib: usize,
+    #[arg(long)]
     counts_fuel: bool,
     #[arg(long)]
     kept: Option<PathBuf>,
@@ -20,7 +22,8 @@ pub(super) struct CompilePlugin {
 
 impl CompilePlugin {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { cpu_seconds, memory_mib, counts_fuel, kept } = self;
-        CompileJob { cpu_seconds, memory_mib, counts_fuel, kept }.run()
+        let Self { cpu_seconds, memory_mib, guest_memory_mib, counts_fuel, kept } = self;
+        let code = CodeLimits { counts_fuel, memory_mib: guest_memory_mib };
+        CompileJob { cpu_seconds, memory_mib, code, kept }.run()
     }
 }

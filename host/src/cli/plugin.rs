@@ -86,6 +86,6 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 /// Returns the settings that the environment says; a command for files has no till.toml.
 fn settings() -> anyhow::Result<Settings> {
     let mut sources = Sources::defaults();
-    sources.add_environment(std::env::vars())?;
+    sources.add_environment(std::env::vars_os())?;
     Ok(Settings::load(&sources)?)
 }

@@ -1,19 +1,22 @@
 //! `till serve`.
 
-use std::{fmt::Write, path::PathBuf, time::Duration};
+mod signals;
+
+use std::{ffi::OsString, fmt::Write, path::PathBuf, time::Duration};
 
 use clap::Args;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{own_program, print, print_json};
 use crate::{
     app::App,
     config::{ROWS, Settings, Sources, Unusable},
+    telemetry::flush_log,
 };
+use signals::Signals;
 
-/// The exit code of a host that was told twice to stop, as shells have it for SIGINT.
-const STOPPED_TWICE: i32 = 130;
+/// How long the last log lines may take to be written when the process ends.
+const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
 
 /// Settings come from flags, then the environment (`TILL_SECTION_NAME`, `INVENTORY_URL`, OpenTelemetry's own), then
 /// till.toml, then the defaults. Without a till.toml the demo's stock and faults are there.
@@ -27,17 +30,17 @@ pub(super) struct Serve {
     admin: Option<String>,
     /// The folder of the order store [default: till-data].
     #[arg(long, value_name = "FOLDER")]
-    data: Option<String>,
+    data: Option<OsString>,
     /// A folder of plugins that replace the built-in ones: one checkout and one inventory *.wasm. It is watched: what is
     /// new or changed there is deployed, and live if it isn't refused.
     #[arg(long, value_name = "FOLDER")]
-    plugins: Option<String>,
+    plugins: Option<OsString>,
     /// A settings file [default: till.toml, if there is one].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Overrides any one setting, e.g. --set stock.headphones=100000.
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
+    set: Vec<OsString>,
     /// Prints every setting with its value and where that came from, and ends.
     #[arg(long)]
     print_config: bool,
@@ -54,21 +57,24 @@ impl Serve {
         if self.print_config {
             return if self.json { print_json(&config_json(&sources)) } else { print(&config_text(&sources)) };
         }
+        log_panics();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(serve(settings));
         // What is left is cut off: it had its time to end in `App::run`.
         runtime.shutdown_timeout(Duration::from_millis(100));
+        flush_log(LAST_LINES_WITHIN);
         served
     }
 
     fn sources(&self) -> Result<Sources, Unusable> {
         let mut sources = Sources::defaults();
         sources.add_file_or_demo(self.config.as_deref())?;
-        sources.add_environment(std::env::vars())?;
-        sources.add_flags(self.set.iter().map(String::as_str))?;
+        sources.add_environment(std::env::vars_os())?;
+        sources.add_flags(self.set.iter())?;
+        let text = |value: &Option<String>| value.clone().map(OsString::from);
         let named = [
-            ("server.listen", &self.listen, "--listen"),
-            ("server.admin", &self.admin, "--admin"),
+            ("server.listen", &text(&self.listen), "--listen"),
+            ("server.admin", &text(&self.admin), "--admin"),
             ("server.data", &self.data, "--data"),
             ("server.plugins", &self.plugins, "--plugins"),
         ];
@@ -83,20 +89,27 @@ impl Serve {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     // Before anything else, so that a signal during the start isn't lost.
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let app = App::build(settings.clone()).await?;
-    let stopping = app.stopping();
-    tokio::spawn(async move {
-        tokio::select! { _ = terminated.recv() => {}, _ = interrupted.recv() => {} }
-        stopping.cancel();
-        tokio::select! { _ = terminated.recv() => {}, _ = interrupted.recv() => {} }
-        std::process::exit(STOPPED_TWICE);
-    });
+    let mut signals = Signals::listen()?;
+    let app = tokio::select! {
+        app = App::build(settings.clone()) => app?,
+        // Nobody was served yet, and the store is as after a crash.
+        () = signals.stop() => return Ok(()),
+    };
+    tokio::spawn(signals.watch(app.stopping()));
     print(&banner(&app, &settings)?)?;
     tracing::info!(address = %app.public_address()?, "serving");
-    app.run().await;
-    Ok(())
+    app.run().await
+}
+
+/// Has a panic on any thread be a line of the log, as everything else that is said. The default prints to stderr, which
+/// blocks where nobody reads it.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        tracing::error!(place, thread, "a thread panicked, which is a fault of Till's: {message}");
+    }));
 }
 
 /// Returns the lines that lead a person on.
@@ -139,15 +152,15 @@ fn config_text(sources: &Sources) -> String {
         let unit = row.map(|row| row.unit).filter(|unit| !unit.is_empty());
         let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
         let reason = row.map(|row| format!("; {}", row.reason)).unwrap_or_default();
-        let value = if value.is_empty() { "\"\"" } else { value };
+        let value = if value.is_empty() { "\"\"".into() } else { value };
         format!("{:<44} # {origin}{reason}", format!("{key} = {value}{unit}"))
     });
     rows.collect::<Vec<_>>().join("\n")
 }
 
 fn config_json(sources: &Sources) -> serde_json::Value {
-    let row = |(key, value, origin): (&str, &str, &crate::config::Origin)| {
-        (key.to_owned(), json!({ "value": value, "origin": origin.to_string() }))
-    };
-    serde_json::Value::Object(sources.iter().map(row).collect())
+    let rows = sources
+        .iter()
+        .map(|(key, value, origin)| (key.to_owned(), json!({ "value": value, "origin": origin.to_string() })));
+    serde_json::Value::Object(rows.collect())
 }

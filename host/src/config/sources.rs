@@ -3,11 +3,18 @@
 //! Every value is kept as the text that was written, with its origin, until [`super::Settings`] parses it; so
 //! each message can say which line of which source to change.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fmt,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
 
 use super::{
-    ROWS,
-    value::{REUSE, Value, reused_calls},
+    ROWS, service_links,
+    value::{NOT_UTF8, REUSE, Value, reused_calls},
 };
 use crate::order::Item;
 
@@ -54,8 +61,8 @@ pub enum Unusable {
     Value { key: String, value: String, origin: Origin, wanted: String },
     #[error("there is no setting {key} ({origin}){hint}; `till serve --print-config` lists them all")]
     Unknown { key: String, origin: Origin, hint: String },
-    #[error("--set {0:?} is not section.key=value")]
-    Flag(String),
+    #[error("--set {0:?} is not section.key=value in UTF-8")]
+    Flag(OsString),
     #[error("{path} can't be read: {reason}")]
     File { path: String, reason: String },
     #[error("deadlines have to nest: {0}")]
@@ -71,21 +78,22 @@ impl Unusable {
 /// All values by key, the strongest source's last.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    values: BTreeMap<String, (String, Origin)>,
+    /// As they were written: a path need not be UTF-8.
+    values: BTreeMap<String, (OsString, Origin)>,
 }
 
 impl Sources {
     /// Returns the table's defaults.
     #[must_use]
     pub fn defaults() -> Self {
-        let row = |row: &super::Row| (row.key.to_owned(), ((row.default_value)(), Origin::Default));
+        let row = |row: &super::Row| (row.key.to_owned(), ((row.default_value)().into(), Origin::Default));
         Self { values: ROWS.iter().map(row).collect() }
     }
 
     /// Adds what the demo sells and its faults.
     pub fn add_demo(&mut self) {
         for (key, value) in DEMO {
-            self.values.insert(key.to_owned(), (value.to_owned(), Origin::Demo));
+            self.values.insert(key.to_owned(), (value.into(), Origin::Demo));
         }
     }
 
@@ -113,7 +121,7 @@ impl Sources {
                         )));
                     }
                 };
-                self.add(key, value, Origin::File(path.to_owned()))?;
+                self.add(key, value.into(), Origin::File(path.to_owned()))?;
             }
         }
         Ok(())
@@ -135,14 +143,20 @@ impl Sources {
         }
     }
 
-    /// Adds the variables `TILL_SECTION_NAME` and `INVENTORY_URL`; others are passed over.
+    /// Adds the variables `TILL_SECTION_NAME` and `INVENTORY_URL`; others are passed over, also those that Kubernetes sets
+    /// in a pod beside a Service whose name begins with `till`.
     ///
     /// # Errors
     /// A `TILL_` variable that no setting has.
-    pub fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), Unusable> {
+    pub fn add_environment(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Unusable> {
         for (variable, value) in variables {
-            if let Some(key) = key_of_variable(&variable) {
-                self.add(key, value, Origin::Environment(variable))?;
+            let Some((variable, key)) =
+                variable.to_str().and_then(|variable| Some((variable, key_of_variable(variable)?)))
+            else {
+                continue;
+            };
+            if is_row(&key) || !service_links::is_one(variable, &value) {
+                self.add(key, value, Origin::Environment(variable.to_owned()))?;
             }
         }
         Ok(())
@@ -152,10 +166,13 @@ impl Sources {
     ///
     /// # Errors
     /// One without `=` or with a key that no setting has.
-    pub fn add_flags<'a>(&mut self, flags: impl Iterator<Item = &'a str>) -> Result<(), Unusable> {
+    pub fn add_flags(&mut self, flags: impl Iterator<Item = impl AsRef<OsStr>>) -> Result<(), Unusable> {
         for flag in flags {
-            let (key, value) = flag.split_once('=').ok_or_else(|| Unusable::Flag(flag.to_owned()))?;
-            self.add_flag(key, value, &format!("--set {key}"))?;
+            let flag = flag.as_ref();
+            let mut parts = flag.as_bytes().splitn(2, |byte| *byte == b'=');
+            let key = parts.next().and_then(|key| std::str::from_utf8(key).ok());
+            let (Some(key), Some(value)) = (key, parts.next()) else { return Err(Unusable::Flag(flag.to_owned())) };
+            self.add_flag(key, OsStr::from_bytes(value), &format!("--set {key}"))?;
         }
         Ok(())
     }
@@ -164,19 +181,21 @@ impl Sources {
     ///
     /// # Errors
     /// When no setting has that key.
-    pub fn add_flag(&mut self, key: &str, value: &str, flag: &str) -> Result<(), Unusable> {
-        self.add(key.to_owned(), value.to_owned(), Origin::Flag(flag.to_owned()))
+    pub fn add_flag(&mut self, key: &str, value: impl Into<OsString>, flag: &str) -> Result<(), Unusable> {
+        self.add(key.to_owned(), value.into(), Origin::Flag(flag.to_owned()))
     }
 
-    /// Returns every key with its text and origin, in the order of the keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Origin)> {
-        self.values.iter().map(|(key, (value, origin))| (key.as_str(), value.as_str(), origin))
+    /// Returns every key with its text and origin: the table's in its order, then the shop's own by their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>, &Origin)> {
+        let of_table = ROWS.iter().filter_map(|row| self.values.get_key_value(row.key));
+        let own = self.values.iter().filter(|(key, _)| !is_row(key));
+        of_table.chain(own).map(|(key, (value, origin))| (key.as_str(), value.to_string_lossy(), origin))
     }
 
-    fn add(&mut self, key: String, value: String, origin: Origin) -> Result<(), Unusable> {
+    fn add(&mut self, key: String, value: OsString, origin: Origin) -> Result<(), Unusable> {
         let open =
             key.split_once('.').is_some_and(|(section, name)| OPEN_SECTIONS.contains(&section) && !name.is_empty());
-        if !open && !ROWS.iter().any(|row| row.key == key) {
+        if !open && !is_row(&key) {
             let hint = nearest(&key).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             return Err(Unusable::Unknown { key, origin, hint });
         }
@@ -185,8 +204,8 @@ impl Sources {
     }
 
     pub(super) fn value<T: Value>(&self, key: &str) -> Result<T, Unusable> {
-        let (value, origin) = self.values.get(key).cloned().unwrap_or((String::new(), Origin::Default));
-        parsed(key, &value, &origin, T::parse)
+        let (value, origin) = self.values.get(key).cloned().unwrap_or((OsString::new(), Origin::Default));
+        T::parse_os(&value).map_err(|wanted| unusable(key, &value, &origin, wanted))
     }
 
     /// Returns the keys of a section that are items.
@@ -195,10 +214,9 @@ impl Sources {
         section: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<BTreeMap<Item, T>, Unusable> {
-        let entry = |(name, key, value, origin): (&str, &str, &str, &Origin)| {
-            let item = parsed(key, name, origin, |name| {
-                Item::parse(name).ok_or_else(|| "an item's name of 1 to 64 bytes".to_owned())
-            })?;
+        let entry = |(name, key, value, origin): Entry<'_>| {
+            let item = Item::parse(name).ok_or_else(|| "an item's name of 1 to 64 bytes".to_owned());
+            let item = item.map_err(|wanted| unusable(key, name.as_ref(), origin, wanted))?;
             Ok((item, parsed(key, value, origin, &parse)?))
         };
         self.entries(section).map(entry).collect()
@@ -207,34 +225,42 @@ impl Sources {
     /// Returns all keys of a section, as they were written.
     pub(super) fn plugin_settings(&self, section: &str) -> Result<BTreeMap<String, String>, Unusable> {
         let checked = self.entries(section).map(|(name, key, value, origin)| {
-            if name == REUSE {
-                parsed(key, value, origin, reused_calls)?;
-            }
-            Ok((name.to_owned(), value.to_owned()))
+            let value = parsed(key, value, origin, |text| match name {
+                REUSE => reused_calls(text).map(|_| text.to_owned()),
+                _ => Ok(text.to_owned()),
+            })?;
+            Ok((name.to_owned(), value))
         });
         checked.collect()
     }
 
-    fn entries<'a>(&'a self, section: &'a str) -> impl Iterator<Item = (&'a str, &'a str, &'a str, &'a Origin)> {
-        self.iter().filter_map(move |(key, value, origin)| {
+    fn entries<'a>(&'a self, section: &'a str) -> impl Iterator<Item = Entry<'a>> {
+        self.values.iter().filter(|(key, _)| !is_row(key)).filter_map(move |(key, (value, origin))| {
             let (of, name) = key.split_once('.')?;
-            (of == section).then_some((name, key, value, origin))
+            (of == section).then_some((name, key.as_str(), value.as_os_str(), origin))
         })
     }
 }
 
+/// Of an open section: name, key, value, origin.
+type Entry<'a> = (&'a str, &'a str, &'a OsStr, &'a Origin);
+
 fn parsed<T>(
     key: &str,
-    value: &str,
+    value: &OsStr,
     origin: &Origin,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<T, Unusable> {
-    parse(value).map_err(|wanted| Unusable::Value {
-        key: key.to_owned(),
-        value: value.to_owned(),
-        origin: origin.clone(),
-        wanted,
-    })
+    let text = value.to_str().ok_or_else(|| NOT_UTF8.to_owned());
+    text.and_then(parse).map_err(|wanted| unusable(key, value, origin, wanted))
+}
+
+fn unusable(key: &str, value: &OsStr, origin: &Origin, wanted: String) -> Unusable {
+    Unusable::Value { key: key.to_owned(), value: value.to_string_lossy().into_owned(), origin: origin.clone(), wanted }
+}
+
+fn is_row(key: &str) -> bool {
+    ROWS.iter().any(|row| row.key == key)
 }
 
 /// Returns the key that a variable stands for, `None` for one that isn't Till's.

@@ -1,6 +1,6 @@
 //! How a setting's text becomes its type, and what is said when it can't.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsStr, io::IsTerminal, net::SocketAddr, path::PathBuf};
 
 use crate::{order::Currency, telemetry::LogFormat};
 
@@ -11,7 +11,18 @@ pub(super) trait Value: Sized {
     /// # Errors
     /// Says what would have been fine.
     fn parse(text: &str) -> Result<Self, String>;
+
+    /// Does the same with what the system handed over, which need not be UTF-8. Paths may be anything.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    fn parse_os(value: &OsStr) -> Result<Self, String> {
+        value.to_str().ok_or_else(|| NOT_UTF8.to_owned()).and_then(Self::parse)
+    }
 }
+
+/// What is wanted instead of bytes that are no text.
+pub(super) const NOT_UTF8: &str = "a text in UTF-8";
 
 /// A path that may be left empty.
 pub type OptionalPath = Option<PathBuf>;
@@ -76,11 +87,19 @@ impl Value for PathBuf {
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() { Err("a path".into()) } else { Ok(text.into()) }
     }
+
+    fn parse_os(value: &OsStr) -> Result<Self, String> {
+        if value.is_empty() { Err("a path".into()) } else { Ok(value.into()) }
+    }
 }
 
 impl<T: Value> Value for Option<T> {
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+
+    fn parse_os(value: &OsStr) -> Result<Self, String> {
+        if value.is_empty() { Ok(None) } else { T::parse_os(value).map(Some) }
     }
 }
 

@@ -25,8 +25,12 @@ use crate::{
 /// Guest CPU is counted in these.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Calls that probe a candidate, beside those of requests.
-const PROBE_CALLS: usize = 8;
+/// Calls that probe a candidate, beside those of requests and no more than those.
+const PROBE_CALLS_MAX: usize = 8;
+/// What a guest's stack takes.
+const STACK_BYTES: usize = 2 * MIB;
+/// Behind each memory: an access that is off by less is caught by the processor instead of by a comparison.
+const GUARD_BYTES: usize = 32 * MIB;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -62,15 +66,16 @@ impl Engine {
     /// # Errors
     /// As [`Engine::new`].
     pub fn with(limits: &Limits, compiler: Compiler) -> anyhow::Result<Self> {
-        let mut config = code(compiler.kept(), limits.guest_fuel);
+        let mut config = code(compiler.kept(), CodeLimits::of(limits));
         let calls = calls_at_once(limits);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls)));
         let engine = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).with_context(|| {
             format!(
-                "reserve room for {calls} instances of plugins with {} memories of {} MiB each; fewer \
-                 limits.concurrent_requests, inventory_requests, shadow_calls and reused_instances, or a smaller \
-                 guest_memory_mib, take less",
-                limits.guest_memories, limits.guest_memory_mib
+                "reserve {} MiB of address space for {calls} plugin calls at once with {} memories of {} MiB each; a \
+                 smaller limits.guest_memory_mib or limits.guest_memories, or more address space (ulimit -v), helps",
+                bytes_of_call(limits).saturating_mul(calls.into()) >> 20,
+                limits.guest_memories,
+                limits.guest_memory_mib
             )
         })?;
         let mut checkout_linker = Linker::new(&engine);
@@ -88,7 +93,7 @@ impl Engine {
             checkout_linker,
             inventory_linker,
             compiler,
-            probes: Semaphore::new(PROBE_CALLS),
+            probes: Semaphore::new(probe_calls(limits)),
             counts_fuel: limits.guest_fuel,
             _ticker: ticker,
         })
@@ -127,17 +132,37 @@ impl Engine {
 ///
 /// # Errors
 /// When the processor doesn't allow the settings.
-pub(super) fn compiling_only(kept: Option<&Kept>, counts_fuel: bool) -> anyhow::Result<wasmtime::Engine> {
-    Ok(wasmtime::Engine::new(&code(kept, counts_fuel))?)
+pub(super) fn compiling_only(kept: Option<&Kept>, code_limits: CodeLimits) -> anyhow::Result<wasmtime::Engine> {
+    Ok(wasmtime::Engine::new(&code(kept, code_limits))?)
+}
+
+/// What of the limits is part of the code that is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeLimits {
+    /// As `limits.guest_fuel`.
+    pub counts_fuel: bool,
+    /// As `limits.guest_memory_mib`.
+    pub memory_mib: usize,
+}
+
+impl CodeLimits {
+    pub(super) const fn of(limits: &Limits) -> Self {
+        Self { counts_fuel: limits.guest_fuel, memory_mib: limits.guest_memory_mib }
+    }
 }
 
 /// Returns the settings that make the code. All engines share them: code is found by them, too.
-fn code(kept: Option<&Kept>, counts_fuel: bool) -> Config {
+///
+/// A memory reserves what a guest may have, not the 4 GiB that a pointer can address: those would spare the comparison at
+/// each access, but 20 cores' calls of them are more than the address space of a process.
+fn code(kept: Option<&Kept>, CodeLimits { counts_fuel, memory_mib }: CodeLimits) -> Config {
     let mut config = Config::new();
     config.consume_fuel(counts_fuel);
+    config.memory_reservation(mib(memory_mib)).memory_may_move(false);
+    config.memory_guard_size(u64::try_from(GUARD_BYTES).unwrap_or(u64::MAX));
     config.cache(kept.map(|kept| kept.cache().clone()));
     config.epoch_interruption(true);
-    config.max_wasm_stack(512 * KIB).async_stack_size(2 * MIB);
+    config.max_wasm_stack(512 * KIB).async_stack_size(STACK_BYTES);
     // The same cart has to give the same receipt on every processor.
     config.cranelift_nan_canonicalization(true);
     config.memory_init_cow(true);
@@ -149,11 +174,29 @@ fn code(kept: Option<&Kept>, counts_fuel: bool) -> Config {
 
 /// Returns how many instances there are at most. A checkout's call holds its inventory call's instance beside its own, so
 /// each request counts twice.
-fn calls_at_once(limits: &Limits) -> u32 {
+pub(super) fn calls_at_once(limits: &Limits) -> u32 {
     let of_requests = limits.concurrent_requests.saturating_mul(2).saturating_add(limits.inventory_requests);
-    let others = [limits.shadow_calls, limits.reused_instances, PROBE_CALLS];
+    let others = [limits.shadow_calls, limits.reused_instances, probe_calls(limits)];
     let calls = others.into_iter().fold(of_requests, usize::saturating_add);
     u32::try_from(calls).unwrap_or(u32::MAX)
+}
+
+fn probe_calls(limits: &Limits) -> usize {
+    limits.concurrent_requests.clamp(1, PROBE_CALLS_MAX)
+}
+
+/// Returns the address space that the pool reserves for one call.
+pub(super) fn bytes_of_call(limits: &Limits) -> u64 {
+    let bytes = |count: u32, each: usize| u64::from(count).saturating_mul(u64::try_from(each).unwrap_or(u64::MAX));
+    let memory = limits.guest_memory_mib.saturating_mul(MIB).saturating_add(GUARD_BYTES);
+    let table = limits.guest_table_elements.saturating_mul(size_of::<usize>());
+    [bytes(limits.guest_memories, memory), bytes(limits.guest_tables, table), bytes(1, STACK_BYTES)]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+}
+
+fn mib(count: usize) -> u64 {
+    u64::try_from(count.saturating_mul(MIB)).unwrap_or(u64::MAX)
 }
 
 /// Has room for so many calls of the largest plugins that admission lets through: whatever is deployed, no call that has a

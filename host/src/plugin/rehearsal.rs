@@ -105,7 +105,7 @@ impl Stage {
         settings: Settings,
         of_store: store::Settings,
     ) -> anyhow::Result<Self> {
-        let engine = Arc::new(Engine::new(&Limits { guest_fuel: true, ..settings.limits.clone() })?);
+        let engine = Arc::new(Engine::new(&Limits { guest_fuel: true, ..settings.limits.of_one_call() })?);
         let examined = examine(plugin, &settings.limits).await?;
         let kind = examined.identity.kind;
         let mut plugins = vec![compile_only(&engine, examined).await?];

@@ -28,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::{
     Became, Candidate, Plugins, SwapError, Swapped, When,
@@ -66,6 +66,14 @@ impl Watcher {
             folder,
         };
         Some(Self(tokio::spawn(watch.run())))
+    }
+
+    /// Waits for its end, which it comes to only by a panic.
+    ///
+    /// # Errors
+    /// The panic.
+    pub async fn ended(&mut self) -> Result<(), JoinError> {
+        (&mut self.0).await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::support::{
     http::order_of,
     inventory_service::InventoryService,
     raw::{Raw, checkout},
+    soaking,
 };
 
 /// Deadlines that end no request of a test.
@@ -84,6 +85,72 @@ fn a_second_signal_ends_it_at_once() {
     host.signal(Signal::TERM);
     assert_eq!(host.wait().status.code(), Some(130));
     assert!(buyer.join().expect("no panic").is_err(), "nobody could answer that request");
+}
+
+/// Without a handler each of these ends a process at once, its requests with it.
+#[test]
+fn no_signal_ends_it_without_a_drain() {
+    let buy_slowly = |host: &Host| {
+        let shop = host.shop.clone();
+        let buyer = std::thread::spawn(move || shop.buy("smartphone", 3));
+        host.wait_for_unresolved(1);
+        buyer
+    };
+    let host = Host::plan_demo().start();
+    let buyer = buy_slowly(&host);
+    for signal in [Signal::USR1, Signal::USR2] {
+        host.signal(signal);
+        let said = |line: &serde_json::Value| line["message"].as_str().is_some_and(|said| said.starts_with("SIGUSR"));
+        eventually("a line about it", || host.log().iter().any(said).then_some(()));
+    }
+    assert_eq!(buyer.join().expect("an answer").status, 200, "it was passed over");
+    // A terminal that closes.
+    let buyer = buy_slowly(&host);
+    host.signal(Signal::HUP);
+    assert_eq!(buyer.join().expect("an answer").status, 200);
+    let stopped = host.wait();
+    assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.log);
+    stopped.check_store();
+}
+
+#[test]
+fn under_nohup_a_terminal_that_closes_changes_nothing() {
+    let host = Host::plan().under_nohup().start();
+    host.signal(Signal::HUP);
+    for _ in 0..10 {
+        assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    }
+    host.stop();
+}
+
+/// containerd #9342, moby #22502: a pipe that nobody reads blocks whoever writes to it. Under `make soak` for a minute.
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let plan = Host::plan().set("stock.headphones=1000000").set("log.level=trace").with_unread_log();
+    let host = plan.start();
+    let lost = || {
+        let page = host.admin.get("/metrics").text();
+        let line = page.lines().find_map(|line| line.strip_prefix("log_lines_lost_total ").map(str::to_owned));
+        line.expect("it is counted").parse::<f64>().expect("a number")
+    };
+    let started = std::time::Instant::now();
+    let soaked = std::time::Duration::from_secs(if soaking() { 60 } else { 0 });
+    let mut sold = 0;
+    while lost() == 0.0 || started.elapsed() < soaked {
+        for _ in 0..50 {
+            assert_eq!(host.shop.buy("headphones", 1).status, 200);
+            sold += 1;
+        }
+        for listener in [&host.shop, &host.admin] {
+            assert_eq!((listener.get("/livez").status, listener.get("/readyz").status), (200, 200));
+        }
+    }
+    println!("{sold} sold in {:?}, {} lines lost", started.elapsed(), lost());
+    host.signal(Signal::TERM);
+    let stopped = host.wait();
+    assert_eq!(stopped.status.code(), Some(0));
+    stopped.check_store();
+    assert_eq!(stopped.completed().len(), sold);
 }
 
 #[test]

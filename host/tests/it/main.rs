@@ -27,6 +27,7 @@ mod idempotency;
 mod keys;
 mod kill;
 mod lifecycle;
+mod machines;
 mod metrics;
 mod mistakes;
 mod model;

@@ -47,7 +47,7 @@ impl Check {
         // What the process beside compiles is loaded from here, instead of being compiled once more.
         let folder = tempfile::tempdir().context("make a folder for the code")?;
         let compiler = Compiler::with_child(own_program()).keeping(Kept::open(folder.path())?);
-        let engine = Arc::new(Engine::with(limits, compiler)?);
+        let engine = Arc::new(Engine::with(&limits.of_one_call(), compiler)?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let checked = runtime.block_on(check(&engine, candidate, &settings));
         if self.json

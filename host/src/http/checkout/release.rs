@@ -29,7 +29,10 @@ struct Round {
 impl Shop {
     /// Asks the remote inventory for releases until the host stops. Without one nothing can be asked.
     pub async fn resolve_releases(self: Arc<Self>) {
-        let Some(remote) = &self.remote else { return self.warn_of_releases() };
+        let Some(remote) = &self.remote else {
+            self.warn_of_releases();
+            return self.stopping.cancelled().await;
+        };
         let mut pause = PAUSE_MIN;
         let mut from = None;
         loop {

@@ -26,7 +26,10 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::component::Component;
 
 use super::{Reason, kept::Kept};
-use crate::{config::Limits, plugin::engine};
+use crate::{
+    config::Limits,
+    plugin::engine::{self, CodeLimits},
+};
 
 /// The hidden command of the `till` program that a child runs.
 const CHILD_COMMAND: &str = "compile-plugin";
@@ -159,8 +162,7 @@ fn judge(status: ExitStatus, said: String, limits: &Limits) -> Result<(), Reason
 pub struct Job {
     pub cpu_seconds: u64,
     pub memory_mib: u64,
-    /// As `limits.guest_fuel`.
-    pub counts_fuel: bool,
+    pub code: CodeLimits,
     /// Where the code is kept.
     pub kept: Option<PathBuf>,
 }
@@ -172,13 +174,14 @@ impl Job {
         let cores = u64::try_from(cores).unwrap_or(u64::MAX);
         let cpu_seconds = limits.compile_ms.div_ceil(1000).saturating_mul(cores).saturating_add(1);
         let kept = kept.map(|kept| kept.folder().to_owned());
-        Self { cpu_seconds, memory_mib: limits.compile_memory_mib, counts_fuel: limits.guest_fuel, kept }
+        Self { cpu_seconds, memory_mib: limits.compile_memory_mib, code: CodeLimits::of(limits), kept }
     }
 
     fn arguments(&self) -> Vec<std::ffi::OsString> {
         let mut arguments = vec!["--cpu-seconds".into(), self.cpu_seconds.to_string().into()];
         arguments.extend(["--memory-mib".into(), self.memory_mib.to_string().into()]);
-        if self.counts_fuel {
+        arguments.extend(["--guest-memory-mib".into(), self.code.memory_mib.to_string().into()]);
+        if self.code.counts_fuel {
             arguments.push("--counts-fuel".into());
         }
         if let Some(folder) = &self.kept {
@@ -200,7 +203,7 @@ impl Job {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).context("read the component")?;
         let kept = self.kept.as_deref().map(Kept::beside_host).transpose()?;
-        let engine = engine::compiling_only(kept.as_ref(), self.counts_fuel)?;
+        let engine = engine::compiling_only(kept.as_ref(), self.code)?;
         Component::from_binary(&engine, &bytes)?;
         Ok(())
     }

@@ -1,15 +1,12 @@
 //! A disk that can be watched, slowed down and broken: `tests/shim/disk.c`, preloaded into the host.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::{Arc, OnceLock},
-};
+use std::{fs, path::PathBuf, process::Command, sync::Arc};
 
 use tempfile::TempDir;
 
-use super::{Plan, power::Record};
+use super::{Plan, power::Record, shim::Shim};
+
+static SHIM: Shim = Shim::new("disk");
 
 /// How an operation on the host's files fails.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +35,7 @@ impl Disk {
     /// Has the plan's host use this disk.
     pub(crate) fn under(&self, plan: Plan) -> Plan {
         let folder = fs::canonicalize(self.folder.path()).expect("a folder");
-        let plan = plan.folder(&self.folder).env("LD_PRELOAD", shim().to_string_lossy());
+        let plan = plan.folder(&self.folder).env("LD_PRELOAD", SHIM.library().to_string_lossy());
         plan.env("DISK_SHIM_FOLDER", folder.to_string_lossy())
             .env("DISK_SHIM_FAULT", self.told.path().join("fault").to_string_lossy())
     }
@@ -56,7 +53,10 @@ impl Disk {
     /// Has a command use this disk, and records what it writes as that part of the record.
     pub(crate) fn record(&self, command: &mut Command, part: usize) {
         let folder = fs::canonicalize(self.folder.path()).expect("a folder");
-        command.env("LD_PRELOAD", shim()).env("DISK_SHIM_FOLDER", folder).env("DISK_SHIM_RECORD", self.part(part));
+        command
+            .env("LD_PRELOAD", SHIM.library())
+            .env("DISK_SHIM_FOLDER", folder)
+            .env("DISK_SHIM_RECORD", self.part(part));
     }
 
     fn part(&self, part: usize) -> PathBuf {
@@ -82,20 +82,4 @@ impl Disk {
     pub(crate) fn repair(&self) {
         fs::remove_file(self.told.path().join("fault")).expect("there was a fault");
     }
-}
-
-/// Returns the shim, which is compiled first.
-fn shim() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-{}.so", std::process::id()));
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shim/disk.c");
-        let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-        cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&library)
-            .arg(source)
-            .args(["-ldl", "-pthread"]);
-        assert!(cc.status().expect("there is a C compiler").success(), "{source} doesn't compile");
-        library
-    })
 }

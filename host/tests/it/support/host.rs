@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     os::fd::AsRawFd,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex, OnceLock, mpsc},
     thread::JoinHandle,
     time::Duration,
@@ -59,7 +59,9 @@ pub(crate) struct Plan {
     environment: Vec<(String, String)>,
     warnings: Vec<String>,
     listen: &'static str,
-    open_files_max: Option<u32>,
+    /// Commands of the shell that starts it.
+    before_start: Vec<String>,
+    reads_log: bool,
 }
 
 impl Plan {
@@ -76,7 +78,25 @@ impl Plan {
 
     /// Lets it have only so many files and sockets open.
     pub(crate) fn open_files_max(mut self, files: u32) -> Self {
-        self.open_files_max = Some(files);
+        self.before_start.push(format!("ulimit -n {files}"));
+        self
+    }
+
+    /// Lets it have only so much address space.
+    pub(crate) fn address_space_max_mib(mut self, mib: u64) -> Self {
+        self.before_start.push(format!("ulimit -v {}", mib * 1024));
+        self
+    }
+
+    /// Starts it as `nohup` does: with HUP ignored.
+    pub(crate) fn under_nohup(mut self) -> Self {
+        self.before_start.push("trap '' HUP".to_owned());
+        self
+    }
+
+    /// Has nobody read its stderr, which stays open.
+    pub(crate) fn with_unread_log(mut self) -> Self {
+        self.reads_log = false;
         self
     }
 
@@ -117,9 +137,11 @@ impl Plan {
     /// Returns the command of this plan, to be run by who wants to see it fail.
     pub(crate) fn command(&self) -> Command {
         let mut command = till();
-        if let Some(files) = self.open_files_max {
+        if !self.before_start.is_empty() {
             let till = std::mem::replace(&mut command, Command::new("sh"));
-            command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).arg(till.get_program());
+            command
+                .args(["-c", &format!("{}; exec \"$0\" \"$@\"", self.before_start.join("; "))])
+                .arg(till.get_program());
             for (variable, value) in till.get_envs() {
                 match value {
                     Some(value) => command.env(variable, value),
@@ -155,7 +177,8 @@ impl Plan {
     /// Starts it and waits until it serves.
     pub(crate) fn start(self) -> Host {
         let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("till starts");
-        let log = Log::collect(child.stderr.take().expect("stderr is piped"));
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let log = if self.reads_log { Log::collect(stderr) } else { Log::unread(stderr) };
         let (addresses, told) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         std::thread::spawn(move || {
@@ -235,7 +258,8 @@ impl Host {
             environment: Vec::new(),
             warnings: Vec::new(),
             listen: "127.0.0.1:0",
-            open_files_max: None,
+            before_start: Vec::new(),
+            reads_log: true,
         }
     }
 
@@ -381,9 +405,15 @@ impl Stopped {
 struct Log {
     lines: Arc<Mutex<Vec<String>>>,
     reading: Option<JoinHandle<()>>,
+    /// The end of the pipe that nobody reads from.
+    _unread: Option<ChildStderr>,
 }
 
 impl Log {
+    fn unread(stderr: ChildStderr) -> Self {
+        Self { lines: Arc::default(), reading: None, _unread: Some(stderr) }
+    }
+
     fn collect(stderr: impl Read + Send + 'static) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&lines);
@@ -392,7 +422,7 @@ impl Log {
                 into.lock().expect("no writer panics").push(line);
             }
         });
-        Self { lines, reading: Some(reading) }
+        Self { lines, reading: Some(reading), _unread: None }
     }
 
     fn lines(&self) -> Vec<Value> {
