@@ -26,7 +26,6 @@ use std::{
 };
 
 use opentelemetry::trace::{SpanContext, SpanKind};
-use tokio::sync::OwnedSemaphorePermit;
 
 use end::{Completed, Failed};
 
@@ -36,6 +35,7 @@ use super::{
     body, canary,
     cart::{self, Form},
     idempotency::{self, Claim},
+    permits::Permit,
     received::Received,
 };
 use crate::{
@@ -112,7 +112,7 @@ struct Checkout {
     /// Whether a remote inventory may hold stock for the order.
     remote_holds: Arc<AtomicBool>,
     /// Held to the end, likewise.
-    permit: Arc<OwnedSemaphorePermit>,
+    permit: Arc<Permit>,
 }
 
 impl Checkout {

@@ -11,10 +11,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{
-            AtomicU64, AtomicUsize,
-            Ordering::{Relaxed, SeqCst},
-        },
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -38,7 +35,7 @@ use super::{
     arrival::{Arrival, Inbound},
     framing,
     server::{Counted, House},
-    wire::{Link, Wire},
+    wire::{Link, Patience, Wire},
 };
 
 /// Between looks at a connection that sent less than it takes to tell its protocol: the first time, and at most. The rest is
@@ -65,14 +62,15 @@ where
     let Ok(local) = stream.local_addr() else { return };
     let limits = &house.limits;
     let millis = Duration::from_millis;
-    let header = millis(if crowded { limits.refusal_ms } else { limits.header_ms });
+    let within = |limit_ms| millis(if crowded { limits.refusal_ms } else { limit_ms });
+    let (idle, header) = (within(limits.idle_ms), within(limits.header_ms));
     let http2 = tokio::select! {
         // Nothing was asked yet, so nothing is owed.
         () = house.stopping.cancelled() => return,
         _leaving = silent_too_long(house), if !crowded => return,
-        sniffed = tokio::time::timeout(header, starts_as_http2(&stream)) => match sniffed {
-            Ok(Ok(http2)) => http2,
-            Ok(Err(_)) | Err(_) => return,
+        sniffed = starts_as_http2(&stream, idle, header) => match sniffed {
+            Ok(http2) => http2,
+            Err(_) => return,
         },
     };
     let connection = Arc::new(Connection {
@@ -84,11 +82,11 @@ where
         crowded,
         since: Instant::now(),
         requests: AtomicU64::new(0),
-        underway: AtomicUsize::new(0),
         resets: AtomicU64::new(0),
         given_up: CancellationToken::new(),
     });
-    let wire = Wire::new(stream, connection.link.clone(), !http2, millis(limits.write_ms), millis(limits.linger_ms));
+    let patience = Patience { idle, header, write: millis(limits.write_ms), linger: millis(limits.linger_ms) };
+    let wire = Wire::new(stream, connection.link.clone(), !http2, patience);
     let io = TokioIo::new(wire);
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| answering.answer(request, &handler));
@@ -111,8 +109,8 @@ where
     } else {
         let mut builder = conn::http1::Builder::new();
         builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(header)
+            // hyper has one time for a connection at rest and for a head under way; the wire tells them apart.
+            .header_read_timeout(None)
             .max_headers(limits.headers)
             .max_header_size(HEAD_BYTES)
             .max_buf_size(BUFFER_BYTES)
@@ -132,7 +130,6 @@ struct Connection {
     crowded: bool,
     since: Instant,
     requests: AtomicU64,
-    underway: AtomicUsize,
     /// Requests that the client took back before they were answered.
     resets: AtomicU64,
     given_up: CancellationToken,
@@ -209,7 +206,7 @@ impl Connection {
                     if is_last {
                         return;
                     }
-                    // The next answer on HTTP/1 says it; a client that asks for none is idle and has `header_ms`.
+                    // The next answer on HTTP/1 says it; a client that asks for none is idle and has `idle_ms`.
                     if self.http2 {
                         close(serving.as_mut());
                     }
@@ -236,7 +233,8 @@ impl Connection {
     /// Returns whether nobody would miss a connection of HTTP/1 that ended now: no request is under way, and no answer. hyper
     /// itself would wait for the end of a head that has begun.
     fn is_quiet(&self) -> bool {
-        !self.http2 && self.underway.load(SeqCst) == 0 && !self.link.lock().writing
+        let known = self.link.lock();
+        !self.http2 && known.underway() == 0 && !known.writing
     }
 
     /// Returns whether the connection may go when there is a crowd: it has no request under way, nor one that is just
@@ -244,7 +242,7 @@ impl Connection {
     fn is_idle(&self) -> bool {
         let known = self.link.lock();
         let asks_nothing = known.heads.coming_since().is_none_or(|since| since.elapsed() > SILENCE_ALLOWED);
-        self.underway.load(SeqCst) == 0 && !known.writing && asks_nothing
+        known.underway() == 0 && !known.writing && asks_nothing
     }
 
     /// Counts a request that its client took back. Carrying out and never waiting for it is how HTTP/2 is made to cost a
@@ -264,7 +262,7 @@ struct Underway {
 
 impl Underway {
     fn enter(connection: &Arc<Connection>) -> Self {
-        connection.underway.fetch_add(1, SeqCst);
+        connection.link.lock().request_began();
         Self { connection: Arc::clone(connection), answered: false }
     }
 
@@ -276,7 +274,7 @@ impl Underway {
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        self.connection.underway.fetch_sub(1, SeqCst);
+        self.connection.link.lock().request_ended();
         if !self.answered {
             self.connection.count_reset();
         }
@@ -296,22 +294,29 @@ async fn silent_too_long(house: &House) -> Counted<'_> {
 
 /// Looks at the first bytes without taking them. hyper-util can tell the protocols apart too, but waits for ever for
 /// a client that says nothing.
-async fn starts_as_http2(stream: &TcpStream) -> std::io::Result<bool> {
+///
+/// # Errors
+/// The connection's own; a client that says nothing for `idle`, or not enough within `header` of its first byte.
+async fn starts_as_http2(stream: &TcpStream, idle: Duration, header: Duration) -> std::io::Result<bool> {
     let mut start = [0; HTTP2_PREFACE.len()];
+    tokio::time::timeout(idle, stream.peek(&mut start)).await??;
     let mut interval = SNIFF_INTERVAL;
-    loop {
-        let seen = stream.peek(&mut start).await?;
-        let seen = start.get(..seen).unwrap_or_default();
-        if seen.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+    let told = async {
+        loop {
+            let seen = stream.peek(&mut start).await?;
+            let seen = start.get(..seen).unwrap_or_default();
+            if seen.is_empty() {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            if !HTTP2_PREFACE.starts_with(seen) {
+                return Ok(false);
+            }
+            if seen.len() == HTTP2_PREFACE.len() {
+                return Ok(true);
+            }
+            sleep(interval).await;
+            interval = SNIFF_INTERVAL_MAX.min(interval * 2);
         }
-        if !HTTP2_PREFACE.starts_with(seen) {
-            return Ok(false);
-        }
-        if seen.len() == HTTP2_PREFACE.len() {
-            return Ok(true);
-        }
-        sleep(interval).await;
-        interval = SNIFF_INTERVAL_MAX.min(interval * 2);
-    }
+    };
+    tokio::time::timeout(header, told).await?
 }

@@ -220,6 +220,11 @@ impl Heads {
         self.began.filter(|_| !self.is_between())
     }
 
+    /// Returns when the head began that isn't there as a whole yet, `None` if none is on its way.
+    pub(super) fn head_began(&self) -> Option<Instant> {
+        self.began.filter(|_| self.at == At::Line)
+    }
+
     fn end_head(&mut self) {
         self.ended += 1;
         let head = &self.head;

@@ -1,6 +1,8 @@
 //! A connection's socket, as hyper reads and writes it: with an eye on what comes in, and no patience without end.
 //!
 //! - Each HTTP/1 head is looked at as it was sent ([`Heads`]).
+//! - Between two requests of HTTP/1 a connection may rest for `limits.idle_ms`, and a head that has begun may take
+//!   `limits.header_ms`: two limits, for balancers keep connections for a minute, and a slow head is an attack.
 //! - A client that doesn't take its answer is given up after `limits.write_ms`.
 //! - A connection that ends with something of the client's unread lingers: closing at once would have the kernel send a
 //!   reset, which can destroy the answer on its way (RFC 9112, 9.6).
@@ -31,6 +33,36 @@ pub(super) struct Known {
     pub(super) closing: bool,
     /// Whether something of an answer waits for the client to take it.
     pub(super) writing: bool,
+    /// Requests that were read and aren't answered yet.
+    underway: usize,
+    /// When the last of them was answered.
+    answered: Option<Instant>,
+}
+
+impl Known {
+    pub(super) const fn underway(&self) -> usize {
+        self.underway
+    }
+
+    pub(super) const fn request_began(&mut self) {
+        self.underway += 1;
+    }
+
+    pub(super) fn request_ended(&mut self) {
+        self.underway -= 1;
+        self.answered = Some(Instant::now());
+    }
+
+    /// Returns until when something of the next request has to come, `None` while one is under way.
+    fn read_until(&self, since: Instant, patience: Patience) -> Option<Instant> {
+        let rest = self.answered.unwrap_or(since);
+        match (self.underway, self.heads.head_began()) {
+            (1.., _) => None,
+            // What came early, behind a request under way, wasn't waited for until that was answered.
+            (0, Some(began)) => Some(began.max(rest) + patience.header),
+            (0, None) => Some(rest + patience.idle),
+        }
+    }
 }
 
 /// [`Known`], for both of them.
@@ -43,28 +75,48 @@ impl Link {
     }
 }
 
+/// How long a client is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// For a request, after the one before was answered.
+    pub(super) idle: Duration,
+    /// For the rest of a head.
+    pub(super) header: Duration,
+    /// For taking something of an answer.
+    pub(super) write: Duration,
+    /// For the end of what it sends after a last answer.
+    pub(super) linger: Duration,
+}
+
 /// The socket of one connection.
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: TcpStream,
     link: Link,
     reads_heads: bool,
-    write_within: Duration,
-    linger: Duration,
+    patience: Patience,
+    since: Instant,
+    /// What ends the wait for a request.
+    reading: Option<Pin<Box<Sleep>>>,
     /// Since a write has been waiting, until when it may.
     stuck: Option<Pin<Box<Sleep>>>,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
-    pub(super) fn new(
-        stream: TcpStream,
-        link: Link,
-        reads_heads: bool,
-        write_within: Duration,
-        linger: Duration,
-    ) -> Self {
-        Self { stream, link, reads_heads, write_within, linger, stuck: None, lingering: None }
+    pub(super) fn new(stream: TcpStream, link: Link, reads_heads: bool, patience: Patience) -> Self {
+        let since = Instant::now();
+        Self { stream, link, reads_heads, patience, since, reading: None, stuck: None, lingering: None }
+    }
+
+    /// Returns ready when nothing came of the next request for too long.
+    fn waited_too_long(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.link.lock().read_until(self.since, self.patience) else { return Poll::Pending };
+        let reading = self.reading.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if reading.deadline() != until {
+            reading.as_mut().reset(until);
+        }
+        reading.as_mut().poll(context)
     }
 
     fn wrote(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -75,7 +127,7 @@ impl Wire {
             return written;
         }
         self.link.lock().writing = true;
-        let deadline = Instant::now() + self.write_within;
+        let deadline = Instant::now() + self.patience.write;
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(stuck.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -89,7 +141,14 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, buffer) else {
+            if self.reads_heads {
+                ready!(self.waited_too_long(context));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            return Poll::Pending;
+        };
+        read?;
         if self.reads_heads {
             self.link.lock().heads.see(buffer.filled().get(before..).unwrap_or_default(), Instant::now());
         }
@@ -131,7 +190,7 @@ impl AsyncWrite for Wire {
                 return Poll::Ready(Ok(()));
             }
         }
-        let until = Instant::now() + self.linger;
+        let until = Instant::now() + self.patience.linger;
         let lingering = self.lingering.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if lingering.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));

@@ -58,13 +58,13 @@ fn is_refused(answer: &Answer) {
 #[test]
 fn past_its_places_a_checkout_is_refused_at_once_and_watchers_are_served() {
     let inventory = InventoryService::start();
-    let plan = patient().set("limits.concurrent_requests=2").set("limits.queued_requests=4");
+    let plan = patient().set("limits.concurrent_requests=2").set("limits.queued_requests=4").set("limits.queue_ms=50");
     let host = plan.env("INVENTORY_URL", &inventory.url).start();
     std::thread::scope(|scope| {
         let buy = || host.shop.buy("headphones", 1);
         let buyers = [scope.spawn(buy), scope.spawn(buy)];
         let under_way = [inventory.asked(), inventory.asked()];
-        // More than may wait, all at once: some find the queue full, some nothing free in time.
+        // More than may wait, all at once: some find the queue full, some nothing free in time, for nothing gets free.
         let refused: Vec<_> = (0..12).map(|_| scope.spawn(buy)).collect();
         refused.into_iter().for_each(|buyer| is_refused(&buyer.join().expect("an answer")));
         is_watched(&host.shop);
@@ -81,6 +81,28 @@ fn past_its_places_a_checkout_is_refused_at_once_and_watchers_are_served() {
         assert_eq!(next.join().expect("an answer").status, 200, "there is room again");
     });
     assert_eq!(host.orders().len(), 3, "a refused checkout is no order");
+    host.stop();
+}
+
+/// 256 connections, where 128 or more have a place and all the others may wait, each with its next order as soon as the last is answered.
+#[test]
+fn a_steady_crowd_within_the_limits_is_served() {
+    // 20 s, for the machine may be so busy that the queue takes more than the default.
+    let host = patient().set("limits.queue_ms=20000").start();
+    let order = post(&[&format!("content-length: {}", ORDER.len())], ORDER);
+    let served: usize = std::thread::scope(|scope| {
+        let customer = || {
+            let mut connection = Raw::connect(&host.shop.address);
+            let answered = (0..10).map(|_| {
+                connection.send(&order);
+                connection.answer().expect("an answer").status
+            });
+            answered.filter(|status| *status == 200).count()
+        };
+        let customers: Vec<_> = (0..256).map(|_| scope.spawn(customer)).collect();
+        customers.into_iter().map(|customer| customer.join().expect("no panic")).sum()
+    });
+    assert_eq!(served, 2_560, "nobody was refused");
     host.stop();
 }
 

@@ -12,7 +12,6 @@ use std::{sync::Arc, time::Instant};
 
 use opentelemetry::trace::{SpanContext, SpanKind};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::{
     Shop,
@@ -20,6 +19,7 @@ use super::super::{
     body, canary,
     cart::{Form, parse_deduct},
     idempotency::{self, Claim},
+    permits::Permit,
     problem::Problem,
     received::Received,
 };
@@ -89,7 +89,7 @@ struct Deduct {
     lines: Vec<StockLine>,
     form: Form,
     /// Held to the end, likewise.
-    permit: Arc<OwnedSemaphorePermit>,
+    permit: Arc<Permit>,
 }
 
 impl Deduct {

@@ -8,7 +8,8 @@ use crate::support::{
 
 /// Returns a host that waits for nobody long.
 fn impatient() -> Plan {
-    ["limits.header_ms=300", "limits.body_ms=300", "limits.write_ms=300"].into_iter().fold(Host::plan(), Plan::set)
+    let limits = ["idle_ms=300", "header_ms=300", "body_ms=300", "write_ms=300"];
+    limits.into_iter().fold(Host::plan(), |plan, limit| plan.set(format!("limits.{limit}")))
 }
 
 #[test]
@@ -26,6 +27,35 @@ fn a_slow_head_is_cut_off() {
         assert_eq!(connection.answer().expect("an answer").status, 200);
         connection.send("GET /livez HTTP/1.1\r\n");
         assert!(connection.is_closed());
+    }
+    host.stop();
+}
+
+/// dotcom-rendering PR 10450: a server that closes an idle connection before its balancer does loses the request that is
+/// on its way. A head that has begun doesn't have that long.
+#[test]
+fn a_connection_rests_for_longer_than_a_head_may_take() {
+    let host = Host::plan().set("limits.header_ms=100").set("limits.idle_ms=100000").start();
+    let live = "GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
+    for address in [&host.shop.address, &host.admin.address] {
+        let mut silent = Raw::connect(address);
+        let mut rested = Raw::connect(address);
+        rested.send(live);
+        assert_eq!(rested.answer().expect("an answer").status, 200);
+        // By then any of them that might go would have gone.
+        for sent in ["P", "GET / HTTP/1.1\r\nhost: a\r\n"] {
+            let mut slow = Raw::connect(address);
+            slow.send(sent);
+            assert!(slow.is_closed(), "{sent:?}");
+        }
+        for connection in [&mut rested, &mut silent] {
+            connection.send(live);
+            assert_eq!(connection.answer().expect("an answer").status, 200);
+        }
+        // A head that began while another request was under way has its time from that one's answer on.
+        rested.send(format!("{live}GET /livez HTTP/1.1\r\n"));
+        assert_eq!(rested.answer().expect("an answer").status, 200);
+        assert!(rested.is_closed());
     }
     host.stop();
 }
