@@ -9,19 +9,28 @@ FUZZ_SECONDS ?= 3600
 PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python checkout-js checkout-python
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack dist plugins test pictures soak fuzz w3c lint bench doc clean-tools packages stack-tools
+.PHONY: help toolchain run stack dist plugins test pictures soak fuzz w3c lint bench doc clean-tools packages stack-tools
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## serves the demo's shop at http://127.0.0.1:8000
+# What rust-toolchain.toml names, for rustup adds it by itself only where it may (RUSTUP_AUTO_INSTALL) and is new enough.
+TARGET := wasm32-wasip2
+toolchain:
+	@if [ -d "$$(rustc --print target-libdir --target $(TARGET) 2>/dev/null)" ] \
+		&& cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then exit 0; fi; \
+	command -v rustup >/dev/null || { echo "install rustup first: https://rustup.rs" >&2; exit 1; }; \
+	rustup toolchain install || rustup show active-toolchain; \
+	rustup component add rustfmt clippy && rustup target add $(TARGET)
+
+run: toolchain ## serves the demo's shop at http://127.0.0.1:8000
 	cargo run --release --locked
 
-stack: packages ## serves that shop under traffic, with its trace page and a Prometheus that has the stack's rules
+stack: packages toolchain ## serves that shop under traffic, with its trace page and a Prometheus that has the stack's rules
 	stack/local.sh
 
 DIST := till-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)-$(shell uname -s -m | tr 'A-Z ' 'a-z-')
-dist: ## leaves a stripped binary with its checksum in target/dist, for machines without a toolchain
+dist: toolchain ## leaves a stripped binary with its checksum in target/dist, for machines without a toolchain
 	cargo build --release --locked --package till
 	rm -rf target/dist && mkdir -p target/dist/$(DIST)
 	strip -o target/dist/$(DIST)/till target/release/till
@@ -30,36 +39,36 @@ dist: ## leaves a stripped binary with its checksum in target/dist, for machines
 	cd target/dist && sha256sum $(DIST).tar.gz | tee $(DIST).tar.gz.sha256
 
 # With the tests: their dependencies want features that a build without them doesn't, and wasmtime would be built twice.
-plugins: ## builds the plugins in the other languages; installs their tools in plugins/.tools
+plugins: toolchain ## builds the plugins in the other languages; installs their tools in plugins/.tools
 	cargo build --locked --package till --tests
 	for plugin in $(PLUGINS); do \
 		$(MAKE) --no-print-directory --directory plugins/$$plugin TILL='$(CURDIR)/target/debug/till' || exit 1; \
 	done
 
-test: packages plugins $(VENV)/.installed $(BROWSER)/node_modules/.installed stack-tools ## runs all tests; installs what they need besides Rust
+test: packages toolchain plugins $(VENV)/.installed $(BROWSER)/node_modules/.installed stack-tools ## runs all tests; installs what they need besides Rust
 	cargo test --locked --package till --tests
 	$(STACK_PYTHON) stack/check.py
 
 PICTURES := page::a_failing_laptop page::a_slow_smartphone story::
-pictures: packages $(BROWSER)/node_modules/.installed ## takes the pictures of README and stack/README.md anew
+pictures: packages toolchain $(BROWSER)/node_modules/.installed ## takes the pictures of README and stack/README.md anew
 	TILL_PICTURES=300 cargo test --locked --package till --test it -- $(PICTURES)
 
-soak: ## runs the tests that throw dice for long, then fuzzes for an hour
+soak: toolchain ## runs the tests that throw dice for long, then fuzzes for an hour
 	TILL_SOAK=1 cargo test --locked --package till --test it -- --nocapture --test-threads 1 \
 		kill:: power_cut:: concurrency:: keys:: two_hosts:: model:: swap:: rollouts:: watch:: sampling:: prometheus::
 	$(MAKE) --no-print-directory fuzz
 
 # Without a sanitizer, which would take a nightly compiler: the host has no unsafe code of its own to be caught at.
-fuzz: $(TOOLS)/bin/cargo-fuzz ## sends a host whatever libFuzzer thinks of, for FUZZ_SECONDS
+fuzz: toolchain $(TOOLS)/bin/cargo-fuzz ## sends a host whatever libFuzzer thinks of, for FUZZ_SECONDS
 	mkdir -p host/fuzz/corpus/request
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo fuzz run --fuzz-dir host/fuzz --sanitizer none request \
 		host/fuzz/corpus/request host/fuzz/seeds/request -- \
 		-dict=host/fuzz/request.dict -max_len=16384 -timeout=60 -max_total_time=$(FUZZ_SECONDS)
 
-w3c: $(VENV)/.installed ## runs the W3C's own tests of trace context: SUITE=<clone of w3c/trace-context>/test
+w3c: toolchain $(VENV)/.installed ## runs the W3C's own tests of trace context: SUITE=<clone of w3c/trace-context>/test
 	TRACE_CONTEXT_SUITE='$(abspath $(SUITE))' cargo test --locked --package till --test w3c -- --nocapture
 
-lint: $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies and the documentation
+lint: toolchain $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies and the documentation
 	cargo fmt --all --check
 	cargo fmt --manifest-path host/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -67,10 +76,10 @@ lint: $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	RUSTDOCFLAGS='-D warnings' $(MAKE) --no-print-directory doc
 
-bench: packages ## measures calls, load and overload
+bench: packages toolchain ## measures calls, load and overload
 	cargo bench --locked --package till
 
-doc: ## builds the documentation of the code
+doc: toolchain ## builds the documentation of the code
 	cargo doc --locked --no-deps --package till --package till-sdk
 
 clean-tools: ## removes what test, plugins and lint have installed
@@ -92,10 +101,10 @@ $(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json
 	npm ci --prefix $(BROWSER) --no-audit --no-fund
 	touch $@
 
-$(TOOLS)/bin/cargo-deny:
+$(TOOLS)/bin/cargo-deny: | toolchain
 	cargo install --locked cargo-deny --version 0.20.2 --root $(TOOLS)
 
-$(TOOLS)/bin/cargo-fuzz:
+$(TOOLS)/bin/cargo-fuzz: | toolchain
 	cargo install --locked cargo-fuzz --version 0.13.2 --root $(TOOLS)
 
 packages:

@@ -15,6 +15,7 @@ const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "plugin";
 
 fn main() {
+    require_target();
     let manifest_folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let workspace = manifest_folder.parent().expect("the host lies in the workspace").to_owned();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("plugins");
@@ -30,6 +31,19 @@ fn main() {
         let path = out.join(TARGET).join(PROFILE).join(file).with_extension("wasm");
         println!("cargo::rustc-env={variable}={}", path.display());
     }
+}
+
+/// Says what is missing before anything is built that needs it. rustup adds the target by itself where it may: not with
+/// `RUSTUP_AUTO_INSTALL=0`.
+fn require_target() {
+    let mut rustc = Command::new(env::var_os("RUSTC").expect("cargo sets it"));
+    let libraries = rustc.args(["--print", "target-libdir", "--target", TARGET]).output().expect("cargo runs rustc");
+    let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
+    assert!(
+        libraries.is_dir(),
+        "this toolchain can't build for {TARGET}, which the built-in plugins are built for; add it with: rustup target \
+         add {TARGET} (`make` does that by itself)"
+    );
 }
 
 fn encoded(wit: &Path) -> Vec<u8> {
@@ -50,5 +64,5 @@ fn build(workspace: &Path, out: &Path) {
         }
     }
     let status = cargo.status().expect("cargo runs cargo");
-    assert!(status.success(), "the default plugins don't build; if the target is missing: rustup target add {TARGET}");
+    assert!(status.success(), "the default plugins don't build");
 }
