@@ -10,6 +10,7 @@ mod value;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use sources::wanted;
 pub use sources::{Origin, Sources, Unusable};
 pub use value::{OptionalPath, OptionalText, Percent, REUSE, reused_calls};
 use value::{Value, half_of_memory_mib, per_core};
@@ -89,9 +90,9 @@ macro_rules! settings {
                     $($section: $Section {
                         $($name: sources.value(concat!(stringify!($section), ".", stringify!($name)))?,)*
                     },)*
-                    stock: sources.items("stock", u32::parse)?,
+                    stock: sources.items("stock", |text| u32::parse(text).map_err(|fine| wanted(&fine)))?,
                     prices: sources.items("prices", |text| {
-                        shop_currency.parse(text).map_err(|error| error.to_string())
+                        shop_currency.parse(text).map_err(|error| format!("the price {error}"))
                     })?,
                     checkout_plugin: sources.plugin_settings("checkout")?,
                     inventory_plugin: sources.plugin_settings("inventory")?,
@@ -315,6 +316,21 @@ mod tests {
         check("", &[], &["limits.spans"], "section.key=value");
         check("", &[], &["stock.headphones=-1"], "--set stock.headphones");
         check("", &[], &["prices.headphones=9.999"], "more decimals");
+        check(
+            "[prices]\ntea = \"2,80\"",
+            &[],
+            &[],
+            "(till.toml) can't be used: the price has a comma; write a decimal point",
+        );
+        check(
+            "",
+            &[],
+            &["prices.tea=12.99 EUR"],
+            "can't be used: the price is more than a number; leave out the currency",
+        );
+        check("", &[], &["prices.tea="], "the price is empty; write a decimal number, such as 12.80");
+        check("", &[], &["prices.tea=-1"], "the price is negative");
+        check("[prices]\n\"caf\u{e9}\" = 1\n\"cafe\u{301}\" = 2", &[], &[], "stands there twice");
         check("", &[], &["shop.currency=XXQ"], "ISO 4217");
         check("", &[], &["limits.remote_call_ms=6000"], "less than limits.checkout_call_ms");
         check("", &[], &["traces.sent_percent=101"], "0 to 100");
@@ -398,6 +414,13 @@ mod tests {
                 assert!(!row.reason.contains(word), "{}: {:?} speaks of another row", row.key, row.reason);
             }
         }
+    }
+
+    #[test]
+    fn an_item_is_the_same_in_every_source() {
+        let settings = load("[prices]\n\"caf\u{e9}\" = 1", &[], &["prices.cafe\u{301}=2"]).expect("usable");
+        let prices: Vec<_> = settings.prices.iter().map(|(item, price)| (item.as_str(), price.amount())).collect();
+        assert_eq!(prices, [("caf\u{e9}", 200)]);
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! What a client, a guest or a database row says is parsed into these types at its edge.
 
 mod cart;
+mod decimal;
 mod idempotency;
 mod money;
 mod receipt;
 mod reference;
 pub(crate) mod written;
 
+pub(crate) use cart::composed;
 pub use cart::{Attribute, AttributeValue, Cart, Item, Line, Quantity, StockLine, sum_by_item};
 pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};
 pub use money::{Currency, MinorUnits, PriceError};

@@ -5,7 +5,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     ffi::{OsStr, OsString},
     fmt,
     os::unix::ffi::OsStrExt,
@@ -16,7 +16,7 @@ use super::{
     ROWS, service_links,
     value::{NOT_UTF8, REUSE, Value, reused_calls},
 };
-use crate::order::Item;
+use crate::order::{Item, composed};
 
 /// The sections whose keys are the shop's own: items, or a plugin's settings.
 const OPEN_SECTIONS: [&str; 4] = ["stock", "prices", "checkout", "inventory"];
@@ -57,8 +57,8 @@ impl fmt::Display for Origin {
 /// Why the settings can't be used. Ends the program with exit code 64.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
-    #[error("{key} = {value:?} ({origin}) can't be used: wanted {wanted}")]
-    Value { key: String, value: String, origin: Origin, wanted: String },
+    #[error("{key} = {value:?} ({origin}) can't be used: {reason}")]
+    Value { key: String, value: String, origin: Origin, reason: String },
     #[error("there is no setting {key} ({origin}){hint}; `till serve --print-config` lists them all")]
     Unknown { key: String, origin: Origin, hint: String },
     #[error("--set {0:?} is not section.key=value in UTF-8")]
@@ -104,12 +104,16 @@ impl Sources {
     pub fn add_file(&mut self, path: &str, text: &str) -> Result<(), Unusable> {
         let unreadable = |reason: String| Unusable::File { path: path.to_owned(), reason };
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| unreadable(error.to_string()))?;
+        let mut names = HashSet::new();
         for (section, content) in table {
             let toml::Value::Table(content) = content else {
                 return Err(unreadable(format!("{section} has to stand in a [section]")));
             };
             for (name, value) in content {
                 let key = format!("{section}.{name}");
+                if !names.insert(composed_item(key.clone())) {
+                    return Err(unreadable(format!("{key} stands there twice, in two Unicode forms")));
+                }
                 let value = match value {
                     toml::Value::String(text) => text,
                     toml::Value::Integer(number) => number.to_string(),
@@ -193,6 +197,7 @@ impl Sources {
     }
 
     fn add(&mut self, key: String, value: OsString, origin: Origin) -> Result<(), Unusable> {
+        let key = composed_item(key);
         let open =
             key.split_once('.').is_some_and(|(section, name)| OPEN_SECTIONS.contains(&section) && !name.is_empty());
         if !open && !is_row(&key) {
@@ -205,7 +210,7 @@ impl Sources {
 
     pub(super) fn value<T: Value>(&self, key: &str) -> Result<T, Unusable> {
         let (value, origin) = self.values.get(key).cloned().unwrap_or((OsString::new(), Origin::Default));
-        T::parse_os(&value).map_err(|wanted| unusable(key, &value, &origin, wanted))
+        T::parse_os(&value).map_err(|fine| unusable(key, &value, &origin, wanted(&fine)))
     }
 
     /// Returns the keys of a section that are items.
@@ -215,8 +220,7 @@ impl Sources {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<BTreeMap<Item, T>, Unusable> {
         let entry = |(name, key, value, origin): Entry<'_>| {
-            let item = Item::parse(name).ok_or_else(|| "an item's name of 1 to 64 bytes".to_owned());
-            let item = item.map_err(|wanted| unusable(key, name.as_ref(), origin, wanted))?;
+            let item = Item::parse(name).ok_or_else(|| unusable(key, name.as_ref(), origin, Item::RULE.to_owned()))?;
             Ok((item, parsed(key, value, origin, &parse)?))
         };
         self.entries(section).map(entry).collect()
@@ -226,7 +230,7 @@ impl Sources {
     pub(super) fn plugin_settings(&self, section: &str) -> Result<BTreeMap<String, String>, Unusable> {
         let checked = self.entries(section).map(|(name, key, value, origin)| {
             let value = parsed(key, value, origin, |text| match name {
-                REUSE => reused_calls(text).map(|_| text.to_owned()),
+                REUSE => reused_calls(text).map(|_| text.to_owned()).map_err(|fine| wanted(&fine)),
                 _ => Ok(text.to_owned()),
             })?;
             Ok((name.to_owned(), value))
@@ -245,22 +249,33 @@ impl Sources {
 /// Of an open section: name, key, value, origin.
 type Entry<'a> = (&'a str, &'a str, &'a OsStr, &'a Origin);
 
+/// Returns the key with an item's name composed, so that a flag overrides what the file says of the item, whichever way
+/// each was typed.
+fn composed_item(key: String) -> String {
+    if key.starts_with("stock.") || key.starts_with("prices.") { composed(&key).into_owned() } else { key }
+}
+
 fn parsed<T>(
     key: &str,
     value: &OsStr,
     origin: &Origin,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<T, Unusable> {
-    let text = value.to_str().ok_or_else(|| NOT_UTF8.to_owned());
-    text.and_then(parse).map_err(|wanted| unusable(key, value, origin, wanted))
+    let text = value.to_str().ok_or_else(|| wanted(NOT_UTF8));
+    text.and_then(parse).map_err(|reason| unusable(key, value, origin, reason))
 }
 
-fn unusable(key: &str, value: &OsStr, origin: &Origin, wanted: String) -> Unusable {
-    Unusable::Value { key: key.to_owned(), value: value.to_string_lossy().into_owned(), origin: origin.clone(), wanted }
+fn unusable(key: &str, value: &OsStr, origin: &Origin, reason: String) -> Unusable {
+    Unusable::Value { key: key.to_owned(), value: value.to_string_lossy().into_owned(), origin: origin.clone(), reason }
 }
 
 fn is_row(key: &str) -> bool {
     ROWS.iter().any(|row| row.key == key)
+}
+
+/// Returns what is wrong with a value as what would have been fine.
+pub(super) fn wanted(fine: &str) -> String {
+    format!("wanted {fine}")
 }
 
 /// Returns the key that a variable stands for, `None` for one that isn't Till's.

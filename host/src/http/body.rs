@@ -107,12 +107,13 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 /// Returns what keeps the bytes from being JSON at all, `None` if nothing does.
 fn no_json(bytes: &[u8]) -> Option<Problem> {
     let syntax = serde_json::from_slice::<IgnoredAny>(bytes).err();
-    // Skipping takes any depth; only building a value has the limit.
-    let depth = || {
+    // Skipping takes any depth and half a surrogate pair; only building a value looks at them. A number that is out of a
+    // float's range is JSON all the same.
+    let built = || {
         let error = serde_json::from_slice::<serde_json::Value>(bytes).err()?;
-        error.to_string().starts_with("recursion limit exceeded").then_some(error)
+        (!error.to_string().starts_with("number out of range")).then_some(error)
     };
-    syntax.or_else(depth).map(|error| Problem::malformed(error.to_string()))
+    syntax.or_else(built).map(|error| Problem::malformed(error.to_string()))
 }
 
 /// Reads a field that is an object, and no array in its place.

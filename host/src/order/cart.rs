@@ -1,11 +1,15 @@
 //! What is bought: items, quantities and the lines they form.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::MinorUnits;
 use crate::config::{ITEM_BYTES_MAX, QUANTITY_MAX};
 
 /// The name of something the shop may sell: 1 to 64 bytes that look like what they are. Cheap to clone.
+///
+/// A name is composed (Unicode's NFC): "é" typed as one character and as an "e" with an accent after it are one item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Item(Arc<str>);
 
@@ -13,12 +17,27 @@ impl Item {
     /// What a text has to be to name one.
     pub const RULE: &'static str = "an item is a text of 1 to 64 bytes, all visible, without white space around it";
 
+    /// Longer than whatever composes to an item: no character has more than some 8 bytes for each that it is composed to.
+    const LOOSE_BYTES_MAX: usize = 16 * ITEM_BYTES_MAX;
+
     /// Returns the item of that name, `None` when it is empty, too long, begins or ends with white space, or holds
     /// a character that a list or a log would not show as one: a control, a line separator, a turn of direction.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=ITEM_BYTES_MAX).contains(&text.len());
-        (fits && text.trim() == text && !text.chars().any(is_unseen)).then(|| Self(text.into()))
+        if text.len() > Self::LOOSE_BYTES_MAX {
+            return None;
+        }
+        let composed = composed(text);
+        let fits = (1..=ITEM_BYTES_MAX).contains(&composed.len());
+        (fits && composed.trim() == composed && !composed.chars().any(is_unseen)).then(|| Self(composed.into()))
+    }
+
+    /// Returns the item that the store has under that name. Few names get longer by being composed; one that did when it
+    /// was in the store already stays what it is.
+    #[must_use]
+    pub(crate) fn kept(text: &str) -> Option<Self> {
+        let composed = composed(text);
+        (!composed.is_empty()).then(|| Self(composed.into()))
     }
 
     #[must_use]
@@ -31,6 +50,11 @@ impl fmt::Display for Item {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
     }
+}
+
+/// Returns the text in Unicode's normal form C.
+pub(crate) fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() }
 }
 
 /// Returns whether the character hides itself or others. The joiners U+200C and U+200D are letters' business.
@@ -156,4 +180,32 @@ pub fn sum_by_item(lines: &[StockLine]) -> BTreeMap<Item, u64> {
         *sums.entry(line.item.clone()).or_default() += u64::from(line.quantity.pieces());
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_the_same_in_whichever_form_it_was_typed() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(Item::parse(text).as_ref().map(Item::as_str), expected, "{text:?}");
+        };
+        check("caf\u{e9}", Some("caf\u{e9}"));
+        check("cafe\u{301}", Some("caf\u{e9}"));
+        check("\u{1112}\u{1161}\u{11ab}", Some("\u{d55c}"));
+        check("\u{212b}", Some("\u{c5}"));
+        // Half width and full width are two letters to who sells them.
+        check("\u{ff21}", Some("\u{ff21}"));
+        // The limit is that of the composed name: 64 bytes of what was typed as 96, and 65.
+        check(&"e\u{301}".repeat(32), Some(&"\u{e9}".repeat(32)));
+        check(&format!("{}x", "e\u{301}".repeat(32)), None);
+        check(&"\u{1fb7}".repeat(21), Some(&"\u{1fb7}".repeat(21)));
+        check(&"\u{3b1}\u{342}\u{345}".repeat(21), Some(&"\u{1fb7}".repeat(21)));
+        // Composed it is two characters, and too long.
+        check(&"\u{958}".repeat(21), None);
+        assert_eq!(Item::kept(&"\u{958}".repeat(21)).map(|item| item.as_str().len()), Some(126));
+        check("e\u{301}\u{200b}", None);
+        check(&"e\u{301}".repeat(100_000), None);
+    }
 }

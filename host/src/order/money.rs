@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rust_decimal::{Decimal, prelude::ToPrimitive};
+use super::decimal::{Decimal, Unfit};
 
 /// An amount in the currency's minor units (cents), below 2^53 so that every guest language holds it exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,6 +11,7 @@ pub struct MinorUnits(u64);
 impl MinorUnits {
     pub const ZERO: Self = Self(0);
     const LIMIT: u64 = 1 << 53;
+    const LARGEST: Self = Self(Self::LIMIT - 1);
 
     /// Returns the amount, `None` at 2^53 and above.
     #[must_use]
@@ -46,17 +47,47 @@ pub struct Currency {
     decimals: u8,
 }
 
-/// Why a written price is none.
+/// Why a written amount is none, and what to write. Follows the amount in a sentence: "the price 2,80 has a comma…".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PriceError {
-    #[error("is not a decimal number")]
+#[error("{}", self.says())]
+pub struct PriceError {
+    cause: Cause,
+    currency: Currency,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Empty,
+    Comma,
+    WhiteSpace,
+    Words,
     NotDecimal,
-    #[error("is negative")]
     Negative,
-    #[error("has more decimals than the currency")]
     TooFine,
-    #[error("is too large")]
     TooLarge,
+}
+
+impl PriceError {
+    fn says(&self) -> String {
+        let currency = self.currency;
+        let example = currency.format(MinorUnits(1_280));
+        match self.cause {
+            Cause::Empty => format!("is empty; write a decimal number, such as {example}"),
+            Cause::Comma => {
+                format!("has a comma; write a decimal point and no separators of thousands, such as {example}")
+            }
+            Cause::WhiteSpace => "has white space; leave it out".to_owned(),
+            Cause::Words => {
+                format!("is more than a number; leave out the currency, which is {currency} in this shop")
+            }
+            Cause::NotDecimal => {
+                format!("is not a decimal number; write digits and a decimal point, such as {example}")
+            }
+            Cause::Negative => "is negative; amounts are from 0 on".to_owned(),
+            Cause::TooFine => format!("has more decimals than {currency}: {} at most", currency.decimals),
+            Cause::TooLarge => format!("is too large; {} {currency} at most", currency.format(MinorUnits::LARGEST)),
+        }
+    }
 }
 
 impl Currency {
@@ -78,37 +109,33 @@ impl Currency {
         self.decimals
     }
 
-    /// Returns the amount that `text`, a JSON number, stands for. Trailing zeros are no decimals: `99.990` is 99.99.
+    /// Returns the amount that the text stands for, in whichever way its number is written: `99.990` and `9999e-2` are
+    /// 99.99.
     ///
     /// # Errors
-    /// Says what keeps the text from being an amount of this currency.
+    /// Says what keeps the text from being an amount of this currency, and what to write instead.
     pub fn parse(self, text: &str) -> Result<MinorUnits, PriceError> {
-        let exponent = text.split_once(['e', 'E']).map(|(_, exponent)| exponent);
-        let tiny = exponent.is_some_and(|exponent| exponent.starts_with('-'));
-        let decimal = if exponent.is_some() { Decimal::from_scientific(text) } else { Decimal::from_str_exact(text) };
-        let decimal = decimal.map_err(|error| match error {
-            rust_decimal::Error::Underflow => PriceError::TooFine,
-            rust_decimal::Error::ScaleExceedsMaximumPrecision(_) if tiny => PriceError::TooFine,
-            // A number by its first character that is none to the library has too many digits for it.
-            _ if text.starts_with(|first: char| first.is_ascii_digit() || first == '-') => PriceError::TooLarge,
-            _ => PriceError::NotDecimal,
+        let refused = |cause| PriceError { cause, currency: self };
+        let decimal = Decimal::parse(text).ok_or_else(|| refused(Cause::of_no_decimal(text)))?;
+        if decimal.is_negative() {
+            return Err(refused(Cause::Negative));
+        }
+        let minor = decimal.shifted(self.decimals).map_err(|unfit| match unfit {
+            Unfit::Fine => refused(Cause::TooFine),
+            Unfit::Large => refused(Cause::TooLarge),
         })?;
-        let decimal = decimal.normalize();
-        if decimal.is_sign_negative() && !decimal.is_zero() {
-            return Err(PriceError::Negative);
-        }
-        if decimal.scale() > u32::from(self.decimals) {
-            return Err(PriceError::TooFine);
-        }
-        let shift = Decimal::from(10_u64.pow(u32::from(self.decimals)));
-        let minor = decimal.checked_mul(shift).and_then(|minor| minor.to_u64());
-        minor.and_then(MinorUnits::new).ok_or(PriceError::TooLarge)
+        MinorUnits::new(minor).ok_or(refused(Cause::TooLarge))
     }
 
     /// Returns the amount as people and JSON write it: all of the currency's decimals, no code.
     #[must_use]
     pub fn format(self, amount: MinorUnits) -> String {
-        Decimal::from_i128_with_scale(i128::from(amount.amount()), u32::from(self.decimals)).to_string()
+        let unit = 10_u64.pow(u32::from(self.decimals));
+        let (whole, parts) = (amount.amount() / unit, amount.amount() % unit);
+        match usize::from(self.decimals) {
+            0 => whole.to_string(),
+            decimals => format!("{whole}.{parts:0decimals$}"),
+        }
     }
 
     /// Returns the amount as a float, for metrics and span attributes only.
@@ -125,45 +152,103 @@ impl fmt::Display for Currency {
     }
 }
 
+impl Cause {
+    /// Returns what most likely was meant by a text that is no number.
+    fn of_no_decimal(text: &str) -> Self {
+        let meant = text.trim();
+        if meant.is_empty() {
+            return Self::Empty;
+        }
+        let has_digits = meant.contains(|character: char| character.is_ascii_digit());
+        let is_word = |character: char| character.is_alphabetic() || is_currency_sign(character);
+        if has_digits && meant.contains(is_word) {
+            Self::Words
+        } else if has_digits && meant.contains([',', '\u{66b}']) {
+            Self::Comma
+        } else if has_digits && text.contains(char::is_whitespace) {
+            Self::WhiteSpace
+        } else {
+            Self::NotDecimal
+        }
+    }
+}
+
+/// Returns whether the character is Unicode's sign of a currency (its category Sc, as far as shops write them).
+const fn is_currency_sign(character: char) -> bool {
+    matches!(character, '$' | '\u{a2}'..='\u{a5}' | '\u{20a0}'..='\u{20cf}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn currency(code: &str) -> Currency {
+        Currency::of_code(code).expect("a known code")
+    }
+
     #[test]
-    fn a_price_is_read_exactly_or_refused() {
-        let check = |code: &str, text: &str, expected: Result<u64, PriceError>| {
-            let currency = Currency::of_code(code).expect("a known code");
-            assert_eq!(currency.parse(text).map(MinorUnits::amount), expected, "{text} {code}");
+    fn a_price_is_read_exactly() {
+        let check = |code: &str, text: &str, expected: u64| {
+            assert_eq!(currency(code).parse(text).map(MinorUnits::amount), Ok(expected), "{text} {code}");
         };
-        check("USD", "99.99", Ok(9999));
-        check("USD", "99.990", Ok(9999));
-        check("USD", "0", Ok(0));
-        check("USD", "-0", Ok(0));
-        check("USD", "100", Ok(10_000));
-        check("USD", "1e2", Ok(10_000));
-        check("USD", "1.5E1", Ok(1_500));
-        check("USD", "0.29", Ok(29));
-        check("USD", "90071992547409.91", Ok(9_007_199_254_740_991));
-        check("USD", "90071992547409.92", Err(PriceError::TooLarge));
-        check("USD", "99.999", Err(PriceError::TooFine));
-        check("USD", "-1", Err(PriceError::Negative));
-        check("USD", "1e400", Err(PriceError::TooLarge));
-        check("USD", "1e-400", Err(PriceError::TooFine));
-        check("USD", "99999999999999999999999999999999999999999999999", Err(PriceError::TooLarge));
-        check("JPY", "100", Ok(100));
-        check("JPY", "100.5", Err(PriceError::TooFine));
-        check("KWD", "1.234", Ok(1_234));
-        check("USD", "\"1\"", Err(PriceError::NotDecimal));
-        check("USD", "null", Err(PriceError::NotDecimal));
+        check("USD", "99.99", 9999);
+        check("USD", "99.990", 9999);
+        check("USD", "99.99000000000000000000000000000000000000000", 9999);
+        check("USD", "0", 0);
+        check("USD", "-0", 0);
+        check("USD", "100", 10_000);
+        check("USD", "1e2", 10_000);
+        check("USD", "1.5E1", 1_500);
+        check("USD", "0.29", 29);
+        check("USD", "1_000", 100_000);
+        check("USD", "90071992547409.91", 9_007_199_254_740_991);
+        check("JPY", "100", 100);
+        check("KWD", "1.234", 1_234);
+    }
+
+    #[test]
+    fn a_text_that_is_no_price_is_refused_with_what_is_wrong_with_it() {
+        let check = |code: &str, text: &str, expected: &str| {
+            let refused = currency(code).parse(text).expect_err(text).to_string();
+            assert!(refused.contains(expected), "{text:?} {refused}, which lacks {expected:?}");
+        };
+        for comma in ["2,80", "1.234,56", "1,234.56", " 2,80 "] {
+            check("EUR", comma, "has a comma; write a decimal point and no separators of thousands, such as 12.80");
+        }
+        check("JPY", "1,280", "such as 1280");
+        for words in ["12.99 EUR", "12.99EUR", "EUR 12.99", "\u{20ac}12.99", "$5", "2,80 \u{20ac}", "12.99 Euro"] {
+            check("EUR", words, "leave out the currency, which is EUR in this shop");
+        }
+        for spaced in [" 2.80", "2.80 ", "1 000", "1\u{a0}000.00", "2.80\n"] {
+            check("EUR", spaced, "has white space; leave it out");
+        }
+        for empty in ["", " "] {
+            check("EUR", empty, "is empty; write a decimal number");
+        }
+        for other in ["--1", "1.2.3", "\u{2212}5", "\"1\"", "null", "NaN", "1'000.00", "\u{ff11}", ".", "-", "free"] {
+            check("EUR", other, "is not a decimal number; write digits and a decimal point");
+        }
+        for negative in ["-1", "-0.01", "-1e400"] {
+            check("EUR", negative, "is negative");
+        }
+        check("USD", "99.999", "more decimals than USD: 2 at most");
+        check("USD", "1e-400", "more decimals than USD: 2 at most");
+        check("USD", "1.0000000000000000000000000000000000001", "more decimals than USD: 2 at most");
+        check("JPY", "100.5", "more decimals than JPY: 0 at most");
+        for large in
+            ["90071992547409.92", "1e400", "99999999999999999999999999999999999999999999999", "1e99999999999999"]
+        {
+            check("USD", large, "is too large; 90071992547409.91 USD at most");
+        }
     }
 
     #[test]
     fn an_amount_is_written_with_all_decimals() {
-        let dollars = Currency::of_code("USD").expect("a known code");
+        let dollars = currency("USD");
         assert_eq!(dollars.format(MinorUnits(9999)), "99.99");
         assert_eq!(dollars.format(MinorUnits(10_000)), "100.00");
         assert_eq!(dollars.format(MinorUnits(5)), "0.05");
-        let yen = Currency::of_code("JPY").expect("a known code");
+        let yen = currency("JPY");
         assert_eq!(yen.format(MinorUnits(5)), "5");
     }
 }

@@ -1,7 +1,7 @@
 //! Parts of an order as JSON writes them, read into the words of the shop: by what clients send and what rehearsals are
 //! given.
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Attribute, AttributeValue, Item, Quantity};
+use super::{Attribute, AttributeValue, Item, Quantity, decimal::Decimal};
 use crate::config::{ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX};
 
 /// An item by its name.
@@ -31,7 +31,15 @@ impl<'de> Deserialize<'de> for WrittenPrice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = <Box<RawValue>>::deserialize(deserializer)?;
         let number = written.get().starts_with(|first: char| first.is_ascii_digit() || first == '-');
-        number.then(|| Self(written.get().to_owned())).ok_or_else(|| D::Error::custom("a price is a number"))
+        let rule = "a price is a number, without quotes, with a decimal point";
+        number.then(|| Self(written.get().to_owned())).ok_or_else(|| D::Error::custom(rule))
+    }
+}
+
+impl WrittenPrice {
+    /// Returns the price as the number that it is, whatever the currency makes of it: equal prices are equal.
+    pub(crate) fn canonical(&self) -> String {
+        Decimal::parse(&self.0).map_or_else(|| self.0.clone(), |decimal| decimal.to_string())
     }
 }
 
@@ -43,8 +51,8 @@ impl<'de> Deserialize<'de> for WrittenQuantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Read as it was written: 1.0 is a quantity of one, and no float decides whether 1.00000000000000001 is.
         let number = <Box<RawValue>>::deserialize(deserializer)?;
-        let pieces = rust_decimal::Decimal::from_str_exact(number.get()).ok().map(|pieces| pieces.normalize());
-        let pieces = pieces.filter(|pieces| pieces.scale() == 0).and_then(|pieces| u32::try_from(pieces).ok());
+        let pieces = Decimal::parse(number.get()).filter(|pieces| !pieces.is_negative());
+        let pieces = pieces.and_then(|pieces| pieces.shifted(0).ok()).and_then(|pieces| u32::try_from(pieces).ok());
         let quantity = pieces.and_then(Quantity::new);
         quantity.map(Self).ok_or_else(|| D::Error::custom("a quantity is a whole number from 1 to 10000"))
     }
@@ -77,7 +85,7 @@ impl<'de> Deserialize<'de> for WrittenAttributes {
                     if attributes.len() == ORDER_ATTRIBUTES_MAX {
                         return Err(A::Error::custom(format_args!("at most {ORDER_ATTRIBUTES_MAX} attributes")));
                     }
-                    let value = attribute_value(map.next_value()?).map_err(A::Error::custom)?;
+                    let value = attribute_value(&map.next_value::<Box<RawValue>>()?).map_err(A::Error::custom)?;
                     attributes.push(Attribute { key, value });
                 }
                 Ok(attributes)
@@ -88,22 +96,39 @@ impl<'de> Deserialize<'de> for WrittenAttributes {
     }
 }
 
-fn attribute_value(value: serde_json::Value) -> Result<AttributeValue, String> {
-    match value {
-        serde_json::Value::String(text) if text.len() <= ORDER_ATTRIBUTE_TEXT_BYTES_MAX => {
-            Ok(AttributeValue::Text(text))
-        }
-        serde_json::Value::String(_) => {
-            Err(format!("an attribute's text has at most {ORDER_ATTRIBUTE_TEXT_BYTES_MAX} bytes"))
-        }
-        serde_json::Value::Bool(flag) => Ok(AttributeValue::Flag(flag)),
-        serde_json::Value::Number(number) => {
-            let whole = number.as_i64().and_then(|whole| i32::try_from(whole).ok());
-            let decimal = || number.as_f64().filter(|decimal| decimal.is_finite()).map(AttributeValue::Decimal);
-            whole.map(AttributeValue::Integer).or_else(decimal).ok_or_else(|| "a number out of range".to_owned())
-        }
+impl WrittenAttributes {
+    /// Returns the attributes by key: the same whatever their order, and however a number was written.
+    pub(crate) fn canonical(&self) -> BTreeMap<&str, serde_json::Value> {
+        let value = |value: &AttributeValue| match value {
+            AttributeValue::Text(text) => serde_json::json!(["text", text]),
+            AttributeValue::Integer(number) => serde_json::json!(["number", number.to_string()]),
+            // Zero has one sign here.
+            AttributeValue::Decimal(number) => serde_json::json!(["number", (number + 0.0).to_string()]),
+            AttributeValue::Flag(flag) => serde_json::json!(["flag", flag]),
+        };
+        self.0.iter().map(|attribute| (attribute.key.as_str(), value(&attribute.value))).collect()
+    }
+}
+
+fn attribute_value(written: &RawValue) -> Result<AttributeValue, String> {
+    let json = written.get();
+    match json.as_bytes().first() {
+        Some(b'"') => match serde_json::from_str::<String>(json) {
+            Ok(text) if text.len() <= ORDER_ATTRIBUTE_TEXT_BYTES_MAX => Ok(AttributeValue::Text(text)),
+            Ok(_) => Err(format!("an attribute's text has at most {ORDER_ATTRIBUTE_TEXT_BYTES_MAX} bytes")),
+            Err(error) => Err(error.to_string()),
+        },
+        Some(b't' | b'f') => Ok(AttributeValue::Flag(json == "true")),
+        Some(b'-' | b'0'..=b'9') => attribute_number(json)
+            .ok_or_else(|| format!("the attribute's number {json:.40} would be rounded, send it as a text in quotes")),
         _ => Err("an attribute is a text, a number or a boolean".to_owned()),
     }
+}
+
+/// Returns the number if a plugin is told just that one: the interface has whole numbers of 32 bits, and floats.
+fn attribute_number(json: &str) -> Option<AttributeValue> {
+    let whole = json.parse().ok().map(AttributeValue::Integer);
+    whole.or_else(|| Decimal::parse(json)?.to_exact_f64().map(AttributeValue::Decimal))
 }
 
 /// An object and nothing else. serde by itself takes an array as well where a struct is wanted: its values in the order of

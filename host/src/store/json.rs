@@ -121,7 +121,7 @@ fn line_text(line: &Line) -> LineText<'_> {
 
 fn line(text: LineText<'_>) -> Option<Line> {
     Some(Line {
-        item: Item::parse(&text.item)?,
+        item: Item::kept(&text.item)?,
         quantity: Quantity::new(text.quantity)?,
         unit_price: MinorUnits::new(text.unit_price)?,
         attributes: text.attributes.into_iter().map(attribute).collect::<Option<_>>()?,

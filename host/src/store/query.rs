@@ -73,7 +73,7 @@ pub(super) fn ledger_mismatches(connection: &Connection) -> Result<Vec<LedgerMis
 }
 
 fn item(row: &Row<'_>) -> Result<Item, StoreError> {
-    parsed(row, "item", "stock.item", Item::parse)
+    parsed(row, "item", "stock.item", Item::kept)
 }
 
 fn order(row: &Row<'_>) -> Result<Order, StoreError> {

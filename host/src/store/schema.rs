@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, functions::FunctionFlags};
 
 use super::OpenError;
+use crate::order::composed;
 
 /// "Till" in ASCII.
 const APPLICATION_ID: i64 = 0x5469_6c6c;
@@ -19,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_rounds.sql"),
     include_str!("migrations/0005_rollouts.sql"),
     include_str!("migrations/0006_counters.sql"),
+    include_str!("migrations/0007_composed_items.sql"),
 ];
 
 /// Returns how many migrations this build knows.
@@ -39,6 +41,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> 
 /// `Foreign` when it holds somebody else's tables, `NewerSchema` when a later till wrote it; nothing is changed then.
 pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let sqlite = |source| OpenError::of_sqlite(file, source);
+    add_functions(connection).map_err(sqlite)?;
     // The lock comes first, so that what is looked at here is what is migrated.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
     let number = |sql| transaction.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(sqlite);
@@ -59,4 +62,87 @@ pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), Op
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
     transaction.pragma_update(None, "user_version", known).map_err(sqlite)?;
     transaction.commit().map_err(sqlite)
+}
+
+/// Adds what migrations ask of the host: `nfc`, a text's composed form, which SQLite knows nothing of.
+fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    connection.create_scalar_function("nfc", 1, flags, |call| {
+        let text = call.get::<String>(0)?;
+        Ok(composed(&text).into_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::query, *};
+
+    /// Returns an empty store as a till with so many migrations left it.
+    fn store_of(migrations: usize) -> Connection {
+        let connection = Connection::open_in_memory().expect("opens");
+        for migration in &MIGRATIONS[..migrations] {
+            connection.execute_batch(migration).expect("migrates");
+        }
+        connection.pragma_update(None, "application_id", APPLICATION_ID).expect("is set");
+        connection.pragma_update(None, "user_version", i64::try_from(migrations).expect("few")).expect("is set");
+        connection.pragma_update(None, "foreign_keys", true).expect("is set");
+        connection
+    }
+
+    #[test]
+    fn an_item_that_was_stored_in_another_unicode_form_is_found_by_its_composed_name() {
+        let mut connection = store_of(6);
+        let (composed, decomposed, alone) = ("caf\u{e9}", "cafe\u{301}", "the\u{301}");
+        let add = |item: &str, opening: u32, on_hand: u32| {
+            let row = "INSERT INTO stock (item, opening, on_hand) VALUES (?1, ?2, ?3)";
+            connection.execute(row, (item, opening, on_hand)).expect("inserts");
+        };
+        let took = |reference: &str, item: &str, delta: i32| {
+            let row =
+                "INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'held', 0) ON CONFLICT DO NOTHING";
+            connection.execute(row, [reference]).expect("inserts");
+            let row =
+                "INSERT INTO stock_movements (reference, item, delta, kind, at_ms) VALUES (?1, ?2, ?3, 'reserved', 0)";
+            connection.execute(row, (reference, item, delta)).expect("inserts");
+        };
+        add(composed, 10, 5);
+        add(decomposed, 20, 14);
+        add(alone, 30, 28);
+        add("laptop", 40, 39);
+        took("both", composed, -2);
+        took("both", decomposed, -4);
+        took("both", "laptop", -1);
+        took("one", composed, -3);
+        took("one", alone, -2);
+        took("other", decomposed, -2);
+
+        migrate(&mut connection, Path::new("till.db")).expect("migrates");
+
+        let levels = query::stock(&connection).expect("reads");
+        let levels: Vec<_> = levels.iter().map(|level| (level.item.as_str(), level.on_hand)).collect();
+        assert_eq!(levels, [(composed, 19), ("laptop", 39), ("th\u{e9}", 28)]);
+        assert_eq!(query::ledger_mismatches(&connection).expect("reads"), []);
+        let mut reading = connection
+            .prepare("SELECT reference, item, delta FROM stock_movements ORDER BY reference, item")
+            .expect("is fine");
+        let movements: Vec<(String, String, i32)> = reading
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .and_then(Iterator::collect)
+            .expect("reads");
+        let movements: Vec<_> = movements.iter().map(|(by, item, delta)| (&**by, &**item, *delta)).collect();
+        let th = "th\u{e9}";
+        let wanted = [
+            ("both", composed, -6),
+            ("both", "laptop", -1),
+            ("one", composed, -3),
+            ("one", th, -2),
+            ("other", composed, -2),
+        ];
+        assert_eq!(movements, wanted);
+        assert!(connection.execute("UPDATE stock_movements SET delta = 1", []).is_err(), "the ledger is append-only");
+        assert!(connection.execute("DELETE FROM stock_movements", []).is_err(), "the ledger is append-only");
+        let kept: i64 =
+            connection.query_row("SELECT count(*) FROM temp.sqlite_schema", [], |row| row.get(0)).expect("reads");
+        assert_eq!(kept, 0);
+    }
 }
