@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::LINES_MAX,
     order::{
-        Cart, Currency, Item, Line, MinorUnits, StockLine,
+        Cart, Currency, Fingerprint, Item, Line, MinorUnits, StockLine,
         written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
     },
 };
@@ -69,37 +69,70 @@ struct WrittenDeductLine {
     quantity: WrittenQuantity,
 }
 
-/// Returns the cart that the body describes.
+/// A cart as a client wrote it, before it is known what its prices are worth here.
+pub(super) struct Wanted {
+    lines: Vec<WrittenLine>,
+    attributes: WrittenAttributes,
+    form: Form,
+}
+
+/// Returns what the body asks for.
 ///
 /// # Errors
-/// 400 for what is no JSON, 422 for what is no cart of this shop.
-pub(super) fn parse(
-    bytes: &[u8],
-    currency: Currency,
-    prices: &BTreeMap<Item, MinorUnits>,
-) -> Result<(Cart, Form), Problem> {
-    let written: Written = parse_json(bytes)?;
-    let (lines, form) = match written {
-        Written { item: Some(item), quantity: Some(quantity), price: Some(price), lines: None, .. } => {
+/// 400 for what is no JSON, 422 for what no shop could sell.
+pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
+    let Written { item, quantity, price, lines, attributes } = parse_json(bytes)?;
+    let (lines, form) = match (item, quantity, price, lines) {
+        (Some(item), Some(quantity), Some(price), None) => {
             (vec![WrittenLine { item, quantity, price, attributes: WrittenAttributes::default() }], Form::Single)
         }
-        Written { item: None, quantity: None, price: None, lines: Some(lines), .. } => {
-            (lines.into_iter().map(|Object(line)| line).collect(), Form::Lines)
-        }
+        (None, None, None, Some(lines)) => (lines.into_iter().map(|Object(line)| line).collect(), Form::Lines),
         _ => return Err(Problem::unacceptable("send either item, quantity and price, or lines")),
     };
     check_count(lines.len())?;
-    let line = |written: WrittenLine| written.into_line(currency, prices);
-    let lines = lines.into_iter().map(line).collect::<Result<_, _>>()?;
-    let cart = Cart::new(lines, written.attributes.0);
-    let cart = cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))?;
-    Ok((cart, form))
+    Ok(Wanted { lines, attributes, form })
+}
+
+impl Wanted {
+    /// Returns what makes it the same request as another: what is bought, in this order and at these prices, whatever
+    /// the order of the fields, the white space, the form, and what the shop charges by now.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let line = |line: &WrittenLine| {
+            let WrittenLine { item: WrittenItem(item), quantity: WrittenQuantity(quantity), price, attributes } = line;
+            serde_json::json!([item.as_str(), quantity.pieces(), price.canonical(), attributes.canonical()])
+        };
+        let lines: Vec<_> = self.lines.iter().map(line).collect();
+        // An array with a word of its own at its head: no body, of which older versions kept the digest, is one.
+        Fingerprint::of_body(serde_json::json!(["cart", lines, self.attributes.canonical()]).to_string().as_bytes())
+    }
+
+    /// Returns the cart in this shop's currency.
+    ///
+    /// # Errors
+    /// 422 for a price or a sum that isn't acceptable here.
+    pub(super) fn priced(
+        self,
+        currency: Currency,
+        prices: &BTreeMap<Item, MinorUnits>,
+    ) -> Result<(Cart, Form), Problem> {
+        let line = |written: WrittenLine| written.into_line(currency, prices);
+        let lines = self.lines.into_iter().map(line).collect::<Result<_, _>>()?;
+        let cart = Cart::new(lines, self.attributes.0);
+        let cart = cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))?;
+        Ok((cart, self.form))
+    }
+}
+
+/// Returns what makes a deduct the same as another: as [`Wanted::fingerprint`].
+pub(super) fn deduct_fingerprint(lines: &[StockLine]) -> Fingerprint {
+    let lines: Vec<_> = lines.iter().map(|line| (line.item.as_str(), line.quantity.pieces())).collect();
+    Fingerprint::of_body(serde_json::json!(["deduct", lines]).to_string().as_bytes())
 }
 
 /// Returns what a deduct's body asks of the stock.
 ///
 /// # Errors
-/// As [`parse`].
+/// As [`read`].
 pub(super) fn parse_deduct(bytes: &[u8]) -> Result<(Vec<StockLine>, Form), Problem> {
     let (lines, form) = match parse_json(bytes)? {
         WrittenDeduct { item: Some(item), quantity: Some(quantity), lines: None } => {
@@ -131,10 +164,9 @@ impl WrittenLine {
             price: WrittenPrice(price),
             attributes,
         } = self;
-        let unit_price = currency.parse(&price).map_err(|error| {
-            let decimals = currency.decimals();
-            Problem::unacceptable(format!("the price {price:.40} {error} (of {currency}, {decimals} at most)"))
-        })?;
+        let unit_price = currency
+            .parse(&price)
+            .map_err(|error| Problem::unacceptable(format!("the price {price:.40} of {item} {error}")))?;
         if let Some(catalogue) = prices.get(&item).filter(|catalogue| **catalogue != unit_price) {
             let price = currency.format(*catalogue);
             return Err(Problem::unacceptable(format!("{item} costs {price} {currency} in this shop")));
@@ -152,7 +184,8 @@ mod tests {
         let catalogue = [("book", 1_999)].map(|(item, price)| {
             (Item::parse(item).expect("a fine name"), MinorUnits::new(price).expect("a fine price"))
         });
-        parse(body.as_bytes(), dollars, &catalogue.into()).map_or_else(|problem| problem.status().as_u16(), |_| 200)
+        let cart = read(body.as_bytes()).and_then(|wanted| wanted.priced(dollars, &catalogue.into()));
+        cart.map_or_else(|problem| problem.status().as_u16(), |_| 200)
     }
 
     #[test]
@@ -168,6 +201,7 @@ mod tests {
         );
         check(r#"{"lines":[{"item":"a","quantity":1,"price":1},{"item":"a","quantity":2,"price":1}]}"#, 200);
         check(r#"{"item":"a","quantity":1,"price":1,"attributes":{"coupon":"X","n":1,"d":0.5,"f":true}}"#, 200);
+        check(r#"{"item":"a","quantity":1,"price":1,"attributes":{"n":9007199254740992,"d":0.1,"e":1.0}}"#, 200);
         check(r#"{"item":"book","quantity":1,"price":19.99}"#, 200);
 
         for malformed in ["", "{", "nope", "{\"item\":\"a\",\"quantity\":NaN,\"price\":1}", "{} x", "\u{feff}{}"] {
@@ -203,6 +237,45 @@ mod tests {
         check(r#"{"lines":[]}"#, 422);
         check(r#"{"item":"book","quantity":1,"price":19.98}"#, 422);
         check(r#"{"item":"a","quantity":1,"price":1,"attributes":{"x":[1]}}"#, 422);
+        for number in ["9007199254740993", "12345678901234567890", "0.1000000000000000055", "1e400", "1e23"] {
+            check(&format!(r#"{{"item":"a","quantity":1,"price":1,"attributes":{{"x":{number}}}}}"#), 422);
+            let line = format!(r#"{{"item":"a","quantity":1,"price":1,"attributes":{{"x":{number}}}}}"#);
+            check(&format!(r#"{{"lines":[{line}]}}"#), 422);
+        }
+        for malformed in ["\"\\ud800\"", &"[".repeat(10_000), "01", "+1", "1.", "NaN"] {
+            check(&format!(r#"{{"item":"a","quantity":1,"price":1,"attributes":{{"x":{malformed}}}}}"#), 400);
+        }
         check(r#"{"item":"a","quantity":10000,"price":90071992547409.91}"#, 422);
+    }
+
+    #[test]
+    fn a_cart_is_the_same_however_it_is_written() {
+        let of =
+            |body: &str| read(body.as_bytes()).unwrap_or_else(|problem| panic!("{body}: {problem:?}")).fingerprint();
+        let first = r#"{"lines":[{"item":"caf\u00e9","quantity":2,"price":9.9,"attributes":{"a":1,"b":"x"}}],"attributes":{"n":0.5,"m":true}}"#;
+        for same in [
+            r#"{"attributes":{"m":true,"n":0.5},"lines":[{"price":9.9,"attributes":{"b":"x","a":1},"quantity":2,"item":"caf\u00e9"}]}"#,
+            r#" { "lines" : [ {"item":"café","quantity":2.0,"price":9.90,"attributes":{"a":1.0,"b":"\u0078"}} ],
+                 "attributes": {"n":5e-1,"m":true} } "#,
+        ] {
+            assert!(of(same) == of(first), "{same}");
+        }
+        for other in [
+            r#"{"lines":[{"item":"cafe","quantity":2,"price":9.9,"attributes":{"a":1,"b":"x"}}],"attributes":{"n":0.5,"m":true}}"#,
+            r#"{"lines":[{"item":"café","quantity":3,"price":9.9,"attributes":{"a":1,"b":"x"}}],"attributes":{"n":0.5,"m":true}}"#,
+            r#"{"lines":[{"item":"café","quantity":2,"price":9.91,"attributes":{"a":1,"b":"x"}}],"attributes":{"n":0.5,"m":true}}"#,
+            r#"{"lines":[{"item":"café","quantity":2,"price":9.9,"attributes":{"a":"1","b":"x"}}],"attributes":{"n":0.5,"m":true}}"#,
+            r#"{"lines":[{"item":"café","quantity":2,"price":9.9,"attributes":{"a":1}}],"attributes":{"n":0.5,"m":true}}"#,
+            r#"{"lines":[{"item":"café","quantity":2,"price":9.9,"attributes":{"a":1,"b":"x"}}],"attributes":{"n":0.5}}"#,
+        ] {
+            assert!(of(other) != of(first), "{other}");
+        }
+        let lines = |lines: &str| of(&format!(r#"{{"lines":[{lines}]}}"#));
+        let (a, b) = (r#"{"item":"a","quantity":1,"price":1}"#, r#"{"item":"b","quantity":1,"price":1}"#);
+        assert!(lines(&format!("{a},{b}")) != lines(&format!("{b},{a}")), "lines have an order");
+        assert!(lines(a) == of(a), "one item and its one line are the same cart");
+        let deduct = |body: &str| deduct_fingerprint(&parse_deduct(body.as_bytes()).expect("a deduct").0);
+        assert!(deduct(r#"{"item":"a","quantity":1}"#) == deduct(r#"{"quantity":1.0,"item":"a"}"#));
+        assert!(deduct(r#"{"item":"a","quantity":1}"#) != deduct(r#"{"item":"a","quantity":2}"#));
     }
 }

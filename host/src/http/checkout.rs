@@ -33,14 +33,14 @@ use super::{
     Shop,
     answer::Answer,
     body, canary,
-    cart::{self, Form},
+    cart::{self, Form, Wanted},
     idempotency::{self, Claim},
     permits::Permit,
     received::Received,
 };
 use crate::{
     imports::inventory::Place,
-    order::{Cart, Receipt, Reference, Status},
+    order::{Cart, Fingerprint, Keyed, Receipt, Reference, Status},
     plugin::{
         Failure, Pinned, Snapshot,
         call::{self, Time},
@@ -60,12 +60,16 @@ use crate::{
 pub(super) async fn checkout(shop: &Arc<Shop>, received: Received) -> Answer {
     let key = idempotency::key(&received.headers)?;
     let bytes = body::read_json(&received.headers, received.body, &shop.limits).await?;
-    let parsed = cart::parse(&bytes, shop.currency, &shop.prices);
+    let wanted = cart::read(&bytes);
     let claim = match key {
         None => None,
-        Some(key) => Some(shop.checkout_keys.claim(key, &bytes)?),
+        Some(key) => {
+            let fingerprint = wanted.as_ref().map_or_else(|_| Fingerprint::of_body(&bytes), Wanted::fingerprint);
+            Some(shop.checkout_keys.claim(Keyed { key, fingerprint })?)
+        }
     };
-    if let (None, Err(problem)) = (&claim, &parsed) {
+    let priced = wanted.and_then(|wanted| wanted.priced(shop.currency, &shop.prices));
+    if let (None, Err(problem)) = (&claim, &priced) {
         return Err(problem.clone());
     }
     let permit = shop.checkouts.acquire().await?;
@@ -73,9 +77,9 @@ pub(super) async fn checkout(shop: &Arc<Shop>, received: Received) -> Answer {
     if let Some(claim) = &claim
         && let Some(earlier) = shop.store.earlier_checkout(&claim.keyed().key).await?
     {
-        return claim.replay(earlier);
+        return claim.replay(earlier, &bytes);
     }
-    let (cart, form) = parsed?;
+    let (cart, form) = priced?;
     let checkout = Checkout {
         shop: Arc::clone(shop),
         pinned: received.pinned,

@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a request that is sent again is answered again, and carried out once.
 //!
-//! The same key and body get the first answer, byte for byte; another body under the key is refused, and so is a
-//! second request while the first is under way. An answer is kept in the transaction that makes it true (see
+//! The same key and cart get the first answer, byte for byte; another cart under the key is refused, and so is a second
+//! request while the first is under way. Carts are compared as they were read: a client that writes its JSON anew, with
+//! its fields in another order, sends the same one. An answer is kept in the transaction that makes it true (see
 //! `store/answers.rs`). What was refused before anything was carried out isn't kept, nor is a 503, which says that
 //! the request may be sent again.
 //!
@@ -58,9 +59,8 @@ pub(super) struct Claim {
 
 impl Keys {
     /// # Errors
-    /// 409 while a request of the key is under way, 422 if that has another body.
-    pub(super) fn claim(self: &Arc<Self>, key: IdempotencyKey, body: &[u8]) -> Result<Claim, Problem> {
-        let keyed = Keyed { key, fingerprint: Fingerprint::of_body(body) };
+    /// 409 while a request of the key is under way, 422 if that asks for something else.
+    pub(super) fn claim(self: &Arc<Self>, keyed: Keyed) -> Result<Claim, Problem> {
         match self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(keyed.key.clone()) {
             Entry::Occupied(claimed) if *claimed.get() == keyed.fingerprint => Err(in_flight()),
             Entry::Occupied(_) => Err(reused()),
@@ -77,12 +77,13 @@ impl Claim {
         &self.keyed
     }
 
-    /// Returns the answer to a request that came before.
+    /// Returns the answer to a request that came before. Up to 0.1.0 the digest of its body was kept, so the body is
+    /// compared with that as well.
     ///
     /// # Errors
-    /// 422 if that had another body, 409 while its order has no end.
-    pub(super) fn replay(&self, earlier: Earlier) -> Answer {
-        if earlier.fingerprint != self.keyed.fingerprint {
+    /// 422 if that asked for something else, 409 while its order has no end.
+    pub(super) fn replay(&self, earlier: Earlier, body: &[u8]) -> Answer {
+        if earlier.fingerprint != self.keyed.fingerprint && earlier.fingerprint != Fingerprint::of_body(body) {
             return Err(reused());
         }
         earlier.answer.map(Reply::replayed).ok_or_else(in_flight)
@@ -116,5 +117,8 @@ fn in_flight() -> Problem {
 }
 
 fn reused() -> Problem {
-    Problem::key_reused("this Idempotency-Key was sent with another body; a new request wants a new key")
+    Problem::key_reused(
+        "this Idempotency-Key came with something else before: send that again for its answer, and a new purchase under a \
+         new key",
+    )
 }

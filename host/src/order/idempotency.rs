@@ -34,7 +34,7 @@ impl IdempotencyKey {
     }
 }
 
-/// What was asked for under a key: the SHA-256 of the request's body.
+/// What was asked for under a key: a SHA-256 of it, in a form that is the same for the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; Self::BYTES]);
 

@@ -3,6 +3,7 @@
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 use crate::support::{
     Answer, Client, Host, built_in_and, eventually,
@@ -46,14 +47,27 @@ fn the_same_request_gets_its_first_answer_again_and_nothing_twice() {
         assert_replayed(&answer, &buy(&host.shop, &format!("\"{key}\""), order));
         first.push((key, order, answer));
     }
+    // A client that writes its JSON anew has its fields in another order: agentic-commerce-protocol #120.
+    let written_anew = r#"{ "lines": [ {"price":10.00,"quantity":2.0,"item":"headphones"},
+                                       {"price":9e2,"item":"laptop","quantity":1} ], "attributes": {} }"#;
+    let buy_anew = |host: &Host| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", "sale")];
+        host.shop.send("POST", "/checkout", &headers, Some(written_anew.as_bytes())).expect("an answer")
+    };
+    assert_replayed(&first[0].2, &buy_anew(&host));
     assert_eq!((host.orders().len(), host.on_hand("headphones")), (2, 198));
 
-    // Also after a power cut, and whatever the item costs by then.
+    // Also after a power cut, and whatever the item costs by then; and as an older till kept it, by the body's digest.
     let folder = host.kill().folder;
+    let store = rusqlite::Connection::open(folder.path().join("data/till.db")).expect("the store opens");
+    let digest = sha2::Sha256::digest(short.to_string()).to_vec();
+    store.execute("UPDATE checkout_answers SET fingerprint = ?1 WHERE key = 'short'", [digest]).expect("is written");
+    drop(store);
     let host = Host::plan().folder(&folder).set("prices.laptop=1").start();
     for (key, order, answer) in &first {
         assert_replayed(answer, &buy(&host.shop, key, order));
     }
+    assert_replayed(&first[0].2, &buy_anew(&host));
     assert_eq!((host.orders().len(), host.on_hand("headphones")), (2, 198));
     host.stop();
 }

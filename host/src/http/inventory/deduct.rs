@@ -17,7 +17,7 @@ use super::super::{
     Shop,
     answer::{Answer, Reply},
     body, canary,
-    cart::{Form, parse_deduct},
+    cart::{Form, deduct_fingerprint, parse_deduct},
     idempotency::{self, Claim},
     permits::Permit,
     problem::Problem,
@@ -25,7 +25,7 @@ use super::super::{
 };
 use crate::{
     imports::inventory::{self, Place},
-    order::{Fingerprint, Reference, StockLine},
+    order::{Fingerprint, Keyed, Reference, StockLine},
     plugin::{Failure, Pinned, call::Time},
     store::{Answered, StockLevel, Taker},
     telemetry::names::span,
@@ -53,14 +53,15 @@ pub(in super::super) async fn deduct(shop: &Arc<Shop>, received: Received) -> An
     let key = idempotency::key(&received.headers)?;
     let bytes = body::read_json(&received.headers, received.body, &shop.limits).await?;
     let (lines, form) = parse_deduct(&bytes)?;
-    let claim = key.map(|key| shop.deduct_keys.claim(key, &bytes)).transpose()?;
+    let keyed = key.map(|key| Keyed { key, fingerprint: deduct_fingerprint(&lines) });
+    let claim = keyed.map(|keyed| shop.deduct_keys.claim(keyed)).transpose()?;
     let permit = shop.deducts.acquire().await?;
     let reference = match &claim {
         None => Reference::random(),
         Some(claim) => {
             let reference = claim.keyed().key.as_reference();
             if let Some(earlier) = shop.store.earlier_deduct(reference).await? {
-                return claim.replay(earlier);
+                return claim.replay(earlier, &bytes);
             }
             reference.clone()
         }
