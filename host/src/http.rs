@@ -33,7 +33,7 @@ use opentelemetry::trace::SpanContext;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use access::{Access, Token};
-pub use answer::{Answer, Reply};
+pub use answer::{Answer, Reply, rfc3339};
 pub use arrival::{Arrival, Inbound, Unread};
 use idempotency::Keys;
 pub use links::TraceLinks;

@@ -62,7 +62,7 @@ pub(super) struct Filter {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// One order a row; lines and adjustments are JSON.
+    /// One order a row; lines, adjustments and attributes are JSON.
     Csv,
     /// One order a line, each a JSON object.
     Json,
@@ -94,6 +94,13 @@ struct Order {
     reason: Option<String>,
     trace_id: String,
     plugins: String,
+    placed_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt_attributes: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -178,6 +185,10 @@ fn export_csv(admin: &Admin, filter: &Filter, writer: impl Write) -> anyhow::Res
         "reason",
         "trace_id",
         "plugins",
+        "placed_at",
+        "ended_at",
+        "attributes",
+        "receipt_attributes",
     ])?;
     filter.each(admin, |order| Ok(csv.write_record(order.cells())?))?;
     Ok(csv.flush()?)
@@ -189,7 +200,8 @@ fn export_json(admin: &Admin, filter: &Filter, mut writer: impl Write) -> anyhow
 }
 
 impl Order {
-    fn cells(self) -> [String; 13] {
+    fn cells(self) -> [String; 17] {
+        let json = |value: Option<Box<RawValue>>| value.map(|value| value.get().to_owned()).unwrap_or_default();
         [
             self.order_id.to_string(),
             self.reference,
@@ -198,12 +210,16 @@ impl Order {
             self.ended_at_ms.map(|ms| ms.to_string()).unwrap_or_default(),
             self.currency,
             self.subtotal.get().to_owned(),
-            self.total_price.map(|total| total.get().to_owned()).unwrap_or_default(),
+            json(self.total_price),
             self.lines.get().to_owned(),
             self.adjustments.get().to_owned(),
             self.reason.unwrap_or_default(),
             self.trace_id,
             self.plugins,
+            self.placed_at,
+            self.ended_at.unwrap_or_default(),
+            json(self.attributes),
+            json(self.receipt_attributes),
         ]
     }
 

@@ -1,6 +1,7 @@
 //! What handlers return, and how it becomes a response.
 
 use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat};
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
@@ -94,4 +95,23 @@ impl Reply {
 #[must_use]
 pub(super) fn money(currency: Currency, amount: MinorUnits) -> Box<RawValue> {
     RawValue::from_string(currency.format(amount)).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// Returns the moment as RFC 3339 writes it, in UTC and to the millisecond: for people, beside the number for programs.
+#[must_use]
+pub fn rfc3339(unix_ms: u64) -> String {
+    let time = i64::try_from(unix_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_for_people() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(1_700_000_000_007), "2023-11-14T22:13:20.007Z");
+        assert_eq!(rfc3339(u64::MAX), "1970-01-01T00:00:00.000Z");
+    }
 }

@@ -1,17 +1,22 @@
 //! `GET /orders/{reference}`, and how an order is written as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
 use super::{
     Shop,
-    answer::{Answer, Reply, money},
+    answer::{Answer, Reply, money, rfc3339},
     problem::Problem,
 };
 use crate::{
-    order::{Adjustment, Currency, Line, Reference},
+    order::{Adjustment, Attribute, AttributeValue, Currency, Line, Reference},
     store::Order,
 };
+
+/// Attributes by key. A plugin may give its receipt a key twice: then the last one counts.
+type Attributes = BTreeMap<String, Box<RawValue>>;
 
 /// An order as the shop's clients and operators read it.
 #[derive(Debug, Serialize)]
@@ -21,6 +26,12 @@ pub struct OrderJson {
     status: &'static str,
     lines: Vec<LineJson>,
     adjustments: Vec<AdjustmentJson>,
+    /// As the client sent them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: Attributes,
+    /// As the checkout plugin gave them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    receipt_attributes: Attributes,
     currency: &'static str,
     subtotal: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,8 +41,11 @@ pub struct OrderJson {
     trace_id: String,
     plugins: String,
     placed_at_ms: u64,
+    placed_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
 }
 
 /// One line, priced.
@@ -40,6 +54,8 @@ pub(super) struct LineJson {
     item: String,
     quantity: u32,
     price: Box<RawValue>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: Attributes,
 }
 
 /// One adjustment of the total.
@@ -63,6 +79,8 @@ impl From<Order> for OrderJson {
             status: order.status.as_str(),
             lines: lines(order.cart.lines(), currency),
             adjustments: receipt.map(|receipt| adjustments(receipt.adjustments(), currency)).unwrap_or_default(),
+            attributes: attributes(order.cart.attributes()),
+            receipt_attributes: receipt.map(|receipt| attributes(receipt.attributes())).unwrap_or_default(),
             currency: currency.code(),
             subtotal: money(currency, order.cart.subtotal()),
             total_price: receipt.map(|receipt| money(currency, receipt.total())),
@@ -70,7 +88,9 @@ impl From<Order> for OrderJson {
             trace_id: order.trace_id,
             plugins: order.plugins,
             placed_at_ms: order.placed_at_ms,
+            placed_at: rfc3339(order.placed_at_ms),
             ended_at_ms: order.ended_at_ms,
+            ended_at: order.ended_at_ms.map(rfc3339),
         }
     }
 }
@@ -88,6 +108,7 @@ pub(super) fn lines(lines: &[Line], currency: Currency) -> Vec<LineJson> {
         item: line.item.to_string(),
         quantity: line.quantity.pieces(),
         price: money(currency, line.unit_price),
+        attributes: attributes(&line.attributes),
     };
     lines.iter().map(of).collect()
 }
@@ -101,4 +122,76 @@ pub(super) fn adjustments(adjustments: &[Adjustment], currency: Currency) -> Vec
         line: adjustment.line,
     };
     adjustments.iter().map(of).collect()
+}
+
+fn attributes(attributes: &[Attribute]) -> Attributes {
+    let of = |attribute: &Attribute| (attribute.key.clone(), value(&attribute.value));
+    attributes.iter().map(of).collect()
+}
+
+/// Returns the value as JSON: a number as it was sent, as far as JSON tells the ways to write one apart.
+fn value(value: &AttributeValue) -> Box<RawValue> {
+    let json = match value {
+        AttributeValue::Text(text) => json!(text).to_string(),
+        AttributeValue::Integer(number) => number.to_string(),
+        // Without an exponent where JavaScript has none either.
+        AttributeValue::Decimal(number) if *number == 0.0 || (1e-7..1e21).contains(&number.abs()) => number.to_string(),
+        AttributeValue::Decimal(number) => format!("{number:e}"),
+        AttributeValue::Flag(flag) => flag.to_string(),
+    };
+    RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        order::{Cart, Item, MinorUnits, Quantity, Receipt, Status},
+        store::{Inventory, OrderId},
+    };
+
+    #[test]
+    fn an_order_has_what_its_client_and_its_plugin_said_of_it() {
+        let attribute = |key: &str, value| Attribute { key: key.to_owned(), value };
+        let line = Line {
+            item: Item::parse("tea").expect("a fine name"),
+            quantity: Quantity::new(1).expect("a fine quantity"),
+            unit_price: MinorUnits::new(280).expect("a fine price"),
+            attributes: vec![attribute("gift", AttributeValue::Flag(true))],
+        };
+        let of_order = vec![
+            attribute("coupon", AttributeValue::Text("\"X\"".to_owned())),
+            attribute("customer", AttributeValue::Decimal(9_007_199_254_740_992.0)),
+            attribute("share", AttributeValue::Decimal(0.1)),
+            attribute("tiny", AttributeValue::Decimal(-5e-324)),
+            attribute("age", AttributeValue::Integer(-7)),
+        ];
+        let cart = Cart::new(vec![line], of_order).expect("a fine cart");
+        let noted =
+            vec![attribute("points", AttributeValue::Integer(1)), attribute("points", AttributeValue::Integer(2))];
+        let receipt = Receipt::checked(&cart, Vec::new(), 280, noted, 0).expect("adds up");
+        let order = Order {
+            id: OrderId::new(1).expect("a number"),
+            reference: Reference::random(),
+            status: Status::Completed,
+            inventory: Inventory::Local,
+            currency: Currency::of_code("EUR").expect("a known code"),
+            cart,
+            receipt: Some(receipt),
+            reason: None,
+            trace_id: String::new(),
+            plugins: String::new(),
+            placed_at_ms: 0,
+            ended_at_ms: Some(1),
+        };
+        let json = serde_json::to_string(&OrderJson::from(order)).expect("JSON");
+        for part in [
+            r#""lines":[{"item":"tea","quantity":1,"price":2.80,"attributes":{"gift":true}}]"#,
+            r#""attributes":{"age":-7,"coupon":"\"X\"","customer":9007199254740992,"share":0.1,"tiny":-5e-324}"#,
+            r#""receipt_attributes":{"points":2}"#,
+            r#""placed_at":"1970-01-01T00:00:00.000Z","ended_at_ms":1,"ended_at":"1970-01-01T00:00:00.001Z""#,
+        ] {
+            assert!(json.contains(part), "{json} lacks {part}");
+        }
+    }
 }

@@ -104,7 +104,9 @@ fn orders_are_listed_shown_and_exported() {
     let host = Host::start();
     let admin = format!("http://{}", host.admin.address);
     let orders = |arguments: &[&str]| stdout(&run(&[&["orders"], arguments, &["--admin", &admin]].concat()));
-    let sold = host.shop.buy("headphones", 2).reference();
+    let order = serde_json::json!({ "lines": [{ "item": "headphones", "quantity": 2, "price": 99.99 }],
+                                    "attributes": { "coupon": "X" } });
+    let sold = host.shop.post("/checkout", &order).reference();
     assert_eq!(host.shop.buy("laptop", 51).status, 400);
 
     let listed = orders(&["list"]);
@@ -122,7 +124,7 @@ fn orders_are_listed_shown_and_exported() {
     let by_number: Value = serde_json::from_str(&orders(&["show", "1"])).expect("JSON");
     let by_reference: Value = serde_json::from_str(&orders(&["show", &sold])).expect("JSON");
     assert_eq!(by_number, by_reference);
-    assert_eq!(by_number["status"], "COMPLETED");
+    assert_eq!((&by_number["status"], &by_number["attributes"]["coupon"]), (&"COMPLETED".into(), &"X".into()));
 
     let json: Vec<Value> =
         orders(&["export", "--format", "json"]).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -141,6 +143,8 @@ fn orders_are_listed_shown_and_exported() {
         (sold, "199.98".into(), String::new())
     );
     assert_eq!((cell(1, "total_price"), cell(1, "reason")), (String::new(), "insufficient_stock".into()));
+    assert_eq!((cell(0, "attributes"), cell(1, "attributes")), (r#"{"coupon":"X"}"#.into(), String::new()));
+    assert!(cell(0, "placed_at").ends_with('Z') && cell(0, "placed_at") <= cell(0, "ended_at"), "{text}");
     let lines: Value = serde_json::from_str(&cell(1, "lines")).expect("JSON");
     assert_eq!(lines, serde_json::json!([{ "item": "laptop", "quantity": 51, "price": 99.99 }]));
 
