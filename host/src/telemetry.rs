@@ -245,6 +245,59 @@ mod tests {
         telemetry.shutdown(LONG).await;
     }
 
+    /// A caller's flag was obeyed by what the host keeps as well: opentelemetry-dotnet #5141 is of this kind.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_the_host_keeps_does_not_obey_a_strangers_flag_and_what_it_sends_does() {
+        let check = |sampler: (&str, &str), flags: Option<&str>, kept: bool, sent: bool| {
+            let spans = FinishedSpans::default();
+            let variables = [("OTEL_TRACES_SAMPLER", sampler.0), ("OTEL_TRACES_SAMPLER_ARG", sampler.1)];
+            let limits = recent::Limits { bytes_max: 1 << 20, slow: LONG };
+            let telemetry =
+                Telemetry::start_with(&settings(&variables).keeping(limits), vec![Box::new(spans.clone())]).unwrap();
+            let caller = flags.map(|flags| {
+                let header = format!("00-{:032x}-b7ad6b7169203331-{flags}", u128::MAX >> 1);
+                let headers = HeaderMap::from_iter([("traceparent".parse().unwrap(), header.parse().unwrap())]);
+                telemetry.propagator().extract(&headers).span_context.unwrap()
+            });
+            let server = telemetry.tracer().start("server", SpanKind::Server, caller.as_ref(), Vec::new());
+            let child = telemetry.tracer().start("child", SpanKind::Internal, Some(server.context()), Vec::new());
+            let case = (sampler, flags);
+            let is_recorded = || traces::recorded_now().is_some();
+            assert_eq!(with_span(child.context(), is_recorded), kept, "{case:?}");
+            let told = propagation::traceparent(child.context());
+            assert_eq!(told.ends_with("1") || told.ends_with("3"), sent, "{case:?} {told}");
+            let trace_id = server.context().trace_id();
+            drop((child, server));
+            let recent = telemetry
+                .recent()
+                .and_then(|recent| recent.trace(trace_id))
+                .map_or(0, |trace| trace.spans.in_order().len());
+            assert_eq!((recent, spans.take().len()), (if kept { 2 } else { 0 }, if sent { 2 } else { 0 }), "{case:?}");
+        };
+        for sampler in ["parentbased_always_on", "always_on"] {
+            check((sampler, ""), None, true, true);
+            check((sampler, ""), Some("01"), true, true);
+        }
+        check(("parentbased_always_on", ""), Some("00"), true, false);
+        check(("parentbased_always_on", ""), Some("02"), true, false);
+        // What the operator leaves out stays out, whoever asks; what callers ask for is recorded as before.
+        check(("parentbased_always_off", ""), None, false, false);
+        check(("parentbased_always_off", ""), Some("00"), false, false);
+        check(("parentbased_always_off", ""), Some("01"), true, true);
+        check(("always_off", ""), Some("01"), false, false);
+        check(("parentbased_traceidratio", "0"), Some("00"), false, false);
+        check(("parentbased_traceidratio", "1"), Some("00"), true, false);
+    }
+
+    #[tokio::test]
+    async fn an_unrecorded_requests_work_is_recorded_for_nobody() {
+        let limits = recent::Limits { bytes_max: 1 << 20, slow: LONG };
+        let telemetry = Telemetry::start(&settings(&[]).keeping(limits)).unwrap();
+        let probe = telemetry.tracer().unrecorded(None);
+        assert!(!telemetry.tracer().start("child", SpanKind::Internal, Some(&probe), Vec::new()).is_recording());
+        assert!(with_span(&probe, || traces::recorded_now().is_none()));
+    }
+
     #[tokio::test]
     async fn the_resource_names_the_service() {
         let variables = [("OTEL_RESOURCE_ATTRIBUTES", "service.name=a,service.version=9"), ("OTEL_SERVICE_NAME", "b")];

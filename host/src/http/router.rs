@@ -168,7 +168,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     if let Ok(value) = HeaderValue::try_from(traceparent(&context)) {
         headers.insert(TRACERESPONSE, value);
     }
-    let links = shop.links.as_ref().filter(|_| is_checkout && context.is_sampled());
+    let links = shop.links.as_ref().filter(|_| is_checkout && server.is_recorded());
     if let Some(link) = links.and_then(|links| links.header(context.trace_id())) {
         headers.insert(LINK, link);
     }
@@ -280,6 +280,11 @@ impl ServerSpan {
             describe(&mut span, request, method, template, peer);
         }
         Self { context: span.context().clone(), span: Some(span) }
+    }
+
+    /// Returns whether it will be found, be it only by the host's own people.
+    fn is_recorded(&self) -> bool {
+        self.span.as_ref().is_some_and(Span::is_recording)
     }
 
     /// A client's own mistake is no error of the server's.

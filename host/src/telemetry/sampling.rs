@@ -1,13 +1,21 @@
 //! Which traces are recorded: OpenTelemetry's `OTEL_TRACES_SAMPLER`, and nothing at all when the SDK is off; and, of those
 //! that were recorded, which are sent on (`tail`).
 //!
+//! A caller's flag decides about what leaves the host, as the standard has it. What the host keeps for itself (`recent`) is
+//! what it would have sampled without a caller, and what callers ask for: else a stranger's `-00` would hide failures.
+//!
 //! Read here and not by the SDK, so that a wrong value is said once, in the shop's own log, and so that
 //! several hosts can live in one test process.
 
 mod tail;
 
-use opentelemetry_sdk::trace::Sampler;
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Link, SpanKind, TraceContextExt as _, TraceId},
+};
+use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
 
+use super::traces::is_kept;
 pub use tail::TailLimits;
 pub(super) use tail::TailSampler;
 
@@ -45,7 +53,21 @@ impl Sampling {
         }
     }
 
-    pub(super) fn sampler(self) -> Sampler {
+    /// Returns the sampler of a host that keeps traces for itself, or doesn't.
+    pub(super) fn head(self, keeps: bool) -> Head {
+        Head { sent: self.sampler(), kept: if keeps { self.own() } else { Sampler::AlwaysOff } }
+    }
+
+    /// Returns what the host decides on its own, whatever a caller did.
+    const fn own(self) -> Sampler {
+        match self {
+            Self::Off | Self::ParentOff => Sampler::AlwaysOff,
+            Self::On | Self::ParentOn => Sampler::AlwaysOn,
+            Self::Ratio(share) | Self::ParentRatio(share) => Sampler::TraceIdRatioBased(share),
+        }
+    }
+
+    fn sampler(self) -> Sampler {
         match self {
             Self::Off => Sampler::AlwaysOff,
             Self::On => Sampler::AlwaysOn,
@@ -54,6 +76,41 @@ impl Sampling {
             Self::ParentOff => Sampler::ParentBased(Box::new(Sampler::AlwaysOff)),
             Self::ParentRatio(share) => Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(share))),
         }
+    }
+}
+
+/// Decides whether a span is sampled, and whether one that isn't is recorded all the same.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    sent: Sampler,
+    /// Asked where a trace comes into the host; what is below follows.
+    kept: Sampler,
+}
+
+impl ShouldSample for Head {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let mut result = self.sent.should_sample(parent, trace_id, name, kind, attributes, links);
+        if result.decision == SamplingDecision::Drop {
+            let is_kept = match parent.map(|parent| parent.span().span_context().clone()) {
+                Some(parent) if parent.is_valid() && !parent.is_remote() => is_kept(&parent),
+                _ => {
+                    let own = self.kept.should_sample(None, trace_id, name, kind, attributes, links);
+                    own.decision == SamplingDecision::RecordAndSample
+                }
+            };
+            if is_kept {
+                result.decision = SamplingDecision::RecordOnly;
+            }
+        }
+        result
     }
 }
 

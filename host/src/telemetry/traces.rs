@@ -33,6 +33,18 @@ use super::settings::Settings;
 /// The instrumentation scope of all spans of the host.
 const SCOPE: &str = env!("CARGO_PKG_NAME");
 
+/// Of a span that is recorded for the host's own eyes and isn't sampled. A flag that the standard reserves: it never leaves
+/// the process, and what comes in can't have it (`propagation`).
+const KEPT: TraceFlags = TraceFlags::new(0x80);
+
+/// Says to what is logged meanwhile that the span at work is kept.
+struct Kept;
+
+/// Returns whether the span is recorded although it isn't sampled.
+pub(super) fn is_kept(context: &SpanContext) -> bool {
+    context.trace_flags() & KEPT == KEPT
+}
+
 /// Starts spans. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tracer {
@@ -66,7 +78,8 @@ impl Tracer {
             None => Context::new(),
         };
         let sdk = self.sdk.build_with_context(SpanBuilder::from_name(name).with_kind(kind), &parent_context);
-        let context = complete(sdk.span_context(), parent);
+        let kept = sdk.is_recording() && !sdk.span_context().is_sampled();
+        let context = complete(sdk.span_context(), parent, kept);
         let mut span = Span { sdk, context, attributes: Vec::new(), text_bytes_max: self.text_bytes_max };
         if span.is_recording() {
             span.attributes.reserve(attributes.len());
@@ -80,17 +93,18 @@ impl Tracer {
     /// Returns fresh ids below `parent` for something that is answered but not recorded.
     #[must_use]
     pub fn unrecorded(&self, parent: Option<&SpanContext>) -> SpanContext {
-        complete(&SpanContext::NONE, parent.filter(|parent| parent.is_valid()))
+        complete(&SpanContext::NONE, parent.filter(|parent| parent.is_valid()), false)
     }
 }
 
 /// Adds what the SDK leaves out of a span's context: all of it once the provider has stopped, and level 2's random
-/// bit, which a new trace has (the SDK's ids are random) and a child inherits, sampled or not.
-fn complete(context: &SpanContext, parent: Option<&SpanContext>) -> SpanContext {
+/// bit, which a new trace has (the SDK's ids are random) and a child inherits, sampled or not; and whether it is `kept`.
+fn complete(context: &SpanContext, parent: Option<&SpanContext>, kept: bool) -> SpanContext {
     let ids = RandomIdGenerator::default();
     let random = parent.map_or(RANDOM, |parent| parent.trace_flags() & RANDOM);
     if context.is_valid() {
-        let flags = context.trace_flags() | random;
+        let sampled = context.trace_flags() & TraceFlags::SAMPLED;
+        let flags = sampled | random | if kept { KEPT } else { TraceFlags::NOT_SAMPLED };
         let state = context.trace_state().clone();
         return SpanContext::new(context.trace_id(), context.span_id(), flags, false, state);
     }
@@ -184,13 +198,34 @@ impl fmt::Debug for Span {
 
 /// Runs `future` as the work of a span: whatever is logged while it is polled carries the span's ids.
 pub fn in_span<F: Future>(context: &SpanContext, future: F) -> impl Future<Output = F::Output> + use<F> {
-    future.with_context(Context::new().with_remote_span_context(context.clone()))
+    future.with_context(at_work(context))
 }
 
 /// Does the same for a closure, on the thread it is called on.
 pub fn with_span<R>(context: &SpanContext, work: impl FnOnce() -> R) -> R {
-    let _attached = Context::new().with_remote_span_context(context.clone()).attach();
+    let _attached = at_work(context).attach();
     work()
+}
+
+/// Returns the span at work if it is recorded, whoever it is recorded for.
+pub(super) fn recorded_now() -> Option<SpanContext> {
+    Context::map_current(|context| {
+        let span = context.span();
+        let span = span.span_context();
+        let recorded = span.is_valid() && (span.is_sampled() || context.get::<Kept>().is_some());
+        recorded.then(|| span.clone())
+    })
+}
+
+fn at_work(span: &SpanContext) -> Context {
+    if !is_kept(span) {
+        return Context::new().with_remote_span_context(span.clone());
+    }
+    // Log lines go out with the flags of the context, of which this is none.
+    let flags = span.trace_flags() & RANDOM;
+    let (state, remote) = (span.trace_state().clone(), span.is_remote());
+    let span = SpanContext::new(span.trace_id(), span.span_id(), flags, remote, state);
+    Context::new().with_remote_span_context(span).with_value(Kept)
 }
 
 fn shortened_value(value: Value, bytes_max: usize) -> Value {
@@ -236,11 +271,13 @@ pub(super) fn provider(
             if are_kept { Traces::Kept } else { Traces::Unkept }
         }
     };
-    let builder = SdkTracerProvider::builder().with_sampler(settings.sampling.sampler()).with_resource(resource);
+    let builder =
+        SdkTracerProvider::builder().with_sampler(settings.sampling.head(recent.is_some())).with_resource(resource);
     Ok((builder.with_span_processor(Ended { recent, processors }).build(), traces))
 }
 
-/// Whoever sees a span that has ended. One processor to the SDK, which would copy the span for each of several.
+/// Whoever sees a span that has ended: the recent traces each, the others what is sampled. One processor to the SDK, which
+/// would copy the span for each of several.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) recent: Option<Recent>,
@@ -257,6 +294,9 @@ impl Ended {
 
 impl SpanProcessor for Ended {
     fn on_start(&self, span: &mut opentelemetry_sdk::trace::Span, context: &Context) {
+        if !span.span_context().is_sampled() {
+            return;
+        }
         for processor in &self.processors {
             processor.on_start(span, context);
         }
@@ -265,6 +305,10 @@ impl SpanProcessor for Ended {
     fn on_end(&self, span: SpanData) {
         if let Some(recent) = &self.recent {
             recent.keep(&span);
+        }
+        // Recorded for the host's own eyes only.
+        if !span.span_context.is_sampled() {
+            return;
         }
         let Some((last, others)) = self.processors.split_last() else { return };
         for processor in others {

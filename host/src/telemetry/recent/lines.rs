@@ -8,15 +8,14 @@ use std::mem::size_of;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
 
-use opentelemetry::Context;
-use opentelemetry::trace::{SpanId, TraceContextExt as _};
+use opentelemetry::trace::SpanId;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer;
 
-use super::Inner;
+use super::{super::traces::recorded_now, Inner};
 
 /// The longest message or text of a field, bytes; a guest's is shorter by its own limits.
 const TEXT_BYTES_MAX: usize = 4096;
@@ -64,11 +63,8 @@ pub(in super::super) struct Lines;
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
-        let span = Context::map_current(|context| context.span().span_context().clone());
         // Of a span that isn't recorded there is no trace to be read beside the line.
-        if !span.is_valid() || !span.is_sampled() {
-            return;
-        }
+        let Some(span) = recorded_now() else { return };
         let listeners = LISTENERS.read().unwrap_or_else(PoisonError::into_inner);
         let mut alive = listeners.iter().filter_map(Weak::upgrade).peekable();
         if alive.peek().is_none() {
