@@ -6,6 +6,7 @@
 
 pub mod charts;
 mod export;
+pub mod latency;
 mod logs;
 pub mod metrics;
 pub mod names;

@@ -13,7 +13,6 @@
 
 pub mod arrivals;
 pub mod client;
-pub mod latency;
 pub mod malformed;
 pub mod mix;
 pub mod outcome;

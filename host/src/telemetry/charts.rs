@@ -2,6 +2,9 @@
 //!
 //! Counters are read every [`EVERY`], and what they have grown by is kept for a quarter of an hour. Memory is bounded whatever
 //! the labels are: routes, kinds and outcomes are few, and of the items only the best sellers are kept.
+//!
+//! Durations are measured once more for this ([`Requests`]), finely: within the buckets that Prometheus is given a p99
+//! would be a guess, which may lie far past the slowest request.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,9 +12,9 @@ use std::{
     time::Duration,
 };
 
-use prometheus::proto::{Histogram, Metric, MetricFamily};
+use prometheus::proto::{Metric, MetricFamily};
 
-use super::names::label;
+use super::{latency::Latencies, names::label};
 
 /// How often the metrics are read.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -20,12 +23,8 @@ const SAMPLES_MAX: usize = 180;
 /// The items whose stock is watched: those that sold most.
 const ITEMS_MAX: usize = 8;
 
-const REQUESTS: &str = "http_server_request_duration_seconds";
 const CALLS: &str = "plugin_call_duration_seconds";
 const CHECKOUTS: &str = "order_checkouts_total";
-/// How Prometheus writes the attributes' dots.
-const ROUTE: &str = "http_route";
-const ERROR: &str = "error_type";
 /// Labels of [`CHECKOUTS`] that are no items.
 const NO_ITEMS: [&str; 2] = ["other", "multiple"];
 
@@ -50,7 +49,47 @@ pub struct Route {
     /// Those of them that were answered with 5xx.
     pub errors: u64,
     pub p50_ms: f64,
+    /// No more than the slowest took.
     pub p99_ms: f64,
+}
+
+/// The requests since the last reading, by route: the routes' templates, so they are few.
+#[derive(Debug, Default)]
+pub(super) struct Requests(Mutex<BTreeMap<&'static str, RouteRequests>>);
+
+#[derive(Debug, Default)]
+struct RouteRequests {
+    errors: u64,
+    latencies: Latencies,
+}
+
+impl Requests {
+    pub(super) fn record(&self, route: &'static str, is_error: bool, duration: Duration) {
+        let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let route = routes.entry(route).or_default();
+        route.errors += u64::from(is_error);
+        route.latencies.record(duration);
+    }
+
+    /// Returns what there was since the last time.
+    fn take(&self) -> BTreeMap<String, Route> {
+        let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = routes.iter_mut().filter(|(_, requests)| requests.latencies.count() > 0);
+        used.map(|(name, requests)| ((*name).to_owned(), requests.take())).collect()
+    }
+}
+
+impl RouteRequests {
+    fn take(&mut self) -> Route {
+        let route = Route {
+            requests: self.latencies.count(),
+            errors: std::mem::take(&mut self.errors),
+            p50_ms: self.latencies.percentile_ms(50.0),
+            p99_ms: self.latencies.percentile_ms(99.0),
+        };
+        self.latencies.clear();
+        route
+    }
 }
 
 /// The last minutes.
@@ -67,25 +106,17 @@ struct Kept {
 /// What counters have counted since the host started.
 #[derive(Debug, Default)]
 struct Totals {
-    routes: BTreeMap<String, RouteTotal>,
     calls: BTreeMap<(String, String), u64>,
     checkouts: BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Default)]
-struct RouteTotal {
-    requests: u64,
-    errors: u64,
-    /// Requests by how long they took: the bucket's upper bound in seconds, and how many are in it.
-    buckets: Vec<(f64, u64)>,
-}
-
 impl Charts {
-    /// Takes in what the counters say at a moment, Unix time in seconds, and returns the items that sold most lately.
-    pub(super) fn add(&self, at_s: u64, families: &[MetricFamily]) -> Vec<String> {
+    /// Takes in what the counters say at a moment, Unix time in seconds, and what requests there were, and returns the items
+    /// that sold most lately.
+    pub(super) fn add(&self, at_s: u64, families: &[MetricFamily], requests: &Requests) -> Vec<String> {
         let totals = Totals::of(families);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sample = totals.since(&kept.totals, at_s);
+        let sample = Sample { routes: requests.take(), ..totals.since(&kept.totals, at_s) };
         kept.totals = totals;
         kept.samples.push_back(sample);
         while kept.samples.len() > SAMPLES_MAX {
@@ -119,7 +150,6 @@ impl Totals {
         for family in families {
             for metric in family.get_metric() {
                 match family.name() {
-                    REQUESTS => totals.add_requests(metric),
                     CALLS => {
                         let key = (label_of(metric, label::KIND), label_of(metric, label::OUTCOME));
                         *totals.calls.entry(key).or_default() += metric.get_histogram().get_sample_count();
@@ -135,74 +165,19 @@ impl Totals {
         totals
     }
 
-    fn add_requests(&mut self, metric: &Metric) {
-        let route = self.routes.entry(label_of(metric, ROUTE)).or_default();
-        let histogram = metric.get_histogram();
-        route.requests += histogram.get_sample_count();
-        if metric.get_label().iter().any(|label| label.name() == ERROR) {
-            route.errors += histogram.get_sample_count();
-        }
-        route.add_buckets(histogram);
-    }
-
     /// Returns what was counted since then.
     fn since(&self, before: &Self, at_s: u64) -> Sample {
         let calls = self.calls.iter().map(|(key, count)| (key.clone(), grown(*count, before.calls.get(key))));
         let asked = self.checkouts.iter().filter(|(item, _)| !NO_ITEMS.contains(&item.as_str()));
         let asked = asked.map(|(item, count)| (item.clone(), grown(*count, before.checkouts.get(item))));
-        let routes = self.routes.iter().map(|(name, route)| (name.clone(), route.since(before.routes.get(name))));
         Sample {
             at_s,
-            routes: routes.filter(|(_, route)| route.requests > 0).collect(),
+            routes: BTreeMap::new(),
             calls: calls.filter(|(_, count)| *count > 0).collect(),
             asked: most(asked.filter(|(_, count)| *count > 0).collect()).into_iter().collect(),
             on_hand: BTreeMap::new(),
         }
     }
-}
-
-impl RouteTotal {
-    fn add_buckets(&mut self, histogram: &Histogram) {
-        let mut below = 0;
-        for (index, bucket) in histogram.get_bucket().iter().enumerate() {
-            let count = bucket.cumulative_count().saturating_sub(below);
-            below = bucket.cumulative_count();
-            match self.buckets.get_mut(index) {
-                Some((_, counted)) => *counted += count,
-                None => self.buckets.push((bucket.upper_bound(), count)),
-            }
-        }
-    }
-
-    fn since(&self, before: Option<&Self>) -> Route {
-        let counted = |index: usize| before.and_then(|before| before.buckets.get(index)).map(|(_, count)| count);
-        let buckets = self.buckets.iter().enumerate();
-        let buckets: Vec<_> = buckets.map(|(index, (bound, count))| (*bound, grown(*count, counted(index)))).collect();
-        let requests = grown(self.requests, before.map(|before| &before.requests));
-        Route {
-            requests,
-            errors: grown(self.errors, before.map(|before| &before.errors)),
-            p50_ms: quantile_ms(&buckets, requests, 0.5),
-            p99_ms: quantile_ms(&buckets, requests, 0.99),
-        }
-    }
-}
-
-/// Returns the quantile of what is in the buckets, between whose bounds it is taken to be evenly spread, as Prometheus
-/// does. Past the last bound it is that.
-#[expect(clippy::cast_precision_loss, reason = "a count of requests in seconds")]
-fn quantile_ms(buckets: &[(f64, u64)], count: u64, quantile: f64) -> f64 {
-    let rank = quantile * count as f64;
-    let (mut below, mut lower) = (0.0, 0.0);
-    for (upper, count) in buckets.iter().filter(|(upper, _)| upper.is_finite()) {
-        let count = *count as f64;
-        if count > 0.0 && below + count >= rank {
-            return 1e3 * (lower + (upper - lower) * ((rank - below) / count));
-        }
-        below += count;
-        lower = *upper;
-    }
-    1e3 * lower
 }
 
 /// Returns those with the highest counts.
@@ -288,7 +263,7 @@ mod tests {
         assert_eq!((first.at_s, first.routes["/checkout"].requests), (5, 1));
         let route = second.routes["/checkout"];
         assert_eq!((route.requests, route.errors), (100, 2));
-        assert!(route.p50_ms > 25.0 && route.p50_ms < 50.0 && route.p99_ms <= 50.0, "{route:?}");
+        assert!((29.9..=30.1).contains(&route.p50_ms) && (29.9..=30.1).contains(&route.p99_ms), "{route:?}");
         assert_eq!(second.calls, BTreeMap::from([(("checkout".to_owned(), "trap".to_owned()), 1)]));
         assert_eq!((&second.asked, second.on_hand["laptop"]), (&BTreeMap::from([("laptop".to_owned(), 1)]), 7));
         assert_eq!(*third, Sample { at_s: 15, ..Sample::default() });
@@ -314,15 +289,23 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_lies_where_its_bucket_does() {
-        let check = |buckets: &[(f64, u64)], quantile: f64, expected_ms: f64| {
-            let count = buckets.iter().map(|(_, count)| count).sum();
-            let found = quantile_ms(buckets, count, quantile);
-            assert!((found - expected_ms).abs() < 1e-6, "{found} of {buckets:?}");
+    fn a_quantile_is_what_a_request_took() {
+        let check = |durations_ms: &[u64], p50_ms: f64, p99_ms: f64| {
+            let requests = Requests::default();
+            durations_ms.iter().for_each(|ms| requests.record("/checkout", false, Duration::from_millis(*ms)));
+            let route = requests.take()["/checkout"];
+            let slowest_ms = durations_ms.iter().max().map_or(0.0, |ms| f64::from(u32::try_from(*ms).unwrap()));
+            assert!(route.p99_ms <= slowest_ms && route.p50_ms <= route.p99_ms, "{route:?} of {durations_ms:?}");
+            for (found, expected) in [(route.p50_ms, p50_ms), (route.p99_ms, p99_ms)] {
+                assert!((found - expected).abs() <= expected / 500.0, "{route:?} of {durations_ms:?}");
+            }
+            assert_eq!(requests.take(), BTreeMap::new());
         };
-        check(&[(0.1, 10), (0.2, 0)], 0.5, 50.0);
-        check(&[(0.1, 5), (0.2, 5)], 0.99, 198.0);
-        check(&[(0.1, 0), (f64::INFINITY, 5)], 0.99, 100.0);
-        check(&[], 0.5, 0.0);
+        // The demo's slow smartphones: the bucket of Prometheus ends at 5 s.
+        check(&[1_200, 1_800, 2_599], 1_800.0, 2_599.0);
+        check(&[2_599], 2_599.0, 2_599.0);
+        check(&[&[1; 100][..], &[900]].concat(), 1.0, 1.0);
+        check(&[&[1; 98][..], &[900, 900]].concat(), 1.0, 900.0);
+        check(&[20_000], 20_000.0, 20_000.0);
     }
 }

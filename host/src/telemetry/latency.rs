@@ -1,4 +1,4 @@
-//! How long things took.
+//! How long things took: finely enough that a percentile is what somebody waited, and never more than the longest wait.
 
 use std::time::Duration;
 
@@ -25,16 +25,22 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    pub(super) fn record(&mut self, latency: Duration) {
+    pub fn record(&mut self, latency: Duration) {
         let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).clamp(1, LATENCY_US_MAX);
         self.histogram.saturating_record(latency_us);
         self.max_us = self.max_us.max(latency_us);
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         // They have the same bounds, so nothing is out of them.
         _ = self.histogram.add(&other.histogram);
         self.max_us = self.max_us.max(other.max_us);
+    }
+
+    /// Forgets everything, and keeps its memory.
+    pub fn clear(&mut self) {
+        self.histogram.reset();
+        self.max_us = 0;
     }
 
     #[must_use]
@@ -50,6 +56,7 @@ impl Latencies {
 }
 
 /// Returns it in milliseconds, to the microsecond.
-pub(super) fn millis(duration: Duration) -> f64 {
+#[must_use]
+pub fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

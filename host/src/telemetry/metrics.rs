@@ -20,7 +20,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
-use super::charts::Charts;
+use super::charts::{Charts, Requests};
 use super::export::{self, Lost};
 use super::names::{label, metric};
 use super::sampling::TailSampler;
@@ -84,6 +84,8 @@ struct Instruments {
     revenue: Counter<f64>,
     checkout_errors: Counter<u64>,
     request_seconds: Histogram<f64>,
+    /// The same requests, for the host's own charts.
+    requests: Requests,
     admin_seconds: Histogram<f64>,
     call_seconds: Histogram<f64>,
     call_memory_bytes: Histogram<u64>,
@@ -153,6 +155,7 @@ impl Metrics {
         let labels = request.labels();
         let seconds = request.duration.as_secs_f64();
         self.0.request_seconds.record(seconds, &labels);
+        self.0.requests.record(request.route, request.status >= 500, request.duration);
         self.0.exemplify("http_server_request_duration_seconds", labels, &REQUEST_SECONDS, seconds, span);
     }
 
@@ -247,7 +250,7 @@ impl Metrics {
 
     /// Has the charts take in what is counted up to now, Unix time in seconds, and returns the items that sold most lately.
     pub fn sample(&self, charts: &Charts, at_s: u64) -> Vec<String> {
-        charts.add(at_s, &self.0.registry.gather())
+        charts.add(at_s, &self.0.registry.gather(), &self.0.requests)
     }
 
     /// Returns all metrics in that format.
@@ -296,6 +299,7 @@ impl Instruments {
                 .with_description("Duration of HTTP server requests.")
                 .with_boundaries(REQUEST_SECONDS.to_vec())
                 .build(),
+            requests: Requests::default(),
             admin_seconds: meter
                 .f64_histogram(metric::ADMIN_REQUEST_DURATION)
                 .with_unit("s")

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::{
     Plan,
     arrivals::Arrivals,
-    latency::Latencies,
     outcome::{Outcome, Trace},
     tally::{Broken, Counts, Slow},
 };
+use crate::telemetry::latency::Latencies;
 
 /// Everything that is known at the end. Rates are per second of [`elapsed_s`](Self::elapsed_s).
 #[derive(Debug, Clone, Serialize)]

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::{
     client::Said,
-    latency::{Latencies, millis},
     outcome::{Outcome, Trace},
 };
+use crate::telemetry::latency::{Latencies, millis};
 
 /// Different outcomes that are told apart; the codes of Till are fewer. Each has a histogram of some 200 KiB.
 const OUTCOMES_MAX: usize = 40;
