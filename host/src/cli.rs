@@ -117,6 +117,25 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Writes rows under a header, each column as wide as its longest cell.
+fn print_table<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+) -> anyhow::Result<()> {
+    let rows: Vec<_> = [header.map(str::to_owned)].into_iter().chain(rows).collect();
+    let mut widths = [0; COLUMNS];
+    for (width, cell) in rows.iter().flat_map(|row| std::iter::zip(0.., row)) {
+        if let Some(widest) = widths.get_mut(width) {
+            *widest = cell.chars().count().max(*widest);
+        }
+    }
+    for row in rows {
+        let cells = std::iter::zip(row, widths).map(|(cell, width)| format!("{cell:<width$}"));
+        print(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
 /// Writes a value as JSON, indented, for programs.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)

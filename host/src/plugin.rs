@@ -44,7 +44,7 @@ pub use failure::{Cause, Failure, Fault};
 pub use files::FileError;
 pub use limits::MemoryPool;
 pub use load::{Candidate, embedded, embedded_bytes, from_folder};
-pub use loaded::{Identity, Loaded, Plugin, Role};
+pub use loaded::{Identity, Loaded, Numbered, Plugin, Role};
 pub use registry::{Pinned, Registry, Snapshot};
 pub use room::{Room, Shrunk, fitted};
 pub use shelf::ShelfError;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -14,7 +15,7 @@ use crate::{
     http::{Answer, Reply},
     order::Item,
     plugin::Cause,
-    store::{PluginEvent, Store},
+    store::{PluginEvent, PluginVersion, Store, VersionId},
     telemetry::{
         Metrics,
         charts::{Charts, EVERY, Sample},
@@ -23,6 +24,8 @@ use crate::{
 
 /// Changes of plugins that are shown at most.
 const CHANGES_MAX: u32 = 100;
+/// Versions that are looked through for the changes': those that changed last.
+const VERSIONS_MAX: u32 = 1_000;
 
 /// The charts, one value a sample in each list.
 #[derive(Serialize)]
@@ -68,6 +71,47 @@ struct MarkJson {
     /// `swap` or `fault`.
     kind: &'static str,
     text: String,
+    /// Which version it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<VersionMark>,
+}
+
+/// A version that was changed, or tried.
+#[derive(Clone, Serialize)]
+struct VersionMark {
+    kind: String,
+    name: String,
+    version: String,
+    digest: String,
+    number: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_file_as: Option<u64>,
+}
+
+impl VersionMark {
+    fn of(version: PluginVersion) -> Self {
+        let PluginVersion { id, text, same_file_as, .. } = version;
+        Self {
+            kind: text.kind.to_string(),
+            name: text.name,
+            version: text.version,
+            digest: text.digest,
+            number: id.number(),
+            same_file_as: same_file_as.map(VersionId::number),
+        }
+    }
+}
+
+impl fmt::Display for VersionMark {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, name, version, number, same_file_as, .. } = self;
+        write!(out, "{kind} {name}@{version}, number {number}")?;
+        // Said in one form wherever a version is named.
+        match same_file_as {
+            Some(first) => write!(out, " (number {first} with other settings)"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Keeps the charts up to date until the host stops.
@@ -97,13 +141,15 @@ pub async fn keep(charts: Arc<Charts>, metrics: Metrics, store: Store, stopping:
 pub(super) async fn show(admin: &Admin) -> Answer {
     let samples = admin.charts.samples();
     let changes = admin.store.plugin_events(CHANGES_MAX).await?;
+    let versions = admin.store.plugin_versions(VERSIONS_MAX).await?;
+    let versions = versions.into_iter().map(|version| (version.id, VersionMark::of(version))).collect();
     Reply::json(&ChartsJson {
         every_s: EVERY.as_secs(),
         times: samples.iter().map(|sample| sample.at_s).collect(),
         routes: routes(&samples),
         plugin_calls: calls(&samples),
         stock: stock(&samples),
-        marks: marks(&samples, &changes),
+        marks: marks(&samples, &changes, &versions),
     })
 }
 
@@ -144,21 +190,23 @@ fn stock(samples: &[Sample]) -> Vec<StockJson> {
 }
 
 /// Returns what was changed, and when plugins were at fault, within the samples' time.
-fn marks(samples: &[Sample], changes: &[PluginEvent]) -> Vec<MarkJson> {
+fn marks(samples: &[Sample], changes: &[PluginEvent], versions: &BTreeMap<VersionId, VersionMark>) -> Vec<MarkJson> {
     let from_s = samples.first().map_or(u64::MAX, |sample| sample.at_s.saturating_sub(EVERY.as_secs()));
     let changed = changes.iter().filter(|change| change.at_ms / 1000 >= from_s);
     let mut marks: Vec<_> = changed
         .map(|change| {
-            let kind = change.kind.as_deref().unwrap_or("plugin");
-            let text = format!("{} {kind} by {}: {}", change.action, change.changed_by, change.detail);
-            MarkJson { time: change.at_ms / 1000, kind: "swap", text }
+            let version = change.version.and_then(|id| versions.get(&id)).cloned();
+            let what = version.as_ref().map(VersionMark::to_string);
+            let what = what.or_else(|| change.kind.clone()).unwrap_or_else(|| "plugin".to_owned());
+            let text = format!("{} {what} by {}: {}", change.action, change.changed_by, change.detail);
+            MarkJson { time: change.at_ms / 1000, kind: "swap", text, version }
         })
         .collect();
     for sample in samples {
         let faults = sample.calls.iter().filter(|((_, outcome), _)| Cause::CODES.contains(&outcome.as_str()));
         let faults: Vec<_> = faults.map(|((kind, outcome), count)| format!("{count} x {kind} {outcome}")).collect();
         if !faults.is_empty() {
-            marks.push(MarkJson { time: sample.at_s, kind: "fault", text: faults.join(", ") });
+            marks.push(MarkJson { time: sample.at_s, kind: "fault", text: faults.join(", "), version: None });
         }
     }
     marks.sort_by_key(|mark| mark.time);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admin, query, rollouts::TryJson};
 use crate::{
-    http::{Answer, Inbound, Reply, body, problem::Problem},
+    http::{Answer, Inbound, Reply, body, problem::Problem, rfc3339},
     plugin::{Candidate, Changes, Identity, Kind, Plugins, SwapError, Swapped, rollout::PlanChanges},
     store::{PluginEvent, PluginVersion, VersionId},
 };
@@ -32,6 +32,12 @@ pub struct LiveJson {
     pub digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings_digest: Option<String>,
+    /// The version's, under which `/plugins/versions/{number}` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// The first version of the same file, if this isn't it: only its settings differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_file_as: Option<u64>,
     /// `open` while it isn't called because it keeps breaking.
     pub breaker: String,
 }
@@ -51,6 +57,10 @@ pub struct VersionJson {
     pub action: String,
     pub changed_by: String,
     pub changed_at_ms: u64,
+    pub changed_at: String,
+    /// The first version of the same file, if this isn't it: only its settings differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_file_as: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +73,7 @@ pub struct VersionsJson {
 pub struct EventJson {
     pub id: u64,
     pub at_ms: u64,
+    pub at: String,
     pub changed_by: String,
     pub action: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,12 +123,15 @@ pub(super) fn live(admin: &Admin) -> Answer {
     let plugin = |kind| {
         let plugin = snapshot.plugin(kind);
         let Identity { kind, name, version, digest, settings_digest, .. } = plugin.identity();
+        let numbered = plugin.numbered();
         LiveJson {
             kind: kind.to_string(),
             name: name.clone(),
             version: version.clone(),
             digest: digest.clone(),
             settings_digest: settings_digest.clone(),
+            number: numbered.map(|numbered| numbered.number.number()),
+            same_file_as: numbered.and_then(|numbered| numbered.same_file_as).map(VersionId::number),
             breaker: if plugin.is_let_through() { "closed" } else { "open" }.to_owned(),
         }
     };
@@ -244,7 +258,7 @@ fn short(text: String) -> Result<String, Problem> {
 
 impl From<PluginVersion> for VersionJson {
     fn from(version: PluginVersion) -> Self {
-        let PluginVersion { id, text, state, action, changed_by, changed_at_ms } = version;
+        let PluginVersion { id, text, state, action, changed_by, changed_at_ms, same_file_as } = version;
         Self {
             id: id.number(),
             kind: text.kind.to_string(),
@@ -258,6 +272,8 @@ impl From<PluginVersion> for VersionJson {
             action: action.as_str().to_owned(),
             changed_by,
             changed_at_ms,
+            changed_at: rfc3339(changed_at_ms),
+            same_file_as: same_file_as.map(VersionId::number),
         }
     }
 }
@@ -265,6 +281,7 @@ impl From<PluginVersion> for VersionJson {
 impl From<PluginEvent> for EventJson {
     fn from(event: PluginEvent) -> Self {
         let PluginEvent { id, at_ms, changed_by, action, kind, version, detail } = event;
-        Self { id, at_ms, changed_by, action, kind, version: version.map(VersionId::number), detail }
+        let version = version.map(VersionId::number);
+        Self { id, at_ms, at: rfc3339(at_ms), changed_by, action, kind, version, detail }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     plugins::{VersionJson, carried_out, somebody},
 };
 use crate::{
-    http::{Answer, Inbound, Reply, body, problem::Problem},
+    http::{Answer, Inbound, Reply, body, problem::Problem, rfc3339},
     plugin::{
         Plugins, RolloutChange, When,
         rollout::{Difference, Figures, Mode, Part, Plan, PlanChanges},
@@ -63,8 +63,10 @@ pub struct RolloutJson {
     pub version: VersionJson,
     pub started_by: String,
     pub started_at_ms: u64,
+    pub started_at: String,
     pub changed_by: String,
     pub changed_at_ms: u64,
+    pub changed_at: String,
     /// What was counted, as long as this host remembers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<FiguresJson>,
@@ -100,6 +102,7 @@ pub struct RolloutsJson {
 pub struct DifferenceJson {
     pub trace_id: String,
     pub at_ms: u64,
+    pub at: String,
     pub parts: Vec<PartJson>,
 }
 
@@ -195,8 +198,10 @@ fn told(plugins: &Plugins, row: RolloutRow) -> Result<RolloutJson, Problem> {
         version: version.into(),
         started_by,
         started_at_ms,
+        started_at: rfc3339(started_at_ms),
         changed_by,
         changed_at_ms,
+        changed_at: rfc3339(changed_at_ms),
         figures,
     })
 }
@@ -218,6 +223,6 @@ impl From<Difference> for DifferenceJson {
     fn from(difference: Difference) -> Self {
         let Difference { trace_id, at_ms, parts } = difference;
         let part = |Part { what, live, candidate }| PartJson { part: str::to_owned(what), live, candidate };
-        Self { trace_id, at_ms, parts: parts.into_iter().map(part).collect() }
+        Self { trace_id, at_ms, at: rfc3339(at_ms), parts: parts.into_iter().map(part).collect() }
     }
 }

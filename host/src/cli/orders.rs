@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{client::Admin, print, print_json};
+use super::{client::Admin, print_json, print_table};
 
 /// Orders asked for at once while exporting.
 const PAGE: u32 = 1000;
@@ -117,7 +117,8 @@ impl Orders {
                 if admin.json {
                     return print_json(&page);
                 }
-                page.orders.iter().try_for_each(|order| print(&order.line()?))
+                let rows = page.orders.iter().map(Order::row).collect::<anyhow::Result<Vec<_>>>()?;
+                print_table(["NUMBER", "REFERENCE", "STATUS", "PLACED", "TOTAL OR REASON", "LINES"], rows)
             }
             Self::Show { order, admin } => {
                 let order = utf8_percent_encode(&order, NON_ALPHANUMERIC);
@@ -223,14 +224,14 @@ impl Order {
         ]
     }
 
-    fn line(&self) -> anyhow::Result<String> {
+    fn row(&self) -> anyhow::Result<[String; 6]> {
         let lines: Vec<Line> = serde_json::from_str(self.lines.get())?;
         let lines: Vec<String> = lines.iter().map(|line| format!("{} x {}", line.quantity, line.item)).collect();
         let end = match (&self.total_price, &self.reason) {
             (Some(total), _) => format!("{} {}", total.get(), self.currency),
             (None, reason) => reason.clone().unwrap_or_default(),
         };
-        let Self { order_id, reference, status, .. } = self;
-        Ok(format!("{order_id:>8}  {reference}  {status:<15}  {end:<24}  {}", lines.join(", ")))
+        let Self { order_id, reference, status, placed_at, .. } = self;
+        Ok([order_id.to_string(), reference.clone(), status.clone(), placed_at.clone(), end, lines.join(", ")])
     }
 }

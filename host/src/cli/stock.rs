@@ -5,7 +5,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{client::Admin, print, print_json};
+use super::{client::Admin, print, print_json, print_table};
+use crate::{http::rfc3339, plugin::call::now_ms};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Stock {
@@ -51,7 +52,12 @@ impl Stock {
         match self {
             Self::List { admin } => {
                 let listed: Levels = admin.get("/stock")?;
-                if admin.json { print_json(&listed) } else { listed.items.iter().try_for_each(Level::print) }
+                if admin.json {
+                    return print_json(&listed);
+                }
+                let rows = listed.items.into_iter().map(|level| [level.on_hand.to_string(), level.item]);
+                let item = format!("ITEM, as of {}", rfc3339(now_ms()));
+                print_table(["ON HAND", &item], rows)
             }
             Self::Set { change } => change.send("set"),
             Self::Add { change } => change.send("add"),

@@ -237,7 +237,7 @@ mod tests {
         check(r#"{"lines":[]}"#, 422);
         check(r#"{"item":"book","quantity":1,"price":19.98}"#, 422);
         check(r#"{"item":"a","quantity":1,"price":1,"attributes":{"x":[1]}}"#, 422);
-        for number in ["9007199254740993", "12345678901234567890", "0.1000000000000000055", "1e400", "1e23"] {
+        for number in ["9007199254740993", "12345678901234567890", "0.1000000000000000055", "1e400"] {
             check(&format!(r#"{{"item":"a","quantity":1,"price":1,"attributes":{{"x":{number}}}}}"#), 422);
             let line = format!(r#"{{"item":"a","quantity":1,"price":1,"attributes":{{"x":{number}}}}}"#);
             check(&format!(r#"{{"lines":[{line}]}}"#), 422);

@@ -45,10 +45,6 @@ impl Decimal {
         self.negative
     }
 
-    pub(crate) const fn is_whole(&self) -> bool {
-        self.exponent >= 0
-    }
-
     /// Returns the number × 10^`places` without its sign: whole, and below 10^18.
     ///
     /// # Errors
@@ -68,12 +64,11 @@ impl Decimal {
         digits.checked_mul(10_u64.pow(exponent)).ok_or(Unfit::Large)
     }
 
-    /// Returns the float that stands for the number: for a whole one that is the number itself, for a fraction the one
-    /// whose shortest form is the number. `None` if there is none, so that nothing is changed without a word.
+    /// Returns the float that is written as the number, in the shortest form that JavaScript and Python write as well.
+    /// `None` if there is none, so that nothing is changed without a word.
     pub(crate) fn to_exact_f64(&self) -> Option<f64> {
         let float = self.to_string().parse::<f64>().ok().filter(|float| float.is_finite())?;
-        let written = if self.is_whole() { format!("{float:.0}") } else { format!("{float:e}") };
-        (Self::parse(&written).as_ref() == Some(self)).then_some(float)
+        (Self::parse(&format!("{float:e}")).as_ref() == Some(self)).then_some(float)
     }
 }
 
@@ -143,16 +138,26 @@ mod tests {
             assert_eq!(float.is_some(), kept, "{text}");
             assert!(float.is_none_or(|float| float == text.parse::<f64>().expect("a float")), "{text}");
         };
-        for kept in
-            ["0", "0.1", "-0.1", "1.0", "1.10", "0.30000000000000004", "9007199254740992", "9007199254740994", "5e-324"]
-        {
+        for kept in [
+            "0",
+            "0.1",
+            "-0.1",
+            "1.0",
+            "1.10",
+            "0.30000000000000004",
+            "9007199254740992",
+            "9007199254740994",
+            "1e23",
+            "5e-324",
+            "1.7976931348623157e308",
+        ] {
             check(kept, true);
         }
         for lost in [
             "9007199254740993",
             "-9007199254740993",
             "12345678901234567890",
-            "1e23",
+            "18446744073709551616",
             "0.1000000000000000055",
             "0.123456789012345678901",
             "1e400",

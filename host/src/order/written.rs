@@ -119,8 +119,9 @@ fn attribute_value(written: &RawValue) -> Result<AttributeValue, String> {
             Err(error) => Err(error.to_string()),
         },
         Some(b't' | b'f') => Ok(AttributeValue::Flag(json == "true")),
-        Some(b'-' | b'0'..=b'9') => attribute_number(json)
-            .ok_or_else(|| format!("the attribute's number {json:.40} would be rounded, send it as a text in quotes")),
+        Some(b'-' | b'0'..=b'9') => {
+            attribute_number(json).ok_or_else(|| format!("the number {json:.40} would be rounded; send it as text"))
+        }
         _ => Err("an attribute is a text, a number or a boolean".to_owned()),
     }
 }

@@ -1,6 +1,10 @@
 //! A plugin that may be called: which one, as what, and what hangs on its calls.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     Kind,
@@ -14,6 +18,7 @@ use super::{
 use crate::{
     config::Settings,
     imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
+    store::{PluginVersion, VersionId},
     telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
 };
 
@@ -80,9 +85,18 @@ impl Role {
     }
 }
 
+/// Which version it is in the store, once it is there: a file is tried before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbered {
+    pub number: VersionId,
+    /// The first version of the same file, if this isn't it: of that it differs by its settings only.
+    pub same_file_as: Option<VersionId>,
+}
+
 /// A plugin ready to be called.
 pub struct Loaded<Pre: World> {
     pub identity: Identity,
+    numbered: Arc<OnceLock<Numbered>>,
     pub role: Role,
     pub(super) pre: Pre,
     /// What `host.setting` answers. Part of the snapshot, so that a call never sees two versions of it.
@@ -106,6 +120,13 @@ impl<Pre: World> Loaded<Pre> {
         span.set(attribute::PLUGIN_VERSION, version.clone());
         span.set(attribute::PLUGIN_DIGEST, self.identity.short_digest());
         span.set(attribute::PLUGIN_ROLLOUT, self.role.as_str());
+        let number = |id: VersionId| i64::try_from(id.number()).unwrap_or(i64::MAX);
+        if let Some(Numbered { number: own, same_file_as }) = self.numbered.get() {
+            span.set(attribute::PLUGIN_NUMBER, number(*own));
+            if let Some(first) = same_file_as {
+                span.set(attribute::PLUGIN_SAME_FILE_AS, number(*first));
+            }
+        }
     }
 
     /// Returns whether what its calls do is compared with what another's do.
@@ -134,12 +155,14 @@ impl<Pre: World + Clone> Loaded<Pre> {
         let breaker = breaker(&identity);
         let calls_max = reuse::calls_max(&identity.language, &settings);
         let resting = Arc::new(Resting::new(calls_max, Arc::clone(places)));
-        Self { identity, role: Role::Live, pre, settings, label, breaker, resting, tally: None, shadow: None }
+        let numbered = Arc::default();
+        Self { identity, numbered, role: Role::Live, pre, settings, label, breaker, resting, tally: None, shadow: None }
     }
 
     fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
         Self {
             identity: self.identity.clone(),
+            numbered: Arc::clone(&self.numbered),
             role,
             pre: self.pre.clone(),
             settings: Arc::clone(&self.settings),
@@ -202,6 +225,24 @@ impl Plugin {
         match self {
             Self::Checkout(loaded) => &loaded.identity,
             Self::Inventory(loaded) => &loaded.identity,
+        }
+    }
+
+    /// Says which version of the store it is. Once: a version keeps its number.
+    pub(super) fn is_version(&self, version: &PluginVersion) {
+        let numbered = match self {
+            Self::Checkout(loaded) => &loaded.numbered,
+            Self::Inventory(loaded) => &loaded.numbered,
+        };
+        _ = numbered.set(Numbered { number: version.id, same_file_as: version.same_file_as });
+    }
+
+    /// Returns which version of the store it is, `None` for one that isn't there.
+    #[must_use]
+    pub fn numbered(&self) -> Option<Numbered> {
+        match self {
+            Self::Checkout(loaded) => loaded.numbered.get().copied(),
+            Self::Inventory(loaded) => loaded.numbered.get().copied(),
         }
     }
 

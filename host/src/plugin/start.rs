@@ -84,7 +84,10 @@ pub(super) async fn rollout(limits: &Limits, store: &Store, shelf: &Shelf) -> an
     let plan = serde_json::from_str::<Plan>(&row.plan).context("read its plan");
     let plugin = shelf.version(&row.version.text).await.context("load its version");
     match plan.and_then(|plan| Ok((plan, plugin?))) {
-        Ok((plan, plugin)) => Ok(Some(Rollout::new(row, plan, &plugin, limits.shadow_calls))),
+        Ok((plan, plugin)) => {
+            plugin.is_version(&row.version);
+            Ok(Some(Rollout::new(row, plan, &plugin, limits.shadow_calls)))
+        }
         Err(error) => {
             let reason = format!("{error:#}");
             tracing::error!("rollout {} can't go on: {reason}", row.id.number());
@@ -154,7 +157,10 @@ impl Start<'_> {
         let plugin = self.shelf.plugin(self.shelf.admit(examined, &set).await?, &set);
         if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
             let text = text_of(plugin.identity(), bytes);
-            self.store.publish_plugin(text, SwapAction::Start, BY.into(), "named by the settings".into()).await?;
+            let detail = "named by the settings".into();
+            plugin.is_version(&self.store.publish_plugin(text, SwapAction::Start, BY.into(), detail).await?);
+        } else if let Some(live) = live {
+            plugin.is_version(live);
         }
         Ok(plugin)
     }
@@ -193,7 +199,10 @@ impl Start<'_> {
     /// Returns the deployed version, or the one before it; `None` if neither can be had.
     async fn deployed(&self, live: &PluginVersion) -> anyhow::Result<Option<Plugin>> {
         let failed = match self.shelf.version(&live.text).await {
-            Ok(plugin) => return Ok(Some(plugin)),
+            Ok(plugin) => {
+                plugin.is_version(live);
+                return Ok(Some(plugin));
+            }
             Err(error) => error,
         };
         tracing::error!("what was live can't be started with: {failed}");
@@ -201,7 +210,8 @@ impl Start<'_> {
         match self.shelf.version(&before.text).await {
             Ok(plugin) => {
                 let detail = format!("the version after it can't be started with: {failed}");
-                self.store.publish_plugin(before.text, SwapAction::Rollback, BY.into(), detail).await?;
+                let version = self.store.publish_plugin(before.text, SwapAction::Rollback, BY.into(), detail).await?;
+                plugin.is_version(&version);
                 Ok(Some(plugin))
             }
             Err(error) => {

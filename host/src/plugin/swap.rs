@@ -284,6 +284,7 @@ impl Plugins {
         let published = Published::new(&next, kept).map_err(SwapError::Host)?;
         let began = Instant::now();
         let version = self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
+        next.plugin(kind).is_version(&version);
         let store_ms = began.elapsed().as_secs_f64() * 1e3;
         self.publish(published);
         let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());

@@ -180,18 +180,11 @@ pub(super) fn upsert_version(
         )
         .optional()?;
     match written {
-        Some(id) => Ok(PluginVersion {
-            id: VersionId(id),
-            text,
-            state,
-            action,
-            changed_by: by,
-            changed_at_ms: now_ms.unsigned_abs(),
-        }),
-        None => live(connection, text.kind)
-            .map_err(Refusal::No)?
-            .ok_or(Refusal::No(StoreError::Unreadable { column: "plugin_versions.state" })),
+        Some(id) => by_id(connection, VersionId(id)),
+        None => live(connection, text.kind),
     }
+    .map_err(Refusal::No)?
+    .ok_or(Refusal::No(StoreError::Unreadable { column: "plugin_versions.state" }))
 }
 
 /// Notes a file that was refused.
@@ -217,7 +210,9 @@ pub(super) fn insert_event(
 }
 
 const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, settings, state, action, changed_by, \
-                       changed_at_ms";
+                       changed_at_ms, (SELECT min(same.id) FROM plugin_versions AS same
+                                       WHERE same.kind = plugin_versions.kind AND same.digest = plugin_versions.digest
+                                             AND same.id < plugin_versions.id) AS same_file_as";
 
 /// Returns all versions, those that changed last first.
 fn versions(connection: &Connection, limit: u32) -> Result<Vec<PluginVersion>, StoreError> {
@@ -300,5 +295,6 @@ fn version(row: &Row<'_>) -> Result<PluginVersion, StoreError> {
         action: SwapAction::parse(&text("action")?).ok_or_else(unreadable("plugin_versions.action"))?,
         changed_by: text("changed_by")?,
         changed_at_ms: row.get::<_, i64>("changed_at_ms")?.unsigned_abs(),
+        same_file_as: row.get::<_, Option<i64>>("same_file_as")?.map(VersionId),
     })
 }

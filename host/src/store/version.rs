@@ -105,6 +105,8 @@ pub struct PluginVersion {
     pub changed_by: String,
     /// When. Unix time in ms.
     pub changed_at_ms: u64,
+    /// The first version of the same file, if this isn't it: of that it differs by its settings only.
+    pub same_file_as: Option<VersionId>,
 }
 
 /// Why something else is live now, or tried.

@@ -49,6 +49,10 @@ pub mod attribute {
     pub const PLUGIN_NAME: &str = "plugin.name";
     pub const PLUGIN_VERSION: &str = "plugin.version";
     pub const PLUGIN_DIGEST: &str = "plugin.digest";
+    /// The version's number in this host's store.
+    pub const PLUGIN_NUMBER: &str = "plugin.number";
+    /// The number of the first version of the same file, of which it differs by its settings only. Not on that itself.
+    pub const PLUGIN_SAME_FILE_AS: &str = "plugin.same_file_as";
     /// As what it was called: live, canary or shadow.
     pub const PLUGIN_ROLLOUT: &str = "plugin.rollout";
     pub const PLUGIN_OUTCOME: &str = "plugin.outcome";

@@ -66,6 +66,8 @@ fn deadlock(host: &Host) -> String {
 #[test]
 fn a_checkout_stands_in_the_list_and_opens_as_a_waterfall_with_its_log_lines() {
     let host = Host::plan().plugins(built_in_and("checkout_spans")).start();
+    let set = json!({ "set": { "rate": "7" } });
+    assert_eq!(host.admin.post("/plugins/checkout/settings", &set).status, 200);
     let sold = host.shop.buy("headphones", 2);
     assert_eq!(sold.status, 200);
     let spans = [
@@ -85,6 +87,7 @@ fn a_checkout_stands_in_the_list_and_opens_as_a_waterfall_with_its_log_lines() {
         json!({
             "trace_id": sold.trace_id(),
             "item": "headphones",
+            "version": { "span": "checkout_transaction", "name": "checkout_spans", "says": "#3 (#1 with other settings)" },
             "spans": spans,
             "makers": {
                 "db_create_order": "host", "checkout_transaction": "call", "inventory_deduct_span": "call",
@@ -137,7 +140,11 @@ fn charts_narrow_the_list_to_a_moment() {
         assert_eq!(charts.status, 200, "{}", charts.text());
         charts.text().contains("/checkout").then_some(())
     });
-    look(&host, "charts", json!({ "trace_id": sold.trace_id(), "route": "/checkout", "mark": "swap" }));
+    look(
+        &host,
+        "charts",
+        json!({ "trace_id": sold.trace_id(), "route": "/checkout", "mark": "number 3 (number 2 with other settings)" }),
+    );
     host.stop();
 }
 

@@ -89,10 +89,17 @@ fn check_row(row: &Value, answer: &Answer) {
         assert!(steady[measured].as_u64() > Some(0), "{row}");
         steady[measured] = 0.into();
     }
+    let version = |(number, plugin): (u64, &&str)| {
+        let (kind, rest) = plugin.split_once('/').expect("a kind");
+        let (name, rest) = rest.split_once('@').expect("a version");
+        let (version, digest) = rest.split_once('+').expect("a digest");
+        json!({ "kind": kind, "name": name, "version": version, "digest": digest, "number": number, "rollout": "live" })
+    };
+    let versions: Vec<_> = std::iter::zip(1.., &plugins).map(version).collect();
     let expected = json!({
         "trace_id": answer.trace_id(), "start_us": 0, "duration_us": 0, "name": "POST /checkout",
         "route": "/checkout", "status": 200, "outcome": "ok", "is_error": false, "spans": 6,
-        "plugins": plugins, "item": "headphones", "reference": answer.reference(),
+        "plugins": plugins, "versions": versions, "item": "headphones", "reference": answer.reference(),
     });
     assert_eq!(steady, expected);
 }

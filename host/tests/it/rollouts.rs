@@ -392,7 +392,7 @@ fn the_command_line_tries_versions_and_decides_about_them() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("is tried beside the live one"), "{said}");
     let (_, status) = run(&["status"]);
-    assert!(status.contains("canary 10%") && status.lines().count() == 5, "{status}");
+    assert!(status.contains("canary 10%") && status.lines().count() == 6, "{status}");
     let (_, shown) = run(&["rollout", "show", "--json"]);
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!(
@@ -407,7 +407,7 @@ fn the_command_line_tries_versions_and_decides_about_them() {
     assert!(set.contains("is tried"), "{set}");
     assert!(run(&["rollout", "differences"]).1.starts_with("0 calls differed"));
     assert_eq!(run(&["rollout", "abort"]).0, Some(0));
-    assert_eq!(run(&["rollout", "list"]).1.lines().count(), 2);
+    assert_eq!(run(&["rollout", "list"]).1.lines().count(), 3);
     let (code, said) = run(&["deploy", guest.to_str().expect("UTF-8"), "--canary", "0"]);
     assert_eq!(code, Some(1), "{said}");
     host.stop();

@@ -347,11 +347,20 @@ fn the_command_line_deploys_lists_and_rolls_back() {
     let (_, listed, _) = run(&["list"]);
     assert_eq!(listed.lines().filter(|line| line.contains(" live ")).count(), 2, "{listed}");
     let (code, said, _) = run(&["set", "checkout", "rate=7"]);
-    assert_eq!(code, Some(0), "{said}");
+    assert!(code == Some(0) && said.contains(", number 4 (number 3 with other settings), is live"), "{said}");
+    for command in ["list", "history", "status"] {
+        let (_, told, _) = run(&[command]);
+        let wanted =
+            |line: &&str| line.contains("checkout_discount@") && line.contains("(number 3 with other settings)");
+        assert_eq!(told.lines().filter(wanted).count(), 1, "{told}");
+        assert!(command == "status" || told.lines().next().is_some_and(|header| header.contains("BY")), "{told}");
+    }
+    let live = &host.admin.get("/plugins").json()["plugins"][0];
+    assert_eq!((&live["number"], &live["same_file_as"]), (&4.into(), &3.into()), "{live}");
     assert_eq!(run(&["rollback", "checkout"]).0, Some(0));
     assert_eq!(run(&["rollback", "checkout"]).0, Some(0));
     let (_, history, _) = run(&["history"]);
-    assert_eq!(history.lines().count(), 7, "{history}");
+    assert_eq!(history.lines().count(), 8, "{history}");
     let (_, shown, _) = run(&["show", "1", "--json"]);
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!((&shown["state"], &shown["kind"]), (&"live".into(), &"checkout".into()));

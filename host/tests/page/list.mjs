@@ -13,11 +13,16 @@ await run(async ({ page, given }) => {
   }
   const text = await row.innerText();
   for (const shown of ['POST /checkout', given.item, '200']) assert.ok(text.includes(shown), `${shown} is not in ${text}`);
+  // Which version it was, wherever one is named.
+  const { span: call, name: plugin, says } = given.version;
+  const named = (text) => assert.ok(text.startsWith(`${plugin} `) && text.includes(says), text);
+  named((await row.locator('.c-plugins').textContent()).trim());
   await page.locator('.chart canvas').first().waitFor();
 
   await row.getByRole('link').click();
   await page.waitForURL(`**/traces/${given.trace_id}*`);
   const spans = await waterfall(page);
+  named(await page.getByRole('treeitem', { name: call }).first().locator('.tag.call').textContent());
   assert.deepEqual(spans.map(({ level, name }) => `${'  '.repeat(level - 1)}${name}`), given.spans);
   spans.slice(1).forEach((span) => assert.ok(span.from + span.share <= 1.02 && span.from >= 0, JSON.stringify(span)));
   const makers = Object.fromEntries(spans.map(({ name, maker }) => [name, maker]));

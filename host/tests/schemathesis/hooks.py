@@ -4,6 +4,7 @@ Requests that are meant to be valid are brought within the rules that `openapi.j
 counted in bytes, a price's decimals, a key for each cart. Requests that are meant to be invalid are left alone.
 """
 
+import decimal
 import itertools
 import os
 import pathlib
@@ -170,9 +171,14 @@ def within_the_bytes(change):
 def with_attributes(holder):
     if "attributes" not in holder:
         return holder
-    value_of = lambda value: cut(value, ATTRIBUTE_TEXT_BYTES_MAX) if isinstance(value, str) else value
+    value_of = lambda value: cut(value, ATTRIBUTE_TEXT_BYTES_MAX) if isinstance(value, str) else held_exactly(value)
     attributes = holder["attributes"].items()
     return {**holder, "attributes": {cut(key, ATTRIBUTE_KEY_BYTES_MAX): value_of(value) for key, value in attributes}}
+
+
+def held_exactly(value):
+    """A whole number that a float doesn't hold is for a text."""
+    return value if isinstance(value, (bool, float)) else int(decimal.Decimal(repr(float(value))))
 
 
 # What goes past a limit that the schema does state is sent as it is: then it's the schema that is wrong.

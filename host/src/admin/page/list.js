@@ -3,6 +3,7 @@
 import { Refused, read } from './api.js';
 import { Charts } from './charts.js';
 import { Filters } from './filters.js';
+import { versionName } from './model.js';
 import { copyButton, say } from './say.js';
 import { bytes, clock, cut, day, duration, el, foreign, plural, visible, whole } from './text.js';
 
@@ -264,7 +265,7 @@ class List {
   }
 
   #row(trace) {
-    const { trace_id, start_us, name, status, outcome, is_error, spans, plugins, item } = trace;
+    const { trace_id, start_us, name, status, outcome, is_error, spans, plugins, versions, item } = trace;
     const link = el('a', { href: `/traces/${trace_id}`, 'data-link': true, tabindex: '-1' }, cut(name));
     const went = el('span', { class: is_error ? 'went failed' : `went ${status >= 400 ? 'refused' : ''}` },
       is_error && el('span', { 'aria-hidden': 'true' }, '\u2715 '),
@@ -279,7 +280,7 @@ class List {
       el('td', { class: 'c-outcome' }, outcome === undefined || outcome === null ? '' : cut(outcome, { class: outcome === 'ok' ? 'dim' : '' })),
       el('td', { class: 'number' }, el('div', { class: 'duration' }, bar, el('span', {}, duration(trace.duration_us)))),
       el('td', { class: 'number c-spans' }, whole(spans)),
-      el('td', { class: 'c-plugins' }, foreign((plugins ?? []).map(versionOf).join(' \u00b7 '), { class: 'cut dim', title: (plugins ?? []).map((plugin) => visible(plugin)).join('\n') })),
+      el('td', { class: 'c-plugins' }, foreign((versions ?? []).map(versionName).join(' \u00b7 '), { class: 'cut dim', title: (plugins ?? []).map((plugin) => visible(plugin)).join('\n') })),
       el('td', { class: 'c-id' }, el('code', {}, trace_id.slice(0, 8))));
     element.addEventListener('click', (event) => {
       if (event.target.closest('a') || String(getSelection()) !== '') return;
@@ -337,10 +338,4 @@ class List {
       if (error instanceof Refused) this.charts.refused(error.message);
     }
   }
-}
-
-/** Returns "checkout 1.2.0" of "checkout/name@1.2.0+digest". */
-function versionOf(plugin) {
-  const [, name, version] = /^[^/]*\/(.*)@([^@+]*)(?:\+.*)?$/.exec(plugin) ?? [null, plugin, ''];
-  return version === '' ? name : `${name} ${version}`;
 }

@@ -55,12 +55,23 @@ function read(span, processes) {
     name: span.operationName, service: processes?.[span.processID]?.serviceName ?? '',
     start_us: span.startTime, duration_us: span.duration,
     maker: isTrue(attribute('plugin.span')) ? 'guest' : kind !== undefined ? 'call' : 'host',
-    plugin: kind === undefined ? null : [kind, attribute('plugin.version')].filter(Boolean).join(' '),
-    rollout: attribute('plugin.rollout'),
+    plugin: kind === undefined ? null : versionName({
+      name: attribute('plugin.name') ?? kind, version: attribute('plugin.version'), number: attribute('plugin.number'),
+      same_file_as: attribute('plugin.same_file_as'), rollout: attribute('plugin.rollout'),
+    }),
     isError, why: attribute('otel.status_description') ?? null,
     exceptions: events.filter((event) => event.name === 'exception'), events, attributes, attribute,
     warnings: span.warnings ?? [],
   };
+}
+
+/**
+ * Returns how a version is named, in a list and in a waterfall alike: `offer-js 0.1.0 #4`, and what sets it apart from
+ * others of the name: that only its settings differ from an earlier number's, or that it isn't the live one.
+ */
+export function versionName({ name, version, number, same_file_as, rollout }) {
+  const parts = [name, version, number !== undefined && `#${number}`, same_file_as !== undefined && `(#${same_file_as} with other settings)`];
+  return [...parts, rollout !== undefined && rollout !== 'live' && rollout].filter(Boolean).join(' ');
 }
 
 /** Returns a line's fields as pairs. What a plugin attached comes as one field, as JSON; it stands beside the others. */

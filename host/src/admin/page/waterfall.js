@@ -51,9 +51,8 @@ export class Waterfall {
       cut(span.name, { class: 'spanname' }),
       span.isError && el('span', { class: 'tag failed' }, '\u2715', el('span', {}, '\u00a0error')),
       remote && el('span', { class: 'tag' }, foreign(span.service, { class: 'cut' })),
-      span.rollout !== undefined && span.rollout !== 'live' && el('span', { class: 'tag' }, foreign(span.rollout, { class: 'cut' })),
       span.maker === 'guest' && el('span', { class: 'tag guest' }, 'guest'),
-      span.maker === 'call' && el('span', { class: 'tag call' }, foreign(span.plugin, { class: 'cut' }))),
+      span.maker === 'call' && el('span', { class: 'tag call', title: visible(span.plugin) }, foreign(span.plugin, { class: 'cut' }))),
     el('div', { class: 'when', 'aria-hidden': 'true' },
       el('span', { class: 'bar' }), this.#dots(span)),
     el('div', { class: 'took', 'aria-hidden': 'true' }, duration(span.duration_us)));

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{
-    super::{client::Admin, print, print_json},
+    super::{client::Admin, print, print_json, print_table},
     KindName, read,
     rollout::{Rollout, Try, print_rollout},
 };
@@ -85,7 +85,11 @@ impl Live {
             Self::Rollout(rollout) => rollout.run(),
             Self::List { admin } => {
                 let listed: VersionsJson = admin.get("/plugins/versions")?;
-                if admin.json { print_json(&listed) } else { listed.versions.iter().try_for_each(print_version) }
+                if admin.json {
+                    print_json(&listed)
+                } else {
+                    print_table(VERSION_COLUMNS, listed.versions.iter().map(row))
+                }
             }
             Self::Show { number, admin } => {
                 let version: VersionJson = admin.get(&format!("/plugins/versions/{number}"))?;
@@ -93,7 +97,13 @@ impl Live {
             }
             Self::History { admin } => {
                 let history: EventsJson = admin.get("/plugins/history")?;
-                if admin.json { print_json(&history) } else { history.events.iter().try_for_each(print_event) }
+                if admin.json {
+                    return print_json(&history);
+                }
+                // What each was about, if it is among the versions still listed.
+                let listed: VersionsJson = admin.get("/plugins/versions")?;
+                let rows = history.events.iter().map(|event| event_row(event, &listed.versions));
+                print_table(["EVENT", "AT", "ACTION", "KIND", "VERSION", "BY", "DETAIL"], rows)
             }
             Self::Rollback { kind, to, admin } => {
                 let path = format!("/plugins/{}/rollback", Kind::from(kind));
@@ -134,17 +144,31 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
     if admin.json {
         return print_json(&json!({ "plugins": live.plugins, "rollout": open }));
     }
-    for LiveJson { kind, name, version, digest, breaker, .. } in &live.plugins {
-        let short = digest.get(..12).unwrap_or(digest);
+    for LiveJson { kind, name, version, digest, number, same_file_as, breaker, .. } in &live.plugins {
         let called = if breaker == "closed" { "live" } else { "live, but keeps breaking and isn't called for now" };
-        print(&format!("{kind:<9}  {name}@{version}+{short}  {called}"))?;
+        let version = version_name(name, version, digest, *number, *same_file_as);
+        print(&format!("{kind:<9}  {version}  {called}"))?;
     }
     open.map_or_else(|| print("nothing is tried beside them"), print_rollout)
 }
 
 /// Returns who asks, for the audit.
 pub(super) fn user() -> String {
-    std::env::var("USER").ok().filter(|user| (1..=64).contains(&user.len())).unwrap_or_else(|| "somebody".into())
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|variable| std::env::var(variable).ok());
+    named.filter(|user| (1..=64).contains(&user.len())).unwrap_or_else(user_of_process)
+}
+
+/// Returns the name that the system has for whom this process belongs to, where no variable says it: in a container, or
+/// under a supervisor.
+fn user_of_process() -> String {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let own = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    own.filter(|name| (1..=64).contains(&name.len())).unwrap_or_else(|| format!("user {id}"))
 }
 
 fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
@@ -157,7 +181,8 @@ fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
         "candidate" => "is tried beside the live one; `till plugin rollout show` tells how it does",
         _ => "is live",
     };
-    print(&format!("{} {}@{}, number {}, {so}", version.kind, version.name, version.version, version.id))
+    let VersionJson { kind, name, version, digest, id, same_file_as, .. } = version;
+    print(&format!("{kind} {}, {so}", version_name(name, version, digest, Some(*id), *same_file_as)))
 }
 
 fn key_value(text: &str) -> Result<(String, Option<String>), String> {
@@ -166,22 +191,61 @@ fn key_value(text: &str) -> Result<(String, Option<String>), String> {
     if key.is_empty() { Err("a setting has a name".into()) } else { Ok((key.to_owned(), value)) }
 }
 
-fn print_version(version: &VersionJson) -> anyhow::Result<()> {
-    let VersionJson { id, kind, name, version, digest, settings, state, changed_by, .. } = version;
+/// Returns how a version is named, wherever one is.
+pub(super) fn version_name(
+    name: &str,
+    version: &str,
+    digest: &str,
+    number: Option<u64>,
+    same_file_as: Option<u64>,
+) -> String {
     let short = digest.get(..12).unwrap_or(digest);
-    let set = settings.iter().map(|(key, value)| format!(" {key}={value}")).collect::<String>();
-    print(&format!("{id:>5}  {state:<9}  {kind:<9}  {name}@{version}+{short}{set}  by {changed_by}"))
+    let number = number.map(|number| format!(", number {number}")).unwrap_or_default();
+    let same = same_file_as.map(|first| format!(" (number {first} with other settings)")).unwrap_or_default();
+    format!("{name}@{version}+{short}{number}{same}")
+}
+
+const VERSION_COLUMNS: [&str; 7] = ["NUMBER", "STATE", "KIND", "PLUGIN", "SINCE", "BY", "SETTINGS"];
+
+fn row(version: &VersionJson) -> [String; 7] {
+    let VersionJson { id, kind, name, version, digest, settings, state, changed_by, changed_at, same_file_as, .. } =
+        version;
+    let set: Vec<_> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    [
+        id.to_string(),
+        state.clone(),
+        kind.clone(),
+        version_name(name, version, digest, None, *same_file_as),
+        changed_at.clone(),
+        changed_by.clone(),
+        set.join(" "),
+    ]
 }
 
 fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
-    print_version(version)?;
+    print_table(VERSION_COLUMNS, [row(version)])?;
     let VersionJson { digest, bytes, language, action, .. } = version;
     print(&format!("digest    {digest}\nsize      {bytes} bytes\nlanguage  {language}\nlast      {action}"))
 }
 
-fn print_event(event: &EventJson) -> anyhow::Result<()> {
-    let EventJson { id, changed_by, action, kind, version, detail, .. } = event;
-    let kind = kind.as_deref().unwrap_or("-");
-    let version = version.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    print(&format!("{id:>5}  {action:<8}  {kind:<9}  version {version:<4}  by {changed_by}: {detail}"))
+fn event_row(event: &EventJson, versions: &[VersionJson]) -> [String; 7] {
+    let EventJson { id, at, changed_by, action, kind, version, detail, .. } = event;
+    let named = |number: &u64| {
+        let known = versions.iter().find(|version| version.id == *number);
+        known.map_or_else(
+            || format!("number {number}"),
+            |VersionJson { name, version, digest, id, same_file_as, .. }| {
+                version_name(name, version, digest, Some(*id), *same_file_as)
+            },
+        )
+    };
+    [
+        id.to_string(),
+        at.clone(),
+        action.clone(),
+        kind.clone().unwrap_or_else(|| "-".to_owned()),
+        version.as_ref().map_or_else(|| "-".to_owned(), named),
+        changed_by.clone(),
+        detail.clone(),
+    ]
 }

@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{client::Admin, print, print_json},
-    live::user,
+    super::{client::Admin, print, print_json, print_table},
+    live::{user, version_name},
 };
 use crate::{
-    admin::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson},
+    admin::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson, VersionJson},
     plugin::rollout::{Mode, PlanChanges},
 };
 
@@ -128,7 +128,7 @@ impl Rollout {
             Self::Show { admin } => told(&admin.get("/plugins/rollout")?, admin.json),
             Self::List { admin } => {
                 let listed: RolloutsJson = admin.get("/plugins/rollouts")?;
-                if admin.json { print_json(&listed) } else { listed.rollouts.iter().try_for_each(print_line) }
+                if admin.json { print_json(&listed) } else { print_table(COLUMNS, listed.rollouts.iter().map(row)) }
             }
             Self::Differences { admin } => {
                 let listed: DifferencesJson = admin.get("/plugins/rollout/differences")?;
@@ -159,7 +159,7 @@ fn told(rollout: &RolloutJson, as_json: bool) -> anyhow::Result<()> {
 }
 
 pub(super) fn print_rollout(rollout: &RolloutJson) -> anyhow::Result<()> {
-    print_line(rollout)?;
+    print_table(COLUMNS, [row(rollout)])?;
     let Some(figures) = &rollout.figures else { return Ok(()) };
     print_calls("candidate", &figures.candidate)?;
     print_calls("live", &figures.live)?;
@@ -171,17 +171,25 @@ pub(super) fn print_rollout(rollout: &RolloutJson) -> anyhow::Result<()> {
     }
 }
 
-fn print_line(rollout: &RolloutJson) -> anyhow::Result<()> {
-    let RolloutJson { id, state, reason, plan, version, .. } = rollout;
+const COLUMNS: [&str; 8] = ["NUMBER", "STATE", "HOW", "KIND", "PLUGIN", "SINCE", "BY", "REASON"];
+
+fn row(rollout: &RolloutJson) -> [String; 8] {
+    let RolloutJson { id, state, reason, plan, version, changed_at, changed_by, .. } = rollout;
     let mode = match plan.mode {
         Mode::Canary { percent } => format!("canary {percent}%"),
         Mode::Shadow => "shadow".to_owned(),
     };
-    let short = version.digest.get(..12).unwrap_or(&version.digest);
-    print(&format!(
-        "{id:>5}  {state:<11}  {mode:<12}  {}/{}@{}+{short}  {reason}",
-        version.kind, version.name, version.version
-    ))
+    let VersionJson { id: number, kind, name, version, digest, same_file_as, .. } = version;
+    [
+        id.to_string(),
+        state.clone(),
+        mode,
+        kind.clone(),
+        version_name(name, version, digest, Some(*number), *same_file_as),
+        changed_at.clone(),
+        changed_by.clone(),
+        reason.clone(),
+    ]
 }
 
 fn print_calls(whose: &str, calls: &CallsJson) -> anyhow::Result<()> {
@@ -195,7 +203,7 @@ fn print_calls(whose: &str, calls: &CallsJson) -> anyhow::Result<()> {
 fn print_difference(difference: &DifferenceJson) -> anyhow::Result<()> {
     let parts =
         difference.parts.iter().map(|part| format!("  {}: {} instead of {}", part.part, part.candidate, part.live));
-    print(&format!("{}{}", difference.trace_id, parts.collect::<String>()))
+    print(&format!("{}  {}{}", difference.at, difference.trace_id, parts.collect::<String>()))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -29,10 +29,30 @@ pub struct Summary {
     pub spans: usize,
     /// `kind/name@version+digest`, each once.
     pub plugins: Vec<String>,
+    /// The same in parts, each once for each role that it was called in.
+    pub versions: Vec<Called>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+}
+
+/// A version of a plugin that was called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Called {
+    pub kind: String,
+    pub name: String,
+    pub version: String,
+    /// The beginning of the file's digest, and of its own settings' behind a dot.
+    pub digest: String,
+    /// In this host's store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// The first version of the same file, if this isn't it: only its settings differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_file_as: Option<u64>,
+    /// As what it was called: live, canary or shadow.
+    pub rollout: String,
 }
 
 /// Which traces are wanted; all, where nothing is said.
@@ -121,7 +141,8 @@ impl Summary {
             outcome,
             is_error: spans.iter().any(Span::is_error),
             spans: spans.len(),
-            plugins: plugins(&spans),
+            plugins: each_once(spans.iter().filter_map(plugin)),
+            versions: each_once(spans.iter().filter_map(called)),
             item: first(attribute::ORDER_ITEM).or_else(|| first(attribute::INVENTORY_ITEM)),
             reference: first(attribute::ORDER_REFERENCE),
         })
@@ -133,21 +154,32 @@ fn outcome(spans: &[Span<'_>], name: &str) -> Option<String> {
     calls.find_map(|span| text(span, attribute::PLUGIN_OUTCOME))
 }
 
-fn plugins(spans: &[Span<'_>]) -> Vec<String> {
-    let mut plugins = Vec::new();
-    for plugin in spans.iter().filter_map(plugin) {
-        if !plugins.contains(&plugin) {
-            plugins.push(plugin);
+fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
         }
     }
-    plugins
+    once
 }
 
 fn plugin(span: &Span<'_>) -> Option<String> {
-    let part = |key| span.value(key).map(Value::text);
-    let (kind, name) = (part(attribute::PLUGIN_KIND)?, part(attribute::PLUGIN_NAME)?);
-    let (version, digest) = (part(attribute::PLUGIN_VERSION)?, part(attribute::PLUGIN_DIGEST)?);
+    let Called { kind, name, version, digest, .. } = called(span)?;
     Some(format!("{kind}/{name}@{version}+{digest}"))
+}
+
+fn called(span: &Span<'_>) -> Option<Called> {
+    let whole = |key| number(span, key).and_then(|number| number.try_into().ok());
+    Some(Called {
+        kind: text(span, attribute::PLUGIN_KIND)?,
+        name: text(span, attribute::PLUGIN_NAME)?,
+        version: text(span, attribute::PLUGIN_VERSION)?,
+        digest: text(span, attribute::PLUGIN_DIGEST)?,
+        number: whole(attribute::PLUGIN_NUMBER),
+        same_file_as: whole(attribute::PLUGIN_SAME_FILE_AS),
+        rollout: text(span, attribute::PLUGIN_ROLLOUT).unwrap_or_default(),
+    })
 }
 
 fn text(span: &Span<'_>, key: &str) -> Option<String> {
