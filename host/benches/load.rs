@@ -132,7 +132,12 @@ impl Running {
     async fn till(settings: Settings, spans: Spans) -> anyhow::Result<Self> {
         let app = App::build_with(settings, shop::telemetry(spans, shop::NOTHING_KEPT)?).await?;
         let (address, admin, stopping) = (app.public_address()?, app.admin_address()?, app.stopping());
-        Ok(Self { address, stopping: Stopping::Till { stopping, running: tokio::spawn(app.run()), admin } })
+        let running = tokio::spawn(async move {
+            if let Err(error) = app.run().await {
+                eprintln!("{error:#}");
+            }
+        });
+        Ok(Self { address, stopping: Stopping::Till { stopping, running, admin } })
     }
 
     /// Has the built-in checkout plugin tried beside itself for longer than it is loaded.

@@ -261,9 +261,14 @@ fn a_summary_is_the_local_roots_and_says_what_was_called() {
     add(
         &recent,
         [
-            call(3, "inventory_deduct_span", "inventory", "insufficient_stock").with("inventory.item", "laptop"),
-            call(4, "plugin_shadow", "checkout", "trap"),
+            call(3, "inventory_deduct_span", "inventory", "insufficient_stock")
+                .with("inventory.item", "laptop")
+                .with("plugin.number", 4)
+                .with("plugin.same_file_as", 2)
+                .with("plugin.rollout", "canary"),
+            call(4, "plugin_shadow", "checkout", "trap").with("plugin.rollout", "shadow"),
             call(2, "checkout_transaction", "checkout", "ok")
+                .with("plugin.rollout", "live")
                 .with("order.item", "multiple")
                 .with("order.reference", "r-1"),
             Made { took: Duration::from_millis(30), ..root(1) }
@@ -272,6 +277,14 @@ fn a_summary_is_the_local_roots_and_says_what_was_called() {
         ],
     );
     let summary = recent.trace(TraceId::from(1)).and_then(|trace| Summary::of(&trace)).expect("a row");
+    let version = |kind: &str, more: serde_json::Value| {
+        let mut version =
+            serde_json::json!({ "kind": kind, "name": "own", "version": "1.2.0", "digest": "0123456789ab" });
+        for (key, value) in more.as_object().expect("an object") {
+            version[key] = value.clone();
+        }
+        version
+    };
     let expected = serde_json::json!({
         "trace_id": "00000000000000000000000000000001",
         "start_us": 1_700_000_000_000_001_u64,
@@ -283,6 +296,11 @@ fn a_summary_is_the_local_roots_and_says_what_was_called() {
         "is_error": false,
         "spans": 4,
         "plugins": ["checkout/own@1.2.0+0123456789ab", "inventory/own@1.2.0+0123456789ab"],
+        "versions": [
+            version("checkout", serde_json::json!({ "rollout": "live" })),
+            version("inventory", serde_json::json!({ "rollout": "canary", "number": 4, "same_file_as": 2 })),
+            version("checkout", serde_json::json!({ "rollout": "shadow" })),
+        ],
         "item": "multiple",
         "reference": "r-1",
     });
