@@ -107,7 +107,7 @@ struct Running {
 
 enum Stopping {
     Native(server::Server),
-    Till { stopping: CancellationToken, running: JoinHandle<()>, admin: SocketAddr },
+    Till { stopping: CancellationToken, running: JoinHandle<anyhow::Result<()>>, admin: SocketAddr },
 }
 
 impl Running {
@@ -174,7 +174,7 @@ impl Running {
             Stopping::Native(server) => server.stop().await,
             Stopping::Till { stopping, running, .. } => {
                 stopping.cancel();
-                running.await?;
+                running.await??;
             }
         }
         Ok(())

@@ -115,7 +115,7 @@ struct Host {
     address: SocketAddr,
     recent: Option<Recent>,
     stopping: CancellationToken,
-    running: JoinHandle<()>,
+    running: JoinHandle<anyhow::Result<()>>,
     _folder: TempDir,
 }
 
@@ -150,6 +150,6 @@ impl Host {
 
     async fn stop(self) -> anyhow::Result<()> {
         self.stopping.cancel();
-        Ok(self.running.await?)
+        self.running.await?
     }
 }
