@@ -132,11 +132,7 @@ impl Running {
     async fn till(settings: Settings, spans: Spans) -> anyhow::Result<Self> {
         let app = App::build_with(settings, shop::telemetry(spans, shop::NOTHING_KEPT)?).await?;
         let (address, admin, stopping) = (app.public_address()?, app.admin_address()?, app.stopping());
-        let running = tokio::spawn(async move {
-            if let Err(error) = app.run().await {
-                eprintln!("{error:#}");
-            }
-        });
+        let running = tokio::spawn(app.run());
         Ok(Self { address, stopping: Stopping::Till { stopping, running, admin } })
     }
 

@@ -15,6 +15,7 @@ mod folder;
 mod limits;
 mod load;
 mod loaded;
+mod outcomes;
 pub mod pack;
 mod registry;
 pub mod rehearsal;
@@ -36,19 +37,20 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
 pub use admission::{
-    Admitted, Checked, Compiler, Job as CompileJob, Kept, PACKAGE, Reason, Refused, VERSION, admit, check, examine,
-    sound_label,
+    Admitted, BadCases, Cases, Checked, Compiler, Job as CompileJob, Kept, Live, PACKAGE, Reason, Refused, Trial,
+    VERSION, admit, check, examine, sound_label,
 };
 pub use engine::{CodeLimits, Engine};
-pub use failure::{Cause, Failure, Fault};
+pub use failure::{Cause, Failure, Fault, Undecided};
 pub use files::FileError;
 pub use limits::MemoryPool;
 pub use load::{Candidate, embedded, embedded_bytes, from_folder};
 pub use loaded::{Identity, Loaded, Numbered, Plugin, Role};
+pub use outcomes::{Counts, MINUTES as OUTCOME_MINUTES};
 pub use registry::{Pinned, Registry, Snapshot};
 pub use room::{Room, Shrunk, fitted};
 pub use shelf::ShelfError;
-pub use swap::{Became, Changes, RolloutChange, SwapError, Swapped, When};
+pub use swap::{Became, Changes, How, RolloutChange, SwapError, Swapped, When};
 pub use watch::Watcher;
 
 use registry::Published;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Admin, query, rollouts::TryJson};
 use crate::{
     http::{Answer, Inbound, Reply, body, problem::Problem, rfc3339},
-    plugin::{Candidate, Changes, Identity, Kind, Plugins, SwapError, Swapped, rollout::PlanChanges},
+    plugin::{
+        Candidate, Changes, Counts, Identity, Kind, OUTCOME_MINUTES, Plugins, SwapError, Swapped, rollout::PlanChanges,
+    },
     store::{PluginEvent, PluginVersion, VersionId},
 };
 
@@ -40,6 +42,19 @@ pub struct LiveJson {
     pub same_file_as: Option<u64>,
     /// `open` while it isn't called because it keeps breaking.
     pub breaker: String,
+    pub last_minutes: OutcomesJson,
+}
+
+/// What the calls of a version came to lately, likewise.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OutcomesJson {
+    /// How far back it goes.
+    pub minutes: u64,
+    pub sold: u64,
+    /// Business "no"s.
+    pub refused: u64,
+    /// What customers saw as errors of the shop.
+    pub failed: u64,
 }
 
 /// A version, as the routes tell it and the commands read it.
@@ -114,6 +129,8 @@ struct Set {
     shadow: bool,
     #[serde(default, deserialize_with = "body::object")]
     gates: PlanChanges,
+    #[serde(default)]
+    force: bool,
 }
 
 /// # Errors
@@ -133,6 +150,7 @@ pub(super) fn live(admin: &Admin) -> Answer {
             number: numbered.map(|numbered| numbered.number.number()),
             same_file_as: numbered.and_then(|numbered| numbered.same_file_as).map(VersionId::number),
             breaker: if plugin.is_let_through() { "closed" } else { "open" }.to_owned(),
+            last_minutes: plugin.recent_outcomes().into(),
         }
     };
     Reply::json(&LivesJson { plugins: Kind::ALL.map(plugin).to_vec() })
@@ -167,10 +185,10 @@ pub(super) async fn history(admin: &Admin) -> Answer {
 /// 422 for a component that is refused, with what to change.
 pub(super) async fn deploy(admin: &Admin, query: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
     let Deploy { kind, name, by, how } = Deploy::of_query(query)?;
-    let when = how.when(&admin.plugins)?;
+    let how = how.how(&admin.plugins)?;
     let bytes = body::read_component(headers, incoming, &admin.limits).await?;
     let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
-    change(admin, move |plugins| async move { plugins.deploy(candidate, kind, when, &by).await }).await
+    change(admin, move |plugins| async move { plugins.deploy(candidate, kind, how, &by).await }).await
 }
 
 /// # Errors
@@ -190,9 +208,9 @@ pub(super) async fn roll_back(admin: &Admin, kind: &str, headers: &HeaderMap, in
 pub(super) async fn set(admin: &Admin, kind: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
     let kind = parsed_kind(kind)?;
     let bytes = body::read_json(headers, incoming, &admin.limits).await?;
-    let Set { set, by, canary, shadow, gates } = body::parse_json(&bytes)?;
-    let (by, when) = (somebody(by)?, TryJson { canary, shadow, gates }.when(&admin.plugins)?);
-    change(admin, move |plugins| async move { plugins.set(kind, set, when, &by).await }).await
+    let Set { set, by, canary, shadow, gates, force } = body::parse_json(&bytes)?;
+    let (by, how) = (somebody(by)?, TryJson { canary, shadow, gates, force }.how(&admin.plugins)?);
+    change(admin, move |plugins| async move { plugins.set(kind, set, how, &by).await }).await
 }
 
 async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W) -> Answer
@@ -254,6 +272,12 @@ fn short(text: String) -> Result<String, Problem> {
     let fine = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     fine.then_some(text)
         .ok_or_else(|| Problem::unacceptable(format!("a name has 1 to {NAME_BYTES_MAX} bytes of plain text")))
+}
+
+impl From<Counts> for OutcomesJson {
+    fn from(Counts { sold, refused, failed }: Counts) -> Self {
+        Self { minutes: OUTCOME_MINUTES, sold, refused, failed }
+    }
 }
 
 impl From<PluginVersion> for VersionJson {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     http::{Answer, Inbound, Reply, body, problem::Problem, rfc3339},
     plugin::{
-        Plugins, RolloutChange, When,
+        How, Plugins, RolloutChange, When,
         rollout::{Difference, Figures, Mode, Part, Plan, PlanChanges},
     },
     store::RolloutRow,
@@ -32,14 +32,21 @@ pub(super) struct TryJson {
     pub(super) shadow: bool,
     #[serde(deserialize_with = "body::object")]
     pub(super) gates: PlanChanges,
+    /// Whether a candidate is taken that comes to no decision where the live version does.
+    pub(super) force: bool,
 }
 
 impl TryJson {
-    /// Returns when the change takes effect.
+    /// Returns how the change is carried out.
     ///
     /// # Errors
     /// What makes no sense.
-    pub(super) fn when(self, plugins: &Plugins) -> Result<When, Problem> {
+    pub(super) fn how(self, plugins: &Plugins) -> Result<How, Problem> {
+        let forced = self.force;
+        Ok(How { when: self.when(plugins)?, forced })
+    }
+
+    fn when(self, plugins: &Plugins) -> Result<When, Problem> {
         let mode = match (self.canary, self.shadow) {
             (None, false) if self.gates == PlanChanges::default() => return Ok(When::AtOnce),
             (None, false) => return Err(Problem::unacceptable("gates are for a canary or a shadow")),
@@ -89,6 +96,9 @@ pub struct CallsJson {
     pub calls: u64,
     pub traps: u64,
     pub deadlines: u64,
+    /// Answers that are neither a receipt nor a "no".
+    #[serde(default)]
+    pub undecided: u64,
     pub p99_micros: u64,
     pub outcomes: BTreeMap<String, u64>,
 }
@@ -213,6 +223,7 @@ impl From<Figures> for CallsJson {
             calls: figures.calls,
             traps: figures.traps,
             deadlines: figures.deadlines,
+            undecided: figures.undecided,
             p99_micros: figures.p99_micros(),
             outcomes,
         }

@@ -126,7 +126,7 @@ impl Checkout {
         let mut span = shop.tracer.start(span::CHECKOUT, SpanKind::Internal, Some(&parent), Vec::new());
         self.describe(&mut span);
 
-        let created = match self.pinned.refusal() {
+        let created = match self.pinned.refusal(&self.cart) {
             // Nothing is written for what isn't going to be decided.
             Some(failure) => Err(failure),
             None => self.create(&span).await.map_err(Failure::Store),

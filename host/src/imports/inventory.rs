@@ -224,8 +224,8 @@ fn failure_to_guest(failure: &Failure) -> InventoryError {
         Failure::Rejected { code, message } => {
             InventoryError::Rejected(Rejection { code: code.clone(), message: message.clone() })
         }
-        Failure::Conflict(message) => InventoryError::Conflict(message.clone()),
-        Failure::Other(message) => InventoryError::Other(message.clone()),
+        Failure::Conflict(undecided) => InventoryError::Conflict(undecided.message.clone()),
+        Failure::Other(undecided) => InventoryError::Other(undecided.message.clone()),
         unavailable => InventoryError::Unavailable(unavailable.to_string()),
     }
 }

@@ -10,12 +10,13 @@
 //! world.rs            and by their types; if not, what to change
 //! compile.rs          compiled in a child process, within limits of the system's
 //! compiling           in this process, on a thread of its own: after the child's work a load from kept.rs
-//! probe.rs            instantiated and called once, under the limits of a call, where nothing is at stake
+//! probe.rs            instantiated and called for the orders of trial.rs, under the limits of a call, where nothing is at stake
 //! ```
 //!
 //! `refusal.rs` has the words. Until the last step nothing knows of the candidate but the one who handed it in.
 
 mod caps;
+mod cases;
 mod checked;
 mod compile;
 mod inspect;
@@ -23,6 +24,7 @@ mod kept;
 mod language;
 mod probe;
 mod refusal;
+mod trial;
 mod world;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -36,6 +38,7 @@ use crate::{
     config::{Limits, Settings},
     imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
 };
+pub use cases::{BadCases, Cases};
 pub use checked::{Checked, check};
 pub use compile::{Compiler, Job};
 use inspect::Outline;
@@ -43,6 +46,8 @@ pub use inspect::sound as sound_label;
 pub use kept::Kept;
 pub(super) use refusal::advice_on;
 pub use refusal::{Reason, Refused};
+pub(super) use trial::unpriced;
+pub use trial::{Live, Trial};
 
 /// The release of the interface that this host runs.
 pub const PACKAGE: &str = "till:plugin";
@@ -51,23 +56,29 @@ pub const VERSION: &str = "0.1.0";
 /// A plugin that may be called.
 #[derive(Clone)]
 pub enum Admitted {
-    Checkout(Identity, CheckoutPluginPre<GuestCall>),
-    Inventory(Identity, InventoryPluginPre<GuestCall>),
+    Checkout(Identity, CheckoutPluginPre<GuestCall>, Cases),
+    Inventory(Identity, InventoryPluginPre<GuestCall>, Cases),
 }
 
 impl Admitted {
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         match self {
-            Self::Checkout(identity, _) | Self::Inventory(identity, _) => identity,
+            Self::Checkout(identity, ..) | Self::Inventory(identity, ..) => identity,
         }
     }
 
     /// Returns the same code under another name.
     pub(super) fn known_as(&self, identity: Identity) -> Self {
         match self {
-            Self::Checkout(_, pre) => Self::Checkout(identity, pre.clone()),
-            Self::Inventory(_, pre) => Self::Inventory(identity, pre.clone()),
+            Self::Checkout(_, pre, cases) => Self::Checkout(identity, pre.clone(), cases.clone()),
+            Self::Inventory(_, pre, cases) => Self::Inventory(identity, pre.clone(), cases.clone()),
+        }
+    }
+
+    const fn cases(&self) -> &Cases {
+        match self {
+            Self::Checkout(_, _, cases) | Self::Inventory(_, _, cases) => cases,
         }
     }
 }
@@ -84,6 +95,7 @@ pub struct Examined {
     pub(super) source: String,
     pub(super) identity: Identity,
     pub(super) bytes: Bytes,
+    cases: Cases,
 }
 
 /// Reads who the candidate is, on a thread that may be kept busy.
@@ -92,12 +104,15 @@ pub struct Examined {
 /// The first thing that is wrong with its file.
 pub async fn examine(candidate: Candidate, limits: &Limits) -> Result<Examined, Refused> {
     let (source, source_name, limits) = (candidate.source.clone(), candidate.source.clone(), limits.clone());
-    let identified = blocking(move || Ok((identify(&candidate, &limits)?, candidate.bytes))).await;
-    let (identity, bytes) = identified.map_err(|reason| Refused::new(source_name, reason))?;
-    Ok(Examined { source, identity, bytes })
+    let identified = blocking(move || {
+        let identity = identify(&candidate, &limits)?;
+        Ok((identity, Cases::of(&candidate.bytes)?, candidate.bytes))
+    });
+    let (identity, cases, bytes) = identified.await.map_err(|reason| Refused::new(source_name, reason))?;
+    Ok(Examined { source, identity, bytes, cases })
 }
 
-/// Compiles the candidate beside the host (for seconds, if it is a large one), and calls it once under the limits of a
+/// Compiles the candidate beside the host (for seconds, if it is a large one), and tries it under the limits of a
 /// call, with what is `set` for it over the host's settings. Has to be called inside a tokio runtime. Dropped midway,
 /// nothing is left of it.
 ///
@@ -108,12 +123,13 @@ pub async fn admit(
     examined: Examined,
     settings: &Settings,
     set: &BTreeMap<String, String>,
+    trial: Trial<'_>,
 ) -> Result<Admitted, Refused> {
     let source_name = examined.source.clone();
     let stages = async {
         let began = Instant::now();
         let (admitted, is_loaded) = compiled(engine, examined, &settings.limits).await?;
-        probe::call(engine, &admitted, settings, set).await?;
+        probe::call(engine, &admitted, settings, set, trial).await?;
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let how = if is_loaded { "its code was kept" } else { "compiled" };
         let identity = admitted.identity();
@@ -128,13 +144,13 @@ pub async fn admit(
 /// # Errors
 /// What keeps it from being compiled or linked.
 pub(super) async fn compile_only(engine: &Arc<Engine>, examined: Examined) -> Result<Admitted, Refused> {
-    let Examined { source, identity, bytes } = examined;
+    let Examined { source, identity, bytes, cases } = examined;
     let engine = Arc::clone(engine);
-    let compiled = blocking(move || compile(&engine, identity, &bytes, 0)).await;
+    let compiled = blocking(move || compile(&engine, identity, &bytes, cases, 0)).await;
     compiled.map(|(admitted, _)| admitted).map_err(|reason| Refused::new(source, reason))
 }
 
-/// Calls a plugin once more that was admitted with other settings.
+/// Tries a plugin once more that was admitted with other settings.
 ///
 /// # Errors
 /// How it fails with these.
@@ -143,14 +159,15 @@ pub(super) async fn probe(
     admitted: &Admitted,
     settings: &Settings,
     set: &BTreeMap<String, String>,
+    trial: Trial<'_>,
 ) -> Result<(), Refused> {
     let refused = |reason| Refused::new(admitted.identity().to_string(), reason);
-    probe::call(engine, admitted, settings, set).await.map(|_| ()).map_err(refused)
+    probe::call(engine, admitted, settings, set, trial).await.map(|_| ()).map_err(refused)
 }
 
 /// Compiles the candidate in a process of its own, then in this one; or loads its code, if that was kept.
 async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> Result<(Admitted, bool), Reason> {
-    let Examined { identity, bytes, .. } = examined;
+    let Examined { identity, bytes, cases, .. } = examined;
     let compiler = engine.compiler();
     let _turn = compiler.turn().await;
     let is_trusted = bytes == embedded_bytes(identity.kind);
@@ -158,7 +175,7 @@ async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> 
         compiler.try_out(bytes.clone(), limits).await?;
     }
     let (compiling, compiled_mib) = (Arc::clone(engine), limits.compiled_mib);
-    blocking(move || compile(&compiling, identity, &bytes, compiled_mib)).await
+    blocking(move || compile(&compiling, identity, &bytes, cases, compiled_mib)).await
 }
 
 /// Has it done on a thread that may be kept busy. A panic there is the candidate's doing.
@@ -191,7 +208,13 @@ fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> 
 }
 
 /// Compiles the component in this process, or loads its code; says which of the two.
-fn compile(engine: &Engine, identity: Identity, bytes: &[u8], compiled_mib: u64) -> Result<(Admitted, bool), Reason> {
+fn compile(
+    engine: &Engine,
+    identity: Identity,
+    bytes: &[u8],
+    cases: Cases,
+    compiled_mib: u64,
+) -> Result<(Admitted, bool), Reason> {
     let kind = identity.kind;
     let kept = engine.compiler().kept();
     let loads = kept.map(Kept::loads);
@@ -208,11 +231,11 @@ fn compile(engine: &Engine, identity: Identity, bytes: &[u8], compiled_mib: u64)
     let admitted = match kind {
         Kind::Checkout => {
             let pre = engine.checkout_linker().instantiate_pre(&component).map_err(link)?;
-            Admitted::Checkout(identity, CheckoutPluginPre::new(pre).map_err(link)?)
+            Admitted::Checkout(identity, CheckoutPluginPre::new(pre).map_err(link)?, cases)
         }
         Kind::Inventory => {
             let pre = engine.inventory_linker().instantiate_pre(&component).map_err(link)?;
-            Admitted::Inventory(identity, InventoryPluginPre::new(pre).map_err(link)?)
+            Admitted::Inventory(identity, InventoryPluginPre::new(pre).map_err(link)?, cases)
         }
     };
     Ok((admitted, loaded))

@@ -17,7 +17,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::{
     Cause, Engine, Failure, Fault, Kind, Loaded, MemoryPool, Plugins, Snapshot,
-    breaker::{Ended, Pass},
+    breaker::{Ended, Likeness, Pass},
     limits::MemoryMeter,
     reuse::{Life, Used, World},
 };
@@ -100,7 +100,7 @@ pub async fn checkout(
     time: Time,
 ) -> (Span, Result<Receipt, Failure>) {
     let plugin = &snapshot.checkout;
-    let pass = match plugin.breaker.enter() {
+    let pass = match plugin.breaker.enter(Likeness::of_cart(order.cart)) {
         Ok(pass) => pass,
         Err(open) => return (span, Err(Failure::breaker(plugin.identity.kind, open))),
     };
@@ -189,7 +189,7 @@ pub async fn deduct(
     lines: &[StockLine],
 ) -> Result<Vec<store::StockLevel>, Failure> {
     let plugin = &snapshot.inventory;
-    let pass = match plugin.breaker.enter() {
+    let pass = match plugin.breaker.enter(Likeness::of_lines(lines)) {
         Ok(pass) => pass,
         Err(open) => {
             let failure = Failure::breaker(plugin.identity.kind, open);
@@ -405,6 +405,7 @@ impl<'a, Pre: World> Call<'a, Pre> {
         let elapsed = self.started.elapsed();
         let fuel_used = self.fuel_used();
         let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.kind == self.plugin.identity.kind);
+        let ended = Ended::of(self.plugin.identity.kind, result);
         let memory_bytes = self.store.data().memory_bytes();
         let Self { store, instance, life, plugins, plugin, .. } = self;
         let may_rest = plugin.resting.is_on() && self.cut_off.is_none() && !own_fault;
@@ -441,7 +442,8 @@ impl<'a, Pre: World> Call<'a, Pre> {
                 tally.count(kind, result, elapsed);
             }
             if let Some(pass) = pass {
-                pass.ended(if own_fault { Ended::AtFault } else { Ended::Well });
+                plugin.breaker.outcomes.count(result);
+                pass.ended(ended);
             }
         }
         span

@@ -19,12 +19,15 @@ pub enum Failure {
     OutOfStock { item: Item, requested: u32, available: u32 },
     #[error("{message}")]
     Rejected { code: String, message: String },
-    #[error("{0}")]
-    Conflict(String),
-    #[error("{0}")]
-    Unavailable(String),
-    #[error("{0}")]
-    Other(String),
+    /// Somebody was faster. To its customer 500.
+    #[error(transparent)]
+    Conflict(Undecided),
+    /// Something that the decision needs isn't there. To its customer 502.
+    #[error(transparent)]
+    Unavailable(Undecided),
+    /// Anything else that keeps it from deciding. To its customer 502.
+    #[error(transparent)]
+    Other(Undecided),
     /// The remote inventory can't be reached, or its answer is none: what it did is unknown.
     #[error("the inventory service can't be reached: {0}")]
     InventoryUnreachable(String),
@@ -40,6 +43,22 @@ pub enum Failure {
     BreakerOpen { kind: Kind, retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What is answered where no decision is made: neither a receipt nor a "no".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Undecided {
+    /// The kind of the plugin here whose words these are; `None` if another till or the host said so.
+    pub by: Option<Kind>,
+    pub message: String,
+}
+
+impl Undecided {
+    /// Returns what no plugin of this host said.
+    pub fn of_nobody(message: impl Into<String>) -> Self {
+        Self { by: None, message: message.into() }
+    }
 }
 
 /// A plugin broke: it trapped, ran into a limit, or said what can't be.
@@ -87,7 +106,7 @@ impl Failure {
     /// The state of a deduct that nobody waited for to the end.
     #[must_use]
     pub fn interrupted() -> Self {
-        Self::Unavailable("the deduct was cut off".into())
+        Self::Unavailable(Undecided::of_nobody("the deduct was cut off"))
     }
 
     /// Returns the failure's word in metrics, span attributes and problem documents. A closed set.
@@ -132,11 +151,29 @@ impl Failure {
         Self::BreakerOpen { kind, retry_after: open.retry_after }
     }
 
-    /// Returns the kind of the plugin that is the cause, `None` where none is.
+    /// Returns the kind of the plugin that is the cause of what its customer sees as 5xx, `None` where none is. The same
+    /// for the probe, the gates, the breaker and a canary's stand-in:
+    ///
+    /// | cause | is the fault of |
+    /// |---|---|
+    /// | a trap, a limit, bad output | the plugin |
+    /// | `other`, `unavailable`, `conflict` | the plugin that said so first; nobody's if another till did |
+    /// | the host, its store, another till that can't be reached | nobody's |
+    /// | out of stock, rejected | nobody's: it is a business "no" |
     #[must_use]
     pub const fn at_fault(&self) -> Option<Kind> {
         match self {
             Self::Fault(Fault { kind, .. }) | Self::BreakerOpen { kind, .. } => Some(*kind),
+            Self::Conflict(undecided) | Self::Unavailable(undecided) | Self::Other(undecided) => undecided.by,
+            _ => None,
+        }
+    }
+
+    /// Returns what was answered instead of a decision, if that is what it is.
+    #[must_use]
+    pub const fn undecided(&self) -> Option<&Undecided> {
+        match self {
+            Self::Conflict(undecided) | Self::Unavailable(undecided) | Self::Other(undecided) => Some(undecided),
             _ => None,
         }
     }

@@ -8,9 +8,10 @@ use std::{
 
 use super::{
     Kind,
-    admission::{Admitted, digest_of},
+    admission::{Admitted, Cases, digest_of},
     breaker::Breaker,
     call::GuestCall,
+    outcomes::Counts,
     reuse::{self, Resting, RestingPlaces, World},
     rollout::Tally,
     shadow::Shadow,
@@ -99,6 +100,8 @@ pub struct Loaded<Pre: World> {
     numbered: Arc<OnceLock<Numbered>>,
     pub role: Role,
     pub(super) pre: Pre,
+    /// What its author has it tried with.
+    cases: Cases,
     /// What `host.setting` answers. Part of the snapshot, so that a call never sees two versions of it.
     pub(super) settings: Arc<BTreeMap<String, String>>,
     /// `kind/name@version`, on the guest's log lines.
@@ -144,7 +147,7 @@ impl<Pre: World> fmt::Debug for Loaded<Pre> {
 impl<Pre: World + Clone> Loaded<Pre> {
     fn new(
         mut identity: Identity,
-        pre: Pre,
+        (pre, cases): (Pre, Cases),
         set: &BTreeMap<String, String>,
         settings: Arc<BTreeMap<String, String>>,
         places: &Arc<RestingPlaces>,
@@ -155,8 +158,8 @@ impl<Pre: World + Clone> Loaded<Pre> {
         let breaker = breaker(&identity);
         let calls_max = reuse::calls_max(&identity.language, &settings);
         let resting = Arc::new(Resting::new(calls_max, Arc::clone(places)));
-        let numbered = Arc::default();
-        Self { identity, numbered, role: Role::Live, pre, settings, label, breaker, resting, tally: None, shadow: None }
+        let (numbered, role) = (Arc::default(), Role::Live);
+        Self { identity, numbered, role, pre, cases, settings, label, breaker, resting, tally: None, shadow: None }
     }
 
     fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
@@ -165,6 +168,7 @@ impl<Pre: World + Clone> Loaded<Pre> {
             numbered: Arc::clone(&self.numbered),
             role,
             pre: self.pre.clone(),
+            cases: self.cases.clone(),
             settings: Arc::clone(&self.settings),
             label: label(&self.identity, role),
             breaker: Arc::clone(&self.breaker),
@@ -211,11 +215,11 @@ impl Plugin {
     ) -> Self {
         let settings = settings_of(admitted.identity().kind, settings, set);
         match admitted {
-            Admitted::Checkout(identity, pre) => {
-                Self::Checkout(Arc::new(Loaded::new(identity, pre, set, settings, places, breaker)))
+            Admitted::Checkout(identity, pre, cases) => {
+                Self::Checkout(Arc::new(Loaded::new(identity, (pre, cases), set, settings, places, breaker)))
             }
-            Admitted::Inventory(identity, pre) => {
-                Self::Inventory(Arc::new(Loaded::new(identity, pre, set, settings, places, breaker)))
+            Admitted::Inventory(identity, pre, cases) => {
+                Self::Inventory(Arc::new(Loaded::new(identity, (pre, cases), set, settings, places, breaker)))
             }
         }
     }
@@ -260,7 +264,13 @@ impl Plugin {
         }
     }
 
-    /// Returns whether it would be called now: its breaker is closed.
+    /// Returns what its calls came to in the last minutes.
+    #[must_use]
+    pub fn recent_outcomes(&self) -> Counts {
+        self.breaker().outcomes.counts()
+    }
+
+    /// Returns whether it would be called now for every order: its breaker is closed.
     #[must_use]
     pub fn is_let_through(&self) -> bool {
         self.breaker().is_open().is_none()
@@ -277,8 +287,12 @@ impl Plugin {
     /// Returns what was admitted, without what was set for it.
     pub(super) fn admitted(&self) -> Admitted {
         match self {
-            Self::Checkout(loaded) => Admitted::Checkout(loaded.identity.clone(), loaded.pre.clone()),
-            Self::Inventory(loaded) => Admitted::Inventory(loaded.identity.clone(), loaded.pre.clone()),
+            Self::Checkout(loaded) => {
+                Admitted::Checkout(loaded.identity.clone(), loaded.pre.clone(), loaded.cases.clone())
+            }
+            Self::Inventory(loaded) => {
+                Admitted::Inventory(loaded.identity.clone(), loaded.pre.clone(), loaded.cases.clone())
+            }
         }
     }
 }

@@ -10,12 +10,15 @@ use hyper::header::HeaderValue;
 
 use super::{
     Failure, Kind,
-    breaker::Breaker,
+    breaker::{Breaker, Likeness},
     call::GuestCall,
     loaded::{Identity, Loaded, Plugin, Role},
     rollout::Rollout,
 };
-use crate::imports::bindings::{CheckoutPluginPre, InventoryPluginPre};
+use crate::{
+    imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
+    order::Cart,
+};
 
 /// The plugins that one request uses, all of it.
 #[derive(Debug)]
@@ -113,12 +116,19 @@ impl Pinned {
         self.live.as_ref().filter(|_| of_canary)
     }
 
-    /// Returns why no request is to be begun with these plugins: the breaker of one is open, and nobody can take over.
+    /// Returns why no such order is to be begun with these plugins: the breaker of one is open for it, and nobody can take
+    /// over.
     #[must_use]
-    pub fn refusal(&self) -> Option<Failure> {
+    pub fn refusal(&self, cart: &Cart) -> Option<Failure> {
         let Snapshot { checkout, inventory, .. } = &**self.snapshot();
-        let open = |breaker: &Breaker, kind| breaker.is_open().map(|open| (kind, open));
-        let refused = open(&checkout.breaker, Kind::Checkout).or_else(|| open(&inventory.breaker, Kind::Inventory));
+        let open = |breaker: &Breaker, kind: Kind, likeness: fn(&Cart) -> Likeness| {
+            // Hardly ever is one open.
+            breaker.is_open()?;
+            Some((kind, breaker.is_open_for(likeness(cart))?))
+        };
+        let of_lines = |cart: &Cart| Likeness::of_lines(&cart.stock_lines());
+        let refused = open(&checkout.breaker, Kind::Checkout, Likeness::of_cart)
+            .or_else(|| open(&inventory.breaker, Kind::Inventory, of_lines));
         refused.filter(|(kind, _)| self.stand_in(*kind).is_none()).map(|(kind, open)| Failure::breaker(kind, open))
     }
 

@@ -24,6 +24,8 @@ pub use tally::{Figures, Tally};
 use super::{Identity, Kind, Plugin, Role, shadow::Shadow};
 use crate::{store::RolloutRow, telemetry::metrics::PluginInfo};
 
+/// Calls of a candidate before which its figures aren't looked at: no fewer could be evidence of anything.
+const FIRST_LOOK_CALLS: u64 = 10;
 /// Requests are told apart so finely: in parts of 10,000.
 const PARTS: u32 = 10_000;
 
@@ -49,6 +51,12 @@ struct Pace {
     next_look_calls: u64,
 }
 
+impl Pace {
+    fn start() -> Self {
+        Self { since: Instant::now(), next_look_calls: FIRST_LOOK_CALLS }
+    }
+}
+
 impl Rollout {
     /// Returns it with nothing counted yet.
     pub(super) fn new(row: RolloutRow, plan: Plan, plugin: &Plugin, shadows_max: usize) -> Arc<Self> {
@@ -62,7 +70,7 @@ impl Rollout {
             }
         };
         let running = AtomicBool::new(row.state == crate::store::RolloutState::Running);
-        let pace = Mutex::new(Pace { since: Instant::now(), next_look_calls: plan.gates.calls_min });
+        let pace = Mutex::new(Pace::start());
         Arc::new(Self { row, plan, candidate, tally, live_tally: Arc::default(), differences, shadow, running, pace })
     }
 
@@ -119,7 +127,7 @@ impl Rollout {
             return Verdict::GoOn;
         }
         // Each look is another chance to see a difference that is none. They are ever further apart.
-        pace.next_look_calls = calls.saturating_add(calls / 20).saturating_add(1).max(self.plan.gates.calls_min);
+        pace.next_look_calls = calls.saturating_add(calls / 20).saturating_add(1);
         drop(pace);
         let differing = self.shadow.is_some().then(|| self.differences.count());
         self.plan.gates.verdict(&self.candidate_figures(), &self.live_figures(), differing, time_is_up)
@@ -131,7 +139,7 @@ impl Rollout {
 
     /// Lets it run anew: what was counted before led to the pause.
     pub(super) fn resume(&self) {
-        *self.pace() = Pace { since: Instant::now(), next_look_calls: self.plan.gates.calls_min };
+        *self.pace() = Pace::start();
         self.tally.reset();
         self.live_tally.reset();
         self.differences.reset();

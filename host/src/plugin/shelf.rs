@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Candidate, Engine, FileError, Plugin, Refused,
-    admission::{self, Admitted, Examined, admit, examine},
+    admission::{self, Admitted, Examined, Trial, admit, examine},
     breaker::Breakers,
     files::PluginFiles,
     limits::MemoryPool,
@@ -64,7 +64,7 @@ impl Shelf {
     }
 
     /// Admits a candidate with what is `set` for it, keeps its file and what was compiled of it. One that is compiled
-    /// already is only called once more.
+    /// already is only tried once more.
     ///
     /// # Errors
     /// What is wrong with it, or that its file can't be kept.
@@ -72,15 +72,16 @@ impl Shelf {
         &self,
         examined: Examined,
         set: &BTreeMap<String, String>,
+        trial: Trial<'_>,
     ) -> Result<Admitted, ShelfError> {
         let bytes = examined.bytes.clone();
         let admitted = match self.compiled(&examined.identity.digest) {
             Some(compiled) => {
                 let admitted = compiled.known_as(examined.identity);
-                self.probe(&admitted, set).await?;
+                self.probe(&admitted, set, trial).await?;
                 admitted
             }
-            None => admit(&self.engine, examined, &self.settings, set).await?,
+            None => admit(&self.engine, examined, &self.settings, set, trial).await?,
         };
         let (files, digest) = (self.files.clone(), admitted.identity().digest.clone());
         let keeping = tokio::task::spawn_blocking(move || files.keep(&digest, &bytes));
@@ -89,12 +90,17 @@ impl Shelf {
         Ok(admitted)
     }
 
-    /// Calls a plugin once with what is `set` for it.
+    /// Tries a plugin with what is `set` for it.
     ///
     /// # Errors
     /// How it fails with that.
-    pub(super) async fn probe(&self, admitted: &Admitted, set: &BTreeMap<String, String>) -> Result<(), Refused> {
-        admission::probe(&self.engine, admitted, &self.settings, set).await
+    pub(super) async fn probe(
+        &self,
+        admitted: &Admitted,
+        set: &BTreeMap<String, String>,
+        trial: Trial<'_>,
+    ) -> Result<(), Refused> {
+        admission::probe(&self.engine, admitted, &self.settings, set, trial).await
     }
 
     /// Returns a version that was admitted before: at once if it is still compiled.
@@ -111,7 +117,7 @@ impl Shelf {
                 let source = format!("the {} plugin {}@{} that was deployed", text.kind, text.name, text.version);
                 let candidate = Candidate { source, stem: text.name.clone(), bytes: bytes.into() };
                 let examined = examine(candidate, &self.settings.limits).await?;
-                let admitted = admit(&self.engine, examined, &self.settings, &text.settings).await?;
+                let admitted = admit(&self.engine, examined, &self.settings, &text.settings, Trial::Again).await?;
                 self.keep(admitted.clone());
                 admitted
             }

@@ -15,7 +15,7 @@ use anyhow::Context;
 
 use super::{
     Identity, Kind, Plugin, Snapshot,
-    admission::{Examined, digest_of, examine},
+    admission::{Examined, Trial, digest_of, examine},
     embedded, from_folder,
     rollout::{Plan, Rollout},
     shelf::Shelf,
@@ -154,7 +154,10 @@ impl Start<'_> {
             return Ok(plugin);
         }
         let (bytes, set) = (examined.bytes.len(), BTreeMap::new());
-        let plugin = self.shelf.plugin(self.shelf.admit(examined, &set).await?, &set);
+        // What served before may go on, whatever is known better of orders by now.
+        let was_live = live.is_some_and(|live| live.text.digest == digest);
+        let trial = if was_live { Trial::Again } else { Trial::Anew { live: None, forced: false } };
+        let plugin = self.shelf.plugin(self.shelf.admit(examined, &set, trial).await?, &set);
         if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
             let text = text_of(plugin.identity(), bytes);
             let detail = "named by the settings".into();

@@ -18,7 +18,7 @@ pub use rollout::RolloutChange;
 
 use super::{
     Candidate, Kind, Plugin, Plugins, Refused,
-    admission::{Examined, examine},
+    admission::{Examined, Live, Trial, examine},
     registry::Published,
     rollout::Plan,
     shelf::ShelfError,
@@ -100,6 +100,14 @@ pub enum When {
     Tried(Plan),
 }
 
+/// How a change is carried out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct How {
+    pub when: When,
+    /// Whether a candidate is taken that comes to no decision where the live version does.
+    pub forced: bool,
+}
+
 /// A version, and what a change made of it.
 #[derive(Debug, Clone)]
 pub struct Swapped {
@@ -137,10 +145,10 @@ impl Plugins {
         &self,
         candidate: Candidate,
         wanted: Option<Kind>,
-        when: When,
+        how: How,
         by: &str,
     ) -> Result<Swapped, SwapError> {
-        let (kind, deployed) = self.deploy_untold(candidate, wanted, when, by).await;
+        let (kind, deployed) = self.deploy_untold(candidate, wanted, how, by).await;
         self.told(kind, by, deployed).await
     }
 
@@ -150,11 +158,11 @@ impl Plugins {
         &self,
         candidate: Candidate,
         wanted: Option<Kind>,
-        when: When,
+        how: How,
         by: &str,
     ) -> (Option<Kind>, Result<Swapped, SwapError>) {
         match examine(candidate, &self.limits).await {
-            Ok(examined) => (Some(examined.identity.kind), self.deploy_examined(examined, wanted, when, by).await),
+            Ok(examined) => (Some(examined.identity.kind), self.deploy_examined(examined, wanted, how, by).await),
             Err(refused) => (None, Err(refused.into())),
         }
     }
@@ -163,7 +171,7 @@ impl Plugins {
         &self,
         examined: Examined,
         wanted: Option<Kind>,
-        when: When,
+        How { when, forced }: How,
         by: &str,
     ) -> Result<Swapped, SwapError> {
         let kind = examined.identity.kind;
@@ -172,12 +180,14 @@ impl Plugins {
         }
         let (bytes, source) = (examined.bytes.len(), examined.source.clone());
         let probed_with = self.live_version(kind).await?.text.settings;
-        let admitted = self.shelf.admit(examined, &probed_with).await?;
+        let now_live = self.snapshot().plugin(kind).admitted();
+        let trial = Trial::Anew { live: Some(Live { plugin: &now_live, set: &probed_with }), forced };
+        let admitted = self.shelf.admit(examined, &probed_with, trial).await?;
         let _turn = self.changing.lock().await;
         let live = self.live_version(kind).await?;
         let text = VersionText { settings: live.text.settings.clone(), ..text_of(admitted.identity(), bytes) };
         if text.settings != probed_with {
-            self.shelf.probe(&admitted, &text.settings).await?;
+            self.shelf.probe(&admitted, &text.settings, trial).await?;
         }
         let plugin = self.shelf.plugin(admitted, &text.settings);
         self.change(live, plugin, text, SwapAction::Deploy, when, (by, source)).await
@@ -211,27 +221,32 @@ impl Plugins {
     ///
     /// # Errors
     /// When they are too many or too long, or it can't be called with them.
-    pub async fn set(&self, kind: Kind, changes: Changes, when: When, by: &str) -> Result<Swapped, SwapError> {
-        let swapped = self.set_live(kind, changes, when, by).await;
+    pub async fn set(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
+        let swapped = self.set_live(kind, changes, how, by).await;
         self.told(Some(kind), by, swapped).await
     }
 
-    async fn set_live(&self, kind: Kind, changes: Changes, when: When, by: &str) -> Result<Swapped, SwapError> {
+    async fn set_live(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
         let mut live = self.live_version(kind).await?;
-        let mut next = self.with_settings(&live, &changes).await?;
+        let mut next = self.with_settings(&live, &changes, how.forced).await?;
         let _turn = self.changing.lock().await;
         let now = self.live_version(kind).await?;
         if now.id != live.id {
-            next = self.with_settings(&now, &changes).await?;
+            next = self.with_settings(&now, &changes, how.forced).await?;
             live = now;
         }
         let (plugin, text) = next;
         let keys = changes.into_keys().collect::<Vec<_>>().join(", ");
-        self.change(live, plugin, text, SwapAction::Set, when, (by, keys)).await
+        self.change(live, plugin, text, SwapAction::Set, how.when, (by, keys)).await
     }
 
     /// Returns the live plugin with other settings, if it can be called with them.
-    async fn with_settings(&self, live: &PluginVersion, changes: &Changes) -> Result<(Plugin, VersionText), SwapError> {
+    async fn with_settings(
+        &self,
+        live: &PluginVersion,
+        changes: &Changes,
+        forced: bool,
+    ) -> Result<(Plugin, VersionText), SwapError> {
         let mut settings = live.text.settings.clone();
         for (key, value) in changes {
             match value {
@@ -247,7 +262,8 @@ impl Plugins {
             reused_calls(reuse).map_err(SwapError::Reuse)?;
         }
         let admitted = self.snapshot().plugin(live.text.kind).admitted();
-        self.shelf.probe(&admitted, &settings).await?;
+        let trial = Trial::Anew { live: Some(Live { plugin: &admitted, set: &live.text.settings }), forced };
+        self.shelf.probe(&admitted, &settings, trial).await?;
         let plugin = self.shelf.plugin(admitted, &settings);
         Ok((plugin, VersionText { settings, ..live.text.clone() }))
     }

@@ -31,7 +31,7 @@ use std::{
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::{
-    Became, Candidate, Plugins, SwapError, Swapped, When,
+    Became, Candidate, How, Plugins, SwapError, Swapped, When,
     admission::digest_of,
     folder::{self, FILES_MAX, Listed, ReadError, Sight, Stamp},
 };
@@ -243,7 +243,8 @@ impl Watch {
         let stem = Path::new(name).file_stem().unwrap_or(name).to_string_lossy().into_owned();
         let candidate = Candidate { source: path.display().to_string(), stem, bytes: bytes.into() };
         let began = Instant::now();
-        let (kind, deployed) = self.plugins.deploy_untold(candidate, None, When::AtOnce, BY_FOLDER).await;
+        let (kind, deployed) =
+            self.plugins.deploy_untold(candidate, None, How { when: When::AtOnce, forced: false }, BY_FOLDER).await;
         match deployed {
             Ok(swapped) => {
                 if let Some(file) = self.files.of(name) {

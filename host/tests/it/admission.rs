@@ -9,7 +9,7 @@ use std::{
 use tempfile::TempDir;
 use till::{
     config::{Settings, Sources},
-    plugin::{Candidate, Compiler, Engine, Kept, admit, examine},
+    plugin::{Candidate, Compiler, Engine, Kept, Trial, admit, examine},
 };
 
 use crate::support::{
@@ -46,7 +46,8 @@ impl Admission {
         let candidate = Candidate { source: "it".into(), stem: "it".into(), bytes: bytes.into() };
         let admitted = async {
             let examined = examine(candidate, &self.settings.limits).await?;
-            admit(&self.engine, examined, &self.settings, &BTreeMap::new()).await
+            let trial = Trial::Anew { live: None, forced: false };
+            admit(&self.engine, examined, &self.settings, &BTreeMap::new(), trial).await
         };
         admitted.await.map(drop).map_err(|refused| refused.to_string())
     }

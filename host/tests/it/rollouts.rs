@@ -1,11 +1,8 @@
 //! What is tried beside the live version: no customer sees it fail, and it decides by itself what becomes of it.
 
-use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
-    time::Instant,
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use serde_json::{Value, json};
@@ -77,10 +74,9 @@ fn a_canary_that_breaks_is_rolled_back_and_no_customer_sees_it() {
             let tried = try_out(&host.admin, guest, &json!({ "canary": 10, "gates": { "calls_min": 50 } }));
             assert_eq!((tried.status, &tried.json()["result"]), (200, &"candidate".into()), "{}", tried.text());
             let calls = |rollout: &Value| rollout["figures"]["candidate"]["calls"].as_u64().expect("a count");
-            eventually("calls", || (calls(&rollout(&host.admin)) >= 50).then_some(()));
-            let enough = Instant::now();
+            // Where it breaks often enough at once, before the 50th call.
             let ended = eventually_is(&host.admin, "rolled_back");
-            println!("{guest}: {} within {:?} of its {}th call", ended["reason"], enough.elapsed(), calls(&ended));
+            println!("{guest}: {} after {} calls", ended["reason"], calls(&ended));
             assert!(ended["reason"].as_str().expect("words").contains("trapped"), "{ended:#}");
             assert!(ended["figures"]["candidate"]["traps"].as_u64() > Some(0), "{ended:#}");
         });
@@ -362,6 +358,120 @@ fn a_plugin_that_keeps_breaking_isnt_called_for_a_while() {
     host.stop();
 }
 
+fn buy_with_coupon(shop: &Client, coupon: &str) -> Answer {
+    let line = json!({ "item": "headphones", "quantity": 1, "price": 99.99 });
+    shop.post("/checkout", &json!({ "lines": [line], "attributes": { "coupon": coupon } }))
+}
+
+fn set(admin: &Client, change: &Value) -> Answer {
+    admin.post("/plugins/checkout/settings", change)
+}
+
+/// Issue 14.3: 157 of 157 checkouts were 502, the status was "live", the breaker closed.
+#[test]
+fn a_setting_with_which_no_sale_is_decided_is_refused_unless_forced() {
+    let host = Host::plan().warns("no plugin was changed").warns("checkout failed").start();
+    deploy(&host.admin, "checkout_coupon");
+    let refused = set(&host.admin, &json!({ "set": { "shipping": "abc" } }));
+    assert_eq!((refused.status, &*refused.code()), (422, "plugin_refused"), "{}", refused.text());
+    let said = refused.text();
+    assert!(
+        ["answers other", "shipping is no number", "The live version decides", "--force"]
+            .iter()
+            .all(|part| said.contains(part)),
+        "{said}"
+    );
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+
+    let forced = set(&host.admin, &json!({ "set": { "shipping": "abc" }, "force": true }));
+    assert_eq!(forced.status, 200, "{}", forced.text());
+    assert_eq!(host.shop.buy("headphones", 1).code(), "other");
+    // What decides on nothing itself is no measure for the next.
+    let mended = set(&host.admin, &json!({ "set": { "shipping": "499" } }));
+    assert_eq!(mended.status, 200, "{}", mended.text());
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    let outcomes = &host.admin.get("/plugins").json()["plugins"][0]["last_minutes"];
+    assert_eq!(
+        (&outcomes["sold"], &outcomes["refused"], &outcomes["failed"]),
+        (&1.into(), &0.into(), &0.into()),
+        "its own"
+    );
+    host.stop();
+}
+
+/// 33 of 33 against 0 of 30 is evidence before `calls_min`, and nobody saw any of them.
+#[test]
+fn a_canary_that_decides_nothing_is_nobodys_fault_but_its_own_and_soon_over() {
+    let host = Host::plan().warns("rolled back").start();
+    deploy(&host.admin, "checkout_coupon");
+    let tried =
+        json!({ "set": { "shipping": "abc" }, "force": true, "canary": 50.0, "gates": { "calls_min": 100_000 } });
+    assert_eq!(set(&host.admin, &tried).status, 200);
+    let rolled_back = eventually("its end", || {
+        assert_eq!(host.shop.buy("headphones", 1).status, 200, "the live version stands in");
+        Some(rollout(&host.admin)).filter(|rollout| rollout["state"] == "rolled_back")
+    });
+    let figures = &rolled_back["figures"]["candidate"];
+    assert_eq!(figures["undecided"], figures["calls"], "{rolled_back}");
+    assert!(figures["calls"].as_u64() < Some(1_000), "{rolled_back}");
+    assert!(rolled_back["reason"].as_str().is_some_and(|why| why.contains("came to no decision")), "{rolled_back}");
+    host.stop();
+}
+
+/// wassette #14, componentize-py #91: what a plugin does on one path says nothing of another.
+#[test]
+fn a_candidate_is_tried_with_several_orders_and_its_authors_cases() {
+    let host = Host::plan().warns("no plugin was changed").start();
+    deploy(&host.admin, "checkout_coupon");
+    let refused = set(&host.admin, &json!({ "set": { "coupons": "trap" } }));
+    let said = refused.text();
+    assert_eq!(refused.status, 422, "{said}");
+    assert!(said.contains("three lines with a coupon") && said.contains("until when is that coupon?"), "{said}");
+
+    // Of its author's own cases, those that are to be decided are tried, at a deploy and at each setting after it.
+    let cases = tempfile::tempdir().expect("a folder");
+    let case = |coupon: &str, outcome: &str| {
+        let line = json!({ "item": "tea", "quantity": 1, "price": 5 });
+        json!({ "lines": [line], "attributes": { "coupon": coupon }, "expect": { "outcome": outcome } }).to_string()
+    };
+    let admin = format!("http://{}", host.admin.address);
+    let deploy_with_cases = || {
+        let mut deploy = till();
+        deploy.args(["plugin", "deploy", "--admin", &admin, "--cases"]).arg(cases.path()).arg(file("checkout_coupon"));
+        let output = deploy.output().expect("till starts");
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8"))
+    };
+    std::fs::write(cases.path().join("trapped.json"), case("RARE", "trap")).expect("a case");
+    std::fs::write(cases.path().join("sold.json"), case("PROBE", "ok")).expect("a case");
+    let (code, said) = deploy_with_cases();
+    assert_eq!(code, Some(0), "{said}");
+    let refused = set(&host.admin, &json!({ "set": { "shipping": "abc" } })).text();
+    assert!(refused.contains("one piece of an item"), "{refused}");
+    std::fs::write(cases.path().join("rare.json"), case("RARE", "ok")).expect("a case");
+    let (code, said) = deploy_with_cases();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("its case rare.json"), "{said}");
+    host.stop();
+}
+
+/// Issue 14.4: the breaker closed the shop for everybody because of one kind of order.
+#[test]
+fn one_kind_of_order_that_breaks_a_plugin_closes_the_shop_for_no_other() {
+    let plan = Host::plan().set("breaker.faults=5").set("breaker.open_ms=60000");
+    let host = plan.warns("checkout failed").warns("keeps breaking").start();
+    deploy(&host.admin, "checkout_coupon");
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    for _ in 0..5 {
+        assert_eq!(buy_with_coupon(&host.shop, "RARE").code(), "trap");
+    }
+    for _ in 0..5 {
+        assert_eq!(buy_with_coupon(&host.shop, "RARE").code(), "breaker_open");
+        assert_eq!(host.shop.buy("headphones", 1).status, 200, "others are sold");
+    }
+    assert_eq!(host.admin.get("/plugins").json()["plugins"][0]["breaker"], "open");
+    host.stop();
+}
+
 #[test]
 fn the_version_before_comes_back_when_that_is_set() {
     let plan = Host::plan().set("breaker.faults=5").set("breaker.rollback=on");
@@ -392,7 +502,7 @@ fn the_command_line_tries_versions_and_decides_about_them() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("is tried beside the live one"), "{said}");
     let (_, status) = run(&["status"]);
-    assert!(status.contains("canary 10%") && status.lines().count() == 6, "{status}");
+    assert!(status.contains("canary 10%") && status.matches("last 15 minutes").count() == 2, "{status}");
     let (_, shown) = run(&["rollout", "show", "--json"]);
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!(

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::Context;
 use clap::Subcommand;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -15,8 +16,10 @@ use super::{
     rollout::{Rollout, Try, print_rollout},
 };
 use crate::{
-    admin::{EventJson, EventsJson, LiveJson, LivesJson, RolloutsJson, SwappedJson, VersionJson, VersionsJson},
-    plugin::Kind,
+    admin::{
+        EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, RolloutsJson, SwappedJson, VersionJson, VersionsJson,
+    },
+    plugin::{Cases, Kind},
 };
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +27,10 @@ pub(in super::super) enum Live {
     /// Makes a plugin file live, or tries it first, while requests are served. A file that is refused changes nothing.
     Deploy {
         file: PathBuf,
+        /// A folder of cases (*.json, as `till plugin test` has them), kept with the version: it is tried with each of their
+        /// orders before it is live, and again at each setting.
+        #[arg(long, value_name = "FOLDER")]
+        cases: Option<PathBuf>,
         /// Refuses a file of the other kind.
         #[arg(long)]
         kind: Option<KindName>,
@@ -80,7 +87,14 @@ pub(in super::super) enum Live {
 impl Live {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Deploy { file, kind, how, admin } => deploy(&file, read(&file)?, kind, &how, &admin),
+            Self::Deploy { file, cases, kind, how, admin } => {
+                let bytes = read(&file)?;
+                let bytes = match cases {
+                    Some(folder) => cases_of(&folder)?.embed(&bytes)?,
+                    None => bytes,
+                };
+                deploy(&file, bytes, kind, &how, &admin)
+            }
             Self::Status { admin } => status(&admin),
             Self::Rollout(rollout) => rollout.run(),
             Self::List { admin } => {
@@ -137,6 +151,21 @@ pub(super) fn deploy(
     told(&admin.post_component(&path, bytes)?, admin.json)
 }
 
+/// Returns the cases of a folder. What is in them the host reads, which knows the plugin's kind.
+fn cases_of(folder: &Path) -> anyhow::Result<Cases> {
+    let unreadable = || format!("read the cases in {}", folder.display());
+    let mut cases = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+            cases.insert(path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text);
+        }
+    }
+    anyhow::ensure!(!cases.is_empty(), "there are no cases (*.json) in {}", folder.display());
+    Ok(Cases::new(cases)?)
+}
+
 fn status(admin: &Admin) -> anyhow::Result<()> {
     let live: LivesJson = admin.get("/plugins")?;
     let rollouts: RolloutsJson = admin.get("/plugins/rollouts")?;
@@ -144,10 +173,13 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
     if admin.json {
         return print_json(&json!({ "plugins": live.plugins, "rollout": open }));
     }
-    for LiveJson { kind, name, version, digest, number, same_file_as, breaker, .. } in &live.plugins {
-        let called = if breaker == "closed" { "live" } else { "live, but keeps breaking and isn't called for now" };
+    for LiveJson { kind, name, version, digest, number, same_file_as, breaker, last_minutes, .. } in &live.plugins {
+        let called =
+            if breaker == "closed" { "live" } else { "live, but keeps breaking and isn't called for what breaks it" };
         let version = version_name(name, version, digest, *number, *same_file_as);
+        let OutcomesJson { minutes, sold, refused, failed } = last_minutes;
         print(&format!("{kind:<9}  {version}  {called}"))?;
+        print(&format!("           last {minutes} minutes: {sold} sold, {refused} refused, {failed} failed"))?;
     }
     open.map_or_else(|| print("nothing is tried beside them"), print_rollout)
 }

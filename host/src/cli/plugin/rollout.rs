@@ -24,6 +24,9 @@ pub(in super::super) struct Try {
     /// Calls of it before which nothing is decided [rollout.calls_min].
     #[arg(long, value_name = "CALLS")]
     calls_min: Option<u64>,
+    /// Takes it although it comes to no decision (other, unavailable, conflict) on an order where the live version does.
+    #[arg(long)]
+    force: bool,
     /// How long it is tried [rollout.duration_ms].
     #[arg(long, value_name = "MS")]
     duration_ms: Option<u64>,
@@ -66,6 +69,9 @@ impl Try {
         }
         if self.shadow {
             json.insert("shadow".into(), true.into());
+        }
+        if self.force {
+            json.insert("force".into(), true.into());
         }
         if gates != PlanChanges::default() {
             json.insert("gates".into(), serde_json::to_value(gates)?);
@@ -194,9 +200,9 @@ fn row(rollout: &RolloutJson) -> [String; 8] {
 
 fn print_calls(whose: &str, calls: &CallsJson) -> anyhow::Result<()> {
     let outcomes: String = calls.outcomes.iter().map(|(outcome, calls)| format!("  {calls} {outcome}")).collect();
-    let CallsJson { calls, traps, deadlines, p99_micros, .. } = calls;
+    let CallsJson { calls, traps, deadlines, undecided, p99_micros, .. } = calls;
     print(&format!(
-        "       {whose:<9}  {calls} calls, p99 {p99_micros} µs  {traps} faults  {deadlines} deadlines{outcomes}"
+        "       {whose:<9}  {calls} calls, p99 {p99_micros} µs  {traps} faults  {deadlines} deadlines  {undecided} undecided{outcomes}"
     ))
 }
 

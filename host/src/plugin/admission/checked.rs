@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{Candidate, Engine, Identity, Outline, Refused, caps, compiled, examine, probe};
+use super::{Candidate, Engine, Identity, Outline, Refused, Trial, caps, compiled, examine, probe};
 use crate::config::Settings;
 
 /// A candidate that would be taken.
@@ -34,7 +34,8 @@ pub async fn check(engine: &Arc<Engine>, candidate: Candidate, settings: &Settin
     let began = Instant::now();
     let (admitted, _) = compiled(engine, examined, limits).await.map_err(refused)?;
     let compile_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let spent = probe::call(engine, &admitted, settings, &BTreeMap::new()).await.map_err(refused)?;
+    let trial = Trial::Anew { live: None, forced: false };
+    let spent = probe::call(engine, &admitted, settings, &BTreeMap::new(), trial).await.map_err(refused)?;
     Ok(Checked {
         identity: admitted.identity().clone(),
         bytes: bytes.len(),

@@ -1,9 +1,9 @@
-//! Calling a candidate once, off to the side, under the limits of a call: only then is it known that its functions have
+//! Calling a candidate off to the side, under the limits of a call: only then is it known that its functions have
 //! the world's types, that its start functions end, and that it answers an order with something that can be believed.
 //!
-//! It is asked for one piece of an item named `probe`, with doors behind which nothing is: no stock is taken, no order
-//! written. Settings, random numbers and sleep are those of any call; its spans and its log go nowhere.
-//! A "no" of the shop's is as good an answer as a receipt.
+//! It is asked for a handful of orders ([`super::trial`]), with doors behind which nothing is: no stock is taken, no order
+//! written. Settings, random numbers and sleep are those of any call; its spans and its log go nowhere. A "no" of the
+//! shop's is as good an answer as a receipt. An answer that is neither is a fault where the live version decides.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,9 @@ use wasmtime::{
 };
 
 use super::{
-    Admitted, Engine, Identity, Kind, Reason,
+    Admitted, Engine, Identity, Kind, Live, Reason, Trial,
     refusal::{Said, advice},
+    trial::{self, TriedOrder},
 };
 use crate::{
     config::Settings,
@@ -27,7 +28,6 @@ use crate::{
         inventory, stock, stock_line_to_guest,
         telemetry::CallSpans,
     },
-    order::{Cart, Item, Line, MinorUnits, Quantity},
     plugin::{
         Failure, MemoryPool,
         call::{Deadline, GuestCall, Placed, Time, believed, guarded_store, now_ms, order_to_guest},
@@ -37,37 +37,72 @@ use crate::{
     telemetry::traces::Tracer,
 };
 
-/// What a candidate is asked for one piece of.
-const ITEM: &str = "probe";
-const UNIT_PRICE: u64 = 1_000;
 /// A guest's clock goes on while it waits for a core, and the machine may be busy: to be out of CPU once is no proof.
 const TRIES_MAX: u32 = 3;
 /// How much of what it prints and logs before its fault is passed on, bytes of each.
 const SAID_BYTES_MAX: usize = 300;
 
+/// Tries the candidate with what is `set` for it, and returns what the call for the simple order took.
+///
 /// # Errors
-/// What keeps it from being instantiated, how its types differ, or how its call ended.
+/// What keeps it from being instantiated, how its types differ, how a call ended, or where it comes to no decision.
 pub(super) async fn call(
     engine: &Engine,
     plugin: &Admitted,
     settings: &Settings,
     set: &BTreeMap<String, String>,
+    trial: Trial<'_>,
 ) -> Result<Spent, Reason> {
     let _turn = engine.probe_turn().await;
+    let orders = match trial {
+        Trial::Again => vec![trial::simple()],
+        Trial::Anew { .. } => trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency)?,
+    };
+    let mut spent = None;
+    for order in &orders {
+        let tried = tried(engine, plugin, settings, set, order).await?;
+        if let (Some(undecided), Trial::Anew { live: Some(live), forced: false }) = (tried.undecided, trial)
+            && decides(engine, live, settings, order).await
+        {
+            let (failure, said) = *undecided;
+            let (failure, said) = (Box::new(failure), Box::new(said));
+            return Err(Reason::Undecided { order: order.what.as_str().into(), failure, said });
+        }
+        spent.get_or_insert(tried.spent);
+    }
+    spent.ok_or_else(|| Reason::Compile("there was no order to try it with".to_owned()))
+}
+
+/// Returns whether the live version comes to a decision about the order.
+async fn decides(engine: &Engine, live: Live<'_>, settings: &Settings, order: &TriedOrder) -> bool {
+    let tried = tried(engine, live.plugin, settings, live.set, order).await;
+    tried.is_ok_and(|tried| tried.undecided.is_none())
+}
+
+async fn tried(
+    engine: &Engine,
+    plugin: &Admitted,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+    order: &TriedOrder,
+) -> Result<Tried, Reason> {
     let mut tries = 1;
     loop {
         // What it logs is no event of the shop's.
-        let trial = Trial::new(engine, plugin.identity(), settings, set);
+        let trial = Call::new(engine, plugin.identity(), settings, set, order);
         let result = once(trial, plugin).with_subscriber(NoSubscriber::default()).await;
         match &result {
-            Err(Reason::Instantiate { failure, .. } | Reason::Probe { failure, .. })
-                if failure.is_out_of_cpu() && tries < TRIES_MAX =>
-            {
-                tries += 1;
-            }
+            Err(reason) if reason.is_out_of_cpu() && tries < TRIES_MAX => tries += 1,
             _ => return result,
         }
     }
+}
+
+/// A call that ended in a decision, or in none that is the plugin's to make.
+struct Tried {
+    spent: Spent,
+    /// What it answered that is neither a receipt nor a "no", and what it said before.
+    undecided: Option<Box<(Failure, Said)>>,
 }
 
 /// What the call took.
@@ -77,33 +112,33 @@ pub(super) struct Spent {
     pub(super) host_calls: u32,
 }
 
-async fn once(trial: Trial<'_>, plugin: &Admitted) -> Result<Spent, Reason> {
+async fn once(trial: Call<'_>, plugin: &Admitted) -> Result<Tried, Reason> {
     match plugin {
-        Admitted::Checkout(_, pre) => checkout(trial, pre).await,
-        Admitted::Inventory(_, pre) => inventory(trial, pre).await,
+        Admitted::Checkout(_, pre, _) => checkout(trial, pre).await,
+        Admitted::Inventory(_, pre, _) => inventory(trial, pre).await,
     }
 }
 
-async fn checkout(mut trial: Trial<'_>, pre: &CheckoutPluginPre<GuestCall>) -> Result<Spent, Reason> {
+async fn checkout(mut trial: Call<'_>, pre: &CheckoutPluginPre<GuestCall>) -> Result<Tried, Reason> {
     let instance = trial.instantiate(pre.instance_pre()).await?;
     let guest = CheckoutPlugin::new(&mut trial.store, &instance).map_err(|error| trial.link(&error))?;
     trial.imports().inventory = Some(inventory::Door::repeating(None));
-    let (cart, id) = probing_order();
-    let placed = Placed { id, placed_at_ms: now_ms(), currency: trial.settings.shop.currency, cart: &cart };
+    let cart = &trial.order.cart;
+    let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: trial.settings.shop.currency, cart };
     let (ctx, offered) = (trial.imports().telemetry.own_context(), order_to_guest(&placed));
     let answering = guest.till_plugin_checkout().call_checkout(&mut trial.store, &ctx, &offered);
     let answered = timeout_at(trial.ends, answering).await;
     let answer = trial.answer(answered);
     let discount_max_percent = trial.settings.checkout.discount_max_percent;
-    let result = believed::receipt(&cart, answer, trial.imports(), discount_max_percent);
+    let result = believed::receipt(cart, answer, trial.imports(), discount_max_percent);
     trial.judge(result)
 }
 
-async fn inventory(mut trial: Trial<'_>, pre: &InventoryPluginPre<GuestCall>) -> Result<Spent, Reason> {
+async fn inventory(mut trial: Call<'_>, pre: &InventoryPluginPre<GuestCall>) -> Result<Tried, Reason> {
     let instance = trial.instantiate(pre.instance_pre()).await?;
     let guest = InventoryPlugin::new(&mut trial.store, &instance).map_err(|error| trial.link(&error))?;
     trial.imports().stock = Some(stock::Door::stand_in());
-    let lines = probing_order().0.stock_lines();
+    let lines = trial.order.cart.stock_lines();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
     let ctx = trial.imports().telemetry.own_context();
     let answering = guest.till_plugin_inventory().call_deduct(&mut trial.store, &ctx, &offered);
@@ -113,15 +148,10 @@ async fn inventory(mut trial: Trial<'_>, pre: &InventoryPluginPre<GuestCall>) ->
     trial.judge(result)
 }
 
-#[expect(clippy::expect_used, reason = "constants, within the rules of their types")]
-fn probing_order() -> (Cart, OrderId) {
-    let line = Line {
-        item: Item::parse(ITEM).expect("a name"),
-        quantity: Quantity::new(1).expect("a quantity"),
-        unit_price: MinorUnits::new(UNIT_PRICE).expect("an amount"),
-        attributes: Vec::new(),
-    };
-    (Cart::new(vec![line], Vec::new()).expect("a line"), OrderId::new(1).expect("a number"))
+/// The first order's, for none is written.
+#[expect(clippy::expect_used, reason = "1 is a number that an order can have")]
+fn order_id() -> OrderId {
+    OrderId::new(1).expect("a number")
 }
 
 /// Returns the text on one line, and cut.
@@ -131,18 +161,25 @@ fn line(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
-/// The one call of a candidate.
-struct Trial<'a> {
+/// One call of a candidate.
+struct Call<'a> {
     store: Store<GuestCall>,
     kind: Kind,
     language: &'a str,
     settings: &'a Settings,
+    order: &'a TriedOrder,
     deadline: Deadline,
     ends: Instant,
 }
 
-impl<'a> Trial<'a> {
-    fn new(engine: &Engine, identity: &'a Identity, settings: &'a Settings, set: &BTreeMap<String, String>) -> Self {
+impl<'a> Call<'a> {
+    fn new(
+        engine: &Engine,
+        identity: &'a Identity,
+        settings: &'a Settings,
+        set: &BTreeMap<String, String>,
+        order: &'a TriedOrder,
+    ) -> Self {
         let limits = &settings.limits;
         let tracer = Tracer::off();
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
@@ -151,7 +188,8 @@ impl<'a> Trial<'a> {
         let store = guarded_store(engine, imports, &MemoryPool::new(limits), limits);
         let deadline = Deadline::of(identity.kind, Time::Whole, limits);
         let language = &identity.language;
-        Self { store, kind: identity.kind, language, settings, deadline, ends: Instant::now() + deadline.duration() }
+        let ends = Instant::now() + deadline.duration();
+        Self { store, kind: identity.kind, language, settings, order, deadline, ends }
     }
 
     fn imports(&mut self) -> &mut CallState {
@@ -184,18 +222,22 @@ impl<'a> Trial<'a> {
         Box::new(Said { printed: line(&telemetry.printed()), logged })
     }
 
-    fn judge<T>(mut self, result: Result<T, Failure>) -> Result<Spent, Reason> {
+    fn judge<T>(mut self, result: Result<T, Failure>) -> Result<Tried, Reason> {
         let (kind, said) = (self.kind, self.said());
         let memory_bytes = self.store.data().memory_bytes();
         let spent = Spent { memory_bytes, host_calls: self.imports().host_calls() };
         match result {
             Err(failure) if failure.is_of_host() => Err(Reason::Probe {
+                order: self.order.what.as_str().into(),
                 advice: advice(kind, self.language, &failure, said.is_nothing()).into(),
-                failure,
+                failure: Box::new(failure),
                 said,
             }),
+            Err(failure) if failure.at_fault() == Some(kind) => {
+                Ok(Tried { spent, undecided: Some(Box::new((failure, *said))) })
+            }
             // A receipt, or a "no".
-            _ => Ok(spent),
+            _ => Ok(Tried { spent, undecided: None }),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Kind, PACKAGE, VERSION};
+use super::{Kind, PACKAGE, VERSION, cases::BadCases};
 use crate::plugin::{Cause, Failure};
 
 /// Why a file doesn't become a plugin. The text says what to do.
@@ -75,12 +75,32 @@ pub enum Reason {
         function(*.kind)
     )]
     StartHostCall { kind: Kind },
-    #[error("asked on trial for one piece of an item named \"probe\", {failure}{said}. {advice}")]
-    Probe { failure: Failure, said: Box<Said>, advice: Box<str> },
+    #[error("asked on trial for {order}, {failure}{said}. {advice}")]
+    Probe { order: Box<str>, failure: Box<Failure>, said: Box<Said>, advice: Box<str> },
+    #[error(
+        "asked on trial for {order}, it answers {}, which a customer sees as an error of the shop: {failure}{said}. The live version decides about the same order. Mend the plugin or its settings, or say --force if that is as it should be",
+        failure.code()
+    )]
+    Undecided { order: Box<str>, failure: Box<Failure>, said: Box<Said> },
+    #[error("{0}")]
+    Cases(#[from] BadCases),
+    #[error("its case {name} can't be read: {reason}")]
+    Case { name: String, reason: String },
     #[error(
         "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1, printed by till plugin wit"
     )]
     Link { kind: Kind, detail: String },
+}
+
+impl Reason {
+    /// Returns whether a call on trial used up its CPU.
+    pub(super) fn is_out_of_cpu(&self) -> bool {
+        match self {
+            Self::Instantiate { failure, .. } => failure.is_out_of_cpu(),
+            Self::Probe { failure, .. } => failure.is_out_of_cpu(),
+            _ => false,
+        }
+    }
 }
 
 /// A function with another type than the world's.

@@ -3,7 +3,7 @@
 //! A checkout that never asked for its stock, an inventory that never took it, a swallowed shortage, a receipt that
 //! doesn't add up: each is bad output, and no sale.
 
-use super::super::{Cause, Failure, Fault, Kind};
+use super::super::{Cause, Failure, Fault, Kind, Undecided};
 use crate::{
     imports::{
         CallState, attributes_from_guest,
@@ -34,7 +34,12 @@ pub(in crate::plugin) fn receipt(
     };
     let receipt = match answer? {
         Ok(receipt) => receipt,
-        Err(error) => return Err(refusal(Kind::Checkout, error, imports)),
+        Err(error) => {
+            // Who passes on what the inventory said isn't the one who said it.
+            let said = deducted.as_ref().and_then(|deducted| deducted.result.as_ref().err()?.undecided());
+            let by = said.map_or(Some(Kind::Checkout), |undecided| undecided.by);
+            return Err(refusal(Kind::Checkout, by, error, imports));
+        }
     };
     imports.count_bytes(receipt_bytes(&receipt)).map_err(|misuse| bad_checkout(&misuse))?;
     let sold = sum_by_item(&cart.stock_lines());
@@ -69,7 +74,7 @@ pub(in crate::plugin) fn levels(
         Some(stock::Outcome::Short { .. }) | None => None,
     };
     match answer? {
-        Err(error) => Err(refusal(Kind::Inventory, as_checkout_error(error), imports)),
+        Err(error) => Err(refusal(Kind::Inventory, Some(Kind::Inventory), as_checkout_error(error), imports)),
         Ok(_) => match taken {
             Some((taken, levels)) if sum_by_item(&taken) == sum_by_item(lines) => Ok(levels),
             Some(_) => Err(bad_inventory(&"what it took is not what it was asked for")),
@@ -78,8 +83,8 @@ pub(in crate::plugin) fn levels(
     }
 }
 
-/// Returns why the plugin says no, if it says so within the limits of a call.
-fn refusal(kind: Kind, error: CheckoutError, imports: &mut CallState) -> Failure {
+/// Returns why the plugin of that kind says no, if it says so within the limits of a call. `by` is whose words they are.
+fn refusal(kind: Kind, by: Option<Kind>, error: CheckoutError, imports: &mut CallState) -> Failure {
     let bytes = match &error {
         CheckoutError::Rejected(rejection) => rejection.code.len() + rejection.message.len(),
         CheckoutError::OutOfStock(shortage) => shortage.item.len(),
@@ -91,9 +96,9 @@ fn refusal(kind: Kind, error: CheckoutError, imports: &mut CallState) -> Failure
     match error {
         CheckoutError::Rejected(rejection) => Failure::Rejected { code: rejection.code, message: rejection.message },
         CheckoutError::OutOfStock(shortage) => out_of_stock(kind, &shortage),
-        CheckoutError::Conflict(message) => Failure::Conflict(message),
-        CheckoutError::Unavailable(message) => Failure::Unavailable(message),
-        CheckoutError::Other(message) => Failure::Other(message),
+        CheckoutError::Conflict(message) => Failure::Conflict(Undecided { by, message }),
+        CheckoutError::Unavailable(message) => Failure::Unavailable(Undecided { by, message }),
+        CheckoutError::Other(message) => Failure::Other(Undecided { by, message }),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
         Adjustment, Cart, Currency, Effect, Item, Line, MinorUnits, StockLine,
         written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
     },
-    plugin::{Failure, Kind},
+    plugin::{Failure, Kind, Undecided, admission::unpriced},
 };
 
 /// How a call can end, in the words that problem documents have.
@@ -76,9 +76,9 @@ pub(super) enum InventoryAnswer {
 impl InventoryAnswer {
     pub(super) fn failure(&self) -> Failure {
         match self {
-            Self::Unavailable(text) => Failure::Unavailable(text.clone()),
-            Self::Conflict(text) => Failure::Conflict(text.clone()),
-            Self::Other(text) => Failure::Other(text.clone()),
+            Self::Unavailable(text) => Failure::Unavailable(Undecided::of_nobody(text.clone())),
+            Self::Conflict(text) => Failure::Conflict(Undecided::of_nobody(text.clone())),
+            Self::Other(text) => Failure::Other(Undecided::of_nobody(text.clone())),
             Self::Rejected { code, message } => Failure::Rejected { code: code.clone(), message: message.clone() },
         }
     }
@@ -103,6 +103,22 @@ pub struct Expected {
 pub struct ExpectedReceipt {
     pub total: MinorUnits,
     pub adjustments: Vec<Adjustment>,
+}
+
+impl Case {
+    /// Returns what the plugin is asked for, for a call that is only to end in a decision; `None` if the case has it come to
+    /// none.
+    pub(in crate::plugin) fn tried(self) -> Option<Cart> {
+        let decides = |outcome: &str| matches!(outcome, "ok" | "insufficient_stock" | "rejected");
+        if self.expected.is_some_and(|expected| !decides(&expected.outcome)) {
+            return None;
+        }
+        match self.asked {
+            Asked::Checkout { cart, inventory: None } => Some(cart),
+            Asked::Checkout { inventory: Some(_), .. } => None,
+            Asked::Inventory(lines) => unpriced(lines),
+        }
+    }
 }
 
 /// A file that is no case.

@@ -40,20 +40,20 @@ impl Gates {
     ) -> Verdict {
         let calls = candidate.calls;
         if calls < self.calls_min {
+            // Too few for a judgement, but not for a version that fails where the live one doesn't.
+            if live.calls > 0
+                && let Some(failed) = self.breaks(candidate, live)
+            {
+                return Verdict::Failed(failed);
+            }
             let thin =
                 format!("{calls} calls in {} ms are too few to tell: {} are wanted", self.duration_ms, self.calls_min);
             return if time_is_up { Verdict::Thin(thin) } else { Verdict::GoOn };
         }
-        let failed = self
-            .faults("trapped", candidate.traps, candidate, (live.traps, live.calls), self.trap_percent_max)
-            .or_else(|| {
-                let of_live = (live.deadlines, live.calls);
-                self.faults("missed a deadline", candidate.deadlines, candidate, of_live, self.deadline_percent_max)
-            })
-            .or_else(|| match differing {
-                Some(differing) => self.differing(differing, calls),
-                None => self.slower(candidate, live).or_else(|| self.outcomes(candidate, live)),
-            });
+        let failed = self.breaks(candidate, live).or_else(|| match differing {
+            Some(differing) => self.differing(differing, calls),
+            None => self.slower(candidate, live).or_else(|| self.outcomes(candidate, live)),
+        });
         match failed {
             Some(failed) => Verdict::Failed(failed),
             None if time_is_up => {
@@ -61,6 +61,23 @@ impl Gates {
             }
             None => Verdict::GoOn,
         }
+    }
+
+    /// The candidate is at fault more often than it may be, in one of the ways to be.
+    fn breaks(&self, candidate: &Figures, live: &Figures) -> Option<String> {
+        let ways = [
+            ("trapped", candidate.traps, live.traps, self.trap_percent_max),
+            (
+                "came to no decision (other, unavailable, conflict)",
+                candidate.undecided,
+                live.undecided,
+                self.trap_percent_max,
+            ),
+            ("missed a deadline", candidate.deadlines, live.deadlines, self.deadline_percent_max),
+        ];
+        ways.into_iter().find_map(|(what, faults, live_faults, percent_max)| {
+            self.faults(what, faults, candidate, (live_faults, live.calls), percent_max)
+        })
     }
 
     /// The candidate breaks more often than it may, and not just as often as the live version does.
@@ -171,7 +188,7 @@ mod tests {
     };
     use crate::{
         config::{Settings, Sources},
-        plugin::{Cause, Failure, Fault, Kind},
+        plugin::{Cause, Failure, Fault, Kind, Undecided},
     };
 
     const KIND: Kind = Kind::Checkout;
@@ -266,9 +283,23 @@ mod tests {
 
     #[test]
     fn thin_traffic_decides_nothing() {
-        let all_trap = figures(49, |_| (Err(trap()), 100));
-        assert_eq!(gates().verdict(&all_trap, &sound(450), None, false), Verdict::GoOn);
+        let some_trap = figures(49, |number| (if number < 5 { Err(trap()) } else { Ok(()) }, 100));
+        assert_eq!(gates().verdict(&some_trap, &figures(20, |_| (Ok(()), 100)), None, false), Verdict::GoOn);
         assert!(matches!(gates().verdict(&sound(49), &sound(450), None, true), Verdict::Thin(_)));
+    }
+
+    /// Issue 14.3: 33 of 33 faults against 0 of 30 waited for the hundredth call.
+    #[test]
+    fn overwhelming_evidence_needs_no_more_calls() {
+        let undecided = || Failure::Other(Undecided { by: Some(KIND), message: String::new() });
+        for failure in [trap, deadline, undecided] {
+            let all_fail = figures(33, |_| (Err(failure()), 100));
+            let verdict = gates().verdict(&all_fail, &figures(30, |_| (Ok(()), 100)), None, false);
+            assert!(matches!(verdict, Verdict::Failed(_)), "{verdict:?}");
+            // As the live one does, or with nothing to compare with: that is for later.
+            assert_eq!(gates().verdict(&all_fail, &all_fail, None, false), Verdict::GoOn);
+            assert_eq!(gates().verdict(&all_fail, &figures(0, |_| (Ok(()), 100)), None, false), Verdict::GoOn);
+        }
     }
 
     #[test]

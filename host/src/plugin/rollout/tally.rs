@@ -26,6 +26,8 @@ pub struct Figures {
     pub traps: u64,
     /// CPU or wall time used up.
     pub deadlines: u64,
+    /// Answers that are neither a receipt nor a "no": `other`, `unavailable`, `conflict`.
+    pub undecided: u64,
     /// How the others ended, by their outcome's word.
     pub outcomes: BTreeMap<&'static str, u64>,
     micros: Histogram<u64>,
@@ -35,7 +37,7 @@ impl Default for Figures {
     fn default() -> Self {
         #[expect(clippy::expect_used, reason = "1 to 60,000,000 with two digits are bounds that a histogram can have")]
         let micros = Histogram::new_with_bounds(1, MICROS_MAX, 2).expect("sound bounds");
-        Self { calls: 0, traps: 0, deadlines: 0, outcomes: BTreeMap::new(), micros }
+        Self { calls: 0, traps: 0, deadlines: 0, undecided: 0, outcomes: BTreeMap::new(), micros }
     }
 }
 
@@ -48,7 +50,8 @@ impl Tally {
                 Cause::Cpu { .. } | Cause::Deadline { .. } => figures.deadlines += 1,
                 _ => figures.traps += 1,
             },
-            Err(failure) if failure.is_of_host() => return,
+            Err(failure) if failure.undecided().is_some() && failure.at_fault() == Some(kind) => figures.undecided += 1,
+            Err(failure) if failure.is_of_host() || failure.undecided().is_some() => return,
             result => {
                 let outcome = result.as_ref().err().map_or("ok", Failure::code);
                 *figures.outcomes.entry(outcome).or_default() += 1;

@@ -3,10 +3,13 @@
 //! For an order of a single piece that is all there is to deduct, and a good sale.
 
 use till_sdk::{Checkout, CheckoutError, Order, Receipt, Span, StockLine, deduct};
+use till_test_guests::Live;
 
 struct FewerPieces;
 
-till_sdk::checkout_plugin!(FewerPieces);
+type Plugin = Live<FewerPieces>;
+
+till_sdk::checkout_plugin!(Plugin);
 
 impl Checkout for FewerPieces {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {

@@ -3,10 +3,13 @@
 //! For an order of a single piece that is all there is to take, and a good sale.
 
 use till_sdk::{Inventory, InventoryError, Span, StockLevel, StockLine, take};
+use till_test_guests::Live;
 
 struct TakesFewer;
 
-till_sdk::inventory_plugin!(TakesFewer);
+type Plugin = Live<TakesFewer>;
+
+till_sdk::inventory_plugin!(Plugin);
 
 impl Inventory for TakesFewer {
     fn deduct(call: &Span, lines: Vec<StockLine>) -> Result<Vec<StockLevel>, InventoryError> {

@@ -120,7 +120,7 @@ pub(crate) fn hostile(name: &str) -> Option<Vec<u8>> {
     HOSTILE.iter().find(|(hostile, _)| *hostile == name).map(|(_, code)| checkout(*code))
 }
 
-/// Returns a checkout plugin that sells the first line of an order, and what this code makes of it.
+/// Returns a checkout plugin that sells an order as it is, and what this code makes of it.
 pub(crate) fn checkout(code: Code) -> Vec<u8> {
     let Code { module, realloc, call, live, live_sold, post_return } = code;
     let text = format!(
@@ -142,18 +142,25 @@ pub(crate) fn checkout(code: Code) -> Vec<u8> {
                 (param $id i64) (param $placed_at i64) (param $code i32) (param $code_bytes i32) (param $decimals i32)
                 (param $lines i32) (param $lines_count i32) (param $attributes i32) (param $attributes_count i32)
                 (result i32)
-                (local $count i32)
+                (local $count i32) (local $number i32) (local $line i32) (local $stock_line i32) (local $total i64)
                 {call}
                 ;; "prob"
                 (global.set $live (i32.ne (i32.load (i32.load (local.get $lines))) (i32.const 0x626f7270)))
                 (if (global.get $live) (then {live}))
-                (i64.store (i32.const 0x100) (i64.load (local.get $lines)))
-                (i32.store (i32.const 0x108) (i32.load offset=8 (local.get $lines)))
+                ;; Each line's item and quantity, for the stock, and what it costs, for the total.
+                (loop $next
+                    (local.set $line (i32.add (local.get $lines) (i32.mul (i32.const 32) (local.get $number))))
+                    (local.set $stock_line (i32.add (i32.const 0x1000) (i32.mul (i32.const 12) (local.get $number))))
+                    (i64.store (local.get $stock_line) (i64.load (local.get $line)))
+                    (i32.store offset=8 (local.get $stock_line) (i32.load offset=8 (local.get $line)))
+                    (local.set $total (i64.add (local.get $total)
+                        (i64.mul (i64.load32_u offset=8 (local.get $line)) (i64.load offset=16 (local.get $line)))))
+                    (local.set $number (i32.add (local.get $number) (i32.const 1)))
+                    (br_if $next (i32.lt_u (local.get $number) (local.get $lines_count))))
                 (call $deduct (local.get $parent) (local.get $parent_bytes) (local.get $state) (local.get $state_bytes)
-                    (i32.const 0x100) (i32.const 1) (i32.const 0x200))
+                    (i32.const 0x1000) (local.get $lines_count) (i32.const 0x200))
                 (if (i32.load8_u (i32.const 0x200)) (then unreachable))
-                (i64.store (i32.const 0x310)
-                    (i64.mul (i64.load32_u offset=8 (local.get $lines)) (i64.load offset=16 (local.get $lines))))
+                (i64.store (i32.const 0x310) (local.get $total))
                 (if (global.get $live) (then {live_sold}))
                 (i32.const 0x300))
             (func (export "cabi_post_till:plugin/checkout@0.1.0#checkout") (param i32) {post_return}))"#

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     order::{Item, StockLine},
-    plugin::Failure,
+    plugin::{Failure, Undecided},
     store::StockLevel,
 };
 
@@ -79,9 +79,10 @@ pub(super) fn of_deduct(status: StatusCode, body: &[u8], asked: &[StockLine]) ->
             Failure::OutOfStock { item: Item::parse(&item).ok_or_else(foreign)?, requested, available }
         }
         "rejected" => Failure::Rejected { code: problem.rejection.unwrap_or_default(), message: problem.detail },
-        "inventory_conflict" => Failure::Conflict(problem.detail),
+        "inventory_conflict" => Failure::Conflict(Undecided::of_nobody(problem.detail)),
         code if REFUSED_AT_THE_DOOR.contains(&code) => {
-            Failure::Unavailable(format!("the inventory service refused: {status}, {code}: {}", problem.detail))
+            let message = format!("the inventory service refused: {status}, {code}: {}", problem.detail);
+            Failure::Unavailable(Undecided::of_nobody(message))
         }
         code => Failure::InventoryUnreachable(format!("it answered {status}, {code}: {}", problem.detail)),
     })
@@ -97,7 +98,8 @@ pub(super) fn of_release(status: StatusCode, body: &[u8]) -> Result<(), Failure>
         // What stands between may answer 200 to anything.
         StatusCode::OK if confirmed() => Ok(()),
         StatusCode::CONFLICT => {
-            Err(Failure::Unavailable("it refused the release: the reference isn't a deduct's".into()))
+            let message = "it refused the release: the reference isn't a deduct's";
+            Err(Failure::Unavailable(Undecided::of_nobody(message)))
         }
         other => Err(Failure::InventoryUnreachable(format!("it answered {other} to a release"))),
     }
