@@ -15,10 +15,13 @@
 //! | `POST /plugins/rollout/{promote, pause, resume or abort}` with `{"by"?, "reason"?}` | deciding about it |
 //! | `GET /traces`, `GET /traces/{trace_id}`, `GET /page/{file}` | the trace page, which shows what the next ones answer |
 //! | `GET /recent/traces?…`, `GET /recent/traces/{trace_id}`, `GET /recent/charts` | recent traces, one with its log lines, the last minutes of the metrics |
-//! | `GET /api/…` | the traces for what reads Jaeger's query API: `jaeger.rs` |
+//! | `GET /api/…` | the traces for what reads Jaeger's query API, `/api/v3/…` among them: `jaeger.rs` |
 //! | `GET /livez`, `GET /readyz`, `GET /metrics` | as on the shop's listener, and also when that has no connection to spare |
+//!
+//! JSON is packed with gzip for who asks for that.
 
 pub mod charts;
+mod gzip;
 mod jaeger;
 mod orders;
 mod page;
@@ -137,7 +140,7 @@ const POST: &str = "POST";
 
 /// All routes: the path as `openapi.json` has it, where a segment in braces stands for any, and the methods it takes.
 /// The first that fits is the one.
-const ROUTES: [(Route, &str, &str); 28] = [
+const ROUTES: [(Route, &str, &str); 32] = [
     (Route::Home, "/", GET),
     (Route::OpenApi, "/openapi.json", GET),
     (Route::Orders, "/orders", GET),
@@ -163,6 +166,10 @@ const ROUTES: [(Route, &str, &str); 28] = [
     (Route::Jaeger, "/api/traces", GET),
     (Route::Jaeger, "/api/traces/{trace_id}", GET),
     (Route::Jaeger, "/api/dependencies", GET),
+    (Route::Jaeger, "/api/v3/services", GET),
+    (Route::Jaeger, "/api/v3/operations", GET),
+    (Route::Jaeger, "/api/v3/trace-summaries", GET),
+    (Route::Jaeger, "/api/v3/traces/{trace_id}", GET),
     (Route::Live, "/livez", GET),
     (Route::Ready, "/readyz", GET),
     (Route::Metrics, "/metrics", GET),
@@ -209,6 +216,7 @@ pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
     let started = Instant::now();
     let Arrival { request, fit, crowded, .. } = arrival;
     let is_head = request.method() == Method::HEAD;
+    let takes_gzip = gzip::is_accepted(request.headers());
     let (method, version) = (names::http_method(request.method().as_str()), version_name(request.version()));
     let found = Route::of_path(request.uri().path());
     let route = found.as_ref().map_or("", |found| found.template);
@@ -217,10 +225,11 @@ pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
         Ok(()) => answer(&admin, request, found).await,
         Err(unfit) => Err(unfit),
     };
-    let mut response = match answer {
+    let response = match answer {
         Ok(reply) => reply.into_response(),
         Err(problem) => problem.into_response(None),
     };
+    let mut response = gzip::packed(response, takes_gzip).await;
     if is_head {
         *response.body_mut() = Body::default();
     }
@@ -298,6 +307,7 @@ fn home(admin: &Admin) -> Answer {
             "traces": "/recent/traces",
             "trace": "/recent/traces/{trace_id}",
             "jaeger": "/api/traces",
+            "jaeger_v3": "/api/v3/trace-summaries",
             "metrics": "/metrics",
             "live": "/livez",
             "ready": "/readyz",

@@ -10,10 +10,13 @@
 //! | `GET /api/traces/{trace id}` | one |
 //! | `GET /api/dependencies?endTs=&lookback=` | none: a host knows only itself |
 //!
+//! Version 3 of the API is in `v3`.
+//!
 //! Answers, errors too, have Jaeger's form, and like Jaeger it takes no notice of parameters that it doesn't know. A
 //! search finds a trace if one span of it has everything that was asked for.
 
 mod search;
+mod v3;
 
 use std::collections::BTreeSet;
 
@@ -84,6 +87,7 @@ pub(super) async fn answer(admin: &Admin, path: &str, query: &str) -> Answer {
 
 fn route(recent: &Recent, path: &[&str], query: &str) -> Answer {
     match path {
+        ["v3", path @ ..] => v3::route(recent, path, query),
         ["services"] => {
             let services = [&recent.process().service_name];
             data(&services, services.len())
@@ -119,7 +123,7 @@ fn route(recent: &Recent, path: &[&str], query: &str) -> Answer {
 
 fn one(recent: &Recent, id: TraceId) -> Answer {
     match recent.trace(id) {
-        Some(trace) => data(&[Trace::of(&trace, recent.process())], 0),
+        Some(trace) => data(&[Trace::with_lines(&trace, recent.process())], 0),
         None => failed(StatusCode::NOT_FOUND, NOT_FOUND),
     }
 }
@@ -150,7 +154,7 @@ fn told(recent: &Recent, traces: &[Kept], errors: Vec<ErrorJson>) -> Answer {
         bytes += trace.bytes;
         bytes <= ANSWER_BYTES_MAX
     });
-    let traces: Vec<_> = fitting.map(|trace| Trace::of(trace, recent.process())).collect();
+    let traces: Vec<_> = fitting.map(|trace| Trace::with_lines(trace, recent.process())).collect();
     let errors = Some(errors).filter(|errors| !errors.is_empty());
     Reply::json(&Envelope { data: Some(traces), total: 0, limit: 0, offset: 0, errors })
 }

@@ -11,6 +11,7 @@
 
 pub mod jaeger;
 mod lines;
+pub mod otlp;
 mod shard;
 pub mod span;
 pub mod summary;
@@ -31,6 +32,8 @@ use shard::Shard;
 use span::{Span, Spans};
 pub use summary::micros;
 
+/// The attribute of a resource that names it.
+const SERVICE_NAME: &str = "service.name";
 /// One shard for so many bytes, so that a big trace is still a small part of its shard.
 const SHARD_BYTES: usize = 4 << 20;
 const SHARDS_MAX: usize = 16;
@@ -192,7 +195,6 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 
 impl Process {
     fn of(resource: &Resource) -> Self {
-        const SERVICE_NAME: &str = "service.name";
         let attributes = resource.iter().filter(|(key, _)| key.as_str() != SERVICE_NAME);
         let mut attributes: Vec<_> = attributes.map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
         attributes.sort_by(|one, other| one.key.cmp(&other.key));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use chrono::DateTime;
 use opentelemetry::trace::TraceId;
 
 use super::LIMIT_MAX;
@@ -66,18 +67,49 @@ impl Wanted {
         if !ids.is_empty() {
             return Ok(Self::Traces(ids));
         }
-        if search.service.is_empty() {
-            return Err("parameter 'service' is required".to_owned());
-        }
-        if search.min.is_some_and(|min| search.max.is_some_and(|max| max < min)) {
-            return Err("'maxDuration' should be greater than 'minDuration'".to_owned());
-        }
+        search.check()?;
         search.start_us = search.start_us.or_else(|| Some(search.begin(lookback?)));
         Ok(Self::Search(search))
     }
 }
 
 impl Search {
+    /// Returns what a search of version 3 asks for.
+    ///
+    /// # Errors
+    /// Says what can't be read.
+    pub(super) fn of_v3_query(query: &str) -> Result<Self, String> {
+        let mut search = Self { limit: LIMIT_DEFAULT, ..Self::default() };
+        for (name, value) in query::pairs(query).filter(|(_, value)| !value.is_empty()) {
+            let unreadable = || format!("unable to parse param '{name}'");
+            match name.trim_start_matches("query.") {
+                "serviceName" | "service_name" => search.service = value,
+                "operationName" | "operation_name" => search.operation = Some(value).filter(|value| value != "all"),
+                "attributes" => search.tags.extend(tags(&value)?),
+                "startTimeMin" | "start_time_min" => search.start_us = Some(moment_us(&value).ok_or_else(unreadable)?),
+                "startTimeMax" | "start_time_max" => search.end_us = Some(moment_us(&value).ok_or_else(unreadable)?),
+                "durationMin" | "duration_min" => search.min = Some(duration(&value).ok_or_else(unreadable)?),
+                "durationMax" | "duration_max" => search.max = Some(duration(&value).ok_or_else(unreadable)?),
+                "searchDepth" | "search_depth" | "numTraces" | "num_traces" => {
+                    search.limit = value.parse::<usize>().map_err(|_| unreadable())?.min(LIMIT_MAX);
+                }
+                _ => {}
+            }
+        }
+        search.check()?;
+        Ok(search)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.service.is_empty() {
+            return Err("parameter 'service' is required".to_owned());
+        }
+        if self.min.is_some_and(|min| self.max.is_some_and(|max| max < min)) {
+            return Err("'maxDuration' should be greater than 'minDuration'".to_owned());
+        }
+        Ok(())
+    }
+
     fn begin(&self, lookback: Duration) -> u64 {
         let end_us = self.end_us.unwrap_or_else(|| micros(SystemTime::now()));
         end_us.saturating_sub(u64::try_from(lookback.as_micros()).unwrap_or(u64::MAX))
@@ -118,6 +150,11 @@ fn tags(text: &str) -> Result<BTreeMap<String, String>, String> {
 pub(super) fn trace_id(text: &str) -> Option<TraceId> {
     let is_id = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_id.then(|| TraceId::from_hex(text).ok())?
+}
+
+/// Returns the microseconds since 1970 of a moment as RFC 3339 writes it.
+fn moment_us(text: &str) -> Option<u64> {
+    DateTime::parse_from_rfc3339(text).ok().and_then(|moment| u64::try_from(moment.timestamp_micros()).ok())
 }
 
 /// Returns a duration as Go writes it: `1.2s`, `500us`, `1h30m`.
@@ -188,6 +225,47 @@ mod tests {
             assert_eq!(Wanted::of_query(query).map(drop), Err(expected.to_owned()), "{query}");
         }
         assert!(Wanted::of_query("service=a&tags=%7B").unwrap_err().starts_with("malformed 'tags' parameter"));
+    }
+
+    #[test]
+    fn a_search_of_version_3_is_read_in_either_spelling() {
+        let full = |name: fn(&str) -> String| {
+            let part = |part: &str, value: &str| format!("query.{}={value}&", name(part));
+            let query = part("service_name", "a")
+                + &part("operation_name", "GET+%2F")
+                + &part("attributes", "%7B%22b%22%3A%22c%22%7D")
+                + &part("start_time_min", "1970-01-01T00:00:00.000001Z")
+                + &part("start_time_max", "1970-01-01T01:00:00%2B01:00")
+                + &part("duration_min", "1.5s")
+                + &part("duration_max", "2000ms")
+                + &part("search_depth", "7");
+            format!("{:?}", Search::of_v3_query(&query).expect("a search"))
+        };
+        let camel = |name: &str| {
+            let mut parts = name.split('_');
+            let first = parts.next().unwrap_or_default().to_owned();
+            parts.fold(first, |name, part| name + &part[..1].to_uppercase() + &part[1..])
+        };
+        let expected = Search {
+            service: "a".to_owned(),
+            limit: 7,
+            operation: Some("GET /".to_owned()),
+            tags: BTreeMap::from([("b".to_owned(), "c".to_owned())]),
+            start_us: Some(1),
+            end_us: Some(0),
+            min: Some(Duration::from_millis(1_500)),
+            max: Some(Duration::from_secs(2)),
+        };
+        assert_eq!(full(camel), format!("{expected:?}"));
+        assert_eq!(full(str::to_owned), format!("{expected:?}"));
+        for (query, expected) in [
+            ("", "parameter 'service' is required"),
+            ("query.serviceName=a&query.startTimeMin=1", "unable to parse param 'query.startTimeMin'"),
+            ("query.serviceName=a&query.durationMin=5", "unable to parse param 'query.durationMin'"),
+            ("query.serviceName=a&query.searchDepth=x", "unable to parse param 'query.searchDepth'"),
+        ] {
+            assert_eq!(Search::of_v3_query(query).map(drop), Err(expected.to_owned()), "{query}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Traces in the form that Jaeger's query API has them, so that what reads Jaeger reads a host: Grafana, a Jaeger UI.
 //!
 //! The shapes are those of Jaeger's HTTP JSON, and what becomes of a span is what Jaeger makes of one that came by OTLP:
-//! its kind, status and scope are tags, its events are logs, its links are references.
+//! its kind, status and scope are tags, its events are logs, its links are references. Log lines are logs as well.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use serde::Serialize;
 
 use super::span::{self, Attribute, Event, Status, Value};
-use super::{Kept, Process};
+use super::{FieldValue, Kept, Line, Process};
 
 /// The one process of a trace.
 const PROCESS: &str = "p1";
@@ -91,7 +91,19 @@ pub struct ProcessJson<'a> {
 }
 
 impl<'a> Trace<'a> {
-    /// Returns the trace as Jaeger has it.
+    /// Returns the trace as Jaeger has it, its log lines among its spans' logs.
+    #[must_use]
+    pub fn with_lines(trace: &'a Kept, process: &'a Process) -> Self {
+        let mut own = Self::of(trace, process);
+        for (span, written) in own.spans.iter_mut().zip(trace.spans.in_order()) {
+            let lines = trace.lines.iter().filter(|line| line.span_id == written.id());
+            span.logs.extend(lines.map(|line| Log::of_line(line)));
+            span.logs.sort_by_key(|log| log.timestamp);
+        }
+        own
+    }
+
+    /// Returns the trace as Jaeger has it, without its log lines.
     #[must_use]
     pub fn of(trace: &'a Kept, process: &'a Process) -> Self {
         let dropped = trace.spans_dropped;
@@ -187,11 +199,34 @@ impl<'a> Log<'a> {
         fields.insert(0, Tag::text("event", event.name));
         Self { timestamp: event.time_ns / 1_000, fields }
     }
+
+    fn of_line(line: &'a Line) -> Self {
+        let mut fields: Vec<_> = line.fields.iter().map(|(key, value)| Tag::of_field(key, value)).collect();
+        fields.sort_by_key(|field| field.key);
+        let said = [
+            Tag::text("event", Line::EVENT),
+            Tag::text("level", line.level),
+            Tag::text("message", line.message.as_str()),
+            Tag::text("target", line.target),
+        ];
+        Self { timestamp: line.unix_ns() / 1_000, fields: said.into_iter().chain(fields).collect() }
+    }
 }
 
 impl<'a> Tag<'a> {
     fn text(key: &'a str, text: impl Into<Cow<'a, str>>) -> Self {
         Self { key, r#type: "string", value: TagValue::Text(text.into()) }
+    }
+
+    fn of_field(key: &'a str, value: &'a FieldValue) -> Self {
+        let value = match value {
+            FieldValue::Text(text) => Value::Text(text.into()),
+            FieldValue::Whole(number) => Value::Whole(*number),
+            FieldValue::Large(number) => Value::Text(number.to_string().into()),
+            FieldValue::Decimal(number) => Value::Decimal(*number),
+            FieldValue::Flag(flag) => Value::Flag(*flag),
+        };
+        Self::of((key, value))
     }
 
     fn of((key, value): Attribute<'a>) -> Self {

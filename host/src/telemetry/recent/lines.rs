@@ -78,6 +78,14 @@ impl<S: Subscriber> Layer<S> for Lines {
 }
 
 impl Line {
+    /// What it is called as an event of its span.
+    pub(super) const EVENT: &str = "log";
+
+    /// Returns when it was written, in nanoseconds since 1970.
+    pub(super) fn unix_ns(&self) -> u64 {
+        super::span::nanos(self.time)
+    }
+
     fn of(event: &Event<'_>, span_id: SpanId) -> Self {
         let metadata = event.metadata();
         let mut line = Self {

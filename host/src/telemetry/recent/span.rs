@@ -133,6 +133,11 @@ impl<'a> Span<'a> {
         matches!(self.status, Status::Error { .. })
     }
 
+    /// Since 1970.
+    pub const fn end_ns(&self) -> u64 {
+        self.start_ns.saturating_add(self.duration_ns)
+    }
+
     pub const fn start_us(&self) -> u64 {
         self.start_ns / 1_000
     }
@@ -194,7 +199,7 @@ fn ids(context: &opentelemetry::trace::SpanContext) -> ([u8; 16], [u8; 8]) {
 }
 
 /// Returns the nanoseconds since 1970, 0 for a time before.
-fn nanos(time: SystemTime) -> u64 {
+pub(super) fn nanos(time: SystemTime) -> u64 {
     u64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 

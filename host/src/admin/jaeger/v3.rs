@@ -1,0 +1,161 @@
+//! `/api/v3`: version 3 of Jaeger's query API, which a Jaeger UI since 2.20 (its commit b6c97a182) searches with, and
+//! Grafana's data source when it is told to use the gRPC endpoint.
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /api/v3/services` | the host's own name |
+//! | `GET /api/v3/operations?service=&span_kind=` | names of spans with their kinds |
+//! | `GET /api/v3/trace-summaries?query.serviceName=&query.operationName=&query.attributes=&query.startTimeMin=&query.startTimeMax=&query.durationMin=&query.durationMax=&query.searchDepth=` | a search, the newest first |
+//! | `GET /api/v3/traces/{trace id}` | one, as OTLP |
+//!
+//! A parameter may be written with underscores as well, as Jaeger's own gateway takes it.
+
+use std::collections::BTreeSet;
+
+use hyper::StatusCode;
+use opentelemetry::trace::SpanId;
+use serde::Serialize;
+
+use super::{
+    NOT_FOUND, operations, parameter,
+    search::{Search, trace_id},
+};
+use crate::{
+    http::{Answer, Reply, problem::Problem},
+    telemetry::{
+        Recent,
+        recent::{Kept, Process, otlp::ResourceSpans},
+    },
+};
+
+#[derive(Serialize)]
+struct Services<'a> {
+    services: [&'a str; 1],
+}
+
+#[derive(Serialize)]
+struct Operations {
+    operations: BTreeSet<super::OperationJson>,
+}
+
+#[derive(Serialize)]
+struct Summaries {
+    summaries: Vec<Summary>,
+}
+
+/// A trace in one row. Times are decimal texts: they are past what a JavaScript number holds.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    trace_id: String,
+    root_service_name: String,
+    root_operation_name: String,
+    min_start_time_unix_nano: String,
+    max_end_time_unix_nano: String,
+    span_count: usize,
+    error_span_count: usize,
+    /// Spans whose parents aren't here: in another process, or not kept.
+    orphan_span_count: usize,
+    services: Vec<Service>,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Service {
+    name: String,
+    span_count: usize,
+    error_span_count: usize,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    result: OtlpTrace<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OtlpTrace<'a> {
+    resource_spans: [ResourceSpans<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Failed {
+    error: ErrorJson,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorJson {
+    http_code: u16,
+    message: String,
+}
+
+/// Answers the request for a path below `/api/v3`.
+pub(super) fn route(recent: &Recent, path: &[&str], query: &str) -> Answer {
+    match path {
+        ["services"] => Reply::json(&Services { services: [&recent.process().service_name] }),
+        ["operations"] => match parameter(query, "service") {
+            Some(service) => {
+                let kind = parameter(query, "span_kind").or_else(|| parameter(query, "spanKind")).unwrap_or_default();
+                Reply::json(&Operations { operations: operations(recent, &service, &kind.to_lowercase()) })
+            }
+            None => refused("parameter 'service' is required"),
+        },
+        ["trace-summaries"] => match Search::of_v3_query(query) {
+            Ok(search) => Reply::json(&Summaries { summaries: summaries(recent, &search) }),
+            Err(why) => refused(why),
+        },
+        ["traces", id] => match trace_id(id) {
+            Some(id) => match recent.trace(id) {
+                Some(trace) => Reply::json(&Found {
+                    result: OtlpTrace { resource_spans: [ResourceSpans::of(&trace, recent.process())] },
+                }),
+                None => failed(StatusCode::NOT_FOUND, NOT_FOUND),
+            },
+            None => refused(format!("{id:?} is no trace id")),
+        },
+        _ => Err(Problem::not_found("there is no such route; GET / lists them")),
+    }
+}
+
+fn summaries(recent: &Recent, search: &Search) -> Vec<Summary> {
+    let process = recent.process();
+    if search.service != process.service_name {
+        return Vec::new();
+    }
+    let row = |trace: &Kept| search.takes(trace, process).then(|| Summary::of(trace, process));
+    recent.first(search.limit, |root| root.start_ns, row)
+}
+
+impl Summary {
+    fn of(trace: &Kept, process: &Process) -> Self {
+        let spans = trace.spans.in_order();
+        let ids: BTreeSet<_> = spans.iter().map(|span| span.id().to_bytes()).collect();
+        let is_here = |parent: SpanId| ids.contains(&parent.to_bytes());
+        let root = spans.iter().find(|span| span.is_local_root).or_else(|| spans.first());
+        let errors = spans.iter().filter(|span| span.is_error()).count();
+        let name = process.service_name.clone();
+        Self {
+            trace_id: trace.trace_id.to_string(),
+            root_service_name: name.clone(),
+            root_operation_name: root.map(|root| root.name.to_owned()).unwrap_or_default(),
+            min_start_time_unix_nano: spans.iter().map(|span| span.start_ns).min().unwrap_or(0).to_string(),
+            max_end_time_unix_nano: spans.iter().map(|span| span.end_ns()).max().unwrap_or(0).to_string(),
+            span_count: spans.len(),
+            error_span_count: errors,
+            orphan_span_count: spans.iter().filter_map(|span| span.parent_id()).filter(|id| !is_here(*id)).count(),
+            services: vec![Service { name, span_count: spans.len(), error_span_count: errors }],
+        }
+    }
+}
+
+fn refused(why: impl Into<String>) -> Answer {
+    failed(StatusCode::BAD_REQUEST, why)
+}
+
+fn failed(status: StatusCode, why: impl Into<String>) -> Answer {
+    let error = ErrorJson { http_code: status.as_u16(), message: why.into() };
+    let mut reply = Reply::json(&Failed { error })?;
+    reply.status = status;
+    Ok(reply)
+}
