@@ -120,7 +120,7 @@ fn the_charts_show_the_last_minutes_with_swaps_and_faults() {
     let mark = |kind: &str, text: &str| {
         marks.iter().any(|mark| mark["kind"] == kind && mark["text"].as_str().expect("words").contains(text))
     };
-    assert!(mark("fault", "checkout trap") && mark("swap", "set checkout by ann"), "{marks:#?}");
+    assert!(mark("fault", "checkout trap") && mark("swap", "with other settings) by ann"), "{marks:#?}");
     host.stop();
 }
 
