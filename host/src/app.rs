@@ -10,7 +10,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::{net::TcpListener, task::JoinError};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinError,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,6 +29,8 @@ use background::Background;
 
 /// Files that are no connections of the shop's: the store's, telemetry's, the operators'.
 const OWN_FILES: usize = 256;
+/// Connections that the kernel keeps until they are accepted, as `TcpListener::bind` asks for.
+const BACKLOG: u32 = 1024;
 /// What is tried even where hardly any files may be opened.
 const CONNECTIONS_MIN: usize = 64;
 
@@ -66,6 +71,8 @@ impl App {
             tracing::info!("{shrunk}");
         }
         let settings = Settings { limits, ..settings };
+        let public = Reserved::new(settings.server.listen, "--listen")?;
+        let admin = Reserved::new(settings.server.admin, "--admin")?;
         let of_store = store_settings(&settings);
         let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&of_store)).await??;
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
@@ -83,8 +90,7 @@ impl App {
         let breakers = Arc::downgrade(&plugins);
         telemetry.metrics().watch_breakers(move || breakers.upgrade().map(|plugins| plugins.breakers_open()));
 
-        let public_listener = bind(settings.server.listen, "--listen").await?;
-        let admin_listener = bind(settings.server.admin, "--admin").await?;
+        let (public_listener, admin_listener) = (public.listen()?, admin.listen()?);
         let links = match telemetry.recent() {
             Some(_) => Some(TraceLinks::new(settings.traces.url.as_deref(), admin_listener.local_addr()?)?),
             None => None,
@@ -258,8 +264,31 @@ pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
     Telemetry::start(&settings.keeping(kept).sending(sent))
 }
 
-async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listen on {address}; choose another address with {flag}"))
+/// An address that nobody else can have any more. Nobody is listened to yet: who connects is refused.
+struct Reserved {
+    socket: TcpSocket,
+    address: SocketAddr,
+    flag: &'static str,
+}
+
+impl Reserved {
+    /// Takes the address before anything is made or changed on the disk.
+    fn new(address: SocketAddr, flag: &'static str) -> anyhow::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As `TcpListener::bind` does: else the last host's closed connections would keep the address for a minute.
+        let bound = socket.set_reuseaddr(true).and_then(|()| socket.bind(address));
+        bound.with_context(|| advice(address, flag))?;
+        Ok(Self { socket, address, flag })
+    }
+
+    fn listen(self) -> anyhow::Result<TcpListener> {
+        let Self { socket, address, flag } = self;
+        socket.listen(BACKLOG).with_context(|| advice(address, flag))
+    }
+}
+
+fn advice(address: SocketAddr, flag: &str) -> String {
+    format!("listen on {address}; choose another address with {flag}")
 }
 
 /// Returns what of the settings is the store's.

@@ -5,7 +5,9 @@
 mod backup;
 mod client;
 mod compile_plugin;
+mod completions;
 mod doctor;
+mod manual;
 mod orders;
 mod plugin;
 mod restore;
@@ -61,6 +63,10 @@ enum Command {
     Restore(restore::Restore),
     /// Checks the order store of a till that is stopped, and says what to do. Changes nothing.
     Doctor(doctor::Doctor),
+    /// Prints what a shell needs to complete these commands.
+    Completions(completions::Completions),
+    /// Writes the manual's pages, one a command, for `man`.
+    Manual(manual::Manual),
     #[command(hide = true)]
     CompilePlugin(compile_plugin::CompilePlugin),
 }
@@ -83,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Manual(manual) => manual.run(),
         Command::CompilePlugin(compile) => compile.run(),
     };
     match done {

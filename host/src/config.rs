@@ -6,13 +6,15 @@
 
 mod service_links;
 mod sources;
+mod token;
 mod value;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use sources::wanted;
 pub use sources::{Origin, Sources, Unusable};
-pub use value::{OptionalPath, OptionalText, Percent, REUSE, reused_calls};
+pub use token::read_token;
+pub use value::{OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
 use value::{Value, half_of_memory_mib, per_core};
 
 use crate::{
@@ -110,6 +112,7 @@ settings! {
         listen: SocketAddr = "127.0.0.1:8000", "", "where the shop is served";
         admin: SocketAddr = "127.0.0.1:8001", "", "where `till stock`, `till orders` and other operators' commands are served";
         data: PathBuf = "till-data", "", "the folder of the order store";
+        origins: Origins = "", "", "sites whose pages a browser lets use the shop (CORS), with commas between them, such as https://shop.example";
         plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones, watched for new ones while the host serves";
         plugins_scan_ms: u64 = "1000", "ms", "how often the plugin folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
         plugins_settle_ms: u64 = "200", "ms", "how long a file in the plugin folder stays as it is before it counts as whole, if its writer neither closed it nor moved it there; over the tick of the file system's times: 4 ms on ext4, 2 s on FAT";
@@ -334,6 +337,11 @@ mod tests {
         check("", &[], &["shop.currency=XXQ"], "ISO 4217");
         check("", &[], &["limits.remote_call_ms=6000"], "less than limits.checkout_call_ms");
         check("", &[], &["traces.sent_percent=101"], "0 to 100");
+        for origins in
+            ["*", "shop.example", "https://shop.example/", "https://a.example https://b.example", "https://A.example"]
+        {
+            check("", &[], &[&format!("server.origins={origins}")], "https://shop.example, http://localhost:5173");
+        }
         check("", &[], &["inventory.reuse=0"], "1 (a fresh one for each) to 100000");
         check("not toml", &[], &[], "till.toml");
     }

@@ -11,6 +11,7 @@ mod canary;
 mod cart;
 mod checkout;
 mod connection;
+mod cors;
 mod framing;
 mod idempotency;
 mod inventory;
@@ -45,7 +46,7 @@ pub(crate) use router::version_name;
 pub use watch::Watch;
 
 use crate::{
-    config::{Limits, Settings},
+    config::{Limits, Origins, Settings},
     imports::inventory::remote::Remote,
     order::{Currency, Item, MinorUnits},
     plugin::Plugins,
@@ -81,6 +82,8 @@ pub struct Shop {
     watch: Watch,
     /// `None` where no traces are kept.
     links: Option<TraceLinks>,
+    /// Of sites whose pages may use the shop.
+    origins: Origins,
     /// Checkouts under way: they go on when their client hangs up, and a shutdown waits for them.
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -128,6 +131,7 @@ impl Shop {
             inventory_access: Access::of_inventory(settings)?,
             watch,
             links,
+            origins: server.origins.clone(),
             limits,
             tasks: TaskTracker::new(),
             stopping,

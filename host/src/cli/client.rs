@@ -17,6 +17,8 @@ use hyper_util::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::config::read_token;
+
 /// How long an answer may take: a large plugin is compiled first.
 const ANSWER: Duration = Duration::from_secs(120);
 const JSON: &str = "application/json";
@@ -75,8 +77,7 @@ impl Admin {
         let uri = format!("{}{path}", self.admin.trim_end_matches('/'));
         let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, content_type);
         if let Some(file) = &self.token_file {
-            let token = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
-            request = request.header(AUTHORIZATION, format!("Bearer {}", token.trim()));
+            request = request.header(AUTHORIZATION, format!("Bearer {}", read_token(file)?));
         }
         let request = request.body(Full::new(body)).with_context(|| format!("ask {uri}"))?;
 

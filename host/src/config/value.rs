@@ -29,6 +29,38 @@ pub type OptionalPath = Option<PathBuf>;
 /// A text that may be left empty.
 pub type OptionalText = Option<String>;
 
+/// Sites whose pages may use the shop, as browsers name them: `https://shop.example`, with a port where it isn't the
+/// scheme's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    #[must_use]
+    pub fn contains(&self, origin: &str) -> bool {
+        self.0.iter().any(|known| known == origin)
+    }
+
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Value for Origins {
+    fn parse(text: &str) -> Result<Self, String> {
+        let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        let is_origin = |origin: &&str| {
+            let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            let host = |host: &str| !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ' ']);
+            rest.is_some_and(host) && origin.to_lowercase() == **origin
+        };
+        let wanted =
+            || "origins with commas between them, such as https://shop.example, http://localhost:5173".to_owned();
+        let all: Vec<&str> = origins.collect();
+        if all.iter().all(is_origin) { Ok(Self(all.into_iter().map(str::to_owned).collect())) } else { Err(wanted()) }
+    }
+}
+
 /// A share of something, in percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Percent(f64);

@@ -2,12 +2,11 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use anyhow::Context;
 use hyper::{HeaderMap, header::AUTHORIZATION};
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
-use crate::config::Settings;
+use crate::config::{Settings, read_token};
 
 /// The shortest token that is taken for one.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -22,8 +21,7 @@ impl Token {
     /// # Errors
     /// When the file can't be read or holds less than 16 bytes.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(file).with_context(|| format!("read the token file {}", file.display()))?;
-        let token = text.trim();
+        let token = read_token(file)?;
         anyhow::ensure!(
             token.len() >= TOKEN_BYTES_MIN,
             "the token in {} is too short; make one with: openssl rand -hex 32",

@@ -22,7 +22,7 @@ use super::{
     Body, Shop,
     answer::{Answer, Reply},
     arrival::{Arrival, Inbound},
-    body, checkout, inventory, openapi, orders,
+    body, checkout, cors, inventory, openapi, orders,
     problem::Problem,
     received::Received,
 };
@@ -119,6 +119,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     let routed = fit.and_then(|()| routed(&request));
     let template = routed.as_ref().map_or("", Route::template);
     let is_head = request.method() == Method::HEAD;
+    let origin = cors::allowed(&shop.origins, request.headers());
     let remote = shop.propagator.extract(request.headers());
     let full = routed.as_ref().is_ok_and(|route| shop.is_full_for(route));
     // A probe every second would bury the orders, and so would what there is no room for.
@@ -132,6 +133,9 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
         let route = routed?;
         if crowded && !route.is_watch() {
             return Err(Problem::shed());
+        }
+        if origin.is_some() && cors::is_preflight(&request) {
+            return Ok(cors::preflight(route.allowed()));
         }
         if !route.takes(request.method()) {
             return Err(Problem::method_not_allowed(route.allowed()));
@@ -150,12 +154,12 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
             body,
         };
         // Boxed: a checkout's future is large, and hyper moves a request's several times before it runs.
-        Box::pin(dispatch(&shop, route, received)).await
+        Box::pin(dispatch(&shop, route, received)).await.map(Reply::into_response)
     })
     .await;
 
     let mut response = match answer {
-        Ok(reply) => reply.into_response(),
+        Ok(response) => response,
         Err(problem) => {
             server.problem(&problem);
             problem.into_response(Some(&context.trace_id().to_string()))
@@ -165,6 +169,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
         *response.body_mut() = Body::default();
     }
     let headers = response.headers_mut();
+    cors::mark(&shop.origins, origin, headers);
     if let Ok(value) = HeaderValue::try_from(traceparent(&context)) {
         headers.insert(TRACERESPONSE, value);
     }

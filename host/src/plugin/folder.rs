@@ -5,10 +5,13 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{File, Metadata, OpenOptions},
     io::{self, Read},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, OpenOptionsExt},
+    },
     path::Path,
 };
 
@@ -90,15 +93,19 @@ pub(super) fn list(folder: &Path) -> io::Result<Listed> {
             listed.left_out += 1;
         }
     }
-    for (name, sight) in &mut listed.files {
-        *sight = look(&folder.join(name));
-    }
+    listed.files.retain(|name, sight| {
+        let path = folder.join(name);
+        *sight = look(&path);
+        // A folder of that name is somebody's order, and no plugin.
+        matches!(sight, Sight::File(_)) || !path.is_dir()
+    });
     Ok(listed)
 }
 
-/// Returns whether a file of that name is taken for a plugin.
-pub(super) fn is_wasm(name: &std::ffi::OsStr) -> bool {
-    Path::new(name).extension().is_some_and(|ending| ending == "wasm")
+/// Returns whether a file of that name is taken for a plugin. A hidden one isn't: macOS and archives leave `._x.wasm` beside
+/// `x.wasm`, and who writes a file in place hides it meanwhile.
+pub(super) fn is_wasm(name: &OsStr) -> bool {
+    !name.as_bytes().starts_with(b".") && Path::new(name).extension().is_some_and(|ending| ending == "wasm")
 }
 
 /// Looks at a file, or at what a link leads to.
@@ -163,6 +170,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::write(at("a.wasm"), "a").expect("written");
         fs::write(at("a.txt"), "a").expect("written");
+        fs::write(at("._a.wasm"), "what macOS leaves").expect("written");
         fs::create_dir(at("folder.wasm")).expect("a folder");
         symlink("a.wasm", at("link.wasm")).expect("linked");
         symlink("nowhere", at("dangling.wasm")).expect("linked");
@@ -171,8 +179,10 @@ mod tests {
         let is_file = |name: &str| {
             listed.files.get(OsString::from(name).as_os_str()).map(|sight| matches!(sight, Sight::File(_)))
         };
-        let names = ["a.wasm", "link.wasm", "folder.wasm", "dangling.wasm", "fifo.wasm", "a.txt"];
-        assert_eq!(names.map(is_file), [Some(true), Some(true), Some(false), Some(false), Some(false), None]);
+        let names = ["a.wasm", "link.wasm", "dangling.wasm", "fifo.wasm"];
+        assert_eq!(names.map(is_file), [Some(true), Some(true), Some(false), Some(false)]);
+        // No plugins at all, which keep no host from starting.
+        assert_eq!(["folder.wasm", "._a.wasm", "a.txt"].map(is_file), [None; 3]);
         for name in ["folder.wasm", "dangling.wasm", "fifo.wasm"] {
             assert!(matches!(read(&at(name), 10), Err(ReadError::Unusable(_))), "{name}");
         }

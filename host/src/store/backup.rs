@@ -64,6 +64,8 @@ pub enum BackupError {
     Exists { file: PathBuf },
     #[error("there is no order store in {}: name its folder with --data", .folder.display())]
     NoStore { folder: PathBuf },
+    #[error("there is no folder {} for {}: make it, or choose another place", .folder.display(), .file.display())]
+    NoFolder { folder: PathBuf, file: PathBuf },
     #[error("{} can't be written", .file.display())]
     Write { file: PathBuf, source: io::Error },
     #[error("the order store {} can't be copied; `till doctor` says whether it is damaged", .file.display())]
@@ -92,6 +94,10 @@ pub fn backup(folder: &Path, file: &Path) -> Result<BackedUp, BackupError> {
         return Err(BackupError::NoStore { folder: folder.into() });
     }
     refuse_existing(file)?;
+    let above = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = above.filter(|folder| !folder.is_dir()) {
+        return Err(BackupError::NoFolder { folder: folder.into(), file: file.into() });
+    }
     let partial = Partial::beside(file);
     // Not SQLite's page by page copy: this one reads every row, leaves free pages out and needs no log beside it.
     let copied = open::for_reading(&store, false, open::PATIENCE).and_then(|connection| {

@@ -202,6 +202,19 @@ fn a_restored_store_goes_on_past_every_number_that_its_folder_knows() {
 }
 
 #[test]
+fn a_backup_into_a_folder_that_isnt_there_names_the_folder() {
+    let host = plan().start();
+    let (shelf, _) = shelf();
+    let missing = shelf.path().join("missing");
+    let refused = refusal(&till("backup", &missing.join("backup.db"), &data(&host.folder), &[]));
+    assert!(
+        refused.contains(&format!("there is no folder {}", missing.display())) && !refused.contains("doctor"),
+        "{refused}"
+    );
+    host.stop();
+}
+
+#[test]
 fn a_file_that_is_no_sound_store_isnt_restored() {
     let host = plan().start();
     for _ in 0..60 {

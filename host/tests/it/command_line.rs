@@ -66,6 +66,55 @@ fn settings_are_shown_with_their_origins() {
 }
 
 #[test]
+fn shells_and_man_are_told_of_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&run(&["completions", shell]));
+        assert!(["rollback", "calls-min"].iter().all(|word| script.contains(word)), "{shell}: {script}");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pages = folder.path().join("man1");
+    stdout(&run(&["manual", pages.to_str().expect("UTF-8")]));
+    for page in ["till.1", "till-serve.1", "till-plugin-deploy.1"] {
+        let page = std::fs::read_to_string(pages.join(page)).expect("a page");
+        assert!(page.contains(".SH NAME") || page.contains(".SH SYNOPSIS"), "{page}");
+    }
+}
+
+/// Nothing is made on the disk by a host that can't serve.
+#[test]
+fn an_address_that_is_taken_is_noticed_before_anything_is_made() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("an address");
+    let address = taken.local_addr().expect("an address").to_string();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (shop, admin, flag) in [(&*address, "127.0.0.1:0", "--listen"), ("127.0.0.1:0", &*address, "--admin")] {
+        let mut serve = crate::support::host::till();
+        serve.args(["serve", "--listen", shop, "--admin", admin]).current_dir(folder.path());
+        let said = stderr(&serve.output().expect("till starts"), 1);
+        assert!(said.contains(&format!("listen on {address}; choose another address with {flag}")), "{said}");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    }
+}
+
+#[test]
+fn an_inventory_is_at_a_host_and_nothing_more() {
+    for url in ["http://there:8000/shop", "http://there?x=1", "http://there/#a", "http://me@there", "https://there"] {
+        let said = stderr(
+            &run(&[
+                "serve",
+                "--set",
+                &format!("server.inventory_url={url}"),
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+            ]),
+            1,
+        );
+        assert!(said.contains("http://host[:port] alone") && said.contains(url), "{said}");
+    }
+}
+
+#[test]
 fn the_commands_own_variables_are_no_settings() {
     let mut command = crate::support::host::till();
     command

@@ -4,6 +4,46 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Host, golden, http::order_of};
 
+/// Of two sites one may use the shop from its pages; what others ask is answered as ever, and their browsers keep it.
+#[test]
+fn pages_of_the_sites_that_are_named_may_use_the_shop() {
+    let host = Host::plan().set("server.origins=https://shop.example, http://localhost:5173").start();
+    let ask = |method: &str, origin: &str, headers: &[(&str, &str)], body: Option<&[u8]>| {
+        let headers = [&[("origin", origin)], headers].concat();
+        host.shop.send(method, "/checkout", &headers, body).expect("an answer")
+    };
+    let wanted = [("access-control-request-method", "POST"), ("access-control-request-headers", "content-type")];
+    let told = ask("OPTIONS", "https://shop.example", &wanted, None);
+    assert_eq!((told.status, told.header("access-control-allow-origin")), (204, "https://shop.example"));
+    assert_eq!(told.header("access-control-allow-methods"), "POST");
+    assert!(told.header("access-control-allow-headers").contains("idempotency-key"));
+    let json = [("content-type", "application/json")];
+    let order = br#"{"item":"headphones","quantity":1,"price":99.99}"#;
+    let sold = ask("POST", "http://localhost:5173", &json, Some(order));
+    assert_eq!((sold.status, sold.header("access-control-allow-origin")), (200, "http://localhost:5173"));
+    assert!(sold.header("access-control-expose-headers").contains("traceresponse"));
+    let refused = ask("POST", "https://shop.example", &json, Some(b"{}"));
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (422, "https://shop.example"));
+
+    let foreign = ask("OPTIONS", "https://evil.example", &wanted, None);
+    assert_eq!(
+        (foreign.status, foreign.header("access-control-allow-origin"), foreign.header("vary")),
+        (405, "", "origin")
+    );
+    assert_eq!(ask("POST", "https://shop.example.evil", &json, Some(order)).header("access-control-allow-origin"), "");
+    host.stop();
+}
+
+/// Off by default: nothing tells a browser anything.
+#[test]
+fn without_named_sites_no_answer_speaks_of_origins() {
+    let host = Host::start();
+    let headers = [("origin", "https://shop.example"), ("access-control-request-method", "POST")];
+    let answer = host.shop.send("OPTIONS", "/checkout", &headers, None).expect("an answer");
+    assert_eq!((answer.status, answer.header("access-control-allow-origin"), answer.header("vary")), (405, "", ""));
+    host.stop();
+}
+
 #[test]
 fn a_checkout_answers_as_the_seed_did() {
     let host = Host::start();

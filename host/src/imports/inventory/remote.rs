@@ -26,7 +26,7 @@ use opentelemetry::{
 use serde::Serialize;
 
 use crate::{
-    config::{Limits, Server},
+    config::{Limits, Server, read_token},
     order::{IdempotencyKey, Reference, StockLine},
     plugin::Failure,
     store::StockLevel,
@@ -70,15 +70,17 @@ impl Remote {
     /// When the address isn't `http://host[:port]` or the token can't be read.
     pub fn new(url: &str, server: &Server, propagator: Propagator, limits: &Limits) -> anyhow::Result<Arc<Self>> {
         let base: Uri = url.parse().with_context(|| format!("read INVENTORY_URL {url:?}"))?;
+        // What followed the host would stand before each route's path, or be lost.
+        let is_whole = matches!(base.path(), "" | "/") && base.query().is_none() && !url.contains(['#', '@']);
         anyhow::ensure!(
-            base.scheme_str() == Some("http") && base.host().is_some(),
-            "INVENTORY_URL has to be http://host[:port], not {url:?}; for https put a proxy in between"
+            base.scheme_str() == Some("http") && base.host().is_some() && is_whole,
+            "INVENTORY_URL has to be http://host[:port] alone, not {url:?}; for https or a path put a proxy in between"
         );
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            // Well before the other till closes it (its limits.header_ms), for a deduct that meets a connection just
+            // Well before the other till closes it (its limits.idle_ms), for a deduct that meets a connection just
             // closing is an unknown outcome.
             .pool_idle_timeout(Duration::from_secs(2))
             .http1_max_buf_size(limits.remote_body_bytes.max(8192))
@@ -205,7 +207,7 @@ fn unreachable(reason: &dyn std::fmt::Display) -> Failure {
 }
 
 fn bearer(file: &Path) -> anyhow::Result<HeaderValue> {
-    let token = std::fs::read_to_string(file).with_context(|| format!("read the token file {}", file.display()))?;
+    let token = read_token(file)?;
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
         .with_context(|| format!("use the token in {}", file.display()))?;
     value.set_sensitive(true);
