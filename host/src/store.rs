@@ -51,7 +51,7 @@ pub use doctor::{Examined, Finding, examine};
 pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
 pub use record::{
     Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
-    Released, StockLevel, Taker,
+    Released, StockChanged, StockLevel, Taker,
 };
 pub use rollouts::{RolloutId, RolloutRow, RolloutState};
 pub use version::{
@@ -336,7 +336,7 @@ impl Store {
     /// As [`Store::order_by_reference`].
     pub async fn level(&self, item: &Item) -> Result<Option<u32>, StoreError> {
         let item = item.clone();
-        let read = move |connection: &_| Ok(sqlite::on_hand(connection, &item)?.map(sqlite::saturated));
+        let read = move |connection: &_| Ok(query::level_of(connection, &item)?);
         self.0.readers.read(read).await
     }
 
@@ -353,7 +353,7 @@ impl Store {
     ///
     /// # Errors
     /// Only the store's own.
-    pub async fn set_stock(&self, item: &Item, on_hand: u32) -> Result<StockLevel, StoreError> {
+    pub async fn set_stock(&self, item: &Item, on_hand: u32) -> Result<StockChanged, StoreError> {
         let item = item.clone();
         self.0.queue.submit(Kind::Durable, move |desk| stock::set(desk, &item, on_hand)).await
     }
@@ -362,9 +362,18 @@ impl Store {
     ///
     /// # Errors
     /// `OutOfRange` when that would leave less than 0 or more than [`u32::MAX`]: then nothing was changed.
-    pub async fn add_stock(&self, item: &Item, delta: i64) -> Result<StockLevel, StockError> {
+    pub async fn add_stock(&self, item: &Item, delta: i64) -> Result<StockChanged, StockError> {
         let item = item.clone();
         self.0.queue.submit(Kind::Durable, move |desk| stock::add(desk, &item, delta)).await
+    }
+
+    /// Takes the item out of the shop, with what is on hand of it; its past stays in the ledger. Durable when it returns.
+    ///
+    /// # Errors
+    /// `Unknown` when the shop hasn't got it.
+    pub async fn remove_stock(&self, item: &Item) -> Result<(), StockError> {
+        let item = item.clone();
+        self.0.queue.submit(Kind::Durable, move |desk| stock::remove(desk, &item)).await
     }
 
     /// Returns whether the store has a level for the item, be it 0. Takes no lock.

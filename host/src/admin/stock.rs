@@ -8,7 +8,7 @@ use super::Admin;
 use crate::{
     http::{Answer, Inbound, Reply, body, problem::Problem},
     order::Item,
-    store::StockLevel,
+    store::{StockChanged, StockLevel},
 };
 
 // Not an enum: serde takes JSON that names none or both of its variants for no JSON.
@@ -38,8 +38,18 @@ pub(super) async fn change(admin: &Admin, item: &str, headers: &HeaderMap, incom
         Change { set: None, add: Some(pieces) } => admin.store.add_stock(&item, pieces).await?,
         _ => return Err(Problem::unacceptable("either `set` or `add` is wanted")),
     };
-    tracing::info!(item = %changed.item, on_hand = changed.on_hand, "stock of {} set to {}", changed.item, changed.on_hand);
-    Reply::json(&level(&changed))
+    let StockChanged { level: now, is_new } = changed;
+    tracing::info!(item = %now.item, on_hand = now.on_hand, is_new, "stock of {} set to {}", now.item, now.on_hand);
+    Reply::json(&json!({ "item": now.item.as_str(), "on_hand": now.on_hand, "new": is_new }))
+}
+
+/// # Errors
+/// 404 for an item that the shop hasn't got.
+pub(super) async fn remove(admin: &Admin, item: &str) -> Answer {
+    let item = Item::parse(item).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
+    admin.store.remove_stock(&item).await?;
+    tracing::info!(%item, "{item} is no longer in the shop");
+    Reply::json(&level(&StockLevel { item, on_hand: 0 }))
 }
 
 fn level(level: &StockLevel) -> serde_json::Value {

@@ -59,6 +59,14 @@ impl Admin {
         self.call(Method::POST, path, serde_json::to_vec(body)?.into(), JSON)
     }
 
+    /// Returns the answer to a `DELETE`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.call(Method::DELETE, path, Bytes::new(), JSON)
+    }
+
     /// Returns the answer to a `POST` of a plugin's file.
     ///
     /// # Errors

@@ -25,6 +25,12 @@ pub(super) enum Stock {
         #[command(flatten)]
         change: Change,
     },
+    /// Takes an item out of the shop, with what is on hand of it. Its past stays in the ledger.
+    Remove {
+        item: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -47,6 +53,15 @@ struct Level {
     on_hand: u32,
 }
 
+/// What a change came to.
+#[derive(Deserialize, Serialize)]
+struct Changed {
+    item: String,
+    on_hand: u32,
+    /// Whether the shop hadn't got it before.
+    new: bool,
+}
+
 impl Stock {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
@@ -61,6 +76,15 @@ impl Stock {
             }
             Self::Set { change } => change.send("set"),
             Self::Add { change } => change.send("add"),
+            Self::Remove { item, admin } => {
+                let removed: Level =
+                    admin.delete(&format!("/stock/{}", utf8_percent_encode(&item, NON_ALPHANUMERIC)))?;
+                if admin.json {
+                    print_json(&removed)
+                } else {
+                    print(&format!("{} is no longer in the shop", removed.item))
+                }
+            }
         }
     }
 }
@@ -68,13 +92,18 @@ impl Stock {
 impl Change {
     fn send(self, how: &str) -> anyhow::Result<()> {
         let item = utf8_percent_encode(&self.item, NON_ALPHANUMERIC);
-        let level: Level = self.admin.post(&format!("/stock/{item}"), &json!({ how: self.pieces }))?;
-        if self.admin.json { print_json(&level) } else { level.print() }
+        let changed: Changed = self.admin.post(&format!("/stock/{item}"), &json!({ how: self.pieces }))?;
+        if self.admin.json { print_json(&changed) } else { changed.print() }
     }
 }
 
-impl Level {
+impl Changed {
     fn print(&self) -> anyhow::Result<()> {
-        print(&format!("{:>10}  {}", self.on_hand, self.item))
+        let Self { item, on_hand, new } = self;
+        print(&format!("{on_hand:>10}  {item}"))?;
+        if !new {
+            return Ok(());
+        }
+        print(&format!("{item:?} is a new item; if that is a slip: till stock remove {item:?}"))
     }
 }

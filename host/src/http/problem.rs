@@ -282,6 +282,7 @@ impl From<StockError> for Problem {
     fn from(error: StockError) -> Self {
         match error {
             StockError::OutOfRange { .. } => Self::unacceptable(error.to_string()),
+            StockError::Unknown { .. } => Self::not_found(error.to_string()),
             StockError::Store(error) => error.into(),
         }
     }

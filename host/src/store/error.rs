@@ -121,6 +121,8 @@ pub enum TakeError {
 pub enum StockError {
     #[error("{item} has {on_hand}: it can't fall below 0 nor rise above {}", u32::MAX)]
     OutOfRange { item: Item, on_hand: u32 },
+    #[error("the shop has no item {item:?}; `till stock list` shows those that it has", item = .item.as_str())]
+    Unknown { item: Item },
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -24,6 +24,15 @@ impl Items {
         self.0.load().len()
     }
 
+    pub(super) fn remove(&self, items: &[Item]) {
+        if items.is_empty() {
+            return;
+        }
+        let mut all = HashSet::clone(&self.0.load());
+        all.retain(|item| !items.contains(item));
+        self.0.store(Arc::new(all));
+    }
+
     pub(super) fn add(&self, items: Vec<Item>) {
         if items.iter().all(|item| self.contains(item)) {
             return;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use super::{Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, StockLevel, StoreError, json, sqlite::saturated};
 use crate::order::{Currency, Item, Reference, Status};
@@ -42,13 +42,14 @@ pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<V
 
 /// Returns the level of every item, by name.
 pub(super) fn stock(connection: &Connection) -> Result<Vec<StockLevel>, StoreError> {
-    let mut reading = connection.prepare_cached("SELECT item, on_hand FROM stock ORDER BY item")?;
+    let mut reading = connection.prepare_cached("SELECT item, on_hand FROM stock WHERE removed = 0 ORDER BY item")?;
     reading.query_and_then([], level)?.collect()
 }
 
 /// Returns the levels of the items of which there are the fewest.
 pub(super) fn scarcest(connection: &Connection, count: u32) -> Result<Vec<StockLevel>, StoreError> {
-    let mut reading = connection.prepare_cached("SELECT item, on_hand FROM stock ORDER BY on_hand, item LIMIT ?1")?;
+    let sql = "SELECT item, on_hand FROM stock WHERE removed = 0 ORDER BY on_hand, item LIMIT ?1";
+    let mut reading = connection.prepare_cached(sql)?;
     reading.query_and_then([count], level)?.collect()
 }
 
@@ -56,9 +57,15 @@ fn level(row: &Row<'_>) -> Result<StockLevel, StoreError> {
     Ok(StockLevel { item: item(row)?, on_hand: saturated(row.get(1)?) })
 }
 
+/// Returns what stock of the item there is, `None` when the shop hasn't got it.
+pub(super) fn level_of(connection: &Connection, item: &Item) -> rusqlite::Result<Option<u32>> {
+    let mut reading = connection.prepare_cached("SELECT on_hand FROM stock WHERE item = ?1 AND removed = 0")?;
+    reading.query_row([item.as_str()], |row| row.get(0).map(saturated)).optional()
+}
+
 /// Returns the items that have a level.
 pub(super) fn items(connection: &Connection) -> Result<HashSet<Item>, StoreError> {
-    connection.prepare("SELECT item FROM stock")?.query_and_then([], item)?.collect()
+    connection.prepare("SELECT item FROM stock WHERE removed = 0")?.query_and_then([], item)?.collect()
 }
 
 /// Returns the items whose stock isn't their opening and movements.

@@ -167,6 +167,14 @@ pub struct StockLevel {
     pub on_hand: u32,
 }
 
+/// What a change of stock by hand came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockChanged {
+    pub level: StockLevel,
+    /// Whether the shop hadn't got the item before.
+    pub is_new: bool,
+}
+
 /// What a release found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {

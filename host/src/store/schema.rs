@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_rollouts.sql"),
     include_str!("migrations/0006_counters.sql"),
     include_str!("migrations/0007_composed_items.sql"),
+    include_str!("migrations/0008_removed_items.sql"),
 ];
 
 /// Returns how many migrations this build knows.

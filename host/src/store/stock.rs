@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    StockError, StockLevel, StoreError,
+    StockChanged, StockError, StockLevel, StoreError,
     queue::Refusal,
     sqlite::{in_savepoint, no, now_ms, on_hand, saturated},
     writer::Desk,
@@ -13,38 +13,40 @@ use crate::order::Item;
 /// Gives the items that the store doesn't know their opening stock.
 pub(super) fn seed(desk: &mut Desk, opening: Vec<(Item, u32)>) -> Result<(), Refusal<StoreError>> {
     let connection = &desk.connection;
-    in_savepoint(connection, || {
-        for (item, pieces) in &opening {
-            open(connection, item, *pieces)?;
+    let added = in_savepoint(connection, || {
+        let mut added = Vec::new();
+        for (item, pieces) in opening {
+            if open(connection, &item, pieces)? {
+                added.push(item);
+            }
         }
-        Ok(())
+        Ok(added)
     })?;
-    for (item, _pieces) in opening {
-        desk.item_known(item);
-    }
+    added.into_iter().for_each(|item| desk.item_known(item));
     Ok(())
 }
 
 /// Sets an item's stock to what was counted.
-pub(super) fn set(desk: &mut Desk, item: &Item, counted: u32) -> Result<StockLevel, Refusal<StoreError>> {
+pub(super) fn set(desk: &mut Desk, item: &Item, counted: u32) -> Result<StockChanged, Refusal<StoreError>> {
     let connection = &desk.connection;
-    in_savepoint(connection, || {
-        open(connection, item, 0)?;
+    let is_new = in_savepoint(connection, || {
+        let is_new = bring_in(connection, item)?;
         let before = on_hand(connection, item)?.unwrap_or(0);
         connection
             .prepare_cached("UPDATE stock SET on_hand = ?2 WHERE item = ?1")?
             .execute(params![item.as_str(), counted])?;
-        Ok(record(connection, item, i64::from(counted) - before, "set")?)
+        record(connection, item, i64::from(counted) - before, "set")?;
+        Ok(is_new)
     })?;
     desk.item_known(item.clone());
-    Ok(StockLevel { item: item.clone(), on_hand: counted })
+    Ok(StockChanged { level: StockLevel { item: item.clone(), on_hand: counted }, is_new })
 }
 
 /// Adds a delivery, or takes away what broke.
-pub(super) fn add(desk: &mut Desk, item: &Item, delta: i64) -> Result<StockLevel, Refusal<StockError>> {
+pub(super) fn add(desk: &mut Desk, item: &Item, delta: i64) -> Result<StockChanged, Refusal<StockError>> {
     let connection = &desk.connection;
-    let left = in_savepoint(connection, || {
-        open(connection, item, 0)?;
+    let (left, is_new) = in_savepoint(connection, || {
+        let is_new = bring_in(connection, item)?;
         let left: Option<i64> = connection
             .prepare_cached(
                 "UPDATE stock SET on_hand = on_hand + ?2
@@ -57,17 +59,44 @@ pub(super) fn add(desk: &mut Desk, item: &Item, delta: i64) -> Result<StockLevel
             return Err(no(StockError::OutOfRange { item: item.clone(), on_hand }));
         };
         record(connection, item, delta, "added")?;
-        Ok(left)
+        Ok((left, is_new))
     })?;
     desk.item_known(item.clone());
-    Ok(StockLevel { item: item.clone(), on_hand: saturated(left) })
+    Ok(StockChanged { level: StockLevel { item: item.clone(), on_hand: saturated(left) }, is_new })
 }
 
-fn open(connection: &Connection, item: &Item, opening: u32) -> rusqlite::Result<()> {
-    connection
+/// Takes an item out of the shop. What orders under way give back of it later is its stock again, unseen.
+pub(super) fn remove(desk: &mut Desk, item: &Item) -> Result<(), Refusal<StockError>> {
+    let connection = &desk.connection;
+    in_savepoint(connection, || {
+        let before = on_hand(connection, item)?.unwrap_or(0);
+        let removed = connection
+            .prepare_cached("UPDATE stock SET on_hand = 0, removed = 1 WHERE item = ?1 AND removed = 0")?
+            .execute([item.as_str()])?;
+        if removed == 0 {
+            return Err(no(StockError::Unknown { item: item.clone() }));
+        }
+        Ok(record(connection, item, -before, "set")?)
+    })?;
+    desk.item_removed(item.clone());
+    Ok(())
+}
+
+/// Makes sure that the shop has the item; returns whether it hadn't before.
+fn bring_in(connection: &Connection, item: &Item) -> rusqlite::Result<bool> {
+    let added = open(connection, item, 0)?;
+    let back = connection
+        .prepare_cached("UPDATE stock SET removed = 0 WHERE item = ?1 AND removed = 1")?
+        .execute([item.as_str()])?;
+    Ok(added || back > 0)
+}
+
+/// Returns whether the store didn't know the item.
+fn open(connection: &Connection, item: &Item, opening: u32) -> rusqlite::Result<bool> {
+    let added = connection
         .prepare_cached("INSERT INTO stock (item, opening, on_hand) VALUES (?1, ?2, ?2) ON CONFLICT (item) DO NOTHING")?
         .execute(params![item.as_str(), opening])?;
-    Ok(())
+    Ok(added > 0)
 }
 
 fn record(connection: &Connection, item: &Item, delta: i64, kind: &str) -> rusqlite::Result<()> {

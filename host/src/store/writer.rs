@@ -48,6 +48,7 @@ struct Uncommitted {
     unresolved_orders: i64,
     awaiting_release_orders: i64,
     items: Vec<Item>,
+    removed_items: Vec<Item>,
 }
 
 impl Desk {
@@ -79,7 +80,13 @@ impl Desk {
     }
 
     pub(super) fn item_known(&mut self, item: Item) {
+        self.uncommitted.removed_items.retain(|removed| *removed != item);
         self.uncommitted.items.push(item);
+    }
+
+    pub(super) fn item_removed(&mut self, item: Item) {
+        self.uncommitted.items.retain(|known| *known != item);
+        self.uncommitted.removed_items.push(item);
     }
 }
 
@@ -208,9 +215,10 @@ impl Writer {
     }
 
     fn acknowledge(&mut self, committed: Vec<Box<dyn Task>>, executed: usize) {
-        let Uncommitted { unresolved_orders, awaiting_release_orders, items } =
+        let Uncommitted { unresolved_orders, awaiting_release_orders, items, removed_items } =
             std::mem::take(&mut self.desk.uncommitted);
         self.items.add(items);
+        self.items.remove(&removed_items);
         self.shared.unresolved_orders.fetch_add(unresolved_orders, Relaxed);
         self.shared.awaiting_release_orders.fetch_add(awaiting_release_orders, Relaxed);
         self.shared.commits.fetch_add(1, Relaxed);

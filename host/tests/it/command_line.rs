@@ -132,7 +132,17 @@ fn stock_is_shown_and_changed_at_a_running_host() {
     assert_eq!(stdout(&stock(&["set", "headphones", "7"])), "         7  headphones\n");
     assert_eq!(stdout(&stock(&["add", "headphones", "5"])), "        12  headphones\n");
     assert_eq!(stdout(&stock(&["add", "headphones", "-2"])), "        10  headphones\n");
-    assert_eq!(stdout(&stock(&["set", "écran 27\"", "3"])), "         3  écran 27\"\n");
+    let added = stdout(&stock(&["set", "écran 27\"", "3"]));
+    assert!(added.starts_with("         3  écran 27\"\n") && added.contains("new item"), "{added}");
+    // A slip makes no item for good.
+    let slip = stdout(&stock(&["set", "headphnes", "70"]));
+    assert!(slip.contains("till stock remove \"headphnes\""), "{slip}");
+    assert_eq!(host.shop.get("/inventory/headphnes").status, 200);
+    assert_eq!(stdout(&stock(&["remove", "headphnes"])), "headphnes is no longer in the shop\n");
+    assert_eq!(host.shop.get("/inventory/headphnes").status, 404);
+    assert_eq!(host.shop.buy("headphnes", 1).status, 400);
+    let gone = stderr(&stock(&["remove", "headphnes"]), 1);
+    assert!(gone.contains("the shop has no item \"headphnes\""), "{gone}");
     let listed = stdout(&stock(&["list"]));
     let (header, rows) = listed.split_once('\n').expect("lines");
     assert!(header.starts_with("ON HAND  ITEM, as of 2"), "{listed}");

@@ -193,7 +193,7 @@ async fn a_transaction_that_sqlite_itself_rolled_back_acknowledges_nothing() {
     gate.open().await;
     assert!(matches!(set.await.expect("no panic"), Err(StoreError::Unavailable(_))));
     assert!(matches!(rolled_back.await.expect("no panic"), Err(StoreError::Unavailable(_))));
-    assert_eq!(next.await.expect("no panic").expect("is in the next batch").on_hand, 11);
+    assert_eq!(next.await.expect("no panic").expect("is in the next batch").level.on_hand, 11);
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
     });
     shop.until_queued(3).await;
     gate.open().await;
-    assert_eq!(set.await.expect("no panic").expect("sets").on_hand, 3);
+    assert_eq!(set.await.expect("no panic").expect("sets").level.on_hand, 3);
     assert!(matches!(twice.await.expect("no panic"), Err(StoreError::ReferenceTaken)));
     assert!(matches!(broken.await.expect("no panic"), Err(StoreError::Refused(_))));
     assert_eq!(shop.level("laptop").await, Some(3));
