@@ -14,6 +14,7 @@ mod restore;
 mod serve;
 mod stock;
 mod traffic;
+mod whole;
 
 use std::{io::Write, process::ExitCode};
 

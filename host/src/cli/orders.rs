@@ -4,13 +4,12 @@
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{client::Admin, print_json, print_table};
+use super::{client::Admin, print_json, print_table, whole::write_whole};
 
 /// Orders asked for at once while exporting.
 const PAGE: u32 = 1000;
@@ -39,7 +38,7 @@ pub(super) enum Orders {
         filter: Filter,
         #[arg(long, value_enum, default_value_t = Format::Csv)]
         format: Format,
-        /// A file instead of stdout.
+        /// A file instead of stdout. It is there once all of it is.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
@@ -125,16 +124,13 @@ impl Orders {
                 print_json(&admin.get::<Order>(&format!("/orders/{order}"))?)
             }
             Self::Export { filter, format, output, admin } => {
-                let writer: Box<dyn Write> = match &output {
-                    Some(file) => {
-                        let file = std::fs::File::create(file).with_context(|| format!("write {}", file.display()))?;
-                        Box::new(std::io::BufWriter::new(file))
-                    }
-                    None => Box::new(std::io::stdout().lock()),
-                };
-                match if admin.json { Format::Json } else { format } {
+                let export = |writer: &mut dyn Write| match if admin.json { Format::Json } else { format } {
                     Format::Csv => export_csv(&admin, &filter, writer),
                     Format::Json => export_json(&admin, &filter, writer),
+                };
+                match &output {
+                    Some(file) => write_whole(file, export),
+                    None => to_stdout(export),
                 }
             }
         }
@@ -167,6 +163,38 @@ impl Filter {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Has `write` write to stdout. A reader that went away (`till orders export | head`) has read all it wanted.
+fn to_stdout(write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut out = Out { stdout: std::io::stdout().lock(), is_gone: false };
+    let written = write(&mut out);
+    if out.is_gone { Ok(()) } else { written }
+}
+
+/// Stdout, and whether its reader went away.
+struct Out {
+    stdout: std::io::StdoutLock<'static>,
+    is_gone: bool,
+}
+
+impl Out {
+    fn heed<T>(&mut self, done: std::io::Result<T>) -> std::io::Result<T> {
+        self.is_gone |= matches!(&done, Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe);
+        done
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let done = self.stdout.write(bytes);
+        self.heed(done)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let done = self.stdout.flush();
+        self.heed(done)
     }
 }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 
+use super::whole::write_whole;
 use crate::{
     config::{Settings, Sources},
     plugin::{Kind, embedded_bytes},
@@ -64,9 +65,7 @@ impl Plugin {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Check(check) => check.run(),
-            Self::Export { kind, file } => {
-                std::fs::write(&file, embedded_bytes(kind.into())).with_context(|| format!("write {}", file.display()))
-            }
+            Self::Export { kind, file } => write_whole(&file, |out| Ok(out.write_all(embedded_bytes(kind.into()))?)),
             Self::New(new) => new.run(),
             Self::Run(run) => run.run(),
             Self::Test(test) => test.run(),

@@ -43,9 +43,12 @@ impl Reply {
         serde_json::to_vec(value).map(Self::of_json).map_err(|error| Problem::internal(&error))
     }
 
-    /// Returns what is JSON already.
+    /// Returns what is JSON already, with a line's end behind it: it is read in terminals, too.
     #[must_use]
-    pub fn of_json(body: Vec<u8>) -> Self {
+    pub fn of_json(mut body: Vec<u8>) -> Self {
+        if !body.ends_with(b"\n") {
+            body.push(b'\n');
+        }
         Self { status: StatusCode::OK, content_type: JSON, body: body.into(), headers: &[], replayed: false }
     }
 

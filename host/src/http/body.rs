@@ -21,6 +21,9 @@ use super::{
 };
 use crate::{config::Limits, order::written::Object};
 
+/// U+FEFF in UTF-8. RFC 8259, 8.1: who sends JSON adds none.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads a JSON body whole.
 ///
 /// # Errors
@@ -94,6 +97,11 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
 /// # Errors
 /// 400 for what is no JSON or names a key twice; 422 for JSON that says something else than is wanted.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        return Err(Problem::malformed(
+            "the body begins with a byte order mark, which JSON has none of (RFC 8259); remove the byte order mark",
+        ));
+    }
     let parsed = serde_json::from_slice(bytes).map(|Object(value)| value);
     parsed.map_err(|error| match error.classify() {
         // serde finds a key that stands twice while it reads the data, but which one counts is anybody's guess.
@@ -165,5 +173,7 @@ mod tests {
         for json in ["", "[", "[1", r#"{"number": 1, "number": 1}"#, r#"{"inner": {"number": 1, "number": 1}}"#] {
             check(json, Err("malformed"));
         }
+        let marked = parse_json::<Outer>("\u{feff}{}".as_bytes()).expect_err("refused");
+        assert!(marked.detail().contains("remove the byte order mark"), "{}", marked.detail());
     }
 }

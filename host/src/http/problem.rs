@@ -173,7 +173,9 @@ impl Problem {
             shortage: self.shortage.as_deref(),
             rejection: self.rejection.as_deref(),
         };
-        serde_json::to_vec(&document).unwrap_or_default().into()
+        let mut json = serde_json::to_vec(&document).unwrap_or_default();
+        json.push(b'\n');
+        json.into()
     }
 
     #[must_use]

@@ -210,6 +210,26 @@ fn orders_are_listed_shown_and_exported() {
     let lines: Value = serde_json::from_str(&cell(1, "lines")).expect("JSON");
     assert_eq!(lines, serde_json::json!([{ "item": "laptop", "quantity": 51, "price": 99.99 }]));
 
+    // A reader that has read all it wanted is no failure: the export's pipe is closed before it writes.
+    for format in ["csv", "json"] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut export = crate::support::host::till();
+        export.args(["orders", "export", "--format", format, "--admin", &admin]).stdout(writer);
+        let done = export.output().expect("till starts");
+        assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(0), ""), "{format}");
+    }
+    // The last good file outlives an export that fails, and an export replaces it whole.
+    let file = host.folder.path().join("orders.csv");
+    let to_file = |admin: &str| {
+        run(&["orders", "export", "--admin", admin, "--output", file.to_str().expect("UTF-8")]).status.code()
+    };
+    std::fs::write(&file, "the last good one").expect("written");
+    assert_eq!(to_file("http://127.0.0.1:1"), Some(1));
+    assert_eq!(std::fs::read_to_string(&file).expect("read"), "the last good one");
+    assert_eq!(to_file(&admin), Some(0));
+    assert_eq!(std::fs::read_to_string(&file).expect("read"), text);
+
     let missing = stderr(&run(&["orders", "show", "99", "--admin", &admin]), 1);
     assert_eq!(missing, "till: there is no order \"99\"\n");
     host.stop();

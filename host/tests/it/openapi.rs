@@ -97,11 +97,16 @@ fn the_document_is_of_this_release_and_has_every_link() {
 fn the_set_of_codes_is_that_of_all_answers() {
     fn collect(part: &Value, codes: &mut BTreeSet<String>) {
         let properties = &part["properties"];
-        if properties["status"]["const"].is_u64() {
-            let code = &properties["code"];
-            let listed = code["enum"].as_array().cloned().unwrap_or_else(|| vec![code["const"].clone()]);
+        let status = &properties["status"];
+        if status["minimum"].is_u64() && status["minimum"] == status["maximum"] {
+            // Not narrowed by a `const`: PyPI's openapi-python-client 0.29.1 can't merge one with the type that it narrows,
+            // and leaves the whole answer out.
+            let constant = |name: &str| !properties[name]["const"].is_null();
+            assert!(!constant("status") && !constant("code"), "{part}");
+            let listed = properties["code"]["enum"].as_array().expect("codes");
             codes.extend(listed.iter().map(|code| code.as_str().expect("a code").to_owned()));
         }
+        assert!(!properties["status"]["const"].is_u64(), "{part}");
         match part {
             Value::Object(members) => members.values().for_each(|part| collect(part, codes)),
             Value::Array(parts) => parts.iter().for_each(|part| collect(part, codes)),

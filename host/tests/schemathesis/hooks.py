@@ -26,6 +26,7 @@ KEY_BYTES_MAX = 255
 KEY = "Idempotency-Key"
 
 BODY_BYTES_MAX = 65_536
+TARGET_BYTES_MAX = 2_048
 NAME_BYTES_MAX = 64
 REASON_BYTES_MAX = 1024
 # All settings of a plugin, from one change to the next.
@@ -112,9 +113,10 @@ def filter_failure(context, failure, case, response):
     # Whether so many pieces can come or go hangs on how many there are.
     if response.status_code == 422 and case.operation.path == "/stock/{item}":
         return "add" not in case.body
+    too_long = response.status_code == 414 and len(response.request.url) > TARGET_BYTES_MAX
     too_large = response.status_code == 413 and len(response.request.body or b"") > BODY_BYTES_MAX
     out_of_stock = response.status_code == 400 and response.json()["code"] == "insufficient_stock"
-    return not (too_large or out_of_stock)
+    return not (too_long or too_large or out_of_stock)
 
 
 def answered(components, parts):
@@ -154,7 +156,8 @@ def whole(value):
     """The schema takes 1.0 for a whole number, operators' routes want 1."""
     if isinstance(value, dict):
         return {key: whole(member) for key, member in value.items()}
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if is_whole else value
 
 
 def within_the_bytes(change):

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::KindName;
+use super::{super::whole::write_whole, KindName};
 use crate::plugin::bindings::{Language, generate};
 
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ impl Bindings {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
             }
-            std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+            write_whole(&path, |file| Ok(file.write_all(&text)?))?;
         }
         Ok(())
     }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::{super::print, KindName, read};
+use super::{
+    super::{print, whole::write_whole},
+    KindName, read,
+};
 use crate::plugin::pack::{Label, pack};
 
 #[derive(Debug, Args)]
@@ -34,7 +37,7 @@ impl Pack {
         let bytes = read(&file)?;
         let label = Label { name, version, language };
         let packed = pack(&bytes, kind.into(), &label).with_context(|| format!("pack {}", file.display()))?;
-        std::fs::write(&out, &packed).with_context(|| format!("write {}", out.display()))?;
+        write_whole(&out, |file| Ok(file.write_all(&packed)?))?;
         print(&format!("{}: {} bytes", out.display(), packed.len()))
     }
 }

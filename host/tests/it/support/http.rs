@@ -96,8 +96,10 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
+    /// Returns the body, without the line's end that JSON has behind it.
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+        let text = String::from_utf8_lossy(&self.body);
+        text.strip_suffix('\n').unwrap_or(&text).to_owned()
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -133,7 +135,8 @@ fn has_problem(part: &Value, status: u16, code: &str) -> bool {
     let properties = &part["properties"];
     let codes = &properties["code"];
     let among = codes["enum"].as_array().is_some_and(|codes| codes.iter().any(|known| known == code));
-    let here = properties["status"]["const"] == status && (codes["const"] == code || among);
+    let known = &properties["status"];
+    let here = known["minimum"] == status && known["maximum"] == status && among;
     here || match part {
         Value::Object(members) => members.values().any(|part| has_problem(part, status, code)),
         Value::Array(parts) => parts.iter().any(|part| has_problem(part, status, code)),
