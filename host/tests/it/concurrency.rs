@@ -5,12 +5,15 @@ use std::{
         Barrier, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
 
 use crate::support::{Client, Host, PATIENCE, http::order_of, rounds};
+
+/// Between two tries of a buyer who is told to come again.
+const RETRY: Duration = Duration::from_millis(20);
 
 #[test]
 fn one_piece_is_sold_to_one_of_a_thousand_buyers() {
@@ -55,7 +58,9 @@ fn buys(shop: &Client, item: &str, key: &str) -> Result<bool, String> {
             Ok(answer) if answer.status == 400 => return Ok(false),
             Ok(answer) if !matches!(answer.status, 409 | 503) => return Err(answer.text()),
             again if started.elapsed() > PATIENCE => return Err(format!("{again:?}")),
-            Ok(_) | Err(_) => {}
+            // A client that is told to come again later, and doesn't wait, keeps those from being served who do.
+            Ok(_) => std::thread::sleep(RETRY),
+            Err(_) => {}
         }
     }
 }
