@@ -335,6 +335,7 @@ mod tests {
         check("", &[], &["prices.tea=-1"], "the price is negative");
         check("[prices]\n\"caf\u{e9}\" = 1\n\"cafe\u{301}\" = 2", &[], &[], "stands there twice");
         check("", &[], &["shop.currency=XXQ"], "ISO 4217");
+        check("", &[], &["shop.currency=HRK"], "Say EUR instead");
         check("", &[], &["limits.remote_call_ms=6000"], "less than limits.checkout_call_ms");
         check("", &[], &["traces.sent_percent=101"], "0 to 100");
         for origins in

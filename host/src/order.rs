@@ -14,7 +14,7 @@ pub(crate) mod written;
 pub(crate) use cart::composed;
 pub use cart::{Attribute, AttributeValue, Cart, Item, Line, Quantity, StockLine, sum_by_item};
 pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};
-pub use money::{Currency, MinorUnits, PriceError};
+pub use money::{Currency, CurrencyError, MinorUnits, PriceError};
 pub use receipt::{Adjustment, BadReceipt, Effect, Receipt};
 pub use reference::Reference;
 

@@ -145,7 +145,7 @@ impl Value for SocketAddr {
 
 impl Value for Currency {
     fn parse(text: &str) -> Result<Self, String> {
-        Self::of_code(text).ok_or_else(|| "a code of ISO 4217, such as USD".into())
+        Self::in_use(text).map_err(|error| error.to_string())
     }
 }
 

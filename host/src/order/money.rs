@@ -1,5 +1,7 @@
 //! Money in whole minor units, and the decimals that people write, without a float in between.
 
+mod withdrawn;
+
 use std::fmt;
 
 use super::decimal::{Decimal, Unfit};
@@ -90,8 +92,32 @@ impl PriceError {
     }
 }
 
+/// Why a shop can't count in a currency. The texts end a sentence that says which value was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CurrencyError {
+    #[error("a code of ISO 4217 that has minor units, such as USD")]
+    Unknown,
+    #[error("a currency that is in use: this one was withdrawn. Say {0} instead")]
+    Succeeded(&'static str),
+    #[error("a currency that is in use: this one was withdrawn")]
+    Withdrawn,
+}
+
 impl Currency {
-    /// Returns the currency of an ISO 4217 code, `None` for an unknown code or one without minor units (gold).
+    /// Returns the currency that a shop may count in from now on.
+    ///
+    /// # Errors
+    /// For a code that is none, that has no minor units (gold), or that was withdrawn, with its successor.
+    pub fn in_use(code: &str) -> Result<Self, CurrencyError> {
+        match withdrawn::successor(code) {
+            Some("") => Err(CurrencyError::Withdrawn),
+            Some(successor) => Err(CurrencyError::Succeeded(successor)),
+            None => Self::of_code(code).ok_or(CurrencyError::Unknown),
+        }
+    }
+
+    /// Returns the currency of an ISO 4217 code, `None` for an unknown code or one without minor units (gold). Also of a
+    /// withdrawn one: orders that were sold in it stay readable.
     #[must_use]
     pub fn of_code(code: &str) -> Option<Self> {
         let currency = iso_currency::Currency::from_code(code)?;
@@ -240,6 +266,45 @@ mod tests {
         {
             check("USD", large, "is too large; 90071992547409.91 USD at most");
         }
+    }
+
+    #[test]
+    fn a_withdrawn_currency_is_refused_with_its_successor() {
+        let check = |code: &str, refused: Option<CurrencyError>| {
+            assert_eq!(Currency::in_use(code).err(), refused, "{code}");
+        };
+        for (code, successor) in [
+            ("HRK", "EUR"),
+            ("BGN", "EUR"),
+            ("CUC", "CUP"),
+            ("SLL", "SLE"),
+            ("ZWL", "ZWG"),
+            ("ANG", "XCG"),
+            ("DEM", "EUR"),
+            ("STD", "STN"),
+        ] {
+            check(code, Some(CurrencyError::Succeeded(successor)));
+        }
+        check("CSK", Some(CurrencyError::Withdrawn));
+        check("XXQ", Some(CurrencyError::Unknown));
+        check("XAU", Some(CurrencyError::Unknown));
+        // iso_currency 0.7.1 calls VES superseded by VED; both are in ISO 4217's list of current currencies, and shops
+        // count in VES.
+        for code in ["USD", "EUR", "CUP", "SLE", "ZWG", "XCG", "VES", "VED", "UYW"] {
+            check(code, None);
+        }
+        // What was sold in it stays readable.
+        assert!(Currency::of_code("BGN").is_some());
+    }
+
+    #[test]
+    fn no_successor_was_withdrawn_itself() {
+        for (code, successor) in withdrawn::ALL {
+            assert!(successor.is_empty() || Currency::in_use(successor).is_ok(), "{code} {successor}");
+        }
+        let mut codes = withdrawn::ALL.map(|(code, _)| code);
+        codes.sort_unstable();
+        assert!(codes.windows(2).all(|pair| pair[0] != pair[1]), "each stands there once");
     }
 
     #[test]
