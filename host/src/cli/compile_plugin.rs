@@ -9,7 +9,7 @@ use crate::plugin::{CodeLimits, CompileJob};
 #[derive(Debug, Args)]
 pub(super) struct CompilePlugin {
     #[arg(long)]
-    cpu_seconds: u64,
+    cpu_ms: u64,
     #[arg(long)]
     memory_mib: u64,
     #[arg(long)]
@@ -22,8 +22,8 @@ pub(super) struct CompilePlugin {
 
 impl CompilePlugin {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { cpu_seconds, memory_mib, guest_memory_mib, counts_fuel, kept } = self;
+        let Self { cpu_ms, memory_mib, guest_memory_mib, counts_fuel, kept } = self;
         let code = CodeLimits { counts_fuel, memory_mib: guest_memory_mib };
-        CompileJob { cpu_seconds, memory_mib, code, kept }.run()
+        CompileJob { cpu_ms, memory_mib, code, kept }.run()
     }
 }

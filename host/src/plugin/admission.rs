@@ -128,7 +128,7 @@ pub async fn admit(
     let source_name = examined.source.clone();
     let stages = async {
         let began = Instant::now();
-        let (admitted, is_loaded) = compiled(engine, examined, &settings.limits).await?;
+        let Compiled { admitted, is_loaded, .. } = compiled(engine, examined, &settings.limits).await?;
         probe::call(engine, &admitted, settings, set, trial).await?;
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let how = if is_loaded { "its code was kept" } else { "compiled" };
@@ -166,16 +166,24 @@ pub(super) async fn probe(
 }
 
 /// Compiles the candidate in a process of its own, then in this one; or loads its code, if that was kept.
-async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> Result<(Admitted, bool), Reason> {
+async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> Result<Compiled, Reason> {
     let Examined { identity, bytes, cases, .. } = examined;
     let compiler = engine.compiler();
     let _turn = compiler.turn().await;
     let is_trusted = bytes == embedded_bytes(identity.kind);
-    if !is_trusted {
-        compiler.try_out(bytes.clone(), limits).await?;
-    }
+    let cpu_ms = if is_trusted { None } else { compiler.try_out(bytes.clone(), limits).await? };
     let (compiling, compiled_mib) = (Arc::clone(engine), limits.compiled_mib);
-    blocking(move || compile(&compiling, identity, &bytes, cases, compiled_mib)).await
+    let compiled = blocking(move || compile(&compiling, identity, &bytes, cases, compiled_mib)).await;
+    compiled.map(|(admitted, is_loaded)| Compiled { admitted, is_loaded, cpu_ms })
+}
+
+/// What has become of a candidate that compiles.
+struct Compiled {
+    admitted: Admitted,
+    /// Whether its code was kept.
+    is_loaded: bool,
+    /// Processor time of the process that compiled it, if there was one.
+    cpu_ms: Option<u64>,
 }
 
 /// Has it done on a thread that may be kept busy. A panic there is the candidate's doing.

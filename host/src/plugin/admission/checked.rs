@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{Candidate, Engine, Identity, Outline, Refused, Trial, caps, compiled, examine, probe};
+use super::{Candidate, Compiled, Engine, Identity, Outline, Refused, Trial, caps, compiled, examine, probe};
 use crate::config::Settings;
 
 /// A candidate that would be taken.
@@ -12,7 +12,7 @@ pub struct Checked {
     pub bytes: usize,
     /// The names of what it imports, in their order.
     pub imports: Vec<String>,
-    /// How long compiling it took here.
+    /// The processor time that compiling it took here.
     pub compile_ms: u64,
     /// What its memories have before any of its code runs, bytes.
     pub memory_bytes_at_start: u64,
@@ -32,8 +32,9 @@ pub async fn check(engine: &Arc<Engine>, candidate: Candidate, settings: &Settin
     let refused = |reason| Refused::new(source.clone(), reason);
     let examined = examine(candidate, limits).await?;
     let began = Instant::now();
-    let (admitted, _) = compiled(engine, examined, limits).await.map_err(refused)?;
-    let compile_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let Compiled { admitted, cpu_ms, .. } = compiled(engine, examined, limits).await.map_err(refused)?;
+    // Without a process of its own it compiles on this one's threads, beside others.
+    let compile_ms = cpu_ms.unwrap_or_else(|| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let trial = Trial::Anew { live: None, forced: false };
     let spent = probe::call(engine, &admitted, settings, &BTreeMap::new(), trial).await.map_err(refused)?;
     Ok(Checked {

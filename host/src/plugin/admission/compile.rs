@@ -7,7 +7,7 @@
 //! never compiled in the host.
 
 use std::{
-    io::Read,
+    io::{Read, Write},
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -15,10 +15,13 @@ use std::{
 
 use anyhow::Context;
 use bytes::Bytes;
-use rustix::process::{Resource, Rlimit, Signal, nice, setrlimit};
+use rustix::{
+    process::{Resource, Rlimit, Signal, nice, setrlimit},
+    time::{ClockId, clock_gettime},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    process::{Child, ChildStderr, ChildStdin, Command},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStdin, Command},
     sync::{Mutex, MutexGuard},
     time::timeout,
 };
@@ -35,6 +38,10 @@ use crate::{
 const CHILD_COMMAND: &str = "compile-plugin";
 /// How much of what a child says at its end is passed on, bytes.
 const SAID_BYTES_MAX: usize = 1024;
+/// How a child ends that has used up its processor time.
+const EXIT_CPU_SPENT: i32 = 75;
+/// How often a child looks at its processor time.
+const CPU_LOOK: Duration = Duration::from_millis(10);
 /// The lowest priority that there is.
 const NICENESS: i32 = 19;
 const MIB: u64 = 1024 * 1024;
@@ -77,21 +84,22 @@ impl Compiler {
         self.one_at_a_time.lock().await
     }
 
-    /// Has a child compile the component. Dropped midway, the child is killed.
+    /// Has a child compile the component, and returns the processor time that it took, `None` without a child. Dropped
+    /// midway, the child is killed.
     ///
     /// # Errors
     /// What stopped it, or what it says of the component.
-    pub(super) async fn try_out(&self, bytes: Bytes, limits: &Limits) -> Result<(), Reason> {
-        let Some(program) = &self.program else { return Ok(()) };
+    pub(super) async fn try_out(&self, bytes: Bytes, limits: &Limits) -> Result<Option<u64>, Reason> {
+        let Some(program) = &self.program else { return Ok(None) };
         let job = Job::new(limits, self.kept.as_ref());
         let mut command = Command::new(program);
         // Nothing of the host's environment is a plugin's business. The allocator would reserve a GiB in advance,
         // which would count as used.
         command.arg(CHILD_COMMAND).args(job.arguments()).env_clear().env("MIMALLOC_ARENA_RESERVE", "0");
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let no_child = |error: std::io::Error| Reason::NoChild(error.to_string());
         let mut child = command.spawn().map_err(no_child)?;
-        let after_ms = limits.compile_ms;
+        let after_ms = limits.compile_wall_ms;
         // In a task of its own, which sees the child's end whatever becomes of this call: a child that is only killed
         // would stay in the system's table.
         let dropped = CancellationToken::new();
@@ -107,17 +115,25 @@ impl Compiler {
             }
         });
         match supervising.await.map_err(std::io::Error::from).flatten().map_err(no_child)? {
-            Some((status, said)) => judge(status, said, limits),
-            None => Err(Reason::CompileTime { after_ms }),
+            Some(ended) => judge(ended, limits).map(Some),
+            None => Err(Reason::CompileWall { after_ms }),
         }
     }
 }
 
-/// Hands the component over; returns how the child ended and the end of what it said.
-async fn supervise(child: &mut Child, bytes: &[u8]) -> std::io::Result<(ExitStatus, String)> {
-    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let (status, said, ()) = tokio::join!(child.wait(), last_of(stderr), feed(stdin, bytes));
-    Ok((status?, said))
+/// How a child ended, and the end of what it said.
+struct Ended {
+    status: ExitStatus,
+    /// On standard output: its processor time in milliseconds.
+    cpu_ms: String,
+    said: String,
+}
+
+/// Hands the component over, and waits for the child's end.
+async fn supervise(child: &mut Child, bytes: &[u8]) -> std::io::Result<Ended> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (status, cpu_ms, said, ()) = tokio::join!(child.wait(), last_of(stdout), last_of(stderr), feed(stdin, bytes));
+    Ok(Ended { status: status?, cpu_ms, said })
 }
 
 /// A child that ends before it has read everything says why by its end.
@@ -127,10 +143,10 @@ async fn feed(stdin: Option<ChildStdin>, bytes: &[u8]) {
     }
 }
 
-async fn last_of(stderr: Option<ChildStderr>) -> String {
+async fn last_of(pipe: Option<impl AsyncRead + Unpin>) -> String {
     let (mut said, mut piece) = (Vec::new(), [0; SAID_BYTES_MAX]);
-    if let Some(mut stderr) = stderr {
-        while let Ok(bytes @ 1..) = stderr.read(&mut piece).await {
+    if let Some(mut pipe) = pipe {
+        while let Ok(bytes @ 1..) = pipe.read(&mut piece).await {
             said.extend_from_slice(piece.get(..bytes).unwrap_or_default());
             said.drain(..said.len().saturating_sub(SAID_BYTES_MAX));
         }
@@ -138,13 +154,15 @@ async fn last_of(stderr: Option<ChildStderr>) -> String {
     String::from_utf8_lossy(&said).trim().to_owned()
 }
 
-fn judge(status: ExitStatus, said: String, limits: &Limits) -> Result<(), Reason> {
+/// Returns the child's processor time in milliseconds.
+fn judge(ended: Ended, limits: &Limits) -> Result<u64, Reason> {
     use std::os::unix::process::ExitStatusExt;
 
+    let Ended { status, cpu_ms, said } = ended;
     if status.success() {
-        return Ok(());
+        return Ok(cpu_ms.parse().unwrap_or_default());
     }
-    if status.signal() == Some(Signal::XCPU.as_raw()) {
+    if status.signal() == Some(Signal::XCPU.as_raw()) || status.code() == Some(EXIT_CPU_SPENT) {
         return Err(Reason::CompileTime { after_ms: limits.compile_ms });
     }
     // The words of Rust's allocator at its end, and the system's for a mapping that it refuses.
@@ -160,7 +178,8 @@ fn judge(status: ExitStatus, said: String, limits: &Limits) -> Result<(), Reason
 /// What a child is to do, and within which limits.
 #[derive(Debug)]
 pub struct Job {
-    pub cpu_seconds: u64,
+    /// Of all its threads together.
+    pub cpu_ms: u64,
     pub memory_mib: u64,
     pub code: CodeLimits,
     /// Where the code is kept.
@@ -169,16 +188,12 @@ pub struct Job {
 
 impl Job {
     fn new(limits: &Limits, kept: Option<&Kept>) -> Self {
-        // The host's clock stops a child in time. This is for a child whose host was killed: it compiles on all cores.
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let cores = u64::try_from(cores).unwrap_or(u64::MAX);
-        let cpu_seconds = limits.compile_ms.div_ceil(1000).saturating_mul(cores).saturating_add(1);
         let kept = kept.map(|kept| kept.folder().to_owned());
-        Self { cpu_seconds, memory_mib: limits.compile_memory_mib, code: CodeLimits::of(limits), kept }
+        Self { cpu_ms: limits.compile_ms, memory_mib: limits.compile_memory_mib, code: CodeLimits::of(limits), kept }
     }
 
     fn arguments(&self) -> Vec<std::ffi::OsString> {
-        let mut arguments = vec!["--cpu-seconds".into(), self.cpu_seconds.to_string().into()];
+        let mut arguments = vec!["--cpu-ms".into(), self.cpu_ms.to_string().into()];
         arguments.extend(["--memory-mib".into(), self.memory_mib.to_string().into()]);
         arguments.extend(["--guest-memory-mib".into(), self.code.memory_mib.to_string().into()]);
         if self.code.counts_fuel {
@@ -190,21 +205,82 @@ impl Job {
         arguments
     }
 
-    /// Does it, in the child: compiles what is on standard input.
+    /// Does it, in the child: compiles what is on standard input, and writes to standard output how many milliseconds of
+    /// processor time that took.
     ///
     /// # Errors
-    /// Why it doesn't compile. Past a limit the system ends the process.
+    /// Why it doesn't compile. Past a limit the process ends.
     pub fn run(&self) -> anyhow::Result<()> {
         // Of this thread, before there are others: they inherit it.
         nice(NICENESS).context("lower the priority")?;
         let limit = |resource, most: u64| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-        limit(Resource::Cpu, self.cpu_seconds).context("limit the CPU time")?;
+        // Over what the watch below lets through.
+        limit(Resource::Cpu, self.cpu_ms.div_ceil(1000).saturating_add(1)).context("limit the CPU time")?;
         limit(Resource::As, self.memory_mib.saturating_mul(MIB)).context("limit the memory")?;
+        watch_cpu(self.cpu_ms).context("watch the CPU time")?;
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).context("read the component")?;
         let kept = self.kept.as_deref().map(Kept::beside_host).transpose()?;
         let engine = engine::compiling_only(kept.as_ref(), self.code)?;
         Component::from_binary(&engine, &bytes)?;
+        // Its reader may be gone; the code is there all the same.
+        _ = write!(std::io::stdout(), "{}", cpu_ms());
         Ok(())
+    }
+}
+
+/// Ends the process as soon as its threads together have used so much processor time.
+fn watch_cpu(cpu_ms_max: u64) -> std::io::Result<()> {
+    let watch = move || {
+        while cpu_ms() < cpu_ms_max {
+            std::thread::sleep(CPU_LOOK);
+        }
+        std::process::exit(EXIT_CPU_SPENT);
+    };
+    std::thread::Builder::new().name("cpu-watch".into()).spawn(watch).map(drop)
+}
+
+/// Returns the processor time that this process has used, milliseconds.
+fn cpu_ms() -> u64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    let [seconds, nanos] = [spent.tv_sec, spent.tv_nsec].map(|part| u64::try_from(part).unwrap_or_default());
+    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::config::{Settings, Sources};
+
+    /// Has this shell script stand in for the child, with 50 ms of processor time.
+    async fn tried_out(script: &str, wall_ms: u64) -> Result<Option<u64>, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("child");
+        std::fs::write(&program, format!("#!/bin/sh\ncat >/dev/null\n{script}\n")).expect("written");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("executable");
+        let mut sources = Sources::defaults();
+        let flags = ["limits.compile_ms=50".to_owned(), format!("limits.compile_wall_ms={wall_ms}")];
+        sources.add_flags(flags.iter().map(String::as_str)).expect("settings");
+        let limits = Settings::load(&sources).expect("usable").limits;
+        let compiler = Compiler::with_child(program);
+        compiler.try_out(Bytes::from_static(b"component"), &limits).await.map_err(|reason| reason.to_string())
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_core_is_no_processor_time_but_ends() {
+        // Four times its limit of the wall's, next to nothing of a processor's.
+        assert_eq!(tried_out("sleep 0.2; printf 7", 60_000).await, Ok(Some(7)));
+        let refused = tried_out("exec sleep 3600", 100).await.expect_err("it never ends");
+        assert!(refused.contains("limits.compile_wall_ms"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_used_up_its_processor_time_says_so_by_its_end() {
+        for end in [format!("exit {EXIT_CPU_SPENT}"), "kill -XCPU $$".to_owned()] {
+            let refused = tried_out(&end, 60_000).await.expect_err(&end);
+            assert!(refused.contains("50 ms of processor time (limits.compile_ms)"), "{refused}");
+        }
     }
 }

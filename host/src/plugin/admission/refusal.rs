@@ -58,8 +58,12 @@ pub enum Reason {
     ForeignImport { import: String, kind: Kind, hint: &'static str },
     #[error("it can't be tried out, and nothing is compiled without: start a process that compiles: {0}")]
     NoChild(String),
-    #[error("compiling it took more than {after_ms} ms (limits.compile_ms)")]
+    #[error("compiling it took more than {after_ms} ms of processor time (limits.compile_ms)")]
     CompileTime { after_ms: u64 },
+    #[error(
+        "compiling it hadn't ended after {after_ms} ms (limits.compile_wall_ms), within its processor time: the machine is busy. Try again, or raise the limit"
+    )]
+    CompileWall { after_ms: u64 },
     #[error("compiling it took more than {memory_mib} MiB of memory (limits.compile_memory_mib)")]
     CompileMemory { memory_mib: u64 },
     #[error("the process that compiled it died of it, {status}: {said}")]
