@@ -1,5 +1,8 @@
-//! What a language's runtime imports of WASI 0.2, met by nothing: no files, no sockets, no environment, no
+//! What a language's runtime imports of WASI 0.2, met by nothing: no files, no network, no environment, no
 //! arguments. What a guest prints becomes log lines of its call; clocks are the host's.
+//!
+//! `wasi:sockets` is among it because the stock toolchains import it whatever a plugin does (componentize-py links all of
+//! CPython's `socket`). Each of its operations that would reach the network fails: no socket is made, no name is looked up.
 //!
 //! Most calls never touch it, so the context behind it is made at its first use.
 
@@ -20,9 +23,80 @@ use wasmtime_wasi::{
     filesystem::{WasiFilesystem, WasiFilesystemView},
     p2::{OutputStream, Pollable, StreamResult, bindings},
     random::{WasiRandom, WasiRandomView},
+    sockets::{WasiSockets, WasiSocketsView},
 };
 
 use super::{CallState, HasCallState, telemetry::Prints};
+
+/// The packages of WASI 0.2 that guests may import, each with its interfaces and with what is behind them.
+pub(crate) const PACKAGES: [Package; 6] = [
+    Package {
+        name: "cli",
+        interfaces: &[
+            "environment",
+            "exit",
+            "stderr",
+            "stdin",
+            "stdout",
+            "terminal-input",
+            "terminal-output",
+            "terminal-stderr",
+            "terminal-stdin",
+            "terminal-stdout",
+        ],
+        behind: "no arguments and no environment; what is printed becomes log lines of the call",
+    },
+    Package {
+        name: "clocks",
+        interfaces: &["monotonic-clock", "wall-clock"],
+        behind: "the host's; waiting counts against the call's time",
+    },
+    Package {
+        name: "filesystem",
+        interfaces: &["preopens", "types"],
+        behind: "no files: there is no folder to open one in",
+    },
+    Package { name: "io", interfaces: &["error", "poll", "streams"], behind: "streams of the others" },
+    Package {
+        name: "random",
+        interfaces: &["insecure", "insecure-seed", "random"],
+        behind: "random bytes, at most 64 KiB at once",
+    },
+    Package {
+        name: "sockets",
+        interfaces: &[
+            "instance-network",
+            "ip-name-lookup",
+            "network",
+            "tcp",
+            "tcp-create-socket",
+            "udp",
+            "udp-create-socket",
+        ],
+        behind: "no network: every socket and every lookup of a name is refused",
+    },
+];
+
+/// A package of WASI's, as guests meet it.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    interfaces: &'static [&'static str],
+    /// What there is behind it, for authors.
+    pub(crate) behind: &'static str,
+}
+
+impl Package {
+    /// Returns whether the import names one of the package's interfaces, of any release of WASI 0.2.
+    pub(crate) fn has(&self, import: &str) -> bool {
+        let interface = import.strip_prefix("wasi:").and_then(|import| import.strip_prefix(self.name));
+        let interface = interface.and_then(|interface| interface.strip_prefix('/'));
+        let Some((interface, version)) = interface.and_then(|interface| interface.split_once('@')) else {
+            return false;
+        };
+        self.interfaces.contains(&interface) && version.starts_with("0.2.")
+    }
+}
 
 /// The most handles that a call may hold.
 const HANDLES_MAX: usize = 256;
@@ -56,7 +130,10 @@ impl WasiView for CallState {
             builder.secure_random(random.generator(1)).insecure_random(random.generator(2));
             builder.insecure_random_seed(random.generator(3).random());
             builder.stdout(Printer(Arc::clone(prints))).stderr(Printer(Arc::clone(prints)));
-            builder.max_random_size(RANDOM_BYTES_MAX).allow_tcp(false).allow_udp(false);
+            builder.max_random_size(RANDOM_BYTES_MAX);
+            // Refused before the system is asked for anything. That no address is allowed is a second lock.
+            builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+            builder.socket_addr_check(|_, _| Box::pin(async { false }));
             let mut table = ResourceTable::new();
             table.set_max_capacity(HANDLES_MAX);
             (builder.build(), table)
@@ -65,13 +142,13 @@ impl WasiView for CallState {
     }
 }
 
-/// Adds the interfaces that guests get. There is no `wasi:sockets` and no `wasi:http` among them: a component that
-/// imports one is refused when it is loaded.
+/// Adds the interfaces that guests get, which are those of [`PACKAGES`]: a component that imports another one is refused
+/// when it is loaded.
 ///
 /// # Errors
 /// When an interface is added twice.
 pub fn add_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    use bindings::{cli, clocks, filesystem, io, random};
+    use bindings::{cli, clocks, filesystem, io, random, sockets};
 
     let l = linker;
     io::error::add_to_linker::<T, Handles>(l, |data| data.call_state().ctx().table)?;
@@ -94,6 +171,14 @@ pub fn add_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Resul
     cli::terminal_stdin::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
     cli::terminal_stdout::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
     cli::terminal_stderr::add_to_linker::<T, WasiCli>(l, |data| data.call_state().cli())?;
+    let options = sockets::network::LinkOptions::default();
+    sockets::network::add_to_linker::<T, WasiSockets>(l, &options, |data| data.call_state().sockets())?;
+    sockets::instance_network::add_to_linker::<T, WasiSockets>(l, |data| data.call_state().sockets())?;
+    sockets::ip_name_lookup::add_to_linker::<T, WasiSockets>(l, |data| data.call_state().sockets())?;
+    sockets::tcp_create_socket::add_to_linker::<T, WasiSockets>(l, |data| data.call_state().sockets())?;
+    sockets::tcp::add_to_linker::<T, WasiSockets>(l, |data| data.call_state().sockets())?;
+    sockets::udp_create_socket::add_to_linker::<T, WasiSockets>(l, |data| data.call_state().sockets())?;
+    sockets::udp::add_to_linker::<T, WasiSockets>(l, |data| data.call_state().sockets())?;
     Ok(())
 }
 
@@ -162,5 +247,27 @@ impl AsyncWrite for Printer {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_linked_may_be_imported() {
+        let check = |import: &str, known: bool| {
+            assert_eq!(PACKAGES.iter().any(|package| package.has(import)), known, "{import}");
+        };
+        check("wasi:cli/stdout@0.2.0", true);
+        check("wasi:sockets/tcp-create-socket@0.2.9", true);
+        check("wasi:cli/stdout@0.3.0", false);
+        check("wasi:cli/run@0.2.0", false);
+        check("wasi:clocks/timezone@0.2.0", false);
+        check("wasi:sockets/tls@0.2.9", false);
+        check("wasi:http/types@0.2.0", false);
+        check("wasi:cli-more/stdout@0.2.0", false);
+        check("other:cli/stdout@0.2.0", false);
+        check("wasi:cli/stdout", false);
     }
 }

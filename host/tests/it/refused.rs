@@ -91,7 +91,7 @@ fn a_component_of_another_world_is_refused_with_the_line_to_change() {
             ("other_version", guest("other_version"), &[]),
             ("wrong_types", guest("wrong_types"), &[]),
             ("missing_export", hollow(""), &[]),
-            ("imports_sockets", guest("foreign_import"), &[]),
+            ("imports_tls", hollow(r#"(import "wasi:sockets/tls@0.2.6" (instance))"#), &[]),
             ("imports_http", hollow(r#"(import "wasi:http/outgoing-handler@0.2.6" (instance))"#), &[]),
             ("imports_unknown", hollow(r#"(import "acme:loyalty/points@1.0.0" (instance))"#), &[]),
             ("imports_stock", hollow(r#"(import "till:plugin/stock@0.1.0" (instance))"#), &[]),

@@ -3,11 +3,10 @@
 use wasmparser::{ComponentExternalKind, ComponentNameSectionReader, KnownCustom, Parser, Payload};
 
 use super::{Kind, PACKAGE, Reason, VERSION};
+use crate::imports::wasi::PACKAGES;
 
 /// The longest name or version that is taken from a file.
 const TEXT_BYTES_MAX: usize = 64;
-/// What of WASI a plugin's language runtime may import: it is met by the virtual WASI, which gives nothing.
-const WASI_PACKAGES: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
 
 /// Checks by its first bytes that a file is a component.
 ///
@@ -140,7 +139,8 @@ fn allowed(kind: Kind, import: &str) -> Result<(), Reason> {
     if of_world.iter().any(|name| import == format!("{PACKAGE}/{name}@{VERSION}")) {
         return Ok(());
     }
-    if WASI_PACKAGES.iter().any(|package| import.starts_with(package)) && import.contains("@0.2.") {
+    // What a language's runtime imports is met by the virtual WASI, which gives nothing.
+    if PACKAGES.iter().any(|package| package.has(import)) {
         return Ok(());
     }
     if import.starts_with(PACKAGE) {
@@ -148,10 +148,15 @@ fn allowed(kind: Kind, import: &str) -> Result<(), Reason> {
             "Generate the bindings from the host's own WIT: wit/v0.1, and call only what its world imports",
         );
     }
-    if import.starts_with("wasi:sockets") || import.starts_with("wasi:http") {
-        return foreign("Plugins get no network: leave out what opens connections");
+    if import.starts_with("wasi:http/") {
+        return foreign(
+            "Plugins get no network. If the plugin itself sends no requests, its language's runtime brings that import: build with componentize-js -d http fetch-event, with jco componentize --disable http fetch-event, or with the kit of till plugin new",
+        );
     }
-    foreign(
-        "Take that import out of its world, or leave out what needs it; of WASI 0.2 there are cli, clocks, filesystem, io and random",
-    )
+    if import.starts_with("wasi:") {
+        return foreign(
+            "Of WASI there is what language runtimes need, at 0.2: cli, clocks, filesystem, io, random and sockets, with nothing behind them. Build against WASI 0.2, or leave out what needs that import",
+        );
+    }
+    foreign("Take that import out of its world, or leave out what needs it")
 }
