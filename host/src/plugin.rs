@@ -36,6 +36,7 @@ use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
+pub(crate) use admission::digest_of;
 pub use admission::{
     Admitted, BadCases, Cases, Checked, Compiler, Job as CompileJob, Kept, Live, PACKAGE, Reason, Refused, Trial,
     VERSION, admit, check, examine, sound_label,

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod check;
+mod code;
 mod dev;
 mod live;
 mod new;
@@ -9,6 +10,7 @@ mod pack;
 mod played;
 mod rehearse;
 mod rollout;
+mod shop;
 mod wit;
 
 use std::path::{Path, PathBuf};
@@ -17,10 +19,7 @@ use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 
 use super::whole::write_whole;
-use crate::{
-    config::{Settings, Sources},
-    plugin::{Kind, embedded_bytes},
-};
+use crate::plugin::{Kind, embedded_bytes};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
@@ -80,11 +79,4 @@ impl Plugin {
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("read {}", file.display()))
-}
-
-/// Returns the settings that the environment says; a command for files has no till.toml.
-fn settings() -> anyhow::Result<Settings> {
-    let mut sources = Sources::defaults();
-    sources.add_environment(std::env::vars_os())?;
-    Ok(Settings::load(&sources)?)
 }

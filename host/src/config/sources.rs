@@ -136,13 +136,21 @@ impl Sources {
     /// # Errors
     /// As [`add_file`](Self::add_file); a `path` that was asked for and can't be read.
     pub fn add_file_or_demo(&mut self, path: Option<&Path>) -> Result<(), Unusable> {
+        if !self.add_file_if_any(path)? {
+            self.add_demo();
+        }
+        Ok(())
+    }
+
+    /// Adds the file at `path`, or `till.toml` in this folder if there is one; returns whether there was one.
+    ///
+    /// # Errors
+    /// As [`add_file_or_demo`](Self::add_file_or_demo).
+    pub fn add_file_if_any(&mut self, path: Option<&Path>) -> Result<bool, Unusable> {
         let chosen = path.unwrap_or(Path::new("till.toml"));
         match std::fs::read_to_string(chosen) {
-            Ok(text) => self.add_file(&chosen.display().to_string(), &text),
-            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                self.add_demo();
-                Ok(())
-            }
+            Ok(text) => self.add_file(&chosen.display().to_string(), &text).map(|()| true),
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(Unusable::File { path: chosen.display().to_string(), reason: error.to_string() }),
         }
     }

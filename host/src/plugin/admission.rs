@@ -139,14 +139,19 @@ pub async fn admit(
     stages.await.map_err(|reason| Refused::new(source_name, reason))
 }
 
-/// Compiles the candidate in this process and calls it not even once: for rehearsals, whose call is the first.
+/// Compiles the candidate in this process, or loads its code, and calls it not even once: for rehearsals, whose call is the
+/// first.
 ///
 /// # Errors
 /// What keeps it from being compiled or linked.
-pub(super) async fn compile_only(engine: &Arc<Engine>, examined: Examined) -> Result<Admitted, Refused> {
+pub(super) async fn compile_only(
+    engine: &Arc<Engine>,
+    examined: Examined,
+    compiled_mib: u64,
+) -> Result<Admitted, Refused> {
     let Examined { source, identity, bytes, cases } = examined;
     let engine = Arc::clone(engine);
-    let compiled = blocking(move || compile(&engine, identity, &bytes, cases, 0)).await;
+    let compiled = blocking(move || compile(&engine, identity, &bytes, cases, compiled_mib)).await;
     compiled.map(|(admitted, _)| admitted).map_err(|reason| Refused::new(source, reason))
 }
 
@@ -250,7 +255,7 @@ fn compile(
 }
 
 /// Returns the sha256, lower-case hex.
-pub(super) fn digest_of(bytes: &[u8]) -> String {
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
     use std::fmt::Write;
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a String can't fail.

@@ -22,7 +22,7 @@ pub use notes::notes;
 pub use tree::{Node, tree};
 
 use super::{
-    Admitted, Candidate, Engine, Failure, Identity, Kind, Plugin, Plugins, Snapshot,
+    Admitted, Candidate, Compiler, Engine, Failure, Identity, Kind, Plugin, Plugins, Snapshot,
     admission::{compile_only, examine},
     call::{self, Placed},
     embedded,
@@ -95,7 +95,8 @@ impl Decided {
 }
 
 impl Stage {
-    /// Compiles the plugin; beside a checkout plugin stands `inventory`, or the built-in one.
+    /// Compiles the plugin, or loads its code from where `compiler` keeps it; beside a checkout plugin stands `inventory`,
+    /// or the built-in one.
     ///
     /// # Errors
     /// What is wrong with one of the files.
@@ -104,15 +105,18 @@ impl Stage {
         inventory: Option<Candidate>,
         settings: Settings,
         of_store: store::Settings,
+        compiler: Compiler,
     ) -> anyhow::Result<Self> {
-        let engine = Arc::new(Engine::new(&Limits { guest_fuel: true, ..settings.limits.of_one_call() })?);
+        let compiled_mib = settings.limits.compiled_mib;
+        let limits = Limits { guest_fuel: true, ..settings.limits.of_one_call() };
+        let engine = Arc::new(Engine::with(&limits, compiler)?);
         let examined = examine(plugin, &settings.limits).await?;
         let kind = examined.identity.kind;
-        let mut plugins = vec![compile_only(&engine, examined).await?];
+        let mut plugins = vec![compile_only(&engine, examined, compiled_mib).await?];
         for other in inventory.into_iter().chain(embedded()) {
             let examined = examine(other, &settings.limits).await?;
             if plugins.iter().all(|plugin| plugin.identity().kind != examined.identity.kind) {
-                plugins.push(compile_only(&engine, examined).await?);
+                plugins.push(compile_only(&engine, examined, compiled_mib).await?);
             }
         }
         let telemetry = start_telemetry(&settings)?;

@@ -131,6 +131,76 @@ fn a_test_says_what_is_not_as_expected() {
 }
 
 #[test]
+fn a_failed_case_shows_what_the_plugin_logged() {
+    let mut case = order("tea", 3);
+    case["expect"] = json!({ "outcome": "rejected" });
+    let folder = Cases::of(&[("fails.json", case.clone())]);
+    let shown = |plugin: &str, folder: &Cases| said(&folder.till(&["test", &path(plugin), "."]).stdout);
+    let failed = shown("checkout_trap", &folder);
+    assert!(failed.contains("      log\n        INFO  thread") && failed.contains("no receipt for order"), "{failed}");
+    // Where all is as expected it isn't asked for.
+    case["expect"] = json!({ "outcome": "trap" });
+    let passed = shown("checkout_trap", &Cases::of(&[("passes.json", case)]));
+    assert!(passed.starts_with("ok") && !passed.contains("log"), "{passed}");
+}
+
+#[test]
+fn a_plugin_meets_no_network() {
+    let cases = Cases::of(&[("case.json", order("tea", 1))]);
+    let run = cases.till(&["run", &path("checkout_opens_sockets"), "--input", "case.json", "--json"]);
+    let call: Value = serde_json::from_slice(&run.stdout).expect("JSON");
+    let lines = call["log"].as_array().expect("a list").iter();
+    let lines: Vec<_> = lines.map(|line| line["message"].as_str().expect("a text")).collect();
+    assert_eq!((&call["outcome"], lines.len()), (&json!("ok"), 4), "{call}");
+    assert!(lines.iter().all(|line| line.contains(": refused, ")), "{lines:?}");
+}
+
+#[test]
+fn a_rehearsal_counts_in_the_shops_currency() {
+    let cases = Cases::of(&[("case.json", {
+        json!({ "lines": [{ "item": "tea", "quantity": 1, "price": 1.234 }], "stock": { "tea": 1 } })
+    })]);
+    let run = |arguments: &[&str]| {
+        let run = cases.till(&[&["run", &path("checkout_spans"), "--input", "case.json"], arguments].concat());
+        (run.status.code(), said(&run.stdout) + &said(&run.stderr))
+    };
+    // Dollars have two decimals.
+    assert_eq!(run(&[]).0, Some(2));
+    let (code, shown) = run(&["--set", "shop.currency=KWD"]);
+    assert!(code == Some(0) && shown.contains("total 1.234 KWD"), "{shown}");
+    std::fs::write(cases.0.path().join("till.toml"), "[shop]\ncurrency = \"BHD\"\n[checkout]\nreject = \"all\"\n")
+        .expect("written");
+    let (code, shown) = run(&[]);
+    assert!(code == Some(0) && shown.contains("total 1.234 BHD"), "{shown}");
+    let (code, shown) = run(&["--set", "shop.currency=HRK"]);
+    assert!(code == Some(64) && shown.contains("Say EUR instead"), "{shown}");
+}
+
+#[test]
+fn the_same_bytes_are_compiled_once() {
+    let cases = Cases::of(&[("case.json", order("tea", 1))]);
+    let checked = |file: &str| {
+        let checked = cases.till(&["check", "--json", file]);
+        let described: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
+        described["digest"].as_str().expect("a digest").to_owned()
+    };
+    // Bytes that no other test has.
+    let mut bytes = std::fs::read(path("checkout_pricing")).expect("it was built");
+    let name = format!("{:032x}", rand::random::<u128>());
+    bytes.extend([0, 2 + 32, 1, b'x']);
+    bytes.extend(name.bytes());
+    std::fs::write(cases.0.path().join("own.wasm"), bytes).expect("written");
+    assert!(cases.till(&["run", "own.wasm", "--input", "case.json"]).status.success());
+    let cache =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/till").join(checked("own.wasm")).join("sums");
+    let compiled = || std::fs::read_dir(&cache).expect("code").count();
+    let after_two = compiled();
+    assert!(after_two > 0);
+    assert!(cases.till(&["run", "own.wasm", "--input", "case.json"]).status.success());
+    assert_eq!(compiled(), after_two);
+}
+
+#[test]
 fn a_checkout_can_be_given_another_inventory() {
     let cases = Cases::of(&[("case.json", order("tea", 1))]);
     let inventory = path("inventory_without_take");

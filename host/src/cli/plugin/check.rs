@@ -2,17 +2,18 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
 use super::{
     super::{own_program, print, print_json},
-    settings,
+    code::Code,
+    shop::Shop,
 };
 use crate::{
     config::Limits,
-    plugin::{Candidate, Checked, Compiler, Engine, Kept, PACKAGE, VERSION, check},
+    imports::wasi::{PACKAGES, Package},
+    plugin::{Candidate, Checked, Compiler, Engine, PACKAGE, VERSION, check},
 };
 
 /// Does what a host does with a plugin that is deployed: counts its parts, compares its imports and exports with the
@@ -24,29 +25,24 @@ use crate::{
 pub(in super::super) struct Check {
     /// The plugin's component.
     file: PathBuf,
+    #[command(flatten)]
+    shop: Shop,
     /// Prints JSON, for programs.
     #[arg(long)]
     json: bool,
 }
 
-/// What of WASI a language's runtime imports, and what is behind it: no plugin gets more by importing it.
-const WASI: [(&str, &str); 5] = [
-    ("cli", "no arguments and no environment; what is printed becomes log lines of the call"),
-    ("clocks", "the host's; waiting counts against the call's time"),
-    ("filesystem", "no files: there is no folder to open one in"),
-    ("io", "streams of the others"),
-    ("random", "random bytes, at most 64 KiB at once"),
-];
-
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let settings = settings()?;
+        let mut settings = self.shop.settings()?;
+        // As a rehearsal's code does: so all of an author's commands share it.
+        settings.limits.guest_fuel = true;
         let limits = &settings.limits;
         let candidate = Candidate::read(&self.file, limits)?;
         let source = candidate.source.clone();
         // What the process beside compiles is loaded from here, instead of being compiled once more.
-        let folder = tempfile::tempdir().context("make a folder for the code")?;
-        let compiler = Compiler::with_child(own_program()).keeping(Kept::open(folder.path())?);
+        let code = Code::of(&candidate.bytes, limits.compiled_mib)?;
+        let compiler = Compiler::with_child(own_program()).keeping(code.kept());
         let engine = Arc::new(Engine::with(&limits.of_one_call(), compiler)?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let checked = runtime.block_on(check(&engine, candidate, &settings));
@@ -60,11 +56,10 @@ impl Check {
     }
 }
 
-/// Returns what of WASI the imports name, each package once, with what is behind it.
+/// Returns what of WASI the imports name, each package once, with what is behind it: no plugin gets more by importing it.
 fn wasi(imports: &[String]) -> BTreeMap<&'static str, &'static str> {
-    let is_imported =
-        |(package, _): &(&str, &str)| imports.iter().any(|name| name.starts_with(&format!("wasi:{package}/")));
-    WASI.into_iter().filter(is_imported).collect()
+    let is_imported = |package: &&Package| imports.iter().any(|import| package.has(import));
+    PACKAGES.iter().filter(is_imported).map(|package| (package.name, package.behind)).collect()
 }
 
 /// Returns the interfaces of Till's that the imports name, without their version.
@@ -114,7 +109,7 @@ fn text_of(source: &str, checked: &Checked, limits: &Limits) -> String {
         ("size", format!("{bytes} bytes, {} MiB are allowed", limits.component_mib)),
         ("interface", format!("{}, track {}", interface(), track())),
         ("imports", interfaces(imports).join(", ")),
-        ("compile", format!("{compile_ms} ms, {} are allowed", limits.compile_ms)),
+        ("compile", format!("{compile_ms} ms of processor time, {} are allowed", limits.compile_ms)),
         (
             "memory",
             format!(

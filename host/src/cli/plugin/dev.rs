@@ -26,6 +26,7 @@ use super::{
     read,
     rehearse::Test,
     rollout::Try,
+    shop::Shop,
 };
 
 /// How often the sources are looked at. They are looked at and not listened to: so it doesn't matter which file system they
@@ -50,6 +51,8 @@ pub(in super::super) struct Dev {
     /// Does it once, and ends with 1 where anything of it failed.
     #[arg(long)]
     once: bool,
+    #[command(flatten)]
+    shop: Shop,
     #[command(flatten)]
     admin: Admin,
 }
@@ -86,7 +89,7 @@ impl Dev {
         let file = component(&self.folder)?;
         let cases = self.folder.join("cases");
         if cases.is_dir() {
-            Test::of(&file, &cases, self.admin.json).run()?;
+            Test::of(&file, &cases, &self.shop, self.admin.json).run()?;
         }
         let bytes = read(&file)?;
         if bytes == *deployed {

@@ -80,7 +80,8 @@ fn decided_lines(decided: &Decided, currency: Currency) -> Vec<String> {
     }
 }
 
-fn log_line(line: &Line) -> String {
+/// Returns a log line as text; a traceback in it has lines of its own.
+pub(super) fn log_line(line: &Line) -> String {
     let mut text = format!("{:<5} {}", line.level, line.message);
     for (key, value) in shown(line) {
         _ = write!(text, "  {key}={value}");

@@ -12,14 +12,16 @@ use serde_json::{Value, json};
 
 use super::{
     super::{WrongUsage, print, print_json},
-    played::{json_of, text_of},
-    settings,
+    code::Code,
+    played::{json_of, log_line, text_of},
+    shop::{Shop, ShopFile, is_of_host},
 };
 use crate::{
     app::store_settings,
+    config::Settings,
     order::{Currency, Item},
     plugin::{
-        Candidate, Kind,
+        Candidate, Compiler, Kind,
         rehearsal::{Case, Decided, Difference, Played, Stage, differences},
     },
 };
@@ -37,9 +39,11 @@ pub(in super::super) struct Run {
     /// Puts pieces of an item on hand, over what the case says.
     #[arg(long, value_name = "ITEM=PIECES", value_parser = stock)]
     stock: Vec<(Item, u32)>,
-    /// Sets one of the plugin's settings, over what the case says.
+    /// Sets one of the plugin's settings, over what the case says; or one of the host's, e.g. shop.currency=EUR.
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     set: Vec<(String, String)>,
+    #[command(flatten)]
+    file_of_shop: ShopFile,
     /// The inventory plugin behind a checkout plugin [default: the built-in one].
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
@@ -59,6 +63,8 @@ pub(in super::super) struct Test {
     /// The inventory plugin behind a checkout plugin [default: the built-in one].
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
+    #[command(flatten)]
+    shop: Shop,
     /// Prints JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -80,18 +86,21 @@ const FORMAT: &str = r#"A case is a JSON object; only "lines" has to be there:
                                  "subtract", "category", "label", "amount", "line"}]},
                                  of an inventory "levels": {item: pieces left}
 Outcomes: ok, insufficient_stock, rejected, inventory_conflict, unavailable, other; and of a broken plugin
-trap, deadline, memory, host_calls, bad_output. The limits of the call are the host's (TILL_LIMITS_...).
+trap, deadline, memory, host_calls, bad_output. The currency and the limits are the host's, as till serve reads them here.
 
 Next: till plugin check FILE says whether a host would take it, till plugin deploy FILE makes it live."#;
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
+        // A plugin's setting has the name that its author chose; the host's are known.
+        let (of_host, of_plugin): (Vec<_>, Vec<_>) = self.set.into_iter().partition(|(key, _)| is_of_host(key));
+        let settings = self.file_of_shop.settings(of_host.iter().map(|(key, value)| (&**key, &**value)))?;
         let played = runtime.block_on(async {
-            let (stage, currency) = stage(&self.file, self.inventory.as_deref()).await?;
+            let (stage, currency) = stage(&self.file, self.inventory.as_deref(), settings).await?;
             let mut case = parse(&read(&self.input)?, &self.input, stage.kind(), currency)?;
             case.stock.extend(self.stock);
-            case.set.extend(self.set);
+            case.set.extend(of_plugin);
             let played = stage.play(&case).await?;
             if self.json {
                 print_json(&json_of(&self.file, stage.identity(), &played, currency))?;
@@ -109,14 +118,15 @@ impl Run {
 
 impl Test {
     /// Returns the test of the plugin with these cases, and the built-in inventory.
-    pub(super) fn of(file: &Path, cases: &Path, json: bool) -> Self {
-        Self { file: file.to_owned(), cases: cases.to_owned(), inventory: None, json }
+    pub(super) fn of(file: &Path, cases: &Path, shop: &Shop, json: bool) -> Self {
+        Self { file: file.to_owned(), cases: cases.to_owned(), inventory: None, shop: shop.clone(), json }
     }
 
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
+        let settings = self.shop.settings()?;
         runtime.block_on(async {
-            let (stage, currency) = stage(&self.file, self.inventory.as_deref()).await?;
+            let (stage, currency) = stage(&self.file, self.inventory.as_deref(), settings).await?;
             let cases = cases(&self.cases, stage.kind(), currency)?;
             anyhow::ensure!(!cases.is_empty(), "there are no cases (*.json) in {}", self.cases.display());
             let mut tested = Vec::new();
@@ -155,6 +165,11 @@ impl Tested {
             text += &format!("\n      {}", difference.part);
             difference.lines().iter().for_each(|line| text += &format!("\n        {line}"));
         }
+        let lines = &self.played.trace.lines;
+        if !self.differences.is_empty() && !lines.is_empty() {
+            text += "\n      log";
+            lines.iter().for_each(|line| text += &format!("\n        {}", log_line(line).replace('\n', "\n        ")));
+        }
         text
     }
 
@@ -172,13 +187,17 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-async fn stage(file: &Path, inventory: Option<&Path>) -> anyhow::Result<(Stage, Currency)> {
-    let settings = settings()?;
+async fn stage(file: &Path, inventory: Option<&Path>, settings: Settings) -> anyhow::Result<(Stage, Currency)> {
+    // A case says itself what is set for the plugin.
+    let settings = Settings { checkout_plugin: BTreeMap::new(), inventory_plugin: BTreeMap::new(), ..settings };
     let currency = settings.shop.currency;
     let plugin = Candidate::read(file, &settings.limits)?;
     let inventory = inventory.map(|file| Candidate::read(file, &settings.limits)).transpose()?;
     let of_store = store_settings(&settings);
-    Ok((Stage::set(plugin, inventory, settings, of_store).await?, currency))
+    // Until all of it is compiled.
+    let code = Code::of(&plugin.bytes, settings.limits.compiled_mib)?;
+    let compiler = Compiler::in_process().keeping(code.kept());
+    Ok((Stage::set(plugin, inventory, settings, of_store, compiler).await?, currency))
 }
 
 /// Returns the folder's cases by their names, each with an expectation.

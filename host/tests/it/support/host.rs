@@ -41,6 +41,8 @@ pub(crate) fn till() -> Command {
             command.env_remove(&variable);
         }
     }
+    // What is compiled for an author's commands is kept for the next test, and apart from the user's own.
+    command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
     command
 }
 

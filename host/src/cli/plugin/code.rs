@@ -1,0 +1,167 @@
+//! Compiled code of plugins that are being written, kept from one command to the next: a compile of seconds is done once for
+//! the same bytes, however often they are checked, run and tested.
+//!
+//! ```text
+//! $XDG_CACHE_HOME/till, or ~/.cache/till
+//! └─ <sha256 of the component>/     the code, as a host keeps its own (`admission/kept.rs`)
+//!    └─ lock                        held by a command while it compiles; its time says when the code was used last
+//! ```
+//!
+//! The code is loaded into this process, so the folder has to be the user's own, and nobody else's to write to. Where
+//! it isn't, or there is none, a temporary folder takes its place, and every command compiles.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use anyhow::Context;
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+use crate::plugin::{Kept, digest_of};
+
+const MIB: u64 = 1024 * 1024;
+/// The permissions to write that a folder may not give to others: those of its group and of everybody.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// A folder for the code of one component. Other commands that want it wait until this is dropped.
+pub(super) struct Code {
+    kept: Kept,
+    _lock: File,
+    _temporary: Option<TempDir>,
+}
+
+impl Code {
+    /// Opens the folder of the component with these bytes; all folders together may have `mib_max`.
+    ///
+    /// # Errors
+    /// When not even a temporary folder can be made.
+    pub(super) fn of(component: &[u8], mib_max: u64) -> anyhow::Result<Self> {
+        Self::within(users_own(), component, mib_max)
+    }
+
+    fn within(folder: Option<PathBuf>, component: &[u8], mib_max: u64) -> anyhow::Result<Self> {
+        let digest = digest_of(component);
+        if let Some(folder) = folder.filter(|folder| is_private(folder)) {
+            let own = folder.join(&digest);
+            // A full disk, or a folder that can't be written to, is no reason not to compile.
+            if let Ok((kept, lock)) = open(&own) {
+                make_room(&folder, &digest, mib_max.saturating_mul(MIB));
+                return Ok(Self { kept, _lock: lock, _temporary: None });
+            }
+        }
+        let temporary = tempfile::tempdir().context("make a folder for the code")?;
+        let (kept, lock) = open(temporary.path())?;
+        Ok(Self { kept, _lock: lock, _temporary: Some(temporary) })
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        self.kept.clone()
+    }
+}
+
+fn open(folder: &Path) -> anyhow::Result<(Kept, File)> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
+    lock.lock()?;
+    lock.set_modified(SystemTime::now())?;
+    Ok((Kept::open(folder)?, lock))
+}
+
+/// Returns the user's folder of code, which is made if it isn't there.
+fn users_own() -> Option<PathBuf> {
+    let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?;
+    let folder = caches.join("till");
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
+    Some(folder)
+}
+
+/// Whether the folder, and the one that it lies in, are the user's own and nobody else's to write to.
+fn is_private(folder: &Path) -> bool {
+    let user = geteuid().as_raw();
+    let is_own = |path: &Path| {
+        fs::symlink_metadata(path).is_ok_and(|metadata| {
+            metadata.is_dir() && metadata.uid() == user && metadata.mode() & WRITABLE_BY_OTHERS == 0
+        })
+    };
+    is_own(folder) && folder.parent().is_some_and(is_own)
+}
+
+/// Deletes the folders that were used longest ago, until the rest fits. Best effort.
+fn make_room(folder: &Path, kept_digest: &str, bytes_max: u64) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut used: Vec<(SystemTime, PathBuf)> = entries
+        .filter(|path| path.file_name().is_some_and(|name| name != kept_digest))
+        .filter_map(|path| Some((fs::metadata(path.join("lock")).and_then(|lock| lock.modified()).ok()?, path)))
+        .collect();
+    used.sort_by_key(|(used, _)| std::cmp::Reverse(*used));
+    let mut bytes = size(&folder.join(kept_digest));
+    for (_, path) in used {
+        bytes = bytes.saturating_add(size(&path));
+        if bytes > bytes_max {
+            _ = fs::remove_dir_all(path);
+        }
+    }
+}
+
+fn size(folder: &Path) -> u64 {
+    let (mut bytes, mut folders) = (0_u64, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => bytes = bytes.saturating_add(metadata.len()),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt, time::Duration};
+
+    use super::*;
+
+    fn folder() -> (TempDir, PathBuf) {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("till");
+        DirBuilder::new().mode(0o700).create(&folder).expect("made");
+        (home, folder)
+    }
+
+    #[test]
+    fn what_others_could_write_is_never_loaded() {
+        let (home, folder) = folder();
+        let opened = |component: &[u8]| Code::within(Some(folder.clone()), component, 1).expect("a folder");
+        assert!(opened(b"own")._temporary.is_none());
+        for (path, mode) in [(&folder, 0o720), (&folder, 0o702), (&home.path().to_owned(), 0o777)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+            assert!(opened(b"others")._temporary.is_some(), "{} {mode:o}", path.display());
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("set");
+        }
+        let linked = home.path().join("linked");
+        std::os::unix::fs::symlink(&folder, &linked).expect("a link");
+        assert!(Code::within(Some(linked), b"own", 1).expect("a folder")._temporary.is_some());
+        assert!(Code::within(None, b"own", 1).expect("a folder")._temporary.is_some());
+    }
+
+    #[test]
+    fn the_code_used_longest_ago_makes_room() {
+        let (_home, folder) = folder();
+        let path = |component: &[u8]| folder.join(digest_of(component));
+        for (component, hours) in [(b"old", 3), (b"new", 1)] {
+            drop(Code::within(Some(folder.clone()), component, 100).expect("a folder"));
+            fs::write(path(component).join("code/x"), vec![0; 600 * 1024]).expect("written");
+            let lock = File::options().write(true).open(path(component).join("lock")).expect("a lock");
+            lock.set_modified(SystemTime::now() - Duration::from_secs(3600 * hours)).expect("set");
+        }
+        drop(Code::within(Some(folder.clone()), b"third", 1).expect("a folder"));
+        assert!(!path(b"old").exists() && path(b"new").exists() && path(b"third").exists());
+    }
+}
