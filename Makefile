@@ -6,7 +6,8 @@ BROWSER := host/tests/page
 STACK_PYTHON := stack/.tools/venv/bin/python
 PACKAGES := prometheus wrk chromium
 FUZZ_SECONDS ?= 3600
-PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python checkout-js checkout-python
+PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python \
+	checkout-c checkout-go checkout-js checkout-ts checkout-python
 
 .DEFAULT_GOAL := help
 .PHONY: help toolchain run stack dist plugins test pictures soak fuzz w3c lint bench doc clean-tools packages stack-tools
@@ -47,6 +48,7 @@ plugins: toolchain ## builds the plugins in the other languages; installs their 
 
 test: packages toolchain plugins $(VENV)/.installed $(BROWSER)/node_modules/.installed stack-tools ## runs all tests; installs what they need besides Rust
 	cargo test --locked --package till --tests
+	cargo test --locked --package till-sdk --lib
 	$(STACK_PYTHON) stack/check.py
 
 PICTURES := page::a_failing_laptop page::a_slow_smartphone story::

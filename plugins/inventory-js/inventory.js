@@ -3,9 +3,10 @@
 // With the setting `faults` on it also has the demo's two faults: large smartphone orders are slow, large laptop orders
 // often meet a deadlock.
 
-import { take } from "../kits/js/inventory.js";
-import { Conflict, exported, random, settingIsOn, sleep } from "../kits/js/till.js";
+import { exported, take } from "../kits/js/inventory.js";
+import { Conflict, random, settingIsOn, sleep } from "../kits/js/till.js";
 
+/** @satisfies {typeof import("till:plugin/inventory@0.1.0")} */
 export const inventory = {
   deduct: exported((call, lines) => {
     if (settingIsOn("faults")) simulateFaults(call, lines);

@@ -20,7 +20,7 @@ use crate::support::{
 /// Plugins of the folder `plugins`, built by `make plugins`.
 const INVENTORIES: [&str; 6] =
     ["inventory", "inventory-c", "inventory-go", "inventory-js", "inventory-ts", "inventory-python"];
-const PRICING_CHECKOUTS: [&str; 2] = ["checkout-js", "checkout-python"];
+const PRICING_CHECKOUTS: [&str; 5] = ["checkout-c", "checkout-go", "checkout-js", "checkout-ts", "checkout-python"];
 
 /// What a call comes to, by its case.
 type Calls = BTreeMap<String, String>;

@@ -1,10 +1,9 @@
 // A good one: what the others are before they go wrong.
-import { deduct, subtotal } from "./kits/js/checkout.js";
-import { exported } from "./kits/js/till.js";
+import { deduct, exported, receiptOf } from "./kits/js/checkout.js";
 
 export const checkout = {
   checkout: exported((call, order) => {
     deduct(call, order);
-    return { adjustments: [], total: subtotal(order), attributes: [] };
+    return receiptOf(order);
   }),
 };

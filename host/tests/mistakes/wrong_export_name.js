@@ -1,10 +1,9 @@
 // Exports its functions under another name than the world has.
-import { deduct, subtotal } from "./kits/js/checkout.js";
-import { exported } from "./kits/js/till.js";
+import { deduct, exported, receiptOf } from "./kits/js/checkout.js";
 
 export const checkouts = {
   checkout: exported((call, order) => {
     deduct(call, order);
-    return { adjustments: [], total: subtotal(order), attributes: [] };
+    return receiptOf(order);
   }),
 };

@@ -9,13 +9,20 @@ include $(KITS)/component.mk
 include $(KITS)/venv.mk
 
 CC_WASM = $(TOOL)/bin/python-zig cc -target wasm32-wasi -I build/bindings -I $(KIT)
-CFLAGS ?= -std=gnu17 -Os -Wall -Wextra -Werror
+# A fraction that is cut, and a number that loses its upper half, are seldom meant where money is counted.
+CFLAGS ?= -std=gnu17 -Os -Wall -Wextra -Wfloat-conversion -Wshorten-64-to-32 -Werror
+# What a checkout decides is checked on its way out: the kit's function has the interface's name, and calls the plugin's
+# (till_checkout.c).
+DECIDED := -Dexports_till_checkout_checkout=till_decided_checkout
 # What isn't asked for here is a stack of 16 MiB, which every instance would begin with.
 LDFLAGS := -mexec-model=reactor -Wl,--strip-all -Wl,-z,stack-size=131072
 
 $(COMPONENT): | $(TOOL)/.installed
 	$(TILL) plugin bindings --lang c --kind $(KIND) --out build/bindings
 	$(CC_WASM) -Os -w -c build/bindings/till.c -o build/bindings.o
-	$(CC_WASM) $(CFLAGS) $(LDFLAGS) $(filter %.c,$(SOURCES)) $(KIT)/till_kit.c $(KIT)/till_$(KIND).c \
+	for part in kit $(KIND); do \
+		$(CC_WASM) $(CFLAGS) -c $(KIT)/till_$$part.c -o build/till_$$part.o || exit 1; \
+	done
+	$(CC_WASM) $(CFLAGS) $(DECIDED) $(LDFLAGS) $(filter %.c,$(SOURCES)) build/till_kit.o build/till_$(KIND).o \
 		build/bindings.o build/bindings/till_component_type.o -o build/core.wasm
 	$(TILL) plugin pack build/core.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang C --out $@

@@ -1,8 +1,13 @@
-// Package till has what a Till plugin in Go needs beside its decision: spans, log lines, settings, waiting, errors.
+// Package till has what a Till plugin in Go needs beside its decision: spans, log lines, settings, waiting, errors, amounts.
+//
+// Telemetry never fails a call: what the interface has no type for is written as text.
 package till
 
 import (
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"till/bindings/till_plugin_host"
@@ -37,7 +42,7 @@ type Span struct {
 
 // Child starts a span below this one.
 func (s Span) Child(name string) Span {
-	return Span{till_plugin_telemetry.StartSpan(s.Context, name)}
+	return Span{till_plugin_telemetry.StartSpan(s.Context, readable(name))}
 }
 
 func (s Span) End() {
@@ -49,33 +54,54 @@ func (s Span) Set(attributes ...Attribute) {
 }
 
 func (s Span) Event(name string, attributes ...Attribute) {
-	till_plugin_telemetry.AddEvent(s.Context, name, attributes)
+	till_plugin_telemetry.AddEvent(s.Context, readable(name), attributes)
 }
 
 // Fail marks the span as failed: for what went wrong, not for a business "no".
 func (s Span) Fail(message string) {
-	till_plugin_telemetry.FailSpan(s.Context, message)
+	till_plugin_telemetry.FailSpan(s.Context, readable(message))
 }
 
-// Log writes a log line that carries the span's ids.
+// Log writes a log line that carries the span's ids. What is no level is taken for Info.
 func (s Span) Log(level uint8, message string, attributes ...Attribute) {
-	till_plugin_telemetry.Log(s.Context, level, message, attributes)
+	if level > Error {
+		level = Info
+	}
+	till_plugin_telemetry.Log(s.Context, level, readable(message), attributes)
 }
 
 func Text(key, value string) Attribute {
-	return Attribute{Key: key, Value: till_plugin_types.MakeAttributeValueText(value)}
+	return Attribute{Key: readable(key), Value: till_plugin_types.MakeAttributeValueText(readable(value))}
 }
 
-func Integer(key string, value int32) Attribute {
-	return Attribute{Key: key, Value: till_plugin_types.MakeAttributeValueInteger(value)}
+// Integer makes an attribute of any whole number. What is past the interface's 32 bits becomes a decimal, and what no float64
+// has exactly becomes text.
+func Integer[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64](
+	key string, value T,
+) Attribute {
+	const exact = 1 << 53
+	switch {
+	case value <= 0 && int64(value) >= math.MinInt32, value > 0 && uint64(value) <= math.MaxInt32:
+		return Attribute{Key: readable(key), Value: till_plugin_types.MakeAttributeValueInteger(int32(value))}
+	case value <= 0 && int64(value) >= -exact, value > 0 && uint64(value) <= exact:
+		return Decimal(key, float64(value))
+	case value < 0:
+		return Text(key, strconv.FormatInt(int64(value), 10))
+	}
+	return Text(key, strconv.FormatUint(uint64(value), 10))
 }
 
 func Decimal(key string, value float64) Attribute {
-	return Attribute{Key: key, Value: till_plugin_types.MakeAttributeValueDecimal(value)}
+	return Attribute{Key: readable(key), Value: till_plugin_types.MakeAttributeValueDecimal(value)}
 }
 
 func Flag(key string, value bool) Attribute {
-	return Attribute{Key: key, Value: till_plugin_types.MakeAttributeValueFlag(value)}
+	return Attribute{Key: readable(key), Value: till_plugin_types.MakeAttributeValueFlag(value)}
+}
+
+// readable returns the text as the host can read it: Go's may hold any bytes.
+func readable(text string) string {
+	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 // Setting returns the plugin's setting of that name, as the shop's operator wrote it.
@@ -95,7 +121,7 @@ func SettingIsOn(key string) bool {
 
 // Sleep waits without using up the call's CPU limit; its wall limit goes on. Whole milliseconds.
 func Sleep(duration time.Duration) {
-	till_plugin_host.Sleep(uint32(duration.Milliseconds()))
+	till_plugin_host.Sleep(uint32(min(max(duration.Milliseconds(), 0), math.MaxUint32)))
 }
 
 // Random returns a random number from 0 up to 1, 1 excluded.

@@ -1,5 +1,5 @@
 # Builds a plugin in JavaScript, or in TypeScript if there is a tsconfig.json: build/NAME.wasm of $(KIND).js or .ts and
-# what it imports. Needs node, npm and till.
+# what it imports. Types are checked in either, as tsconfig.json or jsconfig.json says. Needs node, npm and till.
 #
 # ROOT is the folder that holds the plugin and the kit; what is imported has to be in it.
 
@@ -9,7 +9,8 @@ LANG := js
 ROOT ?= .
 PINS := $(KIT)/package-lock.json $(KIT)/erase.mjs
 PLACES := -path ./build -prune -o -path ./kits -prune -o -path './.*' -prune -o -path ./node_modules -prune
-SOURCES := $(wildcard tsconfig.json) $(shell find . $(PLACES) -o -name '*.[jt]s' -print)
+PROJECT := $(firstword $(wildcard tsconfig.json jsconfig.json))
+SOURCES := $(PROJECT) $(shell find . $(PLACES) -o -name '*.[jt]s' -print)
 include $(KITS)/component.mk
 
 IN_ROOT := $(patsubst ./%,%,$(shell realpath --relative-to $(ROOT) .))
@@ -22,12 +23,14 @@ MODULES := build/js
 endif
 
 $(COMPONENT): | $(TOOL)/.installed
+ifneq ($(PROJECT),)
+	$(TOOL)/node_modules/.bin/tsc --project $(PROJECT) --noEmit
+endif
 ifneq ($(wildcard tsconfig.json),)
-	$(TOOL)/node_modules/.bin/tsc --project . --noEmit
 	rm -rf build/js
 	node $(TOOL)/erase.mjs $(ROOT) build/js $(filter %.js %.ts,$(SOURCES)) $(wildcard $(KIT)/*.js)
 endif
-	$(TOOL)/node_modules/.bin/componentize-qjs --wit $(WIT) --world $(KIND)-plugin --sync --stub-wasi \
+	$(TOOL)/node_modules/.bin/componentize-qjs --wit $(WIT) --world $(KIND)-plugin --sync \
 		--module-root $(MODULES) --js $(ENTRY) --output build/nameless.wasm
 	$(TILL) plugin pack build/nameless.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang JavaScript --out $@
 

@@ -1,20 +1,27 @@
 /**
  * What a Till plugin in JavaScript or TypeScript needs beside its decision: spans, log lines, settings, waiting.
  *
- * The types come from `types/`, which is made of the interface's WIT.
+ * The types come from `types/`, which is made of the interface's WIT. Telemetry never fails a call: an attribute that the
+ * interface has no type for is dropped or written as text.
  */
 
 import { random, setting, sleep as sleepMs } from "till:plugin/host@0.1.0";
 import { addEvent, annotate, endSpan, failSpan, log, startSpan } from "till:plugin/telemetry@0.1.0";
+import { counted } from "./amount.js";
+import { NumberError, PluginError } from "./errors.js";
 
 /**
  * @typedef {import("till:plugin/types@0.1.0").TraceContext} TraceContext
  * @typedef {import("till:plugin/types@0.1.0").Attribute} Attribute
  * @typedef {import("till:plugin/telemetry@0.1.0").Level} Level
- * @typedef {Record<string, string | number | boolean>} Attributes a number is the interface's `decimal`
+ * @typedef {Record<string, unknown>} Attributes a number is the interface's `decimal`; `undefined` and `null` are dropped,
+ *   what is no text, number or boolean is written as text
  */
 
+export * from "./errors.js";
 export { random, setting };
+
+const LEVELS = ["debug", "info", "warn", "error"];
 
 /** A span of this call's trace; one that was started by `child` ends with its block: `using waiting = …`. */
 export class Span {
@@ -28,7 +35,7 @@ export class Span {
    * @param {string} name
    */
   child(name) {
-    return new ChildSpan(startSpan(this.context, name));
+    return new ChildSpan(startSpan(this.context, text(name)));
   }
 
   /** @param {Attributes} attributes */
@@ -41,7 +48,7 @@ export class Span {
    * @param {Attributes} attributes
    */
   event(name, attributes = {}) {
-    addEvent(this.context, name, attributeList(attributes));
+    addEvent(this.context, text(name), attributeList(attributes));
   }
 
   /**
@@ -49,17 +56,17 @@ export class Span {
    * @param {string} message
    */
   fail(message) {
-    failSpan(this.context, message);
+    failSpan(this.context, text(message));
   }
 
   /**
    * Writes a log line that carries this span's ids.
-   * @param {Level} level
+   * @param {Level} level another one is taken for `info`
    * @param {string} message
    * @param {Attributes} attributes
    */
   log(level, message, attributes = {}) {
-    log(this.context, level, message, attributeList(attributes));
+    log(this.context, LEVELS.includes(level) ? level : "info", text(message), attributeList(attributes));
   }
 }
 
@@ -82,84 +89,43 @@ export function settingIsOn(key) {
  * @param {number} seconds
  */
 export function sleep(seconds) {
-  sleepMs(Math.trunc(seconds * 1000));
-}
-
-/** A "no" or a failure that the interface has a word for. Throw it, and the host gets that. */
-export class PluginError extends Error {
-  /**
-   * @param {string} tag
-   * @param {unknown} val
-   * @param {string} message
-   */
-  constructor(tag, val, message) {
-    super(message);
-    this.tag = tag;
-    this.val = val;
-  }
-}
-
-/** There is less of an item than asked for. */
-export class OutOfStock extends PluginError {
-  /** @param {import("till:plugin/types@0.1.0").Shortage} shortage */
-  constructor(shortage) {
-    super("out-of-stock", shortage, `${shortage.requested} of ${shortage.item} asked for, ${shortage.available} there`);
-  }
-}
-
-/** The same order would be refused again. */
-export class Rejected extends PluginError {
-  /**
-   * @param {string} code for programs
-   * @param {string} message for the customer
-   */
-  constructor(code, message) {
-    super("rejected", { code, message }, message);
-  }
-}
-
-/** A write at the same time was faster; the same order may succeed a moment later. */
-export class Conflict extends PluginError {
-  /** @param {string} message */
-  constructor(message) {
-    super("conflict", message, message);
-  }
-}
-
-/** Something that the decision needs doesn't work. */
-export class Unavailable extends PluginError {
-  /** @param {string} message */
-  constructor(message) {
-    super("unavailable", message, message);
-  }
-}
-
-/** Anything else that keeps the plugin from deciding. */
-export class Other extends PluginError {
-  /** @param {string} message */
-  constructor(message) {
-    super("other", message, message);
-  }
+  const durationMs = typeof seconds === "number" ? Math.trunc(seconds * 1000) : seconds;
+  sleepMs(counted("what is slept, in milliseconds,", durationMs));
 }
 
 /**
- * Makes the exported function of a decision that throws errors of JavaScript. An error that the interface doesn't know is
- * logged with its stack, and ends the call.
+ * Makes the exported function of a decision that throws errors of JavaScript, and checks what it answers. An error that the
+ * interface doesn't know is logged with its stack, and ends the call.
  * @template Input, Output
  * @param {(call: Span, input: Input) => Output} decide
+ * @param {(answer: Output) => Output} checked
  * @returns {(context: TraceContext, input: Input) => Output}
  */
-export function exported(decide) {
+export function exporting(decide, checked) {
   return (context, input) => {
     const call = new Span(context);
     try {
-      return decide(call, input);
+      return checked(decide(call, input));
     } catch (error) {
-      if (error instanceof PluginError) throw { tag: error.tag, val: error.val };
-      call.log("error", error instanceof Error ? `${error}\n${error.stack}` : `thrown: ${JSON.stringify(error)}`);
-      throw error;
+      // A wrong number is a mistake in the plugin, so its author wants to know where.
+      if (!(error instanceof PluginError) || error instanceof NumberError) call.log("error", described(error));
+      throw error instanceof PluginError ? handed(error) : error;
     }
   };
+}
+
+/**
+ * Returns the interface's error.
+ * @param {PluginError} error
+ */
+function handed({ tag, val }) {
+  if (tag !== "out-of-stock") return { tag, val };
+  const { item, requested, available } = /** @type {import("till:plugin/types@0.1.0").Shortage} */ (val);
+  try {
+    return { tag, val: { item, requested: counted("requested", requested), available: counted("available", available) } };
+  } catch (error) {
+    return { tag: "other", val: /** @type {NumberError} */ (error).message };
+  }
 }
 
 /**
@@ -172,8 +138,14 @@ export function asking(call, rethrow) {
   try {
     return call();
   } catch (error) {
+    if (error instanceof Error && !("payload" in error)) throw error;
     rethrow(/** @type {{ payload: unknown }} */ (error).payload);
   }
+}
+
+/** @param {unknown} error */
+function described(error) {
+  return error instanceof Error ? `${error}\n${error.stack}` : `thrown: ${text(error)}`;
 }
 
 /**
@@ -181,15 +153,36 @@ export function asking(call, rethrow) {
  * @returns {Attribute[]}
  */
 function attributeList(attributes) {
-  return Object.entries(attributes).map(([key, value]) => ({ key, value: attributeValue(value) }));
+  const list = [];
+  for (const [key, given] of Object.entries(attributes ?? {})) {
+    const value = attributeValue(given);
+    if (value !== undefined) list.push({ key: text(key), value });
+  }
+  return list;
 }
 
 /**
- * @param {string | number | boolean} value
- * @returns {Attribute["value"]}
+ * @param {unknown} value
+ * @returns {Attribute["value"] | undefined}
  */
 function attributeValue(value) {
+  if (value === undefined || value === null) return undefined;
   if (typeof value === "number") return { tag: "decimal", val: value };
   if (typeof value === "boolean") return { tag: "flag", val: value };
-  return { tag: "text", val: value };
+  return { tag: "text", val: text(value) };
+}
+
+/**
+ * Returns any value as a text that the host can read; never throws.
+ * @param {unknown} value
+ * @returns {string}
+ */
+function text(value) {
+  if (typeof value === "string") return value.toWellFormed();
+  try {
+    const written = typeof value === "object" ? JSON.stringify(value) : undefined;
+    return (written ?? String(value)).toWellFormed();
+  } catch {
+    return `[${typeof value}]`;
+  }
 }

@@ -17,6 +17,8 @@ $(COMPONENT): | $(TOOL)/.installed
 	mkdir build/app
 	cp --parents $(SOURCES) build/app
 	cp -r $(KIT)/till build/app
+	$(TOOL)/bin/python $(KIT)/imports.py $(KIND) build/app > build/till_plugin.py
+	mv build/till_plugin.py build/app
 	$(COMPONENTIZE) bindings build/bindings
-	$(COMPONENTIZE) componentize --stub-wasi --python-path build/app --output build/nameless.wasm $(KIND)
+	$(COMPONENTIZE) componentize --python-path build/app --output build/nameless.wasm till_plugin
 	$(TILL) plugin pack build/nameless.wasm --kind $(KIND) --name $(NAME) --version $(VERSION) --lang Python --out $@

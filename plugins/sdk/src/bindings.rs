@@ -42,7 +42,8 @@ pub(crate) use inventory::till::plugin::stock::{level, take};
 
 impl<T: Checkout> checkout::exports::till::plugin::checkout::Guest for T {
     fn checkout(ctx: TraceContext, order: Order) -> Result<Receipt, CheckoutError> {
-        T::checkout(&Span::of_call(ctx), order)
+        // No wrong amount is handed over.
+        Ok(T::checkout(&Span::of_call(ctx), order)?.checked()?)
     }
 }
 

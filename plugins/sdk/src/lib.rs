@@ -4,11 +4,13 @@
 //! [`checkout_plugin!`] or [`inventory_plugin!`]. Every call runs in a fresh instance, so a plugin has no state.
 //! The contract of each call, its units and its limits, stands in `wit/v0.1`.
 
+mod amount;
 mod bindings;
 mod span;
 
 use std::time::Duration;
 
+pub use amount::{AMOUNT_MAX, NumberError, Rounding, amount, amount_setting, minus, percent_of, plus, ratio_of, split};
 pub use bindings::{
     Adjustment, Attribute, AttributeValue, CheckoutError, Currency, Effect, InventoryError, Level, Line, Order,
     Receipt, Rejection, Shortage, StockLevel, StockLine, TraceContext,
@@ -88,12 +90,6 @@ impl Order {
         let of = |line: &Line| StockLine { item: line.item.clone(), quantity: line.quantity };
         self.lines.iter().map(of).collect()
     }
-
-    /// Returns quantity × unit price summed over the lines, minor units. The host has checked that it fits.
-    #[must_use]
-    pub fn subtotal(&self) -> u64 {
-        self.lines.iter().map(|line| line.unit_price.saturating_mul(u64::from(line.quantity))).sum()
-    }
 }
 
 impl Receipt {
@@ -134,15 +130,39 @@ impl From<String> for AttributeValue {
     }
 }
 
-impl From<i32> for AttributeValue {
-    fn from(value: i32) -> Self {
-        Self::Integer(value)
+/// What is past an `integer` of the interface is written as a `decimal`, and what no float has exactly as text.
+macro_rules! from_whole {
+    ($($whole:ty),*) => {
+        $(impl From<$whole> for AttributeValue {
+            fn from(value: $whole) -> Self {
+                whole_attribute(i128::try_from(value).ok(), &value)
+            }
+        })*
+    };
+}
+
+from_whole!(i8, u8, i16, u16, i32, u32, i64, u64, i128, u128, isize, usize);
+
+#[allow(clippy::cast_precision_loss, reason = "up to 2^53 a float has every whole number")]
+fn whole_attribute(value: Option<i128>, written: &impl ToString) -> AttributeValue {
+    match value {
+        Some(value) if i32::try_from(value).is_ok() => {
+            AttributeValue::Integer(i32::try_from(value).unwrap_or_default())
+        }
+        Some(value) if value.unsigned_abs() <= 1 << 53 => AttributeValue::Decimal(value as f64),
+        _ => AttributeValue::Text(written.to_string()),
     }
 }
 
 impl From<f64> for AttributeValue {
     fn from(value: f64) -> Self {
         Self::Decimal(value)
+    }
+}
+
+impl From<f32> for AttributeValue {
+    fn from(value: f32) -> Self {
+        Self::Decimal(value.into())
     }
 }
 

@@ -229,7 +229,7 @@ impl<'a> Call<'a> {
         match result {
             Err(failure) if failure.is_of_host() => Err(Reason::Probe {
                 order: self.order.what.as_str().into(),
-                advice: advice(kind, self.language, &failure, said.is_nothing()).into(),
+                advice: advice(kind, self.language, &failure, said.is_silent()).into(),
                 failure: Box::new(failure),
                 said,
             }),

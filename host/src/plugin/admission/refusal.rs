@@ -130,8 +130,9 @@ pub struct Said {
 }
 
 impl Said {
-    pub(super) fn is_nothing(&self) -> bool {
-        self.printed.is_empty() && self.logged.is_empty()
+    /// Whether no error was logged. What a language's engine prints before it traps may be about anything.
+    pub(super) fn is_silent(&self) -> bool {
+        self.logged.is_empty()
     }
 }
 
@@ -155,7 +156,7 @@ const fn function(kind: Kind) -> &'static str {
 }
 
 /// Returns what the author of a plugin has to change whose call ended like this, `None` if it is not at fault. `silent` is
-/// one that neither printed nor logged anything.
+/// one that logged no error, whatever its language's engine printed.
 pub(in crate::plugin) fn advice_on(kind: Kind, language: &str, failure: &Failure, silent: bool) -> Option<String> {
     (failure.at_fault() == Some(kind)).then(|| advice(kind, language, failure, silent))
 }
@@ -166,7 +167,7 @@ pub(super) fn advice(kind: Kind, language: &str, failure: &Failure, silent: bool
     match fault.cause {
         Cause::Trap { .. } => match shape(kind, language).filter(|_| silent) {
             Some(shape) => {
-                format!("Where nothing is said, an export or an answer has another shape than the world's: {shape}")
+                format!("If an export or an answer has another shape than the world's: {shape}")
             }
             None => format!("Where it can't decide, it has to answer an error: {kind}-error in wit/v0.1/{kind}.wit"),
         },
@@ -190,8 +191,7 @@ fn shape(kind: Kind, language: &str) -> Option<String> {
         )),
         "Python" => Some(format!(
             "wanted is class {class}(exports.{class}) with def {function}(self, ctx, {parameters}) in {kind}.py, answering \
-             the dataclasses of wit_world. Or it opened a file, of which there are none. An exception is logged if the \
-             decision stands in with Span.of_call(ctx)"
+             the dataclasses of wit_world"
         )),
         _ => None,
     }

@@ -22,7 +22,10 @@ const DROPPED: [(&str, &str, &str); 4] = [
 pub fn notes(plugin: &Identity, played: &Played) -> Vec<String> {
     let roots = tree(&played.trace);
     let advice = match &played.decided {
-        Decided::Failed(failure) => advice_on(plugin.kind, &plugin.language, failure, played.trace.lines.is_empty()),
+        Decided::Failed(failure) => {
+            let is_silent = played.trace.lines.iter().all(|line| line.level != "ERROR");
+            advice_on(plugin.kind, &plugin.language, failure, is_silent)
+        }
         Decided::Receipt(_) | Decided::Levels(_) => None,
     };
     let Some(root) = roots.first() else { return advice.into_iter().collect() };

@@ -1,9 +1,14 @@
-//! The pricing that the plugins in other languages have, as a measure for them: 10 % off from 3 pieces of one item, and a
-//! surcharge by setting.
+//! The pricing that the plugins in other languages have, as a measure for them: 10 % off from 3 pieces of one item, a
+//! surcharge, a voucher that is split over the lines, and the tax within the prices, rounded as is set; the latter three by
+//! setting.
 
-use till_sdk::{Adjustment, Checkout, CheckoutError, Effect, Order, Receipt, Span, deduct, setting};
+use till_sdk::{
+    Adjustment, Checkout, CheckoutError, Line, NumberError, Order, Receipt, Rounding, Span, amount_setting, deduct,
+    minus, percent_of, plus, ratio_of, setting, split,
+};
 
-const DISCOUNT_FROM_PIECES: u32 = 3;
+const PIECES_FOR_DISCOUNT: u32 = 3;
+const DISCOUNT_PERCENT: u64 = 10;
 
 struct Pricing;
 
@@ -11,48 +16,66 @@ till_sdk::checkout_plugin!(Pricing);
 
 impl Checkout for Pricing {
     fn checkout(call: &Span, order: Order) -> Result<Receipt, CheckoutError> {
-        let receipt = price(call, &order);
+        let receipt = price(call, &order)?;
         deduct(call, &order.stock_lines())?;
         Ok(receipt)
     }
 }
 
-fn price(call: &Span, order: &Order) -> Receipt {
+fn price(call: &Span, order: &Order) -> Result<Receipt, NumberError> {
     let span = call.child("price_cart");
-    let subtotal = order.subtotal();
-    let discounts = discounts(order);
-    let surcharge = setting("surcharge").and_then(|text| text.parse().ok()).map(surcharge);
-    let off: u64 = discounts.iter().map(|discount| discount.amount).sum();
-    let total = subtotal - off + surcharge.as_ref().map_or(0, |surcharge| surcharge.amount);
-    span.set("cart.subtotal", subtotal as f64);
-    span.set("cart.total", total as f64);
-    Receipt { adjustments: discounts.into_iter().chain(surcharge).collect(), total, attributes: Vec::new() }
+    let mut adjustments = discounts(order)?;
+    adjustments.extend(surcharge()?);
+    adjustments.extend(vouchers(order)?);
+    let mut receipt = Receipt::of(order, adjustments)?;
+    span.set("cart.total", receipt.total);
+    receipt.adjustments.extend(tax(receipt.total)?);
+    Ok(receipt)
 }
 
 /// One for each item of which there are enough, in the order of their first lines.
-fn discounts(order: &Order) -> Vec<Adjustment> {
+fn discounts(order: &Order) -> Result<Vec<Adjustment>, NumberError> {
     let mut items: Vec<&str> = order.lines.iter().map(|line| &*line.item).collect();
     let mut seen = std::collections::HashSet::new();
     items.retain(|item| seen.insert(*item));
-    items.into_iter().filter_map(|item| discount(order, item)).collect()
+    items.into_iter().filter_map(|item| discount(order, item).transpose()).collect()
 }
 
-fn discount(order: &Order, item: &str) -> Option<Adjustment> {
+fn discount(order: &Order, item: &str) -> Result<Option<Adjustment>, NumberError> {
     let lines: Vec<_> = order.lines.iter().enumerate().filter(|(_, line)| line.item == item).collect();
-    let pieces: u32 = lines.iter().map(|(_, line)| line.quantity).sum();
-    if pieces < DISCOUNT_FROM_PIECES {
-        return None;
+    if lines.iter().map(|(_, line)| line.quantity).sum::<u32>() < PIECES_FOR_DISCOUNT {
+        return Ok(None);
     }
-    let cost: u64 = lines.iter().map(|(_, line)| u64::from(line.quantity) * line.unit_price).sum();
-    let line = match lines.as_slice() {
-        [(index, _)] => u32::try_from(*index).ok(),
-        _ => None,
-    };
-    let (category, label) = ("discount".to_owned(), "10 % off from 3 pieces".to_owned());
-    Some(Adjustment { effect: Effect::Subtract, category, label, amount: cost / 10, line })
+    let cost = lines.iter().try_fold(0, |sum, (_, line)| plus(sum, line.cost()))?;
+    let amount = percent_of(cost, DISCOUNT_PERCENT, Rounding::Down)?;
+    let discount = Adjustment::subtract("discount", "10 % off from 3 pieces", amount);
+    Ok(Some(match lines.as_slice() {
+        [(index, _)] => discount.on_line(*index),
+        _ => discount,
+    }))
 }
 
-fn surcharge(amount: u64) -> Adjustment {
-    let (category, label) = ("surcharge".to_owned(), "Surcharge".to_owned());
-    Adjustment { effect: Effect::Add, category, label, amount, line: None }
+fn surcharge() -> Result<Option<Adjustment>, NumberError> {
+    Ok(amount_setting("surcharge")?.map(|amount| Adjustment::add("surcharge", "Surcharge", amount)))
+}
+
+/// One for each line.
+fn vouchers(order: &Order) -> Result<Vec<Adjustment>, NumberError> {
+    let Some(amount) = amount_setting("voucher")? else { return Ok(Vec::new()) };
+    let costs: Vec<u64> = order.lines.iter().map(Line::cost).collect();
+    let parts = split(amount, &costs)?.into_iter().enumerate();
+    Ok(parts.map(|(index, part)| Adjustment::subtract("voucher", "Voucher", part).on_line(index)).collect())
+}
+
+fn tax(total: u64) -> Result<Option<Adjustment>, NumberError> {
+    let Some(percent) = amount_setting("tax_percent")? else { return Ok(None) };
+    let rounding = match setting("tax_rounding").as_deref() {
+        Some("down") => Rounding::Down,
+        Some("half-even") => Rounding::HalfEven,
+        Some("up") => Rounding::Up,
+        _ => Rounding::HalfUp,
+    };
+    let amount = ratio_of(total, percent, plus(100, percent)?, rounding)?;
+    let label = format!("{percent} % of {}", minus(total, amount)?);
+    Ok(Some(Adjustment::included("tax", &label, amount)))
 }

@@ -1,6 +1,10 @@
-"""What an inventory plugin asks the host for, and the errors that it raises."""
+"""What an inventory plugin asks the host for, and the errors that it raises.
+
+What the plugin's class answers is checked before the host gets it: a wrong number becomes an error that names its field.
+"""
 
 from componentize_py_types import Err
+from wit_world import exports
 from wit_world.exports.inventory import (
     InventoryError_Conflict,
     InventoryError_Other,
@@ -11,7 +15,14 @@ from wit_world.exports.inventory import (
 from wit_world.imports import stock
 from wit_world.imports.types import Rejection, Shortage, StockLevel, StockLine
 
-from . import PluginError, Span
+from . import NumberError, Other, PluginError, Span, exporting
+from .amount import whole
+
+__all__ = ["Conflict", "Other", "OutOfStock", "Rejected", "Unavailable", "level", "take"]
+
+Other.of_interface = InventoryError_Other
+
+_COUNT_MAX = 2**32 - 1
 
 
 class OutOfStock(PluginError):
@@ -42,18 +53,13 @@ class Unavailable(PluginError):
         super().__init__(InventoryError_Unavailable(message))
 
 
-class Other(PluginError):
-    """Anything else that keeps the plugin from deciding."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(InventoryError_Other(message))
-
-
 def take(span: Span, lines: list[StockLine]) -> list[StockLevel]:
     """Takes the lines out of the stock, all of them or none, and returns what is left. Once a call.
 
     Raises: `OutOfStock`
     """
+    for index, line in enumerate(lines):
+        whole(f"lines[{index}].quantity", line.quantity, 0, _COUNT_MAX)
     try:
         return stock.take(span.context, lines)
     except Err as error:
@@ -63,3 +69,21 @@ def take(span: Span, lines: list[StockLine]) -> list[StockLevel]:
 def level(span: Span, item: str) -> int | None:
     """Returns how many pieces are on hand now, if the shop knows the item: a hint, for others take from it too."""
     return stock.level(span.context, item)
+
+
+def _checked(levels: list[StockLevel]) -> list[StockLevel]:
+    if not isinstance(levels, list):
+        raise NumberError(f"the decision answered {levels!r}, wanted the list of what is left, as take returns it")
+    for index, level in enumerate(levels):
+        whole(f"levels[{index}].remaining", level.remaining, 0, _COUNT_MAX)
+    return levels
+
+
+def _subclassed(cls: type, **keywords: object) -> None:
+    super(exports.Inventory, cls).__init_subclass__(**keywords)
+    if "deduct" in vars(cls):
+        cls.deduct = exporting(cls.deduct, _checked)
+
+
+# Every class that is an inventory plugin's derives of it.
+exports.Inventory.__init_subclass__ = classmethod(_subclassed)

@@ -2,9 +2,6 @@
 package main
 
 import (
-	"fmt"
-	"strconv"
-
 	"till"
 	"till/checkout"
 )
@@ -24,18 +21,15 @@ func decide(call till.Span, order checkout.Order) (checkout.Receipt, error) {
 func price(call till.Span, order checkout.Order) (checkout.Receipt, error) {
 	pricing := call.Child("price_cart")
 	defer pricing.End()
-	receipt := checkout.Receipt{Total: checkout.Subtotal(order)}
-	text, isSet := till.Setting("shipping")
-	if !isSet {
-		return receipt, nil
-	}
-	amount, err := strconv.ParseUint(text, 10, 53)
+	amount, isSet, err := till.AmountSetting("shipping")
 	if err != nil {
-		return checkout.Receipt{}, fmt.Errorf("the setting shipping is no amount: %w", err)
+		return checkout.Receipt{}, err
 	}
-	receipt.Total += amount
-	receipt.Adjustments = append(receipt.Adjustments, shipping(amount))
-	return receipt, nil
+	var adjustments []checkout.Adjustment
+	if isSet {
+		adjustments = append(adjustments, shipping(amount))
+	}
+	return checkout.ReceiptOf(order, adjustments)
 }
 
 func shipping(amount uint64) checkout.Adjustment {

@@ -1,8 +1,10 @@
 // What an order costs: what its lines say, and the shipping of the setting `shipping` (minor units) if there is one.
 
-import { deduct, subtotal } from "./kits/js/checkout.js";
-import { exported, Other, setting } from "./kits/js/till.js";
+import { amountSetting, deduct, exported, receiptOf } from "./kits/js/checkout.js";
 
+/** @import { Adjustment, Order, Receipt, Span } from "./kits/js/checkout.js" */
+
+/** @satisfies {typeof import("till:plugin/checkout@0.1.0")} */
 export const checkout = {
   checkout: exported((call, order) => {
     const receipt = price(call, order);
@@ -11,16 +13,18 @@ export const checkout = {
   }),
 };
 
+/**
+ * @param {Span} call
+ * @param {Order} order
+ * @returns {Receipt}
+ */
 function price(call, order) {
   using pricing = call.child("price_cart");
-  const adjustments = shipping();
-  const total = adjustments.reduce((sum, { amount }) => sum + amount, subtotal(order));
-  return { adjustments, total, attributes: [] };
+  return receiptOf(order, shipping());
 }
 
+/** @returns {Adjustment[]} */
 function shipping() {
-  const text = setting("shipping") ?? "0";
-  if (!/^\d{1,15}$/.test(text)) throw new Other(`the setting shipping is no amount: ${text}`);
-  const amount = Number(text);
-  return amount === 0 ? [] : [{ effect: "add", category: "shipping", label: "Shipping", amount, line: undefined }];
+  const amount = amountSetting("shipping") ?? 0;
+  return amount === 0 ? [] : [{ effect: "add", category: "shipping", label: "Shipping", amount }];
 }

@@ -1,7 +1,7 @@
 """What an order costs: what its lines say, and the shipping of the setting `shipping` (minor units) if there is one."""
 
-from till import Span, setting
-from till.checkout import Other, deduct, subtotal
+from till import Span
+from till.checkout import amount_setting, deduct, receipt_of
 from wit_world import exports
 from wit_world.exports.checkout import Adjustment, Effect, Order, Receipt
 from wit_world.imports.types import TraceContext
@@ -17,14 +17,9 @@ class Checkout(exports.Checkout):
 
 def price(call: Span, order: Order) -> Receipt:
     with call.child("price_cart"):
-        adjustments = shipping()
-        return Receipt(adjustments, subtotal(order) + sum(added.amount for added in adjustments), [])
+        return receipt_of(order, shipping())
 
 
 def shipping() -> list[Adjustment]:
-    text = setting("shipping")
-    if text is None:
-        return []
-    if not (text.isascii() and text.isdigit()):
-        raise Other(f"the setting shipping is no amount: {text}")
-    return [Adjustment(Effect.ADD, "shipping", "Shipping", int(text), None)]
+    amount = amount_setting("shipping")
+    return [] if amount is None else [Adjustment(Effect.ADD, "shipping", "Shipping", amount, None)]

@@ -1,11 +1,10 @@
 // What an order costs: what its lines say, and the shipping of the setting `shipping` (minor units) if there is one.
 
-import type { Adjustment, Order, Receipt } from "till:plugin/checkout@0.1.0";
-import { deduct, subtotal } from "./kits/js/checkout.js";
-import { exported, Other, setting, type Span } from "./kits/js/till.js";
+import { amountSetting, deduct, exported, receiptOf } from "./kits/js/checkout.js";
+import type { Adjustment, Order, Receipt, Span } from "./kits/js/checkout.js";
 
 export const checkout = {
-  checkout: exported((call: Span, order: Order): Receipt => {
+  checkout: exported((call, order) => {
     const receipt = price(call, order);
     deduct(call, order);
     return receipt;
@@ -14,14 +13,10 @@ export const checkout = {
 
 function price(call: Span, order: Order): Receipt {
   using pricing = call.child("price_cart");
-  const adjustments = shipping();
-  const total = adjustments.reduce((sum, { amount }) => sum + amount, subtotal(order));
-  return { adjustments, total, attributes: [] };
+  return receiptOf(order, shipping());
 }
 
 function shipping(): Adjustment[] {
-  const text = setting("shipping") ?? "0";
-  if (!/^\d{1,15}$/.test(text)) throw new Other(`the setting shipping is no amount: ${text}`);
-  const amount = Number(text);
+  const amount = amountSetting("shipping") ?? 0;
   return amount === 0 ? [] : [{ effect: "add", category: "shipping", label: "Shipping", amount }];
 }

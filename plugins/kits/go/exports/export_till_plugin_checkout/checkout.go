@@ -3,6 +3,7 @@ package export_till_plugin_checkout
 
 import (
 	"errors"
+	"strconv"
 
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 
@@ -18,10 +19,28 @@ var Decide func(call till.Span, order checkout.Order) (checkout.Receipt, error)
 
 func Checkout(ctx types.TraceContext, order checkout.Order) result {
 	receipt, err := Decide(till.Span{Context: ctx}, order)
+	if err == nil {
+		err = check(receipt)
+	}
 	if err != nil {
 		return witTypes.Err[checkout.Receipt](checkoutError(err))
 	}
 	return witTypes.Ok[checkout.Receipt, checkout.CheckoutError](receipt)
+}
+
+// check says whether each amount is one: no wrong number is handed over.
+func check(receipt checkout.Receipt) error {
+	for index, adjustment := range receipt.Adjustments {
+		field := "receipt.adjustments[" + strconv.Itoa(index) + "]"
+		if adjustment.Effect > checkout.EffectIncluded {
+			return till.NumberError(field + ".effect is " + strconv.Itoa(int(adjustment.Effect)) + ", wanted Subtract, Add or Included")
+		}
+		if _, err := till.Amount(field+".amount", adjustment.Amount); err != nil {
+			return err
+		}
+	}
+	_, err := till.Amount("receipt.total", receipt.Total)
+	return err
 }
 
 func checkoutError(err error) checkout.CheckoutError {

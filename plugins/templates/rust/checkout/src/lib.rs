@@ -1,6 +1,6 @@
 //! What an order costs: what its lines say, and the shipping of the setting `shipping` (minor units) if there is one.
 
-use till_sdk::{Adjustment, Checkout, CheckoutError, Effect, Order, Receipt, Span, deduct, setting};
+use till_sdk::{Adjustment, Checkout, CheckoutError, Order, Receipt, Span, amount_setting, deduct};
 
 struct Shop;
 
@@ -16,22 +16,6 @@ impl Checkout for Shop {
 
 fn price(call: &Span, order: &Order) -> Result<Receipt, CheckoutError> {
     let _pricing = call.child("price_cart");
-    let mut receipt = Receipt::plain(order);
-    if let Some(amount) = shipping()? {
-        receipt.total += amount;
-        receipt.adjustments.push(Adjustment {
-            effect: Effect::Add,
-            category: "shipping".to_owned(),
-            label: "Shipping".to_owned(),
-            amount,
-            line: None,
-        });
-    }
-    Ok(receipt)
-}
-
-fn shipping() -> Result<Option<u64>, CheckoutError> {
-    let Some(text) = setting("shipping") else { return Ok(None) };
-    let parsed = text.parse().map_err(|_| CheckoutError::Other(format!("the setting shipping is no amount: {text}")))?;
-    Ok(Some(parsed))
+    let shipping = amount_setting("shipping")?.map(|amount| Adjustment::add("shipping", "Shipping", amount));
+    Ok(Receipt::of(order, shipping.into_iter().collect())?)
 }

@@ -1,0 +1,74 @@
+// A checkout that prices a cart, in TypeScript: 10 % off what an item's lines cost from 3 pieces on, rounded down, and what
+// the settings say: `surcharge` (minor units), `voucher` (minor units, split over the lines by what they cost), and the tax
+// within the prices: `tax_percent`, rounded as `tax_rounding` says.
+
+import {
+  amountSetting,
+  deduct,
+  exported,
+  lineCost,
+  minus,
+  percentOf,
+  plus,
+  ratioOf,
+  receiptOf,
+  split,
+} from "../kits/js/checkout.js";
+import type { Rounding } from "../kits/js/amount.js";
+import type { Adjustment, Order, Receipt, Span } from "../kits/js/checkout.js";
+import { setting } from "../kits/js/till.js";
+
+const PIECES_FOR_DISCOUNT = 3;
+const DISCOUNT_PERCENT = 10;
+
+export const checkout = {
+  checkout: exported((call, order) => {
+    const receipt = price(call, order);
+    deduct(call, order);
+    return receipt;
+  }),
+} satisfies typeof import("till:plugin/checkout@0.1.0");
+
+function price(call: Span, order: Order): Receipt {
+  using span = call.child("price_cart");
+  const receipt = receiptOf(order, [...discounts(order), ...surcharges(), ...vouchers(order)]);
+  const { adjustments, total, attributes } = receipt;
+  span.set({ "cart.total": total });
+  return { adjustments: [...adjustments, ...taxes(total)], total, attributes };
+}
+
+// One for each item of which there are enough, in the order of their first lines.
+function discounts({ lines }: Order): Adjustment[] {
+  const items = Map.groupBy(lines.keys(), (index) => lines[index].item);
+  return [...items.values()].flatMap((indices): Adjustment[] => {
+    const pieces = indices.reduce((sum, index) => sum + lines[index].quantity, 0);
+    if (pieces < PIECES_FOR_DISCOUNT) return [];
+    const cost = indices.map((index) => lineCost(lines[index])).reduce(plus, 0);
+    const label = `${DISCOUNT_PERCENT} % off from ${PIECES_FOR_DISCOUNT} pieces`;
+    const amount = percentOf(cost, DISCOUNT_PERCENT, "down");
+    return [{ effect: "subtract", category: "discount", label, amount, line: indices.length === 1 ? indices[0] : undefined }];
+  });
+}
+
+function surcharges(): Adjustment[] {
+  const amount = amountSetting("surcharge");
+  return amount === undefined ? [] : [{ effect: "add", category: "surcharge", label: "Surcharge", amount }];
+}
+
+// One for each line.
+function vouchers({ lines }: Order): Adjustment[] {
+  const amount = amountSetting("voucher");
+  if (amount === undefined) return [];
+  const parts = split(amount, lines.map(lineCost));
+  return parts.map((amount, line) => ({ effect: "subtract", category: "voucher", label: "Voucher", amount, line }));
+}
+
+function taxes(total: number): Adjustment[] {
+  const percent = amountSetting("tax_percent");
+  if (percent === undefined) return [];
+  // What is no rounding, the kit tells.
+  const rounding = (setting("tax_rounding") ?? "half-up") as Rounding;
+  const amount = ratioOf(total, percent, plus(100, percent), rounding);
+  const label = `${percent} % of ${minus(total, amount)}`;
+  return [{ effect: "included", category: "tax", label, amount }];
+}
