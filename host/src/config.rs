@@ -200,7 +200,7 @@ settings! {
         attribute_bytes: usize = "1024", "bytes", "a text attribute or message from a guest; longer ones are cut";
         log_bytes: usize = "16384", "bytes", "log text of a call, prints included; past it dropped and counted";
         component_mib: u64 = "32", "MiB", "a plugin's file; CPython's is 18";
-        compile_ms: u64 = "60000", "ms", "processor time for compiling a plugin, in a process of its own, all its threads summed; CPython's takes seconds";
+        compile_ms: u64 = "120000", "ms", "processor time for compiling a plugin, in a process of its own, all its threads summed; CPython's takes 20 to 30 s";
         compile_wall_ms: u64 = "600000", "ms", "how long compiling a plugin is waited for by the clock: its process has the lowest priority, and a busy shop leaves it little";
         compile_memory_mib: u64 = "2048", "MiB", "memory of the process that compiles a plugin, one at a time";
         compiled_mib: u64 = "512", "MiB", "compiled code that is kept in the data folder; what was used longest ago goes first";

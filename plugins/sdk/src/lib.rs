@@ -143,7 +143,7 @@ macro_rules! from_whole {
 
 from_whole!(i8, u8, i16, u16, i32, u32, i64, u64, i128, u128, isize, usize);
 
-#[allow(clippy::cast_precision_loss, reason = "up to 2^53 a float has every whole number")]
+#[expect(clippy::cast_precision_loss, reason = "up to 2^53 a float has every whole number")]
 fn whole_attribute(value: Option<i128>, written: &impl ToString) -> AttributeValue {
     match value {
         Some(value) if i32::try_from(value).is_ok() => {

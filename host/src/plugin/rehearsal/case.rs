@@ -21,7 +21,7 @@ use crate::{
     config::LINES_MAX,
     imports::Chance,
     order::{
-        Adjustment, Cart, Currency, Effect, Item, Line, MinorUnits, StockLine,
+        Adjustment, Cart, Currency, Effect, Item, Line, MinorUnits, StockLine, composed,
         written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
     },
     plugin::{Failure, Kind, Undecided, admission::unpriced},
@@ -236,6 +236,11 @@ impl WrittenLine {
     }
 }
 
+/// Names the items as the host does, whichever way they were typed.
+fn by_item<T>(pieces: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    pieces.into_iter().map(|(item, pieces)| (composed(&item).into_owned(), pieces)).collect()
+}
+
 impl WrittenExpected {
     fn into_expected(self, kind: Kind, currency: Currency) -> Result<Expected, String> {
         let Self { outcome, detail, receipt, levels, asked, spans } = self;
@@ -252,6 +257,7 @@ impl WrittenExpected {
             _ => {}
         }
         let receipt = receipt.map(|receipt| receipt.into_expected(currency)).transpose()?;
+        let (levels, asked) = (levels.map(by_item), asked.map(by_item));
         Ok(Expected { outcome, detail, receipt, levels, asked, spans })
     }
 }
