@@ -179,5 +179,6 @@ fn every_exemplar_leads_to_a_trace_that_was_sent() {
 fn metrics(host: &Host) -> String {
     let page = host.shop.get("/metrics");
     assert_eq!(page.status, 200, "{}", page.text());
-    page.text()
+    // Whole, with the line end that the format demands.
+    page.text() + "\n"
 }
