@@ -112,7 +112,7 @@ settings! {
         listen: SocketAddr = "127.0.0.1:8000", "", "where the shop is served";
         admin: SocketAddr = "127.0.0.1:8001", "", "where `till stock`, `till orders` and other operators' commands are served";
         data: PathBuf = "till-data", "", "the folder of the order store";
-        origins: Origins = "", "", "sites whose pages a browser lets use the shop (CORS), with commas between them, such as https://shop.example";
+        origins: Origins = "", "", "sites whose pages a browser lets use the shop (CORS), with commas between them, such as `https://shop.example`";
         plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones, watched for new ones while the host serves";
         plugins_scan_ms: u64 = "1000", "ms", "how often the plugin folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
         plugins_settle_ms: u64 = "200", "ms", "how long a file in the plugin folder stays as it is before it counts as whole, if its writer neither closed it nor moved it there; over the tick of the file system's times: 4 ms on ext4, 2 s on FAT";

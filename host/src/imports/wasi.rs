@@ -142,7 +142,7 @@ impl WasiView for CallState {
     }
 }
 
-/// Adds the interfaces that guests get, which are those of [`PACKAGES`]: a component that imports another one is refused
+/// Adds the interfaces that guests get, which are those of `PACKAGES`: a component that imports another one is refused
 /// when it is loaded.
 ///
 /// # Errors

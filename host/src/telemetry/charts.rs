@@ -3,7 +3,7 @@
 //! Counters are read every [`EVERY`], and what they have grown by is kept for a quarter of an hour. Memory is bounded whatever
 //! the labels are: routes, kinds and outcomes are few, and of the items only the best sellers are kept.
 //!
-//! Durations are measured once more for this ([`Requests`]), finely: within the buckets that Prometheus is given a p99
+//! Durations are measured once more for this (`Requests`), finely: within the buckets that Prometheus is given a p99
 //! would be a guess, which may lie far past the slowest request.
 
 use std::{

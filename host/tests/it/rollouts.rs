@@ -469,6 +469,9 @@ fn one_kind_of_order_that_breaks_a_plugin_closes_the_shop_for_no_other() {
         assert_eq!(host.shop.buy("headphones", 1).status, 200, "others are sold");
     }
     assert_eq!(host.admin.get("/plugins").json()["plugins"][0]["breaker"], "open");
+    // It is looked after ten times a second.
+    let told = || host.log().iter().any(|line| line.to_string().contains("keeps breaking")).then_some(());
+    eventually("what is told of it", told);
     host.stop();
 }
 
