@@ -10,7 +10,7 @@ use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use serde::Serialize;
 
 use super::span::{self, Attribute, Event, Status, Value};
-use super::{FieldValue, Kept, Line, Process};
+use super::{Kept, Line, Process};
 
 /// The one process of a trace.
 const PROCESS: &str = "p1";
@@ -201,7 +201,7 @@ impl<'a> Log<'a> {
     }
 
     fn of_line(line: &'a Line) -> Self {
-        let mut fields: Vec<_> = line.fields.iter().map(|(key, value)| Tag::of_field(key, value)).collect();
+        let mut fields: Vec<_> = line.fields.iter().map(|(key, value)| Tag::of((key, value.to_attribute()))).collect();
         fields.sort_by_key(|field| field.key);
         let said = [
             Tag::text("event", Line::EVENT),
@@ -216,17 +216,6 @@ impl<'a> Log<'a> {
 impl<'a> Tag<'a> {
     fn text(key: &'a str, text: impl Into<Cow<'a, str>>) -> Self {
         Self { key, r#type: "string", value: TagValue::Text(text.into()) }
-    }
-
-    fn of_field(key: &'a str, value: &'a FieldValue) -> Self {
-        let value = match value {
-            FieldValue::Text(text) => Value::Text(text.into()),
-            FieldValue::Whole(number) => Value::Whole(*number),
-            FieldValue::Large(number) => Value::Text(number.to_string().into()),
-            FieldValue::Decimal(number) => Value::Decimal(*number),
-            FieldValue::Flag(flag) => Value::Flag(*flag),
-        };
-        Self::of((key, value))
     }
 
     fn of((key, value): Attribute<'a>) -> Self {

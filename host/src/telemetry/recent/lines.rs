@@ -15,7 +15,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer;
 
-use super::{super::traces::recorded_now, Inner};
+use super::{super::traces::recorded_now, Inner, span::Value};
 
 /// The longest message or text of a field, bytes; a guest's is shorter by its own limits.
 const TEXT_BYTES_MAX: usize = 4096;
@@ -48,6 +48,19 @@ pub enum FieldValue {
     Large(u64),
     Decimal(f64),
     Flag(bool),
+}
+
+impl FieldValue {
+    /// Returns it as the attribute of a span that it would be.
+    pub(super) fn to_attribute(&self) -> Value<'_> {
+        match self {
+            Self::Text(text) => Value::Text(text.into()),
+            Self::Whole(number) => Value::Whole(*number),
+            Self::Large(number) => Value::Text(number.to_string().into()),
+            Self::Decimal(number) => Value::Decimal(*number),
+            Self::Flag(flag) => Value::Flag(*flag),
+        }
+    }
 }
 
 /// Has the traces see the lines from now on, as long as they are alive.

@@ -7,7 +7,7 @@ use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use serde::Serialize;
 
 use super::span::{self, Attribute, Event, Status, Value};
-use super::{FieldValue, Kept, Line, Process, SERVICE_NAME};
+use super::{Kept, Line, Process, SERVICE_NAME};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -147,7 +147,7 @@ impl<'a> EventJson<'a> {
             KeyValue::text("message", &line.message),
             KeyValue::text("target", line.target),
         ];
-        let fields = line.fields.iter().map(|(key, value)| KeyValue { key, value: AnyValue::of_field(value) });
+        let fields = line.fields.iter().map(|(key, value)| KeyValue::of((key, value.to_attribute())));
         let attributes = said.into_iter().chain(fields).collect();
         Self { time_unix_nano: line.unix_ns().to_string(), name: Line::EVENT, attributes }
     }
@@ -182,18 +182,6 @@ impl<'a> KeyValue<'a> {
             Value::Text(text) => AnyValue::StringValue(text),
         };
         Self { key, value }
-    }
-}
-
-impl<'a> AnyValue<'a> {
-    fn of_field(value: &'a FieldValue) -> Self {
-        match value {
-            FieldValue::Text(text) => Self::StringValue(text.into()),
-            FieldValue::Whole(number) => Self::IntValue(number.to_string()),
-            FieldValue::Large(number) => Self::StringValue(number.to_string().into()),
-            FieldValue::Decimal(number) => Self::DoubleValue(*number),
-            FieldValue::Flag(flag) => Self::BoolValue(*flag),
-        }
     }
 }
 
