@@ -64,8 +64,7 @@ pub(super) async fn call(
         if let (Some(undecided), Trial::Anew { live: Some(live), forced: false }) = (tried.undecided, trial)
             && decides(engine, live, settings, order).await
         {
-            let (failure, said) = *undecided;
-            let (failure, said) = (Box::new(failure), Box::new(said));
+            let (failure, said) = undecided;
             return Err(Reason::Undecided { order: order.what.as_str().into(), failure, said });
         }
         spent.get_or_insert(tried.spent);
@@ -102,7 +101,7 @@ async fn tried(
 struct Tried {
     spent: Spent,
     /// What it answered that is neither a receipt nor a "no", and what it said before.
-    undecided: Option<Box<(Failure, Said)>>,
+    undecided: Option<(Box<Failure>, Box<Said>)>,
 }
 
 /// What the call took.
@@ -234,7 +233,7 @@ impl<'a> Call<'a> {
                 said,
             }),
             Err(failure) if failure.at_fault() == Some(kind) => {
-                Ok(Tried { spent, undecided: Some(Box::new((failure, *said))) })
+                Ok(Tried { spent, undecided: Some((Box::new(failure), said)) })
             }
             // A receipt, or a "no".
             _ => Ok(Tried { spent, undecided: None }),
