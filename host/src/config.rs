@@ -12,7 +12,7 @@ mod value;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use sources::wanted;
-pub use sources::{Origin, Sources, Unusable};
+pub use sources::{Origin, Sources, Unusable, is_row};
 pub use token::read_token;
 pub use value::{OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
 use value::{Value, half_of_memory_mib, per_core};

@@ -277,7 +277,9 @@ fn unusable(key: &str, value: &OsStr, origin: &Origin, reason: String) -> Unusab
     Unusable::Value { key: key.to_owned(), value: value.to_string_lossy().into_owned(), origin: origin.clone(), reason }
 }
 
-fn is_row(key: &str) -> bool {
+/// Returns whether the key is one of the table's, and no item or plugin's setting.
+#[must_use]
+pub fn is_row(key: &str) -> bool {
     ROWS.iter().any(|row| row.key == key)
 }
 

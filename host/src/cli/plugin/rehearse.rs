@@ -14,11 +14,11 @@ use super::{
     super::{WrongUsage, print, print_json},
     code::Code,
     played::{json_of, log_line, text_of},
-    shop::{Shop, ShopFile, is_of_host},
+    shop::{Shop, ShopFile},
 };
 use crate::{
     app::store_settings,
-    config::Settings,
+    config::{Settings, is_row},
     order::{Currency, Item},
     plugin::{
         Candidate, Compiler, Kind,
@@ -94,7 +94,7 @@ impl Run {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
         // A plugin's setting has the name that its author chose; the host's are known.
-        let (of_host, of_plugin): (Vec<_>, Vec<_>) = self.set.into_iter().partition(|(key, _)| is_of_host(key));
+        let (of_host, of_plugin): (Vec<_>, Vec<_>) = self.set.into_iter().partition(|(key, _)| is_row(key));
         let settings = self.file_of_shop.settings(of_host.iter().map(|(key, value)| (&**key, &**value)))?;
         let played = runtime.block_on(async {
             let (stage, currency) = stage(&self.file, self.inventory.as_deref(), settings).await?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{ROWS, Settings, Sources, Unusable};
+use crate::config::{Settings, Sources, Unusable};
 
 /// The file that has the shop's settings.
 #[derive(Debug, Clone, Args)]
@@ -53,9 +53,4 @@ impl ShopFile {
         sources.add_environment(std::env::vars_os())?;
         Ok(sources)
     }
-}
-
-/// Whether a setting is one of the host's own.
-pub(super) fn is_of_host(key: &str) -> bool {
-    ROWS.iter().any(|row| row.key == key)
 }
