@@ -117,7 +117,7 @@ impl Value for String {
 
 impl Value for PathBuf {
     fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Err("a path".into()) } else { Ok(text.into()) }
+        Self::parse_os(text.as_ref())
     }
 
     fn parse_os(value: &OsStr) -> Result<Self, String> {
@@ -127,7 +127,7 @@ impl Value for PathBuf {
 
 impl<T: Value> Value for Option<T> {
     fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+        Self::parse_os(text.as_ref())
     }
 
     fn parse_os(value: &OsStr) -> Result<Self, String> {

@@ -208,7 +208,7 @@ fn unreachable(reason: &dyn std::fmt::Display) -> Failure {
 
 fn bearer(file: &Path) -> anyhow::Result<HeaderValue> {
     let token = read_token(file)?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
         .with_context(|| format!("use the token in {}", file.display()))?;
     value.set_sensitive(true);
     Ok(value)
