@@ -33,7 +33,9 @@ mod stock;
 
 use std::{sync::Arc, time::Instant};
 
-pub use plugins::{EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, SwappedJson, VersionJson, VersionsJson};
+pub use plugins::{
+    EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, SwappedJson, VersionJson, VersionsJson, same_file_text,
+};
 pub use rollouts::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson};
 
 use hyper::{HeaderMap, Method, Request, Response, header::HOST};

@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::Admin;
+use super::{Admin, same_file_text};
 use crate::{
     http::{Answer, Reply},
     order::Item,
@@ -105,12 +105,7 @@ impl VersionMark {
 impl fmt::Display for VersionMark {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, name, version, number, same_file_as, .. } = self;
-        write!(out, "{kind} {name}@{version}, number {number}")?;
-        // Said in one form wherever a version is named.
-        match same_file_as {
-            Some(first) => write!(out, " (number {first} with other settings)"),
-            None => Ok(()),
-        }
+        write!(out, "{kind} {name}@{version}, number {number}{}", same_file_text(*same_file_as))
     }
 }
 

@@ -45,6 +45,12 @@ pub struct LiveJson {
     pub last_minutes: OutcomesJson,
 }
 
+/// Returns what follows a version's number where only its settings differ from those of another; nothing where that isn't so.
+#[must_use]
+pub fn same_file_text(same_file_as: Option<u64>) -> String {
+    same_file_as.map(|first| format!(" (number {first} with other settings)")).unwrap_or_default()
+}
+
 /// What the calls of a version came to lately, likewise.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OutcomesJson {

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     admin::{
         EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, RolloutsJson, SwappedJson, VersionJson, VersionsJson,
+        same_file_text,
     },
     plugin::{Cases, Kind},
 };
@@ -187,20 +188,19 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
 /// Returns who asks, for the audit.
 pub(super) fn user() -> String {
     let named = ["USER", "LOGNAME"].into_iter().find_map(|variable| std::env::var(variable).ok());
-    named.filter(|user| (1..=64).contains(&user.len())).unwrap_or_else(user_of_process)
+    let fits = |user: &String| (1..=64).contains(&user.len());
+    let id = rustix::process::getuid().as_raw().to_string();
+    named.filter(fits).or_else(|| name_of_user(&id).filter(fits)).unwrap_or_else(|| format!("user {id}"))
 }
 
-/// Returns the name that the system has for whom this process belongs to, where no variable says it: in a container, or
-/// under a supervisor.
-fn user_of_process() -> String {
-    let id = rustix::process::getuid().as_raw().to_string();
+/// Returns the name that the system has for a user: where no variable says it, in a container or under a supervisor.
+fn name_of_user(id: &str) -> Option<String> {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let own = users.lines().find_map(|line| {
+    users.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
         (fields.nth(1)? == id).then(|| name.to_owned())
-    });
-    own.filter(|name| (1..=64).contains(&name.len())).unwrap_or_else(|| format!("user {id}"))
+    })
 }
 
 fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
@@ -233,7 +233,7 @@ pub(super) fn version_name(
 ) -> String {
     let short = digest.get(..12).unwrap_or(digest);
     let number = number.map(|number| format!(", number {number}")).unwrap_or_default();
-    let same = same_file_as.map(|first| format!(" (number {first} with other settings)")).unwrap_or_default();
+    let same = same_file_text(same_file_as);
     format!("{name}@{version}+{short}{number}{same}")
 }
 
