@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, Admin},
     config::{Limits, Settings},
-    http::{self, Parts, Shop, TraceLinks, Watch},
+    http::{self, Answers, Parts, Shop, TraceLinks, Watch},
     plugin::{self, Plugins, Room, Watcher},
     store::{self, Opened, Store},
     telemetry::{self, Metrics, Recent, TailLimits, Telemetry, charts::Charts, names::metric, recent},
@@ -176,12 +176,16 @@ impl App {
         let shops =
             Limits { connections: limits.connections.min(connections_of_files(raised_open_files())), ..limits.clone() };
         let operators = Limits { connections: limits.admin_connections, ..limits.clone() };
+        let answers = Answers::new(limits.answers_mib);
+        watch_answers(self.telemetry.metrics(), &answers);
         let public = move |arrival| http::handle(Arc::clone(&shop), arrival);
-        let serving = http::server::serve(self.public_listener, shops, self.stopping.clone(), public);
+        let (waiting, stopping) = (Arc::clone(&answers), self.stopping.clone());
+        let serving = http::server::serve(self.public_listener, shops, waiting, stopping, public);
         background.spawn("the shop's listener", serving);
         let admin = Arc::clone(&self.admin);
         let for_operators = move |arrival| admin::handle(Arc::clone(&admin), arrival);
-        let serving = http::server::serve(self.admin_listener, operators, self.stopping.clone(), for_operators);
+        let serving =
+            http::server::serve(self.admin_listener, operators, answers, self.stopping.clone(), for_operators);
         background.spawn("the admin listener", serving);
         background.spawn("the release of orders", Arc::clone(&self.shop).resolve_releases());
         background.spawn("the pruning of answers", Arc::clone(&self.shop).prune_answers());
@@ -347,6 +351,21 @@ fn watch(metrics: &Metrics, store: &Store) {
         "{batch}",
         "Transactions that were rolled back.",
         reading(|gauges| gauges.failed_batches),
+    );
+}
+
+/// Shows what waits to be taken by its client among the metrics.
+fn watch_answers(metrics: &Metrics, answers: &Arc<Answers>) {
+    let waiting = Arc::clone(answers);
+    let bytes = move || waiting.waiting_bytes();
+    metrics.gauge(metric::ANSWERS_WAITING, "By", "Answers that wait for their clients to take them.", bytes);
+    let answers = Arc::clone(answers);
+    let given_up = move || answers.given_up();
+    metrics.counter_by_reason(
+        metric::CONNECTIONS_GIVEN_UP,
+        "{connection}",
+        "Connections that were ended before their time, by the reason.",
+        given_up,
     );
 }
 

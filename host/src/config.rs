@@ -227,6 +227,7 @@ settings! {
         upload_ms: u64 = "60000", "ms", "until a plugin's file is there, on the admin listener";
         bodies_mib: usize = "64", "MiB", "bodies being read, all together; connections x streams x body would be gigabytes";
         write_ms: u64 = "5000", "ms", "how long a client may take nothing of its answer";
+        answers_mib: usize = "64", "MiB", "answers that wait for their clients, all together; past it the connection that has the most of them waiting is ended";
         linger_ms: u64 = "1000", "ms", "for reading on after a last answer, or what the client still sends would destroy it";
         connections: usize = "4096", "connections", "open connections, fewer where the process may not open so many files; past it one without a request under way makes room, or the next is refused";
         admin_connections: usize = "64", "connections", "open connections of the admin listener, apart, so that a full shop can still be looked at";
@@ -235,6 +236,7 @@ settings! {
         refusal_ms: u64 = "1000", "ms", "for all of a connection past limits.connections";
         http2_streams: u32 = "64", "streams", "concurrent requests on one HTTP/2 connection";
         http2_resets: u64 = "100", "requests", "requests that one HTTP/2 connection takes back; past it rapid reset, and closed";
+        http2_frames: u64 = "1000", "frames", "frames of one HTTP/2 connection of which no request comes (PING, SETTINGS, WINDOW_UPDATE and the like), besides 16 for each request and one for each KiB of answers; past it a flood, and closed";
         concurrent_requests: usize = "64 per core" from per_core(64), "requests", "checkouts at work; more would only wait for the cores";
         queued_requests: usize = "256 per core" from per_core(256), "requests", "checkouts that wait for a place among concurrent_requests; more would wait in vain, and being refused at once they cost the least; past it 503";
         queue_ms: u64 = "1000", "ms", "how long a checkout waits for its place: who would have to wait longer is refused at once, by how fast places have been getting free; a steady crowd that fits into the queue is served, a queue that grows is cut";

@@ -2,7 +2,7 @@
 //!
 //! An answer on HTTP/1 says `connection: close` when the connection can't go on: the head was doubtful, something of the
 //! body is unread, the end of the body isn't followed ([`Heads`](super::framing::Heads)), or the connection is old.
-//! HTTP/2 tells its streams apart by itself; an old connection ends with a GOAWAY.
+//! HTTP/2 tells its streams apart by itself; an old connection, and one on which an answer isn't taken, ends with a GOAWAY.
 
 use std::{
     convert::Infallible,
@@ -16,14 +16,16 @@ use std::{
     time::Duration,
 };
 
+use http_body_util::BodyExt as _;
 use hyper::{
     Method, Request, Response,
     body::Incoming,
     header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING},
+    rt::Executor,
     server::conn,
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep},
@@ -33,7 +35,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Body,
     arrival::{Arrival, Inbound},
+    frames::Frames,
     framing,
+    outbound::{Cause, Course, Outbound, Outbox, Progress},
     server::{Counted, House},
     wire::{Link, Patience, Wire},
 };
@@ -45,7 +49,7 @@ const SNIFF_INTERVAL_MAX: Duration = Duration::from_millis(100);
 /// How long a new connection may say nothing, or any take over a head, while others want its place.
 const SILENCE_ALLOWED: Duration = Duration::from_millis(200);
 /// An HTTP/2 client speaks first, and with this. No request of HTTP/1.1 is like it.
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What hyper buffers of a request at most. More than the longest target it reads, which is to be refused as such.
 const BUFFER_BYTES: usize = 80 * 1024;
 /// What hyper takes as a head; the finer limits are `framing`'s, for which the head has to be there.
@@ -73,6 +77,7 @@ where
             Err(_) => return,
         },
     };
+    let given_up = CancellationToken::new();
     let connection = Arc::new(Connection {
         house: Arc::clone(house),
         link: Link::default(),
@@ -83,16 +88,19 @@ where
         since: Instant::now(),
         requests: AtomicU64::new(0),
         resets: AtomicU64::new(0),
-        given_up: CancellationToken::new(),
+        outbox: house.answers.outbox(given_up.clone()),
+        leaving: CancellationToken::new(),
+        given_up,
     });
     let patience = Patience { idle, header, write: millis(limits.write_ms), linger: millis(limits.linger_ms) };
-    let wire = Wire::new(stream, connection.link.clone(), !http2, patience);
+    let frames = http2.then(|| Frames::new(limits.http2_frames));
+    let wire = Wire::new(stream, connection.link.clone(), Arc::clone(&house.answers), frames, patience);
     let io = TokioIo::new(wire);
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| answering.answer(request, &handler));
     // What a connection dies of (a reset, a torn request) is the client's business, and in its span if it got that far.
     if http2 {
-        let mut builder = conn::http2::Builder::new(TokioExecutor::new());
+        let mut builder = conn::http2::Builder::new(Streams(Arc::clone(&connection)));
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.http2_streams)
@@ -132,6 +140,10 @@ struct Connection {
     requests: AtomicU64,
     /// Requests that the client took back before they were answered.
     resets: AtomicU64,
+    outbox: Outbox,
+    /// Takes no further request.
+    leaving: CancellationToken,
+    /// Ends at once.
     given_up: CancellationToken,
 }
 
@@ -140,7 +152,7 @@ impl Connection {
         self: &Arc<Self>,
         request: Request<Incoming>,
         handler: &H,
-    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<H, F>
+    ) -> impl Future<Output = Result<Response<Outbound>, Infallible>> + Send + use<H, F>
     where
         H: Fn(Arrival) -> F,
         F: Future<Output = Response<Body>> + Send + 'static,
@@ -171,7 +183,9 @@ impl Connection {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 connection.link.lock().closing = true;
             }
-            Ok(response)
+            let (head, body) = response.into_parts();
+            let Ok(body) = body.collect().await;
+            Ok(Response::from_parts(head, connection.outbox.outbound(body.to_bytes(), Progress::of_stream())))
         }
     }
 
@@ -194,6 +208,7 @@ impl Connection {
                     }
                     break;
                 }
+                () = self.leaving.cancelled() => break,
                 () = self.house.asked_for_room(), if !self.crowded => {
                     leaving = if self.is_idle() { self.house.leave() } else { None };
                     match (&leaving, self.is_quiet()) {
@@ -217,7 +232,10 @@ impl Connection {
         }
         close(serving.as_mut());
         // A client of HTTP/2 that takes no answer would never let it end, and keep others from making room meanwhile.
-        _ = tokio::time::timeout(answered_within, serving).await;
+        tokio::select! {
+            _ = tokio::time::timeout(answered_within, serving) => {}
+            () = self.given_up.cancelled() => {}
+        }
         drop(leaving);
     }
 
@@ -249,8 +267,39 @@ impl Connection {
     /// server more than its client (CVE-2023-44487); h2 itself counts only those reset before they were seen.
     fn count_reset(&self) {
         if self.http2 && self.resets.fetch_add(1, Relaxed) >= self.house.limits.http2_resets {
+            self.give_up(Cause::TakenBack);
+        }
+    }
+
+    /// Carries out a stream of HTTP/2. One whose answer isn't taken ends, and its connection takes no more requests.
+    async fn see_out(&self, stream: impl Future<Output = ()>) {
+        match Progress::see_out(stream, Duration::from_millis(self.house.limits.write_ms)).await {
+            Course::Done => {}
+            Course::Reset if self.leaving.is_cancelled() => {}
+            Course::Reset => {
+                self.house.answers.count(Cause::Stalled);
+                self.leaving.cancel();
+            }
+            Course::Stuck => self.give_up(Cause::Stalled),
+        }
+    }
+
+    fn give_up(&self, cause: Cause) {
+        if !self.given_up.is_cancelled() {
+            self.house.answers.count(cause);
             self.given_up.cancel();
         }
+    }
+}
+
+/// Carries out what hyper makes of a connection's streams of HTTP/2.
+#[derive(Clone)]
+struct Streams(Arc<Connection>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let connection = Arc::clone(&self.0);
+        tokio::spawn(async move { connection.see_out(stream).await });
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Body, arrival::Arrival, connection};
+use super::{Body, arrival::Arrival, connection, outbound::Answers};
 use crate::config::Limits;
 
 /// After accepting failed: the cause, mostly file descriptors, needs time to go away.
@@ -44,12 +44,17 @@ const NEWCOMERS_MAX: usize = 256;
 const ASKED_FOR_ROOM: usize = 8;
 
 /// Serves until `stopping`, then until the last connection is done. The caller bounds that wait.
-pub async fn serve<H, F>(listener: TcpListener, limits: Limits, stopping: CancellationToken, handler: H)
-where
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    limits: Limits,
+    answers: Arc<Answers>,
+    stopping: CancellationToken,
+    handler: H,
+) where
     H: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let house = Arc::new(House::new(limits, stopping));
+    let house = Arc::new(House::new(limits, answers, stopping));
     let connections = TaskTracker::new();
     let mut warned = None;
     loop {
@@ -85,12 +90,14 @@ pub(super) struct House {
     leaving: AtomicUsize,
     /// A permit for each byte of a request's body in memory.
     pub(super) bodies: Arc<Semaphore>,
+    /// Of all listeners.
+    pub(super) answers: Arc<Answers>,
     places: Arc<Semaphore>,
     refusals: Semaphore,
 }
 
 impl House {
-    fn new(limits: Limits, stopping: CancellationToken) -> Self {
+    fn new(limits: Limits, answers: Arc<Answers>, stopping: CancellationToken) -> Self {
         let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
             room_asked: Notify::new(),
@@ -99,6 +106,7 @@ impl House {
             bodies: permits(limits.bodies_mib.saturating_mul(1 << 20)),
             places: permits(limits.connections),
             refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
+            answers,
             stopping,
             limits,
         }

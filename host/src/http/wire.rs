@@ -4,6 +4,7 @@
 //! - Between two requests of HTTP/1 a connection may rest for `limits.idle_ms`, and a head that has begun may take
 //!   `limits.header_ms`: two limits, for balancers keep connections for a minute, and a slow head is an attack.
 //! - A client that doesn't take its answer is given up after `limits.write_ms`.
+//! - A client of HTTP/2 that floods the connection with what no request comes of is given up ([`Frames`]).
 //! - A connection that ends with something of the client's unread lingers: closing at once would have the kernel send a
 //!   reset, which can destroy the answer on its way (RFC 9112, 9.6).
 
@@ -23,7 +24,11 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::framing::Heads;
+use super::{
+    frames::Frames,
+    framing::Heads,
+    outbound::{Answers, Cause},
+};
 
 /// What the socket and the requests on it know of each other.
 #[derive(Debug, Default)]
@@ -93,7 +98,9 @@ pub(super) struct Patience {
 pub(super) struct Wire {
     stream: TcpStream,
     link: Link,
-    reads_heads: bool,
+    answers: Arc<Answers>,
+    /// On HTTP/2; on HTTP/1 heads are looked at.
+    frames: Option<Frames>,
     patience: Patience,
     since: Instant,
     /// What ends the wait for a request.
@@ -104,9 +111,16 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, link: Link, reads_heads: bool, patience: Patience) -> Self {
+    /// Returns the socket; `frames` are followed on HTTP/2.
+    pub(super) fn new(
+        stream: TcpStream,
+        link: Link,
+        answers: Arc<Answers>,
+        frames: Option<Frames>,
+        patience: Patience,
+    ) -> Self {
         let since = Instant::now();
-        Self { stream, link, reads_heads, patience, since, reading: None, stuck: None, lingering: None }
+        Self { stream, link, answers, frames, patience, since, reading: None, stuck: None, lingering: None }
     }
 
     /// Returns ready when nothing came of the next request for too long.
@@ -124,12 +138,16 @@ impl Wire {
             if self.stuck.take().is_some() {
                 self.link.lock().writing = false;
             }
+            if let (Some(frames), Poll::Ready(Ok(bytes))) = (&mut self.frames, &written) {
+                frames.taken(*bytes);
+            }
             return written;
         }
         self.link.lock().writing = true;
         let deadline = Instant::now() + self.patience.write;
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(stuck.as_mut().poll(context));
+        self.answers.count(Cause::Stalled);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -142,15 +160,22 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, buffer) else {
-            if self.reads_heads {
+            if self.frames.is_none() {
                 ready!(self.waited_too_long(context));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             return Poll::Pending;
         };
         read?;
-        if self.reads_heads {
-            self.link.lock().heads.see(buffer.filled().get(before..).unwrap_or_default(), Instant::now());
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        let Some(frames) = &mut self.frames else {
+            self.link.lock().heads.see(came, Instant::now());
+            return Poll::Ready(Ok(()));
+        };
+        frames.see(came);
+        if frames.is_flood() {
+            self.answers.count(Cause::Flood);
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         Poll::Ready(Ok(()))
     }

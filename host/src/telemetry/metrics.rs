@@ -248,6 +248,24 @@ impl Metrics {
         counter.with_callback(move |observer| observer.observe(observe(), &[])).build();
     }
 
+    /// Does the same for values that are told apart by a reason. The reasons are constants of the code.
+    pub fn counter_by_reason<const REASONS: usize>(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        observe: impl Fn() -> [(&'static str, u64); REASONS] + Send + Sync + 'static,
+    ) {
+        let counter = self.0.meter.u64_observable_counter(name).with_unit(unit).with_description(description);
+        counter
+            .with_callback(move |observer| {
+                for (reason, count) in observe() {
+                    observer.observe(count, &[KeyValue::new(label::REASON, reason)]);
+                }
+            })
+            .build();
+    }
+
     /// Has the charts take in what is counted up to now, Unix time in seconds, and returns the items that sold most lately.
     pub fn sample(&self, charts: &Charts, at_s: u64) -> Vec<String> {
         charts.add(at_s, &self.0.registry.gather(), &self.0.requests)

@@ -107,6 +107,10 @@ pub mod metric {
     pub const CHECKOUT_ERRORS: &str = "order_checkout_errors";
     /// `http_server_request_duration_seconds`
     pub const HTTP_REQUEST_DURATION: &str = "http.server.request.duration";
+    /// `http_server_answers_waiting_bytes`
+    pub const ANSWERS_WAITING: &str = "http.server.answers.waiting";
+    /// `http_server_connections_given_up_total`
+    pub const CONNECTIONS_GIVEN_UP: &str = "http.server.connections.given_up";
     /// `admin_request_duration_seconds`
     pub const ADMIN_REQUEST_DURATION: &str = "admin.request.duration";
     /// `plugin_call_duration_seconds`

@@ -11,14 +11,18 @@ use crate::support::{Host, PATIENCE};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
+/// A setting: how much of an answer the client takes unasked, nothing.
+const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
 /// The static table's `:status: 400`.
 const STATUS_400: u8 = 0x8c;
 const STATUS_200: u8 = 0x88;
@@ -37,12 +41,36 @@ struct Connection(TcpStream);
 
 impl Connection {
     fn open(host: &Host) -> Self {
+        Self::open_with(host, &[])
+    }
+
+    fn open_with(host: &Host, settings: &[u8]) -> Self {
         let stream = TcpStream::connect(&host.shop.address).expect("the host listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let mut connection = Self(stream);
         connection.send(PREFACE);
-        connection.frame(SETTINGS, 0, 0, &[]);
+        connection.frame(SETTINGS, 0, 0, settings);
         connection
+    }
+
+    fn ask(&mut self, stream: u32, path: &str) {
+        let fields = [(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", "127.0.0.1")];
+        self.frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&fields));
+    }
+
+    /// Reads on to the end, answering whether it is there; `false` if it is asked that for ever.
+    fn is_closed(&mut self) -> bool {
+        let mut asked = 0;
+        while let Some((kind, flags, _, payload)) = self.next() {
+            if (kind, flags) == (PING, 0) {
+                self.frame(PING, ACK, 0, &payload);
+                asked += 1;
+            }
+            if asked == 500 {
+                return false;
+            }
+        }
+        true
     }
 
     fn send(&mut self, bytes: &[u8]) {
@@ -222,6 +250,120 @@ fn an_old_connection_goes_away_and_no_more_than_64_streams_are_taken() {
         if connection.fate(u32::MAX) == Fate::Closed {
             break;
         }
+    }
+    host.stop();
+}
+
+/// Returns a host that waits for nobody to take an answer, asks often whether a client is there, and finds no connection old.
+fn waiting_for_nobody() -> Host {
+    let limits = ["write_ms=300", "header_ms=200", "connection_age_ms=1000000000"];
+    limits.into_iter().fold(Host::plan(), |plan, limit| plan.set(format!("limits.{limit}"))).start()
+}
+
+/// Issue 15.11: the client's window is zero, and its answers were held until the connection was too old.
+#[test]
+fn a_stream_that_isnt_taken_ends_and_its_connection_with_it() {
+    let host = waiting_for_nobody();
+    let mut connection = Connection::open_with(&host, &NO_WINDOW);
+    connection.ask(1, "/metrics");
+    assert_eq!(connection.fate(1), Fate::Answered(STATUS_200));
+    assert_eq!(connection.fate(1), Fate::Reset);
+    assert_eq!(connection.fate(u32::MAX), Fate::GoneAway(0));
+    assert!(connection.is_closed());
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    host.stop();
+}
+
+#[test]
+fn a_stream_that_isnt_taken_to_its_end_ends_too() {
+    let host = waiting_for_nobody();
+    for path in ["/livez", "/metrics", "/openapi.json"] {
+        let mut connection = Connection::open_with(&host, &NO_WINDOW);
+        connection.ask(1, path);
+        assert_eq!(connection.fate(1), Fate::Answered(STATUS_200));
+        connection.frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]);
+        assert!(connection.is_closed(), "{path}");
+    }
+    host.stop();
+}
+
+#[test]
+fn answers_that_nobody_takes_have_a_bound_over_all_connections() {
+    let host = Host::plan().set("limits.answers_mib=2").set("limits.write_ms=100000").start();
+    let waiting = || {
+        let metrics = host.shop.get("/metrics").text();
+        let figure = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name)).expect("a figure").trim();
+            line.parse::<u64>().expect("a number")
+        };
+        let ended = figure(r#"http_server_connections_given_up_total{reason="no_room"}"#);
+        (figure("http_server_answers_waiting_bytes"), ended)
+    };
+    let mut connections: Vec<Connection> = Vec::new();
+    // One after the other, each with more than it takes to push out the ones before.
+    while waiting().1 < 8 {
+        let mut connection = Connection::open_with(&host, &NO_WINDOW);
+        (0..64).for_each(|number| connection.ask(2 * number + 1, "/openapi.json"));
+        connection.sync();
+        connections.push(connection);
+        assert!(waiting().0 <= 2 << 20);
+        assert!(connections.len() < 100, "no connection is ended: {:?}", waiting());
+    }
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    host.stop();
+}
+
+/// Issue 15.11: h2 has no bound for them.
+#[test]
+fn a_flood_of_frames_of_which_nothing_comes_ends_the_connection() {
+    let host = Host::start();
+    for (name, flood) in [
+        ("PING", frame(PING, 0, 0, b"in order")),
+        ("answers to no PING", frame(PING, ACK, 0, b"in order")),
+        ("SETTINGS", frame(SETTINGS, 0, 0, &[])),
+        ("WINDOW_UPDATE", frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+        ("PRIORITY", frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 1])),
+        ("a kind that nobody knows", frame(0x77, 0, 0, &[])),
+    ] {
+        let mut connection = Connection::open(&host);
+        connection.ask(1, "/livez");
+        assert_eq!(connection.fate(1), Fate::Answered(STATUS_200), "{name}");
+        // Slowly enough that nothing of it is left in the kernel.
+        let served = (0..200).take_while(|_| {
+            connection.send(&flood.repeat(10));
+            connection.sync()
+        });
+        assert!(served.count() < 200, "{name}: it goes on");
+    }
+    host.stop();
+}
+
+#[test]
+fn a_client_that_gives_back_each_window_is_served_for_ever() {
+    let host = Host::plan().set("limits.http2_frames=20").start();
+    let mut connection = Connection::open(&host);
+    for number in 0..200 {
+        let stream = 2 * number + 1;
+        connection.ask(stream, "/openapi.json");
+        let mut taken = 0;
+        loop {
+            let (kind, flags, of, payload) = connection.next().expect("it goes on");
+            match (kind, of == stream) {
+                (DATA, true) => {
+                    taken += payload.len();
+                    let back = u32::try_from(payload.len()).expect("small").to_be_bytes();
+                    connection.frame(WINDOW_UPDATE, 0, 0, &back);
+                    if flags & END_STREAM != 0 {
+                        break;
+                    }
+                    connection.frame(WINDOW_UPDATE, 0, stream, &back);
+                }
+                (SETTINGS, _) if flags == 0 => connection.frame(SETTINGS, ACK, 0, &[]),
+                (PING, _) if flags == 0 => connection.frame(PING, ACK, 0, &payload),
+                _ => {}
+            }
+        }
+        assert!(taken > 10_000, "{taken}");
     }
     host.stop();
 }
