@@ -38,12 +38,15 @@ pub use plugins::{
 };
 pub use rollouts::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson};
 
-use hyper::{HeaderMap, Method, Request, Response, header::HOST};
+use hyper::{
+    Method, Request, Response,
+    header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+};
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    config::{Limits, Settings},
-    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, openapi, problem::Problem, version_name},
+    config::{Limits, Origins, Settings},
+    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, check_origin, openapi, problem::Problem, version_name},
     plugin::Plugins,
     store::Store,
     telemetry::{Metrics, Recent, charts::Charts, metrics::HttpRequest, names},
@@ -60,8 +63,6 @@ pub struct Admin {
     metrics: Metrics,
     charts: Arc<Charts>,
     recent: Option<Recent>,
-    /// Names under which the listener is asked for; another one comes from a page that rebound its own name to here.
-    hosts: Vec<String>,
 }
 
 impl Admin {
@@ -76,11 +77,9 @@ impl Admin {
         charts: Arc<Charts>,
         recent: Option<Recent>,
     ) -> anyhow::Result<Arc<Self>> {
-        let own = settings.server.admin.ip().to_string();
-        let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).into_iter().chain([own]).collect();
         let access = Access::of_admin(settings)?;
         let limits = settings.limits.clone();
-        Ok(Arc::new(Self { store, plugins, limits, access, watch, metrics, charts, recent, hosts }))
+        Ok(Arc::new(Self { store, plugins, limits, access, watch, metrics, charts, recent }))
     }
 
     /// Returns the recent traces.
@@ -90,21 +89,6 @@ impl Admin {
     fn recent(&self) -> Result<&Recent, Problem> {
         let why = "no traces are kept here: traces.kept_mib is 0, or OTEL_SDK_DISABLED is true";
         self.recent.as_ref().ok_or_else(|| Problem::not_found(why))
-    }
-
-    fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        // With a token nothing else decides: the caller has it, under whatever name it found the host.
-        if matches!(self.access, Access::Bearer(_)) {
-            return Ok(());
-        }
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let name = host
-            .rsplit_once(':')
-            .map_or(host, |(name, port)| if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host });
-        if self.hosts.iter().any(|allowed| allowed == name) {
-            return Ok(());
-        }
-        Err(Problem::forbidden(format!("the admin listener isn't called {name:?}; ask for it as 127.0.0.1")))
     }
 }
 
@@ -232,6 +216,10 @@ pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
         Err(problem) => problem.into_response(None),
     };
     let mut response = gzip::packed(response, takes_gzip).await;
+    let headers = response.headers_mut();
+    // What operators see is for nobody else who uses their browser, and is what it says that it is.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if is_head {
         *response.body_mut() = Body::default();
     }
@@ -246,7 +234,8 @@ fn is_watch(path: &str) -> bool {
 
 async fn answer(admin: &Admin, request: Request<Inbound>, found: Option<Found>) -> Answer {
     let (parts, body) = request.into_parts();
-    admin.check_host(&parts.headers)?;
+    admin.access.check_host(&parts.headers)?;
+    check_origin(&Origins::default(), &parts.method, &parts.headers)?;
     if let Some(page) = page::find(parts.uri.path()) {
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
         return if reads { Ok(page) } else { Err(Problem::method_not_allowed(GET)) };

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use sources::wanted;
 pub use sources::{Origin, Sources, Unusable, is_row};
 pub use token::read_token;
-pub use value::{OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
+pub use value::{HostNames, OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
 use value::{Value, half_of_memory_mib, per_core};
 
 use crate::{
@@ -112,6 +112,7 @@ settings! {
         listen: SocketAddr = "127.0.0.1:8000", "", "where the shop is served";
         admin: SocketAddr = "127.0.0.1:8001", "", "where `till stock`, `till orders` and other operators' commands are served";
         data: PathBuf = "till-data", "", "the folder of the order store";
+        hosts: HostNames = "", "", "names that the shop is asked for by, with commas between them, such as `shop.example`; on loopback those of this machine always count and no others, elsewhere any name does while none is set (but for /inventory/* without a token)";
         origins: Origins = "", "", "sites whose pages a browser lets use the shop (CORS), with commas between them, such as `https://shop.example`";
         plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones, watched for new ones while the host serves";
         plugins_scan_ms: u64 = "1000", "ms", "how often the plugin folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
@@ -345,6 +346,9 @@ mod tests {
             ["*", "shop.example", "https://shop.example/", "https://a.example https://b.example", "https://A.example"]
         {
             check("", &[], &[&format!("server.origins={origins}")], "https://shop.example, http://localhost:5173");
+        }
+        for hosts in ["*", "https://shop.example", "shop.example:8000", "shop.example/", "shop..example", "[::1]"] {
+            check("", &[], &[&format!("server.hosts={hosts}")], "without scheme and port, such as shop.example");
         }
         check("", &[], &["inventory.reuse=0"], "1 (a fresh one for each) to 100000");
         check("not toml", &[], &[], "till.toml");

@@ -14,6 +14,7 @@ mod connection;
 mod cors;
 mod frames;
 mod framing;
+mod hosts;
 mod idempotency;
 mod inventory;
 mod links;
@@ -38,6 +39,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use access::{Access, Token};
 pub use answer::{Answer, Reply, rfc3339};
 pub use arrival::{Arrival, Inbound, Unread};
+pub use cors::check_origin;
+use hosts::Hosts;
 use idempotency::Keys;
 pub use links::TraceLinks;
 pub use orders::OrderJson;
@@ -82,6 +85,8 @@ pub struct Shop {
     /// How long an answer is kept under its key.
     answers_kept: Duration,
     inventory_access: Access,
+    /// `None` where it is called by any name.
+    hosts: Option<Hosts>,
     watch: Watch,
     /// `None` where no traces are kept.
     links: Option<TraceLinks>,
@@ -132,6 +137,7 @@ impl Shop {
             deduct_keys: Arc::default(),
             answers_kept: Duration::from_secs(u64::from(settings.checkout.idempotency_hours) * 60 * 60),
             inventory_access: Access::of_inventory(settings)?,
+            hosts: Hosts::of_shop(settings),
             watch,
             links,
             origins: server.origins.clone(),

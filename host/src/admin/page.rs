@@ -35,15 +35,13 @@ const FILES: [(&str, &str, &[u8]); 15] = [
     ("waterfall.js", SCRIPT, include_bytes!("page/waterfall.js")),
 ];
 
-const HEADERS: [(&str, &str); 4] = [
-    ("cache-control", "no-cache"),
+const HEADERS: [(&str, &str); 2] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     ("referrer-policy", "no-referrer"),
-    ("x-content-type-options", "nosniff"),
 ];
 
 /// Returns the page's file at the path, `None` if the path isn't the page's. The page itself finds out which trace a path

@@ -29,6 +29,40 @@ pub type OptionalPath = Option<PathBuf>;
 /// A text that may be left empty.
 pub type OptionalText = Option<String>;
 
+/// Names of hosts, in lower case and without the dot that may end one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostNames(Vec<String>);
+
+impl HostNames {
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known == name)
+    }
+
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Value for HostNames {
+    fn parse(text: &str) -> Result<Self, String> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names: Vec<String> =
+            names.map(|name| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()).collect();
+        let is_name = |name: &String| {
+            let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_of_label);
+            name.split('.').all(is_label)
+        };
+        let wanted = "names of hosts with commas between them, without scheme and port, such as shop.example, till";
+        if names.iter().all(is_name) { Ok(Self(names)) } else { Err(wanted.to_owned()) }
+    }
+}
+
+const fn is_of_label(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
 /// Sites whose pages may use the shop, as browsers name them: `https://shop.example`, with a port where it isn't the
 /// scheme's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path};
 use hyper::{HeaderMap, header::AUTHORIZATION};
 use sha2::{Digest, Sha256};
 
-use super::problem::Problem;
+use super::{hosts::Hosts, problem::Problem};
 use crate::config::{Settings, read_token};
 
 /// The shortest token that is taken for one.
@@ -40,7 +40,8 @@ impl Token {
 /// Whether a group of routes may be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    Open,
+    /// Anybody who asks for it by its own name.
+    Open(Hosts),
     Bearer(Token),
     /// The listener can be reached by others and nobody set a token. The text says what to do.
     Closed(&'static str),
@@ -55,7 +56,7 @@ impl Access {
         let server = &settings.server;
         Ok(match &server.inventory_token_file {
             Some(file) => Self::Bearer(Token::read(file)?),
-            None if server.inventory_open || is_loopback(&server.listen) => Self::Open,
+            None if server.inventory_open || is_loopback(&server.listen) => Self::Open(Hosts::of_inventory(settings)),
             None => Self::Closed(
                 "this host listens off loopback: set server.inventory_token_file here and on the tills that call it",
             ),
@@ -70,7 +71,7 @@ impl Access {
         let server = &settings.server;
         match &server.admin_token_file {
             Some(file) => Ok(Self::Bearer(Token::read(file)?)),
-            None if is_loopback(&server.admin) => Ok(Self::Open),
+            None if is_loopback(&server.admin) => Ok(Self::Open(Hosts::of_admin(settings))),
             None => anyhow::bail!(
                 "the admin listener may leave loopback ({}) only with a token: set server.admin_token_file",
                 server.admin
@@ -78,11 +79,23 @@ impl Access {
         }
     }
 
+    /// Checks the name that it is asked for by. With a token nothing else decides: the caller has it, under whatever name it
+    /// found the host.
+    ///
     /// # Errors
-    /// 401 without the token, 403 where there is none to have.
+    /// 403 under another name.
+    pub fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        match self {
+            Self::Open(hosts) => hosts.check(headers),
+            Self::Bearer(_) | Self::Closed(_) => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// 401 without the token, 403 where there is none to have, or under another name.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         match self {
-            Self::Open => Ok(()),
+            Self::Open(hosts) => hosts.check(headers),
             Self::Bearer(token) if token.is_in(headers) => Ok(()),
             Self::Bearer(_) => Err(Problem::unauthorized()),
             Self::Closed(hint) => Err(Problem::forbidden(*hint)),

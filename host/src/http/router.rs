@@ -116,7 +116,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     let started = Instant::now();
     let method = names::http_method(request.method().as_str());
     let version = version_name(request.version());
-    let routed = fit.and_then(|()| routed(&request));
+    let routed = fit.and_then(|()| meant(&shop, &request)).and_then(|()| routed(&request));
     let template = routed.as_ref().map_or("", Route::template);
     let is_head = request.method() == Method::HEAD;
     let origin = cors::allowed(&shop.origins, request.headers());
@@ -183,6 +183,12 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     shop.metrics.http_request(&context, HttpRequest { method, route: template, status, version, duration });
     server.end(status);
     response
+}
+
+/// Checks that the request is meant for this shop, and not a page's of another site.
+fn meant(shop: &Shop, request: &Request<Inbound>) -> Result<(), Problem> {
+    shop.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(request.headers()))?;
+    cors::check_origin(&shop.origins, request.method(), request.headers())
 }
 
 fn routed(request: &Request<Inbound>) -> Result<Route, Problem> {

@@ -28,7 +28,7 @@ fn patient() -> Plan {
 
 /// Returns a checkout that says so much of its body, and what of that is sent.
 fn post(about_body: &[&str], sent: impl AsRef<[u8]>) -> Vec<u8> {
-    let headers = [&["host: a", "content-type: application/json"], about_body].concat();
+    let headers = [&["host: 127.0.0.1", "content-type: application/json"], about_body].concat();
     request("POST /checkout HTTP/1.1", &headers, sent)
 }
 
@@ -228,7 +228,7 @@ fn a_head_on_its_way_is_not_cut_off_for_a_newcomer() {
         (begun.elapsed() < Duration::from_millis(100)).then_some((connection, told))
     });
     is_refused(&told.expect("there is no place"));
-    connection.send("host: a\r\n\r\n");
+    connection.send("host: 127.0.0.1\r\n\r\n");
     assert_eq!(connection.answer().expect("an answer").status, 200);
     // One that dawdles makes room.
     connection.send(UNFINISHED);

@@ -205,7 +205,7 @@ fn the_files_of_the_page_hold_the_browser_to_a_strict_policy() {
             assert!(policy.contains(part), "{part} is not in {policy}");
         }
         for (name, value) in
-            [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("cache-control", "no-cache")]
+            [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("cache-control", "no-store")]
         {
             assert_eq!(answer.header(name), value, "{path}");
         }

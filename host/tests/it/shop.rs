@@ -201,6 +201,91 @@ fn the_inventory_is_closed_to_strangers() {
 
     let host = Host::plan().listen("0.0.0.0:0").set("server.inventory_open=on").start();
     assert_eq!(host.shop.post("/inventory/deduct", &two).status, 200);
+    // A browser whose page had its name point here has no token either.
+    let rebound = host.shop.post_with("/inventory/deduct", &[("host", "evil.example")], &two);
+    assert_eq!((rebound.status, rebound.code()), (403, "forbidden".to_owned()));
+    let of_a_customer = host.shop.post_with("/checkout", &[("host", "shop.example")], &order_of("headphones", 1));
+    assert_eq!(of_a_customer.status, 200, "off loopback the shop has whatever name its customers call it by");
+    assert_eq!(host.on_hand("headphones"), 197);
+    host.stop();
+}
+
+/// Issue 15.12: pieces were gone from a browser whose page had its own name point to 127.0.0.1.
+#[test]
+fn on_loopback_a_shop_is_asked_for_by_this_machines_names_and_those_that_are_set() {
+    let host = Host::plan().set("server.hosts=shop.example").start();
+    let two = json!({ "item": "headphones", "quantity": 2 });
+    let one = order_of("headphones", 1);
+    let bodies =
+        [("/inventory/deduct", &two), ("/inventory/release", &json!({ "reference": "a" })), ("/checkout", &one)];
+    for (path, body) in bodies {
+        let rebound = host.shop.post_with(path, &[("host", "evil.example")], body);
+        assert_eq!((rebound.status, rebound.code()), (403, "forbidden".to_owned()), "{path}");
+        assert!(rebound.text().contains("server.hosts"), "{path}: {}", rebound.text());
+    }
+    for path in ["/", "/inventory", "/metrics", "/livez", "/nowhere"] {
+        let rebound = host.shop.send("GET", path, &[("host", "evil.example:8000")], None).expect("an answer");
+        assert_eq!(rebound.status, 403, "{path}");
+    }
+    assert_eq!((host.on_hand("headphones"), host.orders().len()), (200, 0));
+    for name in ["shop.example", "SHOP.example.:8000", "localhost", "Localhost:", "127.0.0.1"] {
+        let answer = host.shop.post_with("/checkout", &[("host", name)], &one);
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+    }
+    host.stop();
+}
+
+#[test]
+fn a_page_of_another_site_changes_nothing() {
+    let host = Host::plan().set("server.origins=https://shop.example").start();
+    let one = order_of("headphones", 1);
+    let foreign = [("origin", "https://evil.example")];
+    let changes = [
+        (&host.shop, "POST", "/checkout"),
+        (&host.shop, "POST", "/inventory/deduct"),
+        (&host.shop, "POST", "/inventory/release"),
+        (&host.admin, "POST", "/stock/headphones"),
+        (&host.admin, "DELETE", "/stock/headphones"),
+        (&host.admin, "POST", "/plugins"),
+        (&host.admin, "POST", "/plugins/checkout/rollback"),
+        (&host.admin, "POST", "/plugins/checkout/settings"),
+        (&host.admin, "POST", "/plugins/rollout/abort"),
+    ];
+    for (listener, method, path) in changes {
+        let answer = listener.send(method, path, &foreign, None).expect("an answer");
+        assert_eq!((answer.status, answer.code()), (403, "forbidden".to_owned()), "{method} {path}");
+    }
+    // The sites that may use the shop are no operators.
+    let site = [("origin", "https://shop.example")];
+    assert_eq!(host.admin.post_with("/stock/headphones", &site, &json!({ "set": 0 })).status, 403);
+    assert_eq!(host.shop.post_with("/checkout", &site, &one).status, 200);
+    let own = format!("http://{}", host.shop.address);
+    assert_eq!(host.shop.post_with("/checkout", &[("origin", &own)], &one).status, 200);
+    assert_eq!(host.shop.send("GET", "/inventory", &foreign, None).expect("an answer").status, 200);
+    assert_eq!(host.on_hand("headphones"), 198);
+    host.stop();
+}
+
+#[test]
+fn what_operators_are_answered_is_kept_by_no_browser_and_taken_for_nothing_else() {
+    let host = Host::start();
+    for (method, path, status) in [
+        ("GET", "/", 200),
+        ("GET", "/orders", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/livez", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/traces", 200),
+        ("GET", "/page/main.js", 200),
+        ("GET", "/api/services", 200),
+        ("GET", "/nowhere", 404),
+        ("POST", "/orders", 405),
+        ("OPTIONS", "/stock", 405),
+    ] {
+        let answer = host.admin.send(method, path, &[], None).expect("an answer");
+        let told = (answer.status, answer.header("cache-control"), answer.header("x-content-type-options"));
+        assert_eq!(told, (status, "no-store", "nosniff"), "{method} {path}");
+    }
     host.stop();
 }
 

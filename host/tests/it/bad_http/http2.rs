@@ -139,7 +139,7 @@ const POST: [(&str, &str); 5] = [
     (":method", "POST"),
     (":scheme", "http"),
     (":path", "/checkout"),
-    (":authority", "shop.example"),
+    (":authority", "127.0.0.1"),
     ("content-type", "application/json"),
 ];
 
@@ -173,7 +173,7 @@ fn a_malformed_request_is_refused() {
         fields.filter(|(name, _)| name != absent).collect::<Vec<_>>()
     };
     check("sound", &with(("content-length", &length)), Fate::Answered(STATUS_200));
-    check("sound, its host twice", &with(("host", "shop.example")), Fate::Answered(STATUS_200));
+    check("sound, its host twice", &with(("host", "127.0.0.1")), Fate::Answered(STATUS_200));
     check("a host that isn't the authority", &with(("host", "other.example")), Fate::Answered(STATUS_400));
     check("no authority", &without(":authority"), Fate::Answered(STATUS_400));
     for (name, value) in [
