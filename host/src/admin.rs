@@ -46,7 +46,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     config::{Limits, Origins, Settings},
-    http::{Access, Answer, Arrival, Body, Inbound, Reply, Watch, check_origin, openapi, problem::Problem, version_name},
+    http::{
+        Access, Answer, Arrival, Body, Inbound, Reply, Watch, check_origin, is_options_of_all, openapi,
+        problem::Problem, version_name,
+    },
     plugin::Plugins,
     store::Store,
     telemetry::{Metrics, Recent, charts::Charts, metrics::HttpRequest, names},
@@ -233,6 +236,7 @@ fn is_watch(path: &str) -> bool {
 }
 
 async fn answer(admin: &Admin, request: Request<Inbound>, found: Option<Found>) -> Answer {
+    let of_all = is_options_of_all(&request);
     let (parts, body) = request.into_parts();
     admin.access.check_host(&parts.headers)?;
     check_origin(&Origins::default(), &parts.method, &parts.headers)?;
@@ -241,6 +245,9 @@ async fn answer(admin: &Admin, request: Request<Inbound>, found: Option<Found>) 
         return if reads { Ok(page) } else { Err(Problem::method_not_allowed(GET)) };
     }
     admin.access.check(&parts.headers)?;
+    if of_all {
+        return Ok(Reply::options(&[("allow", "GET, HEAD, POST, DELETE, OPTIONS")]));
+    }
     let (headers, query) = (&parts.headers, parts.uri.query().unwrap_or_default());
     let Found { route, named, allowed, .. } =
         found.ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))?;

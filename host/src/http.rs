@@ -48,7 +48,7 @@ pub use outbound::Answers;
 use permits::Permits;
 use problem::Problem;
 pub use router::handle;
-pub(crate) use router::version_name;
+pub(crate) use router::{is_options_of_all, version_name};
 pub use watch::Watch;
 
 use crate::{

@@ -28,7 +28,7 @@ pub type Answer = Result<Reply, Problem>;
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
-    content_type: HeaderValue,
+    content_type: Option<HeaderValue>,
     body: Bytes,
     headers: &'static [(&'static str, &'static str)],
     replayed: bool,
@@ -49,14 +49,14 @@ impl Reply {
         if !body.ends_with(b"\n") {
             body.push(b'\n');
         }
-        Self { status: StatusCode::OK, content_type: JSON, body: body.into(), headers: &[], replayed: false }
+        Self { status: StatusCode::OK, content_type: Some(JSON), body: body.into(), headers: &[], replayed: false }
     }
 
     /// Returns what was answered before to the same request. Its type follows from its status.
     #[must_use]
     pub fn replayed(earlier: Answered) -> Self {
         let status = StatusCode::from_u16(earlier.status).unwrap_or(StatusCode::OK);
-        let content_type = if status.is_success() { JSON } else { PROBLEM_JSON };
+        let content_type = Some(if status.is_success() { JSON } else { PROBLEM_JSON });
         Self { status, content_type, body: earlier.body, headers: &[], replayed: true }
     }
 
@@ -68,8 +68,14 @@ impl Reply {
 
     #[must_use]
     pub fn text(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let content_type = HeaderValue::from_static(content_type);
+        let content_type = Some(HeaderValue::from_static(content_type));
         Self { status: StatusCode::OK, content_type, body: body.into(), headers: &[], replayed: false }
+    }
+
+    /// Returns what a listener can do at all; `headers` allow the methods that some of its routes take.
+    #[must_use]
+    pub const fn options(headers: &'static [(&'static str, &'static str)]) -> Self {
+        Self { status: StatusCode::NO_CONTENT, content_type: None, body: Bytes::new(), headers, replayed: false }
     }
 
     /// Adds headers that are the same for every answer of the kind.
@@ -83,7 +89,9 @@ impl Reply {
     pub fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
-        response.headers_mut().insert(CONTENT_TYPE, self.content_type);
+        if let Some(content_type) = self.content_type {
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+        }
         for (name, value) in self.headers {
             response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }

@@ -100,6 +100,7 @@ where
     let service = service_fn(move |request| answering.answer(request, &handler));
     // What a connection dies of (a reset, a torn request) is the client's business, and in its span if it got that far.
     if http2 {
+        let (quiet, unanswered) = silence(header);
         let mut builder = conn::http2::Builder::new(Streams(Arc::clone(&connection)));
         builder
             .timer(TokioTimer::new())
@@ -110,8 +111,8 @@ where
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(1024)
             .max_send_buf_size(64 * 1024)
-            .keep_alive_interval(header)
-            .keep_alive_timeout(header);
+            .keep_alive_interval(quiet)
+            .keep_alive_timeout(unanswered);
         let serving = pin!(builder.serve_connection(io, service));
         connection.see_through(serving, |serving| serving.graceful_shutdown()).await;
     } else {
@@ -330,6 +331,13 @@ impl Drop for Underway {
     }
 }
 
+/// Returns after how long of saying nothing a client of HTTP/2 is asked whether it is there, and how long it may take to say
+/// so. Together they are what a head may take: on HTTP/1 such a client is given up by then, too.
+fn silence(header: Duration) -> (Duration, Duration) {
+    let quiet = header / 2;
+    (quiet, header.saturating_sub(quiet))
+}
+
 /// Returns when a connection that has said nothing at all is to make room for another.
 async fn silent_too_long(house: &House) -> Counted<'_> {
     sleep(SILENCE_ALLOWED).await;
@@ -368,4 +376,18 @@ async fn starts_as_http2(stream: &TcpStream, idle: Duration, header: Duration) -
         }
     };
     tokio::time::timeout(header, told).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Issue 15.18: the interval and the answer had `limits.header_ms` each.
+    #[test]
+    fn a_client_of_http2_may_say_nothing_for_as_long_as_a_head_may_take() {
+        for header in [5000, 5001, 1, 0].map(Duration::from_millis) {
+            let (quiet, unanswered) = silence(header);
+            assert_eq!(quiet + unanswered, header);
+        }
+    }
 }

@@ -3,13 +3,14 @@
 //! Two readers of one connection that disagree on where a request ends can be made to see different requests
 //! (RFC 9112, 11.2): whatever could be read in two ways is refused, and its connection closed. hyper refuses the worst
 //! by itself but mends the rest on the way: of a length beside `chunked` it drops the length, of two equal lengths one.
-//! So [`Heads`] looks at the bytes as they were sent, and [`check`] at what hyper made of them.
+//! So [`Heads`] looks at the bytes as they were sent, and [`check`] at what hyper made of them. What hyper drops without a word
+//! (the target's fragment), and what it has no number for (a length), only the bytes tell.
 
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::{
     HeaderMap, Method, StatusCode, Uri, Version,
-    header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING},
+    header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING},
     http::{request, uri::Authority},
 };
 use tokio::time::Instant;
@@ -19,22 +20,40 @@ use crate::config::Limits;
 
 /// What HPACK and HTTP/1.1 both count for a header beside its name and value: `: ` and the end of the line, roughly.
 const HEADER_EXTRA_BYTES: usize = 4;
+/// The longest method that is looked at; IANA's longest has 17 bytes. What is longer a server doesn't implement: 501, by RFC
+/// 9112, 3.
+const METHOD_BYTES_MAX: usize = 32;
+/// The longest body that can be announced. No server takes so much, and sums of it and more still are numbers.
+const LENGTH_MAX: u64 = i64::MAX as u64;
 
-/// A head whose request ends at one place for one reader and elsewhere for another.
+/// What is wrong with a head as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Doubt {
-    #[error("it has content-length twice")]
+    #[error("nobody can tell where this request ends: it has content-length twice")]
     TwoLengths,
-    #[error("it has both content-length and transfer-encoding")]
+    #[error("nobody can tell where this request ends: it has both content-length and transfer-encoding")]
     LengthAndEncoding,
-    #[error("a line of it ends in a bare line feed")]
+    #[error("nobody can tell where this request ends: a line of it ends in a bare line feed")]
     BareLineFeed,
+    #[error("a body of that length is more than anybody takes")]
+    EndlessBody,
+    #[error("the target has a fragment, which is for the client alone; leave out `#` and what is behind it")]
+    Fragment,
+}
+
+impl From<Doubt> for Problem {
+    fn from(doubt: Doubt) -> Self {
+        match doubt {
+            Doubt::EndlessBody => Self::too_large(doubt.to_string()),
+            _ => Self::malformed(doubt.to_string()),
+        }
+    }
 }
 
 /// Checks a request's head; `doubt` is what the wire saw in it, `local` where the connection was accepted.
 ///
 /// # Errors
-/// 400, 404 for another host's target, 414, 417, 431, 501 for a tunnel. The connection is to be closed after it.
+/// 400, 404 for another host's target, 413 and 414, 417, 431, 501 for a tunnel and a method that is too long to be one. The connection is to be closed after it.
 pub(super) fn check(
     head: &request::Parts,
     doubt: Option<Doubt>,
@@ -42,15 +61,22 @@ pub(super) fn check(
     limits: &Limits,
 ) -> Result<(), Problem> {
     if let Some(doubt) = doubt {
-        return Err(Problem::malformed(format!("nobody can tell where this request ends: {doubt}")));
+        return Err(doubt.into());
     }
     check_length(&head.headers)?;
+    if head.method.as_str().len() > METHOD_BYTES_MAX {
+        let detail = format!("a method has at most {METHOD_BYTES_MAX} bytes");
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail));
+    }
     if head.method == Method::CONNECT {
         let detail = "this is a shop, not a proxy: it opens no tunnels";
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail));
     }
     check_size(head, limits)?;
     check_host(head, local)?;
+    if head.headers.get_all(AUTHORIZATION).iter().count() > 1 {
+        return Err(Problem::malformed("authorization stands twice"));
+    }
     check_expectation(&head.headers)
 }
 
@@ -92,18 +118,23 @@ fn check_host(head: &request::Parts, local: SocketAddr) -> Result<(), Problem> {
         (None, _) => None,
         (Some(_), Some(_)) => return Err(wanted()),
     };
-    match (head.version, host, head.uri.authority()) {
+    let authority = match head.uri.authority() {
+        Some(authority) => Some(authority_of(authority.as_str()).ok_or_else(wanted)?),
+        None => None,
+    };
+    match (head.version, host, authority) {
         (Version::HTTP_2, None, None) | (Version::HTTP_11, None, _) => Err(wanted()),
-        (Version::HTTP_2, Some(host), Some(authority)) if host != *authority => Err(wanted()),
+        (Version::HTTP_2, Some(host), Some(authority)) if host != authority => Err(wanted()),
         (Version::HTTP_2, ..) | (_, _, None) => Ok(()),
         // Only who takes this for a proxy writes a host into the target (RFC 9112, 3.2.2).
-        (_, _, Some(authority)) if is_here(&head.uri, authority, local) => Ok(()),
+        (_, _, Some(authority)) if is_here(&head.uri, &authority, local) => Ok(()),
         (_, _, Some(_)) => Err(Problem::not_found("the target is on another host; this is no proxy")),
     }
 }
 
-/// Returns the host of a header, `None` for what is none: nothing, a user, a list.
+/// Returns a host and its port, `None` for what is none: nothing, a user, a list. A port may be left empty (RFC 3986, 3.2.3).
 fn authority_of(text: &str) -> Option<Authority> {
+    let text = text.strip_suffix(':').unwrap_or(text);
     let authority = text.parse::<Authority>().ok().filter(|authority| !authority.host().is_empty())?;
     let port = text.strip_prefix(authority.host())?;
     let sound = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
@@ -112,6 +143,7 @@ fn authority_of(text: &str) -> Option<Authority> {
 
 fn is_here(target: &Uri, authority: &Authority, local: SocketAddr) -> bool {
     let name = authority.host().trim_matches(['[', ']']);
+    let name = name.strip_suffix('.').unwrap_or(name);
     let same_name = match name.parse::<IpAddr>() {
         Ok(address) => address == local.ip().to_canonical(),
         Err(_) => local.ip().to_canonical().is_loopback() && name.eq_ignore_ascii_case("localhost"),
@@ -158,10 +190,15 @@ enum At {
 #[derive(Debug, Default)]
 struct Head {
     is_request_line: bool,
+    /// Whether its target has begun.
+    in_target: bool,
     line_bytes: usize,
     previous: u8,
     name: Name,
     length: u64,
+    /// Whether that is more than a number can be.
+    endless: bool,
+    fragment: bool,
     lengths: u32,
     encodings: u32,
     bare_line_feed: bool,
@@ -178,28 +215,30 @@ enum Name {
 }
 
 impl Heads {
-    /// Follows the connection through these bytes, which came now.
-    pub(super) fn see(&mut self, mut bytes: &[u8], now: Instant) {
-        while let Some((first, rest)) = bytes.split_first() {
+    /// Follows the connection through these bytes, which came now. Digits that a length has no room for are made blanks: hyper
+    /// would refuse them by itself, with a status for something else.
+    pub(super) fn see(&mut self, bytes: &mut [u8], now: Instant) {
+        let mut seen = 0;
+        while let Some(byte) = bytes.get_mut(seen) {
             match self.at {
                 At::Beyond => return,
-                At::Between if matches!(first, b'\r' | b'\n') => bytes = rest,
+                At::Between if matches!(byte, b'\r' | b'\n') => seen += 1,
                 At::Between => {
                     self.head = Head { is_request_line: true, ..Head::default() };
                     self.at = At::Line;
                     self.began = Some(now);
                 }
                 At::Line => {
-                    if self.head.see(*first) {
+                    if self.head.see(byte) {
                         self.end_head();
                     }
-                    bytes = rest;
+                    seen += 1;
                 }
                 At::Body { bytes_left } => {
-                    let here = usize::try_from(bytes_left).unwrap_or(usize::MAX).min(bytes.len());
+                    let here = usize::try_from(bytes_left).unwrap_or(usize::MAX).min(bytes.len() - seen);
                     let left = bytes_left - here as u64;
                     self.at = if left == 0 { At::Between } else { At::Body { bytes_left: left } };
-                    bytes = bytes.get(here..).unwrap_or_default();
+                    seen += here;
                 }
             }
         }
@@ -228,10 +267,12 @@ impl Heads {
     fn end_head(&mut self) {
         self.ended += 1;
         let head = &self.head;
-        let doubt = match (head.lengths, head.encodings, head.bare_line_feed) {
-            (1.., 1.., _) => Some(Doubt::LengthAndEncoding),
-            (2.., 0, _) => Some(Doubt::TwoLengths),
-            (_, _, true) => Some(Doubt::BareLineFeed),
+        let doubt = match (head.lengths, head.encodings) {
+            (1.., 1..) => Some(Doubt::LengthAndEncoding),
+            (2.., 0) => Some(Doubt::TwoLengths),
+            _ if head.bare_line_feed => Some(Doubt::BareLineFeed),
+            _ if head.endless => Some(Doubt::EndlessBody),
+            _ if head.fragment => Some(Doubt::Fragment),
             _ => None,
         };
         self.doubtful = doubt.map(|doubt| (self.ended, doubt));
@@ -245,8 +286,8 @@ impl Heads {
 
 impl Head {
     /// Returns whether the head ends with this byte.
-    fn see(&mut self, byte: u8) -> bool {
-        let previous = std::mem::replace(&mut self.previous, byte);
+    fn see(&mut self, byte: &mut u8) -> bool {
+        let previous = std::mem::replace(&mut self.previous, *byte);
         match byte {
             b'\r' => false,
             b'\n' => {
@@ -257,7 +298,10 @@ impl Head {
             }
             _ => {
                 self.line_bytes += 1;
-                if !self.is_request_line {
+                if self.is_request_line {
+                    self.fragment |= self.in_target && *byte == b'#';
+                    self.in_target |= *byte == b' ';
+                } else {
                     self.see_header(byte);
                 }
                 false
@@ -265,7 +309,7 @@ impl Head {
         }
     }
 
-    fn see_header(&mut self, byte: u8) {
+    fn see_header(&mut self, byte: &mut u8) {
         const LENGTH: &[u8] = b"content-length:";
         const ENCODING: &[u8] = b"transfer-encoding:";
         self.name = match (self.name, byte.to_ascii_lowercase()) {
@@ -283,9 +327,15 @@ impl Head {
                     Name::Other
                 }
             },
+            // What is no number hyper refuses.
             (Name::Length, digit @ b'0'..=b'9') => {
-                // What is no number, or too large for one, hyper refuses.
-                self.length = self.length.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+                let longer = self.length.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+                self.endless |= longer > LENGTH_MAX;
+                if self.endless {
+                    *byte = b' ';
+                } else {
+                    self.length = longer;
+                }
                 Name::Length
             }
             (Name::Length, _) => Name::Length,
@@ -329,8 +379,14 @@ mod tests {
             &[("host", "a b")],
             &[("host", "me@shop.example")],
             &[("host", "a:b")],
+            &[("host", ":")],
+            &[("host", "a::")],
         ] {
             check(one, "POST /checkout", headers, 400);
+        }
+        for name in ["shop.example:", "SHOP.example", "shop.example.", "shop.example.:8000", "[::1]:"] {
+            check(one, "POST /checkout", &[("host", name)], 200);
+            check(two, &format!("POST http://{name}/checkout"), &[], 200);
         }
         check(Version::HTTP_10, "GET /livez", &[host, host], 400);
 
@@ -340,7 +396,22 @@ mod tests {
         {
             check(one, &format!("POST {target}checkout"), &[host], 404);
         }
+        for target in ["http://me@127.0.0.1:8000/", "http://me:secret@127.0.0.1:8000/", "http://@127.0.0.1:8000/"] {
+            check(one, &format!("POST {target}checkout"), &[host], 400);
+            check(two, &format!("POST {target}checkout"), &[], 400);
+        }
+        for own in ["http://127.0.0.1:8000/", "http://localhost.:8000/"] {
+            check(one, &format!("POST {own}checkout"), &[host], 200);
+        }
         check(one, "CONNECT shop.example:80", &[host], 501);
+        check(one, &format!("{} /checkout", "X".repeat(32)), &[host], 200);
+        for bytes in [33, 70_000] {
+            check(one, &format!("{} /checkout", "X".repeat(bytes)), &[host], 501);
+        }
+        let authorization = ("authorization", "Bearer a");
+        check(one, "POST /checkout", &[host, authorization], 200);
+        check(one, "POST /checkout", &[host, authorization, authorization], 400);
+        check(two, "POST http://shop.example/checkout", &[authorization, ("authorization", "Basic b")], 400);
         check(one, "TRACE /checkout", &[host], 200);
 
         check(two, "POST http://shop.example/checkout", &[], 200);
@@ -382,7 +453,8 @@ mod tests {
         let check = |connection: &str, expected: &[Option<Doubt>], between: bool| {
             for size in [1, 2, 3, 7, 64, 10_000] {
                 let mut heads = Heads::default();
-                connection.as_bytes().chunks(size).for_each(|piece| heads.see(piece, Instant::now()));
+                let mut sent = connection.as_bytes().to_vec();
+                sent.chunks_mut(size).for_each(|piece| heads.see(piece, Instant::now()));
                 let doubts: Vec<_> = (1..=heads.ended).map(|number| heads.doubt_up_to(number)).collect();
                 assert_eq!((doubts.as_slice(), heads.is_between()), (expected, between), "{connection:?} by {size}");
             }
@@ -408,6 +480,38 @@ mod tests {
         for bare in [plain.replace("\r\n", "\n"), plain.replacen("\r\n", "\n", 1), plain.replace("a\r\n", "a\n")] {
             check(&bare, &[Some(Doubt::BareLineFeed)], false);
         }
+        for target in ["/#", "/livez#x", "/a?b#c", "#", "http://a/#"] {
+            let fragment = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
+            check(&fragment, &[Some(Doubt::Fragment)], false);
+        }
+        check("G#T / HTTP/1.1\r\nhost: a#b\r\n\r\n", &[None], true);
+        for length in ["9223372036854775808", "18446744073709551615", "18446744073709551616", &"9".repeat(200)] {
+            let endless = format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\nx");
+            check(&endless, &[Some(Doubt::EndlessBody)], false);
+        }
+        for length in ["0000000000000000000000001", "9223372036854775807"] {
+            let long = format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\nx");
+            check(&long, &[None], length.ends_with('1'));
+        }
+    }
+
+    /// What hyper is to read is a number that it takes, however long the one was that was sent.
+    #[test]
+    fn a_length_past_all_numbers_is_shortened_and_nothing_else_is_changed() {
+        let check = |sent: &str, read: &str| {
+            for size in [1, 3, 10_000] {
+                let mut bytes = sent.as_bytes().to_vec();
+                let mut heads = Heads::default();
+                bytes.chunks_mut(size).for_each(|piece| heads.see(piece, Instant::now()));
+                assert_eq!(String::from_utf8_lossy(&bytes), read, "by {size}");
+            }
+        };
+        let head =
+            |length: &str, rest: &str| format!("POST /9 HTTP/1.1\r\nContent-Length: {length}\r\nx: {rest}\r\n\r\n");
+        let long = "99999999999999999999999";
+        check(&head(long, long), &head("999999999999999999     ", long));
+        check(&head("9223372036854775808", "1"), &head("922337203685477580 ", "1"));
+        check(&head("9223372036854775807", long), &head("9223372036854775807", long));
     }
 
     #[test]
@@ -415,12 +519,12 @@ mod tests {
         let (first, second) = (Instant::now(), Instant::now() + std::time::Duration::from_secs(7));
         let mut heads = Heads::default();
         assert_eq!(heads.coming_since(), None);
-        heads.see(b"POST / HTTP/1.1\r\ncontent-length: 2\r\n", first);
-        heads.see(b"\r\nx", second);
+        heads.see(&mut b"POST / HTTP/1.1\r\ncontent-length: 2\r\n".to_owned(), first);
+        heads.see(&mut b"\r\nx".to_owned(), second);
         assert_eq!(heads.coming_since(), Some(first));
-        heads.see(b"x\r\n", second);
+        heads.see(&mut b"x\r\n".to_owned(), second);
         assert_eq!(heads.coming_since(), None);
-        heads.see(b"G", second);
+        heads.see(&mut b"G".to_owned(), second);
         assert_eq!(heads.coming_since(), Some(second));
     }
 }

@@ -45,6 +45,8 @@ const TILL_PLUGINS: HeaderName = HeaderName::from_static("till-plugins");
 enum Route {
     Home,
     OpenApi,
+    /// The host as a whole, of which a client asks what it can do: `OPTIONS *` (RFC 9110, 9.3.7).
+    Whole,
     Checkout,
     InventoryDeduct,
     InventoryRelease,
@@ -81,6 +83,7 @@ impl Route {
         match self {
             Self::Home => "/",
             Self::OpenApi => "/openapi.json",
+            Self::Whole => "*",
             Self::Checkout => "/checkout",
             Self::Inventory => "/inventory",
             Self::InventoryDeduct => "/inventory/deduct",
@@ -96,6 +99,7 @@ impl Route {
     const fn allowed(&self) -> &'static str {
         match self {
             Self::Checkout | Self::InventoryDeduct | Self::InventoryRelease => "POST",
+            Self::Whole => "OPTIONS",
             _ => "GET, HEAD",
         }
     }
@@ -192,8 +196,16 @@ fn meant(shop: &Shop, request: &Request<Inbound>) -> Result<(), Problem> {
 }
 
 fn routed(request: &Request<Inbound>) -> Result<Route, Problem> {
+    if is_options_of_all(request) {
+        return Ok(Route::Whole);
+    }
     let route = Route::of_path(request.uri().path());
     route.ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))
+}
+
+/// Returns whether it asks what the host can do at all.
+pub(crate) fn is_options_of_all<B>(request: &Request<B>) -> bool {
+    request.method() == Method::OPTIONS && request.uri().path() == "*"
 }
 
 /// Returns the plugins of the request. Where it calls one, a canary may be among them: always for the same key, or, of
@@ -212,6 +224,7 @@ async fn dispatch(shop: &Arc<Shop>, route: Route, received: Received) -> Answer 
     match route {
         Route::Home => home(shop),
         Route::OpenApi => Ok(openapi::show()),
+        Route::Whole => Ok(Reply::options(&[("allow", "GET, HEAD, POST, OPTIONS")])),
         Route::Checkout => checkout::checkout(shop, received).await,
         Route::InventoryDeduct => inventory::deduct(shop, received).await,
         Route::InventoryRelease => inventory::release(shop, received).await,

@@ -167,7 +167,7 @@ impl AsyncRead for Wire {
             return Poll::Pending;
         };
         read?;
-        let came = buffer.filled().get(before..).unwrap_or_default();
+        let came = buffer.filled_mut().get_mut(before..).unwrap_or_default();
         let Some(frames) = &mut self.frames else {
             self.link.lock().heads.see(came, Instant::now());
             return Poll::Ready(Ok(()));

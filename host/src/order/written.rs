@@ -49,10 +49,10 @@ pub(crate) struct WrittenQuantity(pub(crate) Quantity);
 
 impl<'de> Deserialize<'de> for WrittenQuantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Read as it was written: 1.0 is a quantity of one, and no float decides whether 1.00000000000000001 is.
+        // Read as it was written, as a price is: 1.0 and 1e0 are a quantity of one, and no float decides whether
+        // 1.00000000000000001 is.
         let number = <Box<RawValue>>::deserialize(deserializer)?;
-        let written = Some(number.get()).filter(|number| !number.contains(['e', 'E']));
-        let pieces = written.and_then(Decimal::parse).filter(|pieces| !pieces.is_negative());
+        let pieces = Decimal::parse(number.get()).filter(|pieces| !pieces.is_negative());
         let pieces = pieces.and_then(|pieces| pieces.shifted(0).ok()).and_then(|pieces| u32::try_from(pieces).ok());
         let quantity = pieces.and_then(Quantity::new);
         quantity.map(Self).ok_or_else(|| D::Error::custom("a quantity is a whole number from 1 to 10000"))

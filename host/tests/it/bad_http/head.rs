@@ -28,6 +28,10 @@ fn heads(target: &str, body: &str) -> Vec<Case> {
     let refused = |name: &str, bytes: Vec<u8>| Case::new(name, bytes, 400, "malformed").closing();
     // What hyper refuses by itself, as a bare status.
     let bare = |name: &str, bytes: Vec<u8>| Case::new(name, bytes, 400, "").closing();
+    let endless = |length: &str| {
+        let bytes = request(&line, &[host, json, &format!("content-length: {length}")], body);
+        Case::new(format!("a length of {length}"), bytes, 413, "too_large").closing()
+    };
     let large = |name: &str, bytes: Vec<u8>, code| Case::new(name, bytes, 431, code).closing();
     let long = |target: String| {
         Case::new(
@@ -48,6 +52,19 @@ fn heads(target: &str, body: &str) -> Vec<Case> {
         refused("a list of hosts", without_host(&["host: 127.0.0.1, 127.0.0.1"])),
         refused("a user at the host", without_host(&["host: me@127.0.0.1"])),
         refused("no port's number", without_host(&["host: 127.0.0.1:http"])),
+        refused("a user in the target", with_line(&format!("POST http://me@127.0.0.1{target} HTTP/1.1"))),
+        refused("a user and a password", with_line(&format!("POST http://me:secret@127.0.0.1{target} HTTP/1.1"))),
+        refused("a fragment", with_line(&format!("POST {target}#x HTTP/1.1"))),
+        refused("a fragment behind a query", with_line(&format!("POST {target}?x=1#y HTTP/1.1"))),
+        refused("two authorizations", with(&["authorization: Bearer a", "authorization: Bearer b"])),
+        refused("one authorization twice", with(&["authorization: Bearer a", "Authorization: Bearer a"])),
+        Case::new(
+            "a method of 70 KB",
+            with_line(&format!("{} {target} HTTP/1.1", "X".repeat(70_000))),
+            501,
+            "not_implemented",
+        )
+        .closing(),
         Case::new(
             "a foreign host's target",
             with_line(&format!("POST http://shop.example{target} HTTP/1.1")),
@@ -65,7 +82,10 @@ fn heads(target: &str, body: &str) -> Vec<Case> {
         bare("a signed length", request(&line, &[host, json, &length.replace(": ", ": +")], body)),
         bare("a negative length", request(&line, &[host, json, "content-length: -1"], body)),
         bare("a hexadecimal length", request(&line, &[host, json, "content-length: 0x10"], body)),
-        bare("a length past all numbers", request(&line, &[host, json, "content-length: 18446744073709551616"], body)),
+        endless("9223372036854775808"),
+        endless("18446744073709551615"),
+        endless("18446744073709551616"),
+        endless("99999999999999999999999999999999999999999999999999"),
         bare("an empty length", request(&line, &[host, json, "content-length:"], body)),
         refused("a length, then chunked", encoded(&[length, chunked])),
         refused("chunked, then a length", encoded(&[chunked, length])),
@@ -162,6 +182,8 @@ fn a_route_takes_its_methods_only() {
     for path in ["/inventory/%zz", "/inventory/%ff", "/inventory/%00", "/inventory/a%0ab", "/orders/%2e%2e"] {
         assert_eq!(ask("GET", path).0, 404, "{path}");
     }
+    let options = ask("OPTIONS", "*");
+    assert_eq!((options.0, &*options.1), (204, "GET, HEAD, POST, OPTIONS"));
     only_good_orders_of(&host);
     host.stop();
 }
@@ -205,6 +227,9 @@ fn a_head_that_is_only_unusual_is_served() {
             "its own address as a target",
             text(&checkout_with(&[], ORDER)).replace("/checkout", &format!("http://{address}/checkout")).into_bytes(),
         ),
+        ("an empty port", text(&checkout_with(&[], ORDER)).replace("127.0.0.1", "127.0.0.1:").into_bytes()),
+        ("a host in capitals", text(&checkout_with(&[], ORDER)).replace("127.0.0.1", "LocalHost").into_bytes()),
+        ("a host with its dot", text(&checkout_with(&[], ORDER)).replace("127.0.0.1", "localhost.").into_bytes()),
         ("names in capitals", text(&checkout_with(&[], ORDER)).replace("content", "CONTENT").into_bytes()),
         (
             "HTTP/1.0 without a host",
