@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod names;
 pub mod propagation;
 pub mod recent;
+mod root;
 mod sampling;
 pub mod settings;
 pub mod traces;

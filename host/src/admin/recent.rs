@@ -83,7 +83,7 @@ pub(super) fn show(admin: &Admin, id: &str) -> Answer {
 fn listed(recent: &Recent, wanted: &Wanted) -> TracesJson {
     let rank = |root: Root| match wanted.sort {
         Sort::Newest => root.start_ns,
-        Sort::Slowest => root.duration_ns,
+        Sort::Slowest => root.took_ns,
     };
     let row = |trace: &Kept| Summary::of(trace).filter(|row| wanted.filter.takes(row));
     TracesJson { traces: recent.first(wanted.limit, rank, row), kept: recent.figures() }

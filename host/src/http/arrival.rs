@@ -5,9 +5,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -49,6 +50,8 @@ pub struct Inbound {
     incoming: Incoming,
     room: Arc<Semaphore>,
     taken: Option<OwnedSemaphorePermit>,
+    /// Since when more of it is waited for.
+    waiting: Option<Instant>,
     rest: Rest,
 }
 
@@ -60,6 +63,7 @@ pub(super) struct Rest(Arc<Became>);
 struct Became {
     unread: AtomicBool,
     torn: AtomicBool,
+    waited_us: AtomicU64,
 }
 
 impl Rest {
@@ -72,6 +76,11 @@ impl Rest {
     pub(super) fn is_torn(&self) -> bool {
         self.0.torn.load(Relaxed)
     }
+
+    /// Returns how long its client was waited for.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_micros(self.0.waited_us.load(Relaxed))
+    }
 }
 
 impl Inbound {
@@ -79,7 +88,19 @@ impl Inbound {
     pub(super) fn new(incoming: Incoming, room: Arc<Semaphore>) -> (Self, Rest) {
         let rest = Rest::default();
         rest.0.unread.store(!incoming.is_end_stream(), Relaxed);
-        (Self { incoming, room, taken: None, rest: rest.clone() }, rest)
+        (Self { incoming, room, taken: None, waiting: None, rest: rest.clone() }, rest)
+    }
+
+    /// Returns what becomes of it.
+    pub(super) fn rest(&self) -> Rest {
+        self.rest.clone()
+    }
+
+    fn waited(&mut self) {
+        if let Some(since) = self.waiting.take() {
+            let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.rest.0.waited_us.fetch_add(us, Relaxed);
+        }
     }
 
     fn take_room(&mut self, bytes: usize) -> Result<(), Unread> {
@@ -93,6 +114,12 @@ impl Inbound {
     }
 }
 
+impl Drop for Inbound {
+    fn drop(&mut self) {
+        self.waited();
+    }
+}
+
 impl Body for Inbound {
     type Data = Bytes;
     type Error = Unread;
@@ -101,7 +128,11 @@ impl Body for Inbound {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+            self.waiting.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        };
+        self.waited();
         let frame = match frame {
             Some(Ok(frame)) => match self.take_room(PIECE_BYTES + frame.data_ref().map_or(0, Bytes::len)) {
                 Ok(()) => Some(Ok(frame)),

@@ -9,10 +9,14 @@
 //! | `GET /openapi.json` | all of this for programs: `openapi.rs`; `tests/it/openapi.rs` holds the host to it |
 //! | `GET /metrics`, `GET /livez`, `GET /readyz` | `watch.rs`; their spans are not recorded, for a probe every second would bury the orders |
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::{
-    HeaderMap, Method, Request, Response, Version,
+    HeaderMap, Method, Request, Response, StatusCode, Version,
     header::{HeaderName, HeaderValue, LINK, USER_AGENT},
 };
 use opentelemetry::trace::{SpanContext, SpanKind};
@@ -37,6 +41,9 @@ use crate::{
         traces::Span,
     },
 };
+
+/// A client that was waited for no longer than this sent its body at once.
+const WAIT_TOLD: Duration = Duration::from_millis(100);
 
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const TILL_PLUGINS: HeaderName = HeaderName::from_static("till-plugins");
@@ -130,6 +137,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     let untold = full || routed.as_ref().is_ok_and(Route::is_watch);
     let mut server = ServerSpan::start(&shop, &request, &remote, method, template, peer, untold);
     let context = server.context.clone();
+    let rest = request.body().rest();
     let is_checkout = routed.as_ref().is_ok_and(|route| *route == Route::Checkout && route.takes(request.method()));
     let pinned = Arc::new(pinned(&shop, routed.as_ref().ok(), request.headers(), &context));
 
@@ -183,9 +191,11 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     }
     headers.insert(TILL_PLUGINS, pinned.snapshot().header_value().clone());
     let status = response.status().as_u16();
-    let duration = started.elapsed();
+    // The host's own: else every client could make the shop look slow.
+    let waited = rest.waited();
+    let duration = started.elapsed().saturating_sub(waited);
     shop.metrics.http_request(&context, HttpRequest { method, route: template, status, version, duration });
-    server.end(status);
+    server.end(status, waited);
     response
 }
 
@@ -311,15 +321,19 @@ impl ServerSpan {
         self.span.as_ref().is_some_and(Span::is_recording)
     }
 
-    /// A client's own mistake is no error of the server's.
+    /// A client's own mistake is no error of the server's, nor is a method that nobody implements.
     fn problem(&mut self, problem: &Problem) {
-        if let Some(span) = self.span.as_mut().filter(|_| problem.status().is_server_error()) {
+        let is_error = problem.status().is_server_error() && problem.status() != StatusCode::NOT_IMPLEMENTED;
+        if let Some(span) = self.span.as_mut().filter(|_| is_error) {
             span.fail(problem.code(), problem.detail().to_owned());
         }
     }
 
-    fn end(self, status: u16) {
+    fn end(self, status: u16, waited: Duration) {
         if let Some(mut span) = self.span {
+            if waited >= WAIT_TOLD {
+                span.set(attribute::CLIENT_WAIT_MS, i64::try_from(waited.as_millis()).unwrap_or(i64::MAX));
+            }
             span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status));
             span.end();
         }

@@ -155,7 +155,7 @@ impl Metrics {
         let labels = request.labels();
         let seconds = request.duration.as_secs_f64();
         self.0.request_seconds.record(seconds, &labels);
-        self.0.requests.record(request.route, request.status >= 500, request.duration);
+        self.0.requests.record(request.route, is_error(request.status), request.duration);
         self.0.exemplify("http_server_request_duration_seconds", labels, &REQUEST_SECONDS, seconds, span);
     }
 
@@ -292,6 +292,11 @@ impl fmt::Debug for Metrics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Metrics").finish_non_exhaustive()
     }
+}
+
+/// A method that nobody implements is its client's mistake, though its status is among those of the host.
+const fn is_error(status: u16) -> bool {
+    status >= 500 && status != 501
 }
 
 impl Instruments {

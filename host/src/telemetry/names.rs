@@ -69,6 +69,8 @@ pub mod attribute {
     pub const DROPPED_ATTRIBUTES: &str = "plugin.dropped_attributes";
     pub const DROPPED_LOG_BYTES: &str = "plugin.dropped_log_bytes";
 
+    /// Of the time that the span lasted, what the host waited for its client's body; absent where that was next to nothing.
+    pub const CLIENT_WAIT_MS: &str = "client.wait_ms";
     /// A guest left this span open; the host ended it.
     pub const ABANDONED: &str = "abandoned";
     /// The guest trapped while this span was open; the host ended it.

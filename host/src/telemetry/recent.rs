@@ -7,7 +7,9 @@
 //! Invariants: memory is bounded, by an estimate that errs on the large side, for all traces together and for each. A
 //! span costs its thread a lock of one part of many, for as long as it takes to copy it; what has to go is freed after
 //! the lock. Traces with an error and slow ones stay longer than others, but never have more than half as long as there
-//! are others.
+//! are others. What anybody can ask for nothing ([`Asked`]) goes before anything else does, but for the last eighth.
+//!
+//! [`Asked`]: super::root::Asked
 
 pub mod jaeger;
 mod lines;
@@ -25,6 +27,7 @@ use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
+use super::root::LocalRoot;
 pub(super) use lines::Lines;
 use lines::listen;
 pub use lines::{FieldValue, Line};
@@ -43,7 +46,7 @@ const SHARDS_MAX: usize = 16;
 pub struct Limits {
     /// Of all traces together, about.
     pub bytes_max: usize,
-    /// A local root that takes so long makes its trace one that stays longer.
+    /// A local root in which the host takes so long makes its trace one that stays longer.
     pub slow: Duration,
 }
 
@@ -98,7 +101,8 @@ pub struct Kept {
 pub struct Root {
     /// Since 1970.
     pub start_ns: u64,
-    pub duration_ns: u64,
+    /// How long the host took, without its waiting for the client.
+    pub took_ns: u64,
 }
 
 impl Recent {
@@ -118,10 +122,11 @@ impl Recent {
     /// Keeps a span that has ended.
     pub(super) fn keep(&self, span: &SpanData) {
         let id = span.span_context.trace_id();
+        let root = LocalRoot::of(span);
         let span = Span::of(span);
         let written = span.written();
         // The guard is gone at the end of the statement, before what it gave back is.
-        let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, &span, &written, Instant::now()));
+        let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, &span, root, &written, Instant::now()));
         drop(gone);
     }
 

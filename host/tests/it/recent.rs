@@ -4,11 +4,15 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
     process::Stdio,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Host, built_in_and, eventually, golden};
+use crate::support::{
+    Answer, Client, Host, built_in_and, eventually, golden,
+    raw::{Raw, checkout, request},
+};
 
 /// What a list of these parameters has, by the names of its traces.
 fn listed(host: &Host, query: &str) -> Vec<Value> {
@@ -30,6 +34,48 @@ fn found(host: &Host, trace_id: &str) -> Value {
 /// Returns the answer to the first checkout that meets the simulated deadlock; six of ten do.
 fn conflict(host: &Host) -> Answer {
     eventually("a deadlock", || Some(host.shop.buy("laptop", 2)).filter(|answer| answer.status == 500))
+}
+
+/// Issue 15.8: what strangers can send for nothing pushed a real error and the orders out of the kept traces.
+#[test]
+fn wrong_requests_push_out_neither_orders_nor_errors() {
+    let host = Host::plan_demo().warns("Database deadlock").set("traces.kept_mib=1").set("traces.slow_ms=300").start();
+    let sold: Vec<String> = (0..20).map(|_| host.shop.buy("headphones", 1).trace_id()).collect();
+    let failed = conflict(&host).trace_id();
+
+    // One that takes its time over a wrong body.
+    let mut dribbling = Raw::connect(&host.shop.address);
+    let body = r#"{"item":"headphones"}"#;
+    let length = format!("content-length: {}", body.len());
+    dribbling.send(request(
+        "POST /checkout HTTP/1.1",
+        &["host: 127.0.0.1", "content-type: application/json", &length],
+        "",
+    ));
+    for byte in body.bytes() {
+        std::thread::sleep(Duration::from_millis(30));
+        dribbling.send([byte]);
+    }
+    let dribbled = dribbling.answer().expect("an answer");
+    assert_eq!(dribbled.status, 422);
+    let [row] = &listed(&host, &format!("trace_id={}", dribbled.trace_id()))[..] else { panic!("no row") };
+    let root = &found(&host, &dribbled.trace_id())["data"][0]["spans"][0];
+    let waited = root["tags"].as_array().expect("tags").iter().find(|tag| tag["key"] == "client.wait_ms");
+    let waited_ms = waited.expect("it was waited for")["value"].as_u64().expect("a number");
+    assert!(waited_ms >= 300, "{waited_ms}");
+    let lasted_us = root["duration"].as_u64().expect("a duration");
+    assert_eq!(row["duration_us"].as_u64().expect("a duration"), lasted_us.saturating_sub(1000 * waited_ms));
+
+    let mut hasty = Raw::connect(&host.shop.address);
+    for _ in 0..3_000 {
+        hasty.send(checkout("{}"));
+        assert_eq!(hasty.answer().expect("an answer").status, 422);
+    }
+    assert!(host.admin.get(&format!("/recent/traces/{}", dribbled.trace_id())).status == 404, "it was no slow one");
+    for trace_id in sold.iter().chain([&failed]) {
+        found(&host, trace_id);
+    }
+    host.stop();
 }
 
 #[test]

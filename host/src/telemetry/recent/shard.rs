@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::trace::TraceId;
 
+use super::super::root::{Asked, LocalRoot};
 use super::lines::Line;
 use super::span::{Span, Spans};
 use super::{Figures, Kept, Root};
@@ -29,6 +30,8 @@ pub(super) struct Limits {
     trace_bytes_max: usize,
     under_way_bytes_max: usize,
     notable_bytes_max: usize,
+    /// What stays of those that nobody did anything in, whatever else there is.
+    idle_bytes_min: usize,
     slow: Duration,
 }
 
@@ -39,6 +42,7 @@ impl Limits {
             trace_bytes_max: bytes_max / 8,
             under_way_bytes_max: bytes_max / 4,
             notable_bytes_max: bytes_max / 2,
+            idle_bytes_min: bytes_max / 8,
             slow,
         }
     }
@@ -49,6 +53,7 @@ pub(super) struct Shard {
     limits: Limits,
     traces: HashMap<TraceId, Trace>,
     under_way: Queue,
+    idle: Queue,
     ordinary: Queue,
     notable: Queue,
     /// Of the next place in a queue.
@@ -67,8 +72,11 @@ struct Queue {
 enum Class {
     /// Its local root hasn't ended.
     UnderWay,
+    /// It was a mistake of the client's, or only looked at something.
+    Idle,
+    /// It did something.
     Ordinary,
-    /// It has an error or is slow.
+    /// It has an error or is slow, and isn't a mistake of the client's.
     Notable,
 }
 
@@ -86,21 +94,31 @@ pub(super) struct Trace {
     lines_dropped: u64,
     /// Its first local root, once that has ended.
     root: Option<Root>,
-    is_notable: bool,
+    /// The most that any of its local roots was asked.
+    asked: Asked,
+    has_error: bool,
+    is_slow: bool,
 }
 
 impl Shard {
     pub(super) fn new(limits: Limits) -> Self {
-        let queues = (Queue::default(), Queue::default(), Queue::default());
-        let (under_way, ordinary, notable) = queues;
-        Self { limits, traces: HashMap::new(), under_way, ordinary, notable, number: 0, evicted: 0 }
+        let queue = Queue::default;
+        let (under_way, idle, ordinary, notable) = (queue(), queue(), queue(), queue());
+        Self { limits, traces: HashMap::new(), under_way, idle, ordinary, notable, number: 0, evicted: 0 }
     }
 
     /// Adds a span and returns what had to go for it, to be freed after the lock.
     #[must_use]
-    pub(super) fn add_span(&mut self, id: TraceId, span: &Span<'_>, written: &[u8], now: Instant) -> Vec<Trace> {
+    pub(super) fn add_span(
+        &mut self,
+        id: TraceId,
+        span: &Span<'_>,
+        root: Option<LocalRoot>,
+        written: &[u8],
+        now: Instant,
+    ) -> Vec<Trace> {
         let limits = self.limits;
-        self.change(id, now, |trace| trace.add_span(span, written, &limits))
+        self.change(id, now, |trace| trace.add_span(span, root, written, &limits))
     }
 
     /// Does the same for a log line.
@@ -123,12 +141,12 @@ impl Shard {
     }
 
     pub(super) fn figures(&self) -> Figures {
-        let traces = self.ordinary.order.len() + self.notable.order.len();
+        let traces = [&self.idle, &self.ordinary, &self.notable].map(|queue| queue.order.len()).iter().sum();
         Figures { traces, bytes: self.bytes(), bytes_max: self.limits.bytes_max, evicted: self.evicted }
     }
 
     fn bytes(&self) -> usize {
-        self.under_way.bytes + self.ordinary.bytes + self.notable.bytes
+        self.under_way.bytes + self.idle.bytes + self.ordinary.bytes + self.notable.bytes
     }
 
     fn change(&mut self, id: TraceId, now: Instant, change: impl FnOnce(&mut Trace)) -> Vec<Trace> {
@@ -189,7 +207,10 @@ impl Shard {
         if self.notable.bytes > self.limits.notable_bytes_max {
             return self.notable.oldest();
         }
-        self.ordinary.oldest().or_else(|| self.notable.oldest())
+        if self.idle.bytes > self.limits.idle_bytes_min {
+            return self.idle.oldest();
+        }
+        [&self.ordinary, &self.idle, &self.notable].into_iter().find_map(Queue::oldest)
     }
 
     fn evict(&mut self, id: TraceId, gone: &mut Vec<Trace>) {
@@ -203,6 +224,7 @@ impl Shard {
     fn queue(&mut self, class: Class) -> &mut Queue {
         match class {
             Class::UnderWay => &mut self.under_way,
+            Class::Idle => &mut self.idle,
             Class::Ordinary => &mut self.ordinary,
             Class::Notable => &mut self.notable,
         }
@@ -237,19 +259,22 @@ impl Trace {
             spans_dropped: 0,
             lines_dropped: 0,
             root: None,
-            is_notable: false,
+            asked: Asked::Wrongly,
+            has_error: false,
+            is_slow: false,
         }
     }
 
     /// What is dropped counts for what the trace is, and its first local root is never dropped: without it the trace
     /// would never be one that is kept.
-    fn add_span(&mut self, span: &Span<'_>, written: &[u8], limits: &Limits) {
-        let is_root = span.is_local_root;
-        let is_first_root = is_root && self.root.is_none();
-        let is_slow = is_root && Duration::from_nanos(span.duration_ns) >= limits.slow;
-        self.is_notable |= span.is_error() || is_slow;
-        if is_first_root {
-            self.root = Some(Root { start_ns: span.start_ns, duration_ns: span.duration_ns });
+    fn add_span(&mut self, span: &Span<'_>, root: Option<LocalRoot>, written: &[u8], limits: &Limits) {
+        let is_first_root = root.is_some() && self.root.is_none();
+        self.has_error |= span.is_error();
+        if let Some(LocalRoot { took, asked }) = root {
+            self.is_slow |= took >= limits.slow;
+            self.asked = self.asked.max(asked);
+            let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.root.get_or_insert(Root { start_ns: span.start_ns, took_ns });
         }
         let grown = self.spans.bytes_with(written) - self.spans.bytes();
         let has_room = self.spans.len() < SPANS_MAX && self.bytes + grown <= limits.trace_bytes_max;
@@ -271,10 +296,12 @@ impl Trace {
     }
 
     const fn class_now(&self) -> Class {
-        match (self.root, self.is_notable) {
+        match (self.root, self.asked) {
             (None, _) => Class::UnderWay,
-            (Some(_), false) => Class::Ordinary,
-            (Some(_), true) => Class::Notable,
+            (Some(_), Asked::Wrongly) => Class::Idle,
+            (Some(_), _) if self.has_error || self.is_slow => Class::Notable,
+            (Some(_), Asked::ToLook) => Class::Idle,
+            (Some(_), Asked::ToAct) => Class::Ordinary,
         }
     }
 

@@ -15,6 +15,7 @@ pub struct Summary {
     pub trace_id: String,
     /// Since 1970.
     pub start_us: u64,
+    /// How long the host took, without its waiting for the client.
     pub duration_us: u64,
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +135,7 @@ impl Summary {
         Some(Self {
             trace_id: trace.trace_id.to_string(),
             start_us: root.start_us(),
-            duration_us: root.duration_us(),
+            duration_us: root.duration_us().saturating_sub(waited_us(root)),
             name: root.name.to_owned(),
             route: text(root, attribute::HTTP_ROUTE),
             status: number(root, attribute::HTTP_RESPONSE_STATUS_CODE).and_then(|status| status.try_into().ok()),
@@ -147,6 +148,11 @@ impl Summary {
             reference: first(attribute::ORDER_REFERENCE),
         })
     }
+}
+
+fn waited_us(root: &Span<'_>) -> u64 {
+    let waited_ms = number(root, attribute::CLIENT_WAIT_MS).and_then(|waited| u64::try_from(waited).ok());
+    waited_ms.unwrap_or_default().saturating_mul(1000)
 }
 
 fn outcome(spans: &[Span<'_>], name: &str) -> Option<String> {

@@ -135,6 +135,52 @@ fn errors_and_slow_ones_outlive_successes() {
     check_bound(&recent);
 }
 
+/// Issue 15.8: a client's dribbling counted as the host's time, and 600 malformed bodies pushed out an error.
+#[test]
+fn what_anybody_can_ask_for_nothing_goes_before_orders_and_errors() {
+    let recent = recent(64);
+    let answered = |trace: u128, method: &'static str, status: i64| {
+        root(trace).with("http.request.method", method).with("http.response.status_code", status)
+    };
+    let orders = 1..=20;
+    add(&recent, orders.clone().map(|trace| answered(trace, "POST", 200)));
+    add(&recent, [answered(21, "POST", 502).failed(), Made { took: SLOW, ..answered(22, "GET", 200) }]);
+    // Slow by what the client did, and slow by itself, wrong in each way, and with what a plugin marked as failed.
+    for (flood, status) in [400, 404, 408, 413, 415, 422, 431, 501].into_iter().enumerate() {
+        let traces = |first: usize| (first..first + 300).map(|at| u128::try_from(at).expect("small"));
+        let first = 10_000 * (flood + 1);
+        add(&recent, traces(first).map(|trace| answered(trace, "POST", status)));
+        add(&recent, traces(first + 1_000).map(|trace| Made { took: 2 * SLOW, ..answered(trace, "POST", status) }));
+        add(
+            &recent,
+            traces(first + 2_000).flat_map(|trace| [child(trace, 2).failed(), answered(trace, "PUT", status)]),
+        );
+        add(&recent, traces(first + 3_000).map(|trace| answered(trace, "GET", 200)));
+        check_bound(&recent);
+    }
+    for trace in orders.chain([21, 22]) {
+        assert!(has(&recent, trace), "{trace}");
+    }
+    assert!(has(&recent, 83_299), "the newest is there, whatever it is");
+    check_bound(&recent);
+}
+
+#[test]
+fn slow_is_what_the_host_took_without_its_client() {
+    let recent = recent(64);
+    let lasted = |trace: u128, took: Duration, waited_ms: i64| {
+        add(&recent, [Made { took, ..root(trace) }.with("client.wait_ms", waited_ms)]);
+        Summary::of(&recent.trace(TraceId::from(trace)).expect("it is kept")).expect("a row").duration_us
+    };
+    assert_eq!(lasted(1, 5 * SLOW, 4_500), 500_000);
+    assert_eq!(lasted(2, 5 * SLOW, 4_000), 1_000_000);
+    assert_eq!(lasted(3, SLOW, 2_000), 0, "a clock that was put back");
+    let slowest = recent.first(3, |root| root.took_ns, |trace| Some(trace.trace_id));
+    assert_eq!(slowest, [2, 1, 3].map(TraceId::from));
+    add(&recent, (100..1_000).map(root));
+    assert_eq!([1, 2, 3].map(|trace| has(&recent, trace)), [false, true, false]);
+}
+
 #[test]
 fn errors_leave_half_to_successes() {
     let recent = recent(64);
@@ -196,10 +242,9 @@ fn what_never_ends_is_swept() {
     let mut shard = Shard::new(shard::Limits::new(1 << 20, SLOW));
     let (began, id) = (Instant::now(), TraceId::from(1));
     let mut add = |made: Made, now| {
-        let span = made.span();
-        let id = span.span_context.trace_id();
-        let span = Span::of(&span);
-        let gone = shard.add_span(id, &span, &span.written(), now).len();
+        let made = made.span();
+        let (id, root, span) = (made.span_context.trace_id(), LocalRoot::of(&made), Span::of(&made));
+        let gone = shard.add_span(id, &span, root, &span.written(), now).len();
         (gone, shard.figures().evicted)
     };
     assert_eq!(add(child(1, 2), began), (0, 0));

@@ -1,4 +1,5 @@
-//! The decision at the end of a trace: with an error or slow it is always sent on, else as a share by trace id.
+//! The decision at the end of a trace: with an error or slow it is always sent on, if it isn't a mistake of its client's;
+//! else as a share by trace id.
 //!
 //! The spans of a trace wait here until its last local root (a span whose parent isn't in this process) has ended.
 //! Invariants: a trace goes on whole or not at all; what waits is bounded, by spans and by age; every trace has one
@@ -15,7 +16,7 @@ use std::{
 
 use opentelemetry::{
     Context,
-    trace::{SpanContext, SpanId, Status, TraceContextExt as _, TraceId},
+    trace::{SpanContext, Status, TraceContextExt as _, TraceId},
 };
 use opentelemetry_sdk::{
     Resource,
@@ -26,6 +27,7 @@ use opentelemetry_sdk::{
 use super::super::{
     export::CountingProcessor,
     metrics::exemplars::{Exemplars, Observation},
+    root::{Asked, LocalRoot},
 };
 
 /// Requests of a few cores hardly ever meet in one of so many.
@@ -46,7 +48,7 @@ const REMEMBERED_MAX: usize = 1024;
 pub struct TailLimits {
     /// Of the traces without an error that aren't slow, 0 to 1.
     pub share: f64,
-    /// A local root that takes so long makes its trace a slow one.
+    /// A local root in which the host takes so long makes its trace a slow one.
     pub slow: Duration,
     /// Spans that wait. Past it a new trace isn't held: its id decides when it begins, and its errors may be lost.
     pub spans_max: usize,
@@ -106,6 +108,8 @@ struct Held {
     roots_open: u32,
     has_error: bool,
     is_slow: bool,
+    /// The most that any of its local roots was asked.
+    asked: Asked,
     since: Instant,
 }
 
@@ -234,7 +238,7 @@ impl Tail {
 
     fn decide(&self, trace_id: TraceId, trace: Held) {
         let by_id = self.limits.keeps(trace_id);
-        let wanted = by_id || trace.has_error || trace.is_slow;
+        let wanted = by_id || trace.asked > Asked::Wrongly && (trace.has_error || trace.is_slow);
         let Decisions { kept, dropped, queue_full, .. } = &self.decisions;
         let sent = wanted && self.send(trace.spans);
         let decision = match (wanted, sent) {
@@ -278,21 +282,22 @@ impl Held {
             roots_open: 1,
             has_error: false,
             is_slow: false,
+            asked: Asked::Wrongly,
             since: now,
         }
     }
 
     /// Returns whether it was the last local root.
     fn add(&mut self, span: SpanData, slow: Duration) -> bool {
-        let is_root = span.parent_span_id == SpanId::INVALID || span.parent_span_is_remote;
         self.has_error |= matches!(span.status, Status::Error { .. });
-        if is_root {
+        let root = LocalRoot::of(&span);
+        if let Some(LocalRoot { took, asked }) = root {
             self.roots_open = self.roots_open.saturating_sub(1);
-            let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
             self.is_slow |= took >= slow;
+            self.asked = self.asked.max(asked);
         }
         self.spans.push(span);
-        is_root && self.roots_open == 0
+        root.is_some() && self.roots_open == 0
     }
 }
 

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use opentelemetry::{KeyValue, trace::SpanKind};
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanId, SpanKind},
+};
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 
 use super::*;
@@ -75,6 +78,25 @@ fn observation(trace_id: TraceId) -> Observation {
 }
 
 const LIMITS: TailLimits = TailLimits { share: 0.05, slow: Duration::from_secs(3600), spans_max: 10_000 };
+
+/// What anybody can send for nothing, and as slowly as they like, isn't what the shop has to look at.
+#[test]
+fn a_clients_mistake_is_no_reason_to_send_a_trace_on() {
+    let setting = set_up(TailLimits { share: 0.0, slow: Duration::ZERO, ..LIMITS }, 100);
+    let answered = |status: i64| {
+        let mut root = setting.tracer.start("root", SpanKind::Server, None, Vec::new());
+        let mut child = setting.tracer.start("child", SpanKind::Internal, Some(root.context()), Vec::new());
+        child.fail("other", "said a plugin");
+        child.end();
+        root.set("http.response.status_code", status);
+        root.end();
+    };
+    [400, 404, 408, 413, 422, 499, 501].into_iter().for_each(answered);
+    assert_eq!(setting.decisions(), BTreeMap::from([("dropped", 7)]));
+    [200, 500, 502, 503, 504].into_iter().for_each(answered);
+    assert_eq!(setting.decisions(), BTreeMap::from([("dropped", 7), ("kept", 5)]));
+    setting.provider.shutdown().expect("it ends");
+}
 
 #[test]
 fn every_error_is_sent_on_and_a_share_of_the_rest_all_of_it_whole() {
