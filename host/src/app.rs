@@ -263,9 +263,11 @@ pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
         share: settings.traces.sent_percent.share(),
         slow: kept.slow,
         spans_max: settings.traces.held_spans,
+        bytes_max: settings.traces.held_mib.saturating_mul(1 << 20),
     };
+    let queued = settings.traces.queued_mib.saturating_mul(1 << 20);
     let settings = telemetry::Settings::from_environment(variable, settings.log.format, &settings.log.level, currency)?;
-    Telemetry::start(&settings.keeping(kept).sending(sent))
+    Telemetry::start(&settings.keeping(kept).sending(sent).queueing(queued))
 }
 
 /// An address that nobody else can have any more. Nobody is listened to yet: who connects is refused.

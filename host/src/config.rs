@@ -167,6 +167,8 @@ settings! {
         slow_ms: u64 = "1000", "ms", "a request that takes so long makes its trace one that stays longer";
         sent_percent: Percent = "100", "%", "of the traces without an error that aren't slow is sent to the OTLP backend, chosen by trace id when they end; the others always are";
         held_spans: usize = "20000", "spans", "of traces that haven't ended, held until it is decided which are sent, some 1 KiB each; past it a new trace's id decides when it begins";
+        held_mib: usize = "32", "MiB", "memory of traces that haven't ended, for traces.sent_percent; past it the id of the trace that grows decides at once";
+        queued_mib: usize = "16", "MiB", "memory of spans that wait for the OTLP backend or are on their way there, and as much of log lines; past it they are lost and counted";
         url: OptionalText = "", "", "what links to traces begin with, where people reach the admin listener under another address, scheme and port included";
     }
     /// The order store.

@@ -17,6 +17,7 @@ mod sampling;
 pub mod settings;
 pub mod traces;
 mod tracestate;
+mod weight;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,7 +15,7 @@ use opentelemetry_sdk::metrics::{MeterProviderBuilder, PeriodicReader};
 use tonic::transport::Channel;
 
 use lost::WatchedExporter;
-pub(super) use lost::{CountingLogProcessor, CountingProcessor, Lost};
+pub(super) use lost::{CountingLogProcessor, CountingProcessor, Lost, Room};
 
 /// The kinds of telemetry that have exporters of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,22 +139,18 @@ impl Endpoint {
     }
 }
 
-/// Returns what exports spans, behind a queue of at most `queue_max`.
+/// Returns what exports spans, behind a queue that has so much room.
 ///
 /// # Errors
 /// If the exporter can't be built, or gRPC is wanted outside a tokio runtime.
-pub(super) fn span_processor(
-    exporter: &Exporter,
-    queue_max: usize,
-    lost: &Arc<Lost>,
-) -> anyhow::Result<CountingProcessor> {
+pub(super) fn span_processor(exporter: &Exporter, room: Room, lost: &Arc<Lost>) -> anyhow::Result<CountingProcessor> {
     let lost = Arc::clone(lost);
     Ok(match exporter {
         // Not the simple processor: it prints on the request's thread, and panics there when stdout is closed.
-        Exporter::Console => CountingProcessor::new(opentelemetry_stdout::SpanExporter::default(), queue_max, lost),
+        Exporter::Console => CountingProcessor::new(opentelemetry_stdout::SpanExporter::default(), room, lost),
         Exporter::Otlp(endpoint) => {
             let exporter = otlp_span_exporter(endpoint).with_context(|| format!("export spans to {}", endpoint.url))?;
-            CountingProcessor::new(exporter, queue_max, lost)
+            CountingProcessor::new(exporter, room, lost)
         }
     })
 }
@@ -179,18 +175,18 @@ pub(super) fn add_metric_exporter(
     })
 }
 
-/// Returns what exports log lines, behind a queue of at most `queue_max`; `None` for the console, which has them anyway.
+/// Returns what exports log lines, behind a queue that has so much room; `None` for the console, which has them anyway.
 ///
 /// # Errors
 /// As [`span_processor`].
 pub(super) fn log_processor(
     exporter: &Exporter,
-    queue_max: usize,
+    room: Room,
     lost: &Arc<Lost>,
 ) -> anyhow::Result<Option<CountingLogProcessor>> {
     let Exporter::Otlp(endpoint) = exporter else { return Ok(None) };
     let exporter = otlp_log_exporter(endpoint).with_context(|| format!("export log lines to {}", endpoint.url))?;
-    Ok(Some(CountingLogProcessor::new(exporter, queue_max, Arc::clone(lost))))
+    Ok(Some(CountingLogProcessor::new(exporter, room, Arc::clone(lost))))
 }
 
 /// Builds the exporter of a signal's type that sends to the endpoint. The three types have nothing in common but the names

@@ -132,7 +132,7 @@ pub(super) fn provider(
     lost: &Arc<Lost>,
 ) -> anyhow::Result<Option<SdkLoggerProvider>> {
     let exporters = settings.log_exporters.iter();
-    let processors = exporters.map(|exporter| export::log_processor(exporter, settings.record_queue_max, lost));
+    let processors = exporters.map(|exporter| export::log_processor(exporter, settings.record_room, lost));
     let processors: Vec<_> = processors.filter_map(Result::transpose).collect::<anyhow::Result<_>>()?;
     if processors.is_empty() {
         return Ok(None);

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::export::{Endpoint, Exporter, Signal, Transport};
+use super::export::{Endpoint, Exporter, Room, Signal, Transport};
 use super::logs::{self, LogSettings};
 use super::propagation::Propagator;
 use super::recent;
@@ -22,6 +22,8 @@ const SERVICE_NAME: &str = "order-service";
 const SPAN_QUEUE_MAX: usize = 2048;
 /// Log lines that wait for their export. OpenTelemetry's default.
 const RECORD_QUEUE_MAX: usize = 2048;
+/// What either of them takes in memory at most, unless the host says otherwise.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
 /// The longest text of a span attribute, bytes. The SDK has no limit, and guests write attributes.
 const ATTRIBUTE_BYTES_MAX: usize = 4096;
 /// How long one export may take. Half of OpenTelemetry's: a collector that needs longer is down.
@@ -53,8 +55,8 @@ pub struct Settings {
     pub(super) logs: LogSettings,
     /// Three capitals, a part of a metric's name.
     pub(super) currency_code: String,
-    pub(super) span_queue_max: usize,
-    pub(super) record_queue_max: usize,
+    pub(super) span_room: Room,
+    pub(super) record_room: Room,
     pub(super) attribute_bytes_max: usize,
     /// What is kept of recent traces; none unless the host asks for it.
     recent: Option<recent::Limits>,
@@ -108,8 +110,8 @@ impl Settings {
             propagator: environment.propagator(),
             logs: environment.logs(log_format, log_level)?,
             currency_code: currency_code.to_owned(),
-            span_queue_max: environment.number("OTEL_BSP_MAX_QUEUE_SIZE").unwrap_or(SPAN_QUEUE_MAX).max(1),
-            record_queue_max: environment.number("OTEL_BLRP_MAX_QUEUE_SIZE").unwrap_or(RECORD_QUEUE_MAX).max(1),
+            span_room: environment.room("OTEL_BSP_MAX_QUEUE_SIZE", SPAN_QUEUE_MAX),
+            record_room: environment.room("OTEL_BLRP_MAX_QUEUE_SIZE", RECORD_QUEUE_MAX),
             attribute_bytes_max: attribute_bytes_max.unwrap_or(ATTRIBUTE_BYTES_MAX),
             recent: None,
             tail: None,
@@ -128,6 +130,13 @@ impl Settings {
     #[must_use]
     pub fn sending(mut self, limits: TailLimits) -> Self {
         self.tail = Some(limits).filter(|limits| limits.share < 1.0);
+        self
+    }
+
+    /// Has spans that wait for their export take so much memory at most, and log lines as much.
+    #[must_use]
+    pub const fn queueing(mut self, bytes_max: usize) -> Self {
+        (self.span_room.bytes, self.record_room.bytes) = (bytes_max, bytes_max);
         self
     }
 
@@ -161,6 +170,10 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             self.warnings.push(format!("{name}={text} is no whole number; the default applies"));
         }
         number
+    }
+
+    fn room(&mut self, name: &str, places: usize) -> Room {
+        Room { places: self.number(name).unwrap_or(places).max(1), bytes: QUEUE_BYTES_MAX }
     }
 
     /// Returns the variable of a signal, or else the one for all signals, with its name.
@@ -420,7 +433,7 @@ mod tests {
     #[test]
     fn limits_can_be_set() {
         let settings = quiet(&[("OTEL_BSP_MAX_QUEUE_SIZE", "16"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "10")]);
-        assert_eq!((settings.span_queue_max, settings.attribute_bytes_max), (16, 10));
+        assert_eq!((settings.span_room.places, settings.attribute_bytes_max), (16, 10));
         let settings = quiet(&[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "250")]);
         assert!(matches!(&settings.traces[..], [Exporter::Otlp(endpoint)] if endpoint.timeout().as_millis() == 250));
     }

@@ -256,8 +256,7 @@ pub(super) fn provider(
     lost: &Arc<Lost>,
     exemplars: &Arc<Exemplars>,
 ) -> anyhow::Result<(SdkTracerProvider, Traces)> {
-    let exports =
-        settings.traces.iter().map(|exporter| export::span_processor(exporter, settings.span_queue_max, lost));
+    let exports = settings.traces.iter().map(|exporter| export::span_processor(exporter, settings.span_room, lost));
     let exports = exports.collect::<anyhow::Result<Vec<_>>>()?;
     let traces = match settings.tail_limits() {
         Some(limits) => {

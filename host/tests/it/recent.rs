@@ -59,7 +59,7 @@ fn wrong_requests_push_out_neither_orders_nor_errors() {
     let dribbled = dribbling.answer().expect("an answer");
     assert_eq!(dribbled.status, 422);
     let [row] = &listed(&host, &format!("trace_id={}", dribbled.trace_id()))[..] else { panic!("no row") };
-    let root = &found(&host, &dribbled.trace_id())["data"][0]["spans"][0];
+    let root = &found(&host, &dribbled.trace_id())["trace"]["spans"][0];
     let waited = root["tags"].as_array().expect("tags").iter().find(|tag| tag["key"] == "client.wait_ms");
     let waited_ms = waited.expect("it was waited for")["value"].as_u64().expect("a number");
     assert!(waited_ms >= 300, "{waited_ms}");

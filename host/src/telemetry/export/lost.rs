@@ -14,6 +14,17 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
+use super::super::weight;
+
+/// How much may wait for its export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Room {
+    /// Spans or log lines.
+    pub(in super::super) places: usize,
+    /// What they take in memory, about, those included that are being sent.
+    pub(in super::super) bytes: usize,
+}
+
 /// How many spans, or log lines, never arrived, and why.
 #[derive(Debug, Default)]
 pub(in super::super) struct Lost {
@@ -45,9 +56,9 @@ pub(in super::super) struct CountingLogProcessor {
     queue: Arc<Queue>,
 }
 
-fn counting<E>(exporter: E, waiting_max: usize, lost: Arc<Lost>) -> (Arc<Queue>, CountingExporter<E>) {
-    let (waiting, turned_away) = (AtomicUsize::new(0), AtomicU64::new(0));
-    let queue = Arc::new(Queue { waiting, waiting_max, turned_away, lost });
+fn counting<E>(exporter: E, room: Room, lost: Arc<Lost>) -> (Arc<Queue>, CountingExporter<E>) {
+    let (waiting, bytes, turned_away) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
+    let queue = Arc::new(Queue { waiting, bytes, room, turned_away, lost });
     let exporter = CountingExporter { inner: exporter, queue: Arc::clone(&queue), outage: Outage::default() };
     (queue, exporter)
 }
@@ -57,16 +68,18 @@ fn counting<E>(exporter: E, waiting_max: usize, lost: Arc<Lost>) -> (Arc<Queue>,
 #[derive(Debug)]
 struct Queue {
     waiting: AtomicUsize,
-    waiting_max: usize,
+    /// Of what waits and of the batch that is being sent: it is in memory until the back end has it.
+    bytes: AtomicUsize,
+    room: Room,
     /// Since the last batch.
     turned_away: AtomicU64,
     lost: Arc<Lost>,
 }
 
 impl CountingProcessor {
-    pub(in super::super) fn new(exporter: impl SpanExporter + 'static, waiting_max: usize, lost: Arc<Lost>) -> Self {
-        let (queue, exporter) = counting(exporter, waiting_max, lost);
-        let config = BatchConfigBuilder::default().with_max_queue_size(waiting_max).build();
+    pub(in super::super) fn new(exporter: impl SpanExporter + 'static, room: Room, lost: Arc<Lost>) -> Self {
+        let (queue, exporter) = counting(exporter, room, lost);
+        let config = BatchConfigBuilder::default().with_max_queue_size(room.places).build();
         Self { inner: BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), queue }
     }
 }
@@ -74,7 +87,7 @@ impl CountingProcessor {
 impl CountingProcessor {
     /// Queues all of these spans, or none and counts them as lost. Returns whether it did.
     pub(in super::super) fn queue_whole(&self, spans: Vec<SpanData>) -> bool {
-        if !self.queue.reserve(spans.len()) {
+        if !self.queue.reserve(spans.len(), spans.iter().map(weight::of_span).sum()) {
             return false;
         }
         spans.into_iter().for_each(|span| self.inner.on_end(span));
@@ -83,12 +96,15 @@ impl CountingProcessor {
 }
 
 impl Queue {
-    /// Takes so many places, or counts so many as lost.
-    fn reserve(&self, places: usize) -> bool {
-        let before = self.waiting.fetch_add(places, Ordering::AcqRel);
-        let has_room = before.saturating_add(places) <= self.waiting_max;
+    /// Takes so many places for so much, or counts so many as lost.
+    fn reserve(&self, places: usize, bytes: usize) -> bool {
+        let places_before = self.waiting.fetch_add(places, Ordering::AcqRel);
+        let bytes_before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        let has_room = places_before.saturating_add(places) <= self.room.places
+            && bytes_before.saturating_add(bytes) <= self.room.bytes;
         if !has_room {
             self.waiting.fetch_sub(places, Ordering::AcqRel);
+            self.bytes.fetch_sub(bytes, Ordering::AcqRel);
             let lost = u64::try_from(places).unwrap_or(u64::MAX);
             self.lost.queue_full.fetch_add(lost, Ordering::Relaxed);
             // Said of by the exporter's thread: a request never waits for the log.
@@ -98,7 +114,8 @@ impl Queue {
     }
 
     /// Takes note of what became of a batch that left the queue.
-    fn exported(&self, what: &'static str, count: usize, result: &OTelSdkResult, outage: &Outage) {
+    fn exported(&self, what: &'static str, count: usize, bytes: usize, result: &OTelSdkResult, outage: &Outage) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
         let failed = if result.is_err() { u64::try_from(count).unwrap_or(u64::MAX) } else { 0 };
         self.lost.export_failed.fetch_add(failed, Ordering::Relaxed);
         let turned_away = self.turned_away.swap(0, Ordering::Relaxed);
@@ -107,16 +124,16 @@ impl Queue {
 }
 
 impl CountingLogProcessor {
-    pub(super) fn new(exporter: impl LogExporter + 'static, waiting_max: usize, lost: Arc<Lost>) -> Self {
-        let (queue, exporter) = counting(exporter, waiting_max, lost);
-        let config = opentelemetry_sdk::logs::BatchConfigBuilder::default().with_max_queue_size(waiting_max).build();
+    pub(super) fn new(exporter: impl LogExporter + 'static, room: Room, lost: Arc<Lost>) -> Self {
+        let (queue, exporter) = counting(exporter, room, lost);
+        let config = opentelemetry_sdk::logs::BatchConfigBuilder::default().with_max_queue_size(room.places).build();
         Self { inner: BatchLogProcessor::builder(exporter).with_batch_config(config).build(), queue }
     }
 }
 
 impl LogProcessor for CountingLogProcessor {
     fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
-        if self.queue.reserve(1) {
+        if self.queue.reserve(1, weight::of_record(record)) {
             self.inner.emit(record, scope);
         }
     }
@@ -138,7 +155,7 @@ impl SpanProcessor for CountingProcessor {
     fn on_start(&self, _span: &mut Span, _context: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        if self.queue.reserve(1) {
+        if self.queue.reserve(1, weight::of_span(&span)) {
             self.inner.on_end(span);
         }
     }
@@ -225,10 +242,10 @@ struct CountingExporter<E> {
 
 impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let count = batch.len();
+        let (count, bytes) = (batch.len(), batch.iter().map(weight::of_span).sum());
         self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
         let result = self.inner.export(batch).await;
-        self.queue.exported("spans", count, &result, &self.outage);
+        self.queue.exported("spans", count, bytes, &result, &self.outage);
         result
     }
 
@@ -252,10 +269,10 @@ impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
 
 impl<E: LogExporter> LogExporter for CountingExporter<E> {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
-        let count = batch.iter().count();
+        let (count, bytes) = (batch.iter().count(), batch.iter().map(|(record, _)| weight::of_record(record)).sum());
         self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
         let result = self.inner.export(batch).await;
-        self.queue.exported("log lines", count, &result, &self.outage);
+        self.queue.exported("log lines", count, bytes, &result, &self.outage);
         result
     }
 
@@ -272,7 +289,8 @@ impl<E: LogExporter> LogExporter for CountingExporter<E> {
 mod tests {
     use std::sync::{Condvar, Mutex};
 
-    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry::KeyValue;
+    use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
     use opentelemetry_sdk::error::OTelSdkError;
     use opentelemetry_sdk::trace::SdkTracerProvider;
 
@@ -317,7 +335,8 @@ mod tests {
         const QUEUE_MAX: usize = 4;
         let exporter = StuckExporter::default();
         let lost = Arc::new(Lost::default());
-        let processor = CountingProcessor::new(exporter.clone(), QUEUE_MAX, Arc::clone(&lost));
+        let room = Room { places: QUEUE_MAX, bytes: usize::MAX };
+        let processor = CountingProcessor::new(exporter.clone(), room, Arc::clone(&lost));
         let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
         let tracer = provider.tracer("test");
 
@@ -334,5 +353,35 @@ mod tests {
         exporter.set(Stage::Released);
         drop(provider.shutdown());
         assert_eq!(lost.by_reason(), [("queue_full", 3), ("export_failed", 8)]);
+    }
+    /// Issue 15.6: a queue of 2,048 spans had no bound for what a plugin puts on them, nor had the batch on its way.
+    #[test]
+    fn what_waits_has_a_bound_in_bytes_and_the_batch_on_its_way_counts() {
+        let exporter = StuckExporter::default();
+        let lost = Arc::new(Lost::default());
+        let room = Room { places: 8, bytes: 100_000 };
+        let processor = CountingProcessor::new(exporter.clone(), room, Arc::clone(&lost));
+        let bytes = Arc::clone(&processor.queue);
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        let tracer = provider.tracer("test");
+        let long = |bytes: usize| {
+            let event = KeyValue::new("text", "x".repeat(bytes));
+            let mut span = tracer.start("long");
+            span.add_event("event", vec![event]);
+            span.end();
+        };
+        // A full queue is a full batch, which gets stuck.
+        (0..8).for_each(|_| long(8_000));
+        exporter.wait_for(Stage::Exporting);
+        assert_eq!(lost.by_reason(), [("queue_full", 0), ("export_failed", 0)]);
+        // Of eight places there is room for two.
+        (0..8).for_each(|_| long(12_000));
+        assert_eq!(lost.by_reason(), [("queue_full", 6), ("export_failed", 0)]);
+        assert!((90_000..=100_000).contains(&bytes.bytes.load(Ordering::Relaxed)), "{bytes:?}");
+
+        exporter.set(Stage::Released);
+        drop(provider.shutdown());
+        assert_eq!(lost.by_reason(), [("queue_full", 6), ("export_failed", 10)]);
+        assert_eq!(bytes.bytes.load(Ordering::Relaxed), 0, "all of it is given back");
     }
 }

@@ -28,6 +28,7 @@ use super::super::{
     export::CountingProcessor,
     metrics::exemplars::{Exemplars, Observation},
     root::{Asked, LocalRoot},
+    weight,
 };
 
 /// Requests of a few cores hardly ever meet in one of so many.
@@ -52,6 +53,8 @@ pub struct TailLimits {
     pub slow: Duration,
     /// Spans that wait. Past it a new trace isn't held: its id decides when it begins, and its errors may be lost.
     pub spans_max: usize,
+    /// What they take in memory, about. Past it the trace that grows isn't held any longer, as if it never had been.
+    pub bytes_max: usize,
 }
 
 impl TailLimits {
@@ -87,6 +90,7 @@ struct Tail {
     limits: TailLimits,
     shards: [Mutex<Shard>; SHARDS],
     held_spans: AtomicUsize,
+    held_bytes: AtomicUsize,
     decisions: Decisions,
     exemplars: Arc<Exemplars>,
     next: Vec<CountingProcessor>,
@@ -103,6 +107,7 @@ struct Shard {
 #[derive(Debug)]
 struct Held {
     spans: Vec<SpanData>,
+    bytes: usize,
     /// Of what was measured below it, to be shown if it is kept.
     observations: Vec<Observation>,
     roots_open: u32,
@@ -140,6 +145,7 @@ impl TailSampler {
             limits,
             shards: std::array::from_fn(|_| Mutex::new(shard())),
             held_spans: AtomicUsize::new(0),
+            held_bytes: AtomicUsize::new(0),
             decisions: Decisions::default(),
             exemplars,
             next,
@@ -207,7 +213,7 @@ impl Tail {
         held.retain(|trace_id, trace| {
             let goes_on = now.duration_since(trace.since) < HELD_MAX;
             if !goes_on {
-                self.held_spans.fetch_sub(trace.spans.len(), Ordering::Relaxed);
+                self.let_go(trace);
                 self.decisions.unfinished.fetch_add(1, Ordering::Relaxed);
                 remembered.add(*trace_id, false);
             }
@@ -226,13 +232,34 @@ impl Tail {
             }
             return;
         };
-        let is_last = entry.get_mut().add(span, self.limits.slow);
+        let bytes = weight::of_span(&span);
+        let is_last = entry.get_mut().add(span, bytes, self.limits.slow);
         self.held_spans.fetch_add(1, Ordering::Relaxed);
-        if is_last {
+        let has_room =
+            self.held_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.limits.bytes_max;
+        if is_last || !has_room {
             let trace = entry.remove();
-            self.held_spans.fetch_sub(trace.spans.len(), Ordering::Relaxed);
+            self.let_go(&trace);
             drop(shard);
-            self.decide(trace_id, trace);
+            if is_last {
+                self.decide(trace_id, trace);
+            } else {
+                self.decide_by_id(trace_id, trace);
+            }
+        }
+    }
+
+    /// Takes the trace out of the count of what is held.
+    fn let_go(&self, trace: &Held) {
+        self.held_spans.fetch_sub(trace.spans.len(), Ordering::Relaxed);
+        self.held_bytes.fetch_sub(trace.bytes, Ordering::Relaxed);
+    }
+
+    /// Sends on what there is of a trace if its id says so. What of it ends later goes the same way.
+    fn decide_by_id(&self, trace_id: TraceId, trace: Held) {
+        self.decisions.not_held.fetch_add(1, Ordering::Relaxed);
+        if self.limits.keeps(trace_id) && self.send(trace.spans) {
+            trace.observations.iter().for_each(|observation| self.exemplars.put(observation));
         }
     }
 
@@ -278,6 +305,7 @@ impl Held {
     fn since(now: Instant) -> Self {
         Self {
             spans: Vec::with_capacity(SPANS_USUAL),
+            bytes: 0,
             observations: Vec::with_capacity(OBSERVATIONS_USUAL),
             roots_open: 1,
             has_error: false,
@@ -288,7 +316,7 @@ impl Held {
     }
 
     /// Returns whether it was the last local root.
-    fn add(&mut self, span: SpanData, slow: Duration) -> bool {
+    fn add(&mut self, span: SpanData, bytes: usize, slow: Duration) -> bool {
         self.has_error |= matches!(span.status, Status::Error { .. });
         let root = LocalRoot::of(&span);
         if let Some(LocalRoot { took, asked }) = root {
@@ -297,6 +325,7 @@ impl Held {
             self.asked = self.asked.max(asked);
         }
         self.spans.push(span);
+        self.bytes += bytes;
         root.is_some() && self.roots_open == 0
     }
 }

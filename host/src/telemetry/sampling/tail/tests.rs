@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 use super::*;
 use crate::telemetry::{
     Tracer,
-    export::Lost,
+    export::{Lost, Room},
     metrics::exemplars::{Exemplar, Series},
 };
 
@@ -37,7 +37,8 @@ struct Setting {
 
 fn set_up(limits: TailLimits, queue_max: usize) -> Setting {
     let (received, exemplars) = (Received::default(), Arc::<Exemplars>::default());
-    let next = CountingProcessor::new(received.clone(), queue_max, Arc::<Lost>::default());
+    let next =
+        CountingProcessor::new(received.clone(), Room { places: queue_max, bytes: usize::MAX }, Arc::<Lost>::default());
     let sampler = TailSampler::new(limits, Arc::clone(&exemplars), vec![next]);
     let provider = SdkTracerProvider::builder().with_span_processor(sampler.clone()).build();
     Setting { tracer: Tracer::new(&provider, 100), provider, sampler, exemplars, received }
@@ -77,7 +78,8 @@ fn observation(trace_id: TraceId) -> Observation {
     Observation { metric: "m", labels, bounds: &[], exemplar }
 }
 
-const LIMITS: TailLimits = TailLimits { share: 0.05, slow: Duration::from_secs(3600), spans_max: 10_000 };
+const LIMITS: TailLimits =
+    TailLimits { share: 0.05, slow: Duration::from_secs(3600), spans_max: 10_000, bytes_max: usize::MAX };
 
 /// What anybody can send for nothing, and as slowly as they like, isn't what the shop has to look at.
 #[test]

@@ -1,0 +1,70 @@
+//! What a span or a log line takes in memory while it waits, about: an estimate that errs on the large side.
+//!
+//! A queue that is bounded by a number of spans alone has no bound: a plugin's span may have as much text as a call may hand
+//! over, a thousand times an ordinary one's.
+
+use std::mem::size_of;
+
+use opentelemetry::{Array, Key, KeyValue, Value, logs::AnyValue, trace::Event, trace::Link, trace::Status};
+use opentelemetry_sdk::{logs::SdkLogRecord, trace::SpanData};
+
+/// What the allocator and the places in lists add to each piece.
+const PIECE_BYTES: usize = 32;
+
+pub(super) fn of_span(span: &SpanData) -> usize {
+    let SpanData { name, attributes, events, links, status, span_context, .. } = span;
+    let of_event = |event: &Event| piece(size_of::<Event>() + event.name.len()) + of_attributes(&event.attributes);
+    let of_link = |link: &Link| piece(size_of::<Link>()) + of_attributes(&link.attributes);
+    let description = if let Status::Error { description } = status { description.len() } else { 0 };
+    size_of::<SpanData>()
+        + piece(name.len())
+        + piece(description)
+        + piece(span_context.trace_state().header().len())
+        + of_attributes(attributes)
+        + events.iter().map(of_event).sum::<usize>()
+        + links.iter().map(of_link).sum::<usize>()
+}
+
+pub(super) fn of_record(record: &SdkLogRecord) -> usize {
+    let of_attribute =
+        |(key, value): &(Key, AnyValue)| piece(size_of::<(Key, AnyValue)>() + key.as_str().len()) + of_any(value);
+    size_of::<SdkLogRecord>()
+        + record.body().map_or(0, of_any)
+        + record.attributes_iter().map(of_attribute).sum::<usize>()
+}
+
+fn of_attributes(attributes: &[KeyValue]) -> usize {
+    let of_one =
+        |attribute: &KeyValue| piece(size_of::<KeyValue>() + attribute.key.as_str().len()) + of_value(&attribute.value);
+    attributes.iter().map(of_one).sum()
+}
+
+fn of_value(value: &Value) -> usize {
+    match value {
+        Value::String(text) => piece(text.as_str().len()),
+        Value::Array(Array::String(texts)) => {
+            texts.iter().map(|text| piece(size_of_val(text) + text.as_str().len())).sum()
+        }
+        Value::Array(Array::Bool(flags)) => piece(size_of_val(flags.as_slice())),
+        Value::Array(Array::I64(numbers)) => piece(size_of_val(numbers.as_slice())),
+        Value::Array(Array::F64(numbers)) => piece(size_of_val(numbers.as_slice())),
+        _ => 0,
+    }
+}
+
+fn of_any(value: &AnyValue) -> usize {
+    match value {
+        AnyValue::String(text) => piece(text.as_str().len()),
+        AnyValue::Bytes(bytes) => piece(bytes.len()),
+        AnyValue::ListAny(values) => values.iter().map(|value| piece(size_of::<AnyValue>()) + of_any(value)).sum(),
+        AnyValue::Map(members) => members
+            .iter()
+            .map(|(key, value)| piece(size_of::<(Key, AnyValue)>() + key.as_str().len()) + of_any(value))
+            .sum(),
+        _ => 0,
+    }
+}
+
+const fn piece(bytes: usize) -> usize {
+    bytes + PIECE_BYTES
+}
