@@ -31,6 +31,8 @@ use background::Background;
 const OWN_FILES: usize = 256;
 /// Connections that the kernel keeps until they are accepted, as `TcpListener::bind` asks for.
 const BACKLOG: u32 = 1024;
+/// How often the host looks whether its store is where it was opened. Each commit looks by itself.
+const PLACE_LOOKED_AT: Duration = Duration::from_secs(1);
 /// What is tried even where hardly any files may be opened.
 const CONNECTIONS_MIN: usize = 64;
 
@@ -188,6 +190,7 @@ impl App {
             http::server::serve(self.admin_listener, operators, answers, self.stopping.clone(), for_operators);
         background.spawn("the admin listener", serving);
         background.spawn("the release of orders", Arc::clone(&self.shop).resolve_releases());
+        background.spawn("the watch over the store", watch_place(self.store.clone(), self.stopping.clone()));
         background.spawn("the pruning of answers", Arc::clone(&self.shop).prune_answers());
         background.spawn("the supervision of plugins", Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
@@ -221,6 +224,13 @@ impl App {
         tracing::info!("stopped: every acknowledged order is in the store");
         self.telemetry.shutdown(Duration::from_millis(limits.telemetry_flush_ms)).await;
         Ok(background.outcome()?)
+    }
+}
+
+/// Looks every now and then whether the store is where it was opened: nobody may be buying.
+async fn watch_place(store: Store, stopping: CancellationToken) {
+    while stopping.run_until_cancelled(tokio::time::sleep(PLACE_LOOKED_AT)).await.is_some() {
+        store.look_at_place().await;
     }
 }
 

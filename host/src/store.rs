@@ -22,6 +22,7 @@ mod error;
 mod items;
 mod json;
 mod open;
+mod place;
 mod plugins;
 mod query;
 mod queue;
@@ -49,6 +50,7 @@ use tokio::sync::watch;
 pub use backup::{BackedUp, BackupError, GoesOnPast, Restored, backup, restore};
 pub use doctor::{Examined, Finding, examine};
 pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
+pub use place::Lost;
 pub use record::{
     Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
     Released, StockChanged, StockLevel, Taker,
@@ -63,6 +65,7 @@ use self::{
     counters::{Numbers, RunningTime},
     items::Items,
     json::{OrderText, ReceiptText},
+    place::Place,
     queue::{Kind, Queue, Shared},
     reader::Readers,
     writer::{Desk, Writer},
@@ -103,6 +106,7 @@ struct Inner {
     items: Arc<Items>,
     shared: Arc<Shared>,
     alarm: Arc<Alarm>,
+    place: Arc<Place>,
 }
 
 impl Store {
@@ -121,6 +125,7 @@ impl Store {
         let last_order_id = Numbers::of(&connection).map_err(of_sqlite)?.order_id;
         let running = RunningTime::of(&connection).map_err(of_sqlite)?;
         let items = query::items(&connection).map_err(|source| OpenError::of_store(&file, source))?;
+        let place = Place::of(&settings.folder, &guard)?;
 
         let items = Arc::new(Items::new(items));
         let shared = Arc::new(Shared::default());
@@ -137,6 +142,7 @@ impl Store {
             shared: Arc::clone(&shared),
             items: Arc::clone(&items),
             alarm: Arc::clone(&alarm),
+            place: Arc::clone(&place),
             batch_commands_max: settings.batch_commands_max.max(1),
             linger: settings.linger,
             changed_rows: 0,
@@ -146,7 +152,7 @@ impl Store {
         thread::Builder::new().name("till-store".into()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
         let readers = || Readers::new(file.clone(), settings.readers, settings.busy_timeout, Arc::clone(&alarm));
         let (readers, key_readers) = (readers(), readers());
-        Ok((Self(Arc::new(Inner { queue, readers, key_readers, items, shared, alarm })), opened))
+        Ok((Self(Arc::new(Inner { queue, readers, key_readers, items, shared, alarm, place })), opened))
     }
 
     /// Places an order: PENDING, and its number. Its key is taken with it.
@@ -413,6 +419,14 @@ impl Store {
     /// What keeps it from that.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.0.queue.submit(Kind::Durable, sqlite::check_readiness).await
+    }
+
+    /// Looks whether the store's files are where they were opened, and says so in the log when they aren't. Without them nothing
+    /// is committed. May be dropped midway.
+    pub async fn look_at_place(&self) {
+        let place = Arc::clone(&self.0.place);
+        // On a disk that others keep busy it may take its time.
+        _ = tokio::task::spawn_blocking(move || place.check()).await;
     }
 
     /// Returns whether rows were written and committed not longer ago than that, and nothing failed since.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::OrderId;
+use super::{Lost, OrderId};
 use crate::order::{Item, Status};
 
 /// Why the store couldn't be opened. Every text names the file or folder and what to do about it.
@@ -98,6 +98,8 @@ pub enum Outage {
     ReaderGone,
     #[error("its writer has stopped; restart till")]
     WriterGone,
+    #[error(transparent)]
+    Lost(#[from] Lost),
 }
 
 /// Why no stock was taken. In every case nothing was changed.

@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::watch;
 
 use super::{
@@ -30,6 +30,7 @@ use super::{
     alarm::Alarm,
     counters::RunningTime,
     items::Items,
+    place::Place,
     queue::{Command, Kind, Shared, Task, panic_text},
 };
 use crate::order::{Item, Status};
@@ -97,6 +98,7 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) items: Arc<Items>,
     pub(super) alarm: Arc<Alarm>,
+    pub(super) place: Arc<Place>,
     pub(super) batch_commands_max: usize,
     pub(super) linger: Duration,
     /// Rows changed up to the end of the last batch, rolled back or not.
@@ -114,11 +116,11 @@ impl Writer {
             let message = panic_text(payload.as_ref());
             tracing::error!(message, "the order store's writer stopped; no order can be taken until till is restarted");
         }
-        let Self { desk, commands, guard, ended, .. } = self;
+        let Self { desk, commands, place, guard, ended, .. } = self;
         // In this order: no caller waits for a writer that has gone, no till opens the file before it is let go of,
         // and no `close` returns before that.
         drop(commands);
-        close(desk);
+        close(desk, &place);
         drop(guard);
         drop(ended);
     }
@@ -149,8 +151,9 @@ impl Writer {
 
     /// Executes the command and all that queue up behind it in one transaction, and answers them.
     fn batch(&mut self, first: Command) {
-        if let Err(error) = self.begin() {
-            return self.refuse(first, error.into());
+        let begun = self.place.check().map_err(Outage::from).and_then(|()| Ok(self.begin()?));
+        if let Err(outage) = begun {
+            return self.refuse(first, outage);
         }
         let linger_until = Instant::now() + self.linger;
         let mut committing: Vec<Box<dyn Task>> = Vec::new();
@@ -169,10 +172,17 @@ impl Writer {
             let full = executed >= self.batch_commands_max;
             next = if full { None } else { self.following(committing.is_empty(), linger_until) };
         }
-        match self.desk.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
-            Ok(_) => self.acknowledge(committing, executed),
-            Err(error) => self.abort(committing, error.into()),
+        match self.commit() {
+            Ok(()) => self.acknowledge(committing, executed),
+            Err(outage) => self.abort(committing, outage),
         }
+    }
+
+    /// Commits the batch, if the file is one that somebody will see again.
+    fn commit(&mut self) -> Result<(), Outage> {
+        self.place.check()?;
+        self.desk.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
     }
 
     /// Opens the batch's transaction, first closing one that a failed ROLLBACK left open.
@@ -281,7 +291,17 @@ impl Writer {
 
 /// Writes down how long it ran, moves the write-ahead log into the file and closes it. If that fails nothing is lost: the
 /// log stays.
-fn close(Desk { connection, running, .. }: Desk) {
+///
+/// The last connection to a file deletes its log by its path. What is at the path of a store that isn't where it was opened is
+/// nothing of this till's.
+fn close(Desk { connection, running, .. }: Desk, place: &Place) {
+    if place.check().is_err() {
+        let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        if let Err(error) = kept.and_then(|_| connection.close().map_err(|(_connection, error)| error)) {
+            tracing::warn!(%error, "the order store was not closed cleanly");
+        }
+        return;
+    }
     let checkpoint = running
         .write(&connection)
         .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(())));

@@ -1,8 +1,9 @@
 //! The store's disk fails, is full, locked or damaged: nothing is acknowledged, and all is well once the cause is gone.
 
-use std::{fs, os::unix::fs::FileExt, sync::Arc};
+use std::{fs, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 use rusqlite::Connection;
+use rustix::process::Signal;
 
 use crate::support::{
     Answer, Host, Stopped,
@@ -16,6 +17,9 @@ struct Outage {
     name: &'static str,
     begin: Box<dyn Fn() -> Box<dyn FnOnce()>>,
 }
+
+/// What befalls the data folder.
+type Loss = fn(&Path);
 
 fn assert_unavailable(answer: &Answer, what: &str) {
     assert_eq!((answer.status, answer.code().as_str()), (503, "store_unavailable"), "{what}: {}", answer.text());
@@ -125,6 +129,67 @@ fn a_damaged_store_isnt_served() {
     for part in [&*file.to_string_lossy(), "till doctor", "till restore"] {
         assert!(message.contains(part), "{message}");
     }
+}
+
+/// Issue 15.20: the data folder or the lock was deleted under a running till, which went on selling into files that nobody
+/// would see again.
+#[test]
+fn a_store_that_isnt_at_its_path_takes_no_order_and_is_told_of() {
+    let cases: [(&str, Loss); 6] = [
+        ("till.lock", |data| fs::remove_dir_all(data).expect("the folder goes")),
+        ("till.lock", |data| fs::rename(data, data.with_extension("aside")).expect("the folder is moved")),
+        ("till.lock", |data| fs::remove_file(data.join("till.lock")).expect("the lock goes")),
+        ("till.db", |data| fs::remove_file(data.join("till.db")).expect("the store goes")),
+        ("till.db-wal", |data| fs::remove_file(data.join("till.db-wal")).expect("the log goes")),
+        ("till.db", |data| {
+            fs::copy(data.join("till.db"), data.join("copy")).expect("a copy");
+            fs::rename(data.join("copy"), data.join("till.db")).expect("the copy takes its place");
+        }),
+    ];
+    for (number, (file, lose)) in cases.iter().enumerate() {
+        let host = Host::plan().set("stock.espresso=1000").start();
+        let data = host.folder.path().join("data");
+        assert_eq!(host.shop.buy("espresso", 1).status, 200);
+        lose(&data);
+        // Nobody buys, and it is noticed.
+        let path = data.join(file).display().to_string();
+        let told = || host.log().iter().any(|line| line["level"] == "ERROR" && line["file"] == *path);
+        eventually("a line in the log", || told().then_some(()));
+        for _ in 0..3 {
+            let refused = host.shop.buy("espresso", 1);
+            assert_unavailable(&refused, file);
+            assert!(refused.text().contains(&path), "{}", refused.text());
+            assert_unavailable(&host.shop.get("/readyz"), file);
+        }
+        assert_eq!(host.shop.get("/livez").status, 200);
+        let errors = host.log().iter().filter(|line| line["level"] == "ERROR").count();
+        assert_eq!(errors, 1, "case {number} is said once: {:#?}", host.log());
+        host.kill();
+    }
+}
+
+#[test]
+fn a_store_that_is_moved_back_is_used_on_and_nothing_in_its_place_is_touched() {
+    let host = Host::plan().set("stock.espresso=1000").start();
+    let data = host.folder.path().join("data");
+    let aside = data.with_extension("aside");
+    fs::rename(&data, &aside).expect("the folder is moved");
+    assert_unavailable(&host.shop.buy("espresso", 1), "moved");
+    fs::rename(&aside, &data).expect("and moved back");
+    assert_eq!(host.shop.buy("espresso", 1).status, 200);
+    assert_eq!(host.shop.get("/readyz").status, 200);
+
+    // Another store, that was killed: its newest orders are in its log.
+    let other = Host::plan().set("stock.espresso=1000").start();
+    let sold = other.shop.buy("espresso", 1).reference();
+    let other = other.kill();
+    fs::rename(&data, &aside).expect("the folder is moved");
+    fs::rename(other.folder.path().join("data"), &data).expect("the other takes its place");
+    assert_unavailable(&host.shop.buy("espresso", 1), "another's");
+    host.signal(Signal::TERM);
+    let stopped = host.wait();
+    assert!(stopped.status.success(), "{:#?}", stopped.log);
+    assert_eq!(stopped.completed(), [sold], "of the other store, whole");
 }
 
 #[test]
