@@ -4,6 +4,7 @@
 //! limit. Values come from flags, then the environment, then `till.toml`, then the demo's (when there is no
 //! `till.toml`), then the defaults; [`Sources`] keeps where each came from.
 
+mod memory;
 mod service_links;
 mod sources;
 mod token;
@@ -11,11 +12,12 @@ mod value;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use memory::half_of_memory_mib;
 use sources::wanted;
 pub use sources::{Origin, Sources, Unusable, is_row};
 pub use token::read_token;
 pub use value::{HostNames, OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
-use value::{Value, half_of_memory_mib, per_core};
+use value::{Value, per_core};
 
 use crate::{
     order::{Currency, Item, MinorUnits},

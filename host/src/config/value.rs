@@ -201,19 +201,6 @@ pub(super) fn per_core(count: usize) -> String {
     cores.saturating_mul(count).to_string()
 }
 
-/// Returns half of the machine's memory in MiB, or of the container's where that has less; 1 GiB where the system doesn't
-/// tell.
-pub(super) fn half_of_memory_mib() -> String {
-    // "max" where there is no limit.
-    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    let limit_kib = limit.and_then(|text| text.trim().parse::<u64>().ok()).map_or(u64::MAX, |bytes| bytes / 1024);
-    let total_kib = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
-    });
-    total_kib.map_or(1024, |kib| kib.min(limit_kib) / 1024 / 2).to_string()
-}
-
 /// The key among a plugin's settings that says how many calls an instance of it answers.
 pub const REUSE: &str = "reuse";
 const REUSED_CALLS_MAX: u32 = 100_000;
