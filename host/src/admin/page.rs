@@ -14,10 +14,11 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const DOCUMENT: &[u8] = include_bytes!("page/index.html");
+/// What it refers to stands at the listener's root, [as seen from](document) where it is shown.
+const DOCUMENT: &str = include_str!("page/index.html");
 
 /// Name, type and content of what the document refers to.
-const FILES: [(&str, &str, &[u8]); 15] = [
+const FILES: [(&str, &str, &[u8]); 16] = [
     ("api.js", SCRIPT, include_bytes!("page/api.js")),
     ("charts.js", SCRIPT, include_bytes!("page/charts.js")),
     ("filters.js", SCRIPT, include_bytes!("page/filters.js")),
@@ -25,6 +26,7 @@ const FILES: [(&str, &str, &[u8]); 15] = [
     ("list.js", SCRIPT, include_bytes!("page/list.js")),
     ("main.js", SCRIPT, include_bytes!("page/main.js")),
     ("model.js", SCRIPT, include_bytes!("page/model.js")),
+    ("root.js", SCRIPT, include_bytes!("page/root.js")),
     ("say.js", SCRIPT, include_bytes!("page/say.js")),
     ("span.js", SCRIPT, include_bytes!("page/span.js")),
     ("style.css", CSS, include_bytes!("page/style.css")),
@@ -49,11 +51,21 @@ const HEADERS: [(&str, &str); 2] = [
 pub(super) fn find(path: &str) -> Option<Reply> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let (content_type, content) = match segments.as_slice() {
-        ["traces"] | ["traces", _] => (HTML, DOCUMENT),
-        ["page", name] => FILES.iter().find(|(known, ..)| known == name).map(|(_, of, content)| (*of, *content))?,
+        ["traces"] => (HTML, document("")),
+        ["traces", _] => (HTML, document("../")),
+        ["page", name] => {
+            let (_, content_type, content) = FILES.iter().find(|(known, ..)| known == name)?;
+            (*content_type, Bytes::from_static(content))
+        }
         _ => return None,
     };
-    Some(Reply::text(content_type, Bytes::from_static(content)).with_headers(&HEADERS))
+    Some(Reply::text(content_type, content).with_headers(&HEADERS))
+}
+
+/// Returns the document with the way to the root in each of its addresses: a proxy may have the listener under a path of
+/// its own.
+fn document(to_root: &str) -> Bytes {
+    DOCUMENT.replace("=\"/", &format!("=\"{to_root}")).into()
 }
 
 #[cfg(test)]
@@ -72,7 +84,7 @@ mod tests {
 
     #[test]
     fn serves_every_file_that_its_files_name() {
-        let texts = FILES.iter().map(|(_, _, content)| *content).chain([DOCUMENT]);
+        let texts = FILES.iter().map(|(_, _, content)| *content).chain([DOCUMENT.as_bytes()]);
         let mut seen = 0;
         for text in texts.map(|content| std::str::from_utf8(content).expect("UTF-8")) {
             for name in named(text) {

@@ -19,14 +19,12 @@ impl TraceLinks {
         let sound = url.parse::<Uri>().is_ok_and(|url| {
             matches!(url.scheme_str(), Some("http" | "https"))
                 && url.authority().is_some_and(|authority| !authority.host().is_empty())
-                && matches!(url.path(), "" | "/")
                 && url.query().is_none()
         });
-        // The page asks for its files and for the traces at the root.
         anyhow::ensure!(
             sound,
-            "traces.url = {url:?}: wanted an address without a path, such as http://till.example:8001; a proxy has to pass \
-             on a name or a port of its own, not a path"
+            "traces.url = {url:?}: wanted an address such as http://till.example:8001, or with the path that a proxy takes \
+             off: https://shop.example/till"
         );
         Ok(Self(url.trim_end_matches('/').to_owned()))
     }
@@ -60,7 +58,7 @@ mod tests {
             (None, "0.0.0.0:8001", Some("http://localhost:8001/traces")),
             (None, "[::]:8001", Some("http://localhost:8001/traces")),
             (Some("https://till.example/"), "0.0.0.0:8001", Some("https://till.example/traces")),
-            (Some("https://till.example/admin/"), "0.0.0.0:8001", None),
+            (Some("https://till.example/admin/"), "0.0.0.0:8001", Some("https://till.example/admin/traces")),
             (Some("till.example"), "0.0.0.0:8001", None),
             (Some("ftp://till.example"), "0.0.0.0:8001", None),
             (Some("http://till.example/?a=b"), "0.0.0.0:8001", None),

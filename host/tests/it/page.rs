@@ -81,22 +81,22 @@ fn a_checkout_stands_in_the_list_and_opens_as_a_waterfall_with_its_log_lines() {
         "        db_take_stock",
         "    db_complete_order",
     ];
-    look(
-        &host,
-        "list",
-        json!({
-            "trace_id": sold.trace_id(),
-            "item": "headphones",
-            "version": { "span": "checkout_transaction", "name": "checkout_spans", "says": "#3 (#1 with other settings)" },
-            "spans": spans,
-            "makers": {
-                "db_create_order": "host", "checkout_transaction": "call", "inventory_deduct_span": "call",
-                "price_cart": "guest", "look_up_coupon": "guest",
-            },
-            "lines": ["coupon looked up", "printed to stdout", "printed to stderr"],
-            "line_of": { "line": "coupon looked up", "span": "look_up_coupon" },
-        }),
-    );
+    let mut given = json!({
+        "trace_id": sold.trace_id(),
+        "item": "headphones",
+        "version": { "span": "checkout_transaction", "name": "checkout_spans", "says": "#3 (#1 with other settings)" },
+        "spans": spans,
+        "makers": {
+            "db_create_order": "host", "checkout_transaction": "call", "inventory_deduct_span": "call",
+            "price_cart": "guest", "look_up_coupon": "guest",
+        },
+        "lines": ["coupon looked up", "printed to stdout", "printed to stderr"],
+        "line_of": { "line": "coupon looked up", "span": "look_up_coupon" },
+    });
+    look(&host, "list", given.clone());
+    // Where a proxy has the listener under a path.
+    given["behind"] = "/shop/till".into();
+    look(&host, "list", given);
     host.stop();
 }
 

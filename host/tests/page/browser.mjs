@@ -2,6 +2,7 @@
 // host/tests/it/page.rs as `node {script}.mjs '{"admin": "http://…", …}'` against a host. It fails by throwing.
 
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import path from 'node:path';
 
 import { chromium } from 'playwright-core';
@@ -11,9 +12,11 @@ const PATIENCE_MS = 20_000;
 
 /**
  * Runs the promise in a page at `given.path`, and checks what holds for each of them: nothing was run that isn't the
- * page's, nothing was asked of anyone but the host, and nothing is wider than the window.
+ * page's, nothing was asked of anyone but the host, and nothing is wider than the window. With `given.behind` the host is
+ * behind a proxy that takes this path off.
  */
 export async function run(promise, { refusals = [], size = { width: 1280, height: 860 } } = {}) {
+  const proxy = given.behind ? await startProxy(given.behind) : null;
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking'],
@@ -23,13 +26,32 @@ export async function run(promise, { refusals = [], size = { width: 1280, height
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
     const wrong = watch(page, refusals);
-    await page.goto(new URL(given.path ?? '/traces', given.admin).href);
+    await page.goto(new URL(`${given.behind ?? ''}${given.path ?? '/traces'}`, given.admin).href);
     await promise({ page, given, picture: (name, height) => picture(page, name, height) });
     await fits(page);
     assert.deepEqual(wrong, []);
   } finally {
     await browser.close();
+    proxy?.close();
   }
+}
+
+/** Starts a proxy that has the host under the path and nothing beside it, and puts it in the host's place. */
+async function startProxy(behind) {
+  const host = given.admin;
+  const proxy = http.createServer((request, response) => {
+    if (!request.url.startsWith(`${behind}/`)) return void response.writeHead(404).end();
+    const { method, headers } = request;
+    const asked = new URL(request.url.slice(behind.length), host);
+    const passed = http.request(asked, { method, headers: { ...headers, host: asked.host } }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(passed);
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  given.admin = `http://127.0.0.1:${proxy.address().port}`;
+  return proxy;
 }
 
 /** Returns a list in which everything appears that mustn't happen. `refusals` are the statuses that a script asks for. */
@@ -75,7 +97,7 @@ export async function waterfall(page) {
 
 /** Returns the list's row of the trace. */
 export function rowOf(page, traceId) {
-  return page.locator('table.traces tbody tr', { has: page.locator(`a[href="/traces/${traceId}"]`) });
+  return page.locator('table.traces tbody tr', { has: page.locator(`a[href$="/traces/${traceId}"]`) });
 }
 
 /** Returns the element's background and text colour, as [r, g, b]. */

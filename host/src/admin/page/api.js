@@ -1,5 +1,7 @@
 // The host's answers, with the token where it asks for one.
 
+import { at } from './root.js';
+
 const KEPT_UNDER = 'till-admin-token';
 
 let asking = null;
@@ -21,7 +23,7 @@ export class Refused extends Error {
 export async function read(path, signal) {
   const used = sessionStorage.getItem(KEPT_UNDER);
   const headers = used === null ? {} : { authorization: `Bearer ${used}` };
-  const answer = await fetch(path, { headers, signal, cache: 'no-store' });
+  const answer = await fetch(at(path), { headers, signal, cache: 'no-store' });
   if (answer.status === 401) {
     await newToken(used);
     return read(path, signal);

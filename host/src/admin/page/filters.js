@@ -1,6 +1,7 @@
 // What the list is narrowed to. It is the URL's query, in the words of GET /recent/traces, so that a link shows what its
 // sender saw.
 
+import { at } from './root.js';
 import { clock, el } from './text.js';
 
 const TYPING_MS = 250;
@@ -119,7 +120,7 @@ export class Filters {
     const query = toQuery(values);
     if (query === this.query()) return;
     this.values = read(query);
-    history.replaceState(history.state, '', query === '' ? '/traces' : `/traces?${query}`);
+    history.replaceState(history.state, '', at(query === '' ? '/traces' : `/traces?${query}`));
     this.onChange();
   }
 

@@ -4,6 +4,7 @@ import { Refused, read } from './api.js';
 import { Charts } from './charts.js';
 import { Filters } from './filters.js';
 import { versionName } from './model.js';
+import { at } from './root.js';
 import { copyButton, say } from './say.js';
 import { bytes, clock, cut, day, duration, el, foreign, plural, visible, whole } from './text.js';
 
@@ -266,7 +267,7 @@ class List {
 
   #row(trace) {
     const { trace_id, start_us, name, status, outcome, is_error, spans, plugins, versions, item } = trace;
-    const link = el('a', { href: `/traces/${trace_id}`, 'data-link': true, tabindex: '-1' }, cut(name));
+    const link = el('a', { href: at(`/traces/${trace_id}`), 'data-link': true, tabindex: '-1' }, cut(name));
     const went = el('span', { class: is_error ? 'went failed' : `went ${status >= 400 ? 'refused' : ''}` },
       is_error && el('span', { 'aria-hidden': 'true' }, '\u2715 '),
       status ?? (is_error ? '' : '\u2013'),

@@ -1,18 +1,22 @@
 // Which view is shown: the list at /traces, a trace at /traces/{id}. Links between them don't load the page anew.
 
 import { showList } from './list.js';
+import { at } from './root.js';
 import { showTrace } from './trace.js';
 
 let leave = () => {};
 let shown = null;
 
 const main = document.getElementById('main');
+// The document's own addresses are relative to the view that was loaded, and the browser asks for some of them again.
+document.querySelector('a.brand').href = at('/traces');
+document.querySelector('link[rel=icon]').href = at('/page/icon.svg');
 
 function show() {
   shown = location.pathname + location.search;
   leave();
   main.replaceChildren();
-  const [, , id] = location.pathname.split('/');
+  const [, id] = location.pathname.slice(at('/').length).split('/');
   leave = id ? showTrace(main, decodeURIComponent(id), go) : showList(main, go);
 }
 

@@ -2,6 +2,7 @@
 
 import { Refused, hasToken, read, save } from './api.js';
 import { model } from './model.js';
+import { at } from './root.js';
 import { copyButton, say } from './say.js';
 import { SpanPanel } from './span.js';
 import { clock, cut, day, duration, el, foreign, long, plural, visible, whole } from './text.js';
@@ -34,7 +35,9 @@ class Trace {
   };
 
   #back() {
-    const from = history.state?.from?.startsWith('/traces') && !history.state.from.startsWith('/traces/') ? history.state.from : '/traces';
+    const list = at('/traces');
+    const before = history.state?.from;
+    const from = before?.startsWith(list) && !before.startsWith(`${list}/`) ? before : list;
     return el('nav', { class: 'back', 'aria-label': 'Back' }, el('a', { href: from, 'data-link': true }, '\u2190 All traces'));
   }
 
@@ -99,11 +102,12 @@ class Trace {
     const failed = this.trace.spans.filter((span) => span.isError).length;
     const item = first('order.item') ?? first('inventory.item');
     const reference = first('order.reference');
-    const json = el('a', { href: `/api/traces/${encodeURIComponent(this.id)}`, target: '_blank', rel: 'noopener' }, 'JSON');
+    const path = `/api/traces/${encodeURIComponent(this.id)}`;
+    const json = el('a', { href: at(path), target: '_blank', rel: 'noopener' }, 'JSON');
     json.addEventListener('click', (event) => {
       if (!hasToken()) return;
       event.preventDefault();
-      save(json.getAttribute('href'), `trace-${this.id}.json`).catch((error) => say(error.message));
+      save(path, `trace-${this.id}.json`).catch((error) => say(error.message));
     });
     const busiest = this.trace.busiest;
     const share = Math.round((100 * busiest.own_us) / this.trace.duration_us);
