@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use memory::half_of_memory_mib;
 use sources::wanted;
-pub use sources::{Origin, Sources, Unusable, is_row};
+pub use sources::{Origin, Sources, Unusable, is_row, nearest};
 pub use token::read_token;
 pub use value::{HostNames, OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
 use value::{Value, per_core};
@@ -345,6 +345,8 @@ mod tests {
         check("", &[], &["shop.currency=XXQ"], "ISO 4217");
         check("", &[], &["shop.currency=HRK"], "Say EUR instead");
         check("", &[], &["limits.remote_call_ms=6000"], "less than limits.checkout_call_ms");
+        check("[limits]\ngest_cpu_ms = 1", &[], &[], "did you mean limits.guest_cpu_ms?");
+        check("[server]\nheader_ms = 1", &[], &[], "did you mean limits.header_ms?");
         check("", &[], &["traces.sent_percent=101"], "0 to 100");
         for origins in
             ["*", "shop.example", "https://shop.example/", "https://a.example https://b.example", "https://A.example"]

@@ -21,7 +21,7 @@ pub use convert::{
     attribute_bytes, attribute_to_guest, attributes_from_guest, currency_to_guest, line_to_guest, stock_line_to_guest,
 };
 use host::Random;
-pub use host::{Chance, Overslept, Seed, Sleep};
+pub use host::{AskedSettings, Chance, Overslept, Seed, Sleep};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::config::Limits;
@@ -37,6 +37,8 @@ pub struct CallState {
     pub stock: Option<stock::Door>,
     pub(crate) wasi: wasi::Virtual,
     settings: Arc<BTreeMap<String, String>>,
+    /// Where the settings that the guest asks for are noted, if somebody wants to know.
+    asked: Option<AskedSettings>,
     budget: Budget,
     random: Random,
     sleep: Sleep,
@@ -56,6 +58,7 @@ impl CallState {
             inventory: None,
             stock: None,
             settings,
+            asked: None,
             budget: Budget::new(limits),
             random: chance.random(),
             sleep: Sleep::Real,
@@ -74,6 +77,11 @@ impl CallState {
     pub fn repeat(&mut self, seed: Seed, sleep: Sleep) {
         self.random = Random::new(seed);
         self.sleep = sleep;
+    }
+
+    /// Notes from here on which settings the guest asks for.
+    pub fn note_settings(&mut self, asked: AskedSettings) {
+        self.asked = Some(asked);
     }
 
     /// Returns what the call's random numbers come of.

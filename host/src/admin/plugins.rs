@@ -1,6 +1,9 @@
 //! `/plugins`: what is live, what was, and changing it. Each change runs to its end, whether its caller waits or not.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use hyper::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -74,6 +77,10 @@ pub struct VersionJson {
     pub bytes: u64,
     pub language: String,
     pub settings: BTreeMap<String, String>,
+    /// The settings that it asks for, as far as the calls of a trial show: only where one version is asked for, and can
+    /// still be had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_settings: Option<BTreeSet<String>>,
     pub state: String,
     pub action: String,
     pub changed_by: String,
@@ -177,7 +184,8 @@ pub(super) async fn version(admin: &Admin, number: &str) -> Answer {
         None => None,
     };
     let version = version.ok_or_else(|| Problem::not_found(format!("there is no version {number:?}")))?;
-    Reply::json(&VersionJson::from(version))
+    let asked_settings = admin.plugins.asked_settings(&version.text).await.ok();
+    Reply::json(&VersionJson { asked_settings, ..version.into() })
 }
 
 /// # Errors
@@ -298,6 +306,7 @@ impl From<PluginVersion> for VersionJson {
             bytes: text.bytes,
             language: text.language,
             settings: text.settings,
+            asked_settings: None,
             state: state.as_str().to_owned(),
             action: action.as_str().to_owned(),
             changed_by,

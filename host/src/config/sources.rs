@@ -209,7 +209,7 @@ impl Sources {
         let open =
             key.split_once('.').is_some_and(|(section, name)| OPEN_SECTIONS.contains(&section) && !name.is_empty());
         if !open && !is_row(&key) {
-            let hint = nearest(&key).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            let hint = nearest_key(&key).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             return Err(Unusable::Unknown { key, origin, hint });
         }
         self.values.insert(key, (value, origin));
@@ -218,7 +218,12 @@ impl Sources {
 
     pub(super) fn value<T: Value>(&self, key: &str) -> Result<T, Unusable> {
         let (value, origin) = self.values.get(key).cloned().unwrap_or((OsString::new(), Origin::Default));
-        T::parse_os(&value).map_err(|fine| unusable(key, &value, &origin, wanted(&fine)))
+        let fine = match ROWS.iter().find(|row| row.key == key) {
+            Some(row) => row.check(&value),
+            None => Ok(()),
+        };
+        let value_of = || T::parse_os(&value).map_err(|fine| wanted(&fine));
+        value_of().and_then(|parsed| fine.map(|()| parsed)).map_err(|reason| unusable(key, &value, &origin, reason))
     }
 
     /// Returns the keys of a section that are items.
@@ -300,12 +305,31 @@ fn key_of_variable(variable: &str) -> Option<String> {
     Some(format!("{}.{}", section.to_lowercase(), name.to_lowercase()))
 }
 
-/// Returns the setting that a mistyped one most likely meant: one that starts with it, or the other way round.
-fn nearest(key: &str) -> Option<&'static str> {
-    let similar = |row: &&super::Row| {
-        let name = row.key.split_once('.').map_or(row.key, |(_, name)| name);
-        let typed = key.split_once('.').map_or(key, |(_, name)| name);
-        !typed.is_empty() && (row.key.starts_with(key) || key.starts_with(row.key) || name == typed)
+/// Names less alike than this are no slip of each other, by Jaro and Winkler's measure, which is 1 for equal ones.
+const ALIKE_MIN: f64 = 0.8;
+
+/// Returns which of the known names a mistyped one most likely meant.
+#[must_use]
+pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let alike = known.map(|name| (strsim::jaro_winkler(typed, name), name)).filter(|(alike, _)| *alike >= ALIKE_MIN);
+    alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
+}
+
+/// Returns the key that a mistyped one most likely meant, rather one of its own section.
+fn nearest_key(key: &str) -> Option<&'static str> {
+    let (section, typed) = (section_of(key), name_of(key));
+    let in_section = |own: bool| ROWS.iter().map(|row| row.key).filter(move |key| (section_of(key) == section) == own);
+    let nearest_in = |own: bool| {
+        let name = nearest(typed, in_section(own).map(name_of))?;
+        in_section(own).find(|key| name_of(key) == name)
     };
-    ROWS.iter().find(similar).map(|row| row.key)
+    nearest_in(true).or_else(|| nearest_in(false))
+}
+
+fn section_of(key: &str) -> &str {
+    key.split_once('.').map_or("", |(section, _)| section)
+}
+
+fn name_of(key: &str) -> &str {
+    key.split_once('.').map_or(key, |(_, name)| name)
 }

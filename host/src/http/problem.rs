@@ -204,7 +204,7 @@ impl From<SwapError> for Problem {
             | SwapError::Shelf(ShelfError::Refused(_)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused", detail)
             }
-            SwapError::Settings | SwapError::Reuse(_) => Self::unacceptable(detail),
+            SwapError::Settings | SwapError::UnknownSetting(_) | SwapError::Reuse(_) => Self::unacceptable(detail),
             SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => {
                 Self::new(StatusCode::CONFLICT, "no_such_version", detail)
             }

@@ -1,6 +1,10 @@
 //! `till:plugin/host`: settings, sleep and random for guests that have no WASI.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -95,9 +99,28 @@ pub struct Overslept {
     pub setting: &'static str,
 }
 
+/// The settings that calls have asked for.
+#[derive(Debug, Clone, Default)]
+pub struct AskedSettings(Arc<Mutex<BTreeSet<String>>>);
+
+impl AskedSettings {
+    fn note(&self, key: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+    }
+
+    /// Returns their keys so far.
+    #[must_use]
+    pub fn keys(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl host::Host for CallState {
     fn setting(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         self.budget.host_call(key.len())?;
+        if let Some(asked) = &self.asked {
+            asked.note(&key);
+        }
         Ok(self.settings.get(&key).cloned())
     }
 

@@ -44,6 +44,7 @@ pub use compile::{Compiler, Job};
 use inspect::Outline;
 pub use inspect::sound as sound_label;
 pub use kept::Kept;
+pub(super) use probe::asked_settings;
 pub(super) use refusal::advice_on;
 pub use refusal::{Reason, Refused};
 pub(super) use trial::unpriced;

@@ -1,7 +1,7 @@
 //! Versions off to the side: their files, and those of them that are compiled and may be live at once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -103,6 +103,21 @@ impl Shelf {
         admission::probe(&self.engine, admitted, &self.settings, set, trial).await
     }
 
+    /// Returns the settings that a plugin asks for in the calls of a trial, with what is `set` for it.
+    pub(super) async fn asked_settings(&self, admitted: &Admitted, set: &BTreeMap<String, String>) -> BTreeSet<String> {
+        admission::asked_settings(&self.engine, admitted, &self.settings, set).await
+    }
+
+    /// Returns the bytes of the file that a plugin was made of.
+    ///
+    /// # Errors
+    /// When the file is gone or another by now.
+    pub(super) async fn file(&self, digest: &str) -> Result<Vec<u8>, FileError> {
+        let (files, digest) = (self.files.clone(), digest.to_owned());
+        let reading = tokio::task::spawn_blocking(move || files.read(&digest));
+        reading.await.unwrap_or(Err(FileError::CutOff))
+    }
+
     /// Returns a version that was admitted before: at once if it is still compiled.
     ///
     /// # Errors
@@ -111,9 +126,7 @@ impl Shelf {
         let admitted = match self.compiled(&text.digest) {
             Some(admitted) => admitted,
             None => {
-                let (files, digest) = (self.files.clone(), text.digest.clone());
-                let reading = tokio::task::spawn_blocking(move || files.read(&digest));
-                let bytes = reading.await.unwrap_or(Err(FileError::CutOff))?;
+                let bytes = self.file(&text.digest).await?;
                 let source = format!("the {} plugin {}@{} that was deployed", text.kind, text.name, text.version);
                 let candidate = Candidate { source, stem: text.name.clone(), bytes: bytes.into() };
                 let examined = examine(candidate, &self.settings.limits).await?;

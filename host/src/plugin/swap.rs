@@ -11,10 +11,13 @@
 //! on the versions it started with, and none that begins after a change was answered runs the old one.
 
 mod rollout;
+mod settings;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 pub use rollout::RolloutChange;
+pub use settings::Changes;
+use settings::{SETTING_BYTES_MAX, SETTINGS_MAX, UnknownSetting};
 
 use super::{
     Candidate, Kind, Plugin, Plugins, Refused,
@@ -24,16 +27,8 @@ use super::{
     shelf::ShelfError,
     start::text_of,
 };
-use crate::config::{REUSE, reused_calls};
+use crate::config::REUSE;
 use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
-
-/// Settings to change: a value, or `None` for what the host's settings say.
-pub type Changes = BTreeMap<String, Option<String>>;
-
-/// The longest key and value of a plugin's setting, bytes.
-const SETTING_BYTES_MAX: usize = 1024;
-/// The most settings of one plugin.
-const SETTINGS_MAX: usize = 64;
 
 /// What came of a change that didn't, in `plugin_swaps_total`: the file was at fault, or the wish.
 const REFUSED: &str = "refused";
@@ -58,6 +53,8 @@ pub enum SwapError {
     RolloutState(RolloutState),
     #[error("a plugin has at most {SETTINGS_MAX} settings, each key and value of at most {SETTING_BYTES_MAX} bytes")]
     Settings,
+    #[error(transparent)]
+    UnknownSetting(#[from] UnknownSetting),
     #[error("{REUSE} is {0}")]
     Reuse(String),
     #[error(transparent)]
@@ -81,6 +78,7 @@ impl SwapError {
             | Self::RolloutState(_)
             | Self::Store(StoreError::RolloutOpen)
             | Self::Reuse(_)
+            | Self::UnknownSetting(_)
             | Self::Settings => NOT_FOUND,
             Self::Shelf(ShelfError::File(_)) | Self::Store(_) | Self::Host(_) => "failed",
         }
@@ -104,7 +102,8 @@ pub enum When {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct How {
     pub when: When,
-    /// Whether a candidate is taken that comes to no decision where the live version does.
+    /// Whether a candidate is taken that comes to no decision where the live version does, and a setting that the plugin
+    /// doesn't seem to know.
     pub forced: bool,
 }
 
@@ -215,57 +214,6 @@ impl Plugins {
         let from = format!("from {}", self.snapshot().plugin(kind).identity());
         let live = self.live_version(kind).await?;
         self.change(live, plugin, version.text, SwapAction::Rollback, When::AtOnce, (by, from)).await
-    }
-
-    /// Changes settings of the live plugin, or tries it with them.
-    ///
-    /// # Errors
-    /// When they are too many or too long, or it can't be called with them.
-    pub async fn set(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
-        let swapped = self.set_live(kind, changes, how, by).await;
-        self.told(Some(kind), by, swapped).await
-    }
-
-    async fn set_live(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
-        let mut live = self.live_version(kind).await?;
-        let mut next = self.with_settings(&live, &changes, how.forced).await?;
-        let _turn = self.changing.lock().await;
-        let now = self.live_version(kind).await?;
-        if now.id != live.id {
-            next = self.with_settings(&now, &changes, how.forced).await?;
-            live = now;
-        }
-        let (plugin, text) = next;
-        let keys = changes.into_keys().collect::<Vec<_>>().join(", ");
-        self.change(live, plugin, text, SwapAction::Set, how.when, (by, keys)).await
-    }
-
-    /// Returns the live plugin with other settings, if it can be called with them.
-    async fn with_settings(
-        &self,
-        live: &PluginVersion,
-        changes: &Changes,
-        forced: bool,
-    ) -> Result<(Plugin, VersionText), SwapError> {
-        let mut settings = live.text.settings.clone();
-        for (key, value) in changes {
-            match value {
-                Some(value) => settings.insert(key.clone(), value.clone()),
-                None => settings.remove(key),
-            };
-        }
-        let too_long = |(key, value): (&String, &String)| key.len().max(value.len()) > SETTING_BYTES_MAX;
-        if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
-            return Err(SwapError::Settings);
-        }
-        if let Some(reuse) = settings.get(REUSE) {
-            reused_calls(reuse).map_err(SwapError::Reuse)?;
-        }
-        let admitted = self.snapshot().plugin(live.text.kind).admitted();
-        let trial = Trial::Anew { live: Some(Live { plugin: &admitted, set: &live.text.settings }), forced };
-        self.shelf.probe(&admitted, &settings, trial).await?;
-        let plugin = self.shelf.plugin(admitted, &settings);
-        Ok((plugin, VersionText { settings, ..live.text.clone() }))
     }
 
     async fn live_version(&self, kind: Kind) -> Result<PluginVersion, SwapError> {

@@ -167,7 +167,7 @@ fn a_store_is_replaced_only_when_asked_and_kept_aside() {
 #[test]
 fn a_restored_store_goes_on_past_every_number_that_its_folder_knows() {
     let new_version = |host: &Host| {
-        let changed = host.admin.send("POST", "/plugins/checkout/settings", &JSON, Some(br#"{"set":{"a":"b"}}"#));
+        let changed = host.admin.send("POST", "/plugins/checkout/settings", &JSON, Some(br#"{"set":{"reuse":"1"}}"#));
         let changed = changed.expect("an answer");
         assert_eq!(changed.status, 200, "{}", changed.text());
         changed.json()["version"]["id"].as_u64().expect("a number")

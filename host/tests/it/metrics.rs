@@ -95,7 +95,7 @@ fn what_clients_make_up_makes_no_series() {
 fn the_charts_show_the_last_minutes_with_swaps_and_faults() {
     let host = Host::plan().plugins(built_in_and("checkout_trap")).warns("checkout failed").start();
     assert_eq!(host.shop.buy("headphones", 1).status, 502);
-    let set = host.admin.post("/plugins/checkout/settings", &json!({ "set": { "rate": "7" }, "by": "ann" }));
+    let set = host.admin.post("/plugins/checkout/settings", &json!({ "set": { "reuse": "1" }, "by": "ann" }));
     assert_eq!(set.status, 200, "{}", set.text());
     let charts = eventually("a sample with it", || {
         let charts = host.admin.get("/recent/charts").json();

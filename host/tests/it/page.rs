@@ -66,7 +66,7 @@ fn deadlock(host: &Host) -> String {
 #[test]
 fn a_checkout_stands_in_the_list_and_opens_as_a_waterfall_with_its_log_lines() {
     let host = Host::plan().plugins(built_in_and("checkout_spans")).start();
-    let set = json!({ "set": { "rate": "7" } });
+    let set = json!({ "set": { "reuse": "1" } });
     assert_eq!(host.admin.post("/plugins/checkout/settings", &set).status, 200);
     let sold = host.shop.buy("headphones", 2);
     assert_eq!(sold.status, 200);

@@ -139,7 +139,7 @@ fn promtool_finds_nothing_in_the_metrics() {
 
 /// Makes another version of the inventory plugin live.
 fn change(host: &Host, number: usize) {
-    let settings = json!({ "set": { "number": number.to_string() } });
+    let settings = json!({ "set": { "number": number.to_string() }, "force": true });
     let answer = host.admin.post("/plugins/inventory/settings", &settings);
     assert_eq!(answer.status, 200, "{}", answer.text());
 }

@@ -208,7 +208,7 @@ fn a_wish_that_nobody_knows_is_refused() {
         json!({ "shadow": true, "gates": { "trap_percent_max": -1 } }),
     ] {
         let mut body = wish.clone();
-        body["set"] = json!({ "rate": "7" });
+        body["set"] = json!({ "reuse": "1" });
         let set = host.admin.post("/plugins/checkout/settings", &body);
         assert_eq!(set.status, 422, "{wish}: {}", set.text());
         let deployed = try_out(&host.admin, "checkout_spans", &wish);
@@ -392,6 +392,32 @@ fn a_setting_with_which_no_sale_is_decided_is_refused_unless_forced() {
     assert_eq!(host.shop.buy("headphones", 1).status, 200);
     let outcomes = &host.admin.get("/plugins").json()["plugins"][0]["last_minutes"];
     assert_eq!(
+/// A slip in a setting's name changed nothing, and nobody was told.
+#[test]
+fn a_setting_that_the_plugin_doesnt_have_is_refused_with_the_nearest_name() {
+    let host = Host::plan().start();
+    deploy(&host.admin, "checkout_coupon");
+    // In the file, and asked for by no trial.
+    assert_eq!(set(&host.admin, &json!({ "set": { "number": "1" } })).status, 200);
+    let before = host.shop.get("/").header("till-plugins").to_owned();
+    for (key, near) in [("shippin", "shipping"), ("shiping", "shipping"), ("reus", "reuse")] {
+        let refused = set(&host.admin, &json!({ "set": { key: "1" } }));
+        let said = refused.json()["detail"].as_str().expect("a reason").to_owned();
+        assert_eq!((refused.status, &*refused.code()), (422, "unacceptable"), "{said}");
+        assert!(said.contains(&format!("did you mean {near:?}?")) && said.contains("--force"), "{said}");
+    }
+    assert_eq!(host.shop.get("/").header("till-plugins"), before);
+    // What it was set to, whatever it is, can be taken back.
+    assert_eq!(set(&host.admin, &json!({ "set": { "shiping": "1" }, "force": true })).status, 200);
+    assert_eq!(set(&host.admin, &json!({ "set": { "shiping": null } })).status, 200);
+    let number = host.admin.get("/plugins").json()["plugins"][0]["number"].clone();
+    let shown = host.admin.get(&format!("/plugins/versions/{number}")).json();
+    assert_eq!(shown["asked_settings"], json!(["coupons", "shipping"]), "{shown}");
+    let listed = host.admin.get("/plugins/versions").json();
+    assert!(listed["versions"].as_array().expect("a list").iter().all(|it| it["asked_settings"].is_null()));
+    host.stop();
+}
+
         (&outcomes["sold"], &outcomes["refused"], &outcomes["failed"]),
         (&1.into(), &0.into(), &0.into()),
         "its own"
@@ -516,7 +542,7 @@ fn the_command_line_tries_versions_and_decides_about_them() {
     let (_, promoted) = run(&["rollout", "promote"]);
     assert!(promoted.contains("promoted"), "{promoted}");
     assert_eq!(run(&["rollout", "abort"]).0, Some(1));
-    let (_, set) = run(&["set", "checkout", "rate=7", "--shadow"]);
+    let (_, set) = run(&["set", "checkout", "reuse=1", "--shadow"]);
     assert!(set.contains("is tried"), "{set}");
     assert!(run(&["rollout", "differences"]).1.starts_with("0 calls differed"));
     assert_eq!(run(&["rollout", "abort"]).0, Some(0));

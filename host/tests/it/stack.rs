@@ -33,7 +33,7 @@ fn every_panel_has_numbers_once_a_host_was_busy() {
     };
     traffic();
     // A shadow that decides otherwise now and then, for it draws its own faults; and a version that is made live.
-    let settings = json!({ "set": { "deadlock_percent": "0" } });
+    let settings = json!({ "set": { "reuse": "1" } });
     let shadow = host.admin.post("/plugins/inventory/settings", &json!({ "set": { "faults": "off" }, "shadow": true }));
     assert_eq!(shadow.status, 200, "{}", shadow.text());
     traffic();

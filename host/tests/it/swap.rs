@@ -346,7 +346,7 @@ fn the_command_line_deploys_lists_and_rolls_back() {
     assert_eq!((code, &*said), (Some(1), "till: its world is checkout-plugin, wanted was inventory-plugin\n"));
     let (_, listed, _) = run(&["list"]);
     assert_eq!(listed.lines().filter(|line| line.contains(" live ")).count(), 2, "{listed}");
-    let (code, said, _) = run(&["set", "checkout", "rate=7"]);
+    let (code, said, _) = run(&["set", "checkout", "reuse=1"]);
     assert!(code == Some(0) && said.contains(", number 4 (number 3 with other settings), is live"), "{said}");
     for command in ["list", "history", "status"] {
         let (_, told, _) = run(&[command]);

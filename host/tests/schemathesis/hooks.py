@@ -170,6 +170,8 @@ def within_the_bytes(change):
         short = lambda value: cut(value, ATTRIBUTE_TEXT_BYTES_MAX) if isinstance(value, str) else value
         values = itertools.islice(change["set"].values(), SETTINGS_MAX)
         change["set"] = {f"setting {number}": short(value) for number, value in enumerate(values)}
+        # No plugin knows these.
+        change["force"] = True
     return change
 
 

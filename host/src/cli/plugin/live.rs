@@ -256,8 +256,11 @@ fn row(version: &VersionJson) -> [String; 7] {
 
 fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
     print_table(VERSION_COLUMNS, [row(version)])?;
-    let VersionJson { digest, bytes, language, action, .. } = version;
-    print(&format!("digest    {digest}\nsize      {bytes} bytes\nlanguage  {language}\nlast      {action}"))
+    let VersionJson { digest, bytes, language, action, asked_settings, .. } = version;
+    print(&format!("digest    {digest}\nsize      {bytes} bytes\nlanguage  {language}\nlast      {action}"))?;
+    let asked = asked_settings.as_ref().map(|asked| asked.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+    let asked = asked.map(|asked| if asked.is_empty() { "none that its trial shows".to_owned() } else { asked });
+    print(&format!("asks for  {}", asked.as_deref().unwrap_or("unknown: it can't be loaded any more")))
 }
 
 fn event_row(event: &EventJson, versions: &[VersionJson]) -> [String; 7] {

@@ -24,7 +24,8 @@ pub(in super::super) struct Try {
     /// Calls of it before which nothing is decided [rollout.calls_min].
     #[arg(long, value_name = "CALLS")]
     calls_min: Option<u64>,
-    /// Takes it although it comes to no decision (other, unavailable, conflict) on an order where the live version does.
+    /// Takes it although it comes to no decision (other, unavailable, conflict) on an order where the live version does, and
+    /// settings that the plugin doesn't seem to know.
     #[arg(long)]
     force: bool,
     /// How long it is tried [rollout.duration_ms].

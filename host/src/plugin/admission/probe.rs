@@ -5,7 +5,7 @@
 //! written. Settings, random numbers and sleep are those of any call; its spans and its log go nowhere. A "no" of the
 //! shop's is as good an answer as a receipt. An answer that is neither is a fault where the live version decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry::trace::SpanKind;
 use tokio::time::{Instant, error::Elapsed, timeout_at};
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     config::Settings,
     imports::{
-        CallState, Chance, HasCallState,
+        AskedSettings, CallState, Chance, HasCallState,
         bindings::{CheckoutPlugin, CheckoutPluginPre, InventoryPlugin, InventoryPluginPre},
         inventory, stock, stock_line_to_guest,
         telemetry::CallSpans,
@@ -72,6 +72,25 @@ pub(super) async fn call(
     spent.ok_or_else(|| Reason::Compile("there was no order to try it with".to_owned()))
 }
 
+/// Returns the settings that the plugin asks for in the calls of a trial, whatever these come to.
+pub(in crate::plugin) async fn asked_settings(
+    engine: &Engine,
+    plugin: &Admitted,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
+    let _turn = engine.probe_turn().await;
+    // Cases that can't be read would have kept the plugin out.
+    let orders = trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency);
+    let asked = AskedSettings::default();
+    for order in &orders.unwrap_or_else(|_| vec![trial::simple()]) {
+        let mut call = Call::new(engine, plugin.identity(), settings, set, order);
+        call.imports().note_settings(asked.clone());
+        _ = once(call, plugin).with_subscriber(NoSubscriber::default()).await;
+    }
+    asked.keys()
+}
+
 /// Returns whether the live version comes to a decision about the order.
 async fn decides(engine: &Engine, live: Live<'_>, settings: &Settings, order: &TriedOrder) -> bool {
     let tried = tried(engine, live.plugin, settings, live.set, order).await;
@@ -88,8 +107,8 @@ async fn tried(
     let mut tries = 1;
     loop {
         // What it logs is no event of the shop's.
-        let trial = Call::new(engine, plugin.identity(), settings, set, order);
-        let result = once(trial, plugin).with_subscriber(NoSubscriber::default()).await;
+        let call = Call::new(engine, plugin.identity(), settings, set, order);
+        let result = once(call, plugin).with_subscriber(NoSubscriber::default()).await;
         match &result {
             Err(reason) if reason.is_out_of_cpu() && tries < TRIES_MAX => tries += 1,
             _ => return result,
@@ -111,40 +130,40 @@ pub(super) struct Spent {
     pub(super) host_calls: u32,
 }
 
-async fn once(trial: Call<'_>, plugin: &Admitted) -> Result<Tried, Reason> {
+async fn once(call: Call<'_>, plugin: &Admitted) -> Result<Tried, Reason> {
     match plugin {
-        Admitted::Checkout(_, pre, _) => checkout(trial, pre).await,
-        Admitted::Inventory(_, pre, _) => inventory(trial, pre).await,
+        Admitted::Checkout(_, pre, _) => checkout(call, pre).await,
+        Admitted::Inventory(_, pre, _) => inventory(call, pre).await,
     }
 }
 
-async fn checkout(mut trial: Call<'_>, pre: &CheckoutPluginPre<GuestCall>) -> Result<Tried, Reason> {
-    let instance = trial.instantiate(pre.instance_pre()).await?;
-    let guest = CheckoutPlugin::new(&mut trial.store, &instance).map_err(|error| trial.link(&error))?;
-    trial.imports().inventory = Some(inventory::Door::repeating(None));
-    let cart = &trial.order.cart;
-    let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: trial.settings.shop.currency, cart };
-    let (ctx, offered) = (trial.imports().telemetry.own_context(), order_to_guest(&placed));
-    let answering = guest.till_plugin_checkout().call_checkout(&mut trial.store, &ctx, &offered);
-    let answered = timeout_at(trial.ends, answering).await;
-    let answer = trial.answer(answered);
-    let discount_max_percent = trial.settings.checkout.discount_max_percent;
-    let result = believed::receipt(cart, answer, trial.imports(), discount_max_percent);
-    trial.judge(result)
+async fn checkout(mut call: Call<'_>, pre: &CheckoutPluginPre<GuestCall>) -> Result<Tried, Reason> {
+    let instance = call.instantiate(pre.instance_pre()).await?;
+    let guest = CheckoutPlugin::new(&mut call.store, &instance).map_err(|error| call.link(&error))?;
+    call.imports().inventory = Some(inventory::Door::repeating(None));
+    let cart = &call.order.cart;
+    let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: call.settings.shop.currency, cart };
+    let (ctx, offered) = (call.imports().telemetry.own_context(), order_to_guest(&placed));
+    let answering = guest.till_plugin_checkout().call_checkout(&mut call.store, &ctx, &offered);
+    let answered = timeout_at(call.ends, answering).await;
+    let answer = call.answer(answered);
+    let discount_max_percent = call.settings.checkout.discount_max_percent;
+    let result = believed::receipt(cart, answer, call.imports(), discount_max_percent);
+    call.judge(result)
 }
 
-async fn inventory(mut trial: Call<'_>, pre: &InventoryPluginPre<GuestCall>) -> Result<Tried, Reason> {
-    let instance = trial.instantiate(pre.instance_pre()).await?;
-    let guest = InventoryPlugin::new(&mut trial.store, &instance).map_err(|error| trial.link(&error))?;
-    trial.imports().stock = Some(stock::Door::stand_in());
-    let lines = trial.order.cart.stock_lines();
+async fn inventory(mut call: Call<'_>, pre: &InventoryPluginPre<GuestCall>) -> Result<Tried, Reason> {
+    let instance = call.instantiate(pre.instance_pre()).await?;
+    let guest = InventoryPlugin::new(&mut call.store, &instance).map_err(|error| call.link(&error))?;
+    call.imports().stock = Some(stock::Door::stand_in());
+    let lines = call.order.cart.stock_lines();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
-    let ctx = trial.imports().telemetry.own_context();
-    let answering = guest.till_plugin_inventory().call_deduct(&mut trial.store, &ctx, &offered);
-    let answered = timeout_at(trial.ends, answering).await;
-    let answer = trial.answer(answered);
-    let result = believed::levels(&lines, answer, trial.imports());
-    trial.judge(result)
+    let ctx = call.imports().telemetry.own_context();
+    let answering = guest.till_plugin_inventory().call_deduct(&mut call.store, &ctx, &offered);
+    let answered = timeout_at(call.ends, answering).await;
+    let answer = call.answer(answered);
+    let result = believed::levels(&lines, answer, call.imports());
+    call.judge(result)
 }
 
 /// The first order's, for none is written.
