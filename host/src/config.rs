@@ -10,7 +10,7 @@ mod sources;
 mod token;
 mod value;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf};
 
 use memory::half_of_memory_mib;
 use sources::wanted;
@@ -44,15 +44,33 @@ pub struct Row {
     pub key: &'static str,
     /// The default as a person reads it.
     pub default: &'static str,
+    /// The least and the greatest value of a number; `None` for what is no number.
+    pub range: Option<(u32, u32)>,
     /// What a number counts; empty for what is no number.
     pub unit: &'static str,
     pub reason: &'static str,
     default_value: fn() -> String,
 }
 
+impl Row {
+    /// Looks whether a number is within the range.
+    ///
+    /// # Errors
+    /// Says what is wanted.
+    fn check(&self, value: &OsStr) -> Result<(), String> {
+        let number = value.to_str().and_then(|text| text.replace('_', "").parse::<f64>().ok());
+        match (self.range, number) {
+            (Some((least, most)), Some(number)) if !(f64::from(least)..=f64::from(most)).contains(&number) => Err(
+                wanted(&format!("{} from {least} to {most}", if self.unit == "%" { "a number" } else { self.unit })),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
 macro_rules! settings {
     ($($(#[$section_doc:meta])* $section:ident as $Section:ident {
-        $($name:ident: $type:ty = $default:literal $(from $computed:expr)?, $unit:literal, $reason:literal;)*
+        $($name:ident: $type:ty = $default:literal $([$least:literal, $most:literal])? $(from $computed:expr)?, $unit:literal, $reason:literal;)*
     })*) => {
         $(
             $(#[$section_doc])*
@@ -81,6 +99,7 @@ macro_rules! settings {
             Row {
                 key: concat!(stringify!($section), ".", stringify!($name)),
                 default: $default,
+                range: settings!(@range $($least, $most)?),
                 unit: $unit,
                 reason: $reason,
                 default_value: settings!(@default $default $(, $computed)?),
@@ -104,6 +123,8 @@ macro_rules! settings {
             }
         }
     };
+    (@range) => { None };
+    (@range $least:literal, $most:literal) => { Some(($least, $most)) };
     (@default $default:literal) => { || String::from($default) };
     (@default $default:literal, $computed:expr) => { || $computed };
 }
@@ -117,8 +138,8 @@ settings! {
         hosts: HostNames = "", "", "names that the shop is asked for by, with commas between them, such as `shop.example`; on loopback those of this machine always count and no others, elsewhere any name does while none is set (but for /inventory/* without a token)";
         origins: Origins = "", "", "sites whose pages a browser lets use the shop (CORS), with commas between them, such as `https://shop.example`";
         plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones, watched for new ones while the host serves";
-        plugins_scan_ms: u64 = "1000", "ms", "how often the plugin folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
-        plugins_settle_ms: u64 = "200", "ms", "how long a file in the plugin folder stays as it is before it counts as whole, if its writer neither closed it nor moved it there; over the tick of the file system's times: 4 ms on ext4, 2 s on FAT";
+        plugins_scan_ms: u64 = "1000" [10, 86_400_000], "ms", "how often the plugin folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
+        plugins_settle_ms: u64 = "200" [0, 3_600_000], "ms", "how long a file in the plugin folder stays as it is before it counts as whole, if its writer neither closed it nor moved it there; over the tick of the file system's times: 4 ms on ext4, 2 s on FAT";
         compile_with: OptionalPath = "", "", "the till program that compiles plugins first, in a process of its own; `till serve` takes itself";
         inventory_url: OptionalText = "", "", "another till whose inventory is asked over HTTP, instead of the plugin in this process";
         inventory_url_before: OptionalText = "", "", "where the till at inventory_url was before it moved: what waits for its release there is asked for at inventory_url";
@@ -136,25 +157,25 @@ settings! {
     }
     /// The rules of the host's own that a checkout plugin has to keep.
     checkout as Checkout {
-        discount_max_percent: u8 = "50", "%", "a broken plugin that gives goods away is stopped here";
-        idempotency_hours: u32 = "24", "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
+        discount_max_percent: u8 = "50" [0, 100], "%", "a broken plugin that gives goods away is stopped here";
+        idempotency_hours: u32 = "24" [1, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
     }
     /// When a plugin that keeps breaking isn't called for a while.
     breaker as Breaker {
-        faults: u64 = "20", "faults", "traps, limits and bad output of one version within the window";
-        window_ms: u64 = "10000", "ms", "how long a fault counts";
-        fault_percent: u8 = "20", "%", "the share of its calls that faults have to be, too: one cart that traps it mustn't close the shop for everybody";
-        open_ms: u64 = "5000", "ms", "how long a plugin that keeps breaking isn't called: 503 with Retry-After; then one call is on trial";
+        faults: u64 = "20" [1, 1_000_000], "faults", "traps, limits and bad output of one version within the window";
+        window_ms: u64 = "10000" [1_000, 3_600_000], "ms", "how long a fault counts";
+        fault_percent: u8 = "20" [0, 100], "%", "the share of its calls that faults have to be, too: one cart that traps it mustn't close the shop for everybody";
+        open_ms: u64 = "5000" [1, 3_600_000], "ms", "how long a plugin that keeps breaking isn't called: 503 with Retry-After; then one call is on trial";
         rollback: bool = "off", "", "makes the version before live when the live one keeps breaking, if there is one";
     }
     /// How a candidate is tried beside the live version, unless a deploy says otherwise.
     rollout as Rollout {
-        calls_min: u64 = "100", "calls", "before so many calls of the candidate nothing is decided";
-        duration_ms: u64 = "600000", "ms", "how long a candidate is tried; then it is promoted, or paused if its calls were too few";
-        trap_percent_max: f64 = "1", "%", "of the candidate's calls: traps, limits, bad output";
-        deadline_percent_max: f64 = "1", "%", "of the candidate's calls: CPU or wall time used up";
-        p99_percent_max: f64 = "150", "%", "the candidate's p99 in percent of the live version's";
-        outcome_percent_max: f64 = "5", "%", "points between the shares of an outcome; of a shadow, calls that differ";
+        calls_min: u64 = "100" [1, 1_000_000_000], "calls", "before so many calls of the candidate nothing is decided";
+        duration_ms: u64 = "600000" [1, 2_592_000_000], "ms", "how long a candidate is tried; then it is promoted, or paused if its calls were too few";
+        trap_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: traps, limits, bad output";
+        deadline_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: CPU or wall time used up";
+        p99_percent_max: f64 = "150" [1, 1_000_000], "%", "the candidate's p99 in percent of the live version's";
+        outcome_percent_max: f64 = "5" [0, 100], "%", "points between the shares of an outcome; of a shadow, calls that differ";
         promote: bool = "on", "", "a canary that has passed becomes live by itself; else it is paused";
         rollback: bool = "on", "", "a candidate that fails is withdrawn by itself; else it is paused";
     }
@@ -165,93 +186,94 @@ settings! {
     }
     /// Recent traces, in memory, for a look at them on the admin listener.
     traces as Traces {
-        kept_mib: usize = "64", "MiB", "of recent traces, about; ones with an error and slow ones stay longest; 0: none, and no page of traces";
-        slow_ms: u64 = "1000", "ms", "a request that takes so long makes its trace one that stays longer";
-        sent_percent: Percent = "100", "%", "of the traces without an error that aren't slow is sent to the OTLP backend, chosen by trace id when they end; the others always are";
-        held_spans: usize = "20000", "spans", "of traces that haven't ended, held until it is decided which are sent, some 1 KiB each; past it a new trace's id decides when it begins";
-        held_mib: usize = "32", "MiB", "memory of traces that haven't ended, for traces.sent_percent; past it the id of the trace that grows decides at once";
-        queued_mib: usize = "16", "MiB", "memory of spans that wait for the OTLP backend or are on their way there, and as much of log lines; past it they are lost and counted";
+        kept_mib: usize = "64" [0, 1_048_576], "MiB", "of recent traces, about; ones with an error and slow ones stay longest; 0: none, and no page of traces";
+        slow_ms: u64 = "1000" [1, 3_600_000], "ms", "a request that takes so long makes its trace one that stays longer";
+        sent_percent: Percent = "100" [0, 100], "%", "of the traces without an error that aren't slow is sent to the OTLP backend, chosen by trace id when they end; the others always are";
+        held_spans: usize = "20000" [0, 10_000_000], "spans", "of traces that haven't ended, held until it is decided which are sent, some 1 KiB each; past it a new trace's id decides when it begins";
+        held_mib: usize = "32" [1, 1_048_576], "MiB", "memory of traces that haven't ended, for traces.sent_percent; past it the id of the trace that grows decides at once";
+        queued_mib: usize = "16" [1, 1_048_576], "MiB", "memory of spans that wait for the OTLP backend or are on their way there, and as much of log lines; past it they are lost and counted";
         url: OptionalText = "", "", "what links to traces begin with, where people reach the admin listener under another address, scheme and port included";
     }
     /// The order store.
     store as Store {
-        queue_commands_max: usize = "4096", "commands", "what waits for the writer; past it a request is shed with 503";
-        batch_commands_max: usize = "512", "commands", "one transaction; more would only make its callers wait longer";
-        linger_ms: u64 = "5", "ms", "how long a step that nobody waits for may stay uncommitted";
-        readers: usize = "2", "connections", "SQLite readers apart from the writer";
-        busy_timeout_ms: u64 = "2000", "ms", "how long a lock held by a backup is waited for";
-        wal_warn_mib: u64 = "128", "MiB", "the write-ahead log is cut to 64 MiB when it is used anew; past this it only grows, and the log warns";
+        queue_commands_max: usize = "4096" [1, 1_000_000], "commands", "what waits for the writer; past it a request is shed with 503";
+        batch_commands_max: usize = "512" [1, 100_000], "commands", "one transaction; more would only make its callers wait longer";
+        linger_ms: u64 = "5" [0, 10_000], "ms", "how long a step that nobody waits for may stay uncommitted";
+        readers: usize = "2" [1, 64], "connections", "SQLite readers apart from the writer";
+        busy_timeout_ms: u64 = "2000" [0, 600_000], "ms", "how long a lock held by a backup is waited for";
+        look_ms: u64 = "1000" [0, 600_000], "ms", "how long a start looks through the file's structure for damage, all of it in a store of some hundred MiB; till doctor looks at everything";
+        wal_warn_mib: u64 = "128" [1, 1_048_576], "MiB", "the write-ahead log is cut to 64 MiB when it is used anew; past this it only grows, and the log warns";
     }
     /// What bounds a request and a plugin's call.
     limits as Limits {
-        guest_cpu_ms: u64 = "50", "ms", "guest CPU a call; a checkout burns well under 1 ms, so this is a loop";
-        inventory_call_ms: u64 = "4000", "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s";
-        remote_call_ms: u64 = "5000", "ms", "wall time of a call to inventory_url; over the remote's own limit";
-        checkout_call_ms: u64 = "6000", "ms", "wall time of a checkout call, its inventory call included";
-        request_ms: u64 = "7000", "ms", "wall time of a request once it was read; over all that it waits for";
+        guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "guest CPU a call; a checkout burns well under 1 ms, so this is a loop";
+        inventory_call_ms: u64 = "4000" [1, 600_000], "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s";
+        remote_call_ms: u64 = "5000" [1, 600_000], "ms", "wall time of a call to inventory_url; over the remote's own limit";
+        checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included";
+        request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request once it was read; over all that it waits for";
         guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; equal on every machine; counting costs some speed";
-        guest_memory_mib: usize = "64", "MiB", "linear memory of a call, all its memories summed";
-        guest_table_elements: usize = "20000", "elements", "table elements of a call, all its tables summed; CPython needs 7,699";
-        guest_core_instances: u32 = "64", "instances", "core instances of a component; CPython needs 38";
-        guest_memories: u32 = "4", "memories", "memories that a component defines; CPython has 3";
-        guest_tables: u32 = "8", "tables", "tables that a component defines; CPython has 3";
-        guests_memory_mib: usize = "half of the machine's" from half_of_memory_mib(), "MiB", "linear memory of all calls together; past it a call is refused with 503";
-        hostcall_bytes: usize = "262144", "bytes", "strings and lists that a guest hands over in one host call or result";
-        hostcall_bytes_total: usize = "1048576", "bytes", "strings and lists that a guest hands over in a whole call";
-        host_calls: u32 = "256", "calls", "host calls of one call";
-        spans: usize = "64", "spans", "spans that a call may start; past it dropped and counted";
-        events: usize = "128", "events", "span events of a call; past it dropped and counted";
-        attributes: usize = "32", "attributes", "attributes of one span, event or log line; past it dropped and counted";
-        attribute_bytes: usize = "1024", "bytes", "a text attribute or message from a guest; longer ones are cut";
-        log_bytes: usize = "16384", "bytes", "log text of a call, prints included; past it dropped and counted";
-        component_mib: u64 = "32", "MiB", "a plugin's file; CPython's is 18";
-        compile_ms: u64 = "120000", "ms", "processor time for compiling a plugin, in a process of its own, all its threads summed; CPython's takes 20 to 30 s";
-        compile_wall_ms: u64 = "600000", "ms", "how long compiling a plugin is waited for by the clock: its process has the lowest priority, and a busy shop leaves it little";
-        compile_memory_mib: u64 = "2048", "MiB", "memory of the process that compiles a plugin, one at a time";
-        compiled_mib: u64 = "512", "MiB", "compiled code that is kept in the data folder; what was used longest ago goes first";
-        component_depth: u64 = "8", "levels", "components and modules within each other; toolchains nest 3 deep, and composing adds a level";
-        component_modules: u64 = "128", "modules", "core modules of a component; CPython needs 38 core instances, some of one module";
-        component_instances: u64 = "256", "instances", "instances of components within a component; toolchains make one for each exported interface";
-        component_functions: u64 = "100000", "functions", "CPython has some 20,000; 200,000 empty ones took 10 s and 1.1 GB to compile";
-        component_function_kib: u64 = "1024", "KiB", "one function's code; even an interpreter's main loop is well below";
-        component_locals: u64 = "5000", "locals", "one function's; 8,000 that live at once took 107 s to compile";
-        component_data_segments: u64 = "10000", "segments", "linkers merge them; 90,000 sparse ones took 34 s and 1.8 GB to compile";
-        component_element_segments: u64 = "10000", "segments", "linkers make one for each table";
-        component_types: u64 = "50000", "types", "types of all modules and interfaces; a program has one for each signature, not for each function";
-        component_globals: u64 = "50000", "globals", "a program that is linked when it is loaded has one for each symbol";
-        component_imports: u64 = "50000", "imports", "imports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol";
-        component_exports: u64 = "50000", "exports", "exports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol";
-        request_body_bytes: usize = "65536", "bytes", "a request's body; 100 long lines take 20 KiB";
-        remote_body_bytes: usize = "65536", "bytes", "an answer of inventory_url";
-        uri_bytes: usize = "2048", "bytes", "a request's target";
-        header_bytes: usize = "16384", "bytes", "a request's headers together";
-        headers: usize = "64", "headers", "a request's headers";
-        idle_ms: u64 = "75000", "ms", "how long a connection of HTTP/1.1 rests between two requests; over the 60 s after which balancers close theirs, or they would send an order on one that is just being closed";
-        header_ms: u64 = "5000", "ms", "from the first byte of a request's headers to their last";
-        body_ms: u64 = "5000", "ms", "until a request's body is there";
-        upload_ms: u64 = "60000", "ms", "until a plugin's file is there, on the admin listener";
-        bodies_mib: usize = "64", "MiB", "bodies being read, all together; connections x streams x body would be gigabytes";
-        write_ms: u64 = "5000", "ms", "how long a client may take nothing of its answer";
-        answers_mib: usize = "64", "MiB", "answers that wait for their clients, all together; past it the connection that has the most of them waiting is ended";
-        linger_ms: u64 = "1000", "ms", "for reading on after a last answer, or what the client still sends would destroy it";
-        connections: usize = "4096", "connections", "open connections, fewer where the process may not open so many files; past it one without a request under way makes room, or the next is refused";
-        admin_connections: usize = "64", "connections", "open connections of the admin listener, apart, so that a full shop can still be looked at";
-        connection_age_ms: u64 = "300000", "ms", "how old a connection gets: it ends with its next answer then, so that clients spread over hosts anew";
-        refusals: usize = "64", "connections", "connections past the limit that are answered 503, or a watch route; the next is closed";
-        refusal_ms: u64 = "1000", "ms", "for all of a connection past limits.connections";
-        http2_streams: u32 = "64", "streams", "concurrent requests on one HTTP/2 connection";
-        http2_resets: u64 = "100", "requests", "requests that one HTTP/2 connection takes back; past it rapid reset, and closed";
-        http2_frames: u64 = "1000", "frames", "frames of one HTTP/2 connection of which no request comes (PING, SETTINGS, WINDOW_UPDATE and the like), besides 16 for each request and one for each KiB of answers; past it a flood, and closed";
-        concurrent_requests: usize = "64 per core" from per_core(64), "requests", "checkouts at work; more would only wait for the cores";
-        queued_requests: usize = "256 per core" from per_core(256), "requests", "checkouts that wait for a place among concurrent_requests; more would wait in vain, and being refused at once they cost the least; past it 503";
-        queue_ms: u64 = "1000", "ms", "how long a checkout waits for its place: who would have to wait longer is refused at once, by how fast places have been getting free; a steady crowd that fits into the queue is served, a queue that grows is cut";
-        shadow_calls: usize = "64 per core" from per_core(64), "calls", "calls of a shadow at work; what is past it isn't compared, and counted as skipped";
-        inventory_requests: usize = "64 per core" from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself";
-        reused_instances: usize = "16 per core" from per_core(16), "instances", "instances of plugins that rest between two calls, all together; they hold their memory meanwhile";
-        reused_instance_ms: u64 = "60000", "ms", "how old an instance gets that rests between calls; whatever a guest has piled up is gone then";
-        ready_ms: u64 = "500", "ms", "for /readyz; most probes give up after a second";
-        drain_ms: u64 = "10000", "ms", "how long a shutdown waits for requests under way";
-        telemetry_flush_ms: u64 = "5000", "ms", "how long a shutdown waits for the telemetry backend";
+        guest_memory_mib: usize = "64" [1, 4_096], "MiB", "linear memory of a call, all its memories summed";
+        guest_table_elements: usize = "20000" [0, 10_000_000], "elements", "table elements of a call, all its tables summed; CPython needs 7,699";
+        guest_core_instances: u32 = "64" [1, 10_000], "instances", "core instances of a component; CPython needs 38";
+        guest_memories: u32 = "4" [1, 100], "memories", "memories that a component defines; CPython has 3";
+        guest_tables: u32 = "8" [0, 100], "tables", "tables that a component defines; CPython has 3";
+        guests_memory_mib: usize = "half of the machine's" [1, 16_777_216] from half_of_memory_mib(), "MiB", "linear memory of all calls together; past it a call is refused with 503";
+        hostcall_bytes: usize = "262144" [1_024, 134_217_728], "bytes", "strings and lists that a guest hands over in one host call or result";
+        hostcall_bytes_total: usize = "1048576" [1_024, 1_073_741_824], "bytes", "strings and lists that a guest hands over in a whole call";
+        host_calls: u32 = "256" [1, 1_000_000], "calls", "host calls of one call";
+        spans: usize = "64" [0, 10_000], "spans", "spans that a call may start; past it dropped and counted";
+        events: usize = "128" [0, 10_000], "events", "span events of a call; past it dropped and counted";
+        attributes: usize = "32" [0, 1_000], "attributes", "attributes of one span, event or log line; past it dropped and counted";
+        attribute_bytes: usize = "1024" [16, 1_048_576], "bytes", "a text attribute or message from a guest; longer ones are cut";
+        log_bytes: usize = "16384" [0, 16_777_216], "bytes", "log text of a call, prints included; past it dropped and counted";
+        component_mib: u64 = "32" [1, 1_024], "MiB", "a plugin's file; CPython's is 18";
+        compile_ms: u64 = "120000" [1, 86_400_000], "ms", "processor time for compiling a plugin, in a process of its own, all its threads summed; CPython's takes 20 to 30 s";
+        compile_wall_ms: u64 = "600000" [1, 86_400_000], "ms", "how long compiling a plugin is waited for by the clock: its process has the lowest priority, and a busy shop leaves it little";
+        compile_memory_mib: u64 = "2048" [64, 1_048_576], "MiB", "memory of the process that compiles a plugin, one at a time";
+        compiled_mib: u64 = "512" [0, 16_777_216], "MiB", "compiled code that is kept in the data folder; what was used longest ago goes first";
+        component_depth: u64 = "8" [1, 100], "levels", "components and modules within each other; toolchains nest 3 deep, and composing adds a level";
+        component_modules: u64 = "128" [1, 100_000], "modules", "core modules of a component; CPython needs 38 core instances, some of one module";
+        component_instances: u64 = "256" [1, 100_000], "instances", "instances of components within a component; toolchains make one for each exported interface";
+        component_functions: u64 = "100000" [1, 10_000_000], "functions", "CPython has some 20,000; 200,000 empty ones took 10 s and 1.1 GB to compile";
+        component_function_kib: u64 = "1024" [1, 65_536], "KiB", "one function's code; even an interpreter's main loop is well below";
+        component_locals: u64 = "5000" [1, 50_000], "locals", "one function's; 8,000 that live at once took 107 s to compile";
+        component_data_segments: u64 = "10000" [0, 100_000], "segments", "linkers merge them; 90,000 sparse ones took 34 s and 1.8 GB to compile";
+        component_element_segments: u64 = "10000" [0, 100_000], "segments", "linkers make one for each table";
+        component_types: u64 = "50000" [1, 1_000_000], "types", "types of all modules and interfaces; a program has one for each signature, not for each function";
+        component_globals: u64 = "50000" [0, 1_000_000], "globals", "a program that is linked when it is loaded has one for each symbol";
+        component_imports: u64 = "50000" [1, 1_000_000], "imports", "imports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol";
+        component_exports: u64 = "50000" [1, 1_000_000], "exports", "exports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol";
+        request_body_bytes: usize = "65536" [256, 1_073_741_824], "bytes", "a request's body; 100 long lines take 20 KiB";
+        remote_body_bytes: usize = "65536" [256, 1_073_741_824], "bytes", "an answer of inventory_url";
+        uri_bytes: usize = "2048" [128, 65_534], "bytes", "a request's target";
+        header_bytes: usize = "16384" [1_024, 1_048_576], "bytes", "a request's headers together";
+        headers: usize = "64" [8, 1_000], "headers", "a request's headers";
+        idle_ms: u64 = "75000" [1, 86_400_000], "ms", "how long a connection of HTTP/1.1 rests between two requests; over the 60 s after which balancers close theirs, or they would send an order on one that is just being closed";
+        header_ms: u64 = "5000" [1, 600_000], "ms", "from the first byte of a request's headers to their last";
+        body_ms: u64 = "5000" [1, 600_000], "ms", "until a request's body is there";
+        upload_ms: u64 = "60000" [1, 3_600_000], "ms", "until a plugin's file is there, on the admin listener";
+        bodies_mib: usize = "64" [1, 1_048_576], "MiB", "bodies being read, all together; connections x streams x body would be gigabytes";
+        write_ms: u64 = "5000" [1, 600_000], "ms", "how long a client may take nothing of its answer";
+        answers_mib: usize = "64" [1, 1_048_576], "MiB", "answers that wait for their clients, all together; past it the connection that has the most of them waiting is ended";
+        linger_ms: u64 = "1000" [0, 60_000], "ms", "for reading on after a last answer, or what the client still sends would destroy it";
+        connections: usize = "4096" [1, 1_000_000], "connections", "open connections, fewer where the process may not open so many files; past it one without a request under way makes room, or the next is refused";
+        admin_connections: usize = "64" [1, 100_000], "connections", "open connections of the admin listener, apart, so that a full shop can still be looked at";
+        connection_age_ms: u64 = "300000" [1, 2_592_000_000], "ms", "how old a connection gets: it ends with its next answer then, so that clients spread over hosts anew";
+        refusals: usize = "64" [1, 100_000], "connections", "connections past the limit that are answered 503, or a watch route; the next is closed";
+        refusal_ms: u64 = "1000" [1, 60_000], "ms", "for all of a connection past limits.connections";
+        http2_streams: u32 = "64" [1, 10_000], "streams", "concurrent requests on one HTTP/2 connection";
+        http2_resets: u64 = "100" [0, 1_000_000], "requests", "requests that one HTTP/2 connection takes back; past it rapid reset, and closed";
+        http2_frames: u64 = "1000" [1, 1_000_000], "frames", "frames of one HTTP/2 connection of which no request comes (PING, SETTINGS, WINDOW_UPDATE and the like), besides 16 for each request and one for each KiB of answers; past it a flood, and closed";
+        concurrent_requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "checkouts at work; more would only wait for the cores";
+        queued_requests: usize = "256 per core" [0, 1_000_000] from per_core(256), "requests", "checkouts that wait for a place among concurrent_requests; more would wait in vain, and being refused at once they cost the least; past it 503";
+        queue_ms: u64 = "1000" [0, 600_000], "ms", "how long a checkout waits for its place: who would have to wait longer is refused at once, by how fast places have been getting free; a steady crowd that fits into the queue is served, a queue that grows is cut";
+        shadow_calls: usize = "64 per core" [0, 1_000_000] from per_core(64), "calls", "calls of a shadow at work; what is past it isn't compared, and counted as skipped";
+        inventory_requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself";
+        reused_instances: usize = "16 per core" [0, 1_000_000] from per_core(16), "instances", "instances of plugins that rest between two calls, all together; they hold their memory meanwhile";
+        reused_instance_ms: u64 = "60000" [0, 86_400_000], "ms", "how old an instance gets that rests between calls; whatever a guest has piled up is gone then";
+        ready_ms: u64 = "500" [1, 60_000], "ms", "for /readyz; most probes give up after a second";
+        drain_ms: u64 = "10000" [0, 3_600_000], "ms", "how long a shutdown waits for requests under way";
+        telemetry_flush_ms: u64 = "5000" [0, 600_000], "ms", "how long a shutdown waits for the telemetry backend";
     }
 }
 
@@ -456,6 +478,30 @@ mod tests {
         let settings = load("", &[], &[]).expect("usable");
         assert_eq!(settings.inventory_plugin.get("faults"), None);
         assert!(settings.stock.is_empty());
+    }
+
+    /// A limit of 0 places serves nobody, and a share of 255 % is none.
+    #[test]
+    fn a_number_is_refused_outside_its_range_and_taken_at_both_ends() {
+        for row in ROWS {
+            let Some((least, most)) = row.range else {
+                assert!(row.unit.is_empty(), "{} counts {} and has no range", row.key, row.unit);
+                continue;
+            };
+            for fine in [least, most] {
+                assert!(row.check(fine.to_string().as_ref()).is_ok(), "{} = {fine}", row.key);
+            }
+            assert!(row.check((row.default_value)().as_ref()).is_ok(), "{}: its default is out of range", row.key);
+            let outside = [i64::from(least) - 1, i64::from(most) + 1];
+            for outside in outside {
+                let error = load("", &[], &[&format!("{}={outside}", row.key)]).expect_err("out of range").to_string();
+                assert!(error.contains(row.key) && error.contains(&outside.to_string()), "{error}");
+            }
+        }
+        let error = load("", &[], &["limits.connections=0"]).expect_err("nobody could come").to_string();
+        assert!(error.ends_with("wanted connections from 1 to 1000000"), "{error}");
+        let error = load("", &[], &["checkout.discount_max_percent=101"]).expect_err("more than all").to_string();
+        assert!(error.ends_with("wanted a number from 0 to 100"), "{error}");
     }
 
     #[test]

@@ -152,15 +152,25 @@ fn config_text(sources: &Sources) -> String {
         let unit = row.map(|row| row.unit).filter(|unit| !unit.is_empty());
         let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
         let reason = row.map(|row| format!("; {}", row.reason)).unwrap_or_default();
+        let range = row.and_then(|row| row.range);
+        let range = range.map(|(least, most)| format!("; {least} to {most}")).unwrap_or_default();
         let value = if value.is_empty() { "\"\"".into() } else { value };
-        format!("{:<44} # {origin}{reason}", format!("{key} = {value}{unit}"))
+        format!("{:<44} # {origin}{range}{reason}", format!("{key} = {value}{unit}"))
     });
     rows.collect::<Vec<_>>().join("\n")
 }
 
 fn config_json(sources: &Sources) -> serde_json::Value {
-    let rows = sources
-        .iter()
-        .map(|(key, value, origin)| (key.to_owned(), json!({ "value": value, "origin": origin.to_string() })));
+    let rows = sources.iter().map(|(key, value, origin)| {
+        let origin = origin.to_string();
+        let range = ROWS.iter().find(|row| row.key == key).and_then(|row| row.range);
+        let row = match range {
+            Some((least, greatest)) => {
+                json!({ "value": value, "origin": origin, "least": least, "greatest": greatest })
+            }
+            None => json!({ "value": value, "origin": origin }),
+        };
+        (key.to_owned(), row)
+    });
     serde_json::Value::Object(rows.collect())
 }

@@ -55,6 +55,11 @@ fn settings_are_shown_with_their_origins() {
     ] {
         assert_eq!((&shown[key]["value"], &shown[key]["origin"]), (&value.into(), &origin.into()), "{key}");
     }
+    let spans = &shown["limits.spans"];
+    assert_eq!(
+        (&spans["least"], &spans["greatest"], &shown["server.listen"]["least"]),
+        (&0.into(), &10_000.into(), &Value::Null)
+    );
     assert_eq!(shown["stock.headphones"], Value::Null, "a till.toml keeps the demo out");
 
     let text = stdout(&run(&["serve", "--print-config"]));
@@ -62,7 +67,7 @@ fn settings_are_shown_with_their_origins() {
         text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {text}"))
     };
     assert!(line("stock.headphones = 200 ").contains("# demo, as there is no till.toml"));
-    assert!(line("limits.guest_cpu_ms = 50 ms ").contains("# default; guest CPU a call"));
+    assert!(line("limits.guest_cpu_ms = 50 ms ").contains("# default; 1 to 60000; guest CPU a call"));
 }
 
 #[test]

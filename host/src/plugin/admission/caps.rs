@@ -186,8 +186,8 @@ mod tests {
         };
         check("(component (component (core module)))", "component_depth", 3);
         check("(component (core module) (component (core module)))", "component_modules", 2);
-        let instances = "(core instance (instantiate $m)) (core instance)";
-        check(&format!("(component (core module $m) {instances})"), "guest_core_instances", 1);
+        let instances = "(core instance (instantiate $m)) (core instance (instantiate $m)) (core instance)";
+        check(&format!("(component (core module $m) {instances})"), "guest_core_instances", 2);
         let instances = "(instance (instantiate $c)) (instance (instantiate $c))";
         check(&format!("(component (component $c) {instances})"), "component_instances", 2);
         check(&around("(func) (func)"), "component_functions", 2);
@@ -201,7 +201,7 @@ mod tests {
         check("(component (core module (import \"a\" \"b\" (func))) (import \"c\" (func)))", "component_imports", 2);
         check(&around("(func $f) (export \"a\" (func $f)) (export \"b\" (func $f))"), "component_exports", 2);
         check(&around("(memory 0) (memory 0)"), "guest_memories", 2);
-        check(&around("(memory 15) (memory 1)"), "guest_memory_mib", 1);
+        check(&around("(memory 31) (memory 1)"), "guest_memory_mib", 2);
         check(&around("(table 0 funcref) (table 0 funcref)"), "guest_tables", 2);
         check(&around("(table 70 funcref) (table 7 funcref)"), "guest_table_elements", 77);
     }
