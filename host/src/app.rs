@@ -317,6 +317,7 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
         linger: Duration::from_millis(settings.store.linger_ms),
         readers: settings.store.readers,
         busy_timeout: Duration::from_millis(settings.store.busy_timeout_ms),
+        look_within: Duration::from_millis(settings.store.look_ms),
         log_bytes_warn: settings.store.wal_warn_mib.saturating_mul(1 << 20),
     }
 }

@@ -19,6 +19,7 @@ mod whole;
 use std::{io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
 
 use crate::config::Unusable;
 
@@ -72,6 +73,23 @@ enum Command {
     CompilePlugin(compile_plugin::CompilePlugin),
 }
 
+impl Command {
+    /// Returns whether what it writes is the shop's own: orders, stock, what sells them.
+    const fn keeps_private(&self) -> bool {
+        match self {
+            Self::Serve(_)
+            | Self::Stock(_)
+            | Self::Orders(_)
+            | Self::Traffic(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::Doctor(_) => true,
+            // An author's files, for whom the author's mask lets.
+            Self::Plugin(_) | Self::Completions(_) | Self::Manual(_) | Self::CompilePlugin(_) => false,
+        }
+    }
+}
+
 /// Returns this program as one to be started again: also when another file stands under its name by then.
 fn own_program() -> std::path::PathBuf {
     "/proc/self/exe".into()
@@ -81,6 +99,11 @@ fn own_program() -> std::path::PathBuf {
 #[must_use]
 pub fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or_else(|| Command::Serve(serve::Serve::default()));
+    if command.keeps_private() {
+        // For as long as the process lives: SQLite, the plugins' files and the exports alike are nobody else's to read.
+        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        rustix::process::umask(mask | Mode::RWXG | Mode::RWXO);
+    }
     let done = match command {
         Command::Serve(serve) => serve.run(),
         Command::Plugin(plugin) => plugin.run(),

@@ -16,15 +16,13 @@ use super::{
     OpenError,
     counters::Numbers,
     doctor::{Finding, examine_file},
-    open::{self, RESTORING, bytes, sync_folder, sync_names},
+    open::{self, REPLACED, RESTORING, bytes, sync_folder, sync_names},
     schema,
     sqlite::now_ms,
 };
 
 /// Where a store's files are gathered while another takes its place.
 const REPLACING: &str = "till.db.replacing";
-/// What the names of folders with stores begin with that were moved aside.
-const REPLACED: &str = "replaced-";
 
 /// A backup as it was written or read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,18 @@ pub enum OpenError {
     )]
     Damaged { file: PathBuf, source: Arc<rusqlite::Error> },
     #[error(
+        "{} is damaged: {what}. `till doctor` says more, `till restore` puts a backup in its place; or choose another folder \
+         with --data",
+        .file.display()
+    )]
+    Unsound { file: PathBuf, what: String },
+    #[error(
+        "a till served from {} before, but its order store till.db is gone or empty: put it back, or a backup with \
+         `till restore`; to begin anew, choose an empty folder with --data",
+        .folder.display()
+    )]
+    Lost { folder: PathBuf },
+    #[error(
         "{} has a write-ahead log (till.db-wal) but not the till.db that it belongs to: put that back; don't delete the \
          log, the newest orders are in it",
         .folder.display()

@@ -1,13 +1,16 @@
 //! Opening the file: nobody else has it, it is what it should be, and what a crash left is settled.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, Permissions, TryLockError},
     io,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::{
     OpenError, Opened, Outage, StoreError, alarm::is_damage, answers, reservations::give_back, schema, sqlite::now_ms,
@@ -26,6 +29,8 @@ const CACHE_KIB: i64 = 32 << 10;
 /// More than the writer's distinct statements, so that each is compiled once.
 const STATEMENTS_MAX: usize = 64;
 
+/// What the names of folders with stores begin with that a restore moved aside.
+pub(super) const REPLACED: &str = "replaced-";
 /// A store that is being restored, until it is whole.
 pub(super) const RESTORING: &str = "till.db.restoring";
 /// How long a command waits for a lock of a till that is just starting or stopping.
@@ -39,7 +44,24 @@ pub(super) fn guard(folder: &Path) -> Result<File, OpenError> {
     let unusable = |source| OpenError::Folder { folder: folder.into(), source };
     make_folder(folder).map_err(unusable)?;
     let guard = File::options().create(true).truncate(false).write(true).open(folder.join("till.lock"));
-    lock(folder, guard.map_err(unusable)?)
+    let guard = lock(folder, guard.map_err(unusable)?)?;
+    keep_private(folder).map_err(unusable)?;
+    Ok(guard)
+}
+
+/// Takes from everybody but the owner and the group what an older till let them read. The folder itself stays as it is:
+/// somebody may have made it for more than the store.
+fn keep_private(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let name = name.to_string_lossy();
+        let metadata = fs::symlink_metadata(&entry)?;
+        let mode = metadata.permissions().mode();
+        if (name.starts_with("till.") || name.starts_with(REPLACED)) && !metadata.is_symlink() && mode & 0o007 != 0 {
+            fs::set_permissions(&entry, Permissions::from_mode(mode & !0o007))?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the same lock of a folder in which nothing is made for it; `None` if no till was ever there.
@@ -71,7 +93,20 @@ pub(super) fn refuse_half(folder: &Path) -> Result<(), OpenError> {
     if bytes(&folder.join("till.db-wal")) > 0 {
         return Err(OpenError::LogAlone { folder: folder.into() });
     }
-    Ok(())
+    if was_used(folder) { Err(OpenError::Lost { folder: folder.into() }) } else { Ok(()) }
+}
+
+/// Returns whether a till has served from the folder: it keeps plugins' files only when it has a store, and a restore moves
+/// a store aside only where there was one.
+fn was_used(folder: &Path) -> bool {
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_kept_plugin = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        let digest = name.to_str().and_then(|name| name.strip_suffix(".wasm"));
+        digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    entries(&folder.join("plugins")).any(is_kept_plugin)
+        || entries(folder).any(|entry| entry.file_name().to_string_lossy().starts_with(REPLACED))
 }
 
 /// Makes the folder and those above it where they are missing, so that a power cut doesn't take them away again.
@@ -85,9 +120,8 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 /// Returns the write connection to the file, which is made or migrated where necessary.
 ///
 /// # Errors
-/// Names the file and what is wrong with it. Damage deep inside it is found when it is read, not here: a full check
-/// of 100,000 orders takes too long for a start.
-pub(super) fn connection(file: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
+/// Names the file and what is wrong with it, as far as [`look`] has come.
+pub(super) fn connection(file: &Path, busy_timeout: Duration, look_within: Duration) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(OpenError::OldSqlite { found: rusqlite::version() });
     }
@@ -97,8 +131,32 @@ pub(super) fn connection(file: &Path, busy_timeout: Duration) -> Result<Connecti
     if mode != "wal" {
         return Err(OpenError::NoWriteAheadLog { file: file.into(), mode });
     }
+    look(&connection, file, look_within)?;
     schema::migrate(&mut connection, file)?;
     Ok(connection)
+}
+
+/// Looks through the file's structure, so that a customer isn't the first to meet damage. Ends when it has seen all or when
+/// its time is up: a store of many million orders has more pages than a start can wait for.
+fn look(connection: &Connection, file: &Path, within: Duration) -> Result<(), OpenError> {
+    let interrupt = connection.get_interrupt_handle();
+    let (done, waiting) = channel::<()>();
+    let timer = thread::Builder::new().name("till-store-look".into()).spawn(move || {
+        if waiting.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
+            interrupt.interrupt();
+        }
+    });
+    let timer = timer.map_err(OpenError::Thread)?;
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    drop(done);
+    // Before the next statement, which mustn't be interrupted.
+    _ = timer.join();
+    match found {
+        Ok(what) if what == "ok" => Ok(()),
+        Ok(what) => Err(OpenError::Unsound { file: file.into(), what: what.replace('\n', "; ") }),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
+        Err(error) => Err(OpenError::of_sqlite(file, error)),
+    }
 }
 
 /// Opens a file for nothing but reading; an immutable one without locks, log or index.

@@ -29,6 +29,7 @@ fn settings(folder: &Path) -> Settings {
         linger: Duration::from_millis(5),
         readers: 2,
         busy_timeout: Duration::from_secs(5),
+        look_within: Duration::from_secs(60),
         log_bytes_warn: u64::MAX,
     }
 }

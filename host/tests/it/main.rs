@@ -38,6 +38,7 @@ mod outages;
 mod overload;
 mod page;
 mod power_cut;
+mod private;
 mod prometheus;
 mod recent;
 mod refused;

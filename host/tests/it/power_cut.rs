@@ -83,6 +83,7 @@ fn broken_after(image: &Image, acknowledged: &[Acknowledged]) -> Vec<String> {
         linger: Duration::ZERO,
         readers: 1,
         busy_timeout: Duration::from_secs(10),
+        look_within: Duration::from_secs(60),
         log_bytes_warn: u64::MAX,
     };
     let (store, _opened) = match Store::open(&settings) {

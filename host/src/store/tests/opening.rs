@@ -1,6 +1,6 @@
 //! Starting: after a crash, beside another till, on files that are none.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use rusqlite::Connection;
 
@@ -9,6 +9,8 @@ use super::{
     Shop, elsewhere, receipt, settings,
 };
 use crate::order::{Reference, Status};
+
+const WITHIN: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn what_a_crash_left_is_settled_at_the_next_start() {
@@ -50,7 +52,7 @@ async fn what_a_crash_left_is_settled_at_the_next_start() {
 
 #[tokio::test]
 async fn steps_that_were_never_committed_are_gone_after_a_crash() {
-    let shop = Shop::with(&[("laptop", 20)], |settings| settings.linger = std::time::Duration::from_secs(3_600)).await;
+    let shop = Shop::with(&[("laptop", 20)], |settings| settings.linger = Duration::from_secs(3_600)).await;
     let lost = shop.hold(&[("laptop", 2)]).await;
     // A copy of the files is what a power cut leaves of them.
     let after = tempfile::tempdir().expect("a folder");
@@ -109,7 +111,80 @@ async fn a_file_that_is_no_order_store_is_refused_by_name_and_left_alone() {
 }
 
 fn make_store(file: &Path) {
-    drop(super::super::open::connection(file, std::time::Duration::from_secs(5)).expect("opens"));
+    drop(super::super::open::connection(file, WITHIN, WITHIN).expect("opens"));
+}
+
+/// A page in the middle that a start has no other reason to read, and a customer has.
+#[tokio::test]
+async fn damage_is_found_by_a_start_and_not_by_a_customer() {
+    let names: Vec<_> =
+        (0..2_000).map(|number| format!("an item with a name of some length, number {number}")).collect();
+    let stock: Vec<_> = names.iter().map(|name| (name.as_str(), 5)).collect();
+    let shop = Shop::new(&stock).await;
+    let file = shop.folder.path().join("till.db");
+    shop.store.close().await;
+    let connection = Connection::open(&file).expect("opens");
+    let leaf: i64 = connection
+        .query_row(
+            "SELECT pageno FROM dbstat WHERE name = 'stock' AND pagetype = 'leaf' ORDER BY pageno DESC",
+            [],
+            |row| row.get(0),
+        )
+        .expect("the table has leaves");
+    drop(connection);
+    let mut bytes = fs::read(&file).expect("reads");
+    let header = usize::try_from((leaf - 1) * 4_096).expect("a place");
+    // How many cells the page has.
+    bytes[header + 3..header + 5].copy_from_slice(&[0xff, 0xff]);
+    fs::write(&file, bytes).expect("writes");
+    let error = Store::open(&settings(shop.folder.path())).expect_err("refused");
+    assert!(matches!(error, OpenError::Unsound { .. }), "{error:?}");
+    assert!(error.to_string().contains("till restore"), "{error}");
+}
+
+#[test]
+fn a_folder_that_has_served_is_not_begun_anew() {
+    let check = |make: &dyn Fn(&Path), is_lost: bool| {
+        let folder = tempfile::tempdir().expect("a folder");
+        make(folder.path());
+        match Store::open(&settings(folder.path())) {
+            Err(error) => assert!(is_lost && matches!(error, OpenError::Lost { .. }), "{error:?}"),
+            Ok(_) => assert!(!is_lost),
+        }
+    };
+    let kept = |folder: &Path| {
+        fs::create_dir(folder.join("plugins")).expect("makes");
+        fs::write(folder.join("plugins").join(format!("{}.wasm", "0a".repeat(32))), "").expect("writes");
+    };
+    let emptied = |folder: &Path| fs::write(folder.join("till.db"), "").expect("writes");
+    check(&kept, true);
+    check(&|folder| [&kept as &dyn Fn(&Path), &emptied].iter().for_each(|make| make(folder)), true);
+    check(&|folder| fs::create_dir(folder.join("replaced-1764307200000")).expect("makes"), true);
+    // A first start that was cut off, and somebody's own folder.
+    check(&emptied, false);
+    check(
+        &|folder| {
+            fs::create_dir(folder.join("plugins")).expect("makes");
+            fs::write(folder.join("plugins/checkout.wasm"), "").expect("writes");
+        },
+        false,
+    );
+}
+
+#[tokio::test]
+async fn what_an_older_till_let_everybody_read_is_private_after_a_start() {
+    let shop = Shop::new(&[]).await;
+    let folder = &shop.folder;
+    shop.store.close().await;
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).expect("there").permissions().mode() & 0o777;
+    for (name, mode) in [("till.db", 0o644), ("till.lock", 0o664)] {
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).expect("set");
+    }
+    fs::write(folder.path().join("notes"), "").expect("writes");
+    let of_notes = mode("notes");
+    let (store, _) = Store::open(&settings(folder.path())).expect("opens");
+    assert_eq!((mode("till.db"), mode("till.lock"), mode("notes")), (0o640, 0o660, of_notes));
+    store.close().await;
 }
 
 #[test]
