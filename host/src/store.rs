@@ -87,6 +87,8 @@ pub struct Settings {
     pub readers: usize,
     /// How long to wait for a lock or a reader before it counts as failed.
     pub busy_timeout: Duration,
+    /// How long the file's structure is looked through when it is opened.
+    pub look_within: Duration,
     /// Bytes of the write-ahead log past which there is a warning.
     pub log_bytes_warn: u64,
 }
@@ -118,7 +120,7 @@ impl Store {
         let guard = open::guard(&settings.folder)?;
         let file = settings.folder.join("till.db");
         open::refuse_half(&settings.folder)?;
-        let mut connection = open::connection(&file, settings.busy_timeout)?;
+        let mut connection = open::connection(&file, settings.busy_timeout, settings.look_within)?;
         open::sync_folder(&settings.folder)?;
         let of_sqlite = |source| OpenError::of_sqlite(&file, source);
         let opened = open::resolve(&mut connection).map_err(of_sqlite)?;
@@ -160,13 +162,9 @@ impl Store {
     /// # Errors
     /// `ReferenceTaken` when an order of this reference exists.
     pub async fn create_order(&self, mut order: NewOrder, durability: Durability) -> Result<OrderId, StoreError> {
-        let kind = match durability {
-            Durability::Queued => Kind::Step,
-            Durability::Committed => Kind::Durable,
-        };
         let keyed = order.keyed.take();
         let order = OrderText::new(order)?;
-        self.0.queue.submit(kind, move |desk| sqlite::create_order(desk, &order, keyed.as_ref())).await
+        self.0.queue.submit(durability.into(), move |desk| sqlite::create_order(desk, &order, keyed.as_ref())).await
     }
 
     /// Takes all lines from the stock, summed by item, and returns what is left of each item, by name; or takes
@@ -249,12 +247,13 @@ impl Store {
     }
 
     /// Gives back what the order or deduct holds, so that it may take once more, and notes the plugins that decide from
-    /// now on. What took nothing has nothing to give back. A step: it isn't committed yet.
+    /// now on. What took nothing has nothing to give back. A remote order counts one deduct more.
     ///
     /// # Errors
     /// `OfLocalOrder` when a deduct's reference is an order's here.
-    pub async fn start_over(&self, taker: Taker, plugins: String) -> Result<(), StoreError> {
-        self.0.queue.submit(Kind::Step, move |desk| reservations::start_over(desk, &taker, &plugins)).await
+    pub async fn start_over(&self, taker: Taker, plugins: String, durability: Durability) -> Result<(), StoreError> {
+        let start_over = move |desk: &mut Desk| reservations::start_over(desk, &taker, &plugins);
+        self.0.queue.submit(durability.into(), start_over).await
     }
 
     /// Gives back what another till's deduct took, held or final; the second time does nothing. A reference that

@@ -9,7 +9,7 @@ use opentelemetry::KeyValue;
 
 use crate::{
     plugin::{Failure, Pinned, Snapshot},
-    store::{Store, StoreError, Taker},
+    store::{Durability, Store, StoreError, Taker},
     telemetry::{
         names::{attribute, event},
         traces::Span,
@@ -39,8 +39,9 @@ pub(super) async fn start_over(
     taker: Taker,
     live: &Snapshot,
     pinned: &Pinned,
+    durability: Durability,
 ) -> Result<(), StoreError> {
-    let started = store.start_over(taker, live.header().to_owned()).await;
+    let started = store.start_over(taker, live.header().to_owned(), durability).await;
     match &started {
         Ok(()) => pinned.take_over(),
         Err(error) => span.fail("store_unavailable", error.to_string()),

@@ -22,10 +22,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use opentelemetry::trace::{SpanContext, SpanKind};
+use tokio::time::timeout;
 
 use end::{Completed, Failed};
 
@@ -149,15 +150,19 @@ impl Checkout {
 
     async fn decide_and_end(&self, span: Span, id: OrderId) -> (Span, Result<Completed, Failed>) {
         let began = Instant::now();
-        let (mut span, mut decided) = self.decide(span, id, Time::Whole).await;
+        let (mut span, mut decided) = self.decide(span, id, 1, Time::Whole).await;
         if let Err(failure) = &decided
             && let Some((live, left)) =
                 canary::stand_in(&self.pinned, failure, began, self.shop.limits.checkout_call_ms)
         {
             canary::tell(&mut span, self.pinned.snapshot(), failure);
-            match self.start_over(&span, id, live).await {
-                Ok(()) => (span, decided) = self.decide(span, id, Time::Left(left)).await,
-                Err(error) => decided = Err(error.into()),
+            let ends = Instant::now() + left;
+            match self.start_over(&span, id, live, left).await {
+                Ok(()) => {
+                    let left = ends.saturating_duration_since(Instant::now());
+                    (span, decided) = self.decide(span, id, 2, Time::Left(left)).await;
+                }
+                Err(error) => decided = Err(error),
             }
         }
         let completed = match decided {
@@ -171,25 +176,42 @@ impl Checkout {
         (span, ended)
     }
 
-    async fn decide(&self, span: Span, id: OrderId, time: Time) -> (Span, Result<Receipt, Failure>) {
+    /// Has the plugins decide; a deduct at another till is the order's `nth` then.
+    async fn decide(&self, span: Span, id: OrderId, nth: u32, time: Time) -> (Span, Result<Receipt, Failure>) {
         let shop = &self.shop;
         let placed = call::Placed { id, placed_at_ms: self.placed_at_ms, currency: shop.currency, cart: &self.cart };
-        call::checkout(&shop.plugins, self.pinned.snapshot(), span, &placed, self.place(id), time).await
+        call::checkout(&shop.plugins, self.pinned.snapshot(), span, &placed, self.place(id, nth), time).await
     }
 
-    /// Gives back what a canary took, and lets the live plugins take over. What it asked of a remote inventory stands: the
-    /// same deduct gets the same answer there.
-    async fn start_over(&self, parent: &Span, id: OrderId, live: &Snapshot) -> Result<(), StoreError> {
+    /// Gives back what a canary took, here or at a remote inventory, and lets the live plugins take over: they deduct there
+    /// under a reference of their own, for what was answered under the canary's stands.
+    ///
+    /// # Errors
+    /// When the store can't, or the remote inventory hasn't confirmed the release in time. Nobody takes over then.
+    async fn start_over(&self, parent: &Span, id: OrderId, live: &Snapshot, left: Duration) -> Result<(), Failure> {
+        if let Some(remote) = self.shop.remote.as_ref().filter(|_| self.remote_may_hold()) {
+            let (tracer, url) = (&self.shop.tracer, remote.url());
+            let releasing = remote.release(tracer, parent.context(), &url, &self.reference);
+            let late = |_| Failure::InventoryUnreachable("no time was left for it to confirm a release".to_owned());
+            timeout(left, releasing).await.map_err(late)??;
+            self.remote_holds.store(false, Ordering::Relaxed);
+        }
         let span = self.child(span::START_OVER, parent);
-        canary::start_over(&self.shop.store, span, Taker::Order(id), live, &self.pinned).await
+        let durability = self.durability();
+        Ok(canary::start_over(&self.shop.store, span, Taker::Order(id), live, &self.pinned, durability).await?)
     }
 
-    fn place(&self, id: OrderId) -> Place {
+    /// What leaves this host has to be findable after a crash; what stays here may be lost with it.
+    fn durability(&self) -> Durability {
+        if self.shop.remote.is_some() { Durability::Committed } else { Durability::Queued }
+    }
+
+    fn place(&self, id: OrderId, nth: u32) -> Place {
         match &self.shop.remote {
             None => Place::Here(Taker::Order(id)),
             Some(remote) => Place::Remote {
                 remote: Arc::clone(remote),
-                reference: self.reference.clone(),
+                reference: self.reference.of_deduct(nth),
                 carried: self.carried.clone(),
                 holds: Arc::clone(&self.remote_holds),
             },
@@ -198,10 +220,9 @@ impl Checkout {
 
     async fn create(&self, parent: &Span) -> Result<OrderId, StoreError> {
         let mut span = self.child(span::CREATE_ORDER, parent);
-        // What leaves this host has to be findable after a crash; what stays here may be lost with it.
-        let (inventory, durability) = match &self.shop.remote {
-            None => (Inventory::Local, Durability::Queued),
-            Some(remote) => (Inventory::Remote(remote.url()), Durability::Committed),
+        let inventory = match &self.shop.remote {
+            None => Inventory::Local,
+            Some(remote) => Inventory::Remote(remote.url()),
         };
         let order = NewOrder {
             reference: self.reference.clone(),
@@ -213,7 +234,7 @@ impl Checkout {
             placed_at_ms: self.placed_at_ms,
             keyed: self.claim.as_ref().map(|claim| claim.keyed().clone()),
         };
-        let created = self.shop.store.create_order(order, durability).await;
+        let created = self.shop.store.create_order(order, self.durability()).await;
         match &created {
             Ok(id) => span.set(attribute::DB_ORDER_ID, i64::try_from(id.number()).unwrap_or(i64::MAX)),
             Err(error) => span.fail("store_unavailable", error.to_string()),

@@ -175,6 +175,7 @@ mod tests {
             reference: Reference::random(),
             status: Status::Completed,
             inventory: Inventory::Local,
+            deducts: 1,
             currency: Currency::of_code("EUR").expect("a known code"),
             cart,
             receipt: Some(receipt),

@@ -241,9 +241,10 @@ impl From<&Failure> for Problem {
             }
             Failure::Conflict(_) => problem(StatusCode::INTERNAL_SERVER_ERROR),
             Failure::ReferenceUsed(_) => problem(StatusCode::CONFLICT),
-            Failure::Unavailable(_) | Failure::Other(_) | Failure::InventoryUnreachable(_) => {
-                problem(StatusCode::BAD_GATEWAY)
-            }
+            Failure::Unavailable(_)
+            | Failure::Other(_)
+            | Failure::InventoryUnreachable(_)
+            | Failure::InventoryRefused(_) => problem(StatusCode::BAD_GATEWAY),
             Failure::Fault(fault) => match &fault.cause {
                 Cause::Cpu { .. } | Cause::Deadline { .. } => problem(StatusCode::GATEWAY_TIMEOUT),
                 _ => problem(StatusCode::BAD_GATEWAY),

@@ -31,6 +31,9 @@ pub enum Failure {
     /// The remote inventory can't be reached, or its answer is none: what it did is unknown.
     #[error("the inventory service can't be reached: {0}")]
     InventoryUnreachable(String),
+    /// The remote inventory refused the request in a way that says nothing of the stock: what it did before is unknown.
+    #[error("the inventory service refused the request: it answered {0}; compare what both tills are set to")]
+    InventoryRefused(String),
     /// Stock was taken under the reference before, or it was released before it could be.
     #[error("the reference is used up: {0}")]
     ReferenceUsed(&'static str),
@@ -119,6 +122,7 @@ impl Failure {
             Self::Unavailable(_) => "unavailable",
             Self::Other(_) => "other",
             Self::InventoryUnreachable(_) => "inventory_unreachable",
+            Self::InventoryRefused(_) => "inventory_refused",
             Self::ReferenceUsed(_) => "reference_used",
             Self::Fault(fault) => fault.cause.code(),
             Self::Overloaded(_) => "overloaded",
@@ -143,6 +147,7 @@ impl Failure {
                 | Self::BreakerOpen { .. }
                 | Self::Store(_)
                 | Self::InventoryUnreachable(_)
+                | Self::InventoryRefused(_)
                 | Self::ReferenceUsed(_)
         )
     }
@@ -158,7 +163,7 @@ impl Failure {
     /// |---|---|
     /// | a trap, a limit, bad output | the plugin |
     /// | `other`, `unavailable`, `conflict` | the plugin that said so first; nobody's if another till did |
-    /// | the host, its store, another till that can't be reached | nobody's |
+    /// | the host, its store, another till that can't be reached or refuses the request | nobody's |
     /// | out of stock, rejected | nobody's: it is a business "no" |
     #[must_use]
     pub const fn at_fault(&self) -> Option<Kind> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use super::{Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, StockLevel, StoreError, json, sqlite::saturated};
 use crate::order::{Currency, Item, Reference, Status};
 
-const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, currency, decimals, lines, attributes, subtotal, \
+const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, deducts, currency, decimals, lines, attributes, subtotal, \
                              adjustments, receipt_attributes, total, reason, trace_id, plugins, placed_at_ms, ended_at_ms";
 
 /// Returns the order of that reference.
@@ -101,6 +101,7 @@ fn order(row: &Row<'_>) -> Result<Order, StoreError> {
         reference: parsed(row, "reference", "orders.reference", Reference::parse)?,
         status: parsed(row, "status", "orders.status", Status::parse)?,
         inventory: parsed(row, "inventory", "orders.inventory", |name| Inventory::parse(name, url))?,
+        deducts: row.get("deducts")?,
         currency: parsed(row, "currency", "orders.currency", currency)?,
         cart,
         receipt,

@@ -16,7 +16,7 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Outage, StoreError, writer::Desk};
+use super::{Durability, Outage, StoreError, writer::Desk};
 
 /// When a command is answered, and how much of the queue it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,15 @@ pub(super) enum Kind {
     Durable,
     /// Once committed; it ends an order or a reservation and may use the room that is kept for that.
     Ending,
+}
+
+impl From<Durability> for Kind {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Queued => Self::Step,
+            Durability::Committed => Self::Durable,
+        }
+    }
 }
 
 /// Why a command was not carried out.

@@ -87,12 +87,12 @@ pub struct NewOrder {
     pub keyed: Option<Keyed>,
 }
 
-/// When the creation of an order is answered.
+/// When a step of an order is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// Once executed: a crash or a failed batch may lose it, and then every later command of the order says so.
     Queued,
-    /// Once it survives a power cut: before anything of the order leaves this host.
+    /// Once it survives a power cut: before anything of it leaves this host.
     Committed,
 }
 
@@ -128,6 +128,8 @@ pub struct Order {
     pub reference: Reference,
     pub status: Status,
     pub inventory: Inventory,
+    /// How many deducts a remote inventory may know of it, each under [a reference of its own](Reference::of_deduct).
+    pub deducts: u32,
     pub currency: Currency,
     pub cart: Cart,
     /// There exactly when the order is completed.

@@ -92,7 +92,10 @@ pub(super) fn start_over(desk: &mut Desk, taker: &Taker, plugins: &str) -> Resul
         }
         Taker::Order(id) => {
             connection
-                .prepare_cached("UPDATE orders SET plugins = ?2 WHERE id = ?1 AND status = 'PENDING'")?
+                .prepare_cached(
+                    "UPDATE orders SET plugins = ?2, deducts = deducts + (inventory = 'remote')
+                     WHERE id = ?1 AND status = 'PENDING'",
+                )?
                 .execute(params![id.row(), plugins])?;
             // A remote order's stock is none of this store's.
             let Some(reference) = reference_of_pending(connection, *id)? else { return Ok(()) };

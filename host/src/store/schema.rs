@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_counters.sql"),
     include_str!("migrations/0007_composed_items.sql"),
     include_str!("migrations/0008_removed_items.sql"),
+    include_str!("migrations/0009_deducts.sql"),
 ];
 
 /// Returns how many migrations this build knows.

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Plan, built_in_and};
+use crate::{
+    rollouts::{change, rollout, try_out},
+    support::{Host, Plan, built_in_and, eventually},
+};
 
 const OPENING: u64 = 200;
 
@@ -11,6 +14,7 @@ const SHORT_WALL: &[&str] =
     &["limits.inventory_call_ms=1000", "limits.remote_call_ms=1200", "limits.checkout_call_ms=1500"];
 const LITTLE_CPU: &[&str] = &["limits.guest_cpu_ms=50"];
 
+#[derive(Clone)]
 struct Row {
     guest: &'static str,
     settings: &'static [&'static str],
@@ -31,9 +35,8 @@ fn answering(answer: &str) -> Value {
     json!({ "lines": [{ "item": "headphones", "quantity": 2, "price": 1 }], "attributes": { "answer": answer } })
 }
 
-#[test]
-fn a_hostile_checkout_plugin_loses_only_its_own_orders() {
-    check(vec![
+fn hostile_checkouts() -> Vec<Row> {
+    vec![
         row("checkout_trap", 502, "trap"),
         Row { settings: LITTLE_CPU, ..row("checkout_loop", 504, "deadline") },
         row("checkout_memory_bomb", 502, "memory"),
@@ -41,24 +44,22 @@ fn a_hostile_checkout_plugin_loses_only_its_own_orders() {
         row("checkout_host_calls", 502, "host_calls"),
         Row { settings: SHORT_WALL, ..row("checkout_sleeps_forever", 504, "deadline") },
         row("checkout_huge_string", 502, "bad_output"),
-    ]);
+    ]
 }
 
-#[test]
-fn a_checkout_plugin_that_breaks_the_abi_loses_only_its_own_orders() {
-    check(vec![
+fn abi_breakers() -> Vec<Row> {
+    vec![
         row("checkout_text_out_of_bounds", 502, "bad_output"),
         row("checkout_bad_utf8", 502, "bad_output"),
         row("checkout_bad_enum", 502, "bad_output"),
         row("checkout_aliased_list", 502, "bad_output"),
         Row { settings: LITTLE_CPU, ..row("checkout_realloc_loop", 504, "deadline") },
         Row { settings: LITTLE_CPU, ..row("checkout_post_return_loop", 504, "deadline") },
-    ]);
+    ]
 }
 
-#[test]
-fn a_checkout_plugin_that_reckons_wrong_sells_nothing() {
-    check(vec![
+fn wrong_reckoners() -> Vec<Row> {
+    vec![
         row("checkout_bad_total", 502, "bad_output"),
         row("checkout_overflow_total", 502, "bad_output"),
         row("checkout_free", 502, "bad_output"),
@@ -66,21 +67,19 @@ fn a_checkout_plugin_that_reckons_wrong_sells_nothing() {
         row("checkout_fewer_pieces", 502, "bad_output"),
         row("checkout_second_deduct", 502, "bad_output"),
         Row { order: headphones(1_000), ..row("checkout_swallows_shortage", 502, "bad_output") },
-    ]);
+    ]
 }
 
-#[test]
-fn a_checkout_plugins_own_errors_are_told_apart() {
-    check(vec![
+fn undecided_checkouts() -> Vec<Row> {
+    vec![
         Row { order: answering("conflict"), ..row("checkout_answers", 500, "inventory_conflict") },
         Row { order: answering("unavailable"), ..row("checkout_answers", 502, "unavailable") },
         Row { order: answering("other"), ..row("checkout_answers", 502, "other") },
-    ]);
+    ]
 }
 
-#[test]
-fn a_hostile_inventory_plugin_loses_only_its_own_orders() {
-    check(vec![
+fn hostile_inventories() -> Vec<Row> {
+    vec![
         row("inventory_without_take", 502, "bad_output"),
         row("inventory_takes_fewer", 502, "bad_output"),
         row("inventory_takes_twice", 502, "bad_output"),
@@ -88,7 +87,32 @@ fn a_hostile_inventory_plugin_loses_only_its_own_orders() {
         row("inventory_trap_after_take", 502, "trap"),
         Row { settings: LITTLE_CPU, ..row("inventory_loop", 504, "deadline") },
         row("inventory_conflict_after_take", 500, "inventory_conflict"),
-    ]);
+    ]
+}
+
+#[test]
+fn a_hostile_checkout_plugin_loses_only_its_own_orders() {
+    check(hostile_checkouts());
+}
+
+#[test]
+fn a_checkout_plugin_that_breaks_the_abi_loses_only_its_own_orders() {
+    check(abi_breakers());
+}
+
+#[test]
+fn a_checkout_plugin_that_reckons_wrong_sells_nothing() {
+    check(wrong_reckoners());
+}
+
+#[test]
+fn a_checkout_plugins_own_errors_are_told_apart() {
+    check(undecided_checkouts());
+}
+
+#[test]
+fn a_hostile_inventory_plugin_loses_only_its_own_orders() {
+    check(hostile_inventories());
 }
 
 fn check(rows: Vec<Row>) {
@@ -115,6 +139,106 @@ fn check(rows: Vec<Row>) {
             assert!(!forged, "a log line of the guest's own making: {line}");
         }
     }
+}
+
+/// Returns all rows whose kind is that of the guests' names.
+fn rows_of(kind: &str) -> Vec<Row> {
+    let all = [hostile_checkouts(), abi_breakers(), wrong_reckoners(), undecided_checkouts(), hostile_inventories()];
+    all.into_iter().flatten().filter(|row| row.guest.starts_with(kind)).collect()
+}
+
+/// As a canary of every request: the live version takes over, and no customer sees what the canary did. One that sleeps
+/// until the call's time is up leaves none for it.
+#[test]
+fn a_hostile_canary_costs_no_customer_an_order() {
+    let plan = SHORT_WALL.iter().chain(LITTLE_CPU).copied().fold(Host::plan(), Plan::set).warns("checkout failed");
+    let host = plan.set("stock.headphones=1000000").start();
+    let how = json!({ "canary": 100, "force": true, "gates": { "calls_min": 1_000_000, "rollback": false } });
+    let mut left = 1_000_000;
+    for Row { guest, order, status, code, .. } in [rows_of("checkout"), rows_of("inventory")].concat() {
+        assert_eq!(try_out(&host.admin, guest, &how).status, 200, "{guest}");
+        let answer = host.shop.post("/checkout", &order);
+        if guest == "checkout_sleeps_forever" {
+            assert_eq!((answer.status, &*answer.code()), (status, code), "{guest}: {}", answer.text());
+        } else {
+            assert_eq!(answer.status, 200, "{guest}: {}", answer.text());
+            left -= order["quantity"].as_u64().unwrap_or(2);
+        }
+        assert_eq!(host.on_hand("headphones"), left, "{guest}");
+        assert_eq!(change(&host.admin, "abort").status, 200, "{guest}");
+        assert_eq!(host.shop.buy("headphones", 1).status, 200, "{guest}");
+        left -= 1;
+    }
+    host.stop();
+}
+
+/// As a shadow: its calls come to nothing, for nobody and in no ledger.
+#[test]
+fn a_hostile_shadow_is_nobodys_business() {
+    let plan = SHORT_WALL.iter().chain(LITTLE_CPU).copied().fold(Host::plan(), Plan::set);
+    let host = plan.set("stock.headphones=1000000").start();
+    let how = json!({ "shadow": true, "force": true, "gates": { "calls_min": 1_000_000, "rollback": false } });
+    let mut left = 1_000_000;
+    for Row { guest, order, .. } in [rows_of("checkout"), rows_of("inventory")].concat() {
+        assert_eq!(try_out(&host.admin, guest, &how).status, 200, "{guest}");
+        for _ in 0..2 {
+            let answer = host.shop.post("/checkout", &order);
+            assert_eq!(answer.status, 200, "{guest}: {}", answer.text());
+            left -= order["quantity"].as_u64().unwrap_or(2);
+        }
+        eventually("its call", || {
+            (rollout(&host.admin)["figures"]["candidate"]["calls"].as_u64() > Some(0)).then_some(())
+        });
+        assert_eq!(host.on_hand("headphones"), left, "{guest}");
+        assert_eq!(change(&host.admin, "abort").status, 200, "{guest}");
+    }
+    assert!(host.orders().iter().all(|order| order["status"] == "COMPLETED"));
+    host.stop();
+}
+
+/// With the stock at another till: what a hostile checkout plugin took there is back, and its orders have ended.
+#[test]
+fn a_hostile_checkout_plugin_keeps_nothing_of_another_tills_stock() {
+    let stock = Host::plan().set("stock.headphones=1000000").start();
+    let plan = SHORT_WALL.iter().chain(LITTLE_CPU).copied().fold(Host::plan(), Plan::set).warns("checkout failed");
+    let host = plan.env("INVENTORY_URL", format!("http://{}", stock.shop.address)).start();
+    let force = json!({ "force": true });
+    for Row { guest, order, status, code, .. } in rows_of("checkout") {
+        let (status, code) = if guest == "checkout_swallows_shortage" { (200, "") } else { (status, code) };
+        assert_eq!(try_out(&host.admin, guest, &force).status, 200, "{guest}");
+        let answer = host.shop.post("/checkout", &order);
+        let answered = if answer.status == 200 { String::new() } else { answer.code() };
+        assert_eq!((answer.status, &*answered), (status, code), "{guest}: {}", answer.text());
+    }
+    eventually("the end of every order", || {
+        let orders = host.orders();
+        orders
+            .iter()
+            .all(|order| ["COMPLETED", "FAILED"].contains(&order["status"].as_str().expect("a status")))
+            .then_some(())
+    });
+    assert_eq!(stock.on_hand("headphones"), 1_000_000 - 1_000, "what swallows shortages met none");
+    host.stop();
+    stock.stop();
+}
+
+/// With a hostile inventory plugin at the other till: nothing is sold, and nothing is gone there.
+#[test]
+fn a_hostile_inventory_plugin_at_another_till_takes_nothing() {
+    let stock = Host::plan().start();
+    let plan = Host::plan().warns("checkout failed");
+    let host = plan.env("INVENTORY_URL", format!("http://{}", stock.shop.address)).start();
+    for Row { guest, order, .. } in rows_of("inventory") {
+        assert_eq!(try_out(&stock.admin, guest, &json!({ "force": true })).status, 200, "{guest}");
+        let answer = host.shop.post("/checkout", &order);
+        assert!([500, 502, 504].contains(&answer.status), "{guest}: {}", answer.text());
+        eventually("the end of every order", || {
+            host.orders().iter().all(|order| order["status"] == "FAILED").then_some(())
+        });
+        assert_eq!(stock.on_hand("headphones"), OPENING, "{guest}");
+    }
+    host.stop();
+    stock.stop();
 }
 
 /// The guests that are hostile only to some orders sell well what they can't spoil.

@@ -114,15 +114,19 @@ fn an_unknown_outcome_is_released_until_that_is_confirmed() {
     let huge = answer_of(&[&[b' '; 256 << 10][..], success().to_string().as_bytes()].concat());
     let endless_header = [b"HTTP/1.1 200 OK\r\nx: ".as_slice(), &[b'x'; 1 << 20]].concat();
     let inventory = InventoryService::start();
-    let host =
-        unsure(&inventory).warns("waits for its release (1 in all): the inventory service can't be reached").start();
+    let host = unsure(&inventory)
+        .warns("checkout failed: the inventory service refused the request")
+        .warns("waits for its release (1 in all): the inventory service can't be reached")
+        .start();
     for lost in [torn, foreign, silent, teapot, redirecting, noise, &of_no_item, &negative, &huge, &endless_header] {
+        // Whoever answers 4xx was reached.
+        let code = if lost == teapot { "inventory_refused" } else { "inventory_unreachable" };
         let buyer = buy(&host.shop, &[]);
         let asked = inventory.asked();
         let key = reference(&asked);
         asked.answer_raw(lost);
         let answer = buyer.join().expect("an answer");
-        assert_eq!((answer.status, &*answer.code()), (502, "inventory_unreachable"), "{}", answer.text());
+        assert_eq!((answer.status, &*answer.code()), (502, code), "{}", answer.text());
         let order = || host.shop.get(&format!("/orders/{key}")).json();
         assert_eq!(order()["status"], "PENDING_RELEASE");
 
@@ -135,7 +139,7 @@ fn an_unknown_outcome_is_released_until_that_is_confirmed() {
             release.answer(status, "application/json", &json!({ "status": "SUCCESS", "outcome": "returned" }));
         }
         eventually("the order's end", || (order()["status"] == "FAILED").then_some(()));
-        assert_eq!(order()["reason"], "inventory_unreachable");
+        assert_eq!(order()["reason"], code);
     }
     host.stop();
 }

@@ -104,7 +104,9 @@ impl Shop {
         let parent = self.tracer.unrecorded(None);
         // One whose inventory is here took nothing elsewhere.
         if let Some(url) = order.inventory.url() {
-            remote.release(&self.tracer, &parent, url, &order.reference).await?;
+            for nth in 1..=order.deducts {
+                remote.release(&self.tracer, &parent, url, &order.reference.of_deduct(nth)).await?;
+            }
         }
         let reason = order.reason.as_deref().unwrap_or("inventory_unreachable");
         Ok(self.store.fail_order(order.id, reason, None).await?)

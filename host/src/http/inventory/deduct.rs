@@ -27,7 +27,7 @@ use crate::{
     imports::inventory::{self, Place},
     order::{Fingerprint, Keyed, Reference, StockLine},
     plugin::{Failure, Pinned, call::Time},
-    store::{Answered, StockLevel, Taker},
+    store::{Answered, Durability, StockLevel, Taker},
     telemetry::names::span,
 };
 
@@ -103,7 +103,8 @@ impl Deduct {
             let mut span = self.shop.tracer.start(span::START_OVER, SpanKind::Internal, Some(&parent), Vec::new());
             canary::tell(&mut span, pinned.snapshot(), failure);
             let taker = Taker::Deduct(self.reference.clone());
-            deducted = match canary::start_over(&self.shop.store, span, taker, live, &pinned).await {
+            deducted = match canary::start_over(&self.shop.store, span, taker, live, &pinned, Durability::Queued).await
+            {
                 Ok(()) => self.deduct(&pinned, Time::Left(left), &parent).await,
                 Err(error) => Err(error.into()),
             };

@@ -36,6 +36,7 @@ async fn an_order_is_read_as_it_was_written() {
         reference: new.reference.clone(),
         status: Status::Pending,
         inventory: elsewhere(),
+        deducts: 1,
         currency: new.currency,
         cart: new.cart,
         receipt: None,

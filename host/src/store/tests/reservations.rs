@@ -1,7 +1,7 @@
 //! Taking, completing, failing, settling, releasing.
 
 use super::{
-    super::{Inventory, OrderId, Released, StockLevel, StoreError, TakeError, Taker},
+    super::{Durability, Inventory, OrderId, Released, StockLevel, StoreError, TakeError, Taker},
     Shop, cart, elsewhere, item, receipt,
 };
 use crate::order::{Reference, Status};
@@ -191,7 +191,8 @@ async fn a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart() 
 #[tokio::test]
 async fn what_starts_over_takes_once_more_and_only_then() {
     let shop = Shop::new(&[("laptop", 10), ("mouse", 5)]).await;
-    let start_over = async |taker: &Taker| shop.store.start_over(taker.clone(), "others".into()).await;
+    let start_over =
+        async |taker: &Taker| shop.store.start_over(taker.clone(), "others".into(), Durability::Queued).await;
     let take = async |taker: &Taker, pieces| {
         shop.store.take(taker.clone(), &cart(&[("laptop", pieces), ("mouse", 1)]).stock_lines()).await
     };
@@ -228,7 +229,7 @@ async fn what_starts_over_takes_once_more_and_only_then() {
 async fn a_crash_between_two_takes_leaves_nothing_held() {
     let shop = Shop::new(&[("laptop", 10)]).await;
     let order = shop.hold(&[("laptop", 2)]).await;
-    shop.store.start_over(Taker::Order(order.id), "others".into()).await.expect("starts over");
+    shop.store.start_over(Taker::Order(order.id), "others".into(), Durability::Queued).await.expect("starts over");
     let (shop, opened) = shop.reopen().await;
     assert_eq!(opened.interrupted_orders, 1);
     let outcome = shop.store.take(Taker::Order(order.id), &cart(&[("laptop", 1)]).stock_lines()).await;

@@ -41,12 +41,16 @@ pub(crate) fn file(guest: &str) -> PathBuf {
     path
 }
 
+/// Returns the guest's bytes, also of one that no compiler writes.
+pub(crate) fn bytes_of(guest: &str) -> Vec<u8> {
+    hostile(guest).unwrap_or_else(|| std::fs::read(file(guest)).expect("the guest is read"))
+}
+
 /// Returns a folder with this guest, named `checkout_…` or `inventory_…`, and the built-in plugin of the other kind.
 pub(crate) fn built_in_and(guest: &str) -> PluginFolder {
     let other = if guest.starts_with("inventory") { "checkout" } else { "inventory" };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let bytes = hostile(guest).unwrap_or_else(|| std::fs::read(file(guest)).expect("the guest is read"));
-    std::fs::write(folder.path().join(format!("{guest}.wasm")), bytes).expect("the guest is copied");
+    std::fs::write(folder.path().join(format!("{guest}.wasm")), bytes_of(guest)).expect("the guest is copied");
     let exported = till().args(["plugin", "export", other]).arg(folder.path().join("built_in.wasm")).status();
     assert!(exported.expect("till starts").success());
     PluginFolder(folder)

@@ -63,7 +63,7 @@ struct Shortage {
 /// # Errors
 /// The remote's refusal, or that it isn't known what it did.
 pub(super) fn of_deduct(status: StatusCode, body: &[u8], asked: &[StockLine]) -> Result<Vec<StockLevel>, Failure> {
-    let foreign = || Failure::InventoryUnreachable(format!("it answered {status} with a body that is not a till's"));
+    let foreign = || unknown(status, format!("{status} with a body that is not a till's"));
     if status == StatusCode::OK {
         let deducted: Deducted = serde_json::from_slice(body).map_err(|_| foreign())?;
         let level = |level: Level| Some(StockLevel { item: Item::parse(&level.item)?, on_hand: level.remaining });
@@ -84,7 +84,7 @@ pub(super) fn of_deduct(status: StatusCode, body: &[u8], asked: &[StockLine]) ->
             let message = format!("the inventory service refused: {status}, {code}: {}", problem.detail);
             Failure::Unavailable(Undecided::of_nobody(message))
         }
-        code => Failure::InventoryUnreachable(format!("it answered {status}, {code}: {}", problem.detail)),
+        code => unknown(status, format!("{status}, {code}: {}", problem.detail)),
     })
 }
 
@@ -101,6 +101,15 @@ pub(super) fn of_release(status: StatusCode, body: &[u8]) -> Result<(), Failure>
             let message = "it refused the release: the reference isn't a deduct's";
             Err(Failure::Unavailable(Undecided::of_nobody(message)))
         }
-        other => Err(Failure::InventoryUnreachable(format!("it answered {other} to a release"))),
+        other => Err(unknown(other, format!("{other} to a release"))),
+    }
+}
+
+/// Returns why it isn't known what the remote did. Who answers 4xx was reached, and won't have the request.
+fn unknown(status: StatusCode, answered: String) -> Failure {
+    if status.is_client_error() {
+        Failure::InventoryRefused(answered)
+    } else {
+        Failure::InventoryUnreachable(format!("it answered {answered}"))
     }
 }
