@@ -206,7 +206,7 @@ settings! {
     }
     /// What bounds a request and a plugin's call.
     limits as Limits {
-        guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "guest CPU a call; a checkout burns well under 1 ms, so this is a loop";
+        guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "processor time of a call's guest: its code, its operations over memory, what WASI does for it; not host calls, waiting, or time in which its thread was preempted; a checkout takes well under 1 ms, so this is a loop; a single operation isn't interrupted, and takes as long as limits.guest_memory_mib is large";
         inventory_call_ms: u64 = "4000" [1, 600_000], "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s";
         remote_call_ms: u64 = "5000" [1, 600_000], "ms", "wall time of a call to inventory_url; over the remote's own limit";
         checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included";

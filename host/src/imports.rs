@@ -7,7 +7,9 @@
 pub mod bindings;
 mod budget;
 mod convert;
+mod guest_time;
 mod host;
+mod host_call;
 pub mod inventory;
 pub mod stock;
 pub mod telemetry;
@@ -20,9 +22,11 @@ pub use budget::Misuse;
 pub use convert::{
     attribute_bytes, attribute_to_guest, attributes_from_guest, currency_to_guest, line_to_guest, stock_line_to_guest,
 };
+pub use guest_time::GuestTime;
 use host::Random;
 pub use host::{AskedSettings, Chance, Overslept, Seed, Sleep};
-use wasmtime::component::{HasSelf, Linker};
+pub use host_call::{HostCall, HostCalls};
+use wasmtime::component::Linker;
 
 use crate::config::Limits;
 
@@ -40,6 +44,7 @@ pub struct CallState {
     /// Where the settings that the guest asks for are noted, if somebody wants to know.
     asked: Option<AskedSettings>,
     budget: Budget,
+    time: GuestTime,
     random: Random,
     sleep: Sleep,
 }
@@ -60,6 +65,7 @@ impl CallState {
             settings,
             asked: None,
             budget: Budget::new(limits),
+            time: GuestTime::default(),
             random: chance.random(),
             sleep: Sleep::Real,
         }
@@ -96,6 +102,12 @@ impl CallState {
         self.budget.host_calls()
     }
 
+    /// Returns the processor time that the guest has used.
+    #[must_use]
+    pub const fn guest_time(&self) -> &GuestTime {
+        &self.time
+    }
+
     /// Counts bytes that a guest hands over outside a host call, its result's.
     ///
     /// # Errors
@@ -105,7 +117,7 @@ impl CallState {
     }
 }
 
-impl bindings::types::Host for CallState {}
+impl bindings::types::Host for HostCall<'_> {}
 
 /// A door that the call's world doesn't have: the linker of that world has no such import, so no guest gets here.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +127,11 @@ struct NoDoor(&'static str);
 /// What a linker's store has to hold for its guests to be able to call the host.
 pub trait HasCallState: Send + 'static {
     fn call_state(&mut self) -> &mut CallState;
+
+    /// Begins a host call, which ends when it is dropped.
+    fn host_call(&mut self) -> HostCall<'_> {
+        HostCall::begin(self.call_state())
+    }
 }
 
 /// Adds what both worlds import: telemetry, the host's services, the virtual WASI.
@@ -122,8 +139,8 @@ pub trait HasCallState: Send + 'static {
 /// # Errors
 /// When an interface is added twice.
 pub fn add_shared_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    bindings::types::add_to_linker::<T, HasSelf<CallState>>(linker, T::call_state)?;
-    bindings::telemetry::add_to_linker::<T, HasSelf<CallState>>(linker, T::call_state)?;
-    bindings::host::add_to_linker::<T, HasSelf<CallState>>(linker, T::call_state)?;
+    bindings::types::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
+    bindings::telemetry::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
+    bindings::host::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
     wasi::add_to_linker(linker)
 }

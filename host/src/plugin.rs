@@ -28,6 +28,7 @@ mod start;
 mod supervise;
 mod swap;
 pub mod template;
+mod turns;
 mod watch;
 pub mod wit;
 

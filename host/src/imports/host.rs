@@ -8,7 +8,7 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{CallState, bindings::host};
+use super::{HostCall, bindings::host};
 
 /// What a call's random numbers come of. Who has it can have the call's guest decide the same once more.
 pub type Seed = [u8; 32];
@@ -115,7 +115,7 @@ impl AskedSettings {
     }
 }
 
-impl host::Host for CallState {
+impl host::Host for HostCall<'_> {
     fn setting(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         self.budget.host_call(key.len())?;
         if let Some(asked) = &self.asked {

@@ -23,7 +23,7 @@ use opentelemetry::{
 };
 
 use super::{
-    CallState, Misuse, NoDoor,
+    HostCall, Misuse, NoDoor,
     bindings::{
         inventory_import::{self, InventoryError},
         types::{Rejection, Shortage, StockLevel, StockLine, TraceContext},
@@ -186,7 +186,7 @@ fn describe(span: &mut Span, lines: &[order::StockLine]) {
     span.set(attribute::INVENTORY_DEDUCTION_QUANTITY, pieces);
 }
 
-impl inventory_import::Host for CallState {
+impl inventory_import::Host for HostCall<'_> {
     async fn deduct(
         &mut self,
         ctx: TraceContext,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use opentelemetry::trace::SpanKind;
 
 use super::{
-    CallState, Misuse, NoDoor,
+    HostCall, Misuse, NoDoor,
     bindings::{
         stock,
         types::{self, Shortage, StockLine, TraceContext},
@@ -172,7 +172,7 @@ impl Seen {
     }
 }
 
-impl stock::Host for CallState {
+impl stock::Host for HostCall<'_> {
     async fn level(&mut self, ctx: TraceContext, item: String) -> wasmtime::Result<Option<u32>> {
         self.budget.host_call(ctx.traceparent.len() + ctx.tracestate.len() + item.len())?;
         let door = self.stock.as_mut().ok_or(NoDoor("stock"))?;
@@ -194,12 +194,13 @@ impl stock::Host for CallState {
     ) -> wasmtime::Result<Result<Vec<types::StockLevel>, Shortage>> {
         self.budget.host_call(ctx.traceparent.len() + ctx.tracestate.len() + stock_lines_bytes(&lines))?;
         let lines = stock_lines_from_guest(&lines)?;
-        let parent = self.telemetry.parent(&ctx);
-        let door = self.stock.as_mut().ok_or(NoDoor("stock"))?;
+        let state = &mut **self;
+        let parent = state.telemetry.parent(&ctx);
+        let door = state.stock.as_mut().ok_or(NoDoor("stock"))?;
         if door.outcome.is_some() {
             return Err(Misuse::SecondTake.into());
         }
-        let mut span = self.telemetry.tracer().start(span::TAKE_STOCK, SpanKind::Internal, Some(&parent), Vec::new());
+        let mut span = state.telemetry.tracer().start(span::TAKE_STOCK, SpanKind::Internal, Some(&parent), Vec::new());
         let taken = door.take(&lines).await;
         let (outcome, answer) = match taken {
             Ok(levels) => {

@@ -9,7 +9,7 @@ mod spans;
 pub use spans::{CallSpans, End, Prints};
 
 use super::{
-    CallState,
+    HostCall,
     bindings::{
         telemetry::{self, Level},
         types::{Attribute, TraceContext},
@@ -17,7 +17,7 @@ use super::{
     convert::attribute_bytes,
 };
 
-impl telemetry::Host for CallState {
+impl telemetry::Host for HostCall<'_> {
     fn start_span(&mut self, parent: TraceContext, name: String) -> wasmtime::Result<TraceContext> {
         self.budget.host_call(context_bytes(&parent) + name.len())?;
         Ok(self.telemetry.start(&parent, name))

@@ -1,8 +1,9 @@
 //! One call into a plugin: its instance and store, its deadlines, its span and its figures.
 //!
-//! The guest's CPU is counted in epoch ticks, so that time in host calls doesn't count; the wall deadline around
-//! everything counts both. A guest that was cut off is dropped with its store and never entered again. No permit
-//! is taken here: it belongs to the request, for a checkout's call holds while its inventory call runs.
+//! The guest's processor time is counted by [`GuestTime`], without that of its host calls, and compared with the limit at
+//! each tick of the epoch and when the guest has answered; the wall deadline around everything counts all that passes. A
+//! guest that was cut off is dropped with its store and never entered again. No permit is taken here: it belongs to the
+//! request, for a checkout's call holds while its inventory call runs.
 
 pub(super) mod believed;
 
@@ -13,18 +14,20 @@ use std::{
 
 use opentelemetry::trace::{SpanContext, SpanKind};
 use tokio::time::{error::Elapsed, timeout};
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{ResourceLimiter as _, ResourceLimiterAsync, Store, Trap, UpdateDeadline};
 
 use super::{
     Cause, Engine, Failure, Fault, Kind, Loaded, MemoryPool, Plugins, Snapshot,
     breaker::{Ended, Likeness, Pass},
+    engine::TICK,
     limits::MemoryMeter,
     reuse::{Life, Used, World},
+    turns::{BUSY_AFTER, BUSY_MEMORY_BYTES, BUSY_TURN, Turns, has_other_threads},
 };
 use crate::{
     config::Limits,
     imports::{
-        CallState, HasCallState, Seed, Sleep, attribute_to_guest,
+        CallState, GuestTime, HasCallState, Seed, Sleep, attribute_to_guest,
         bindings::{CheckoutPluginPre, InventoryPluginPre, checkout_world, inventory_world, types},
         currency_to_guest,
         inventory::{self, Place},
@@ -164,13 +167,14 @@ async fn ask_checkout(
 ) -> Result<Result<checkout_world::Receipt, checkout_world::CheckoutError>, Failure> {
     let ctx = call.imports().telemetry.own_context();
     let offered = order_to_guest(order);
-    let answered = timeout(call.deadline.duration(), async {
+    let (time, plugins, deadline) = call.bounds();
+    let asked = within_cpu(plugins.engine.turns(), (&time, &plugins.limits), async {
         let instance = call.instance().await?;
         let answer = instance.till_plugin_checkout().call_checkout(&mut call.store, &ctx, &offered).await;
         call.instance = Some(instance);
         answer
-    })
-    .await;
+    });
+    let answered = timeout(deadline, asked).await;
     call.answer(answered)
 }
 
@@ -260,13 +264,14 @@ async fn ask_deduct(
 ) -> Result<Result<Vec<types::StockLevel>, inventory_world::InventoryError>, Failure> {
     let ctx = call.imports().telemetry.own_context();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
-    let answered = timeout(call.deadline.duration(), async {
+    let (time, plugins, deadline) = call.bounds();
+    let asked = within_cpu(plugins.engine.turns(), (&time, &plugins.limits), async {
         let instance = call.instance().await?;
         let answer = instance.till_plugin_inventory().call_deduct(&mut call.store, &ctx, &offered).await;
         call.instance = Some(instance);
         answer
-    })
-    .await;
+    });
+    let answered = timeout(deadline, asked).await;
     call.answer(answered)
 }
 
@@ -331,6 +336,10 @@ impl<'a, Pre: World> Call<'a, Pre> {
         let imports = state(plugins, plugin, &plugins.tracer, span);
         drop(imports.succeed(store.data_mut().call_state()));
         arm(&mut store, &plugins.engine, &plugins.limits);
+        let guest = store.data();
+        if guest.memory_bytes() >= BUSY_MEMORY_BYTES {
+            guest.imports.guest_time().is_busy_from_now();
+        }
         Self::with(store, Some(instance), life, (plugins, plugin, time))
     }
 
@@ -369,6 +378,11 @@ impl<'a, Pre: World> Call<'a, Pre> {
 
     fn imports(&mut self) -> &mut CallState {
         &mut self.store.data_mut().imports
+    }
+
+    /// Returns what bounds the guest's time: what was used of it, whose limits, and the wall deadline.
+    fn bounds(&self) -> (GuestTime, &'a Plugins, Duration) {
+        (self.store.data().imports.guest_time().clone(), self.plugins, self.deadline.duration())
     }
 
     /// Returns the span of the call, for what hangs below it.
@@ -411,7 +425,7 @@ impl<'a, Pre: World> Call<'a, Pre> {
         let may_rest = plugin.resting.is_on() && self.cut_off.is_none() && !own_fault;
         let imports = match instance.filter(|_| may_rest) {
             Some(instance) => rest(plugins, plugin, Used { store, instance, life: life.called() }),
-            None => store.into_data().imports,
+            None => emptied(store).imports,
         };
         let host_calls = imports.host_calls();
         let mut span = imports.telemetry.finish(if self.cut_off.is_some() { End::Trapped } else { End::Returned });
@@ -455,6 +469,12 @@ fn state<Pre: World>(plugins: &Plugins, plugin: &Loaded<Pre>, tracer: &Tracer, s
     CallState::new(telemetry, Arc::clone(&plugin.settings), &plugins.chance, &plugins.limits)
 }
 
+/// Gives back what the guest held, which takes milliseconds where that is much.
+fn emptied(store: Store<GuestCall>) -> GuestCall {
+    let is_large = store.data().memory_bytes() >= BUSY_MEMORY_BYTES;
+    if is_large && has_other_threads() { tokio::task::block_in_place(|| store.into_data()) } else { store.into_data() }
+}
+
 /// Has an instance rest that has answered, and returns what stood behind its call's imports: at rest nothing does.
 fn rest<Pre: World>(plugins: &Plugins, plugin: &Loaded<Pre>, mut used: Used<Pre::Instance>) -> CallState {
     let nowhere = plugins.nowhere.start("rest", SpanKind::Internal, None, Vec::new());
@@ -474,7 +494,7 @@ pub(super) fn guarded_store(
 ) -> Store<GuestCall> {
     let guest = GuestCall { imports, memory: MemoryMeter::new(memory, limits) };
     let mut store = Store::new(engine.wasmtime(), guest);
-    store.limiter(|guest| &mut guest.memory);
+    store.limiter_async(|guest| guest);
     arm(&mut store, engine, limits);
     store
 }
@@ -487,12 +507,71 @@ fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits) {
         _ = store.set_fuel(u64::MAX);
     }
     store.set_epoch_deadline(1);
-    let mut ticks_left = limits.guest_cpu_ms;
-    store.epoch_deadline_callback(move |_| {
-        ticks_left = ticks_left.saturating_sub(1);
-        // Yielding at each tick lets other requests run, and lets the wall deadline see a busy guest.
-        Ok(if ticks_left == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+    let cpu = cpu_of_call(limits);
+    store.epoch_deadline_callback(move |store| {
+        let time = store.data().imports.guest_time();
+        let spent = time.spent();
+        Ok(if spent >= cpu {
+            UpdateDeadline::Interrupt
+        } else if time.on_thread() < if time.is_busy() { BUSY_TURN } else { TICK } {
+            // The tick passed while the guest waited, or its turn isn't over.
+            UpdateDeadline::Continue(1)
+        } else {
+            // Lets other requests run, and lets the wall deadline see a busy guest.
+            if spent >= BUSY_AFTER {
+                time.is_busy_from_now();
+            }
+            UpdateDeadline::Yield(1)
+        })
     });
+}
+
+/// As [`MemoryMeter`] decides. A guest that has grown large goes on in a turn apart from others.
+#[wasmtime_wasi::async_trait]
+impl ResourceLimiterAsync for GuestCall {
+    async fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grows = self.memory.memory_growing(current, desired, maximum)?;
+        if self.memory_bytes() >= BUSY_MEMORY_BYTES && self.imports.guest_time().is_busy_from_now() {
+            tokio::task::yield_now().await;
+        }
+        Ok(grows)
+    }
+
+    async fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.memory.table_growing(current, desired, maximum)
+    }
+
+    fn instances(&self) -> usize {
+        self.memory.instances()
+    }
+}
+
+const fn cpu_of_call(limits: &Limits) -> Duration {
+    Duration::from_millis(limits.guest_cpu_ms)
+}
+
+/// Runs the guest until it has answered, within its processor time.
+///
+/// # Errors
+/// The guest's own. An interrupt when its time is used up, also by the very last operation: one bulk operation isn't looked
+/// into, and takes as long as its memory is large.
+pub(super) async fn within_cpu<T>(
+    turns: &Turns,
+    (time, limits): (&GuestTime, &Limits),
+    guest: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    let answer = turns.run(time, guest).await?;
+    if time.spent() >= cpu_of_call(limits) { Err(Trap::Interrupt.into()) } else { Ok(answer) }
 }
 
 pub(super) fn order_to_guest(order: &Placed<'_>) -> checkout_world::Order {
@@ -502,5 +581,32 @@ pub(super) fn order_to_guest(order: &Placed<'_>) -> checkout_world::Order {
         currency: currency_to_guest(order.currency),
         lines: order.cart.lines().iter().map(line_to_guest).collect(),
         attributes: order.cart.attributes().iter().map(attribute_to_guest).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Settings, Sources};
+
+    /// No epoch is looked at within a guest's last operation.
+    #[tokio::test]
+    async fn an_answer_past_the_processor_time_is_none() {
+        let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
+        let cpu = cpu_of_call(&limits);
+        let check = async |used: Duration, is_taken: bool| {
+            let time = GuestTime::default();
+            let guest = async {
+                while time.spent() < used {
+                    std::hint::spin_loop();
+                }
+                Ok(())
+            };
+            let answer = within_cpu(&Turns::new(), (&time, &limits), guest).await;
+            let is_interrupt = answer.err().map(|error| error.downcast_ref() == Some(&Trap::Interrupt));
+            assert_eq!(is_interrupt, (!is_taken).then_some(true), "{used:?}");
+        };
+        check(cpu / 4, true).await;
+        check(cpu, false).await;
     }
 }

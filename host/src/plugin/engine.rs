@@ -11,19 +11,16 @@ use std::{
 
 use anyhow::Context;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
-    component::{HasSelf, Linker},
-};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
-use super::{Compiler, Kept, call::GuestCall};
+use super::{Compiler, Kept, call::GuestCall, turns::Turns};
 use crate::{
     config::Limits,
-    imports::{CallState, HasCallState, add_shared_to_linker, bindings},
+    imports::{HasCallState, HostCalls, add_shared_to_linker, bindings},
 };
 
-/// Guest CPU is counted in these.
-const TICK: Duration = Duration::from_millis(1);
+/// How often a guest at work is looked at: whether its processor time is used up, and whether others should have its thread.
+pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// Calls that probe a candidate, beside those of requests and no more than those.
 const PROBE_CALLS_MAX: usize = 8;
@@ -41,6 +38,7 @@ pub struct Engine {
     inventory_linker: Linker<GuestCall>,
     compiler: Compiler,
     probes: Semaphore,
+    turns: Turns,
     counts_fuel: bool,
     // The ticker must outlive every Store, or deadlines silently stop firing.
     _ticker: Ticker,
@@ -80,13 +78,10 @@ impl Engine {
         })?;
         let mut checkout_linker = Linker::new(&engine);
         add_shared_to_linker(&mut checkout_linker)?;
-        bindings::inventory_import::add_to_linker::<_, HasSelf<CallState>>(
-            &mut checkout_linker,
-            GuestCall::call_state,
-        )?;
+        bindings::inventory_import::add_to_linker::<_, HostCalls>(&mut checkout_linker, GuestCall::host_call)?;
         let mut inventory_linker = Linker::new(&engine);
         add_shared_to_linker(&mut inventory_linker)?;
-        bindings::stock::add_to_linker::<_, HasSelf<CallState>>(&mut inventory_linker, GuestCall::call_state)?;
+        bindings::stock::add_to_linker::<_, HostCalls>(&mut inventory_linker, GuestCall::host_call)?;
         let ticker = Ticker::start(engine.clone())?;
         Ok(Self {
             engine,
@@ -94,6 +89,7 @@ impl Engine {
             inventory_linker,
             compiler,
             probes: Semaphore::new(probe_calls(limits)),
+            turns: Turns::new(),
             counts_fuel: limits.guest_fuel,
             _ticker: ticker,
         })
@@ -107,6 +103,10 @@ impl Engine {
     /// Returns whether its guests have to be given fuel.
     pub(super) const fn counts_fuel(&self) -> bool {
         self.counts_fuel
+    }
+
+    pub(super) const fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     pub(super) const fn compiler(&self) -> &Compiler {

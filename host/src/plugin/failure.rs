@@ -198,11 +198,6 @@ impl Failure {
         })
     }
 
-    /// Returns whether a guest used up its CPU.
-    pub(super) const fn is_out_of_cpu(&self) -> bool {
-        matches!(self, Self::Fault(Fault { cause: Cause::Cpu { .. }, .. }))
-    }
-
     /// Writes the failure on the span of the call that it ended.
     pub fn mark(&self, span: &mut Span) {
         if self.is_error() {

@@ -33,8 +33,7 @@ impl Admission {
     /// One on the folder that another has used: as after a restart.
     fn on(folder: TempDir, flags: &[&str]) -> Self {
         let mut sources = Sources::defaults();
-        // The machine may be busy, and a guest's ticks go on while it waits for a core.
-        sources.add_flags(["limits.guest_cpu_ms=1000"].into_iter().chain(flags.iter().copied())).expect("settings");
+        sources.add_flags(flags.iter()).expect("settings");
         let settings = Settings::load(&sources).expect("usable");
         let kept = Kept::open(folder.path()).expect("usable");
         let compiler = Compiler::with_child(env!("CARGO_BIN_EXE_till").into()).keeping(kept.clone());

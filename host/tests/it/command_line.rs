@@ -67,7 +67,7 @@ fn settings_are_shown_with_their_origins() {
         text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {text}"))
     };
     assert!(line("stock.headphones = 200 ").contains("# demo, as there is no till.toml"));
-    assert!(line("limits.guest_cpu_ms = 50 ms ").contains("# default; 1 to 60000; guest CPU a call"));
+    assert!(line("limits.guest_cpu_ms = 50 ms ").contains("# default; 1 to 60000; processor time of a call's guest"));
 }
 
 #[test]

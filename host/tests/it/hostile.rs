@@ -12,7 +12,6 @@ const OPENING: u64 = 200;
 /// A wall deadline that is reached soon; the others nest inside it.
 const SHORT_WALL: &[&str] =
     &["limits.inventory_call_ms=1000", "limits.remote_call_ms=1200", "limits.checkout_call_ms=1500"];
-const LITTLE_CPU: &[&str] = &["limits.guest_cpu_ms=50"];
 
 #[derive(Clone)]
 struct Row {
@@ -38,7 +37,7 @@ fn answering(answer: &str) -> Value {
 fn hostile_checkouts() -> Vec<Row> {
     vec![
         row("checkout_trap", 502, "trap"),
-        Row { settings: LITTLE_CPU, ..row("checkout_loop", 504, "deadline") },
+        row("checkout_loop", 504, "deadline"),
         row("checkout_memory_bomb", 502, "memory"),
         row("checkout_recursion", 502, "trap"),
         row("checkout_host_calls", 502, "host_calls"),
@@ -53,8 +52,8 @@ fn abi_breakers() -> Vec<Row> {
         row("checkout_bad_utf8", 502, "bad_output"),
         row("checkout_bad_enum", 502, "bad_output"),
         row("checkout_aliased_list", 502, "bad_output"),
-        Row { settings: LITTLE_CPU, ..row("checkout_realloc_loop", 504, "deadline") },
-        Row { settings: LITTLE_CPU, ..row("checkout_post_return_loop", 504, "deadline") },
+        row("checkout_realloc_loop", 504, "deadline"),
+        row("checkout_post_return_loop", 504, "deadline"),
     ]
 }
 
@@ -85,7 +84,7 @@ fn hostile_inventories() -> Vec<Row> {
         row("inventory_takes_twice", 502, "bad_output"),
         row("inventory_bad_item", 502, "bad_output"),
         row("inventory_trap_after_take", 502, "trap"),
-        Row { settings: LITTLE_CPU, ..row("inventory_loop", 504, "deadline") },
+        row("inventory_loop", 504, "deadline"),
         row("inventory_conflict_after_take", 500, "inventory_conflict"),
     ]
 }
@@ -151,7 +150,7 @@ fn rows_of(kind: &str) -> Vec<Row> {
 /// until the call's time is up leaves none for it.
 #[test]
 fn a_hostile_canary_costs_no_customer_an_order() {
-    let plan = SHORT_WALL.iter().chain(LITTLE_CPU).copied().fold(Host::plan(), Plan::set).warns("checkout failed");
+    let plan = SHORT_WALL.iter().copied().fold(Host::plan(), Plan::set).warns("checkout failed");
     let host = plan.set("stock.headphones=1000000").start();
     let how = json!({ "canary": 100, "force": true, "gates": { "calls_min": 1_000_000, "rollback": false } });
     let mut left = 1_000_000;
@@ -175,7 +174,7 @@ fn a_hostile_canary_costs_no_customer_an_order() {
 /// As a shadow: its calls come to nothing, for nobody and in no ledger.
 #[test]
 fn a_hostile_shadow_is_nobodys_business() {
-    let plan = SHORT_WALL.iter().chain(LITTLE_CPU).copied().fold(Host::plan(), Plan::set);
+    let plan = SHORT_WALL.iter().copied().fold(Host::plan(), Plan::set);
     let host = plan.set("stock.headphones=1000000").start();
     let how = json!({ "shadow": true, "force": true, "gates": { "calls_min": 1_000_000, "rollback": false } });
     let mut left = 1_000_000;
@@ -200,7 +199,7 @@ fn a_hostile_shadow_is_nobodys_business() {
 #[test]
 fn a_hostile_checkout_plugin_keeps_nothing_of_another_tills_stock() {
     let stock = Host::plan().set("stock.headphones=1000000").start();
-    let plan = SHORT_WALL.iter().chain(LITTLE_CPU).copied().fold(Host::plan(), Plan::set).warns("checkout failed");
+    let plan = SHORT_WALL.iter().copied().fold(Host::plan(), Plan::set).warns("checkout failed");
     let host = plan.env("INVENTORY_URL", format!("http://{}", stock.shop.address)).start();
     let force = json!({ "force": true });
     for Row { guest, order, status, code, .. } in rows_of("checkout") {

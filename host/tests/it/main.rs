@@ -39,6 +39,7 @@ mod overload;
 mod page;
 mod power_cut;
 mod private;
+mod processor_time;
 mod prometheus;
 mod recent;
 mod refused;

@@ -21,24 +21,22 @@ use super::{
     trial::{self, TriedOrder},
 };
 use crate::{
-    config::Settings,
+    config::{Limits, Settings},
     imports::{
-        AskedSettings, CallState, Chance, HasCallState,
+        AskedSettings, CallState, Chance, GuestTime, HasCallState,
         bindings::{CheckoutPlugin, CheckoutPluginPre, InventoryPlugin, InventoryPluginPre},
         inventory, stock, stock_line_to_guest,
         telemetry::CallSpans,
     },
     plugin::{
         Failure, MemoryPool,
-        call::{Deadline, GuestCall, Placed, Time, believed, guarded_store, now_ms, order_to_guest},
+        call::{Deadline, GuestCall, Placed, Time, believed, guarded_store, now_ms, order_to_guest, within_cpu},
         loaded::settings_of,
     },
     store::OrderId,
     telemetry::traces::Tracer,
 };
 
-/// A guest's clock goes on while it waits for a core, and the machine may be busy: to be out of CPU once is no proof.
-const TRIES_MAX: u32 = 3;
 /// How much of what it prints and logs before its fault is passed on, bytes of each.
 const SAID_BYTES_MAX: usize = 300;
 
@@ -104,16 +102,9 @@ async fn tried(
     set: &BTreeMap<String, String>,
     order: &TriedOrder,
 ) -> Result<Tried, Reason> {
-    let mut tries = 1;
-    loop {
-        // What it logs is no event of the shop's.
-        let call = Call::new(engine, plugin.identity(), settings, set, order);
-        let result = once(call, plugin).with_subscriber(NoSubscriber::default()).await;
-        match &result {
-            Err(reason) if reason.is_out_of_cpu() && tries < TRIES_MAX => tries += 1,
-            _ => return result,
-        }
-    }
+    // What it logs is no event of the shop's.
+    let call = Call::new(engine, plugin.identity(), settings, set, order);
+    once(call, plugin).with_subscriber(NoSubscriber::default()).await
 }
 
 /// A call that ended in a decision, or in none that is the plugin's to make.
@@ -144,8 +135,9 @@ async fn checkout(mut call: Call<'_>, pre: &CheckoutPluginPre<GuestCall>) -> Res
     let cart = &call.order.cart;
     let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: call.settings.shop.currency, cart };
     let (ctx, offered) = (call.imports().telemetry.own_context(), order_to_guest(&placed));
+    let (engine, time, limits) = call.bounds();
     let answering = guest.till_plugin_checkout().call_checkout(&mut call.store, &ctx, &offered);
-    let answered = timeout_at(call.ends, answering).await;
+    let answered = timeout_at(call.ends, within_cpu(engine.turns(), (&time, limits), answering)).await;
     let answer = call.answer(answered);
     let discount_max_percent = call.settings.checkout.discount_max_percent;
     let result = believed::receipt(cart, answer, call.imports(), discount_max_percent);
@@ -159,8 +151,9 @@ async fn inventory(mut call: Call<'_>, pre: &InventoryPluginPre<GuestCall>) -> R
     let lines = call.order.cart.stock_lines();
     let offered: Vec<_> = lines.iter().map(stock_line_to_guest).collect();
     let ctx = call.imports().telemetry.own_context();
+    let (engine, time, limits) = call.bounds();
     let answering = guest.till_plugin_inventory().call_deduct(&mut call.store, &ctx, &offered);
-    let answered = timeout_at(call.ends, answering).await;
+    let answered = timeout_at(call.ends, within_cpu(engine.turns(), (&time, limits), answering)).await;
     let answer = call.answer(answered);
     let result = believed::levels(&lines, answer, call.imports());
     call.judge(result)
@@ -181,6 +174,7 @@ fn line(text: &str) -> String {
 
 /// One call of a candidate.
 struct Call<'a> {
+    engine: &'a Engine,
     store: Store<GuestCall>,
     kind: Kind,
     language: &'a str,
@@ -192,7 +186,7 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(
-        engine: &Engine,
+        engine: &'a Engine,
         identity: &'a Identity,
         settings: &'a Settings,
         set: &BTreeMap<String, String>,
@@ -207,16 +201,22 @@ impl<'a> Call<'a> {
         let deadline = Deadline::of(identity.kind, Time::Whole, limits);
         let language = &identity.language;
         let ends = Instant::now() + deadline.duration();
-        Self { store, kind: identity.kind, language, settings, order, deadline, ends }
+        Self { engine, store, kind: identity.kind, language, settings, order, deadline, ends }
     }
 
     fn imports(&mut self) -> &mut CallState {
         self.store.data_mut().call_state()
     }
 
+    fn bounds(&mut self) -> (&'a Engine, GuestTime, &'a Limits) {
+        (self.engine, self.imports().guest_time().clone(), &self.settings.limits)
+    }
+
     /// Instantiates it, with no door open: what runs now runs before every call, and is to depend on nothing.
     async fn instantiate(&mut self, pre: &InstancePre<GuestCall>) -> Result<Instance, Reason> {
-        let answered = timeout_at(self.ends, pre.instantiate_async(&mut self.store)).await;
+        let (engine, time, limits) = self.bounds();
+        let instantiating = pre.instantiate_async(&mut self.store);
+        let answered = timeout_at(self.ends, within_cpu(engine.turns(), (&time, limits), instantiating)).await;
         let instance = self.answer(answered);
         if self.imports().host_calls() > 0 {
             return Err(Reason::StartHostCall { kind: self.kind });

@@ -96,17 +96,6 @@ pub enum Reason {
     Link { kind: Kind, detail: String },
 }
 
-impl Reason {
-    /// Returns whether a call on trial used up its CPU.
-    pub(super) fn is_out_of_cpu(&self) -> bool {
-        match self {
-            Self::Instantiate { failure, .. } => failure.is_out_of_cpu(),
-            Self::Probe { failure, .. } => failure.is_out_of_cpu(),
-            _ => false,
-        }
-    }
-}
-
 /// A function with another type than the world's.
 #[derive(Debug, thiserror::Error)]
 #[error(

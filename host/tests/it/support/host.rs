@@ -156,8 +156,6 @@ impl Plan {
         if let Some(plugins) = &self.plugins {
             command.arg("--plugins").arg(plugins.path());
         }
-        // A second of CPU, for the machine may be busy: its ticks go on while a guest waits for a core.
-        command.args(["--set", "limits.guest_cpu_ms=1000"]);
         for setting in &self.settings {
             command.arg("--set").arg(setting);
         }
