@@ -225,7 +225,10 @@ settings! {
         events: usize = "128" [0, 10_000], "events", "span events of a call; past it dropped and counted";
         attributes: usize = "32" [0, 1_000], "attributes", "attributes of one span, event or log line; past it dropped and counted";
         attribute_bytes: usize = "1024" [16, 1_048_576], "bytes", "a text attribute or message from a guest; longer ones are cut";
-        log_bytes: usize = "16384" [0, 16_777_216], "bytes", "log text of a call, prints included; past it dropped and counted";
+        log_lines: usize = "64" [0, 100_000], "lines", "log lines of a call, prints included: a line of one letter takes some 300 bytes in the log; past it dropped and counted";
+        log_bytes: usize = "16384" [0, 16_777_216], "bytes", "log text of a call as it stands in the log, prints included; past it dropped and counted";
+        plugin_log_lines: usize = "10000" [0, 1_000_000], "lines", "log lines that one plugin's calls write in a second, all together; some lines a checkout of a busy shop fit, and more fill a disk; past it dropped and counted";
+        plugin_log_bytes: usize = "4194304" [0, 1_073_741_824], "bytes", "log text that one plugin's calls write in a second, all together; past it dropped and counted";
         component_mib: u64 = "32" [1, 1_024], "MiB", "a plugin's file; CPython's is 18";
         compile_ms: u64 = "120000" [1, 86_400_000], "ms", "processor time for compiling a plugin, in a process of its own, all its threads summed; CPython's takes 20 to 30 s";
         compile_wall_ms: u64 = "600000" [1, 86_400_000], "ms", "how long compiling a plugin is waited for by the clock: its process has the lowest priority, and a busy shop leaves it little";

@@ -12,7 +12,7 @@ use till::{
             InventoryPluginPre, stock,
             types::{Shortage, StockLevel, StockLine, TraceContext},
         },
-        telemetry::{CallSpans, End},
+        telemetry::{CallSpans, End, GuestLog},
     },
     plugin::Engine,
     telemetry::{Tracer, names::span},
@@ -66,14 +66,14 @@ impl Sandbox {
     pub(crate) fn again(&self, store: &mut Store<Guest>) -> TraceContext {
         let imports = self.imports();
         let ctx = imports.telemetry.own_context();
-        drop(imports.succeed(&mut store.data_mut().imports).telemetry.finish(End::Returned));
+        drop(imports.succeed(&mut store.data_mut().imports).telemetry.finish(End::Returned).0);
         self.arm(store);
         ctx
     }
 
     fn imports(&self) -> CallState {
         let span = self.tracer.start(span::INVENTORY, SpanKind::Internal, None, Vec::new());
-        let spans = CallSpans::new(self.tracer.clone(), span, "bench".into(), &self.limits);
+        let spans = CallSpans::new(self.tracer.clone(), span, GuestLog::new("bench", &self.limits), &self.limits);
         CallState::new(spans, Arc::default(), &Chance::Free, &self.limits)
     }
 
@@ -94,7 +94,7 @@ pub(crate) struct Guest {
 impl Guest {
     /// Ends the call.
     pub(crate) fn end(self) {
-        drop(self.imports.telemetry.finish(End::Returned));
+        drop(self.imports.telemetry.finish(End::Returned).0);
     }
 }
 

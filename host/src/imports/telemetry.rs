@@ -4,9 +4,11 @@
 //! against the contexts that this call gave out, by trace and span id; anything else is refused, and the call's
 //! own span is used instead. So no guest writes into another trace. Ids, times and parents are the host's.
 
+mod guest_log;
 mod spans;
 
-pub use spans::{CallSpans, End, Prints};
+pub use guest_log::{GuestLog, Prints};
+pub use spans::{CallSpans, End};
 
 use super::{
     HostCall,

@@ -428,7 +428,8 @@ impl<'a, Pre: World> Call<'a, Pre> {
             None => emptied(store).imports,
         };
         let host_calls = imports.host_calls();
-        let mut span = imports.telemetry.finish(if self.cut_off.is_some() { End::Trapped } else { End::Returned });
+        let (mut span, log_lines_dropped) =
+            imports.telemetry.finish(if self.cut_off.is_some() { End::Trapped } else { End::Returned });
         let outcome = result.as_ref().err().map_or("ok", Failure::code);
         if span.is_recording() {
             plugin.describe(&mut span);
@@ -448,6 +449,7 @@ impl<'a, Pre: World> Call<'a, Pre> {
             duration: elapsed,
             memory_bytes,
             fuel_used,
+            log_lines_dropped,
         };
         plugins.metrics.plugin_call(span.context(), call);
         let is_short_of_time = self.cut_off == Some(CutOff::ByWallDeadline) && !self.deadline.is_whole;
@@ -465,7 +467,7 @@ impl<'a, Pre: World> Call<'a, Pre> {
 }
 
 fn state<Pre: World>(plugins: &Plugins, plugin: &Loaded<Pre>, tracer: &Tracer, span: Span) -> CallState {
-    let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.label), &plugins.limits);
+    let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.log), &plugins.limits);
     CallState::new(telemetry, Arc::clone(&plugin.settings), &plugins.chance, &plugins.limits)
 }
 

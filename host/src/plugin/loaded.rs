@@ -17,8 +17,11 @@ use super::{
     shadow::Shadow,
 };
 use crate::{
-    config::Settings,
-    imports::bindings::{CheckoutPluginPre, InventoryPluginPre},
+    config::{Limits, Settings},
+    imports::{
+        bindings::{CheckoutPluginPre, InventoryPluginPre},
+        telemetry::GuestLog,
+    },
     store::{PluginVersion, VersionId},
     telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
 };
@@ -104,8 +107,8 @@ pub struct Loaded<Pre: World> {
     cases: Cases,
     /// What `host.setting` answers. Part of the snapshot, so that a call never sees two versions of it.
     pub(super) settings: Arc<BTreeMap<String, String>>,
-    /// `kind/name@version`, on the guest's log lines.
-    pub(super) label: Arc<str>,
+    /// Where its guests log.
+    pub(super) log: Arc<GuestLog>,
     pub(super) breaker: Arc<Breaker>,
     pub(super) resting: Arc<Resting<Pre::Instance>>,
     /// Where its calls are counted, while there is a rollout of its kind.
@@ -150,16 +153,16 @@ impl<Pre: World + Clone> Loaded<Pre> {
         (pre, cases): (Pre, Cases),
         set: &BTreeMap<String, String>,
         settings: Arc<BTreeMap<String, String>>,
-        places: &Arc<RestingPlaces>,
+        (limits, places): (&Limits, &Arc<RestingPlaces>),
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
         identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
-        let label = label(&identity, Role::Live);
+        let log = GuestLog::new(label(&identity, Role::Live), limits);
         let breaker = breaker(&identity);
         let calls_max = reuse::calls_max(&identity.language, &settings);
         let resting = Arc::new(Resting::new(calls_max, Arc::clone(places)));
         let (numbered, role) = (Arc::default(), Role::Live);
-        Self { identity, numbered, role, pre, cases, settings, label, breaker, resting, tally: None, shadow: None }
+        Self { identity, numbered, role, pre, cases, settings, log, breaker, resting, tally: None, shadow: None }
     }
 
     fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
@@ -170,7 +173,7 @@ impl<Pre: World + Clone> Loaded<Pre> {
             pre: self.pre.clone(),
             cases: self.cases.clone(),
             settings: Arc::clone(&self.settings),
-            label: label(&self.identity, role),
+            log: self.log.of(label(&self.identity, role)),
             breaker: Arc::clone(&self.breaker),
             resting: Arc::clone(&self.resting),
             tally,
@@ -192,9 +195,9 @@ pub(super) fn settings_of(
     Arc::new(base.iter().chain(set).map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
-fn label(identity: &Identity, role: Role) -> Arc<str> {
+fn label(identity: &Identity, role: Role) -> String {
     let role = if role == Role::Live { String::new() } else { format!(" ({})", role.as_str()) };
-    format!("{}/{}@{}{role}", identity.kind, identity.name, identity.version).into()
+    format!("{}/{}@{}{role}", identity.kind, identity.name, identity.version)
 }
 
 /// A plugin of either kind.
@@ -213,13 +216,14 @@ impl Plugin {
         places: &Arc<RestingPlaces>,
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
+        let bounds = (&settings.limits, places);
         let settings = settings_of(admitted.identity().kind, settings, set);
         match admitted {
             Admitted::Checkout(identity, pre, cases) => {
-                Self::Checkout(Arc::new(Loaded::new(identity, (pre, cases), set, settings, places, breaker)))
+                Self::Checkout(Arc::new(Loaded::new(identity, (pre, cases), set, settings, bounds, breaker)))
             }
             Admitted::Inventory(identity, pre, cases) => {
-                Self::Inventory(Arc::new(Loaded::new(identity, (pre, cases), set, settings, places, breaker)))
+                Self::Inventory(Arc::new(Loaded::new(identity, (pre, cases), set, settings, bounds, breaker)))
             }
         }
     }

@@ -250,6 +250,7 @@ mod tests {
             duration: Duration::from_millis(1),
             memory_bytes: 0,
             fuel_used: None,
+            log_lines_dropped: 0,
         };
         metrics.plugin_call(&SpanContext::NONE, call);
         metrics.checkout("laptop");

@@ -90,6 +90,7 @@ struct Instruments {
     call_seconds: Histogram<f64>,
     call_memory_bytes: Histogram<u64>,
     call_fuel: Histogram<u64>,
+    log_lines_dropped: Counter<u64>,
     swaps: Counter<u64>,
     shadow_differences: Counter<u64>,
     breaker_openings: Counter<u64>,
@@ -166,7 +167,7 @@ impl Metrics {
 
     /// Records a call of a plugin, before its span ends.
     pub fn plugin_call(&self, span: &SpanContext, call: PluginCall) {
-        let PluginCall { kind, rollout, outcome, duration, memory_bytes, fuel_used } = call;
+        let PluginCall { kind, rollout, outcome, duration, memory_bytes, fuel_used, log_lines_dropped } = call;
         let labels = [
             KeyValue::new(label::KIND, kind),
             KeyValue::new(label::ROLLOUT, rollout),
@@ -179,6 +180,9 @@ impl Metrics {
         self.0.call_memory_bytes.record(memory_bytes, &of_kind);
         if let Some(fuel) = fuel_used {
             self.0.call_fuel.record(fuel, &of_kind);
+        }
+        if log_lines_dropped > 0 {
+            self.0.log_lines_dropped.add(log_lines_dropped, &of_kind);
         }
     }
 
@@ -345,6 +349,10 @@ impl Instruments {
                 .u64_histogram(metric::PLUGIN_FUEL)
                 .with_description("What a plugin call executed, in WebAssembly instructions, about.")
                 .with_boundaries(FUEL.to_vec())
+                .build(),
+            log_lines_dropped: meter
+                .u64_counter(metric::PLUGIN_LOG_LINES_DROPPED)
+                .with_description("Log lines of plugins that a limit kept out of the log.")
                 .build(),
             swaps: meter
                 .u64_counter(metric::PLUGIN_SWAPS)

@@ -67,6 +67,7 @@ pub mod attribute {
     pub const DROPPED_SPANS: &str = "plugin.dropped_spans";
     pub const DROPPED_EVENTS: &str = "plugin.dropped_events";
     pub const DROPPED_ATTRIBUTES: &str = "plugin.dropped_attributes";
+    pub const DROPPED_LOG_LINES: &str = "plugin.dropped_log_lines";
     pub const DROPPED_LOG_BYTES: &str = "plugin.dropped_log_bytes";
 
     /// Of the time that the span lasted, what the host waited for its client's body; absent where that was next to nothing.
@@ -121,6 +122,8 @@ pub mod metric {
     pub const PLUGIN_MEMORY: &str = "plugin.memory";
     /// `plugin_fuel`, when fuel is counted.
     pub const PLUGIN_FUEL: &str = "plugin.fuel";
+    /// `plugin_log_lines_dropped_total`
+    pub const PLUGIN_LOG_LINES_DROPPED: &str = "plugin.log.lines.dropped";
     /// `plugin_info`
     pub const PLUGIN_INFO: &str = "plugin.info";
     /// `plugin_swaps_total`

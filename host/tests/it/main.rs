@@ -22,6 +22,7 @@ mod context;
 mod dev;
 mod doctor;
 mod evolution;
+mod guest_log;
 mod hostile;
 mod idempotency;
 mod keys;

@@ -1,19 +1,19 @@
 //! The spans and log lines of one call: which contexts it gave out, what is open, what the limits kept out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::{
     KeyValue, Value,
     trace::{SpanContext, SpanId, SpanKind},
 };
 
-use super::Level;
+use super::{
+    Level,
+    guest_log::{DroppedLog, GuestLog, Prints, written_bytes},
+};
 use crate::{
     config::Limits,
-    imports::{
-        bindings::types::{Attribute, AttributeValue, TraceContext},
-        convert::attribute_bytes,
-    },
+    imports::bindings::types::{Attribute, AttributeValue, TraceContext},
     telemetry::{
         names::{attribute, event},
         propagation,
@@ -40,8 +40,7 @@ pub struct CallSpans {
     prints: Arc<Mutex<Prints>>,
     /// The last error that the guest logged.
     error: Option<String>,
-    /// `kind/name@version`, on every log line of the call.
-    plugin: Arc<str>,
+    log: Arc<GuestLog>,
 }
 
 /// Under which context the guest knows a span.
@@ -82,40 +81,6 @@ struct Dropped {
     spans: i64,
     events: i64,
     attributes: i64,
-    log_bytes: i64,
-}
-
-/// What a call prints and logs, while it may.
-#[derive(Debug)]
-pub struct Prints {
-    text: String,
-    bytes_left: usize,
-    dropped: i64,
-}
-
-impl Prints {
-    /// Takes as much of the text as the call's log limit has room for.
-    pub(in crate::imports) fn print(&mut self, bytes: &[u8]) {
-        let kept = bytes.len().min(self.bytes_left);
-        self.bytes_left -= kept;
-        self.count_dropped(bytes.len() - kept);
-        self.text.push_str(&String::from_utf8_lossy(bytes.get(..kept).unwrap_or_default()));
-    }
-
-    /// Returns whether there is room for a whole line; one that isn't written uses none up.
-    fn admit_line(&mut self, bytes: usize) -> bool {
-        let fits = bytes <= self.bytes_left;
-        if fits {
-            self.bytes_left -= bytes;
-        } else {
-            self.count_dropped(bytes);
-        }
-        fits
-    }
-
-    fn count_dropped(&mut self, bytes: usize) {
-        self.dropped += i64::try_from(bytes).unwrap_or(i64::MAX);
-    }
 }
 
 /// How a call ended, for the spans that its guest left open.
@@ -126,9 +91,9 @@ pub enum End {
 }
 
 impl CallSpans {
-    /// Wraps the call's own span; `plugin` names who logs, as `kind/name@version`.
+    /// Wraps the call's own span; `log` is where its guest logs and prints.
     #[must_use]
-    pub fn new(tracer: Tracer, span: Span, plugin: Arc<str>, limits: &Limits) -> Self {
+    pub fn new(tracer: Tracer, span: Span, log: Arc<GuestLog>, limits: &Limits) -> Self {
         Self {
             tracer,
             own: Address::new(span.context().clone()),
@@ -142,9 +107,9 @@ impl CallSpans {
                 attributes: limits.attributes,
                 text_bytes: limits.attribute_bytes,
             },
-            prints: Arc::new(Mutex::new(Prints { text: String::new(), bytes_left: limits.log_bytes, dropped: 0 })),
+            prints: Arc::new(Mutex::new(Prints::new(limits))),
             error: None,
-            plugin,
+            log,
         }
     }
 
@@ -167,7 +132,7 @@ impl CallSpans {
     /// Returns what the guest has printed so far.
     #[must_use]
     pub fn printed(&self) -> String {
-        self.prints.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
+        self.lock_prints().text().to_owned()
     }
 
     /// Returns the last error that the guest has logged.
@@ -259,21 +224,31 @@ impl CallSpans {
 
     pub(super) fn log(&mut self, named: &TraceContext, level: Level, message: String, attributes: Vec<Attribute>) {
         let context = self.parent(named);
-        let bytes = message.len() + attribute_bytes(&attributes);
-        if !self.prints.lock().unwrap_or_else(PoisonError::into_inner).admit_line(bytes) {
+        let message = cut(message, self.bounds.text_bytes);
+        let attributes = attributes_json(&self.admit(attributes, self.bounds.attributes, false));
+        let bytes = written_bytes(&message) + attributes.as_deref().map_or(0, written_bytes);
+        if !self.lock_prints().admits_line(bytes) {
             return;
         }
-        let message = cut(message, self.bounds.text_bytes);
-        let attributes = self.admit(attributes, self.bounds.attributes, false);
-        with_span(&context, || log_line(&self.plugin, level, &message, &attributes));
+        // A line of a level that isn't written uses up nothing of the plugin's second.
+        if !is_logged(level) || self.log.admits(bytes) {
+            with_span(&context, || log_line(self.log.plugin(), level, &message, attributes.as_deref()));
+        } else {
+            self.lock_prints().drop_line(bytes);
+        }
         if level == Level::Error {
             self.error = Some(message);
         }
     }
 
-    /// Ends the spans that the guest left open, writes its prints to the log, and hands the call's own span back.
+    fn lock_prints(&self) -> MutexGuard<'_, Prints> {
+        self.prints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the spans that the guest left open, writes its prints to the log, and hands the call's own span back with the
+    /// number of log lines that were dropped.
     #[must_use]
-    pub fn finish(mut self, end: End) -> Span {
+    pub fn finish(mut self, end: End) -> (Span, u64) {
         let mark = if end == End::Trapped { attribute::TRAPPED } else { attribute::ABANDONED };
         // Children before their parents, as a guest in order would have ended them.
         for guest in self.guests.drain(..).rev() {
@@ -282,20 +257,29 @@ impl CallSpans {
                 span.end();
             }
         }
-        let (text, log_bytes) = {
-            let mut prints = self.prints.lock().unwrap_or_else(PoisonError::into_inner);
-            (std::mem::take(&mut prints.text), prints.dropped)
-        };
-        self.dropped.log_bytes = log_bytes;
-        with_span(&self.own.context, || {
-            for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                tracing::info!(target: "guest", plugin = &*self.plugin, stream = "print", "{line}");
-            }
-        });
-        for (key, count) in self.dropped.rows().into_iter().filter(|(_, count)| *count > 0) {
+        let dropped_log = self.write_prints();
+        let rows = self.dropped.rows().into_iter().chain(dropped_log_rows(dropped_log));
+        for (key, count) in rows.filter(|(_, count)| *count > 0) {
             self.span.set(key, count);
         }
-        self.span
+        (self.span, u64::try_from(dropped_log.lines).unwrap_or(u64::MAX))
+    }
+
+    /// Writes what was printed, and returns what of the call's log was dropped.
+    fn write_prints(&self) -> DroppedLog {
+        let text = self.lock_prints().take();
+        let is_logged = is_logged(Level::Info);
+        for line in text.lines().filter(|line| is_logged && !line.trim().is_empty()) {
+            let bytes = written_bytes(line);
+            if self.log.admits(bytes) {
+                with_span(&self.own.context, || {
+                    tracing::info!(target: "guest", plugin = self.log.plugin(), stream = "print", "{line}");
+                });
+            } else {
+                self.lock_prints().drop_line(bytes);
+            }
+        }
+        self.lock_prints().dropped()
     }
 
     /// Returns the index of the guest's span that `named` addresses; `None` is the call's own, also where the
@@ -380,30 +364,43 @@ impl GuestSpan {
 }
 
 impl Dropped {
-    fn rows(&self) -> [(&'static str, i64); 4] {
+    fn rows(&self) -> [(&'static str, i64); 3] {
         [
             (attribute::DROPPED_SPANS, self.spans),
             (attribute::DROPPED_EVENTS, self.events),
             (attribute::DROPPED_ATTRIBUTES, self.attributes),
-            (attribute::DROPPED_LOG_BYTES, self.log_bytes),
         ]
     }
 }
 
-fn log_line(plugin: &str, level: Level, message: &str, attributes: &[KeyValue]) {
-    let attributes = if attributes.is_empty() {
-        None
-    } else {
-        let fields = attributes.iter().map(|kept| (kept.key.to_string(), json(&kept.value)));
-        Some(serde_json::Value::Object(fields.collect()).to_string())
-    };
-    let attributes = attributes.as_deref();
+fn dropped_log_rows(DroppedLog { lines, bytes }: DroppedLog) -> [(&'static str, i64); 2] {
+    [(attribute::DROPPED_LOG_LINES, lines), (attribute::DROPPED_LOG_BYTES, bytes)]
+        .map(|(key, count)| (key, i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+/// Returns whether lines of that level are written at all.
+fn is_logged(level: Level) -> bool {
+    match level {
+        Level::Debug => tracing::enabled!(target: "guest", tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(target: "guest", tracing::Level::INFO),
+        Level::Warn => tracing::enabled!(target: "guest", tracing::Level::WARN),
+        Level::Error => tracing::enabled!(target: "guest", tracing::Level::ERROR),
+    }
+}
+
+fn log_line(plugin: &str, level: Level, message: &str, attributes: Option<&str>) {
     match level {
         Level::Debug => tracing::debug!(target: "guest", plugin, attributes, "{message}"),
         Level::Info => tracing::info!(target: "guest", plugin, attributes, "{message}"),
         Level::Warn => tracing::warn!(target: "guest", plugin, attributes, "{message}"),
         Level::Error => tracing::error!(target: "guest", plugin, attributes, "{message}"),
     }
+}
+
+/// Returns the attributes of a log line as a JSON object, `None` if there are none.
+fn attributes_json(attributes: &[KeyValue]) -> Option<String> {
+    let fields = attributes.iter().map(|kept| (kept.key.to_string(), json(&kept.value)));
+    (!attributes.is_empty()).then(|| serde_json::Value::Object(fields.collect()).to_string())
 }
 
 fn json(value: &Value) -> serde_json::Value {

@@ -26,7 +26,7 @@ use crate::{
         AskedSettings, CallState, Chance, GuestTime, HasCallState,
         bindings::{CheckoutPlugin, CheckoutPluginPre, InventoryPlugin, InventoryPluginPre},
         inventory, stock, stock_line_to_guest,
-        telemetry::CallSpans,
+        telemetry::{CallSpans, GuestLog},
     },
     plugin::{
         Failure, MemoryPool,
@@ -195,7 +195,7 @@ impl<'a> Call<'a> {
         let limits = &settings.limits;
         let tracer = Tracer::off();
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
-        let telemetry = CallSpans::new(tracer, span, identity.to_string().into(), limits);
+        let telemetry = CallSpans::new(tracer, span, GuestLog::new(identity.to_string(), limits), limits);
         let imports = CallState::new(telemetry, settings_of(identity.kind, settings, set), &Chance::Free, limits);
         let store = guarded_store(engine, imports, &MemoryPool::new(limits), limits);
         let deadline = Deadline::of(identity.kind, Time::Whole, limits);

@@ -10,10 +10,11 @@ use crate::{
 };
 
 /// What the limits of a call kept out, as its span says it, and the setting that lets more in.
-const DROPPED: [(&str, &str, &str); 4] = [
+const DROPPED: [(&str, &str, &str); 5] = [
     (attribute::DROPPED_SPANS, "spans", "limits.spans"),
     (attribute::DROPPED_EVENTS, "span events", "limits.events"),
     (attribute::DROPPED_ATTRIBUTES, "attributes", "limits.attributes"),
+    (attribute::DROPPED_LOG_LINES, "log lines", "limits.log_lines or limits.log_bytes"),
     (attribute::DROPPED_LOG_BYTES, "bytes of log", "limits.log_bytes"),
 ];
 

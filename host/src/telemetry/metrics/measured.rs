@@ -50,6 +50,8 @@ pub struct PluginCall {
     pub memory_bytes: u64,
     /// `None` where it isn't counted.
     pub fuel_used: Option<u64>,
+    /// What the limits kept out of the log.
+    pub log_lines_dropped: u64,
 }
 
 /// A plugin that is loaded.

@@ -97,6 +97,7 @@ fn calls_of_plugins_have_finer_buckets() {
         duration: Duration::from_micros(20),
         memory_bytes: 100_000,
         fuel_used: Some(2_000),
+        log_lines_dropped: 0,
     };
     metrics.plugin_call(&SpanContext::NONE, call);
     metrics.plugin_swaps("checkout", "published", 1);
@@ -126,7 +127,8 @@ fn openmetrics_carries_the_last_trace_of_each_bucket() {
     let call = |span: &SpanContext, duration_ms| {
         let duration = Duration::from_millis(duration_ms);
         let (kind, rollout, outcome) = ("checkout", "live", "ok");
-        let call = PluginCall { kind, rollout, outcome, duration, memory_bytes: 1, fuel_used: None };
+        let call =
+            PluginCall { kind, rollout, outcome, duration, memory_bytes: 1, fuel_used: None, log_lines_dropped: 0 };
         metrics.plugin_call(span, call);
     };
     call(&span(1, TraceFlags::SAMPLED), 3);
