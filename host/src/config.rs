@@ -221,6 +221,9 @@ settings! {
         hostcall_bytes: usize = "262144" [1_024, 134_217_728], "bytes", "strings and lists that a guest hands over in one host call or result";
         hostcall_bytes_total: usize = "1048576" [1_024, 1_073_741_824], "bytes", "strings and lists that a guest hands over in a whole call";
         host_calls: u32 = "256" [1, 1_000_000], "calls", "host calls of one call";
+        wasi_handles: usize = "256" [16, 100_000], "handles", "streams, sockets, timers and other resources of WASI that a call may open at once, beside those that a reused instance kept; a language's runtime has some ten";
+        wasi_random_bytes: u64 = "65536" [16, 16_777_216], "bytes", "random bytes in one answer of WASI; a hash seed takes 16";
+        component_handles: usize = "10000" [100, 1_000_000], "handles", "resources that a call's components hold, those that they define themselves included; the host remembers each";
         spans: usize = "64" [0, 10_000], "spans", "spans that a call may start; past it dropped and counted";
         events: usize = "128" [0, 10_000], "events", "span events of a call; past it dropped and counted";
         attributes: usize = "32" [0, 1_000], "attributes", "attributes of one span, event or log line; past it dropped and counted";

@@ -58,7 +58,7 @@ impl CallState {
         limits: &Limits,
     ) -> Self {
         Self {
-            wasi: wasi::Virtual::new(telemetry.prints()),
+            wasi: wasi::Virtual::new(telemetry.prints(), limits),
             telemetry,
             inventory: None,
             stock: None,
@@ -75,6 +75,7 @@ impl CallState {
     #[must_use]
     pub fn succeed(mut self, before: &mut Self) -> Self {
         std::mem::swap(&mut self.wasi, &mut before.wasi);
+        self.wasi.begin_call();
         self.telemetry.take_over_prints(&mut before.telemetry);
         std::mem::replace(before, self)
     }
@@ -100,6 +101,12 @@ impl CallState {
     #[must_use]
     pub const fn host_calls(&self) -> u32 {
         self.budget.host_calls()
+    }
+
+    /// Returns how many handles of WASI's the guest holds.
+    #[must_use]
+    pub fn wasi_handles(&mut self) -> usize {
+        self.wasi.handles()
     }
 
     /// Returns the processor time that the guest has used.

@@ -27,6 +27,7 @@ use wasmtime_wasi::{
 };
 
 use super::{CallState, HasCallState, telemetry::Prints};
+use crate::config::Limits;
 
 /// The packages of WASI 0.2 that guests may import, each with its interfaces and with what is behind them.
 pub(crate) const PACKAGES: [Package; 6] = [
@@ -60,7 +61,7 @@ pub(crate) const PACKAGES: [Package; 6] = [
     Package {
         name: "random",
         interfaces: &["insecure", "insecure-seed", "random"],
-        behind: "random bytes, at most 64 KiB at once",
+        behind: "random bytes, at most limits.wasi_random_bytes at once",
     },
     Package {
         name: "sockets",
@@ -98,14 +99,11 @@ impl Package {
     }
 }
 
-/// The most handles that a call may hold.
-const HANDLES_MAX: usize = 256;
-/// The most random bytes of one request; a hash seed takes 16.
-const RANDOM_BYTES_MAX: u64 = 64 * 1024;
-
 /// The WASI of one instance.
 pub(crate) struct Virtual {
     prints: Arc<Mutex<Prints>>,
+    handles_max: usize,
+    random_bytes_max: u64,
     context: Option<(WasiCtx, ResourceTable)>,
 }
 
@@ -116,26 +114,40 @@ impl std::fmt::Debug for Virtual {
 }
 
 impl Virtual {
-    pub(super) const fn new(prints: Arc<Mutex<Prints>>) -> Self {
-        Self { prints, context: None }
+    pub(super) const fn new(prints: Arc<Mutex<Prints>>, limits: &Limits) -> Self {
+        Self { prints, handles_max: limits.wasi_handles, random_bytes_max: limits.wasi_random_bytes, context: None }
+    }
+
+    /// Lets one more call of the instance hold as many handles as any call may, beside those that are left of the calls
+    /// before. Those stay: a runtime opens its stdout once and prints to it in every call.
+    pub(super) fn begin_call(&mut self) {
+        let held = self.handles();
+        if let Some((_, table)) = &mut self.context {
+            table.set_max_capacity(held.saturating_add(self.handles_max));
+        }
+    }
+
+    /// Returns how many handles the guest holds.
+    pub(super) fn handles(&mut self) -> usize {
+        self.context.as_mut().map_or(0, |(_, table)| table.iter_mut().count())
     }
 }
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Virtual { prints, context } = &mut self.wasi;
+        let Virtual { prints, context, handles_max, random_bytes_max } = &mut self.wasi;
         let random = &self.random;
         let (ctx, table) = context.get_or_insert_with(|| {
             let mut builder = WasiCtxBuilder::new();
             builder.secure_random(random.generator(1)).insecure_random(random.generator(2));
             builder.insecure_random_seed(random.generator(3).random());
             builder.stdout(Printer(Arc::clone(prints))).stderr(Printer(Arc::clone(prints)));
-            builder.max_random_size(RANDOM_BYTES_MAX);
+            builder.max_random_size(*random_bytes_max);
             // Refused before the system is asked for anything. That no address is allowed is a second lock.
             builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
             builder.socket_addr_check(|_, _| Box::pin(async { false }));
             let mut table = ResourceTable::new();
-            table.set_max_capacity(HANDLES_MAX);
+            table.set_max_capacity(*handles_max);
             (builder.build(), table)
         });
         WasiCtxView { ctx, table }

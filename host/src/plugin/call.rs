@@ -497,6 +497,7 @@ pub(super) fn guarded_store(
     let guest = GuestCall { imports, memory: MemoryMeter::new(memory, limits) };
     let mut store = Store::new(engine.wasmtime(), guest);
     store.limiter_async(|guest| guest);
+    store.set_max_component_handles(limits.component_handles);
     arm(&mut store, engine, limits);
     store
 }

@@ -209,6 +209,8 @@ fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
     pool.total_tables(calls.saturating_mul(limits.guest_tables)).total_stacks(calls);
     pool.max_core_instances_per_component(limits.guest_core_instances);
     pool.max_memories_per_component(limits.guest_memories).max_tables_per_component(limits.guest_tables);
+    // A component may have all of them in one module.
+    pool.max_memories_per_module(limits.guest_memories).max_tables_per_module(limits.guest_tables);
     pool.max_core_instance_size(MIB).max_component_instance_size(MIB);
     pool.max_memory_size(limits.guest_memory_mib.saturating_mul(MIB)).table_elements(limits.guest_table_elements);
     // With pagemap_scan only dirty pages are reset between calls, so keeping many costs nothing and spares their

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Trap, component::ResourceTableError};
 
 use super::{Kind, breaker::Open, limits::MemoryRefused};
 use crate::{
@@ -235,6 +235,9 @@ impl Cause {
         if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             return Self::Trap { message: exit.to_string() };
         }
+        if let Some(message) = past_a_limit(error) {
+            return Self::Trap { message };
+        }
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => Self::Cpu { after_ms: guest_cpu_ms },
             Some(trap) => Self::Trap { message: trap.to_string() },
@@ -243,4 +246,19 @@ impl Cause {
             None => Self::BadOutput { reason: error.root_cause().to_string() },
         }
     }
+}
+
+/// Returns which limit of wasmtime's own a guest met. wasmtime has a type for the first one only.
+fn past_a_limit(error: &wasmtime::Error) -> Option<String> {
+    let text = error.root_cause().to_string();
+    let setting = if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        "wasi_handles"
+    } else if text.contains("store handle limit exceeded") {
+        "component_handles"
+    } else if text.starts_with("requested len") && text.contains("exceeds limit") {
+        "wasi_random_bytes"
+    } else {
+        return None;
+    };
+    Some(format!("{text} (limits.{setting})"))
 }

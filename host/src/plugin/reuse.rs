@@ -3,7 +3,7 @@
 //! Every call has a fresh instance, unless the plugin's language is slow to start: then one that has answered may rest and
 //! answer again, up to so many times (`reuse`, a setting of the plugin's; its language's default otherwise). At rest it has
 //! no doors, no span and no order. Invariants: an instance that trapped, was cut off or was found at fault is never called
-//! again, nor is one that is too old or holds too much memory; what rests is bounded in number, for all plugins together,
+//! again, nor is one that is too old, holds too much memory or has piled up handles; what rests is bounded in number, for all plugins together,
 //! and is given up before calls go short of memory. The one that rested last is called first, so that those that aren't
 //! needed age.
 
@@ -21,7 +21,10 @@ use wasmtime::Store;
 use super::{call::GuestCall, limits::MemoryPool};
 use crate::{
     config::{Limits, REUSE, reused_calls},
-    imports::bindings::{CheckoutPlugin, CheckoutPluginPre, InventoryPlugin, InventoryPluginPre},
+    imports::{
+        HasCallState as _,
+        bindings::{CheckoutPlugin, CheckoutPluginPre, InventoryPlugin, InventoryPluginPre},
+    },
 };
 
 /// What an instance of that language takes to start decides, as measured in plugins/README.md: a call in a fresh one costs a
@@ -48,6 +51,7 @@ pub(super) struct RestingPlaces {
     max: usize,
     age_max: Duration,
     memory_bytes_max: u64,
+    wasi_handles_max: usize,
     memory: Arc<MemoryPool>,
 }
 
@@ -60,6 +64,7 @@ impl RestingPlaces {
             max: limits.reused_instances,
             age_max: Duration::from_millis(limits.reused_instance_ms),
             memory_bytes_max,
+            wasi_handles_max: limits.wasi_handles,
             memory: Arc::clone(memory),
         })
     }
@@ -177,13 +182,15 @@ impl<Instance> Resting<Instance> {
         woken.map(|(used, _)| used)
     }
 
-    /// Has it rest, unless it has had its time or there is no place.
-    pub(super) fn rest(&self, used: Used<Instance>) {
+    /// Returns the instance to those that rest; drops it if it is used up, too old, too large, holds as many handles as a
+    /// call may open, or if there is no place.
+    pub(super) fn rest(&self, mut used: Used<Instance>) {
         let memory_bytes = used.store.data().memory_bytes();
-        let has_had_its_time = used.life.calls >= self.calls_max
+        let is_dropped = used.life.calls >= self.calls_max
             || self.is_too_old(used.life)
-            || memory_bytes > self.places.memory_bytes_max;
-        if has_had_its_time {
+            || memory_bytes > self.places.memory_bytes_max
+            || used.store.data_mut().call_state().wasi_handles() >= self.places.wasi_handles_max;
+        if is_dropped {
             return;
         }
         if let Some(place) = self.places.take() {

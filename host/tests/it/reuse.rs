@@ -129,6 +129,23 @@ fn instances_that_are_called_again_serve_one_call_at_a_time() {
     host.stop();
 }
 
+/// Issue 15.4: what was left open added up, and every so many calls a customer was told of it.
+#[test]
+fn handles_that_a_guest_leaves_open_are_no_later_customers_business() {
+    let plan = Host::plan().set("checkout.reuse=1000").set("stock.headphones=1000").warns("limits.wasi_handles");
+    let host = plan.plugins(built_in_and("checkout_keeps_handles")).start();
+    for _ in 0..12 {
+        let answer = host.shop.buy("headphones", 1);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let line = serde_json::json!({ "item": "headphones", "quantity": 1, "price": 1 });
+    let order = serde_json::json!({ "lines": [line], "attributes": { "more": true } });
+    let answer = host.shop.post("/checkout", &order);
+    assert_eq!((answer.status, &*answer.code()), (502, "trap"), "{}", answer.text());
+    assert!(answer.text().contains("limits.wasi_handles"), "{}", answer.text());
+    host.stop();
+}
+
 #[test]
 fn a_pool_that_does_not_fit_is_as_large_as_fits_or_refused_with_what_takes_less() {
     let host = Host::plan().set("limits.concurrent_requests=1000000").start();
