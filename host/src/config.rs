@@ -220,6 +220,7 @@ settings! {
         guests_memory_mib: usize = "half of the machine's" [1, 16_777_216] from half_of_memory_mib(), "MiB", "linear memory of all calls together; past it a call is refused with 503";
         hostcall_bytes: usize = "262144" [1_024, 134_217_728], "bytes", "strings and lists that a guest hands over in one host call or result";
         hostcall_bytes_total: usize = "1048576" [1_024, 1_073_741_824], "bytes", "strings and lists that a guest hands over in a whole call";
+        answer_text_bytes: usize = "1024" [64, 262_144], "bytes", "a label, category, attribute, code or message in a plugin's answer; they are kept with the order and shown to people; a longer one is bad output";
         host_calls: u32 = "256" [1, 1_000_000], "calls", "host calls of one call";
         wasi_handles: usize = "256" [16, 100_000], "handles", "streams, sockets, timers and other resources of WASI that a call may open at once, beside those that a reused instance kept; a language's runtime has some ten";
         wasi_random_bytes: u64 = "65536" [16, 16_777_216], "bytes", "random bytes in one answer of WASI; a hash seed takes 16";

@@ -28,7 +28,10 @@ pub use host::{AskedSettings, Chance, Overslept, Seed, Sleep};
 pub use host_call::{HostCall, HostCalls};
 use wasmtime::component::Linker;
 
-use crate::config::Limits;
+use crate::{
+    config::Limits,
+    order::{Form, check_text},
+};
 
 /// What stands behind one call's imports. Made for the call and gone with it, but for the handles of an instance that is
 /// called again.
@@ -121,6 +124,14 @@ impl CallState {
     /// [`Misuse::Bytes`] past the limits.
     pub fn count_bytes(&mut self, bytes: usize) -> Result<(), Misuse> {
         self.budget.bytes(bytes)
+    }
+
+    /// Checks a text of the guest's answer; `what` names the text.
+    ///
+    /// # Errors
+    /// [`Misuse::Text`] for one that is too long or holds control characters.
+    pub fn check_text(&self, what: &'static str, text: &str, form: Form) -> Result<(), Misuse> {
+        check_text(text, form, self.budget.text_bytes_max()).map_err(|bad| Misuse::Text { what, bad })
     }
 }
 

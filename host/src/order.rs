@@ -9,6 +9,7 @@ mod idempotency;
 mod money;
 mod receipt;
 mod reference;
+mod text;
 pub(crate) mod written;
 
 pub(crate) use cart::composed;
@@ -17,6 +18,8 @@ pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};
 pub use money::{Currency, CurrencyError, MinorUnits, PriceError};
 pub use receipt::{Adjustment, BadReceipt, Effect, Receipt};
 pub use reference::Reference;
+pub(crate) use text::is_control;
+pub use text::{BadText, Form, check_text, fitted_text};
 
 /// Where an order stands. Only `Completed` and `Failed` are ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! How often a guest may call the host, and how much it may hand over.
 
-use crate::config::Limits;
+use crate::{config::Limits, order::BadText};
 
 /// A guest broke a rule that no answer could tell it about; its call ends here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,8 @@ pub enum Misuse {
     StockLine { line: usize, reason: &'static str },
     #[error("{lines} lines; 1 to {max} are allowed")]
     Lines { lines: usize, max: usize },
+    #[error("{what} {bad}")]
+    Text { what: &'static str, bad: BadText },
 }
 
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(super) struct Budget {
     bytes_max: usize,
     bytes_total: usize,
     bytes_total_max: usize,
+    text_bytes_max: usize,
 }
 
 impl Budget {
@@ -38,11 +41,16 @@ impl Budget {
             bytes_max: limits.hostcall_bytes,
             bytes_total: 0,
             bytes_total_max: limits.hostcall_bytes_total,
+            text_bytes_max: limits.answer_text_bytes,
         }
     }
 
     pub(super) const fn host_calls(&self) -> u32 {
         self.host_calls
+    }
+
+    pub(super) const fn text_bytes_max(&self) -> usize {
+        self.text_bytes_max
     }
 
     /// Counts one host call that hands over `bytes` of text and lists.

@@ -31,7 +31,7 @@ use super::{
     convert::{stock_lines_bytes, stock_lines_from_guest},
 };
 use crate::{
-    order::{self, Item, Reference},
+    order::{self, Form, Item, Reference, fitted_text},
     plugin::{
         Failure, Plugins, Snapshot,
         call::{self, Time},
@@ -195,6 +195,7 @@ impl inventory_import::Host for HostCall<'_> {
         self.budget.host_call(ctx.traceparent.len() + ctx.tracestate.len() + stock_lines_bytes(&lines))?;
         let lines = stock_lines_from_guest(&lines)?;
         let parent = self.telemetry.parent(&ctx);
+        let text_bytes_max = self.budget.text_bytes_max();
         let door = self.inventory.as_mut().ok_or(NoDoor("inventory"))?;
         if door.deducted.is_some() {
             return Err(Misuse::SecondDeduct.into());
@@ -204,7 +205,7 @@ impl inventory_import::Host for HostCall<'_> {
         deducted.result = door.way.deduct(&parent, &deducted.lines).await;
         Ok(match &deducted.result {
             Ok(levels) => Ok(levels.iter().map(level_to_guest).collect()),
-            Err(failure) => Err(failure_to_guest(failure)),
+            Err(failure) => Err(failure_to_guest(failure, text_bytes_max)),
         })
     }
 }
@@ -213,19 +214,22 @@ pub(super) fn level_to_guest(level: &store::StockLevel) -> StockLevel {
     StockLevel { item: level.item.as_str().to_owned(), remaining: level.on_hand }
 }
 
-/// Returns what the checkout plugin is told. What the customer is told follows from the failure itself.
-fn failure_to_guest(failure: &Failure) -> InventoryError {
+/// Returns what the checkout plugin is told, in texts that it may pass on. What the customer is told follows from the failure
+/// itself.
+fn failure_to_guest(failure: &Failure, text_bytes_max: usize) -> InventoryError {
+    let text = |text: &str| fitted_text(text, Form::Lines, text_bytes_max);
     match failure {
         Failure::OutOfStock { item, requested, available } => InventoryError::OutOfStock(Shortage {
             item: Item::as_str(item).to_owned(),
             requested: *requested,
             available: *available,
         }),
-        Failure::Rejected { code, message } => {
-            InventoryError::Rejected(Rejection { code: code.clone(), message: message.clone() })
-        }
-        Failure::Conflict(undecided) => InventoryError::Conflict(undecided.message.clone()),
-        Failure::Other(undecided) => InventoryError::Other(undecided.message.clone()),
-        unavailable => InventoryError::Unavailable(unavailable.to_string()),
+        Failure::Rejected { code, message } => InventoryError::Rejected(Rejection {
+            code: fitted_text(code, Form::Line, text_bytes_max),
+            message: text(message),
+        }),
+        Failure::Conflict(undecided) => InventoryError::Conflict(text(&undecided.message)),
+        Failure::Other(undecided) => InventoryError::Other(text(&undecided.message)),
+        unavailable => InventoryError::Unavailable(text(&unavailable.to_string())),
     }
 }

@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Attribute, AttributeValue, Item, Quantity, decimal::Decimal};
+use super::{Attribute, AttributeValue, Form, Item, Quantity, decimal::Decimal, is_control};
 use crate::config::{ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX};
 
 /// An item by its name.
@@ -115,6 +115,10 @@ fn attribute_value(written: &RawValue) -> Result<AttributeValue, String> {
     let json = written.get();
     match json.as_bytes().first() {
         Some(b'"') => match serde_json::from_str::<String>(json) {
+            // What a plugin passes on of it has to be fine as the plugin's own, too.
+            Ok(text) if text.chars().any(|character| is_control(character, Form::Lines)) => {
+                Err("an attribute's text has no control characters but line breaks and tabs".to_owned())
+            }
             Ok(text) if text.len() <= ORDER_ATTRIBUTE_TEXT_BYTES_MAX => Ok(AttributeValue::Text(text)),
             Ok(_) => Err(format!("an attribute's text has at most {ORDER_ATTRIBUTE_TEXT_BYTES_MAX} bytes")),
             Err(error) => Err(error.to_string()),

@@ -1,12 +1,12 @@
 //! What is believed of a guest's answer: only what agrees with what the host saw it do.
 //!
-//! A checkout that never asked for its stock, an inventory that never took it, a swallowed shortage, a receipt that
-//! doesn't add up: each is bad output, and no sale.
+//! A checkout that never asked for its stock, an inventory that never took it, a swallowed shortage, a shortage where there
+//! is enough, a receipt that doesn't add up, a text without end: each is bad output, and no sale.
 
 use super::super::{Cause, Failure, Fault, Kind, Undecided};
 use crate::{
     imports::{
-        CallState, attributes_from_guest,
+        CallState, Misuse, attributes_from_guest,
         bindings::{
             checkout_world::{self, CheckoutError},
             inventory_world::InventoryError,
@@ -15,7 +15,7 @@ use crate::{
         inventory::{self, Deducted},
         stock,
     },
-    order::{Adjustment, Cart, Effect, Item, MinorUnits, Receipt, StockLine, sum_by_item},
+    order::{Adjustment, Cart, Effect, Form, Item, MinorUnits, Receipt, StockLine, sum_by_item},
     store::StockLevel,
 };
 
@@ -38,10 +38,12 @@ pub(in crate::plugin) fn receipt(
             // Who passes on what the inventory said isn't the one who said it.
             let said = deducted.as_ref().and_then(|deducted| deducted.result.as_ref().err()?.undecided());
             let by = said.map_or(Some(Kind::Checkout), |undecided| undecided.by);
-            return Err(refusal(Kind::Checkout, by, error, imports));
+            let told = deducted.as_ref().and_then(|deducted| deducted.result.as_ref().err());
+            return Err(refusal(Kind::Checkout, by, error, (&cart.stock_lines(), told), imports));
         }
     };
     imports.count_bytes(receipt_bytes(&receipt)).map_err(|misuse| bad_checkout(&misuse))?;
+    check_texts(&receipt, imports).map_err(|misuse| bad_checkout(&misuse))?;
     let sold = sum_by_item(&cart.stock_lines());
     match deducted {
         None => return Err(bad_checkout(&"it answered ok without asking inventory.deduct for the order's lines")),
@@ -74,7 +76,9 @@ pub(in crate::plugin) fn levels(
         Some(stock::Outcome::Short { .. }) | None => None,
     };
     match answer? {
-        Err(error) => Err(refusal(Kind::Inventory, Some(Kind::Inventory), as_checkout_error(error), imports)),
+        Err(error) => {
+            Err(refusal(Kind::Inventory, Some(Kind::Inventory), as_checkout_error(error), (lines, None), imports))
+        }
         Ok(_) => match taken {
             Some((taken, levels)) if sum_by_item(&taken) == sum_by_item(lines) => Ok(levels),
             Some(_) => Err(bad_inventory(&"what it took is not what it was asked for")),
@@ -83,23 +87,56 @@ pub(in crate::plugin) fn levels(
     }
 }
 
-/// Returns why the plugin of that kind says no, if it says so within the limits of a call. `by` is whose words they are.
-fn refusal(kind: Kind, by: Option<Kind>, error: CheckoutError, imports: &mut CallState) -> Failure {
-    let bytes = match &error {
-        CheckoutError::Rejected(rejection) => rejection.code.len() + rejection.message.len(),
-        CheckoutError::OutOfStock(shortage) => shortage.item.len(),
-        CheckoutError::Conflict(text) | CheckoutError::Unavailable(text) | CheckoutError::Other(text) => text.len(),
-    };
-    if let Err(misuse) = imports.count_bytes(bytes) {
+/// Returns why the plugin of that kind says no, if it says so within the limits of a call. `by` is whose words they are,
+/// `asked` what the call was about and what the plugin itself was told of it.
+fn refusal(
+    kind: Kind,
+    by: Option<Kind>,
+    error: CheckoutError,
+    asked: (&[StockLine], Option<&Failure>),
+    imports: &mut CallState,
+) -> Failure {
+    if let Err(misuse) = check_refusal(&error, imports) {
         return bad(kind, &misuse);
     }
     match error {
         CheckoutError::Rejected(rejection) => Failure::Rejected { code: rejection.code, message: rejection.message },
-        CheckoutError::OutOfStock(shortage) => out_of_stock(kind, &shortage),
+        CheckoutError::OutOfStock(shortage) => out_of_stock(kind, &shortage, asked),
         CheckoutError::Conflict(message) => Failure::Conflict(Undecided { by, message }),
         CheckoutError::Unavailable(message) => Failure::Unavailable(Undecided { by, message }),
         CheckoutError::Other(message) => Failure::Other(Undecided { by, message }),
     }
+}
+
+/// Checks the texts of a "no", and counts their bytes.
+fn check_refusal(error: &CheckoutError, imports: &mut CallState) -> Result<(), Misuse> {
+    match error {
+        CheckoutError::Rejected(types::Rejection { code, message }) => {
+            imports.count_bytes(code.len() + message.len())?;
+            imports.check_text("the code of its rejection", code, Form::Line)?;
+            imports.check_text("the message of its rejection", message, Form::Lines)
+        }
+        CheckoutError::OutOfStock(shortage) => imports.count_bytes(shortage.item.len()),
+        CheckoutError::Conflict(text) | CheckoutError::Unavailable(text) | CheckoutError::Other(text) => {
+            imports.count_bytes(text.len())?;
+            imports.check_text("the text of its error", text, Form::Lines)
+        }
+    }
+}
+
+/// Checks the texts of a receipt, which are kept with the order.
+fn check_texts(receipt: &checkout_world::Receipt, imports: &CallState) -> Result<(), Misuse> {
+    for adjustment in &receipt.adjustments {
+        imports.check_text("the category of an adjustment", &adjustment.category, Form::Line)?;
+        imports.check_text("the label of an adjustment", &adjustment.label, Form::Line)?;
+    }
+    for attribute in &receipt.attributes {
+        imports.check_text("the key of an attribute", &attribute.key, Form::Line)?;
+        if let types::AttributeValue::Text(text) = &attribute.value {
+            imports.check_text("the text of an attribute", text, Form::Lines)?;
+        }
+    }
+    Ok(())
 }
 
 /// Both worlds refuse in the same cases, which the bindings repeat for each.
@@ -113,12 +150,26 @@ fn as_checkout_error(error: InventoryError) -> CheckoutError {
     }
 }
 
-fn out_of_stock(kind: Kind, shortage: &types::Shortage) -> Failure {
+/// Returns the shortage if it can be one: of an item that was asked for, with the pieces that were asked for, of which there
+/// are fewer. One that the plugin was told, it may pass on.
+fn out_of_stock(kind: Kind, shortage: &types::Shortage, (asked, told): (&[StockLine], Option<&Failure>)) -> Failure {
     let types::Shortage { item, requested, available } = shortage;
-    Item::parse(item).map_or_else(
-        || bad(kind, &"its shortage names no item"),
-        |item| Failure::OutOfStock { item, requested: *requested, available: *available },
-    )
+    let Some(item) = Item::parse(item) else { return bad(kind, &"its shortage names no item") };
+    let (requested, available) = (*requested, *available);
+    let was_told = matches!(told, Some(Failure::OutOfStock { item: of, requested: r, available: a })
+        if (of, *r, *a) == (&item, requested, available));
+    let pieces = sum_by_item(asked).get(&item).copied();
+    match pieces {
+        None => bad(kind, &format_args!("its shortage is of {item}, which nobody asked for")),
+        Some(pieces) if pieces != u64::from(requested) && !was_told => bad(
+            kind,
+            &format_args!("its shortage says that {requested} of {item} were asked for; the lines ask for {pieces}"),
+        ),
+        Some(_) if available >= requested => {
+            bad(kind, &format_args!("its shortage is none: {requested} of {item} asked for, {available} there"))
+        }
+        Some(_) => Failure::OutOfStock { item, requested, available },
+    }
 }
 
 /// Returns the adjustment, `None` for an amount that no currency holds.

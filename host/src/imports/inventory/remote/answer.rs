@@ -76,7 +76,9 @@ pub(super) fn of_deduct(status: StatusCode, body: &[u8], asked: &[StockLine]) ->
     Err(match problem.code.as_str() {
         "insufficient_stock" => {
             let Shortage { item, requested, available } = problem.shortage.ok_or_else(foreign)?;
-            Failure::OutOfStock { item: Item::parse(&item).ok_or_else(foreign)?, requested, available }
+            let item = Item::parse(&item).filter(|item| asked.iter().any(|line| line.item == *item));
+            let item = item.filter(|_| available < requested).ok_or_else(foreign)?;
+            Failure::OutOfStock { item, requested, available }
         }
         "rejected" => Failure::Rejected { code: problem.rejection.unwrap_or_default(), message: problem.detail },
         "inventory_conflict" => Failure::Conflict(Undecided::of_nobody(problem.detail)),
