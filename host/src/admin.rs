@@ -26,7 +26,6 @@ mod jaeger;
 mod orders;
 mod page;
 mod plugins;
-mod query;
 mod recent;
 mod rollouts;
 mod stock;
@@ -48,7 +47,7 @@ use crate::{
     config::{Limits, Origins, Settings},
     http::{
         Access, Answer, Arrival, Body, Inbound, Reply, Watch, check_origin, is_options_of_all, openapi,
-        problem::Problem, version_name,
+        problem::Problem, query, version_name,
     },
     plugin::Plugins,
     store::Store,
@@ -259,7 +258,7 @@ async fn answer(admin: &Admin, request: Request<Inbound>, found: Option<Found>) 
         Route::OpenApi => Ok(openapi::show()),
         Route::Orders => orders::list(admin, query).await,
         Route::Order => orders::show(admin, &named).await,
-        Route::Stock => stock::list(admin).await,
+        Route::Stock => stock::list(admin, query).await,
         Route::StockItem if parts.method == Method::DELETE => stock::remove(admin, &named).await,
         Route::StockItem => stock::change(admin, &named, headers, body).await,
         Route::Plugins if parts.method == Method::POST => plugins::deploy(admin, query, headers, body).await,

@@ -37,6 +37,9 @@ pub const ORDER_ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
 /// The longest text of such an attribute, bytes.
 pub const ORDER_ATTRIBUTE_TEXT_BYTES_MAX: usize = 1024;
 
+/// The most that a page of a list holds, bytes of what the store has of it. The rest is on the next page.
+pub const LIST_BYTES_MAX: usize = 1024 * 1024;
+
 /// One line of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {

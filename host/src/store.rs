@@ -53,7 +53,7 @@ pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
 pub use place::Lost;
 pub use record::{
     Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
-    Released, StockChanged, StockLevel, Taker,
+    Page, Released, StockChanged, StockLevel, Taker,
 };
 pub use rollouts::{RolloutId, RolloutRow, RolloutState};
 pub use version::{
@@ -315,16 +315,16 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn orders(&self, filter: OrdersFilter) -> Result<Vec<Order>, StoreError> {
+    pub async fn orders(&self, filter: OrdersFilter) -> Result<Page<Order>, StoreError> {
         self.0.readers.read(move |connection| query::orders(connection, &filter)).await
     }
 
-    /// Returns the level of every item, by name, as of the last commit.
+    /// Returns the levels of the items behind that one, by name, as of the last commit: a page of them.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn stock(&self) -> Result<Vec<StockLevel>, StoreError> {
-        self.0.readers.read(query::stock).await
+    pub async fn stock(&self, after: Option<Item>) -> Result<Page<StockLevel>, StoreError> {
+        self.0.readers.read(move |connection| query::stock(connection, after.as_ref())).await
     }
 
     /// Returns the levels of so many items of which there are the fewest, those first, as of the last commit.

@@ -6,7 +6,7 @@ use super::{Admin, query};
 use crate::{
     http::{Answer, OrderJson, Reply, problem::Problem},
     order::{Reference, Status},
-    store::{OrderId, OrdersFilter},
+    store::{self, OrderId, OrdersFilter},
 };
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -23,10 +23,9 @@ struct Page {
 /// 422 for a filter that means nothing.
 pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
     let filter = filter(query)?;
-    let orders = admin.store.orders(filter).await?;
-    let full = u32::try_from(orders.len()).is_ok_and(|count| count == filter.limit);
-    let next_after = orders.last().filter(|_| full).map(|order| order.id.number());
-    Reply::json(&Page { orders: orders.into_iter().map(OrderJson::from).collect(), next_after })
+    let store::Page { rows, goes_on } = admin.store.orders(filter).await?;
+    let next_after = rows.last().filter(|_| goes_on).map(|order| order.id.number());
+    Reply::json(&Page { orders: rows.into_iter().map(OrderJson::from).collect(), next_after })
 }
 
 /// # Errors

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Admin;
 use crate::{
-    http::{Answer, Inbound, Reply, body, problem::Problem},
+    http::{Answer, Inbound, Reply, body, levels, problem::Problem},
     order::Item,
     store::{StockChanged, StockLevel},
 };
@@ -22,10 +22,9 @@ struct Change {
 }
 
 /// # Errors
-/// 503 when the store can't be read.
-pub(super) async fn list(admin: &Admin) -> Answer {
-    let items: Vec<_> = admin.store.stock().await?.iter().map(level).collect();
-    Reply::json(&json!({ "items": items }))
+/// As [`levels`].
+pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
+    levels(&admin.store, query).await
 }
 
 /// # Errors

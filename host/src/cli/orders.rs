@@ -112,7 +112,7 @@ impl Orders {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::List { filter, limit, admin } => {
-                let page: Page = admin.get(&filter.path(limit, filter.after))?;
+                let page = filter.page(&admin, limit)?;
                 if admin.json {
                     return print_json(&page);
                 }
@@ -150,6 +150,19 @@ impl Filter {
             path += &format!("&after={after}");
         }
         path
+    }
+
+    /// Returns the first so many orders that the filter lets through. The host answers with fewer at once if they are large.
+    fn page(&self, admin: &Admin, limit: u32) -> anyhow::Result<Page> {
+        let mut page: Page = admin.get(&self.path(limit, self.after))?;
+        while let Some(after) = page.next_after {
+            let listed = u32::try_from(page.orders.len()).unwrap_or(u32::MAX);
+            let Some(missing) = limit.checked_sub(listed).filter(|missing| *missing > 0) else { break };
+            let next: Page = admin.get(&self.path(missing, Some(after)))?;
+            page.orders.extend(next.orders);
+            page.next_after = next.next_after;
+        }
+        Ok(page)
     }
 
     /// Hands over every order that the filter lets through, a page at a time.

@@ -45,6 +45,8 @@ pub(super) struct Change {
 #[derive(Deserialize, Serialize)]
 struct Levels {
     items: Vec<Level>,
+    #[serde(skip_serializing)]
+    next_after: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -66,7 +68,7 @@ impl Stock {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::List { admin } => {
-                let listed: Levels = admin.get("/stock")?;
+                let listed = Levels::all(&admin)?;
                 if admin.json {
                     return print_json(&listed);
                 }
@@ -86,6 +88,19 @@ impl Stock {
                 }
             }
         }
+    }
+}
+
+impl Levels {
+    /// Returns all of them, which the host answers page by page.
+    fn all(admin: &Admin) -> anyhow::Result<Self> {
+        let mut all: Self = admin.get("/stock")?;
+        while let Some(after) = all.next_after {
+            let next: Self = admin.get(&format!("/stock?after={}", utf8_percent_encode(&after, NON_ALPHANUMERIC)))?;
+            all.items.extend(next.items);
+            all.next_after = next.next_after;
+        }
+        Ok(all)
     }
 }
 

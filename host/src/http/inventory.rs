@@ -15,12 +15,22 @@ use super::{
     answer::{Answer, Reply},
     body,
     problem::Problem,
+    query,
     received::Received,
 };
 use crate::{
     order::{Item, Reference},
-    store::{Released, StockLevel},
+    store::{Page, Released, StockLevel, Store},
 };
+
+/// A page of what is on hand.
+#[derive(Serialize)]
+struct Levels {
+    items: Vec<OnHand>,
+    /// What to send as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_after: Option<String>,
+}
 
 #[derive(Serialize)]
 struct OnHand {
@@ -58,8 +68,24 @@ pub(super) async fn release(shop: &Arc<Shop>, received: Received) -> Answer {
 /// A [`Problem`] when the store can't be read.
 pub(super) async fn list(shop: &Shop, received: &Received) -> Answer {
     shop.inventory_access.check(&received.headers)?;
-    let levels: Vec<OnHand> = shop.store.stock().await?.iter().map(on_hand).collect();
-    Reply::json(&serde_json::json!({ "items": levels }))
+    levels(&shop.store, &received.query).await
+}
+
+/// Answers with the page of the store's stock that the query asks for. For both listeners.
+///
+/// # Errors
+/// 422 for a parameter that means nothing; 503 when the store can't be read.
+pub async fn levels(store: &Store, query: &str) -> Answer {
+    let mut after = None;
+    for (name, value) in query::parameters(query)? {
+        if name != "after" {
+            return Err(Problem::unacceptable(format!("there is no parameter {name}; after is one")));
+        }
+        after = Some(query::value(&name, &value, Item::parse(&value), "an item's name")?);
+    }
+    let Page { rows, goes_on } = store.stock(after).await?;
+    let next_after = rows.last().filter(|_| goes_on).map(|level| level.item.to_string());
+    Reply::json(&Levels { items: rows.iter().map(on_hand).collect(), next_after })
 }
 
 /// # Errors

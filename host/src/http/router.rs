@@ -162,6 +162,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
             parent: context.clone(),
             pinned: Arc::clone(&pinned),
             carried: remote.carried,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,
             body,
         };

@@ -4,8 +4,17 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
-use super::{Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, StockLevel, StoreError, json, sqlite::saturated};
-use crate::order::{Currency, Item, Reference, Status};
+use super::{
+    Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, Page, StockLevel, StoreError, json, sqlite::saturated,
+};
+use crate::{
+    config::LIST_BYTES_MAX,
+    order::{Currency, Item, Reference, Status},
+};
+
+/// What an order takes of a page beside its texts, about, and an item beside its name.
+const ORDER_BYTES: usize = 512;
+const LEVEL_BYTES: usize = 32;
 
 const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, deducts, currency, decimals, lines, attributes, subtotal, \
                              adjustments, receipt_attributes, total, reason, trace_id, plugins, placed_at_ms, ended_at_ms";
@@ -23,7 +32,7 @@ pub(super) fn order_by_id(connection: &Connection, id: OrderId) -> Result<Option
 }
 
 /// Returns a page of orders, ascending.
-pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<Vec<Order>, StoreError> {
+pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<Page<Order>, StoreError> {
     // An order without an end is found by the small index of those, however many others there are.
     let endless = filter.unresolved || matches!(filter.status, Some(Status::Pending | Status::PendingRelease));
     let from = if endless { "orders INDEXED BY orders_unresolved" } else { "orders" };
@@ -37,13 +46,47 @@ pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<V
         ":status": filter.status.map(Status::as_str),
         ":limit": filter.limit.min(OrdersFilter::LIMIT_MAX),
     };
-    connection.prepare_cached(&sql)?.query_and_then(parameters, order)?.collect()
+    let mut reading = connection.prepare_cached(&sql)?;
+    let orders = reading.query_and_then(parameters, |row| Ok((order(row)?, text_bytes(row)?)))?;
+    let Page { rows, goes_on } = page(orders)?;
+    let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == filter.limit);
+    Ok(Page { rows, goes_on: goes_on || is_full })
 }
 
-/// Returns the level of every item, by name.
-pub(super) fn stock(connection: &Connection) -> Result<Vec<StockLevel>, StoreError> {
-    let mut reading = connection.prepare_cached("SELECT item, on_hand FROM stock WHERE removed = 0 ORDER BY item")?;
-    reading.query_and_then([], level)?.collect()
+/// Returns the levels of the items behind that one, by name: a page of them.
+pub(super) fn stock(connection: &Connection, after: Option<&Item>) -> Result<Page<StockLevel>, StoreError> {
+    let sql = "SELECT item, on_hand FROM stock WHERE removed = 0 AND item > ?1 ORDER BY item";
+    let mut reading = connection.prepare_cached(sql)?;
+    let with_bytes = |row: &Row<'_>| {
+        let level = level(row)?;
+        let bytes = level.item.as_str().len() + LEVEL_BYTES;
+        Ok((level, bytes))
+    };
+    page(reading.query_and_then([after.map_or("", Item::as_str)], with_bytes)?)
+}
+
+/// Takes rows, each with its bytes, until the page is large. A page has one row at least.
+fn page<T>(rows: impl Iterator<Item = Result<(T, usize), StoreError>>) -> Result<Page<T>, StoreError> {
+    let mut page = Page { rows: Vec::new(), goes_on: false };
+    let mut bytes_left = LIST_BYTES_MAX;
+    for row in rows {
+        let (row, bytes) = row?;
+        if bytes > bytes_left && !page.rows.is_empty() {
+            page.goes_on = true;
+            break;
+        }
+        bytes_left = bytes_left.saturating_sub(bytes);
+        page.rows.push(row);
+    }
+    Ok(page)
+}
+
+/// Returns how much of an order's row is text of a length of its own.
+fn text_bytes(row: &Row<'_>) -> rusqlite::Result<usize> {
+    ["lines", "attributes", "adjustments", "receipt_attributes"].into_iter().try_fold(ORDER_BYTES, |bytes, column| {
+        let text = row.get_ref(column)?;
+        Ok(bytes + text.as_str_or_null().ok().flatten().map_or(0, str::len))
+    })
 }
 
 /// Returns the levels of the items of which there are the fewest.

@@ -157,8 +157,16 @@ pub struct OrdersFilter {
 }
 
 impl OrdersFilter {
-    /// A page is built in memory: 1,000 orders of 100 lines are about 10 MB.
+    /// A page is built in memory, and ends where it is large ([`LIST_BYTES_MAX`](crate::config::LIST_BYTES_MAX)).
     pub const LIMIT_MAX: u32 = 1_000;
+}
+
+/// A part of a list, with at least one of the rest if there is a rest.
+#[derive(Debug)]
+pub struct Page<T> {
+    pub rows: Vec<T>,
+    /// Whether there may be more behind the last one.
+    pub goes_on: bool,
 }
 
 /// How much of an item is there.

@@ -120,7 +120,7 @@ mod tests {
 
         migrate(&mut connection, Path::new("till.db")).expect("migrates");
 
-        let levels = query::stock(&connection).expect("reads");
+        let levels = query::stock(&connection, None).expect("reads").rows;
         let levels: Vec<_> = levels.iter().map(|level| (level.item.as_str(), level.on_hand)).collect();
         assert_eq!(levels, [(composed, 19), ("laptop", 39), ("th\u{e9}", 28)]);
         assert_eq!(query::ledger_mismatches(&connection).expect("reads"), []);

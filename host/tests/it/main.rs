@@ -48,6 +48,7 @@ mod rehearsal;
 mod remote;
 mod reuse;
 mod rollouts;
+mod said;
 mod sampling;
 mod shop;
 mod stack;

@@ -61,7 +61,7 @@ impl Shop {
         let mut round = Round { released: false, waiting: from.is_some(), until: None };
         loop {
             let orders = match self.store.orders(filter).await {
-                Ok(orders) => orders,
+                Ok(page) => page.rows,
                 Err(error) => {
                     tracing::warn!("the orders that wait for their release can't be read: {error}");
                     return Round { waiting: true, ..round };

@@ -153,7 +153,7 @@ async fn a_key_is_found_while_every_reader_is_busy() {
         });
         entering.await.expect("the reader comes by");
     }
-    assert!(matches!(shop.store.stock().await, Err(StoreError::Overloaded { .. })), "no reader is left");
+    assert!(matches!(shop.store.stock(None).await, Err(StoreError::Overloaded { .. })), "no reader is left");
     assert_eq!(earlier(&shop, "waiting").await, Some(None));
     drop(let_go);
     while let Some(read) = reading.join_next().await {

@@ -13,7 +13,7 @@ async fn seeding_leaves_known_items_alone() {
     shop.store.seed_stock(&[(item("laptop"), 99), (item("mouse"), 0)]).await.expect("seeds");
     assert!(shop.store.knows(&item("mouse")));
     let level = |name, on_hand| StockLevel { item: item(name), on_hand };
-    assert_eq!(shop.store.stock().await.expect("reads"), [level("laptop", 10), level("mouse", 0)]);
+    assert_eq!(shop.store.stock(None).await.expect("reads").rows, [level("laptop", 10), level("mouse", 0)]);
 
     let (shop, _opened) = shop.reopen().await;
     assert!(shop.store.knows(&item("laptop")) && shop.store.knows(&item("mouse")));
@@ -73,7 +73,7 @@ async fn stock_that_its_ledger_does_not_explain_is_found() {
 async fn an_item_that_is_removed_is_nowhere_until_its_stock_is_set_again() {
     let shop = Shop::new(&[("laptop", 10), ("mouse", 3)]).await;
     let listed = async || -> Vec<String> {
-        let stock = shop.store.stock().await.expect("reads");
+        let stock = shop.store.stock(None).await.expect("reads").rows;
         stock.into_iter().map(|level| format!("{} {}", level.item, level.on_hand)).collect()
     };
     shop.store.remove_stock(&item("laptop")).await.expect("removes");

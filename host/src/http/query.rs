@@ -2,13 +2,13 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::http::problem::Problem;
+use super::problem::Problem;
 
 /// Returns the parameters of a query, decoded as a form's: a plus is a space. One without a value is empty.
 ///
 /// # Errors
 /// 422 where one stands twice, for which of them counts is anybody's guess.
-pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> {
+pub(crate) fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> {
     let mut parameters: Vec<(String, String)> = Vec::new();
     for (name, value) in pairs(query) {
         if parameters.iter().any(|(earlier, _)| *earlier == name) {
@@ -20,7 +20,7 @@ pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> 
 }
 
 /// Returns the pairs of a query, decoded as forms are: `+` is a space. What isn't UTF-8 becomes a replacement character.
-pub(super) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     query.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -32,7 +32,7 @@ pub(super) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
 ///
 /// # Errors
 /// 422 naming the parameter and what would do.
-pub(super) fn value<T>(name: &str, value: &str, parsed: Option<T>, wanted: &str) -> Result<T, Problem> {
+pub(crate) fn value<T>(name: &str, value: &str, parsed: Option<T>, wanted: &str) -> Result<T, Problem> {
     parsed.ok_or_else(|| Problem::unacceptable(format!("{name}={value}: wanted {wanted}")))
 }
 
