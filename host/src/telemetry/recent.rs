@@ -6,8 +6,9 @@
 //!
 //! Invariants: memory is bounded, by an estimate that errs on the large side, for all traces together and for each. A
 //! span costs its thread a lock of one part of many, for as long as it takes to copy it; what has to go is freed after
-//! the lock. Traces with an error and slow ones stay longer than others, but never have more than half as long as there
-//! are others. What anybody can ask for nothing ([`Asked`]) goes before anything else does, but for the last eighth.
+//! the lock. A span that is too large for its trace's part is cut, and says so; it isn't left out. Traces with an error and
+//! slow ones stay longer than others, but never have more than half as long as there are others. What anybody can ask for
+//! nothing ([`Asked`]) goes before anything else does, but for the last eighth.
 //!
 //! [`Asked`]: super::root::Asked
 
@@ -60,6 +61,7 @@ struct Inner {
     /// Random, for a caller chooses trace ids and mustn't choose the shard.
     hasher: RandomState,
     bytes_max: usize,
+    span_bytes_max: usize,
     process: Process,
 }
 
@@ -113,6 +115,7 @@ impl Recent {
             shards: (0..count).map(|_| Mutex::new(Shard::new(of_each))).collect(),
             hasher: RandomState::new(),
             bytes_max: limits.bytes_max,
+            span_bytes_max: of_each.span_bytes_max(),
             process: Process::of(resource),
         }));
         listen(&recent.0);
@@ -123,10 +126,10 @@ impl Recent {
     pub(super) fn keep(&self, span: &SpanData) {
         let id = span.span_context.trace_id();
         let root = LocalRoot::of(span);
-        let span = Span::of(span);
-        let written = span.written();
+        let mut span = Span::of(span);
+        let written = span.written_within(self.0.span_bytes_max);
         // The guard is gone at the end of the statement, before what it gave back is.
-        let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, &span, root, &written, Instant::now()));
+        let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, &mut span, root, &written, Instant::now()));
         drop(gone);
     }
 

@@ -274,6 +274,27 @@ fn of_a_share_only_what_is_recorded_is_kept() {
     host.stop();
 }
 
+/// Issue 15.7: a call's span within all documented limits was missing, and the page had no `checkout_transaction`.
+#[test]
+fn a_large_span_is_on_the_page_and_says_what_was_cut() {
+    let host = Host::plan().plugins(built_in_and("checkout_large_span")).start();
+    let answer = host.shop.buy("headphones", 1);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let path = format!("/api/traces/{}", answer.trace_id());
+    let trace = eventually("the trace", || Some(host.admin.get(&path)).filter(|got| got.status == 200)).json();
+    let spans = trace["data"][0]["spans"].as_array().expect("spans").clone();
+    let names: Vec<_> = spans.iter().map(|span| span["operationName"].as_str().unwrap_or_default()).collect();
+    let call = spans.iter().find(|span| span["operationName"] == "checkout_transaction");
+    let call = call.unwrap_or_else(|| panic!("only {names:?}"));
+    assert_eq!(call["logs"].as_array().map(Vec::len), Some(110));
+    assert!(
+        call["warnings"].to_string().contains("880 texts were cut, 0 events and 0 attributes left out"),
+        "{}",
+        call["warnings"]
+    );
+    host.stop();
+}
+
 #[test]
 fn hostile_text_comes_back_as_it_was() {
     const TEXT: &str = "<script>alert(1)</script>\u{1b}[2J\u{202e}\"'&\r\n\0";

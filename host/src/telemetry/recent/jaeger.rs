@@ -130,7 +130,8 @@ impl<'a> Span<'a> {
     /// Returns the span as Jaeger has it.
     #[must_use]
     pub fn of(trace_id: TraceId, span: span::Span<'a>) -> Self {
-        let dropped = span.dropped;
+        let dropped = (span.dropped > 0).then(|| format!("{} attributes and events were not recorded", span.dropped));
+        let warnings: Vec<_> = dropped.into_iter().chain((!span.cut.is_none()).then(|| span.cut.to_string())).collect();
         Self {
             trace_id: trace_id.to_string(),
             span_id: span.id().to_string(),
@@ -140,7 +141,7 @@ impl<'a> Span<'a> {
             start_time: span.start_us(),
             duration: span.duration_us(),
             process_id: PROCESS,
-            warnings: (dropped > 0).then(|| vec![format!("{dropped} attributes and events were not recorded")]),
+            warnings: (!warnings.is_empty()).then_some(warnings),
             logs: span.events.iter().map(Log::of).collect(),
             tags: tags(span),
         }

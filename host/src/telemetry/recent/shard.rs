@@ -1,5 +1,6 @@
 //! A part of the traces, behind one lock: what of them stays and what goes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::mem::size_of;
 use std::sync::Arc;
@@ -45,6 +46,16 @@ impl Limits {
             idle_bytes_min: bytes_max / 8,
             slow,
         }
+    }
+
+    /// Returns what one span may take, so that a trace has room for the call that one belongs to.
+    pub(super) const fn span_bytes_max(self) -> usize {
+        self.trace_bytes_max / 6
+    }
+
+    /// Returns what a span may take of a trace that is nearly full.
+    const fn brief_bytes_max(self) -> usize {
+        self.trace_bytes_max / 256
     }
 }
 
@@ -112,7 +123,7 @@ impl Shard {
     pub(super) fn add_span(
         &mut self,
         id: TraceId,
-        span: &Span<'_>,
+        span: &mut Span<'_>,
         root: Option<LocalRoot>,
         written: &[u8],
         now: Instant,
@@ -265,9 +276,10 @@ impl Trace {
         }
     }
 
-    /// What is dropped counts for what the trace is, and its first local root is never dropped: without it the trace
-    /// would never be one that is kept.
-    fn add_span(&mut self, span: &Span<'_>, root: Option<LocalRoot>, written: &[u8], limits: &Limits) {
+    /// Of a trace that is three quarters full, large spans are kept in brief, so that those which end last, the call's own
+    /// among them, find room. What is dropped counts for what the trace is, and its first local root is never dropped:
+    /// without it the trace would never be one that is kept.
+    fn add_span(&mut self, span: &mut Span<'_>, root: Option<LocalRoot>, written: &[u8], limits: &Limits) {
         let is_first_root = root.is_some() && self.root.is_none();
         self.has_error |= span.is_error();
         if let Some(LocalRoot { took, asked }) = root {
@@ -276,10 +288,16 @@ impl Trace {
             let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             self.root.get_or_insert(Root { start_ns: span.start_ns, took_ns });
         }
-        let grown = self.spans.bytes_with(written) - self.spans.bytes();
+        let room = limits.trace_bytes_max.saturating_sub(self.bytes - self.spans.bytes());
+        let mut written = Cow::Borrowed(written);
+        let brief_bytes_max = limits.brief_bytes_max();
+        if written.len() > brief_bytes_max && self.spans.bytes_with(&written, room) > room / 4 * 3 {
+            written = span.written_within(brief_bytes_max).into();
+        }
+        let grown = self.spans.bytes_with(&written, room) - self.spans.bytes();
         let has_room = self.spans.len() < SPANS_MAX && self.bytes + grown <= limits.trace_bytes_max;
         if has_room || is_first_root {
-            self.spans.push(written);
+            self.spans.push(&written, room);
             self.bytes += grown;
         } else {
             self.spans_dropped += 1;

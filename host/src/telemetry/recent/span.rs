@@ -20,6 +20,11 @@ use serde::{Deserialize, Serialize};
 /// What a span takes when it is written, mostly: room for it in one piece.
 const SPAN_BYTES: usize = 512;
 
+/// What is left of each text of a span that is too large, bytes: tried in this order.
+const TEXTS_CUT: [usize; 2] = [256, 64];
+/// Behind what is left of a text.
+const CUT_SIGN: char = '\u{2026}';
+
 /// A span, with texts of the buffer that it is read from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span<'a> {
@@ -48,6 +53,17 @@ pub struct Span<'a> {
     pub status: Status<'a>,
     /// Attributes and events that the SDK's limits kept out.
     pub dropped: u64,
+    /// What of it was cut because it was too large to be kept as a whole.
+    pub cut: Cut,
+}
+
+/// What is missing of a span that is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Texts of which there is the beginning.
+    pub texts: u64,
+    pub attributes: u64,
+    pub events: u64,
 }
 
 /// A key and its value.
@@ -109,6 +125,7 @@ impl<'a> Span<'a> {
             links: span.links.iter().map(|link| &link.span_context).map(ids).collect(),
             status: Status::of(&span.status),
             dropped,
+            cut: Cut::default(),
         }
     }
 
@@ -146,6 +163,31 @@ impl<'a> Span<'a> {
         self.duration_ns / 1_000
     }
 
+    /// Cuts it until it takes no more than so many bytes, and returns it as it is kept: first its texts, then its last
+    /// events, then its last attributes. Its ids, times and status stay, and its name.
+    pub(super) fn written_within(&mut self, bytes_max: usize) -> Vec<u8> {
+        let mut texts = TEXTS_CUT.into_iter();
+        loop {
+            let written = self.written();
+            if written.len() <= bytes_max {
+                return written;
+            }
+            match texts.next() {
+                Some(bytes) => self.cut_texts(bytes),
+                None if !self.events.is_empty() => self.cut.events += halve(&mut self.events),
+                None if !self.attributes.is_empty() => self.cut.attributes += halve(&mut self.attributes),
+                None => return written,
+            }
+        }
+    }
+
+    fn cut_texts(&mut self, bytes_max: usize) {
+        let of_events = self.events.iter_mut().flat_map(|event| &mut event.attributes);
+        let cut = self.attributes.iter_mut().chain(of_events).filter_map(|(_, value)| value.cut(bytes_max));
+        // One that was cut before is cut again, and counted again.
+        self.cut.texts = self.cut.texts.max(u64::try_from(cut.count()).unwrap_or(u64::MAX));
+    }
+
     /// Returns it as it is kept.
     pub(super) fn written(&self) -> Vec<u8> {
         // Nothing in it that the format doesn't know.
@@ -179,6 +221,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Leaves the beginning of a longer text; `None` where nothing is left out.
+    fn cut(&mut self, bytes_max: usize) -> Option<()> {
+        let Self::Text(text) = self else { return None };
+        let kept = text.get(..text.floor_char_boundary(bytes_max)).filter(|kept| kept.len() < text.len())?;
+        *text = format!("{}{CUT_SIGN}", kept.trim_end_matches(CUT_SIGN)).into();
+        Some(())
+    }
+
     /// Returns it as it is written.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
@@ -188,6 +238,31 @@ impl<'a> Value<'a> {
             Self::Text(text) => Cow::Borrowed(text),
         }
     }
+}
+
+impl Cut {
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { texts, attributes, events } = self;
+        write!(
+            out,
+            "too large to be kept as a whole: {texts} texts were cut, {events} events and {attributes} attributes left \
+             out (traces.kept_mib)"
+        )
+    }
+}
+
+/// Leaves the first half, and returns how many went.
+fn halve<T>(all: &mut Vec<T>) -> u64 {
+    let kept = all.len() / 2;
+    let gone = all.len() - kept;
+    all.truncate(kept);
+    u64::try_from(gone).unwrap_or(u64::MAX)
 }
 
 fn attributes(attributes: &[KeyValue]) -> Vec<Attribute<'_>> {
@@ -236,18 +311,24 @@ impl Spans {
         bytes_of(self.written.capacity())
     }
 
-    /// Returns what they would take with another one.
-    pub(super) fn bytes_with(&self, written: &[u8]) -> usize {
-        bytes_of(self.capacity_with(written))
+    /// Returns what they would take with another one, where `room` is what they should take at most.
+    pub(super) fn bytes_with(&self, written: &[u8], room: usize) -> usize {
+        bytes_of(self.capacity_with(written, room))
     }
 
-    fn capacity_with(&self, written: &[u8]) -> usize {
+    /// Grows by half, to be copied seldom, or by no more than is needed where there is little room.
+    fn capacity_with(&self, written: &[u8], room: usize) -> usize {
         let (needed, capacity) = (self.written.len() + written.len(), self.written.capacity());
-        if needed <= capacity { capacity } else { needed.max(capacity + capacity / 2) }
+        let grown = needed.max(capacity + capacity / 2);
+        match needed {
+            _ if needed <= capacity => capacity,
+            _ if bytes_of(grown) <= room => grown,
+            _ => needed,
+        }
     }
 
-    pub(super) fn push(&mut self, written: &[u8]) {
-        let capacity = self.capacity_with(written);
+    pub(super) fn push(&mut self, written: &[u8], room: usize) {
+        let capacity = self.capacity_with(written, room);
         let all = Arc::make_mut(&mut self.written);
         all.reserve_exact(capacity - all.len());
         all.extend_from_slice(written);

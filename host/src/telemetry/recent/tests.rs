@@ -5,6 +5,7 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, Tr
 use opentelemetry::{InstrumentationScope, Value};
 use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
 
+use super::span::Cut;
 use super::summary::{Filter, StatusFilter, Summary};
 use super::*;
 
@@ -237,14 +238,51 @@ fn a_root_is_taken_however_full_its_trace_is() {
     check_bound(&recent);
 }
 
+/// Issue 15.7: a call's span within all documented limits, 110 events of 8 texts of 1,000 bytes, was left out.
+#[test]
+fn a_span_that_is_too_large_is_cut_and_says_so() {
+    let recent = recent(64 << 10);
+    let text = "\u{e9}".repeat(500);
+    let large = |id: u64| {
+        let mut span = Made { name: "checkout_transaction".into(), ..child(7, id) }.with("why", text.clone()).span();
+        let fields: Vec<_> = (0..8).map(|_| KeyValue::new("text", text.clone())).collect();
+        let event = || opentelemetry::trace::Event::new("happened", span.end_time, fields.clone(), 0);
+        span.events.events.extend((0..110).map(|_| event()));
+        span
+    };
+    for id in 2..40 {
+        recent.keep(&large(id));
+    }
+    add(&recent, [root(7)]);
+    let trace = recent.trace(TraceId::from(7)).expect("it is kept");
+    assert_eq!((trace.spans.len(), trace.spans_dropped), (39, 0));
+    let spans = trace.spans.in_order();
+    let first = spans.iter().find(|span| span.id() == SpanId::from(2)).expect("it is there");
+    assert_eq!((first.events.len(), first.cut), (110, Cut { texts: 881, attributes: 0, events: 0 }));
+    assert_eq!(
+        first.value("why").map(|text| text.text().into_owned()),
+        Some(format!("{}\u{2026}", "\u{e9}".repeat(32)))
+    );
+    // Those that end last find room, with less of them.
+    let last = spans.iter().find(|span| span.id() == SpanId::from(39)).expect("it is there");
+    assert!(last.cut.events > 0 && last.value("why").is_some(), "{:?}", last.cut);
+    let told = serde_json::to_string(&jaeger::Trace::of(&trace, recent.process())).expect("JSON");
+    assert!(
+        told.contains("too large to be kept as a whole: 881 texts were cut, 0 events and 0 attributes"),
+        "{told:.2000}"
+    );
+    check_bound(&recent);
+}
+
 #[test]
 fn what_never_ends_is_swept() {
     let mut shard = Shard::new(shard::Limits::new(1 << 20, SLOW));
     let (began, id) = (Instant::now(), TraceId::from(1));
     let mut add = |made: Made, now| {
         let made = made.span();
-        let (id, root, span) = (made.span_context.trace_id(), LocalRoot::of(&made), Span::of(&made));
-        let gone = shard.add_span(id, &span, root, &span.written(), now).len();
+        let (id, root, mut span) = (made.span_context.trace_id(), LocalRoot::of(&made), Span::of(&made));
+        let written = span.written();
+        let gone = shard.add_span(id, &mut span, root, &written, now).len();
         (gone, shard.figures().evicted)
     };
     assert_eq!(add(child(1, 2), began), (0, 0));
@@ -408,12 +446,12 @@ fn what_is_written_of_a_span_is_read_again() {
     let (whole, bare) = (Span::of(&whole), Span::of(&bare));
     let mut spans = Spans::default();
     for span in [&whole, &bare] {
-        let (written, before) = (span.written(), spans.bytes_with(&span.written()));
-        spans.push(&written);
+        let (written, before) = (span.written(), spans.bytes_with(&span.written(), usize::MAX));
+        spans.push(&written, usize::MAX);
         assert_eq!(spans.bytes(), before, "what it takes is known before");
     }
     let earlier = spans.clone();
-    spans.push(&bare.written());
+    spans.push(&bare.written(), usize::MAX);
     assert_eq!(earlier.in_order(), [whole.clone(), bare.clone()]);
     assert_eq!(spans.in_order(), [whole.clone(), bare.clone(), bare]);
     assert_eq!(whole.links().collect::<Vec<_>>(), [(TraceId::from(9), SpanId::from(7))]);
