@@ -45,6 +45,7 @@ pub(super) async fn snapshot(
     };
     let mut digests = BTreeMap::new();
     let (mut checkouts, mut inventories) = (Vec::new(), Vec::new());
+    let mut refusals = Vec::new();
     for candidate in candidates {
         let examined = match candidate {
             Ok(candidate) => {
@@ -58,10 +59,13 @@ pub(super) async fn snapshot(
         match examined {
             Ok(examined) if examined.identity.kind == Kind::Checkout => checkouts.push(examined),
             Ok(examined) => inventories.push(examined),
-            Err(refused) => passed_over(store, refused).await?,
+            Err(refused) => {
+                refusals.push(format!("{refused:#}"));
+                passed_over(store, refused).await?;
+            }
         }
     }
-    let start = Start { store, shelf, of_folder };
+    let start = Start { store, shelf, of_folder, refusals };
     let checkout = start.plugin(Kind::Checkout, checkouts).await?;
     let inventory = start.plugin(Kind::Inventory, inventories).await?;
     match (checkout, inventory) {
@@ -115,6 +119,8 @@ struct Start<'a> {
     store: &'a Store,
     shelf: &'a Shelf,
     of_folder: bool,
+    /// Of files that may have been of any kind.
+    refusals: Vec<String>,
 }
 
 impl Start<'_> {
@@ -140,11 +146,13 @@ impl Start<'_> {
         candidates: Vec<Examined>,
         live: Option<&PluginVersion>,
     ) -> anyhow::Result<Plugin> {
-        let examined = self.choose(kind, candidates, live).await?.with_context(|| {
-            format!(
+        let chosen = self.choose(kind, candidates, live).await?;
+        let examined = chosen.with_context(|| match self.refusals.as_slice() {
+            [] => format!(
                 "there is no {kind} plugin; put one into the folder, for example the built-in one: till plugin export \
                  {kind} FILE"
-            )
+            ),
+            refusals => format!("no {kind} plugin can be used: {}", refusals.join("; ")),
         })?;
         let digest = examined.identity.digest.clone();
         let is_new = self.of_folder && !self.store.was_started_with(kind, &digest).await?;

@@ -56,6 +56,12 @@ pub enum OpenError {
     NoWriteAheadLog { file: PathBuf, mode: String },
     #[error("{} can't be opened", .file.display())]
     Sqlite { file: PathBuf, source: rusqlite::Error },
+    #[error(
+        "{} can't be written: the disk is full or broken ({free_mib} MiB are free there). Make room, or see what the \
+         system's log says of the disk, and start till again: no order is lost",
+        .file.display()
+    )]
+    Disk { file: PathBuf, free_mib: u64, source: rusqlite::Error },
     #[error("the order store's writer thread can't be started")]
     Thread(#[source] std::io::Error),
 }

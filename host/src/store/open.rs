@@ -244,8 +244,17 @@ pub(super) fn sync_names(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Returns how much room there is for the file, 0 where the system doesn't tell.
+fn free_mib(file: &Path) -> u64 {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    rustix::fs::statvfs(folder).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >> 20)
+}
+
 impl OpenError {
     pub(super) fn of_sqlite(file: &Path, source: rusqlite::Error) -> Self {
+        if matches!(source.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)) {
+            return Self::Disk { free_mib: free_mib(file), file: file.into(), source };
+        }
         let file = file.into();
         if is_damage(&source) { Self::Damaged { file, source: source.into() } } else { Self::Sqlite { file, source } }
     }

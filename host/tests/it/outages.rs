@@ -26,6 +26,16 @@ fn assert_unavailable(answer: &Answer, what: &str) {
     assert!(!answer.header("retry-after").is_empty(), "{what}");
 }
 
+/// Issue 15.19: it was "Error code 4874".
+#[test]
+fn a_start_on_a_full_disk_says_so() {
+    let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+    let disk = Disk::of(&folder);
+    disk.fail(Fault::Full);
+    let said = disk.under(Host::plan()).refusal();
+    assert!(said.contains("the disk is full or broken") && said.contains("Make room"), "{said}");
+}
+
 #[test]
 fn while_the_store_cant_be_written_orders_are_refused_and_afterwards_taken() {
     let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));

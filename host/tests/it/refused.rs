@@ -77,7 +77,7 @@ fn a_file_that_is_no_component_is_refused_with_what_it_is_instead() {
             ("truncated", sound[..12].to_vec(), &[]),
             ("truncated_in_the_middle", sound[..sound.len() / 2].to_vec(), &[]),
             ("bit_flipped", flipped, &[]),
-            ("too_large", b"\0asm\x01\0\0\0".to_vec(), &[("TILL_LIMITS_COMPONENT_MIB", "0")]),
+            ("too_large", vec![0; (1 << 20) + 1], &[("TILL_LIMITS_COMPONENT_MIB", "1")]),
         ],
     );
 }
@@ -98,6 +98,75 @@ fn a_component_of_another_world_is_refused_with_the_line_to_change() {
             ("imports_later_wasi", hollow(r#"(import "wasi:cli/stdout@0.3.0" (instance))"#), &[]),
         ],
     );
+}
+
+/// Issue 15.19: each was told that it is cut off or damaged.
+#[test]
+fn a_whole_file_that_no_validator_takes_is_told_why() {
+    let long = "x".repeat(100_001);
+    let lifted = r#"(core module $m (func (export "f"))) (core instance $i (instantiate $m))
+        (func (canon lift (core func $i "f") async))"#;
+    check(
+        "refused_invalid.txt",
+        vec![
+            ("long_name", hollow(&format!(r#"(core module (func (export "{long}")))"#)), &[]),
+            ("async_lift", hollow(lifted), &[]),
+            ("deep_types", hollow(&deep_types()), &[]),
+        ],
+    );
+}
+
+/// Types within each other, more of them than a validator follows.
+fn deep_types() -> String {
+    let first = "(type $t0 (list u8))".to_owned();
+    (1..200).fold(first, |types, number| format!("{types} (type $t{number} (list $t{}))", number - 1))
+}
+
+/// Issue 15.19: README allows 4 memories a component, and they were refused in one module.
+#[test]
+fn a_module_may_have_all_memories_and_tables_of_its_component() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("memories.wasm");
+    let module = "(memory 0) (memory 0) (memory 0) (table 0 funcref) (table 0 funcref) (table 0 funcref)";
+    std::fs::write(&path, component::checkout(Code { module, ..Code::default() })).expect("the file is written");
+    let checked = till().args(["plugin", "check"]).arg(&path).output().expect("till starts");
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn a_start_without_a_plugin_that_fits_says_why() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let serve = |setting: &str| {
+        let mut serve = till();
+        serve.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--set",
+            setting,
+            "--set",
+            "limits.drain_ms=1",
+        ]);
+        serve.current_dir(folder.path());
+        serve
+    };
+    // What was live before must not hide why the settings' plugins aren't.
+    let mut before =
+        serve("limits.guest_memory_mib=64").stdout(std::process::Stdio::piped()).spawn().expect("till starts");
+    let mut told = std::io::BufReader::new(before.stdout.take().expect("stdout is piped"));
+    let mut line = String::new();
+    while !line.contains("shop") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut told, &mut line).expect("a line") > 0, "it serves");
+    }
+    before.kill().expect("it runs");
+    before.wait().expect("a child of ours");
+    let served = serve("limits.guest_memory_mib=1").output().expect("till starts");
+    let told = String::from_utf8_lossy(&served.stderr).into_owned();
+    let last = told.trim_end().lines().last().unwrap_or_default();
+    assert!(last.contains("limits.guest_memory_mib") && !last.contains("there is no checkout plugin"), "{told}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use wasmparser::BinaryReaderError;
+
 use super::{Kind, PACKAGE, VERSION, cases::BadCases};
 use crate::plugin::{Cause, Failure};
 
@@ -36,6 +38,16 @@ pub enum Reason {
     Precompiled,
     #[error("it can't be read as a component: {0}. It is cut off or damaged: build it anew, or copy it again")]
     Malformed(String),
+    #[error(
+        "it is past what WebAssembly tools agree to read: {0}. Have the build leave less in one place: shorter names, smaller functions, fewer parameters"
+    )]
+    PastFormat(String),
+    #[error("it uses async functions: {0}. The interface has plain ones: build it without async")]
+    Async(String),
+    #[error(
+        "it breaks a rule of the format: {0}. If it isn't damaged (copy it again), its tool makes what this host doesn't know: wit/README.md names tools and versions that do"
+    )]
+    Invalid(String),
     #[error("it has {found} {what}, a plugin may have {max} (limits.{setting})")]
     Cap { what: &'static str, found: u64, max: u64, setting: &'static str },
     #[error(
@@ -94,6 +106,34 @@ pub enum Reason {
         "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1, printed by till plugin wit"
     )]
     Link { kind: Kind, detail: String },
+}
+
+/// How the tools that read WebAssembly say that something is too much for them.
+const PAST_FORMAT: [&str; 8] = [
+    "exceeds limit",
+    "exceeds the limit",
+    "implementation limit",
+    "size is out of bounds",
+    "size out of bounds",
+    "too many",
+    "too deep",
+    "index too large",
+];
+
+impl Reason {
+    /// Returns what a validator has against a file that can be read.
+    pub(super) fn of_validator(error: &BinaryReaderError) -> Self {
+        let text = error.to_string();
+        if text.starts_with("malformed") || text.starts_with("unexpected end") {
+            Self::Malformed(text)
+        } else if PAST_FORMAT.iter().any(|words| text.contains(words)) {
+            Self::PastFormat(text)
+        } else if text.contains("async") {
+            Self::Async(text)
+        } else {
+            Self::Invalid(text)
+        }
+    }
 }
 
 /// A function with another type than the world's.

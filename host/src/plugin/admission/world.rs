@@ -52,7 +52,8 @@ fn types_of(bytes: &[u8]) -> Result<Types, Reason> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let mut types = None;
     for payload in Parser::new(0).parse_all(bytes) {
-        if let ValidPayload::End(all) = validator.payload(&payload.map_err(malformed)?).map_err(malformed)? {
+        let checked = validator.payload(&payload.map_err(malformed)?).map_err(|error| Reason::of_validator(&error))?;
+        if let ValidPayload::End(all) = checked {
             types = Some(all);
         }
     }
