@@ -4,12 +4,12 @@
 //! is flushed (`limits.telemetry_flush_ms`). Whatever was acknowledged is in the store before any of it.
 
 mod background;
+mod open_files;
 mod scarce;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpSocket},
     task::JoinError,
@@ -27,14 +27,10 @@ use crate::{
 
 use background::Background;
 
-/// Files that are no connections of the shop's: the store's, telemetry's, the operators'.
-const OWN_FILES: usize = 256;
 /// Connections that the kernel keeps until they are accepted, as `TcpListener::bind` asks for.
 const BACKLOG: u32 = 1024;
 /// How often the host looks whether its store is where it was opened. Each commit looks by itself.
 const PLACE_LOOKED_AT: Duration = Duration::from_secs(1);
-/// What is tried even where hardly any files may be opened.
-const CONNECTIONS_MIN: usize = 64;
 
 /// A host that is ready to serve.
 #[derive(Debug)]
@@ -107,6 +103,11 @@ impl App {
         let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch.clone(), metrics, held, recent)?;
         let parts = Parts { plugins: Arc::clone(&plugins), store: store.clone(), watch, links: links.clone() };
         let shop = Shop::new(&settings, parts, &telemetry, stopping.clone())?;
+        let (limits, fewer) = open_files::fitted(&settings.limits, open_files::allowed_and_open())?;
+        if let Some(fewer) = fewer {
+            tracing::info!("{fewer}");
+        }
+        let settings = Settings { limits, ..settings };
         Ok(Self {
             settings,
             telemetry,
@@ -175,8 +176,7 @@ impl App {
         let limits = &self.settings.limits;
         let background = Background::new(self.stopping.clone());
         let shop = Arc::clone(&self.shop);
-        let shops =
-            Limits { connections: limits.connections.min(connections_of_files(raised_open_files())), ..limits.clone() };
+        let shops = limits.clone();
         let operators = Limits { connections: limits.admin_connections, ..limits.clone() };
         let answers = Answers::new(limits.answers_mib);
         watch_answers(self.telemetry.metrics(), &answers);
@@ -240,22 +240,6 @@ async fn ended(watcher: Option<&mut Watcher>) -> Result<(), JoinError> {
         Some(watcher) => watcher.ended().await,
         None => std::future::pending().await,
     }
-}
-
-/// Returns how many files the process may have open, after asking for as many as it may ask for.
-fn raised_open_files() -> u64 {
-    let given = getrlimit(Resource::Nofile);
-    // A process that never uses `select` may have them all; the low first limit is for those that do.
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: given.maximum, maximum: given.maximum });
-    let files = if raised.is_ok() { given.maximum } else { given.current };
-    files.unwrap_or(u64::MAX)
-}
-
-/// Returns how many connections fit: past that, accepting fails, and nobody is even refused. A checkout may have one to
-/// another inventory, but not every connection has a checkout.
-fn connections_of_files(files: u64) -> usize {
-    let of_all = usize::try_from(files).unwrap_or(usize::MAX);
-    (of_all.saturating_sub(OWN_FILES) / 4 * 3).max(CONNECTIONS_MIN)
 }
 
 /// Starts telemetry as OpenTelemetry's variables and the settings ask for it.

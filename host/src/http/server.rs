@@ -38,8 +38,8 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long an idle connection may take to make room. Well within what a refusal may take.
 const ROOM_WITHIN: Duration = Duration::from_millis(20);
-/// How many may wait for that at once.
-const NEWCOMERS_MAX: usize = 256;
+/// How many may wait for that at once, for each that may be refused at once.
+const NEWCOMERS: usize = 4;
 /// How many connections are asked for it; one that is busy stays.
 const ASKED_FOR_ROOM: usize = 8;
 
@@ -118,14 +118,21 @@ impl House {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        if place.is_none() && self.newcomers.load(SeqCst) >= NEWCOMERS_MAX {
-            return;
+        if place.is_none() {
+            if self.newcomers.load(SeqCst) >= self.limits.refusals.saturating_mul(NEWCOMERS) {
+                return;
+            }
+            // Counted here, for a flood is accepted faster than its tasks run.
+            self.newcomers.fetch_add(1, SeqCst);
         }
         let house = Arc::clone(self);
         connections.spawn(async move {
             let place = match place {
                 Some(place) => Some(place),
-                None => house.room().await,
+                None => {
+                    let _newcomer = Counted(&house.newcomers);
+                    house.room().await
+                }
             };
             if let Some(_place) = place {
                 connection::serve(&house, stream, peer, false, handler).await;
@@ -137,7 +144,6 @@ impl House {
 
     /// Returns a place, should an idle connection make room for it in time.
     async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        let _newcomer = Counted::enter(&self.newcomers);
         for _ in 0..ASKED_FOR_ROOM {
             self.room_asked.notify_one();
         }
@@ -158,15 +164,8 @@ impl House {
     }
 }
 
-/// One of a count, until it is dropped.
+/// One of a count that has it already, until it is dropped.
 pub(super) struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn enter(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, SeqCst);
-        Self(count)
-    }
-}
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -286,6 +286,12 @@ impl Host {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident set");
         line.trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Lets it have only so many files and sockets open from now on.
+    pub(crate) fn open_files_max(&self, files: u64) {
+        let limit = Rlimit { current: Some(files), maximum: Some(files) };
+        prlimit(Some(Pid::from_child(&self.process.child)), Resource::Nofile, limit).expect("the host runs");
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -1,0 +1,93 @@
+//! How many connections there is room for among the files that the process may open.
+//!
+//! A connection that can't be accepted isn't even refused: its client waits until another one closes, `/livez` included. So
+//! there are fewer connections where few files may be open, and of those some are for refusals, which answer the watch
+//! routes, and for operators.
+
+use anyhow::ensure;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Limits;
+
+/// What the host may still open for itself: readers of the store, a plugin that is compiled, a backup, telemetry.
+const OWN_FILES: (u64, u64) = (16, 256);
+/// Fewer free files are no shop.
+const FREE_FILES_MIN: u64 = 16;
+/// Connections that wait for room for each one that is refused at once, as the listeners have it.
+const NEWCOMERS: u64 = 4;
+/// The shop's and the operators'.
+const LISTENERS: u64 = 2;
+
+/// Returns how many files the process may have open, after asking for as many as it may ask for, and how many it has open.
+pub(super) fn allowed_and_open() -> (u64, u64) {
+    let given = getrlimit(Resource::Nofile);
+    // A process that never uses `select` may have them all; the low first limit is for those that do.
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: given.maximum, maximum: given.maximum });
+    let allowed = if raised.is_ok() { given.maximum } else { given.current };
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    (allowed.unwrap_or(u64::MAX), u64::try_from(open).unwrap_or(u64::MAX))
+}
+
+/// Returns the limits with as many connections as there is room for, and what to say where those are fewer.
+///
+/// # Errors
+/// When there is no room for any.
+pub(super) fn fitted(limits: &Limits, (allowed, open): (u64, u64)) -> anyhow::Result<(Limits, Option<String>)> {
+    let (least, most) = OWN_FILES;
+    let own = (allowed / 8).clamp(least, most);
+    let free = allowed.saturating_sub(open).saturating_sub(own);
+    ensure!(
+        free >= FREE_FILES_MIN,
+        "this process may open {allowed} files and has {open} open before it serves anybody; let it open {} at least \
+         (ulimit -n, LimitNOFILE= of a systemd unit)",
+        open + least + FREE_FILES_MIN
+    );
+    let bounded = |limit: usize, room: u64| limit.min(usize::try_from(room).unwrap_or(usize::MAX));
+    let refusals = bounded(limits.refusals, (free / 24).max(1));
+    let admin_connections = bounded(limits.admin_connections, (free / 12).max(2));
+    let others = LISTENERS * (1 + NEWCOMERS) * u64::try_from(refusals).unwrap_or(u64::MAX)
+        + u64::try_from(admin_connections).unwrap_or(u64::MAX);
+    // A checkout may have a connection to another inventory, but not every connection has a checkout.
+    let connections = bounded(limits.connections, free.saturating_sub(others) / 4 * 3);
+    let fitted = Limits { connections, admin_connections, refusals, ..limits.clone() };
+    let rows = [
+        ("connections", limits.connections, connections),
+        ("admin_connections", limits.admin_connections, admin_connections),
+        ("refusals", limits.refusals, refusals),
+    ];
+    let changes = rows.into_iter().filter(|(_, before, after)| after < before);
+    let changes: Vec<_> =
+        changes.map(|(name, before, after)| format!("limits.{name} is {after} instead of {before}")).collect();
+    let said = (!changes.is_empty())
+        .then(|| format!("this process may open {allowed} files: {}, until ulimit -n allows more", changes.join(", ")));
+    Ok((fitted, said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Settings, Sources};
+
+    #[test]
+    fn connections_fit_into_the_files_that_may_be_open() {
+        let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
+        for allowed in [64, 80, 128, 256, 400, 1_024, 4_096, 1 << 20] {
+            let open = 25;
+            let (fitted, said) = fitted(&limits, (allowed, open)).expect("room for some");
+            let Limits { connections, admin_connections, refusals, .. } = fitted;
+            assert!(connections > 0 && admin_connections > 1 && refusals > 0, "{allowed}: {fitted:?}");
+            let sockets = connections + admin_connections + 2 * 5 * refusals;
+            assert!(sockets as u64 + open + OWN_FILES.0 <= allowed, "{allowed}: {sockets}");
+            assert_eq!(said.is_some(), connections < limits.connections, "{allowed}: {said:?}");
+        }
+        let (unbounded, said) = fitted(&limits, (1 << 20, 25)).expect("room");
+        assert_eq!((unbounded.connections, unbounded.refusals, said), (limits.connections, limits.refusals, None));
+    }
+
+    #[test]
+    fn where_there_is_no_room_at_all_the_start_says_how_many_files_it_takes() {
+        let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
+        let refused = fitted(&limits, (48, 25)).expect_err("no room").to_string();
+        assert!(refused.contains("let it open 57 at least (ulimit -n"), "{refused}");
+    }
+}
