@@ -529,7 +529,7 @@ fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits) {
     });
 }
 
-/// As [`MemoryMeter`] decides. A guest that has grown large goes on in a turn apart from others.
+/// As the meter of the call's memory decides. A guest that has grown large goes on in a turn apart from others.
 #[wasmtime_wasi::async_trait]
 impl ResourceLimiterAsync for GuestCall {
     async fn memory_growing(

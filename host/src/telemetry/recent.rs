@@ -8,9 +8,7 @@
 //! span costs its thread a lock of one part of many, for as long as it takes to copy it; what has to go is freed after
 //! the lock. A span that is too large for its trace's part is cut, and says so; it isn't left out. Traces with an error and
 //! slow ones stay longer than others, but never have more than half as long as there are others. What anybody can ask for
-//! nothing ([`Asked`]) goes before anything else does, but for the last eighth.
-//!
-//! [`Asked`]: super::root::Asked
+//! nothing (`root::Asked`) goes before anything else does, but for the last eighth.
 
 pub mod jaeger;
 mod lines;
