@@ -355,7 +355,12 @@ fn watch(metrics: &Metrics, store: &Store) {
 fn watch_answers(metrics: &Metrics, answers: &Arc<Answers>) {
     let waiting = Arc::clone(answers);
     let bytes = move || waiting.waiting_bytes();
-    metrics.gauge(metric::ANSWERS_WAITING, "By", "Answers that wait for their clients to take them.", bytes);
+    metrics.gauge(
+        metric::ANSWERS_WAITING,
+        "By",
+        "Requests under way, and answers that wait for their clients to take them.",
+        bytes,
+    );
     let answers = Arc::clone(answers);
     let given_up = move || answers.given_up();
     metrics.counter_by_reason(

@@ -17,7 +17,7 @@ use sources::wanted;
 pub use sources::{Origin, Sources, Unusable, is_row, nearest};
 pub use token::read_token;
 pub use value::{HostNames, OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
-use value::{Value, per_core};
+use value::{Value, beside_cores, per_core};
 
 use crate::{
     order::{Currency, Item, MinorUnits},
@@ -264,7 +264,7 @@ settings! {
         upload_ms: u64 = "60000" [1, 3_600_000], "ms", "until a plugin's file is there, on the admin listener";
         bodies_mib: usize = "64" [1, 1_048_576], "MiB", "bodies being read, all together; connections x streams x body would be gigabytes";
         write_ms: u64 = "5000" [1, 600_000], "ms", "how long a client may take nothing of its answer";
-        answers_mib: usize = "64" [1, 1_048_576], "MiB", "answers that wait for their clients, all together; past it the connection that has the most of them waiting is ended";
+        answers_mib: usize = "64, and 4 per core" [1, 1_048_576] from beside_cores(64, 4), "MiB", "requests under way and answers that wait for their clients, all together, some 8 KiB each besides their heads and bodies; past it the connection that has the most of them is ended";
         linger_ms: u64 = "1000" [0, 60_000], "ms", "for reading on after a last answer, or what the client still sends would destroy it";
         connections: usize = "4096" [1, 1_000_000], "connections", "open connections, fewer where the process may not open so many files; past it one without a request under way makes room, or the next is refused";
         admin_connections: usize = "64" [1, 100_000], "connections", "open connections of the admin listener, apart, so that a full shop can still be looked at";

@@ -201,6 +201,12 @@ pub(super) fn per_core(count: usize) -> String {
     cores.saturating_mul(count).to_string()
 }
 
+/// Returns `base`, and `count` more for each of those cores.
+pub(super) fn beside_cores(base: usize, count: usize) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores.saturating_mul(count).saturating_add(base).to_string()
+}
+
 /// The key among a plugin's settings that says how many calls an instance of it answers.
 pub const REUSE: &str = "reuse";
 const REUSED_CALLS_MAX: u32 = 100_000;

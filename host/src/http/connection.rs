@@ -155,10 +155,11 @@ impl Connection {
         handler: &H,
     ) -> impl Future<Output = Result<Response<Outbound>, Infallible>> + Send + use<H, F>
     where
-        H: Fn(Arrival) -> F,
+        H: Fn(Arrival) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let underway = Underway::enter(self);
+        let counted = self.outbox.request(request.headers());
         let number = self.requests.fetch_add(1, Relaxed) + 1;
         let (mut head, incoming) = request.into_parts();
         let doubt = self.link.lock().heads.doubt_up_to(number);
@@ -173,9 +174,11 @@ impl Connection {
         let last = fit.is_err() || self.crowded || unclear;
         let (body, rest) = Inbound::new(incoming, Arc::clone(&self.house.bodies));
         let request = Request::from_parts(head, body);
-        let answering = handler(Arrival { request, peer: self.peer, fit, crowded: self.crowded });
+        let arrival = Arrival { request, peer: self.peer, fit, crowded: self.crowded };
+        let handler = handler.clone();
         async move {
-            let mut response = answering.await;
+            // Boxed, and only once it is its turn: what is to be done takes more than all that waits for it.
+            let mut response = Box::pin(handler(arrival)).await;
             let connection = underway.done();
             if rest.is_torn() {
                 connection.count_reset();
@@ -186,7 +189,7 @@ impl Connection {
             }
             let (head, body) = response.into_parts();
             let Ok(body) = body.collect().await;
-            Ok(Response::from_parts(head, connection.outbox.outbound(body.to_bytes(), Progress::of_stream())))
+            Ok(Response::from_parts(head, counted.answer(body.to_bytes(), Progress::of_stream())))
         }
     }
 
@@ -272,9 +275,10 @@ impl Connection {
         }
     }
 
-    /// Carries out a stream of HTTP/2. One whose answer isn't taken ends, and its connection takes no more requests.
-    async fn see_out(&self, stream: impl Future<Output = ()>) {
-        match Progress::see_out(stream, Duration::from_millis(self.house.limits.write_ms)).await {
+    /// Takes note of how a stream of HTTP/2 went. One whose answer isn't taken ends, and its connection takes no more
+    /// requests.
+    fn ended(&self, stream: Course) {
+        match stream {
             Course::Done => {}
             Course::Reset if self.leaving.is_cancelled() => {}
             Course::Reset => {
@@ -300,7 +304,8 @@ struct Streams(Arc<Connection>);
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let connection = Arc::clone(&self.0);
-        tokio::spawn(async move { connection.see_out(stream).await });
+        let stream = Progress::see_out(stream, Duration::from_millis(connection.house.limits.write_ms));
+        tokio::spawn(async move { connection.ended(stream.await) });
     }
 }
 
