@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    Host, Plan, Protocol, Stopped,
+    Host, Plan, Protocol, Stopped, built_in_and,
     collector::{Collector, Fault},
     eventually,
 };
@@ -70,6 +70,30 @@ fn nobody_waits_for_a_backend_that_never_answers() {
         shop.assert_memory_is_bounded();
         let stopped = shop.stop("Silent, and no timeout");
         assert_eq!(said(&stopped.log, "traces were not all sent"), 1, "{:#?}", warnings(&stopped.log));
+    });
+}
+
+/// Issue 15.6: the queue counted spans, each of which a plugin can make a thousand times as large.
+#[test]
+fn what_waits_for_a_backend_that_never_answers_has_a_bound_in_memory() {
+    /// Twice `traces.queued_mib`, for what is sent is there once more as it is written, and what the work itself takes.
+    const GROWN_MAX: u64 = 128 << 20;
+    over_both(|protocol| {
+        let adapt = |plan: Plan| {
+            let plan = plan.plugins(built_in_and("checkout_telemetry_heavy")).set("traces.kept_mib=0");
+            plan.env("OTEL_EXPORTER_OTLP_TIMEOUT", "600000").env("OTEL_BSP_MAX_QUEUE_SIZE", "2048")
+        };
+        let mut shop = Shop::open(protocol, adapt);
+        shop.rush(BUYERS, CHECKOUTS_EACH);
+        shop.collector.fail(Fault::Silent);
+        let before = shop.host.memory_bytes();
+        // Some 320 MB of spans.
+        shop.rush(BUYERS, 100);
+        let grown = shop.host.memory_bytes().saturating_sub(before);
+        println!("over {}: {} MiB, and {} MiB more", protocol.name(), before >> 20, grown >> 20);
+        assert!(grown < GROWN_MAX, "{} MiB more", grown >> 20);
+        assert!(shop.lost_by("queue_full") > 0);
+        shop.stop("Silent, and heavy spans");
     });
 }
 
