@@ -84,6 +84,10 @@ impl App {
         let memory = plugins.memory();
         let used = move || u64::try_from(memory.used_bytes()).unwrap_or(u64::MAX);
         telemetry.metrics().gauge("plugin.memory.used", "By", "Linear memory of the plugin calls at work.", used);
+        let memory = plugins.memory();
+        let kept = move || u64::try_from(memory.kept_bytes()).unwrap_or(u64::MAX);
+        let what = "Memory of plugin calls that have ended, kept for the next ones.";
+        telemetry.metrics().gauge("plugin.memory.kept", "By", what, kept);
         // Not the plugins themselves, which hold the metrics.
         let breakers = Arc::downgrade(&plugins);
         telemetry.metrics().watch_breakers(move || breakers.upgrade().map(|plugins| plugins.breakers_open()));

@@ -220,7 +220,9 @@ settings! {
         guest_core_instances: u32 = "64" [1, 10_000], "instances", "core instances of a component; CPython needs 38";
         guest_memories: u32 = "4" [1, 100], "memories", "memories that a component defines; CPython has 3";
         guest_tables: u32 = "8" [0, 100], "tables", "tables that a component defines; CPython has 3";
-        guests_memory_mib: usize = "half of the machine's" [1, 16_777_216] from half_of_memory_mib(), "MiB", "linear memory of all calls together; past it a call is refused with 503";
+        guests_memory_mib: usize = "half of the machine's" [1, 16_777_216] from half_of_memory_mib(), "MiB", "linear memory of all calls together; past it a call is refused with 503; what is kept for the next calls is given back when there is no room for both";
+        resting_memory_mib: usize = "64" [0, 1_048_576], "MiB", "memory of calls that have ended, kept for the next ones; more is given back after limits.resting_ms";
+        resting_ms: u64 = "10000" [0, 86_400_000], "ms", "how long more than limits.resting_memory_mib is kept after a crowd: giving it back loads the plugins' code anew";
         hostcall_bytes: usize = "262144" [1_024, 134_217_728], "bytes", "strings and lists that a guest hands over in one host call or result";
         hostcall_bytes_total: usize = "1048576" [1_024, 1_073_741_824], "bytes", "strings and lists that a guest hands over in a whole call";
         answer_text_bytes: usize = "1024" [64, 262_144], "bytes", "a label, category, attribute, code or message in a plugin's answer; they are kept with the order and shown to people; a longer one is bad output";

@@ -19,6 +19,7 @@ mod outcomes;
 pub mod pack;
 mod registry;
 pub mod rehearsal;
+mod rest;
 mod reuse;
 pub mod rollout;
 mod room;

@@ -35,7 +35,7 @@ impl Sandbox {
     /// When the machine doesn't allow the engine's settings.
     pub(crate) fn new(limits: Limits, tracer: Tracer) -> anyhow::Result<Self> {
         let engine = Engine::new(&limits)?;
-        let mut linker = Linker::new(engine.wasmtime());
+        let mut linker = Linker::new(&engine.wasmtime());
         imports::add_shared_to_linker(&mut linker)?;
         stock::add_to_linker::<Guest, HasSelf<Shelf>>(&mut linker, |guest| &mut guest.shelf)?;
         Ok(Self { engine, linker, limits, tracer })
@@ -46,7 +46,7 @@ impl Sandbox {
     /// # Errors
     /// When it is no inventory plugin.
     pub(crate) fn load(&self, component: &[u8]) -> anyhow::Result<InventoryPluginPre<Guest>> {
-        let component = Component::from_binary(self.engine.wasmtime(), component)?;
+        let component = Component::from_binary(&self.engine.wasmtime(), component)?;
         Ok(InventoryPluginPre::new(self.linker.instantiate_pre(&component)?)?)
     }
 
@@ -54,7 +54,7 @@ impl Sandbox {
     pub(crate) fn store(&self) -> (Store<Guest>, TraceContext) {
         let imports = self.imports();
         let ctx = imports.telemetry.own_context();
-        let mut store = Store::new(self.engine.wasmtime(), Guest { imports, shelf: Shelf, memory_bytes: 0 });
+        let mut store = Store::new(&self.engine.wasmtime(), Guest { imports, shelf: Shelf, memory_bytes: 0 });
         store.limiter(|guest| guest);
         store.epoch_deadline_async_yield_and_update(1);
         self.arm(&mut store);

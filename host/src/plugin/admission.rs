@@ -77,6 +77,14 @@ impl Admitted {
         }
     }
 
+    /// Returns the engine of the pool that it was compiled for.
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        match self {
+            Self::Checkout(_, pre, _) => pre.engine(),
+            Self::Inventory(_, pre, _) => pre.engine(),
+        }
+    }
+
     const fn cases(&self) -> &Cases {
         match self {
             Self::Checkout(_, _, cases) | Self::Inventory(_, _, cases) => cases,
@@ -156,6 +164,21 @@ pub(super) async fn compile_only(
     compiled.map(|(admitted, _)| admitted).map_err(|reason| Refused::new(source, reason))
 }
 
+/// Compiles what was admitted for the pool that is there now, or loads its code.
+///
+/// # Errors
+/// What keeps it from being compiled.
+pub(super) async fn again(
+    engine: &Arc<Engine>,
+    admitted: &Admitted,
+    bytes: Bytes,
+    compiled_mib: u64,
+) -> Result<Admitted, Refused> {
+    let (identity, cases) = (admitted.identity().clone(), admitted.cases().clone());
+    let examined = Examined { source: identity.to_string(), identity, bytes, cases };
+    compile_only(engine, examined, compiled_mib).await
+}
+
 /// Tries a plugin once more that was admitted with other settings.
 ///
 /// # Errors
@@ -229,12 +252,12 @@ fn compile(
     cases: Cases,
     compiled_mib: u64,
 ) -> Result<(Admitted, bool), Reason> {
-    let kind = identity.kind;
+    let (kind, pool) = (identity.kind, engine.pool());
     let kept = engine.compiler().kept();
     let loads = kept.map(Kept::loads);
     // from_binary, not new: nothing that comes from outside is ever taken for text or for compiled code.
     let component =
-        Component::from_binary(engine.wasmtime(), bytes).map_err(|error| Reason::Compile(format!("{error:#}")))?;
+        Component::from_binary(&pool.engine, bytes).map_err(|error| Reason::Compile(format!("{error:#}")))?;
     // Nobody else compiles meanwhile.
     let loaded = kept.map(Kept::loads) > loads;
     if let Some(kept) = kept {
@@ -244,11 +267,11 @@ fn compile(
     let link = |error: wasmtime::Error| Reason::Link { kind, detail: format!("{error:#}") };
     let admitted = match kind {
         Kind::Checkout => {
-            let pre = engine.checkout_linker().instantiate_pre(&component).map_err(link)?;
+            let pre = pool.checkout_linker.instantiate_pre(&component).map_err(link)?;
             Admitted::Checkout(identity, CheckoutPluginPre::new(pre).map_err(link)?, cases)
         }
         Kind::Inventory => {
-            let pre = engine.inventory_linker().instantiate_pre(&component).map_err(link)?;
+            let pre = pool.inventory_linker.instantiate_pre(&component).map_err(link)?;
             Admitted::Inventory(identity, InventoryPluginPre::new(pre).map_err(link)?, cases)
         }
     };

@@ -345,7 +345,8 @@ impl<'a, Pre: World> Call<'a, Pre> {
 
     fn fresh(plugins: &'a Plugins, plugin: &'a Loaded<Pre>, span: Span, time: Time) -> Self {
         let imports = state(plugins, plugin, &plugins.tracer, span);
-        let store = guarded_store(&plugins.engine, imports, &plugins.memory, &plugins.limits);
+        let pool = plugin.pre.wasmtime();
+        let store = guarded_store((&plugins.engine, pool), imports, &plugins.memory, &plugins.limits);
         Self::with(store, None, Life::new(), (plugins, plugin, time))
     }
 
@@ -487,15 +488,15 @@ fn rest<Pre: World>(plugins: &Plugins, plugin: &Loaded<Pre>, mut used: Used<Pre:
 }
 
 /// Returns a store in which a guest may run: every limit on it is set before any of its code, start functions
-/// included.
+/// included. It is of the pool that the plugin was compiled for.
 pub(super) fn guarded_store(
-    engine: &Engine,
+    (engine, pool): (&Engine, &wasmtime::Engine),
     imports: CallState,
     memory: &Arc<MemoryPool>,
     limits: &Limits,
 ) -> Store<GuestCall> {
     let guest = GuestCall { imports, memory: MemoryMeter::new(memory, limits) };
-    let mut store = Store::new(engine.wasmtime(), guest);
+    let mut store = Store::new(pool, guest);
     store.limiter_async(|guest| guest);
     store.set_max_component_handles(limits.component_handles);
     arm(&mut store, engine, limits);

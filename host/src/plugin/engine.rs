@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -10,8 +10,9 @@ use std::{
 };
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
+use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
 use super::{Compiler, Kept, call::GuestCall, turns::Turns};
 use crate::{
@@ -31,17 +32,23 @@ const GUARD_BYTES: usize = 32 * MIB;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// The engine with a linker for each world.
+/// What compiles and runs guests. It is the process's; its [`Pool`] is replaced now and then.
 pub struct Engine {
-    engine: wasmtime::Engine,
-    checkout_linker: Linker<GuestCall>,
-    inventory_linker: Linker<GuestCall>,
+    pool: ArcSwap<Pool>,
+    limits: Limits,
     compiler: Compiler,
     probes: Semaphore,
     turns: Turns,
-    counts_fuel: bool,
     // The ticker must outlive every Store, or deadlines silently stop firing.
-    _ticker: Ticker,
+    ticker: Ticker,
+}
+
+/// One reservation of instances' memory, with a linker for each world. The system has it back when nothing is left of the
+/// plugins that were compiled for it and of their calls.
+pub(super) struct Pool {
+    pub(super) engine: wasmtime::Engine,
+    pub(super) checkout_linker: Linker<GuestCall>,
+    pub(super) inventory_linker: Linker<GuestCall>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -64,6 +71,62 @@ impl Engine {
     /// # Errors
     /// As [`Engine::new`].
     pub fn with(limits: &Limits, compiler: Compiler) -> anyhow::Result<Self> {
+        let (pool, ticker) = (Pool::new(limits, &compiler)?, Ticker::start()?);
+        ticker.tick(&pool.engine);
+        Ok(Self {
+            pool: ArcSwap::from_pointee(pool),
+            limits: limits.clone(),
+            compiler,
+            probes: Semaphore::new(probe_calls(limits)),
+            turns: Turns::new(),
+            ticker,
+        })
+    }
+
+    /// Puts a fresh pool in the place of the one that there is: what is compiled from now on is compiled for that.
+    ///
+    /// # Errors
+    /// When there is no address space for a second one meanwhile.
+    pub(super) fn renew(&self) -> anyhow::Result<()> {
+        let pool = Pool::new(&self.limits, &self.compiler)?;
+        self.ticker.tick(&pool.engine);
+        self.pool.store(Arc::new(pool));
+        Ok(())
+    }
+
+    /// Returns the pool that is there now.
+    pub(super) fn pool(&self) -> Arc<Pool> {
+        self.pool.load_full()
+    }
+
+    /// Returns the engine of the pool that is there now.
+    #[must_use]
+    pub fn wasmtime(&self) -> wasmtime::Engine {
+        self.pool.load().engine.clone()
+    }
+
+    /// Returns whether its guests have to be given fuel.
+    pub(super) const fn counts_fuel(&self) -> bool {
+        self.limits.guest_fuel
+    }
+
+    pub(super) const fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    pub(super) const fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// Waits for one of the places that the pool has for probing candidates.
+    pub(super) async fn probe_turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.probes.acquire().await.ok()
+    }
+}
+
+impl Pool {
+    fn new(limits: &Limits, compiler: &Compiler) -> anyhow::Result<Self> {
         let mut config = code(compiler.kept(), CodeLimits::of(limits));
         let calls = calls_at_once(limits);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls)));
@@ -82,50 +145,16 @@ impl Engine {
         let mut inventory_linker = Linker::new(&engine);
         add_shared_to_linker(&mut inventory_linker)?;
         bindings::stock::add_to_linker::<_, HostCalls>(&mut inventory_linker, GuestCall::host_call)?;
-        let ticker = Ticker::start(engine.clone())?;
-        Ok(Self {
-            engine,
-            checkout_linker,
-            inventory_linker,
-            compiler,
-            probes: Semaphore::new(probe_calls(limits)),
-            turns: Turns::new(),
-            counts_fuel: limits.guest_fuel,
-            _ticker: ticker,
-        })
+        Ok(Self { engine, checkout_linker, inventory_linker })
     }
+}
 
-    #[must_use]
-    pub const fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.engine
-    }
-
-    /// Returns whether its guests have to be given fuel.
-    pub(super) const fn counts_fuel(&self) -> bool {
-        self.counts_fuel
-    }
-
-    pub(super) const fn turns(&self) -> &Turns {
-        &self.turns
-    }
-
-    pub(super) const fn compiler(&self) -> &Compiler {
-        &self.compiler
-    }
-
-    /// Waits for one of the places that the pool has for probing candidates.
-    pub(super) async fn probe_turn(&self) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes it.
-        self.probes.acquire().await.ok()
-    }
-
-    pub(super) const fn checkout_linker(&self) -> &Linker<GuestCall> {
-        &self.checkout_linker
-    }
-
-    pub(super) const fn inventory_linker(&self) -> &Linker<GuestCall> {
-        &self.inventory_linker
-    }
+/// Returns what a pool keeps of the memory of calls that have ended, for the next ones' sake: bytes of memories, tables and
+/// stacks.
+pub(super) fn resident_bytes(engine: &wasmtime::Engine) -> usize {
+    let Some(pool) = engine.pooling_allocator_metrics() else { return 0 };
+    let of_stacks = pool.unused_stack_bytes_resident().unwrap_or_default();
+    pool.unused_memory_bytes_resident() + pool.unused_table_bytes_resident() + of_stacks
 }
 
 /// Returns an engine that compiles as [`Engine`] does, without reserving what running takes.
@@ -222,23 +251,31 @@ fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
     pool
 }
 
-/// Advances the epoch every [`TICK`], on a thread of the system's, so that busy guests can't hold it up.
+/// Advances the epochs every [`TICK`], on a thread of the system's, so that busy guests can't hold it up.
 struct Ticker {
     stopped: Arc<AtomicBool>,
+    /// Those of all pools in which there may still be calls.
+    engines: Arc<Mutex<Vec<EngineWeak>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
-    fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&stopped);
+    fn start() -> std::io::Result<Self> {
+        let (stopped, engines) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<EngineWeak>>>::default());
+        let (stop, ticked) = (Arc::clone(&stopped), Arc::clone(&engines));
         let thread = std::thread::Builder::new().name("epoch-ticker".into()).spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(TICK);
-                engine.increment_epoch();
+                let tick = |engine: &EngineWeak| engine.upgrade().map(|engine| engine.increment_epoch()).is_some();
+                ticked.lock().unwrap_or_else(PoisonError::into_inner).retain(tick);
             }
         })?;
-        Ok(Self { stopped, thread: Some(thread) })
+        Ok(Self { stopped, engines, thread: Some(thread) })
+    }
+
+    /// Ticks for this engine, too, for as long as it is there.
+    fn tick(&self, engine: &wasmtime::Engine) {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
     }
 }
 

@@ -26,19 +26,32 @@ pub(super) enum MemoryRefused {
 #[derive(Debug)]
 pub struct MemoryPool {
     used_bytes: AtomicUsize,
+    /// Of calls that have ended, for the next ones.
+    kept_bytes: AtomicUsize,
     max_bytes: usize,
 }
 
 impl MemoryPool {
     #[must_use]
     pub fn new(limits: &Limits) -> Arc<Self> {
-        Arc::new(Self { used_bytes: AtomicUsize::new(0), max_bytes: limits.guests_memory_mib.saturating_mul(MIB) })
+        let (used_bytes, kept_bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { used_bytes, kept_bytes, max_bytes: limits.guests_memory_mib.saturating_mul(MIB) })
     }
 
     /// Returns how many bytes the calls at work hold now.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         self.used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many bytes were kept of calls that have ended, at the last look.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.kept_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_kept(&self, bytes: usize) {
+        self.kept_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Returns whether it is time to be careful with it.

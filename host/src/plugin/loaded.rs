@@ -165,6 +165,15 @@ impl<Pre: World + Clone> Loaded<Pre> {
         Self { identity, numbered, role, pre, cases, settings, log, breaker, resting, tally: None, shadow: None }
     }
 
+    /// Returns the same plugin with the same code, compiled for another pool; none of its instances rest there yet.
+    fn moved(&self, pre: Pre) -> Self {
+        Self {
+            pre,
+            resting: Arc::new(self.resting.emptied()),
+            ..self.tried(self.role, self.tally.clone(), self.shadow.clone())
+        }
+    }
+
     fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
         Self {
             identity: self.identity.clone(),
@@ -285,6 +294,31 @@ impl Plugin {
         match self {
             Self::Checkout(loaded) => Self::Checkout(Arc::new(loaded.tried(role, tally, shadow))),
             Self::Inventory(loaded) => Self::Inventory(Arc::new(loaded.tried(role, tally, shadow))),
+        }
+    }
+
+    /// Returns the plugin with its code compiled anew; as it is if that is of the other kind.
+    pub(super) fn moved(&self, code: Admitted) -> Self {
+        match (self, code) {
+            (Self::Checkout(loaded), Admitted::Checkout(_, pre, _)) => Self::Checkout(Arc::new(loaded.moved(pre))),
+            (Self::Inventory(loaded), Admitted::Inventory(_, pre, _)) => Self::Inventory(Arc::new(loaded.moved(pre))),
+            _ => self.clone(),
+        }
+    }
+
+    /// Returns the engine of the pool in which its instances are.
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        match self {
+            Self::Checkout(loaded) => loaded.pre.wasmtime(),
+            Self::Inventory(loaded) => loaded.pre.wasmtime(),
+        }
+    }
+
+    /// Frees the instances that have rested for too long.
+    pub(super) fn drop_too_old(&self) {
+        match self {
+            Self::Checkout(loaded) => loaded.resting.drop_too_old(),
+            Self::Inventory(loaded) => loaded.resting.drop_too_old(),
         }
     }
 

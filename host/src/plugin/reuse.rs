@@ -84,6 +84,9 @@ impl RestingPlaces {
 pub trait World: Send + Sync {
     type Instance: Send;
 
+    /// Returns the engine of the pool that it was compiled for.
+    fn wasmtime(&self) -> &wasmtime::Engine;
+
     fn instantiate(
         &self,
         store: &mut Store<GuestCall>,
@@ -93,6 +96,10 @@ pub trait World: Send + Sync {
 impl World for CheckoutPluginPre<GuestCall> {
     type Instance = CheckoutPlugin;
 
+    fn wasmtime(&self) -> &wasmtime::Engine {
+        self.engine()
+    }
+
     async fn instantiate(&self, store: &mut Store<GuestCall>) -> wasmtime::Result<CheckoutPlugin> {
         self.instantiate_async(store).await
     }
@@ -100,6 +107,10 @@ impl World for CheckoutPluginPre<GuestCall> {
 
 impl World for InventoryPluginPre<GuestCall> {
     type Instance = InventoryPlugin;
+
+    fn wasmtime(&self) -> &wasmtime::Engine {
+        self.engine()
+    }
 
     async fn instantiate(&self, store: &mut Store<GuestCall>) -> wasmtime::Result<InventoryPlugin> {
         self.instantiate_async(store).await
@@ -162,6 +173,11 @@ impl<Instance> Resting<Instance> {
         Self { calls_max, places, instances: Mutex::new(Vec::new()) }
     }
 
+    /// Returns a place where none rests yet, under the same rules.
+    pub(super) fn emptied(&self) -> Self {
+        Self::new(self.calls_max, Arc::clone(&self.places))
+    }
+
     /// Returns whether a call's instance may be called again at all.
     pub(super) const fn is_on(&self) -> bool {
         self.calls_max > 1
@@ -172,14 +188,18 @@ impl<Instance> Resting<Instance> {
         if !self.is_on() {
             return None;
         }
+        self.drop_too_old();
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner).pop().map(|(used, _)| used)
+    }
+
+    /// Frees those that have rested for too long.
+    pub(super) fn drop_too_old(&self) {
         let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
         let too_old = instances.iter().take_while(|(used, _)| self.is_too_old(used.life)).count();
         let gone: Vec<_> = instances.drain(..too_old).collect();
-        let woken = instances.pop();
         drop(instances);
         // Freed after the lock: an instance is megabytes.
         drop(gone);
-        woken.map(|(used, _)| used)
     }
 
     /// Returns the instance to those that rest; drops it if it is used up, too old, too large, holds as many handles as a

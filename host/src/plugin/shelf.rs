@@ -118,6 +118,28 @@ impl Shelf {
         reading.await.unwrap_or(Err(FileError::CutOff))
     }
 
+    /// Puts a fresh pool in the place of the engine's, and forgets what was compiled for that.
+    ///
+    /// # Errors
+    /// When there is no address space for a second one meanwhile.
+    pub(super) fn renew_pool(&self) -> anyhow::Result<()> {
+        self.engine.renew()?;
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
+    }
+
+    /// Returns the plugin with its code in the engine's pool.
+    ///
+    /// # Errors
+    /// As [`Shelf::version`].
+    pub(super) async fn moved(&self, plugin: &Plugin) -> Result<Plugin, ShelfError> {
+        let bytes = self.file(&plugin.identity().digest).await?;
+        let compiled_mib = self.settings.limits.compiled_mib;
+        let admitted = admission::again(&self.engine, &plugin.admitted(), bytes.into(), compiled_mib).await?;
+        self.keep(admitted.clone());
+        Ok(plugin.moved(admitted))
+    }
+
     /// Returns a version that was admitted before: at once if it is still compiled.
     ///
     /// # Errors

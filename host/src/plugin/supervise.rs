@@ -1,11 +1,11 @@
-//! What happens by itself: a rollout's gates decide about it, and a breaker that opens is told, and may bring the version
-//! before back.
+//! What happens by itself: a rollout's gates decide about it, a breaker that opens is told and may bring the version before
+//! back, and memory that is kept for too long is given back.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Kind, Plugins, RolloutChange, SwapError, rollout::Verdict};
+use super::{Kind, Plugins, RolloutChange, SwapError, rest::Rest, rollout::Verdict};
 
 /// How often it is looked at: a candidate that fails is to be gone within a second.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -14,8 +14,9 @@ const GATES: &str = "gates";
 const BREAKER: &str = "breaker";
 
 impl Plugins {
-    /// Looks after rollouts and breakers until the host stops.
+    /// Looks after rollouts, breakers and memory until the host stops.
     pub async fn supervise(self: Arc<Self>, stopping: CancellationToken) {
+        let mut rest = Rest::new(&self.limits);
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return,
@@ -25,6 +26,7 @@ impl Plugins {
             for kind in Kind::ALL {
                 self.watch_breaker(kind).await;
             }
+            self.give_back(&mut rest).await;
         }
     }
 

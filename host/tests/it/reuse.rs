@@ -1,6 +1,7 @@
 //! Instances that are called again: as often as is set, never after a fault, and each call as if the instance were its own.
 
 use crate::support::{
+    eventually,
     guests::built_in_and,
     host::{Host, Plan},
     http::Answer,
@@ -156,4 +157,46 @@ fn a_pool_that_does_not_fit_is_as_large_as_fits_or_refused_with_what_takes_less(
     let plan = Host::plan().address_space_max_mib(8 * 1024).set("limits.guest_memory_mib=4096");
     let said = plan.refusal();
     assert!(said.contains("a smaller limits.guest_memory_mib") && said.contains("ulimit -v"), "{said}");
+}
+
+/// What a crowd leaves is given back, without a sign of it to those who buy meanwhile.
+#[test]
+fn the_memory_of_a_crowd_is_given_back_while_others_buy() {
+    let plan = plan(&["limits.resting_memory_mib=0", "limits.resting_ms=300", "stock.headphones=1000000"]);
+    let host = plan.start();
+    let header = host.shop.get("/").header("till-plugins").to_owned();
+    let kept = || {
+        let metrics = host.admin.get("/metrics").text();
+        let line = metrics.lines().find_map(|line| line.strip_prefix("plugin_memory_kept_bytes "));
+        line.and_then(|bytes| bytes.parse::<f64>().ok()).expect("the gauge")
+    };
+    let crowd = || {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let bought = host.shop.buy("headphones", 1);
+                        assert_eq!(
+                            (bought.status, bought.header("till-plugins")),
+                            (200, &*header),
+                            "{}",
+                            bought.text()
+                        );
+                    }
+                });
+            }
+        });
+    };
+    for _ in 0..3 {
+        crowd();
+        eventually("what it left", || (kept() > 0.0).then_some(()));
+        eventually("what it left, given back", || (kept() == 0.0).then_some(()));
+    }
+    let number = || host.admin.get("/plugins").json()["plugins"][0]["number"].clone();
+    assert_eq!(number(), 1, "the same version");
+    // Instances that rest are of the pool before: they are dropped, and others answer.
+    let set = host.admin.post("/plugins/checkout/settings", &serde_json::json!({ "set": { "reuse": "100" } }));
+    assert_eq!(set.status, 200, "{}", set.text());
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    host.stop();
 }

@@ -16,7 +16,7 @@ use wasmtime::{
 };
 
 use super::{
-    Admitted, Engine, Identity, Kind, Live, Reason, Trial,
+    Admitted, Engine, Kind, Live, Reason, Trial,
     refusal::{Said, advice},
     trial::{self, TriedOrder},
 };
@@ -82,7 +82,7 @@ pub(in crate::plugin) async fn asked_settings(
     let orders = trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency);
     let asked = AskedSettings::default();
     for order in &orders.unwrap_or_else(|_| vec![trial::simple()]) {
-        let mut call = Call::new(engine, plugin.identity(), settings, set, order);
+        let mut call = Call::new(engine, plugin, settings, set, order);
         call.imports().note_settings(asked.clone());
         _ = once(call, plugin).with_subscriber(NoSubscriber::default()).await;
     }
@@ -103,7 +103,7 @@ async fn tried(
     order: &TriedOrder,
 ) -> Result<Tried, Reason> {
     // What it logs is no event of the shop's.
-    let call = Call::new(engine, plugin.identity(), settings, set, order);
+    let call = Call::new(engine, plugin, settings, set, order);
     once(call, plugin).with_subscriber(NoSubscriber::default()).await
 }
 
@@ -187,17 +187,17 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(
         engine: &'a Engine,
-        identity: &'a Identity,
+        plugin: &'a Admitted,
         settings: &'a Settings,
         set: &BTreeMap<String, String>,
         order: &'a TriedOrder,
     ) -> Self {
-        let limits = &settings.limits;
+        let (identity, limits) = (plugin.identity(), &settings.limits);
         let tracer = Tracer::off();
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
         let telemetry = CallSpans::new(tracer, span, GuestLog::new(identity.to_string(), limits), limits);
         let imports = CallState::new(telemetry, settings_of(identity.kind, settings, set), &Chance::Free, limits);
-        let store = guarded_store(engine, imports, &MemoryPool::new(limits), limits);
+        let store = guarded_store((engine, plugin.wasmtime()), imports, &MemoryPool::new(limits), limits);
         let deadline = Deadline::of(identity.kind, Time::Whole, limits);
         let language = &identity.language;
         let ends = Instant::now() + deadline.duration();
