@@ -149,12 +149,26 @@ impl Pool {
     }
 }
 
-/// Returns what a pool keeps of the memory of calls that have ended, for the next ones' sake: bytes of memories, tables and
-/// stacks.
-pub(super) fn resident_bytes(engine: &wasmtime::Engine) -> usize {
-    let Some(pool) = engine.pooling_allocator_metrics() else { return 0 };
+/// What a pool keeps of calls that have ended, for the next ones' sake.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct KeptMemory {
+    /// Of memories, tables and stacks that were written to.
+    pub(super) bytes: usize,
+    /// Memories that are mapped.
+    pub(super) memories: usize,
+    /// Memories of calls at work and of instances that rest.
+    pub(super) memories_in_use: usize,
+}
+
+/// Returns what the pool of that engine keeps.
+pub(super) fn kept_memory(engine: &wasmtime::Engine) -> KeptMemory {
+    let Some(pool) = engine.pooling_allocator_metrics() else { return KeptMemory::default() };
     let of_stacks = pool.unused_stack_bytes_resident().unwrap_or_default();
-    pool.unused_memory_bytes_resident() + pool.unused_table_bytes_resident() + of_stacks
+    KeptMemory {
+        bytes: pool.unused_memory_bytes_resident() + pool.unused_table_bytes_resident() + of_stacks,
+        memories: usize::try_from(pool.unused_warm_memories()).unwrap_or(usize::MAX),
+        memories_in_use: pool.memories(),
+    }
 }
 
 /// Returns an engine that compiles as [`Engine`] does, without reserving what running takes.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use super::{
@@ -314,11 +315,11 @@ impl Plugin {
         }
     }
 
-    /// Frees the instances that have rested for too long.
-    pub(super) fn drop_too_old(&self) {
+    /// Frees instances that rest, as [`Resting::drop_idle`] does.
+    pub(super) fn drop_idle(&self, rest: Duration, bytes_max: u64) {
         match self {
-            Self::Checkout(loaded) => loaded.resting.drop_too_old(),
-            Self::Inventory(loaded) => loaded.resting.drop_too_old(),
+            Self::Checkout(loaded) => loaded.resting.drop_idle(rest, bytes_max),
+            Self::Inventory(loaded) => loaded.resting.drop_idle(rest, bytes_max),
         }
     }
 

@@ -5,14 +5,22 @@
 //! replaced: the plugins' code is loaded into a fresh one, and the system has the old one back when its last call has
 //! ended. Nobody waits for it.
 //!
+//! The host's own allocator is asked for the same.
+//!
 //! Not while a rollout is open, whose candidate is compiled for the pool that there is.
 
 use std::time::{Duration, Instant};
 
-use super::{Kind, Plugins, engine::resident_bytes, registry::Published};
+use super::{
+    Kind, Plugins,
+    engine::{KeptMemory, kept_memory},
+    registry::Published,
+};
 use crate::config::Limits;
 
 const MIB: usize = 1024 * 1024;
+/// With fewer memories than that it isn't worth a look at how much is shared.
+const MEMORIES_LOOKED_AT: usize = 8;
 /// The least time between two replacements, however full the memory is.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -25,6 +33,8 @@ pub(super) struct Rest {
     /// Since when more is kept than may be, at every look.
     above_since: Option<Instant>,
     renewed: Option<Instant>,
+    /// When the allocator was asked last.
+    asked: Instant,
 }
 
 impl Rest {
@@ -35,6 +45,7 @@ impl Rest {
             rest: Duration::from_millis(limits.resting_ms),
             above_since: None,
             renewed: None,
+            asked: Instant::now(),
         }
     }
 
@@ -56,19 +67,34 @@ impl Rest {
     }
 }
 
+/// Has the allocator give back what it holds and nobody uses. It does so by itself only as long as the host is busy: after a
+/// crowd, or a large plugin that was compiled, it would keep that.
+#[expect(unsafe_code, reason = "a function of C, which takes a flag and nothing else, and may be called by any thread")]
+fn empty_allocator() {
+    // SAFETY: as above; mimalloc's documentation names no condition.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
 impl Plugins {
     /// Gives back what is kept for too long.
     pub(super) async fn give_back(&self, rest: &mut Rest) {
+        if rest.asked.elapsed() >= rest.rest {
+            rest.asked = Instant::now();
+            // It takes as long as there is much to give back. Nobody waits for it.
+            _ = tokio::task::spawn_blocking(empty_allocator).await;
+        }
         let live = self.snapshot();
         let plugins = Kind::ALL.map(|kind| live.plugin(kind));
-        plugins.iter().for_each(super::Plugin::drop_too_old);
+        for plugin in &plugins {
+            plugin.drop_idle(rest.rest, u64::try_from(rest.kept_max).unwrap_or(u64::MAX));
+        }
         let mut pools = vec![self.engine.wasmtime()];
         for plugin in &plugins {
             if !pools.iter().any(|pool| wasmtime::Engine::same(pool, plugin.wasmtime())) {
                 pools.push(plugin.wasmtime().clone());
             }
         }
-        let kept = pools.iter().map(resident_bytes).sum();
+        let kept = pools.iter().map(|pool| kept_bytes(kept_memory(pool))).sum();
         drop((live, plugins, pools));
         self.memory.note_kept(kept);
         if rest.is_over(kept, self.memory.used_bytes(), Instant::now())
@@ -91,6 +117,23 @@ impl Plugins {
         self.registry.publish(Published::new(&next, None)?);
         Ok(())
     }
+}
+
+/// Returns how much memory of the process that is, as its user sees it: the images of memories are shared, and count once
+/// for each place that has looked at them.
+fn kept_bytes(kept: KeptMemory) -> usize {
+    if kept.memories < MEMORIES_LOOKED_AT {
+        return kept.bytes;
+    }
+    let shared = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| shared_bytes(&status));
+    let share = shared.unwrap_or_default().saturating_mul(kept.memories) / (kept.memories + kept.memories_in_use);
+    kept.bytes.saturating_add(share)
+}
+
+/// Returns the resident shared memory of a process, by proc(5). It is the pool's: nothing else of the host's is shared.
+fn shared_bytes(status: &str) -> Option<usize> {
+    let line = status.lines().find_map(|line| line.strip_prefix("RssShmem:"))?;
+    Some(line.split_ascii_whitespace().next()?.parse::<usize>().ok()?.saturating_mul(1024))
 }
 
 #[cfg(test)]

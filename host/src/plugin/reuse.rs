@@ -159,7 +159,20 @@ impl Life {
 pub(super) struct Resting<Instance> {
     calls_max: u32,
     places: Arc<RestingPlaces>,
-    instances: Mutex<Vec<(Used<Instance>, RestingPlace)>>,
+    instances: Mutex<Vec<AtRest<Instance>>>,
+}
+
+/// An instance that rests.
+struct AtRest<Instance> {
+    used: Used<Instance>,
+    since: Instant,
+    _place: RestingPlace,
+}
+
+impl<Instance> AtRest<Instance> {
+    fn memory_bytes(&self) -> u64 {
+        self.used.store.data().memory_bytes()
+    }
 }
 
 impl<Instance> std::fmt::Debug for Resting<Instance> {
@@ -188,15 +201,29 @@ impl<Instance> Resting<Instance> {
         if !self.is_on() {
             return None;
         }
-        self.drop_too_old();
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner).pop().map(|(used, _)| used)
+        self.drop_while(|at_rest, _| self.is_too_old(at_rest.used.life));
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner).pop().map(|at_rest| at_rest.used)
     }
 
-    /// Frees those that have rested for too long.
-    pub(super) fn drop_too_old(&self) {
+    /// Frees those that are too old, and those that haven't been called for `rest`, as long as all together hold more than
+    /// so many bytes.
+    pub(super) fn drop_idle(&self, rest: Duration, bytes_max: u64) {
+        self.drop_while(|at_rest, bytes| {
+            self.is_too_old(at_rest.used.life) || (bytes > bytes_max && at_rest.since.elapsed() >= rest)
+        });
+    }
+
+    /// Frees those that have rested the longest while that is so of them and of the bytes that they and the others hold.
+    fn drop_while(&self, is_over: impl Fn(&AtRest<Instance>, u64) -> bool) {
         let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        let too_old = instances.iter().take_while(|(used, _)| self.is_too_old(used.life)).count();
-        let gone: Vec<_> = instances.drain(..too_old).collect();
+        let mut bytes: u64 = instances.iter().map(AtRest::memory_bytes).sum();
+        let over = instances.iter().take_while(|at_rest| {
+            let is_over = is_over(at_rest, bytes);
+            bytes -= at_rest.memory_bytes();
+            is_over
+        });
+        let over = over.count();
+        let gone: Vec<_> = instances.drain(..over).collect();
         drop(instances);
         // Freed after the lock: an instance is megabytes.
         drop(gone);
@@ -214,7 +241,8 @@ impl<Instance> Resting<Instance> {
             return;
         }
         if let Some(place) = self.places.take() {
-            self.instances.lock().unwrap_or_else(PoisonError::into_inner).push((used, place));
+            let at_rest = AtRest { used, since: Instant::now(), _place: place };
+            self.instances.lock().unwrap_or_else(PoisonError::into_inner).push(at_rest);
         }
     }
 
