@@ -229,8 +229,11 @@ def plugins():
                    "Two bands far from each other are two things that happen."),
             lines("Memory of a call", "bytes", [query(quantile(0.99, "plugin_memory_bytes", SERVICE, "kind"), "{{kind}} p99")],
                   "The most linear memory of a call. limits.guest_memory_mib is where it ends."),
-            lines("Memory of all calls", "bytes", [query(f"sum by (service) (plugin_memory_used_bytes{{{SERVICE}}})", "{{service}}")],
-                  "At this moment. limits.guests_memory_mib is where calls are refused."),
+            lines("Memory of all calls", "bytes",
+                  [query(f"sum by (service) (plugin_memory_used_bytes{{{SERVICE}}})", "{{service}}"),
+                   query(f"sum by (service) (plugin_memory_kept_bytes{{{SERVICE}}})", "{{service}}, kept for the next calls")],
+                  "At this moment. limits.guests_memory_mib is where calls are refused; what is kept beyond "
+                  "limits.resting_memory_mib is given back after a while."),
             lines("Fuel of a call", "short", [query(quantile(0.99, "plugin_fuel", SERVICE, "kind"), "{{kind}} p99")],
                   "Empty until fuel is counted. Instructions, about; the same on every machine."),
             lines("Breakers that opened", "short",

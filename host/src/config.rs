@@ -161,7 +161,7 @@ settings! {
     /// The rules of the host's own that a checkout plugin has to keep.
     checkout as Checkout {
         discount_max_percent: u8 = "50" [0, 100], "%", "a broken plugin that gives goods away is stopped here";
-        idempotency_hours: u32 = "24" [1, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
+        idempotency_hours: u32 = "24" [0, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
     }
     /// When a plugin that keeps breaking isn't called for a while.
     breaker as Breaker {

@@ -128,7 +128,7 @@ fn deduct_of(host: &Host, inventory: &InventoryService, lines: &str) -> BTreeMap
     let mut stream = TcpStream::connect(&host.shop.address).expect("the host listens");
     write!(
         stream,
-        "POST /checkout HTTP/1.1\r\nhost: till\r\nconnection: close\r\ncontent-type: application/json\r\n\
+        "POST /checkout HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n{lines}\r\n{order}",
         order.len()
     )
