@@ -290,7 +290,7 @@ impl Client {
     async fn exchange(&mut self) -> anyhow::Result<u16> {
         const BODY: &str = r#"{"item":"headphones","quantity":1,"price":99.99}"#;
         let request = format!(
-            "POST /checkout HTTP/1.1\r\nhost: till\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{BODY}",
+            "POST /checkout HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{BODY}",
             BODY.len()
         );
         self.stream.write_all(request.as_bytes()).await?;

@@ -69,7 +69,7 @@ fn buy(shop: SocketAddr, first: Instant, every: Duration, over: &AtomicBool) -> 
 /// Returns the connection, unless the host wants no more on it.
 fn exchange(mut stream: TcpStream) -> anyhow::Result<Option<TcpStream>> {
     let length = BODY.len();
-    let head = "POST /checkout HTTP/1.1\r\nhost: till\r\ncontent-type: application/json\r\ncontent-length:";
+    let head = "POST /checkout HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length:";
     stream.write_all(format!("{head} {length}\r\n\r\n{BODY}").as_bytes())?;
     let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
     loop {
