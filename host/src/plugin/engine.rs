@@ -32,7 +32,7 @@ const GUARD_BYTES: usize = 32 * MIB;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// What compiles and runs guests. It is the process's; its [`Pool`] is replaced now and then.
+/// What compiles and runs guests. It is the process's; its pool is replaced now and then.
 pub struct Engine {
     pool: ArcSwap<Pool>,
     limits: Limits,
