@@ -50,6 +50,8 @@ static SHOP: LazyLock<Shop> = LazyLock::new(|| {
         "server.listen=127.0.0.1:0",
         "server.admin=127.0.0.1:0",
         "log.level=error",
+        // What the requests ask for.
+        "server.hosts=shop",
         "stock.headphones=4000000000",
         // Instrumented code is slow.
         "limits.guest_cpu_ms=2000",
