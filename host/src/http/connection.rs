@@ -305,7 +305,13 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let connection = Arc::clone(&self.0);
         let stream = Progress::see_out(stream, Duration::from_millis(connection.house.limits.write_ms));
-        tokio::spawn(async move { connection.ended(stream.await) });
+        tokio::spawn(async move {
+            // Many streams of one connection wait for their turn together. Of a connection that was given up meanwhile nobody
+            // takes an answer: what its streams hold goes at once, and no work is done for them.
+            if !connection.given_up.is_cancelled() {
+                connection.ended(stream.await);
+            }
+        });
     }
 }
 
