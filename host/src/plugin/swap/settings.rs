@@ -29,7 +29,7 @@ pub(super) const SETTINGS_MAX: usize = 64;
 /// A setting that the plugin doesn't ask for, as far as can be told.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{plugin} has no setting {key:?}{hint}; it asks for {listed}. If it puts the name together, --force sets it all the same"
+    "{plugin} has no setting {key:?}{hint} It asks for {listed}. If it puts the name together, --force sets it all the same"
 )]
 pub struct UnknownSetting {
     plugin: String,
@@ -116,7 +116,7 @@ impl Plugins {
         let unknown = |key: &&String| !asked.contains(*key) && !stands_in(key, &file, &asked);
         keys.into_iter().find(unknown).map_or(Ok(()), |key| {
             let hint = nearest(key, asked.iter().map(String::as_str));
-            let hint = hint.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            let hint = hint.map_or_else(|| ".".to_owned(), |near| format!("; did you mean {near:?}?"));
             let listed = asked.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             Err(UnknownSetting { plugin: plugin.identity().to_string(), key: key.clone(), hint, listed }.into())
         })
