@@ -96,7 +96,7 @@ fn no_signal_ends_it_without_a_drain() {
         host.wait_for_unresolved(1);
         buyer
     };
-    let host = Host::plan_demo().start();
+    let host = Host::plan_demo().on_a_terminal().start();
     let buyer = buy_slowly(&host);
     for signal in [Signal::USR1, Signal::USR2] {
         host.signal(signal);

@@ -96,6 +96,12 @@ impl Plan {
         self
     }
 
+    /// Starts it as a terminal does, also where the tests themselves run under `nohup`: a shell can't undo that.
+    pub(crate) fn on_a_terminal(mut self) -> Self {
+        self.before_start.push("exec env --default-signal=HUP \"$0\" \"$@\"".to_owned());
+        self
+    }
+
     /// Has nobody read its stderr, which stays open.
     pub(crate) fn with_unread_log(mut self) -> Self {
         self.reads_log = false;
