@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf};
 
 use memory::half_of_memory_mib;
 use sources::wanted;
-pub use sources::{Origin, Sources, Unusable, is_row, nearest};
+pub use sources::{Origin, Sources, Unusable, is_row, nearest, row};
 pub use token::read_token;
 pub use value::{HostNames, OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
 use value::{Value, beside_cores, per_core};

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{own_program, print, print_json};
 use crate::{
     app::App,
-    config::{ROWS, Settings, Sources, Unusable},
+    config::{self, Settings, Sources, Unusable},
     telemetry::flush_log,
 };
 use signals::Signals;
@@ -148,7 +148,7 @@ fn stock_line(settings: &Settings) -> String {
 
 fn config_text(sources: &Sources) -> String {
     let rows = sources.iter().map(|(key, value, origin)| {
-        let row = ROWS.iter().find(|row| row.key == key);
+        let row = config::row(key);
         let unit = row.map(|row| row.unit).filter(|unit| !unit.is_empty());
         let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
         let reason = row.map(|row| format!("; {}", row.reason)).unwrap_or_default();
@@ -163,7 +163,7 @@ fn config_text(sources: &Sources) -> String {
 fn config_json(sources: &Sources) -> serde_json::Value {
     let rows = sources.iter().map(|(key, value, origin)| {
         let origin = origin.to_string();
-        let range = ROWS.iter().find(|row| row.key == key).and_then(|row| row.range);
+        let range = config::row(key).and_then(|row| row.range);
         let row = match range {
             Some((least, greatest)) => {
                 json!({ "value": value, "origin": origin, "least": least, "greatest": greatest })

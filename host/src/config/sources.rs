@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    ROWS, service_links,
+    ROWS, Row, service_links,
     value::{NOT_UTF8, REUSE, Value, reused_calls},
 };
 use crate::order::{Item, composed};
@@ -218,12 +218,9 @@ impl Sources {
 
     pub(super) fn value<T: Value>(&self, key: &str) -> Result<T, Unusable> {
         let (value, origin) = self.values.get(key).cloned().unwrap_or((OsString::new(), Origin::Default));
-        let fine = match ROWS.iter().find(|row| row.key == key) {
-            Some(row) => row.check(&value),
-            None => Ok(()),
-        };
-        let value_of = || T::parse_os(&value).map_err(|fine| wanted(&fine));
-        value_of().and_then(|parsed| fine.map(|()| parsed)).map_err(|reason| unusable(key, &value, &origin, reason))
+        let parsed = T::parse_os(&value).map_err(|fine| wanted(&fine));
+        let in_range = |parsed| row(key).map_or(Ok(()), |row| row.check(&value)).map(|()| parsed);
+        parsed.and_then(in_range).map_err(|reason| unusable(key, &value, &origin, reason))
     }
 
     /// Returns the keys of a section that are items.
@@ -282,10 +279,16 @@ fn unusable(key: &str, value: &OsStr, origin: &Origin, reason: String) -> Unusab
     Unusable::Value { key: key.to_owned(), value: value.to_string_lossy().into_owned(), origin: origin.clone(), reason }
 }
 
+/// Returns the table's row of that key, `None` for an item or a plugin's setting.
+#[must_use]
+pub fn row(key: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.key == key)
+}
+
 /// Returns whether the key is one of the table's, and no item or plugin's setting.
 #[must_use]
 pub fn is_row(key: &str) -> bool {
-    ROWS.iter().any(|row| row.key == key)
+    row(key).is_some()
 }
 
 /// Returns what is wrong with a value as what would have been fine.

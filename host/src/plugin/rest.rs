@@ -81,7 +81,7 @@ impl Plugins {
         if rest.asked.elapsed() >= rest.rest {
             rest.asked = Instant::now();
             // It takes as long as there is much to give back. Nobody waits for it.
-            _ = tokio::task::spawn_blocking(empty_allocator).await;
+            drop(tokio::task::spawn_blocking(empty_allocator));
         }
         let live = self.snapshot();
         let plugins = Kind::ALL.map(|kind| live.plugin(kind));
