@@ -7,14 +7,12 @@
 use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::Limits;
+use crate::{config::Limits, http::server::NEWCOMERS};
 
 /// What the host may still open for itself: readers of the store, a plugin that is compiled, a backup, telemetry.
 const OWN_FILES: (u64, u64) = (16, 256);
 /// Fewer free files are no shop.
 const FREE_FILES_MIN: u64 = 16;
-/// Connections that wait for room for each one that is refused at once, as the listeners have it.
-const NEWCOMERS: u64 = 4;
 /// The shop's and the operators'.
 const LISTENERS: u64 = 2;
 
@@ -45,8 +43,8 @@ pub(super) fn fitted(limits: &Limits, (allowed, open): (u64, u64)) -> anyhow::Re
     let bounded = |limit: usize, room: u64| limit.min(usize::try_from(room).unwrap_or(usize::MAX));
     let refusals = bounded(limits.refusals, (free / 24).max(1));
     let admin_connections = bounded(limits.admin_connections, (free / 12).max(2));
-    let others = LISTENERS * (1 + NEWCOMERS) * u64::try_from(refusals).unwrap_or(u64::MAX)
-        + u64::try_from(admin_connections).unwrap_or(u64::MAX);
+    let count = |connections: usize| u64::try_from(connections).unwrap_or(u64::MAX);
+    let others = LISTENERS * count((1 + NEWCOMERS) * refusals) + count(admin_connections);
     // A checkout may have a connection to another inventory, but not every connection has a checkout.
     let connections = bounded(limits.connections, free.saturating_sub(others) / 4 * 3);
     let fitted = Limits { connections, admin_connections, refusals, ..limits.clone() };

@@ -39,7 +39,7 @@ const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long an idle connection may take to make room. Well within what a refusal may take.
 const ROOM_WITHIN: Duration = Duration::from_millis(20);
 /// How many may wait for that at once, for each that may be refused at once.
-const NEWCOMERS: usize = 4;
+pub const NEWCOMERS: usize = 4;
 /// How many connections are asked for it; one that is busy stays.
 const ASKED_FOR_ROOM: usize = 8;
 

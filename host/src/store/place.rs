@@ -73,16 +73,15 @@ impl Place {
             self.is_told.store(false, Relaxed);
             return Ok(());
         };
+        let lost = Lost(path.as_path().into());
         if !self.is_told.swap(true, Relaxed) {
-            let file = path.display();
             tracing::error!(
-                file = %file,
-                "{file} is gone, or another file is in its place: no order is taken until the files that this till opened are \
-                 back. If they were moved, move them back; else stop till, put a backup in their place with `till restore`, \
-                 and start it again"
+                file = %path.display(),
+                "{lost}: no order is taken until the files that this till opened are back. If they were moved, move them back; \
+                 else stop till, put a backup in their place with `till restore`, and start it again"
             );
         }
-        Err(Lost(path.as_path().into()))
+        Err(lost)
     }
 }
 
