@@ -5,7 +5,7 @@ use std::{pin::pin, time::Duration};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
-    HeaderMap, StatusCode,
+    HeaderMap,
     body::Body,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
@@ -17,7 +17,7 @@ use serde_json::error::Category;
 
 use super::{
     arrival::{Inbound, Unread},
-    problem::Problem,
+    problem::{Code, Problem},
 };
 use crate::{config::Limits, order::written::Object};
 
@@ -56,7 +56,7 @@ async fn read(body: Inbound, bytes_max: usize, within_ms: u64) -> Result<Bytes, 
     match tokio::time::timeout(Duration::from_millis(within_ms), reading).await {
         Err(_) => {
             let detail = format!("the body was not there within {within_ms} ms");
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
+            Err(Problem::new(Code::BodyTimeout, detail))
         }
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) if matches!(error.downcast_ref(), Some(Unread::NoRoom)) => Err(Problem::shed()),

@@ -9,13 +9,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::{
-    HeaderMap, Method, StatusCode, Uri, Version,
+    HeaderMap, Method, Uri, Version,
     header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING},
     http::{request, uri::Authority},
 };
 use tokio::time::Instant;
 
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use crate::config::Limits;
 
 /// What HPACK and HTTP/1.1 both count for a header beside its name and value: `: ` and the end of the line, roughly.
@@ -66,11 +66,11 @@ pub(super) fn check(
     check_length(&head.headers)?;
     if head.method.as_str().len() > METHOD_BYTES_MAX {
         let detail = format!("a method has at most {METHOD_BYTES_MAX} bytes");
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail));
+        return Err(Problem::new(Code::NotImplemented, detail));
     }
     if head.method == Method::CONNECT {
         let detail = "this is a shop, not a proxy: it opens no tunnels";
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail));
+        return Err(Problem::new(Code::NotImplemented, detail));
     }
     check_size(head, limits)?;
     check_host(head, local)?;
@@ -98,14 +98,14 @@ fn check_size(head: &request::Parts, limits: &Limits) -> Result<(), Problem> {
         + target.authority().map_or(0, |authority| authority.as_str().len());
     if target_bytes > limits.uri_bytes {
         let detail = format!("a request's target may have {} bytes", limits.uri_bytes);
-        return Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail));
+        return Err(Problem::new(Code::UriTooLong, detail));
     }
     let of_header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
         name.as_str().len() + value.len() + HEADER_EXTRA_BYTES
     };
     if head.headers.iter().map(of_header).sum::<usize>() > limits.header_bytes || head.headers.len() > limits.headers {
         let detail = format!("a request may have {} headers of {} bytes together", limits.headers, limits.header_bytes);
-        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail));
+        return Err(Problem::new(Code::HeadersTooLarge, detail));
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = "the one expectation that is met is 100-continue";
-    Err(Problem::new(StatusCode::EXPECTATION_FAILED, "expectation_failed", detail))
+    Err(Problem::new(Code::ExpectationFailed, detail))
 }
 
 /// Finds the heads in an HTTP/1 connection's bytes, whatever pieces they come in, and what is doubtful about them.

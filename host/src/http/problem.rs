@@ -7,6 +7,8 @@
 //! | a plugin's fault, the remote inventory | 502, 504 |
 //! | the host | 500, 503 with Retry-After |
 
+mod code;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
@@ -14,6 +16,8 @@ use hyper::{
     header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
+
+pub use code::Code;
 
 use super::{Body, answer::PROBLEM_JSON};
 use crate::{
@@ -24,8 +28,7 @@ use crate::{
 /// What went wrong, for the client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
-    status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: String,
     shortage: Option<Box<Shortage>>,
     /// The plugin's own code of a rejection.
@@ -58,96 +61,94 @@ struct Document<'a> {
 
 impl Problem {
     #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), shortage: None, rejection: None, headers: Vec::new() }
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), shortage: None, rejection: None, headers: Vec::new() }
     }
 
     #[must_use]
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed", detail)
+        Self::new(Code::Malformed, detail)
     }
 
     #[must_use]
     pub fn unacceptable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unacceptable", detail)
+        Self::new(Code::Unacceptable, detail)
     }
 
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+        Self::new(Code::NotFound, detail)
     }
 
     #[must_use]
     pub fn method_not_allowed(allowed: &'static str) -> Self {
         let detail = format!("this route takes {allowed}");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-            .with(ALLOW, HeaderValue::from_static(allowed))
+        Self::new(Code::MethodNotAllowed, detail).with(ALLOW, HeaderValue::from_static(allowed))
     }
 
     #[must_use]
     pub fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        Self::new(Code::TooLarge, detail)
     }
 
     #[must_use]
     pub fn unsupported_media(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+        Self::new(Code::UnsupportedMediaType, detail)
     }
 
     #[must_use]
     pub fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "this route wants `authorization: Bearer <token>`")
+        Self::new(Code::Unauthorized, "this route wants `authorization: Bearer <token>`")
             .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        Self::new(Code::Forbidden, detail)
     }
 
     /// Returns the answer to a request that the host has no room for.
     #[must_use]
     pub fn shed() -> Self {
-        Self::unavailable("overloaded", "the host is at its limit of requests; retry shortly")
+        Self::unavailable(Code::Overloaded, "the host is at its limit of requests; retry shortly")
     }
 
     #[must_use]
-    pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with(RETRY_AFTER, HeaderValue::from_static("1"))
+    pub fn unavailable(code: Code, detail: impl Into<String>) -> Self {
+        Self::new(code, detail).with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     /// Returns the answer to a request whose key's first request is under way.
     #[must_use]
     pub fn key_in_flight(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "idempotency_key_in_flight", detail)
-            .with(RETRY_AFTER, HeaderValue::from_static("1"))
+        Self::new(Code::IdempotencyKeyInFlight, detail).with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     #[must_use]
     pub fn key_reused(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+        Self::new(Code::IdempotencyKeyReused, detail)
     }
 
     #[must_use]
     pub fn deadline(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
+        Self::new(Code::Deadline, detail)
     }
 
     /// Returns the answer to what should not have happened. The error itself goes to the log, not to the client.
     #[must_use]
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!("internal error: {error}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the host failed; its log says how")
+        Self::new(Code::Internal, "the host failed; its log says how")
     }
 
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        self.status
+        self.code.status()
     }
 
     #[must_use]
     pub const fn code(&self) -> &'static str {
-        self.code
+        self.code.name()
     }
 
     #[must_use]
@@ -159,16 +160,16 @@ impl Problem {
     #[must_use]
     pub(super) fn answered(&self, trace_id: &str) -> Option<Answered> {
         let again = self.headers.iter().any(|(name, _)| name == RETRY_AFTER);
-        (!again).then(|| Answered { status: self.status.as_u16(), body: self.document(Some(trace_id)) })
+        (!again).then(|| Answered { status: self.status().as_u16(), body: self.document(Some(trace_id)) })
     }
 
     fn document(&self, trace_id: Option<&str>) -> Bytes {
         let document = Document {
-            r#type: format!("urn:till:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
+            r#type: format!("urn:till:problem:{}", self.code()),
+            title: self.status().canonical_reason().unwrap_or("Error"),
+            status: self.status().as_u16(),
             detail: &self.detail,
-            code: self.code,
+            code: self.code(),
             trace_id,
             shortage: self.shortage.as_deref(),
             rejection: self.rejection.as_deref(),
@@ -181,7 +182,7 @@ impl Problem {
     #[must_use]
     pub fn into_response(self, trace_id: Option<&str>) -> Response<Body> {
         let mut response = Response::new(Full::new(self.document(trace_id)));
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.status();
         let headers: &mut HeaderMap = response.headers_mut();
         headers.insert(CONTENT_TYPE, PROBLEM_JSON);
         headers.extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
@@ -201,18 +202,12 @@ impl From<SwapError> for Problem {
             SwapError::Refused(_)
             | SwapError::OtherKind { .. }
             | SwapError::Unusable { .. }
-            | SwapError::Shelf(ShelfError::Refused(_)) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused", detail)
-            }
+            | SwapError::Shelf(ShelfError::Refused(_)) => Self::new(Code::PluginRefused, detail),
             SwapError::Settings | SwapError::UnknownSetting(_) | SwapError::Reuse(_) => Self::unacceptable(detail),
-            SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => {
-                Self::new(StatusCode::CONFLICT, "no_such_version", detail)
-            }
-            SwapError::NoRollout => Self::new(StatusCode::CONFLICT, "no_rollout", detail),
-            SwapError::RolloutState(_) => Self::new(StatusCode::CONFLICT, "rollout_state", detail),
-            SwapError::Shelf(ShelfError::File(_)) => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "plugin_file", detail)
-            }
+            SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => Self::new(Code::NoSuchVersion, detail),
+            SwapError::NoRollout => Self::new(Code::NoRollout, detail),
+            SwapError::RolloutState(_) => Self::new(Code::RolloutState, detail),
+            SwapError::Shelf(ShelfError::File(_)) => Self::new(Code::PluginFile, detail),
             SwapError::Store(error) => error.into(),
             SwapError::Host(error) => Self::internal(&format_args!("{error:#}")),
         }
@@ -227,34 +222,45 @@ impl From<Failure> for Problem {
 
 impl From<&Failure> for Problem {
     fn from(failure: &Failure) -> Self {
-        let code = failure.code();
-        let detail = failure.to_string();
-        let problem = |status| Self::new(status, code, detail.clone());
+        let problem = Self::new(failure.into(), failure.to_string());
         match failure {
             Failure::OutOfStock { item, requested, available } => {
                 let (item, requested, available) = (item.to_string(), *requested, *available);
-                let shortage = Some(Box::new(Shortage { item, requested, available }));
-                Self { shortage, ..problem(StatusCode::BAD_REQUEST) }
+                Self { shortage: Some(Box::new(Shortage { item, requested, available })), ..problem }
             }
-            Failure::Rejected { code, .. } => {
-                Self { rejection: Some(code.clone()), ..problem(StatusCode::UNPROCESSABLE_ENTITY) }
-            }
-            Failure::Conflict(_) => problem(StatusCode::INTERNAL_SERVER_ERROR),
-            Failure::ReferenceUsed(_) => problem(StatusCode::CONFLICT),
-            Failure::Unavailable(_)
-            | Failure::Other(_)
-            | Failure::InventoryUnreachable(_)
-            | Failure::InventoryRefused(_) => problem(StatusCode::BAD_GATEWAY),
-            Failure::Fault(fault) => match &fault.cause {
-                Cause::Cpu { .. } | Cause::Deadline { .. } => problem(StatusCode::GATEWAY_TIMEOUT),
-                _ => problem(StatusCode::BAD_GATEWAY),
-            },
-            Failure::Overloaded(_) => Self::unavailable(code, detail),
+            Failure::Rejected { code, .. } => Self { rejection: Some(code.clone()), ..problem },
+            Failure::Overloaded(_) => problem.with(RETRY_AFTER, HeaderValue::from_static("1")),
             Failure::BreakerOpen { retry_after, .. } => {
                 let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-                problem(StatusCode::SERVICE_UNAVAILABLE).with(RETRY_AFTER, HeaderValue::from(seconds))
+                problem.with(RETRY_AFTER, HeaderValue::from(seconds))
             }
             Failure::Store(error) => error.into(),
+            _ => problem,
+        }
+    }
+}
+
+impl From<&Failure> for Code {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::OutOfStock { .. } => Self::InsufficientStock,
+            Failure::Rejected { .. } => Self::Rejected,
+            Failure::Conflict(_) => Self::InventoryConflict,
+            Failure::ReferenceUsed(_) => Self::ReferenceUsed,
+            Failure::Unavailable(_) => Self::Unavailable,
+            Failure::Other(_) => Self::Other,
+            Failure::InventoryUnreachable(_) => Self::InventoryUnreachable,
+            Failure::InventoryRefused(_) => Self::InventoryRefused,
+            Failure::Overloaded(_) => Self::Overloaded,
+            Failure::BreakerOpen { .. } => Self::BreakerOpen,
+            Failure::Store(_) => Self::StoreUnavailable,
+            Failure::Fault(fault) => match fault.cause {
+                Cause::Trap { .. } => Self::Trap,
+                Cause::Cpu { .. } | Cause::Deadline { .. } => Self::Deadline,
+                Cause::Memory { .. } => Self::Memory,
+                Cause::HostCalls { .. } => Self::HostCalls,
+                Cause::BadOutput { .. } => Self::BadOutput,
+            },
         }
     }
 }
@@ -271,11 +277,11 @@ impl From<&StoreError> for Problem {
             StoreError::Overloaded { .. }
             | StoreError::Unavailable(_)
             | StoreError::Closed
-            | StoreError::ReservationGone => Self::unavailable("store_unavailable", error.to_string()),
+            | StoreError::ReservationGone => Self::unavailable(Code::StoreUnavailable, error.to_string()),
             StoreError::OrderEnded { .. } | StoreError::OfLocalOrder | StoreError::ReferenceTaken => {
-                Self::new(StatusCode::CONFLICT, "reference_used", error.to_string())
+                Self::new(Code::ReferenceUsed, error.to_string())
             }
-            StoreError::RolloutOpen => Self::new(StatusCode::CONFLICT, "rollout_open", error.to_string()),
+            StoreError::RolloutOpen => Self::new(Code::RolloutOpen, error.to_string()),
             other => Self::internal(other),
         }
     }
@@ -287,6 +293,47 @@ impl From<StockError> for Problem {
             StockError::OutOfRange { .. } => Self::unacceptable(error.to_string()),
             StockError::Unknown { .. } => Self::not_found(error.to_string()),
             StockError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        order::Item,
+        plugin::{Fault, Kind, Undecided},
+    };
+
+    /// Metrics and spans have the failure's own word, and clients the problem's.
+    #[test]
+    fn a_failure_has_one_word_for_clients_and_operators() {
+        let text = || String::from("why");
+        let fault = |cause| Failure::Fault(Fault { kind: Kind::Checkout, cause });
+        let undecided = || Undecided::of_nobody("why");
+        let failures = [
+            Failure::OutOfStock { item: Item::parse("tea").expect("an item"), requested: 2, available: 1 },
+            Failure::Rejected { code: text(), message: text() },
+            Failure::Conflict(undecided()),
+            Failure::Unavailable(undecided()),
+            Failure::Other(undecided()),
+            Failure::InventoryUnreachable(text()),
+            Failure::InventoryRefused(text()),
+            Failure::ReferenceUsed("why"),
+            fault(Cause::Trap { message: text() }),
+            fault(Cause::Cpu { after_ms: 1 }),
+            fault(Cause::Deadline { after_ms: 1, setting: "request_ms" }),
+            fault(Cause::Memory { message: text() }),
+            fault(Cause::HostCalls { message: text() }),
+            fault(Cause::BadOutput { reason: text() }),
+            Failure::Overloaded("calls"),
+            Failure::BreakerOpen { kind: Kind::Checkout, retry_after: Duration::from_secs(1) },
+            Failure::Store(StoreError::Closed),
+        ];
+        for failure in failures {
+            assert_eq!(Problem::from(&failure).code(), failure.code(), "{failure}");
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::{Answer, Reply},
-    problem::Problem,
+    problem::{Code, Problem},
 };
 use crate::{
     store::Store,
@@ -48,12 +48,12 @@ impl Watch {
     /// 503 when the host is stopping, or the store takes no order now.
     pub async fn ready(&self) -> Answer {
         if self.stopping.is_cancelled() {
-            return Err(Problem::unavailable("stopping", "the host is shutting down"));
+            return Err(Problem::unavailable(Code::Stopping, "the host is shutting down"));
         }
         if self.store.committed_within(READY_FOR) {
             return ready();
         }
-        let late = |_| Problem::unavailable("store_unavailable", "the store didn't commit a row in time");
+        let late = |_| Problem::unavailable(Code::StoreUnavailable, "the store didn't commit a row in time");
         tokio::time::timeout(self.ready_within, self.store.ready()).await.map_err(late)??;
         ready()
     }

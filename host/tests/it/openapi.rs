@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 use serde_json::Value;
+use till::http::problem::Code;
 
 use crate::support::{Client, Host, host::till, http::DOCUMENT};
 
@@ -119,6 +120,11 @@ fn the_set_of_codes_is_that_of_all_answers() {
     let all = document["components"]["schemas"]["ProblemCode"]["enum"].as_array().expect("codes");
     let all: BTreeSet<String> = all.iter().map(|code| code.as_str().expect("a code").to_owned()).collect();
     assert_eq!(codes, all);
+    assert_eq!(
+        all,
+        Code::ALL.iter().map(|code| code.name().to_owned()).collect(),
+        "the document has other codes than the host"
+    );
 }
 
 /// Who answers a path. A path says so in its `servers`; without, it is the shop's.
