@@ -152,10 +152,12 @@ fn config_text(sources: &Sources) -> String {
         let unit = row.map(|row| row.unit).filter(|unit| !unit.is_empty());
         let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
         let reason = row.map(|row| format!("; {}", row.reason)).unwrap_or_default();
+        let past = row.map(|row| row.past).filter(|past| !past.is_empty());
+        let past = past.map(|past| format!("; past it: {past}")).unwrap_or_default();
         let range = row.and_then(|row| row.range);
         let range = range.map(|(least, most)| format!("; {least} to {most}")).unwrap_or_default();
         let value = if value.is_empty() { "\"\"".into() } else { value };
-        format!("{:<44} # {origin}{range}{reason}", format!("{key} = {value}{unit}"))
+        format!("{:<44} # {origin}{range}{reason}{past}", format!("{key} = {value}{unit}"))
     });
     rows.collect::<Vec<_>>().join("\n")
 }
