@@ -11,7 +11,7 @@ PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventor
 	checkout-c checkout-go checkout-js checkout-ts checkout-python
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain run stack dist plugins test pictures soak fuzz w3c lint links bench doc clean-tools packages stack-tools
+.PHONY: help toolchain run stack dist plugins test pictures pages soak fuzz w3c lint links bench doc clean-tools packages stack-tools
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ dist: toolchain ## leaves a stripped binary with its checksum in target/dist, fo
 	cargo build --release --locked --package till
 	rm -rf target/dist && mkdir -p target/dist/$(DIST)
 	strip -o target/dist/$(DIST)/till target/release/till
-	cp LICENSE host/NOTICE README.md CHANGELOG.md target/dist/$(DIST)
+	cp -r LICENSE host/NOTICE README.md CHANGELOG.md docs target/dist/$(DIST)
 	tar --create --gzip --file target/dist/$(DIST).tar.gz --directory target/dist --owner 0 --group 0 $(DIST)
 	cd target/dist && sha256sum $(DIST).tar.gz | tee $(DIST).tar.gz.sha256
 
@@ -53,8 +53,11 @@ test: packages toolchain plugins $(VENV)/.installed $(BROWSER)/node_modules/.ins
 	$(STACK_PYTHON) stack/check.py
 
 PICTURES := page::a_failing_laptop page::a_slow_smartphone story::
-pictures: packages toolchain $(BROWSER)/node_modules/.installed ## takes the pictures of README and stack/README.md anew
+pictures: packages toolchain $(BROWSER)/node_modules/.installed ## takes the pictures of docs and stack anew
 	TILL_PICTURES=300 cargo test --locked --package till --test it -- $(PICTURES)
+
+pages: toolchain ## makes the pages of docs anew that are made of the host's own tables
+	TILL_BLESS=1 cargo test --locked --package till --test it -- docs::
 
 soak: toolchain ## runs the tests that throw dice for long, then fuzzes for an hour
 	TILL_SOAK=1 cargo test --locked --package till --test it -- --nocapture --test-threads 1 \

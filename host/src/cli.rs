@@ -18,7 +18,7 @@ mod whole;
 
 use std::{io::Write, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use rustix::fs::Mode;
 
 use crate::config::Unusable;
@@ -93,6 +93,12 @@ impl Command {
 /// Returns this program as one to be started again: also when another file stands under its name by then.
 fn own_program() -> std::path::PathBuf {
     "/proc/self/exe".into()
+}
+
+/// Returns the commands as clap knows them: docs/reference/cli.md is made of their help.
+#[must_use]
+pub fn commands() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program.

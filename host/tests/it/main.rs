@@ -20,6 +20,7 @@ mod concurrency;
 mod conformance;
 mod context;
 mod dev;
+mod docs;
 mod doctor;
 mod evolution;
 mod guest_log;

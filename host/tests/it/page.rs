@@ -1,6 +1,6 @@
 //! The trace page in a browser, Chromium: a script of `tests/page` a promise, against a host.
 //!
-//! With `TILL_PICTURES` they take the pictures of README, too, after as many seconds of sales as it says (`make pictures`).
+//! With `TILL_PICTURES` they take the pictures of docs, too, after as many seconds of sales as it says (`make pictures`).
 
 use std::{
     path::Path,
@@ -25,7 +25,7 @@ pub(crate) fn look(host: &Host, script: &str, mut given: Value) {
     assert!(folder.join("node_modules").is_dir(), "`make test` installs what drives the browser");
     given["admin"] = format!("http://{}", host.admin.address).into();
     if std::env::var_os("TILL_PICTURES").is_some() {
-        let docs = if given["prometheus"].is_null() { "/docs" } else { "/../stack/docs" };
+        let docs = if given["prometheus"].is_null() { "/../docs/pictures" } else { "/../stack/docs" };
         given["pictures"] = format!("{}{docs}", env!("CARGO_MANIFEST_DIR")).into();
     }
     let output = Command::new("node")

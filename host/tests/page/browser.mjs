@@ -112,7 +112,7 @@ export function isRed([red, green, blue]) {
   return red > green + 10 && red > blue + 10;
 }
 
-/** Takes README's picture of that name, if pictures are asked for. */
+/** Takes the picture of docs of that name, if pictures are asked for. */
 async function picture(page, name, height = 800) {
   if (!given.pictures) return;
   await page.mouse.move(0, 0);
