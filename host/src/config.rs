@@ -232,6 +232,8 @@ settings! {
         hostcall_bytes: usize = "262144" [1_024, 134_217_728], "bytes", "strings and lists that a guest hands over in one host call or result", past "trap, 502";
         hostcall_bytes_total: usize = "1048576" [1_024, 1_073_741_824], "bytes", "strings and lists that a guest hands over in a whole call", past "trap, 502";
         answer_text_bytes: usize = "1024" [64, 262_144], "bytes", "a label, category, attribute, code or message in a plugin's answer; they are kept with the order and shown to people; control characters are refused as well, but for line breaks and tabs in attributes and messages", past "`bad_output`, 502";
+        receipt_adjustments: usize = "400" [0, 10_000], "adjustments", "adjustments of a receipt, four for each of 100 lines; they are kept with the order and shown to people", past "`bad_output`, 502";
+        receipt_attributes: usize = "64" [0, 10_000], "attributes", "attributes of a receipt: those of an order, of which there are 32 at most, and as many of the plugin's own", past "`bad_output`, 502";
         host_calls: u32 = "256" [1, 1_000_000], "calls", "host calls of one call", past "trap, 502";
         wasi_handles: usize = "256" [16, 100_000], "handles", "streams, sockets, timers and other resources of WASI that a call may open at once, beside those that a reused instance kept; a language's runtime has some ten", past "trap, 502";
         wasi_random_bytes: u64 = "65536" [16, 16_777_216], "bytes", "random bytes in one answer of WASI; a hash seed takes 16", past "trap, 502";

@@ -126,10 +126,18 @@ impl CallState {
         self.budget.bytes(bytes)
     }
 
+    /// Checks how many adjustments and attributes the guest's receipt has.
+    ///
+    /// # Errors
+    /// [`Misuse::Receipt`] past the limits.
+    pub fn check_receipt(&self, adjustments: usize, attributes: usize) -> Result<(), Misuse> {
+        self.budget.receipt(adjustments, attributes)
+    }
+
     /// Checks a text of the guest's answer; `what` names the text.
     ///
     /// # Errors
-    /// [`Misuse::Text`] for one that is too long or holds control characters.
+    /// [`Misuse::Text`] for one that is too long, holds control characters, or is empty where there has to be a word.
     pub fn check_text(&self, what: &'static str, text: &str, form: Form) -> Result<(), Misuse> {
         check_text(text, form, self.budget.text_bytes_max()).map_err(|bad| Misuse::Text { what, bad })
     }

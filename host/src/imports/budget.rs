@@ -21,6 +21,8 @@ pub enum Misuse {
     Lines { lines: usize, max: usize },
     #[error("{what} {bad}")]
     Text { what: &'static str, bad: BadText },
+    #[error("{count} {what} in its receipt, at most {max} are allowed (limits.receipt_{what})")]
+    Receipt { what: &'static str, count: usize, max: usize },
 }
 
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Budget {
     bytes_total: usize,
     bytes_total_max: usize,
     text_bytes_max: usize,
+    adjustments_max: usize,
+    receipt_attributes_max: usize,
 }
 
 impl Budget {
@@ -42,6 +46,8 @@ impl Budget {
             bytes_total: 0,
             bytes_total_max: limits.hostcall_bytes_total,
             text_bytes_max: limits.answer_text_bytes,
+            adjustments_max: limits.receipt_adjustments,
+            receipt_attributes_max: limits.receipt_attributes,
         }
     }
 
@@ -51,6 +57,16 @@ impl Budget {
 
     pub(super) const fn text_bytes_max(&self) -> usize {
         self.text_bytes_max
+    }
+
+    /// Checks how much there is in a receipt.
+    pub(super) fn receipt(&self, adjustments: usize, attributes: usize) -> Result<(), Misuse> {
+        let counts = [
+            ("adjustments", adjustments, self.adjustments_max),
+            ("attributes", attributes, self.receipt_attributes_max),
+        ];
+        let over = counts.into_iter().find(|(_, count, max)| count > max);
+        over.map_or(Ok(()), |(what, count, max)| Err(Misuse::Receipt { what, count, max }))
     }
 
     /// Counts one host call that hands over `bytes` of text and lists.

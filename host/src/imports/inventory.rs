@@ -225,7 +225,7 @@ fn failure_to_guest(failure: &Failure, text_bytes_max: usize) -> InventoryError 
             available: *available,
         }),
         Failure::Rejected { code, message } => InventoryError::Rejected(Rejection {
-            code: fitted_text(code, Form::Line, text_bytes_max),
+            code: fitted_text(code, Form::Word, text_bytes_max),
             message: text(message),
         }),
         Failure::Conflict(undecided) => InventoryError::Conflict(text(&undecided.message)),

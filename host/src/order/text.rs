@@ -6,6 +6,8 @@
 /// How a text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
+    /// What programs look for, such as a key or a code: a line that isn't empty.
+    Word,
     /// A word, or a line: no control character at all.
     Line,
     /// Several lines, perhaps: line breaks and tabs are fine.
@@ -15,6 +17,8 @@ pub enum Form {
 /// Why a text isn't taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadText {
+    #[error("is empty")]
+    Empty,
     #[error("has {bytes} bytes, at most {max} are allowed (limits.answer_text_bytes)")]
     TooLong { bytes: usize, max: usize },
     #[error("holds the control character U+{0:04X}")]
@@ -24,6 +28,9 @@ pub enum BadText {
 /// # Errors
 /// What is wrong with the text.
 pub fn check_text(text: &str, form: Form, bytes_max: usize) -> Result<(), BadText> {
+    if text.is_empty() && form == Form::Word {
+        return Err(BadText::Empty);
+    }
     if text.len() > bytes_max {
         return Err(BadText::TooLong { bytes: text.len(), max: bytes_max });
     }
@@ -47,7 +54,7 @@ pub fn fitted_text(text: &str, form: Form, bytes_max: usize) -> String {
 
 /// Returns whether the character is one that no text of that form has.
 pub(crate) fn is_control(character: char, form: Form) -> bool {
-    character.is_control() && (form == Form::Line || !matches!(character, '\n' | '\r' | '\t'))
+    character.is_control() && (form != Form::Lines || !matches!(character, '\n' | '\r' | '\t'))
 }
 
 #[cfg(test)]
@@ -58,6 +65,9 @@ mod tests {
     fn a_text_is_taken_by_its_length_and_its_characters() {
         let check = |text: &str, form, expected| assert_eq!(check_text(text, form, 8), expected, "{text:?} {form:?}");
         check("", Form::Line, Ok(()));
+        check("", Form::Word, Err(BadText::Empty));
+        check("12345678", Form::Word, Ok(()));
+        check("one\ntwo", Form::Word, Err(BadText::Control(0x0a)));
         check("12345678", Form::Line, Ok(()));
         check("\u{e9}\u{e9}\u{e9}\u{e9}", Form::Line, Ok(()));
         check("123456789", Form::Lines, Err(BadText::TooLong { bytes: 9, max: 8 }));

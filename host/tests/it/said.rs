@@ -46,9 +46,27 @@ fn texts_are_bounded_and_without_control_characters() {
     for place in ["label", "category", "key", "code"] {
         check(place, "lines", 502, "bad_output");
     }
+    for place in ["key", "code"] {
+        check(place, "empty", 502, "bad_output");
+    }
+    check("label", "empty", 200, "ok");
+    check("message", "empty", 422, "rejected");
     check("attribute", "lines", 200, "ok");
     check("message", "lines", 422, "rejected");
     check("other", "lines", 502, "other");
+    host.stop();
+}
+
+#[test]
+fn a_receipt_has_so_many_adjustments_and_attributes() {
+    let plan = Host::plan().set("breaker.faults=1000").warns("checkout failed");
+    let host = plan.plugins(built_in_and("checkout_says_much")).start();
+    for (place, most) in [("adjustments", 400), ("attributes", 64)] {
+        for (count, status) in [(most, 200), (most + 1, 502), (2_000, 502)] {
+            let answer = host.shop.post("/checkout", &order(place, &count.to_string()));
+            assert_eq!(answer.status, status, "{count} {place}: {}", answer.text());
+        }
+    }
     host.stop();
 }
 

@@ -325,6 +325,7 @@ impl CallSpans {
         let text_bytes = self.bounds.text_bytes;
         let kept: Vec<KeyValue> = attributes
             .into_iter()
+            .filter(|kept| !kept.key.is_empty())
             .filter(|kept| !reserved || !RESERVED_PREFIXES.iter().any(|prefix| kept.key.starts_with(prefix)))
             .filter_map(|kept| Some(KeyValue::new(cut(kept.key, text_bytes), value(kept.value, text_bytes)?)))
             .take(room)

@@ -43,7 +43,10 @@ pub(in crate::plugin) fn receipt(
         }
     };
     imports.count_bytes(receipt_bytes(&receipt)).map_err(|misuse| bad_checkout(&misuse))?;
-    check_texts(&receipt, imports).map_err(|misuse| bad_checkout(&misuse))?;
+    imports
+        .check_receipt(receipt.adjustments.len(), receipt.attributes.len())
+        .and_then(|()| check_texts(&receipt, imports))
+        .map_err(|misuse| bad_checkout(&misuse))?;
     let sold = sum_by_item(&cart.stock_lines());
     match deducted {
         None => return Err(bad_checkout(&"it answered ok without asking inventory.deduct for the order's lines")),
@@ -113,7 +116,7 @@ fn check_refusal(error: &CheckoutError, imports: &mut CallState) -> Result<(), M
     match error {
         CheckoutError::Rejected(types::Rejection { code, message }) => {
             imports.count_bytes(code.len() + message.len())?;
-            imports.check_text("the code of its rejection", code, Form::Line)?;
+            imports.check_text("the code of its rejection", code, Form::Word)?;
             imports.check_text("the message of its rejection", message, Form::Lines)
         }
         CheckoutError::OutOfStock(shortage) => imports.count_bytes(shortage.item.len()),
@@ -131,7 +134,7 @@ fn check_texts(receipt: &checkout_world::Receipt, imports: &CallState) -> Result
         imports.check_text("the label of an adjustment", &adjustment.label, Form::Line)?;
     }
     for attribute in &receipt.attributes {
-        imports.check_text("the key of an attribute", &attribute.key, Form::Line)?;
+        imports.check_text("the key of an attribute", &attribute.key, Form::Word)?;
         if let types::AttributeValue::Text(text) = &attribute.value {
             imports.check_text("the text of an attribute", text, Form::Lines)?;
         }

@@ -1,5 +1,5 @@
 //! Says what its attributes `where` and `what` name, in an answer that is sound otherwise: 502 `bad_output` where that is
-//! too long or has control characters.
+//! too long or has control characters, is empty where there has to be a word, or where there are too many of them.
 
 use till_sdk::{
     Adjustment, Attribute, AttributeValue, Checkout, CheckoutError, Effect, Order, Receipt, Rejection, Shortage, Span,
@@ -23,6 +23,7 @@ impl Checkout for SaysMuch {
             "nul" => "\0".to_owned(),
             "escape" => "\u{1b}[2J".to_owned(),
             "lines" => "one\ntwo".to_owned(),
+            "empty" => String::new(),
             _ => "fine".to_owned(),
         };
         let item = order.lines.first().map(|line| line.item.clone()).unwrap_or_default();
@@ -47,6 +48,11 @@ impl Checkout for SaysMuch {
             "conflict" => return Err(CheckoutError::Conflict(text)),
             "unavailable" => return Err(CheckoutError::Unavailable(text)),
             "other" => return Err(CheckoutError::Other(text)),
+            "adjustments" => receipt.adjustments = vec![adjustment("tax", "a tax"); said("what").parse().unwrap_or(0)],
+            "attributes" => {
+                let attribute = Attribute { key: "note".to_owned(), value: true.into() };
+                receipt.attributes = vec![attribute; said("what").parse().unwrap_or(0)];
+            }
             "short of none" => return shortage(&item, 1, u32::MAX),
             "short of what suffices" => return shortage(&item, 1, 1),
             "short of more than was asked" => return shortage(&item, 2, 1),

@@ -80,7 +80,11 @@ pub(super) fn of_deduct(status: StatusCode, body: &[u8], asked: &[StockLine]) ->
             let item = item.filter(|_| available < requested).ok_or_else(foreign)?;
             Failure::OutOfStock { item, requested, available }
         }
-        "rejected" => Failure::Rejected { code: problem.rejection.unwrap_or_default(), message: problem.detail },
+        "rejected" => {
+            // A plugin may pass it on, and none has an empty code.
+            let code = problem.rejection.filter(|code| !code.is_empty()).unwrap_or(problem.code);
+            Failure::Rejected { code, message: problem.detail }
+        }
         "inventory_conflict" => Failure::Conflict(Undecided::of_nobody(problem.detail)),
         code if REFUSED_AT_THE_DOOR.contains(&code) => {
             let message = format!("the inventory service refused: {status}, {code}: {}", problem.detail);

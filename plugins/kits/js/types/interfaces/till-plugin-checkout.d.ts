@@ -108,7 +108,8 @@ declare module 'till:plugin/checkout@0.1.0' {
    */
   export interface Receipt {
     /**
-     * What was changed, and what is stated beside it; often empty.
+     * What was changed, and what is stated beside it; often empty. At most `limits.receipt_adjustments` of them, a
+     * setting of the host, 400 by default; more make the receipt a bad one.
      */
     adjustments: Array<Adjustment>,
     /**
@@ -117,7 +118,8 @@ declare module 'till:plugin/checkout@0.1.0' {
     total: MinorUnits,
     /**
      * What else there is to say about the decision; often empty. The host keeps it with the order and doesn't read
-     * it; one that holds NaN or an infinity is left out.
+     * it; one that holds NaN or an infinity is left out. At most `limits.receipt_attributes` of them, 64 by default;
+     * more make the receipt a bad one, and so does one without a key.
      */
     attributes: Array<Attribute>,
   }

@@ -157,6 +157,7 @@ declare module 'till:plugin/types@0.1.0' {
   export interface Rejection {
     /**
      * The reason for programs: a short word that stays the same from version to version, such as `coupon-expired`.
+     * Not empty.
      */
     code: string,
     /**
