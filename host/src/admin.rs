@@ -9,9 +9,9 @@
 //! | `GET /stock`, `POST /stock/{item}` with `{"set": n}` or `{"add": n}` | what is on hand, and changing it |
 //! | `GET /plugins` | what is live |
 //! | `POST /plugins?kind=&name=&by=&try=` with a component | a deploy |
-//! | `GET /plugins/versions`, `GET /plugins/versions/{number}`, `GET /plugins/history` | what was live, and who changed it |
+//! | `GET /plugins/versions?after=&limit=`, `GET /plugins/versions/{number}`, `GET /plugins/history?after=&limit=` | what was live, and who changed it |
 //! | `POST /plugins/{kind}/rollback` with `{"to"?, "by"?}`, `POST /plugins/{kind}/settings` with `{"set", "by"?, "canary"?, "shadow"?, "gates"?}` | other changes |
-//! | `GET /plugins/rollout`, `GET /plugins/rollout/differences`, `GET /plugins/rollouts` | what is and was tried beside the live versions |
+//! | `GET /plugins/rollout`, `GET /plugins/rollout/differences`, `GET /plugins/rollouts?after=&limit=` | what is and was tried beside the live versions |
 //! | `POST /plugins/rollout/{promote, pause, resume or abort}` with `{"by"?, "reason"?}` | deciding about it |
 //! | `GET /traces`, `GET /traces/{trace_id}`, `GET /page/{file}` | the trace page, which shows what the next ones answer |
 //! | `GET /recent/traces?…`, `GET /recent/traces/{trace_id}`, `GET /recent/charts` | recent traces, one with its log lines, the last minutes of the metrics |
@@ -23,6 +23,7 @@
 pub mod charts;
 mod gzip;
 mod jaeger;
+mod listed;
 mod orders;
 mod page;
 mod plugins;
@@ -263,11 +264,11 @@ async fn answer(admin: &Admin, request: Request<Inbound>, found: Option<Found>) 
         Route::StockItem => stock::change(admin, &named, headers, body).await,
         Route::Plugins if parts.method == Method::POST => plugins::deploy(admin, query, headers, body).await,
         Route::Plugins => plugins::live(admin),
-        Route::Versions => plugins::versions(admin).await,
+        Route::Versions => plugins::versions(admin, query).await,
         Route::Version => plugins::version(admin, &named).await,
-        Route::History => plugins::history(admin).await,
+        Route::History => plugins::history(admin, query).await,
         Route::Rollout => rollouts::show(admin).await,
-        Route::Rollouts => rollouts::list(admin).await,
+        Route::Rollouts => rollouts::list(admin, query).await,
         Route::Differences => rollouts::differences(admin),
         Route::RolloutChange => rollouts::change(admin, &named, headers, body).await,
         Route::RollBack => plugins::roll_back(admin, &named, headers, body).await,

@@ -135,8 +135,8 @@ pub async fn keep(charts: Arc<Charts>, metrics: Metrics, store: Store, stopping:
 /// 503 when the store can't be read.
 pub(super) async fn show(admin: &Admin) -> Answer {
     let samples = admin.charts.samples();
-    let changes = admin.store.plugin_events(CHANGES_MAX).await?;
-    let versions = admin.store.plugin_versions(VERSIONS_MAX).await?;
+    let changes = admin.store.plugin_events(None, CHANGES_MAX).await?.rows;
+    let versions = admin.store.plugin_versions(None, VERSIONS_MAX).await?.rows;
     let versions = versions.into_iter().map(|version| (version.id, VersionMark::of(version))).collect();
     Reply::json(&ChartsJson {
         every_s: EVERY.as_secs(),

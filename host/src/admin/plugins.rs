@@ -8,13 +8,13 @@ use std::{
 use hyper::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, query, rollouts::TryJson};
+use super::{Admin, listed::Listed, query, rollouts::TryJson};
 use crate::{
     http::{Answer, Inbound, Reply, body, problem::Problem, rfc3339},
     plugin::{
         Candidate, Changes, Counts, Identity, Kind, OUTCOME_MINUTES, Plugins, SwapError, Swapped, rollout::PlanChanges,
     },
-    store::{PluginEvent, PluginVersion, VersionId},
+    store::{Page, PluginEvent, PluginVersion, VersionId},
 };
 
 /// Versions and events that one answer has at most.
@@ -94,6 +94,9 @@ pub struct VersionJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct VersionsJson {
     pub versions: Vec<VersionJson>,
+    /// What to send as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<u64>,
 }
 
 /// A line of the audit, likewise.
@@ -114,6 +117,9 @@ pub struct EventJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EventsJson {
     pub events: Vec<EventJson>,
+    /// As that of [`VersionsJson`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<u64>,
 }
 
 /// What a change came to, likewise.
@@ -170,10 +176,12 @@ pub(super) fn live(admin: &Admin) -> Answer {
 }
 
 /// # Errors
-/// 503 when the store can't be read.
-pub(super) async fn versions(admin: &Admin) -> Answer {
-    let versions = admin.store.plugin_versions(LISTED_MAX).await?;
-    Reply::json(&VersionsJson { versions: versions.into_iter().map(VersionJson::from).collect() })
+/// 422 for a page that can't be.
+pub(super) async fn versions(admin: &Admin, query: &str) -> Answer {
+    let Listed { after, limit } = Listed::of_query(query, LISTED_MAX)?;
+    let Page { rows, goes_on } = admin.store.plugin_versions(after.and_then(VersionId::new), limit).await?;
+    let next_after = rows.last().filter(|_| goes_on).map(|version| version.id.number());
+    Reply::json(&VersionsJson { versions: rows.into_iter().map(VersionJson::from).collect(), next_after })
 }
 
 /// # Errors
@@ -189,10 +197,12 @@ pub(super) async fn version(admin: &Admin, number: &str) -> Answer {
 }
 
 /// # Errors
-/// 503 when the store can't be read.
-pub(super) async fn history(admin: &Admin) -> Answer {
-    let events = admin.store.plugin_events(LISTED_MAX).await?;
-    Reply::json(&EventsJson { events: events.into_iter().map(EventJson::from).collect() })
+/// 422 for a page that can't be.
+pub(super) async fn history(admin: &Admin, query: &str) -> Answer {
+    let Listed { after, limit } = Listed::of_query(query, LISTED_MAX)?;
+    let Page { rows, goes_on } = admin.store.plugin_events(after, limit).await?;
+    let next_after = rows.last().filter(|_| goes_on).map(|event| event.id);
+    Reply::json(&EventsJson { events: rows.into_iter().map(EventJson::from).collect(), next_after })
 }
 
 /// # Errors

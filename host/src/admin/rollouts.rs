@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Admin,
+    listed::Listed,
     plugins::{VersionJson, carried_out, somebody},
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
         How, Plugins, RolloutChange, When,
         rollout::{Difference, Figures, Mode, Part, Plan, PlanChanges},
     },
-    store::RolloutRow,
+    store::{Page, RolloutId, RolloutRow},
 };
 
 /// Rollouts that one answer has at most.
@@ -106,6 +107,9 @@ pub struct CallsJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RolloutsJson {
     pub rollouts: Vec<RolloutJson>,
+    /// What to send as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -143,17 +147,19 @@ struct Change {
 /// # Errors
 /// 404 where there never was one.
 pub(super) async fn show(admin: &Admin) -> Answer {
-    let row = admin.store.rollouts(1).await?.pop();
+    let row = admin.store.rollouts(None, 1).await?.rows.pop();
     let row = row.ok_or_else(|| Problem::not_found("no version was ever tried beside the live one"))?;
     Reply::json(&told(&admin.plugins, row)?)
 }
 
 /// # Errors
-/// 503 when the store can't be read.
-pub(super) async fn list(admin: &Admin) -> Answer {
-    let rows = admin.store.rollouts(LISTED_MAX).await?;
+/// 422 for a page that can't be.
+pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
+    let Listed { after, limit } = Listed::of_query(query, LISTED_MAX)?;
+    let Page { rows, goes_on } = admin.store.rollouts(after.and_then(RolloutId::new), limit).await?;
+    let next_after = rows.last().filter(|_| goes_on).map(|row| row.id.number());
     let rollouts = rows.into_iter().map(|row| told(&admin.plugins, row)).collect::<Result<_, _>>()?;
-    Reply::json(&RolloutsJson { rollouts })
+    Reply::json(&RolloutsJson { rollouts, next_after })
 }
 
 /// # Errors

@@ -42,6 +42,15 @@ struct Problem {
     detail: String,
 }
 
+/// A list that the host answers page by page.
+pub(super) trait Paged: DeserializeOwned {
+    /// Returns what the next page is asked for with, `None` on the last.
+    fn next_after(&self) -> Option<u64>;
+
+    /// Adds the next page, and goes on behind that.
+    fn append(&mut self, next: Self);
+}
+
 impl Admin {
     /// Returns the answer to a `GET`.
     ///
@@ -49,6 +58,18 @@ impl Admin {
     /// When the host can't be reached, or what it refused.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.call(Method::GET, path, Bytes::new(), JSON)
+    }
+
+    /// Returns all pages of a list as one.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) fn all<T: Paged>(&self, path: &str) -> anyhow::Result<T> {
+        let mut all: T = self.get(path)?;
+        while let Some(after) = all.next_after() {
+            all.append(self.get(&format!("{path}?after={after}"))?);
+        }
+        Ok(all)
     }
 
     /// Returns the answer to a `POST`.

@@ -5,7 +5,8 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::{
-    Store, StoreError,
+    Page, Store, StoreError,
+    query::{ROW_BYTES, page, text_bytes},
     queue::{Kind, Refusal},
     rollouts::supersede,
     sqlite::{in_savepoint, now_ms},
@@ -51,12 +52,17 @@ impl Store {
         self.0.queue.submit(Kind::Durable, move |desk| note_refusal(desk, kind, &by, &detail)).await
     }
 
-    /// Returns the plugin versions there were, those that changed last first.
+    /// Returns a page of the plugin versions there were, those that changed last first: from behind that one, so many at
+    /// most.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn plugin_versions(&self, limit: u32) -> Result<Vec<PluginVersion>, StoreError> {
-        self.0.readers.read(move |connection| versions(connection, limit)).await
+    pub async fn plugin_versions(
+        &self,
+        after: Option<VersionId>,
+        limit: u32,
+    ) -> Result<Page<PluginVersion>, StoreError> {
+        self.0.readers.read(move |connection| versions(connection, after, limit)).await
     }
 
     /// Returns the version that is live.
@@ -104,12 +110,12 @@ impl Store {
         self.0.readers.read(move |connection| started_with(connection, kind, &digest)).await
     }
 
-    /// Returns the newest lines of the plugins' audit, newest first.
+    /// Returns a page of the plugins' audit, newest first: from behind the line of that number, so many at most.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn plugin_events(&self, limit: u32) -> Result<Vec<PluginEvent>, StoreError> {
-        self.0.readers.read(move |connection| events(connection, limit)).await
+    pub async fn plugin_events(&self, after: Option<u64>, limit: u32) -> Result<Page<PluginEvent>, StoreError> {
+        self.0.readers.read(move |connection| events(connection, after, limit)).await
     }
 }
 
@@ -214,10 +220,16 @@ const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, setting
                                        WHERE same.kind = plugin_versions.kind AND same.digest = plugin_versions.digest
                                              AND same.id < plugin_versions.id) AS same_file_as";
 
-/// Returns all versions, those that changed last first.
-fn versions(connection: &Connection, limit: u32) -> Result<Vec<PluginVersion>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM plugin_versions ORDER BY changed_at_ms DESC, id DESC LIMIT ?1");
-    connection.prepare_cached(&sql)?.query_and_then([limit], version)?.collect()
+/// Returns a page of the versions behind that one, those that changed last first.
+fn versions(connection: &Connection, after: Option<VersionId>, limit: u32) -> Result<Page<PluginVersion>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM plugin_versions
+         WHERE ?1 IS NULL OR (changed_at_ms, id) < (SELECT changed_at_ms, id FROM plugin_versions WHERE id = ?1)
+         ORDER BY changed_at_ms DESC, id DESC LIMIT ?2"
+    );
+    let mut reading = connection.prepare_cached(&sql)?;
+    let with_bytes = |row: &Row<'_>| Ok((version(row)?, ROW_BYTES + text_bytes(row, &["settings"])?));
+    page(reading.query_and_then(params![after.map(|id| id.0), limit], with_bytes)?, limit)
 }
 
 /// Returns what is live of that kind.
@@ -248,10 +260,10 @@ fn started_with(connection: &Connection, kind: PluginKind, digest: &str) -> Resu
     Ok(found.is_some())
 }
 
-/// Returns the newest lines of the audit, newest first.
-fn events(connection: &Connection, limit: u32) -> Result<Vec<PluginEvent>, StoreError> {
-    let event = |row: &Row<'_>| {
-        Ok(PluginEvent {
+/// Returns a page of the audit's lines behind that one, newest first.
+fn events(connection: &Connection, after: Option<u64>, limit: u32) -> Result<Page<PluginEvent>, StoreError> {
+    let with_bytes = |row: &Row<'_>| {
+        let event = PluginEvent {
             id: row.get::<_, i64>(0)?.unsigned_abs(),
             at_ms: row.get::<_, i64>(1)?.unsigned_abs(),
             changed_by: row.get(2)?,
@@ -259,12 +271,16 @@ fn events(connection: &Connection, limit: u32) -> Result<Vec<PluginEvent>, Store
             kind: row.get(4)?,
             version: row.get::<_, Option<i64>>(5)?.map(VersionId),
             detail: row.get(6)?,
-        })
+        };
+        let bytes = ROW_BYTES + event.detail.len();
+        Ok((event, bytes))
     };
     let mut reading = connection.prepare_cached(
-        "SELECT id, at_ms, changed_by, action, kind, version_id, detail FROM plugin_events ORDER BY id DESC LIMIT ?1",
+        "SELECT id, at_ms, changed_by, action, kind, version_id, detail FROM plugin_events
+         WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
     )?;
-    reading.query_map([limit], event)?.map(|event| Ok(event?)).collect()
+    let before = after.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
+    page(reading.query_and_then(params![before, limit], with_bytes)?, limit)
 }
 
 fn one(

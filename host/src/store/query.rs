@@ -12,8 +12,8 @@ use crate::{
     order::{Currency, Item, Reference, Status},
 };
 
-/// What an order takes of a page beside its texts, about, and an item beside its name.
-const ORDER_BYTES: usize = 512;
+/// What a row takes of a page beside its texts, about, and an item beside its name.
+pub(super) const ROW_BYTES: usize = 512;
 const LEVEL_BYTES: usize = 32;
 
 const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, deducts, currency, decimals, lines, attributes, subtotal, \
@@ -47,10 +47,11 @@ pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<P
         ":limit": filter.limit.min(OrdersFilter::LIMIT_MAX),
     };
     let mut reading = connection.prepare_cached(&sql)?;
-    let orders = reading.query_and_then(parameters, |row| Ok((order(row)?, text_bytes(row)?)))?;
-    let Page { rows, goes_on } = page(orders)?;
-    let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == filter.limit);
-    Ok(Page { rows, goes_on: goes_on || is_full })
+    let texts = ["lines", "attributes", "adjustments", "receipt_attributes"];
+    page(
+        reading.query_and_then(parameters, |row| Ok((order(row)?, ROW_BYTES + text_bytes(row, &texts)?)))?,
+        filter.limit,
+    )
 }
 
 /// Returns the levels of the items behind that one, by name: a page of them.
@@ -62,11 +63,14 @@ pub(super) fn stock(connection: &Connection, after: Option<&Item>) -> Result<Pag
         let bytes = level.item.as_str().len() + LEVEL_BYTES;
         Ok((level, bytes))
     };
-    page(reading.query_and_then([after.map_or("", Item::as_str)], with_bytes)?)
+    page(reading.query_and_then([after.map_or("", Item::as_str)], with_bytes)?, u32::MAX)
 }
 
-/// Takes rows, each with its bytes, until the page is large. A page has one row at least.
-fn page<T>(rows: impl Iterator<Item = Result<(T, usize), StoreError>>) -> Result<Page<T>, StoreError> {
+/// Takes rows, each with its bytes, until the page is large; there are `limit` rows at most. A page has one row at least.
+pub(super) fn page<T>(
+    rows: impl Iterator<Item = Result<(T, usize), StoreError>>,
+    limit: u32,
+) -> Result<Page<T>, StoreError> {
     let mut page = Page { rows: Vec::new(), goes_on: false };
     let mut bytes_left = LIST_BYTES_MAX;
     for row in rows {
@@ -78,13 +82,14 @@ fn page<T>(rows: impl Iterator<Item = Result<(T, usize), StoreError>>) -> Result
         bytes_left = bytes_left.saturating_sub(bytes);
         page.rows.push(row);
     }
+    page.goes_on |= u32::try_from(page.rows.len()).is_ok_and(|count| count == limit);
     Ok(page)
 }
 
-/// Returns how much of an order's row is text of a length of its own.
-fn text_bytes(row: &Row<'_>) -> rusqlite::Result<usize> {
-    ["lines", "attributes", "adjustments", "receipt_attributes"].into_iter().try_fold(ORDER_BYTES, |bytes, column| {
-        let text = row.get_ref(column)?;
+/// Returns how long the texts in those columns of a row are.
+pub(super) fn text_bytes(row: &Row<'_>, columns: &[&str]) -> rusqlite::Result<usize> {
+    columns.iter().try_fold(0, |bytes, column| {
+        let text = row.get_ref(*column)?;
         Ok(bytes + text.as_str_or_null().ok().flatten().map_or(0, str::len))
     })
 }

@@ -5,8 +5,9 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
-    PluginKind, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionState, VersionText,
+    Page, PluginKind, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionState, VersionText,
     plugins::{by_id, insert_event, upsert_version, write_version},
+    query::{ROW_BYTES, page},
     queue::{Kind, Refusal},
     sqlite::{in_savepoint, no, now_ms},
     writer::Desk,
@@ -75,6 +76,12 @@ impl RolloutId {
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0.unsigned_abs()
+    }
+
+    /// Returns the id of that number, `None` past 2^63.
+    #[must_use]
+    pub fn new(number: u64) -> Option<Self> {
+        i64::try_from(number).ok().map(Self)
     }
 }
 
@@ -153,15 +160,17 @@ impl Store {
     /// # Errors
     /// As [`Store::order_by_reference`].
     pub async fn open_rollout(&self) -> Result<Option<RolloutRow>, StoreError> {
-        self.0.readers.read(|connection| Ok(rows(connection, "state = 'running' OR state = 'paused'", 1)?.pop())).await
+        let open = "state = 'running' OR state = 'paused'";
+        self.0.readers.read(move |connection| Ok(rows(connection, open, i64::MAX, 1)?.rows.pop())).await
     }
 
-    /// Returns the newest rollouts, newest first.
+    /// Returns a page of the rollouts, newest first: from behind that one, so many at most.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn rollouts(&self, limit: u32) -> Result<Vec<RolloutRow>, StoreError> {
-        self.0.readers.read(move |connection| rows(connection, "TRUE", limit)).await
+    pub async fn rollouts(&self, after: Option<RolloutId>, limit: u32) -> Result<Page<RolloutRow>, StoreError> {
+        let before = after.map_or(i64::MAX, |id| id.0);
+        self.0.readers.read(move |connection| rows(connection, "TRUE", before, limit)).await
     }
 }
 
@@ -268,15 +277,16 @@ fn set_state(
     Ok(Some((version.text.kind, version.id)))
 }
 
-fn rows(connection: &Connection, condition: &str, limit: u32) -> Result<Vec<RolloutRow>, StoreError> {
+/// Returns a page of the rollouts of which that is so and that began before the one of that number, newest first.
+fn rows(connection: &Connection, condition: &str, before: i64, limit: u32) -> Result<Page<RolloutRow>, StoreError> {
     let sql = format!(
         "SELECT id, version_id, plan, state, reason, started_by, started_at_ms, changed_by, changed_at_ms
-         FROM plugin_rollouts WHERE {condition} ORDER BY id DESC LIMIT ?1"
+         FROM plugin_rollouts WHERE id < ?1 AND ({condition}) ORDER BY id DESC LIMIT ?2"
     );
-    let read = |row: &Row<'_>| {
+    let with_bytes = |row: &Row<'_>| {
         let unreadable = |column| StoreError::Unreadable { column };
         let version = by_id(connection, VersionId(row.get("version_id")?))?;
-        Ok(RolloutRow {
+        let rollout = RolloutRow {
             id: RolloutId(row.get("id")?),
             version: version.ok_or_else(|| unreadable("plugin_rollouts.version_id"))?,
             plan: row.get("plan")?,
@@ -287,7 +297,11 @@ fn rows(connection: &Connection, condition: &str, limit: u32) -> Result<Vec<Roll
             started_at_ms: row.get::<_, i64>("started_at_ms")?.unsigned_abs(),
             changed_by: row.get("changed_by")?,
             changed_at_ms: row.get::<_, i64>("changed_at_ms")?.unsigned_abs(),
-        })
+        };
+        let settings = &rollout.version.text.settings;
+        let settings_bytes: usize = settings.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let bytes = 2 * ROW_BYTES + rollout.plan.len() + rollout.reason.len() + settings_bytes;
+        Ok((rollout, bytes))
     };
-    connection.prepare_cached(&sql)?.query_and_then([limit], read)?.collect()
+    page(connection.prepare_cached(&sql)?.query_and_then(params![before, limit], with_bytes)?, limit)
 }

@@ -4,6 +4,7 @@ mod answers;
 mod batches;
 mod opening;
 mod orders;
+mod plugins;
 mod reservations;
 mod shelves;
 

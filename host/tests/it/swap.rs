@@ -168,6 +168,39 @@ fn a_plugins_setting_is_a_version_of_its_own() {
 }
 
 #[test]
+fn what_there_was_is_listed_page_by_page() {
+    let host = Host::start();
+    let set = |faults: &str| host.admin.post("/plugins/inventory/settings", &json!({ "set": { "faults": faults } }));
+    for faults in ["on", "off", "on"] {
+        assert_eq!(set(faults).status, 200);
+    }
+    for (list, rows) in [("versions", 4), ("history", 5)] {
+        let name = if list == "history" { "events" } else { list };
+        let ids = |page: &Value| -> Vec<u64> {
+            let rows = page[name].as_array().expect("rows");
+            rows.iter().map(|row| row["id"].as_u64().expect("a number")).collect()
+        };
+        let whole = host.admin.get(&format!("/plugins/{list}")).json();
+        assert_eq!((ids(&whole).len(), &whole["next_after"]), (rows, &Value::Null), "{list}");
+        let (mut listed, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = host.admin.get(&format!("/plugins/{list}?limit=2{after}")).json();
+            assert!(ids(&page).len() <= 2, "{list}: {page}");
+            listed.extend(ids(&page));
+            match page["next_after"].as_u64() {
+                Some(next) => after = format!("&after={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(listed, ids(&whole), "{list}");
+        for unusable in ["after=0", "limit=1001", "state=live"] {
+            assert_eq!(host.admin.get(&format!("/plugins/{list}?{unusable}")).status, 422, "{list}?{unusable}");
+        }
+    }
+    host.stop();
+}
+
+#[test]
 fn a_candidate_is_called_once_before_it_is_live() {
     let host = Host::plan().set("stock.probe=1").warns("no plugin was changed").start();
     let before = live(&host.shop);

@@ -11,7 +11,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{
-    super::{client::Admin, print, print_json, print_table},
+    super::{
+        client::{Admin, Paged},
+        print, print_json, print_table,
+    },
     KindName, read,
     rollout::{Rollout, Try, print_rollout},
 };
@@ -99,7 +102,7 @@ impl Live {
             Self::Status { admin } => status(&admin),
             Self::Rollout(rollout) => rollout.run(),
             Self::List { admin } => {
-                let listed: VersionsJson = admin.get("/plugins/versions")?;
+                let listed: VersionsJson = admin.all("/plugins/versions")?;
                 if admin.json {
                     print_json(&listed)
                 } else {
@@ -111,12 +114,12 @@ impl Live {
                 if admin.json { print_json(&version) } else { print_whole(&version) }
             }
             Self::History { admin } => {
-                let history: EventsJson = admin.get("/plugins/history")?;
+                let history: EventsJson = admin.all("/plugins/history")?;
                 if admin.json {
                     return print_json(&history);
                 }
-                // What each was about, if it is among the versions still listed.
-                let listed: VersionsJson = admin.get("/plugins/versions")?;
+                // What each was about.
+                let listed: VersionsJson = admin.all("/plugins/versions")?;
                 let rows = history.events.iter().map(|event| event_row(event, &listed.versions));
                 print_table(["EVENT", "AT", "ACTION", "KIND", "VERSION", "BY", "DETAIL"], rows)
             }
@@ -132,6 +135,28 @@ impl Live {
                 told(&admin.post(&path, &body.into())?, admin.json)
             }
         }
+    }
+}
+
+impl Paged for VersionsJson {
+    fn next_after(&self) -> Option<u64> {
+        self.next_after
+    }
+
+    fn append(&mut self, next: Self) {
+        self.versions.extend(next.versions);
+        self.next_after = next.next_after;
+    }
+}
+
+impl Paged for EventsJson {
+    fn next_after(&self) -> Option<u64> {
+        self.next_after
+    }
+
+    fn append(&mut self, next: Self) {
+        self.events.extend(next.events);
+        self.next_after = next.next_after;
     }
 }
 
@@ -169,7 +194,7 @@ fn cases_of(folder: &Path) -> anyhow::Result<Cases> {
 
 fn status(admin: &Admin) -> anyhow::Result<()> {
     let live: LivesJson = admin.get("/plugins")?;
-    let rollouts: RolloutsJson = admin.get("/plugins/rollouts")?;
+    let rollouts: RolloutsJson = admin.get("/plugins/rollouts?limit=1")?;
     let open = rollouts.rollouts.first().filter(|rollout| matches!(&*rollout.state, "running" | "paused"));
     if admin.json {
         return print_json(&json!({ "plugins": live.plugins, "rollout": open }));

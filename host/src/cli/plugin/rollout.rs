@@ -4,7 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{client::Admin, print, print_json, print_table},
+    super::{
+        client::{Admin, Paged},
+        print, print_json, print_table,
+    },
     live::{user, version_name},
 };
 use crate::{
@@ -134,7 +137,7 @@ impl Rollout {
         match self {
             Self::Show { admin } => told(&admin.get("/plugins/rollout")?, admin.json),
             Self::List { admin } => {
-                let listed: RolloutsJson = admin.get("/plugins/rollouts")?;
+                let listed: RolloutsJson = admin.all("/plugins/rollouts")?;
                 if admin.json { print_json(&listed) } else { print_table(COLUMNS, listed.rollouts.iter().map(row)) }
             }
             Self::Differences { admin } => {
@@ -150,6 +153,17 @@ impl Rollout {
             Self::Resume { change } => change.ask("resume"),
             Self::Abort { change } => change.ask("abort"),
         }
+    }
+}
+
+impl Paged for RolloutsJson {
+    fn next_after(&self) -> Option<u64> {
+        self.next_after
+    }
+
+    fn append(&mut self, next: Self) {
+        self.rollouts.extend(next.rollouts);
+        self.next_after = next.next_after;
     }
 }
 
