@@ -151,12 +151,12 @@ impl Metrics {
         self.0.checkout_errors.add(1, &labels);
     }
 
-    /// Records a request that was answered, before its span ends. 5xx are errors, 4xx are the client's own.
+    /// Records a request that was answered, before its span ends. 5xx are errors but for 501, which is the client's own as 4xx are.
     pub fn http_request(&self, span: &SpanContext, request: HttpRequest) {
         let labels = request.labels();
         let seconds = request.duration.as_secs_f64();
         self.0.request_seconds.record(seconds, &labels);
-        self.0.requests.record(request.route, is_error(request.status), request.duration);
+        self.0.requests.record(request.route, request.is_error(), request.duration);
         self.0.exemplify("http_server_request_duration_seconds", labels, &REQUEST_SECONDS, seconds, span);
     }
 
@@ -296,11 +296,6 @@ impl fmt::Debug for Metrics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Metrics").finish_non_exhaustive()
     }
-}
-
-/// A method that nobody implements is its client's mistake, though its status is among those of the host.
-const fn is_error(status: u16) -> bool {
-    status >= 500 && status != 501
 }
 
 impl Instruments {

@@ -20,6 +20,12 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
+    /// Returns whether it is an error of the host's. A method that nobody implements is its client's mistake, though its
+    /// status is among those of the host.
+    pub(super) const fn is_error(&self) -> bool {
+        self.status >= 500 && self.status != 501
+    }
+
     /// Returns the attributes of `http.server.request.duration`.
     pub(super) fn labels(&self) -> Vec<KeyValue> {
         let status = i64::from(self.status);
@@ -31,7 +37,7 @@ impl HttpRequest {
         if !self.route.is_empty() {
             labels.push(KeyValue::new(attribute::HTTP_ROUTE, self.route));
         }
-        if self.status >= 500 {
+        if self.is_error() {
             labels.push(KeyValue::new(attribute::ERROR_TYPE, self.status.to_string()));
         }
         labels

@@ -61,6 +61,7 @@ fn requests_follow_the_semantic_conventions() {
     metrics.http_request(&span, request);
     metrics.http_request(&span, HttpRequest { status: 503, ..request });
     metrics.http_request(&span, HttpRequest { method: "BREW", route: "", status: 404, ..request });
+    metrics.http_request(&span, HttpRequest { method: "BREW", route: "", status: 501, ..request });
     const OK: &str = concat!(
         r#"http_request_method="POST",http_response_status_code="200",http_route="/checkout","#,
         r#"network_protocol_version="1.1",url_scheme="http""#
@@ -79,6 +80,10 @@ fn requests_follow_the_semantic_conventions() {
             ),
             concat!(
                 r#"http_server_request_duration_seconds_count{http_request_method="_OTHER",http_response_status_code="404","#,
+                r#"network_protocol_version="1.1",url_scheme="http"} 1"#
+            ),
+            concat!(
+                r#"http_server_request_duration_seconds_count{http_request_method="_OTHER",http_response_status_code="501","#,
                 r#"network_protocol_version="1.1",url_scheme="http"} 1"#
             ),
         ],
