@@ -2,17 +2,15 @@
 //!
 //! wasmtime's pool keeps some memory of each place that a call had, so that the next call there doesn't fault it in again.
 //! After a crowd that is a place for each of its calls, and the pool gives none of it back. So the pool as a whole is
-//! replaced: the plugins' code is loaded into a fresh one, and the system has the old one back when its last call has
-//! ended. Nobody waits for it.
+//! replaced: the plugins' code, that of a candidate too, is loaded into a fresh one, and the system has the old one back
+//! when its last call has ended. Nobody waits for it.
 //!
 //! The host's own allocator is asked for the same.
-//!
-//! Not while a rollout is open, whose candidate is compiled for the pool that there is.
 
 use std::time::{Duration, Instant};
 
 use super::{
-    Kind, Plugins,
+    Kind, Plugin, Plugins,
     engine::{KeptMemory, kept_memory},
     registry::Published,
 };
@@ -84,7 +82,8 @@ impl Plugins {
             drop(tokio::task::spawn_blocking(empty_allocator));
         }
         let live = self.snapshot();
-        let plugins = Kind::ALL.map(|kind| live.plugin(kind));
+        let candidate = self.registry.rollout().map(|rollout| Plugin::clone(&rollout.candidate()));
+        let plugins: Vec<Plugin> = Kind::ALL.map(|kind| live.plugin(kind)).into_iter().chain(candidate).collect();
         for plugin in &plugins {
             plugin.drop_idle(rest.rest, u64::try_from(rest.kept_max).unwrap_or(u64::MAX));
         }
@@ -106,7 +105,7 @@ impl Plugins {
 
     async fn renew_pool(&self) -> anyhow::Result<()> {
         let _turn = self.changing.lock().await;
-        if self.registry.rollout().is_some() || self.engine.compiler().kept().is_none() {
+        if self.engine.compiler().kept().is_none() {
             return Ok(());
         }
         self.shelf.renew_pool()?;
@@ -114,7 +113,11 @@ impl Plugins {
         for kind in Kind::ALL {
             next = next.with(self.shelf.moved(&next.plugin(kind)).await?)?.into();
         }
-        self.registry.publish(Published::new(&next, None)?);
+        let rollout = self.registry.rollout();
+        if let Some(rollout) = &rollout {
+            rollout.move_to(self.shelf.moved(&rollout.candidate()).await?);
+        }
+        self.registry.publish(Published::new(&next, rollout)?);
         Ok(())
     }
 }

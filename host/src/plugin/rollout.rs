@@ -16,12 +16,13 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+use arc_swap::ArcSwap;
 pub use difference::{Difference, Differences, Part};
 pub use gates::Verdict;
 pub use plan::{BadPlan, Gates, Mode, Plan, PlanChanges};
 pub use tally::{Figures, Tally};
 
-use super::{Identity, Kind, Plugin, Role, shadow::Shadow};
+use super::{Kind, Plugin, Role, shadow::Shadow};
 use crate::{store::RolloutRow, telemetry::metrics::PluginInfo};
 
 /// Calls of a candidate before which its figures aren't looked at: no fewer could be evidence of anything.
@@ -34,8 +35,8 @@ const PARTS: u32 = 10_000;
 pub struct Rollout {
     pub row: RolloutRow,
     pub plan: Plan,
-    /// In its role, counted.
-    candidate: Plugin,
+    /// In its role, counted. The same code is put in its place when the engine has another pool.
+    candidate: ArcSwap<Plugin>,
     tally: Arc<Tally>,
     live_tally: Arc<Tally>,
     differences: Arc<Differences>,
@@ -71,6 +72,7 @@ impl Rollout {
         };
         let running = AtomicBool::new(row.state == crate::store::RolloutState::Running);
         let pace = Mutex::new(Pace::start());
+        let candidate = ArcSwap::from_pointee(candidate);
         Arc::new(Self { row, plan, candidate, tally, live_tally: Arc::default(), differences, shadow, running, pace })
     }
 
@@ -146,16 +148,24 @@ impl Rollout {
         self.running.store(true, Ordering::Release);
     }
 
-    pub(super) fn candidate(&self) -> &Identity {
-        self.candidate.identity()
+    pub(super) fn candidate(&self) -> Arc<Plugin> {
+        self.candidate.load_full()
+    }
+
+    /// Calls that code of the candidate from now on, which is compiled for another pool. What was counted stays.
+    pub(super) fn move_to(&self, candidate: Plugin) {
+        if let Some(shadow) = &self.shadow {
+            shadow.move_to(candidate.clone());
+        }
+        self.candidate.store(Arc::new(candidate));
     }
 
     pub(super) fn to_metric(&self) -> PluginInfo {
-        self.candidate.to_metric()
+        self.candidate.load().to_metric()
     }
 
     pub(super) fn canary(&self) -> Option<Plugin> {
-        matches!(self.plan.mode, Mode::Canary { .. }).then(|| self.candidate.clone())
+        matches!(self.plan.mode, Mode::Canary { .. }).then(|| Plugin::clone(&self.candidate.load()))
     }
 
     pub(super) fn shadow(&self) -> Option<Arc<Shadow>> {
@@ -168,7 +178,7 @@ impl Rollout {
 
     /// Returns the candidate as the live version that it becomes.
     pub(super) fn promoted(&self) -> Plugin {
-        self.candidate.tried(Role::Live, None, None)
+        self.candidate.load().tried(Role::Live, None, None)
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {

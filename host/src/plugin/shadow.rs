@@ -19,6 +19,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use arc_swap::ArcSwap;
 use opentelemetry::{
     KeyValue,
     trace::{SpanContext, SpanKind},
@@ -43,7 +44,7 @@ use crate::{
 /// The candidate, and what came of following with it.
 #[derive(Debug)]
 pub(super) struct Shadow {
-    candidate: Plugin,
+    candidate: ArcSwap<Plugin>,
     differences: Arc<Differences>,
     /// Calls that follow at once.
     places: Arc<Semaphore>,
@@ -63,7 +64,13 @@ struct Decided {
 
 impl Shadow {
     pub(super) fn new(candidate: Plugin, differences: Arc<Differences>, calls_max: usize) -> Self {
+        let candidate = ArcSwap::from_pointee(candidate);
         Self { candidate, differences, places: Arc::new(Semaphore::new(calls_max)), skipped: AtomicU64::new(0) }
+    }
+
+    /// Follows with that code of the candidate from now on.
+    pub(super) fn move_to(&self, candidate: Plugin) {
+        self.candidate.store(Arc::new(candidate));
     }
 
     /// Returns how many calls weren't followed, for too many were being followed.
@@ -88,7 +95,8 @@ impl Shadow {
         let (shadow, plugins, parent) = (Arc::clone(self), Arc::clone(plugins), parent.clone());
         tokio::spawn(async move {
             let _place = place;
-            let Plugin::Checkout(plugin) = &shadow.candidate else { return };
+            let candidate = shadow.candidate.load_full();
+            let Plugin::Checkout(plugin) = &*candidate else { return };
             let placed = Placed { id, placed_at_ms, currency, cart: &cart };
             let span = shadow_span(&plugins, &parent);
             let (span, result, deducted) =
@@ -115,7 +123,8 @@ impl Shadow {
         let lines = lines.to_vec();
         tokio::spawn(async move {
             let _place = place;
-            let Plugin::Inventory(plugin) = &shadow.candidate else { return };
+            let candidate = shadow.candidate.load_full();
+            let Plugin::Inventory(plugin) = &*candidate else { return };
             let span = shadow_span(&plugins, &parent);
             let (span, result, asked) = call::repeat_deduct(&plugins, plugin, span, &lines, (seed, seen)).await;
             let candidate = Decided::by(Kind::Inventory, &result, &asked, Decided::of_levels);
@@ -142,7 +151,7 @@ impl Shadow {
         if parts.is_empty() {
             return;
         }
-        let kind = self.candidate.identity().kind.as_str();
+        let kind = self.candidate.load().identity().kind.as_str();
         let mut attributes = Vec::with_capacity(2 * parts.len());
         for Part { what, live, candidate } in &parts {
             plugins.metrics.shadow_difference(kind, what);

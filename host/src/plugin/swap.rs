@@ -256,6 +256,7 @@ impl Plugins {
         if let Some(rollout) = superseded {
             rollout.pause();
             let (number, candidate) = (rollout.row.id.number(), rollout.candidate());
+            let candidate = candidate.identity();
             tracing::info!(kind = kind.as_str(), by, rollout = number, "{candidate} is superseded: {to} is live now");
             self.ended.store(Some(rollout));
         }

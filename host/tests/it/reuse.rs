@@ -1,11 +1,14 @@
 //! Instances that are called again: as often as is set, never after a fault, and each call as if the instance were its own.
 
-use crate::support::{
-    eventually,
-    guests::built_in_and,
-    host::{Host, Plan},
-    http::Answer,
-    rounds,
+use crate::{
+    rollouts::{change, rollout, try_out},
+    support::{
+        eventually,
+        guests::built_in_and,
+        host::{Host, Plan},
+        http::Answer,
+        rounds,
+    },
 };
 
 const BUYERS: usize = 8;
@@ -159,38 +162,36 @@ fn a_pool_that_does_not_fit_is_as_large_as_fits_or_refused_with_what_takes_less(
     assert!(said.contains("a smaller limits.guest_memory_mib") && said.contains("ulimit -v"), "{said}");
 }
 
-/// What a crowd leaves is given back, without a sign of it to those who buy meanwhile.
-#[test]
-fn the_memory_of_a_crowd_is_given_back_while_others_buy() {
-    let plan = plan(&["limits.resting_memory_mib=0", "limits.resting_ms=300", "stock.headphones=1000000"]);
-    let host = plan.start();
-    let header = host.shop.get("/").header("till-plugins").to_owned();
+/// Lets eight buyers buy fifty times each, and looks at each answer.
+fn crowd(host: &Host, look: impl Fn(&Answer) + Sync) {
+    let buy = || (0..50).for_each(|_| look(&host.shop.buy("headphones", 1)));
+    std::thread::scope(|scope| (0..8).for_each(|_| _ = scope.spawn(buy)));
+}
+
+/// Waits until the host has given back what a crowd left.
+fn is_given_back(host: &Host) {
     let kept = || {
         let metrics = host.admin.get("/metrics").text();
         let line = metrics.lines().find_map(|line| line.strip_prefix("plugin_memory_kept_bytes "));
         line.and_then(|bytes| bytes.parse::<f64>().ok()).expect("the gauge")
     };
-    let crowd = || {
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for _ in 0..50 {
-                        let bought = host.shop.buy("headphones", 1);
-                        assert_eq!(
-                            (bought.status, bought.header("till-plugins")),
-                            (200, &*header),
-                            "{}",
-                            bought.text()
-                        );
-                    }
-                });
-            }
-        });
-    };
+    eventually("what it left", || (kept() > 0.0).then_some(()));
+    eventually("what it left, given back", || (kept() == 0.0).then_some(()));
+}
+
+/// Settings with which what a crowd leaves is given back at once.
+const RESTLESS: [&str; 3] = ["limits.resting_memory_mib=0", "limits.resting_ms=300", "stock.headphones=1000000"];
+
+/// What a crowd leaves is given back, without a sign of it to those who buy meanwhile.
+#[test]
+fn the_memory_of_a_crowd_is_given_back_while_others_buy() {
+    let host = plan(&RESTLESS).start();
+    let header = host.shop.get("/").header("till-plugins").to_owned();
     for _ in 0..3 {
-        crowd();
-        eventually("what it left", || (kept() > 0.0).then_some(()));
-        eventually("what it left, given back", || (kept() == 0.0).then_some(()));
+        crowd(&host, |bought| {
+            assert_eq!((bought.status, bought.header("till-plugins")), (200, &*header), "{}", bought.text());
+        });
+        is_given_back(&host);
     }
     let number = || host.admin.get("/plugins").json()["plugins"][0]["number"].clone();
     assert_eq!(number(), 1, "the same version");
@@ -198,5 +199,29 @@ fn the_memory_of_a_crowd_is_given_back_while_others_buy() {
     let set = host.admin.post("/plugins/checkout/settings", &serde_json::json!({ "set": { "reuse": "100" } }));
     assert_eq!(set.status, 200, "{}", set.text());
     assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    host.stop();
+}
+
+/// A candidate's code is loaded anew as the live version's is, and its calls are counted on.
+#[test]
+fn the_memory_of_a_crowd_is_given_back_while_a_version_is_tried() {
+    let host = plan(&RESTLESS).start();
+    for how in [serde_json::json!({ "canary": 50 }), serde_json::json!({ "shadow": true })] {
+        let mut how = how;
+        how["gates"] = serde_json::json!({ "calls_min": 1_000_000 });
+        assert_eq!(try_out(&host.admin, "checkout_discount", &how).status, 200, "{how}");
+        let calls = || rollout(&host.admin)["figures"]["candidate"]["calls"].as_u64().expect("a number");
+        let mut counted = 0;
+        for _ in 0..2 {
+            crowd(&host, |bought| assert_eq!(bought.status, 200, "{}", bought.text()));
+            is_given_back(&host);
+            assert!(calls() > counted, "{how}: {counted} calls and no more");
+            counted = calls();
+        }
+        assert_eq!(change(&host.admin, "promote").status, 200, "{how}");
+        assert_eq!(host.shop.buy("headphones", 1).status, 200);
+        let back = host.admin.post("/plugins/checkout/rollback", &serde_json::json!({}));
+        assert_eq!(back.status, 200, "{}", back.text());
+    }
     host.stop();
 }

@@ -50,7 +50,7 @@ impl Plugins {
         plugin.is_version(&version);
         let rollout = Rollout::new(row, plan, plugin, self.limits.shadow_calls);
         self.publish(Published::new(&self.snapshot(), Some(Arc::clone(&rollout))).map_err(SwapError::Host)?);
-        let (kind, candidate) = (rollout.kind().as_str(), rollout.candidate());
+        let (kind, candidate) = (rollout.kind().as_str(), plugin.identity());
         tracing::info!(kind, by, rollout = rollout.row.id.number(), "{candidate} is tried: {:?}", rollout.plan.mode);
         Ok(Swapped { version, became: Became::Candidate })
     }
@@ -75,6 +75,7 @@ impl Plugins {
         self.metrics.plugin_swaps(kind, if changed.is_ok() { state.as_str() } else { "failed" }, 1);
         changed?;
         let candidate = rollout.candidate();
+        let candidate = candidate.identity();
         let told = format!("{candidate} is {}: {reason}", state.as_str().replace('_', " "));
         if change == RolloutChange::RollBack {
             tracing::warn!(kind, by, rollout = rollout.row.id.number(), "{told}");
