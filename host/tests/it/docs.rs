@@ -63,7 +63,8 @@ fn limits_are_documented_as_they_are() {
          - A number among the attributes has to be one that a plugin can be told exactly. 9007199254740993 and \
          0.1000000000000000055 get 422: send such a number as text.\n\
          - Amounts are whole minor units below 2^53, parsed exactly from the decimal that was sent.\n\n\
-         A list (`/orders`, `/stock`, `/inventory`) ends after {} MiB of what the store has, with `next_after` for the next page.\n\n\
+         A list (`/orders`, `/stock`, `/inventory`, `/plugins/versions`, `/plugins/history`, `/plugins/rollouts`) ends after {} MiB of what \
+         the store has, with `next_after` for the next page.\n\n\
          ## What no limit covers\n\n\
          Plugins run in one process, so the sandbox is no boundary against speculative-execution attacks (Spectre). Run \
          plugins that you would not trust with that on a machine of their own.\n",
