@@ -142,18 +142,18 @@ settings! {
     /// Where the host listens, keeps its data and finds its plugins.
     server as Server {
         listen: SocketAddr = "127.0.0.1:8000", "", "where the shop is served";
-        admin: SocketAddr = "127.0.0.1:8001", "", "where `till stock`, `till orders` and other operators' commands are served";
+        admin: SocketAddr = "127.0.0.1:8001", "", "where operators are served: `till stock`, `till orders`, the trace page";
         data: PathBuf = "till-data", "", "the folder of the order store";
-        hosts: HostNames = "", "", "names that the shop is asked for by, with commas between them, such as `shop.example`; on loopback those of this machine always count and no others, elsewhere any name does while none is set (but for /inventory/* without a token)";
+        hosts: HostNames = "", "", "names by which clients may ask for the shop, with commas between them, such as `shop.example`; on loopback this machine's own names count as well, elsewhere any name does while none is set (except for `/inventory/*` without a token)";
         origins: Origins = "", "", "sites whose pages a browser lets use the shop (CORS), with commas between them, such as `https://shop.example`";
         plugins: OptionalPath = "", "", "a folder of plugins that replace the built-in ones, watched for new ones while the host serves";
-        plugins_scan_ms: u64 = "1000" [10, 86_400_000], "ms", "how often the plugin folder is looked into, whatever the system says of it: events get lost, and on NFS there are none";
+        plugins_scan_ms: u64 = "1000" [10, 86_400_000], "ms", "how often the host looks into the plugin folder, even without an event: events get lost, and NFS has none";
         plugins_settle_ms: u64 = "200" [0, 3_600_000], "ms", "how long a file in the plugin folder stays as it is before it counts as whole, if its writer neither closed it nor moved it there; over the tick of the file system's times: 4 ms on ext4, 2 s on FAT";
         compile_with: OptionalPath = "", "", "the till program that compiles plugins first, in a process of its own; `till serve` takes itself";
         inventory_url: OptionalText = "", "", "another till whose inventory is asked over HTTP, instead of the plugin in this process";
-        inventory_url_before: OptionalText = "", "", "where the till at inventory_url was before it moved: what waits for its release there is asked for at inventory_url";
-        inventory_token_file: OptionalPath = "", "", "the bearer token of /inventory/*: demanded here, sent to inventory_url";
-        inventory_open: bool = "off", "", "serves /inventory/* without a token even off loopback; for the demo's stack only";
+        inventory_url_before: OptionalText = "", "", "the former address of the till at inventory_url: orders that wait for their release there are released at inventory_url";
+        inventory_token_file: OptionalPath = "", "", "the bearer token of `/inventory/*`: demanded here, sent to inventory_url";
+        inventory_open: bool = "off", "", "serves `/inventory/*` without a token even off loopback; for the demo's stack only";
         admin_token_file: OptionalPath = "", "", "the bearer token of the admin listener; demanded before it listens off loopback";
     }
     /// What the shop is.
@@ -166,27 +166,27 @@ settings! {
     }
     /// The rules of the host's own that a checkout plugin has to keep.
     checkout as Checkout {
-        discount_max_percent: u8 = "50" [0, 100], "%", "a broken plugin that gives goods away is stopped here";
+        discount_max_percent: u8 = "50" [0, 100], "%", "the most that a plugin may take off the sum of an order's lines: stops a broken plugin that gives goods away";
         idempotency_hours: u32 = "24" [0, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
     }
     /// When a plugin that keeps breaking isn't called for a while.
     breaker as Breaker {
         faults: u64 = "20" [1, 1_000_000], "faults", "traps, limits and bad output of one version within the window";
         window_ms: u64 = "10000" [1_000, 3_600_000], "ms", "how long a fault counts";
-        fault_percent: u8 = "20" [0, 100], "%", "the share of its calls that faults have to be, too: one cart that traps it mustn't close the shop for everybody";
+        fault_percent: u8 = "20" [0, 100], "%", "the share of the version's calls that have to be faults as well: one cart that traps a plugin mustn't close the shop for everybody";
         open_ms: u64 = "5000" [1, 3_600_000], "ms", "how long a plugin that keeps breaking isn't called: 503 with Retry-After; then one call is on trial";
         rollback: bool = "off", "", "makes the version before live when the live one keeps breaking, if there is one";
     }
     /// How a candidate is tried beside the live version, unless a deploy says otherwise.
     rollout as Rollout {
-        calls_min: u64 = "100" [1, 1_000_000_000], "calls", "before so many calls of the candidate nothing is decided";
+        calls_min: u64 = "100" [1, 1_000_000_000], "calls", "calls of the candidate before anything is decided, except on overwhelming evidence";
         duration_ms: u64 = "600000" [1, 2_592_000_000], "ms", "how long a candidate is tried; then it is promoted, or paused if its calls were too few";
         trap_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: traps, limits, bad output";
         deadline_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: CPU or wall time used up";
         p99_percent_max: f64 = "150" [1, 1_000_000], "%", "the candidate's p99 in percent of the live version's";
-        outcome_percent_max: f64 = "5" [0, 100], "%", "points between the shares of an outcome; of a shadow, calls that differ";
-        promote: bool = "on", "", "a canary that has passed becomes live by itself; else it is paused";
-        rollback: bool = "on", "", "a candidate that fails is withdrawn by itself; else it is paused";
+        outcome_percent_max: f64 = "5" [0, 100], "%", "percentage points between the shares of an outcome; for a shadow, the share of calls that differ";
+        promote: bool = "on", "", "whether a canary that has passed becomes live; otherwise it is paused";
+        rollback: bool = "on", "", "whether a candidate that fails is withdrawn; otherwise it is paused";
     }
     /// Log lines, on stderr.
     log as Log {
@@ -195,31 +195,31 @@ settings! {
     }
     /// Recent traces, in memory, for a look at them on the admin listener.
     traces as Traces {
-        kept_mib: usize = "64" [0, 1_048_576], "MiB", "of recent traces, about; ones with an error and slow ones stay longest; 0: none, and no page of traces";
+        kept_mib: usize = "64" [0, 1_048_576], "MiB", "memory for recent traces, about; traces with an error and slow traces stay longest; 0 keeps none, and there is no trace page";
         slow_ms: u64 = "1000" [1, 3_600_000], "ms", "a request that takes so long makes its trace one that stays longer";
-        sent_percent: Percent = "100" [0, 100], "%", "of the traces without an error that aren't slow is sent to the OTLP backend, chosen by trace id when they end; the others always are";
-        held_spans: usize = "20000" [0, 10_000_000], "spans", "of traces that haven't ended, held until it is decided which are sent, some 1 KiB each; past it a new trace's id decides when it begins";
-        held_mib: usize = "32" [1, 1_048_576], "MiB", "memory of traces that haven't ended, for traces.sent_percent; past it the id of the trace that grows decides at once";
-        queued_mib: usize = "16" [1, 1_048_576], "MiB", "memory of spans that wait for the OTLP backend or are on their way there, and as much of log lines; past it they are lost and counted";
-        url: OptionalText = "", "", "what links to traces begin with, where people reach the admin listener under another address, scheme and port included";
+        sent_percent: Percent = "100" [0, 100], "%", "the share of traces without an error that aren't slow that goes to the OTLP backend, chosen by trace id when they end; the other traces always do";
+        held_spans: usize = "20000" [0, 10_000_000], "spans", "spans of traces that haven't ended, held until it is decided which traces are sent, some 1 KiB each", past "a new trace's id decides when the trace begins";
+        held_mib: usize = "32" [1, 1_048_576], "MiB", "memory of traces that haven't ended, for traces.sent_percent", past "the id of the trace that grows decides at once";
+        queued_mib: usize = "16" [1, 1_048_576], "MiB", "memory of spans that wait for the OTLP backend or are on their way there, and as much of log lines", past "lost, counted";
+        url: OptionalText = "", "", "the beginning of links to traces, with scheme and port, if people reach the admin listener under another address";
     }
     /// The order store.
     store as Store {
-        queue_commands_max: usize = "4096" [1, 1_000_000], "commands", "what waits for the writer; past it a request is shed with 503";
-        batch_commands_max: usize = "512" [1, 100_000], "commands", "one transaction; more would only make its callers wait longer";
+        queue_commands_max: usize = "4096" [1, 1_000_000], "commands", "commands that wait for the writer", past "503";
+        batch_commands_max: usize = "512" [1, 100_000], "commands", "commands of one transaction; more would only make callers wait longer";
         linger_ms: u64 = "5" [0, 10_000], "ms", "how long a step that nobody waits for may stay uncommitted";
         readers: usize = "2" [1, 64], "connections", "SQLite readers apart from the writer";
-        busy_timeout_ms: u64 = "2000" [0, 600_000], "ms", "how long a lock held by a backup is waited for";
+        busy_timeout_ms: u64 = "2000" [0, 600_000], "ms", "how long the writer waits for a lock that a backup holds";
         look_ms: u64 = "1000" [0, 600_000], "ms", "how long a start looks through the file's structure for damage, all of it in a store of some hundred MiB; till doctor looks at everything";
-        wal_warn_mib: u64 = "128" [1, 1_048_576], "MiB", "the write-ahead log is cut to 64 MiB when it is used anew; past this it only grows, and the log warns";
+        wal_warn_mib: u64 = "128" [1, 1_048_576], "MiB", "size of the write-ahead log; it is cut to 64 MiB when it is used anew, so one that is larger only grows", past "the log warns";
     }
     /// What bounds a request and a plugin's call.
     limits as Limits {
-        guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "processor time of a call's guest: its code, its operations over memory, what WASI does for it; not host calls, waiting, or time in which its thread was preempted; a checkout takes well under 1 ms, so this is a loop; a single operation (`memory.fill`) isn't interrupted, and takes as long as limits.guest_memory_mib is large", past "trap, 504";
+        guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "processor time of a call's guest: its code, its operations over memory, what WASI does for it; not host calls, waiting, or time in which its thread was preempted; a checkout takes well under 1 ms, so a call that takes longer loops; a single operation (`memory.fill`) isn't interrupted, and takes as long as limits.guest_memory_mib is large", past "trap, 504";
         inventory_call_ms: u64 = "4000" [1, 600_000], "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s", past "cancelled, 504";
-        remote_call_ms: u64 = "5000" [1, 600_000], "ms", "wall time of a call to inventory_url; over the remote's own limit", past "unknown outcome: 502, and the order waits for its release";
+        remote_call_ms: u64 = "5000" [1, 600_000], "ms", "wall time of a call to inventory_url; more than the remote's own limit, so that its answer arrives", past "unknown outcome: 502, and the order waits for its release";
         checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included", past "cancelled, 504";
-        request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request once it was read; over all that it waits for", past "504; `/orders/{reference}` tells how it ended";
+        request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request after it was read; more than everything that it waits for", past "504; `/orders/{reference}` tells how it ended";
         guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; equal on every machine; counting costs some speed";
         guest_memory_mib: usize = "64" [1, 4_096], "MiB", "linear memory of a call, all its memories summed", past "trap, 502";
         guest_table_elements: usize = "20000" [0, 10_000_000], "elements", "table elements of a call, all its tables summed; CPython needs 7,699", past "`table.grow` answers -1";
@@ -254,13 +254,13 @@ settings! {
         component_depth: u64 = "8" [1, 100], "levels", "components and modules within each other; toolchains nest 3 deep, and composing adds a level", past "refused before it is compiled";
         component_modules: u64 = "128" [1, 100_000], "modules", "core modules of a component; CPython needs 38 core instances, some of one module", past "refused before it is compiled";
         component_instances: u64 = "256" [1, 100_000], "instances", "instances of components within a component; toolchains make one for each exported interface", past "refused before it is compiled";
-        component_functions: u64 = "100000" [1, 10_000_000], "functions", "CPython has some 20,000; 200,000 empty ones took 10 s and 1.1 GB to compile", past "refused before it is compiled";
+        component_functions: u64 = "100000" [1, 10_000_000], "functions", "functions of a component; CPython has some 20,000; 200,000 empty ones took 10 s and 1.1 GB to compile", past "refused before it is compiled";
         component_function_kib: u64 = "1024" [1, 65_536], "KiB", "one function's code; even an interpreter's main loop is well below", past "refused before it is compiled";
-        component_locals: u64 = "5000" [1, 50_000], "locals", "one function's; 8,000 that live at once took 107 s to compile", past "refused before it is compiled";
-        component_data_segments: u64 = "10000" [0, 100_000], "segments", "linkers merge them; 90,000 sparse ones took 34 s and 1.8 GB to compile", past "refused before it is compiled";
-        component_element_segments: u64 = "10000" [0, 100_000], "segments", "linkers make one for each table", past "refused before it is compiled";
+        component_locals: u64 = "5000" [1, 50_000], "locals", "locals of one function; 8,000 that live at once took 107 s to compile", past "refused before it is compiled";
+        component_data_segments: u64 = "10000" [0, 100_000], "segments", "data segments of a component; linkers merge them; 90,000 sparse ones took 34 s and 1.8 GB to compile", past "refused before it is compiled";
+        component_element_segments: u64 = "10000" [0, 100_000], "segments", "element segments of a component; linkers make one for each table", past "refused before it is compiled";
         component_types: u64 = "50000" [1, 1_000_000], "types", "types of all modules and interfaces; a program has one for each signature, not for each function", past "refused before it is compiled";
-        component_globals: u64 = "50000" [0, 1_000_000], "globals", "a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
+        component_globals: u64 = "50000" [0, 1_000_000], "globals", "globals of a component; a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
         component_imports: u64 = "50000" [1, 1_000_000], "imports", "imports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
         component_exports: u64 = "50000" [1, 1_000_000], "exports", "exports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
         request_body_bytes: usize = "65536" [256, 1_073_741_824], "bytes", "a request's body; 100 long lines take 20 KiB", past "413";
@@ -275,23 +275,23 @@ settings! {
         bodies_mib: usize = "64" [1, 1_048_576], "MiB", "bodies being read, all together; connections x streams x body would be gigabytes", past "503 with `Retry-After`";
         write_ms: u64 = "5000" [1, 600_000], "ms", "how long a client may take nothing of its answer", past "closed; a stream of HTTP/2 is reset, and its connection takes no more requests";
         answers_mib: usize = "64, and 4 per core" [1, 1_048_576] from beside_cores(64, 4), "MiB", "requests under way and answers that wait for their clients, all together, some 8 KiB each besides their heads and bodies", past "the connection that has the most of them is closed";
-        linger_ms: u64 = "1000" [0, 60_000], "ms", "for reading on after a last answer, or what the client still sends would destroy it", past "closed";
+        linger_ms: u64 = "1000" [0, 60_000], "ms", "how long the host reads on after a last answer, because what the client still sends would destroy that answer", past "closed";
         connections: usize = "4096" [1, 1_000_000], "connections", "open connections; fewer, and the log says how many, where three quarters of what `ulimit -n` leaves are fewer", past "one without a request under way makes room, or the next is refused";
         admin_connections: usize = "64" [1, 100_000], "connections", "open connections of the admin listener, apart, so that a full shop can still be looked at", past "one without a request under way makes room, or the next is refused";
         connection_age_ms: u64 = "300000" [1, 2_592_000_000], "ms", "how old a connection gets, so that clients spread over hosts anew", past "the next answer is the last: `connection: close`, GOAWAY";
         refusals: usize = "64" [1, 100_000], "connections", "connections past the limit that are answered at once: `/livez`, `/readyz` and `/metrics` as ever, the rest with 503", past "closed";
-        refusal_ms: u64 = "1000" [1, 60_000], "ms", "for all of a connection past limits.connections", past "closed";
+        refusal_ms: u64 = "1000" [1, 60_000], "ms", "how long a connection past limits.connections may take in all", past "closed";
         http2_streams: u32 = "64" [1, 10_000], "streams", "concurrent requests on one HTTP/2 connection", past "the client waits";
         http2_resets: u64 = "100" [0, 1_000_000], "requests", "requests that one HTTP/2 connection takes back; more are a rapid reset", past "closed";
         http2_frames: u64 = "1000" [1, 1_000_000], "frames", "frames of one HTTP/2 connection of which no request comes (PING, SETTINGS, WINDOW_UPDATE and the like), besides 16 for each request and one for each KiB of answers; more are a flood", past "closed";
         concurrent_requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "checkouts at work; more would only wait for the cores", past "waits";
-        queued_requests: usize = "256 per core" [0, 1_000_000] from per_core(256), "requests", "checkouts that wait for a place among concurrent_requests; more would wait in vain, and being refused at once they cost the least", past "503 with `Retry-After`";
+        queued_requests: usize = "256 per core" [0, 1_000_000] from per_core(256), "requests", "checkouts that wait for a place among limits.concurrent_requests; more would wait in vain, and refusing them at once costs the least", past "503 with `Retry-After`";
         queue_ms: u64 = "1000" [0, 600_000], "ms", "how long a checkout waits for its place: who would have to wait longer is refused at once, by how fast places have been getting free; a steady crowd that fits into the queue is served, a queue that grows is cut", past "503 with `Retry-After`";
         shadow_calls: usize = "64 per core" [0, 1_000_000] from per_core(64), "calls", "calls of a shadow at work", past "not compared, counted as skipped";
-        inventory_requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "/inventory/* at work, apart, so that a till may call itself", past "waits, then 503";
+        inventory_requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "requests to `/inventory/*` at work, counted apart so that a till may call itself", past "waits, then 503";
         reused_instances: usize = "16 per core" [0, 1_000_000] from per_core(16), "instances", "instances of plugins that rest between two calls, all together; they hold their memory meanwhile, and there are fewer where memory is short", past "dropped; the next call has a fresh one";
         reused_instance_ms: u64 = "60000" [0, 86_400_000], "ms", "how old an instance gets that rests between calls; whatever a guest has piled up is gone then", past "dropped; the next call has a fresh one";
-        ready_ms: u64 = "500" [1, 60_000], "ms", "for /readyz; most probes give up after a second", past "503";
+        ready_ms: u64 = "500" [1, 60_000], "ms", "how long `/readyz` may take; most probes give up after a second", past "503";
         drain_ms: u64 = "10000" [0, 3_600_000], "ms", "how long a shutdown waits for requests under way", past "cut off; the next start settles them";
         telemetry_flush_ms: u64 = "5000" [0, 600_000], "ms", "how long a shutdown waits for the telemetry backend", past "what is left is lost";
     }

@@ -17,6 +17,7 @@ use till::{
 
 use crate::support::golden;
 
+const README_WORDS_MAX: usize = 1_000;
 const MADE: &str = "<!-- Made by host/tests/it/docs.rs; `make pages` makes it anew. -->";
 
 #[test]
@@ -139,6 +140,13 @@ fn the_settings_that_the_pages_name_exist() {
         }
     }
     assert!(named > 20, "{named} settings were found");
+}
+
+/// A README that grows by a paragraph a change becomes the manual again.
+#[test]
+fn readme_is_one_page() {
+    let words = read(&project().join("README.md")).split_whitespace().count();
+    assert!(words <= README_WORDS_MAX, "README has {words} words: what is more than a page belongs into docs");
 }
 
 /// README has `[`name`](host/tests/it/area.rs)` beside each promise.

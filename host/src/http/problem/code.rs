@@ -105,7 +105,7 @@ codes! {
         "Send that cart again for its answer, or draw a new key for a new purchase.";
     PluginRefused = "plugin_refused", UNPROCESSABLE_ENTITY,
         "The file isn't a plugin that may run here, or it broke in the trial. What was live stays live.",
-        "`detail` says what to change; `till plugin check FILE` says the same without a host. `--force` takes a version that only decides nothing in the trial.";
+        "`detail` says what to change; `till plugin check FILE` says the same without a host. `--force` takes a version whose only fault is that it makes no decision in the trial.";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "The headers are larger than `limits.header_bytes`, or more than `limits.headers`.",
         "Send fewer: most often these are cookies of another application.";
