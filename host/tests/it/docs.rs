@@ -142,6 +142,38 @@ fn the_settings_that_the_pages_name_exist() {
     assert!(named > 20, "{named} settings were found");
 }
 
+/// Finds a status before a code, as in "502 `bad_output`" or in two cells of a table.
+#[test]
+fn the_codes_that_the_pages_name_have_that_status() {
+    let mut named = 0;
+    for page in pages() {
+        let text = read(&page);
+        let quoted: Vec<_> = text.split('`').collect();
+        for pair in quoted.windows(2).step_by(2) {
+            let before = pair[0].trim_end_matches([' ', '|']);
+            let status = before.get(before.len().saturating_sub(3)..).and_then(|digits| digits.parse::<u16>().ok());
+            let refused = status.filter(|status| (400..600).contains(status) && before.len() < pair[0].len());
+            let plain = pair[1].bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            if let Some(status) = refused.filter(|_| plain) {
+                let code = Code::ALL.iter().find(|code| code.name() == pair[1]);
+                let is = code.map(|code| code.status().as_u16());
+                assert_eq!(is, Some(status), "{}: {status} `{}`", page.display(), pair[1]);
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 10, "{named} codes were found");
+}
+
+#[test]
+fn readme_leads_to_every_page() {
+    let readme = read(&project().join("README.md"));
+    for page in pages().iter().skip(1) {
+        let link = page.strip_prefix(project()).expect("a page of the project").display().to_string();
+        assert!(readme.contains(&format!("({link})")), "README doesn't lead to {link}");
+    }
+}
+
 /// A README that grows by a paragraph a change becomes the manual again.
 #[test]
 fn readme_is_one_page() {
@@ -206,7 +238,7 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Returns README, and all pages of `docs`.
+/// Returns README, then all pages of `docs`.
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![project().join("README.md")];
     let mut folders = vec![project().join("docs")];
