@@ -26,6 +26,7 @@ pub mod problem;
 pub(crate) mod query;
 mod received;
 mod router;
+pub(crate) mod routes;
 pub mod server;
 mod watch;
 mod wire;
@@ -50,7 +51,7 @@ pub use outbound::Answers;
 use permits::Permits;
 use problem::Problem;
 pub use router::handle;
-pub(crate) use router::{is_options_of_all, version_name};
+pub(crate) use router::version_name;
 pub use watch::Watch;
 
 use crate::{

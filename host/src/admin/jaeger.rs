@@ -16,19 +16,18 @@
 //! search finds a trace if one span of it has everything that was asked for.
 
 mod search;
-mod v3;
+pub(super) mod v3;
 
 use std::collections::BTreeSet;
 
 use hyper::StatusCode;
 use opentelemetry::trace::TraceId;
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use self::search::{Search, Wanted};
-use super::{Admin, query};
+use super::{Admin, Asked, query};
 use crate::{
-    http::{Answer, Reply, problem::Problem},
+    http::{Answer, Reply, problem::Problem, routes::Answering},
     telemetry::{
         Recent,
         recent::{Kept, jaeger::Trace, jaeger::kind},
@@ -68,63 +67,60 @@ struct OperationJson {
     span_kind: &'static str,
 }
 
-/// Answers the request for a path below `/api`.
+/// Answers with what is found in the recent traces, by what the path names and by the query.
 ///
 /// # Errors
-/// 404 where no traces are kept, or there is no such route.
-pub(super) async fn answer(admin: &Admin, path: &str, query: &str) -> Answer {
-    let recent = admin.recent()?.clone();
-    let path: Vec<String> =
-        path.split('/').skip(2).map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
-    let query = query.to_owned();
-    // Thousands of traces are looked through: not on a thread that serves.
-    let answering = tokio::task::spawn_blocking(move || {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        route(&recent, &path, &query)
-    });
-    answering.await.map_err(|panicked| Problem::internal(&panicked))?
+/// 404 where no traces are kept.
+pub(super) fn answer(admin: &Admin, asked: Asked, find: fn(&Recent, &str, &str) -> Answer) -> Answering<'static> {
+    let recent = admin.recent().cloned();
+    Box::pin(async move {
+        let recent = recent?;
+        // Thousands of traces are looked through: not on a thread that serves.
+        let answering = tokio::task::spawn_blocking(move || find(&recent, &asked.named, &asked.query));
+        answering.await.map_err(|panicked| Problem::internal(&panicked))?
+    })
 }
 
-fn route(recent: &Recent, path: &[&str], query: &str) -> Answer {
-    match path {
-        ["v3", path @ ..] => v3::route(recent, path, query),
-        ["services"] => {
-            let services = [&recent.process().service_name];
-            data(&services, services.len())
+pub(super) fn services(recent: &Recent, _: &str, _: &str) -> Answer {
+    let services = [&recent.process().service_name];
+    data(&services, services.len())
+}
+
+pub(super) fn operation_names(recent: &Recent, service: &str, _: &str) -> Answer {
+    let names: BTreeSet<_> = operations_of(recent, service, "").into_iter().map(|known| known.name).collect();
+    data(&names, names.len())
+}
+
+pub(super) fn operations(recent: &Recent, _: &str, query: &str) -> Answer {
+    match parameter(query, "service") {
+        Some(service) => {
+            let operations = operations_of(recent, &service, &parameter(query, "spanKind").unwrap_or_default());
+            data(&operations, operations.len())
         }
-        ["services", service, "operations"] => {
-            let names: BTreeSet<_> = operations(recent, service, "").into_iter().map(|known| known.name).collect();
-            data(&names, names.len())
-        }
-        ["operations"] => match parameter(query, "service") {
-            Some(service) => {
-                let kind = parameter(query, "spanKind").unwrap_or_default();
-                let operations = operations(recent, &service, &kind);
-                data(&operations, operations.len())
-            }
-            None => refused("parameter 'service' is required"),
-        },
-        ["traces"] => match Wanted::of_query(query) {
-            Ok(Wanted::Traces(ids)) => these(recent, &ids),
-            Ok(Wanted::Search(search)) => found(recent, &search),
-            Err(why) => refused(why),
-        },
-        ["traces", id] => match search::trace_id(id) {
-            Some(id) => one(recent, id),
-            None => refused(format!("{id:?} is no trace id")),
-        },
-        ["dependencies"] => match unreadable_number(query) {
-            Some(name) => refused(format!("unable to parse param '{name}'")),
-            None => data(&[(); 0], 0),
-        },
-        _ => Err(Problem::not_found("there is no such route; GET / lists them")),
+        None => refused("parameter 'service' is required"),
     }
 }
 
-fn one(recent: &Recent, id: TraceId) -> Answer {
-    match recent.trace(id) {
+pub(super) fn traces(recent: &Recent, _: &str, query: &str) -> Answer {
+    match Wanted::of_query(query) {
+        Ok(Wanted::Traces(ids)) => these(recent, &ids),
+        Ok(Wanted::Search(search)) => found(recent, &search),
+        Err(why) => refused(why),
+    }
+}
+
+pub(super) fn trace(recent: &Recent, id: &str, _: &str) -> Answer {
+    let Some(parsed) = search::trace_id(id) else { return refused(format!("{id:?} is no trace id")) };
+    match recent.trace(parsed) {
         Some(trace) => data(&[Trace::with_lines(&trace, recent.process())], 0),
         None => failed(StatusCode::NOT_FOUND, NOT_FOUND),
+    }
+}
+
+pub(super) fn dependencies(_: &Recent, _: &str, query: &str) -> Answer {
+    match unreadable_number(query) {
+        Some(name) => refused(format!("unable to parse param '{name}'")),
+        None => data(&[(); 0], 0),
     }
 }
 
@@ -159,7 +155,7 @@ fn told(recent: &Recent, traces: &[Kept], errors: Vec<ErrorJson>) -> Answer {
     Reply::json(&Envelope { data: Some(traces), total: 0, limit: 0, offset: 0, errors })
 }
 
-fn operations(recent: &Recent, service: &str, wanted: &str) -> BTreeSet<OperationJson> {
+fn operations_of(recent: &Recent, service: &str, wanted: &str) -> BTreeSet<OperationJson> {
     if service != recent.process().service_name {
         return BTreeSet::new();
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Admin, query};
+use super::{Admin, Asked, query};
 use crate::{
     http::{Answer, OrderJson, Reply, problem::Problem},
     order::{Reference, Status},
@@ -21,8 +21,8 @@ struct Page {
 
 /// # Errors
 /// 422 for a filter that means nothing.
-pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
-    let filter = filter(query)?;
+pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
+    let filter = filter(&asked.query)?;
     let store::Page { rows, goes_on } = admin.store.orders(filter).await?;
     let next_after = rows.last().filter(|_| goes_on).map(|order| order.id.number());
     Reply::json(&Page { orders: rows.into_iter().map(OrderJson::from).collect(), next_after })
@@ -30,10 +30,10 @@ pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
 
 /// # Errors
 /// 404 where there is no such order.
-pub(super) async fn show(admin: &Admin, named: &str) -> Answer {
+pub(super) async fn show(admin: &Admin, Asked { named, .. }: Asked) -> Answer {
     let order = match named.parse().ok().and_then(OrderId::new) {
         Some(id) => admin.store.order_by_id(id).await?,
-        None => match Reference::parse(named) {
+        None => match Reference::parse(&named) {
             Some(reference) => admin.store.order_by_reference(&reference).await?,
             None => None,
         },

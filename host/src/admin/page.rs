@@ -7,6 +7,7 @@
 //! files write others' text as text.
 
 use bytes::Bytes;
+use hyper::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 
 use crate::http::Reply;
 
@@ -37,14 +38,8 @@ const FILES: [(&str, &str, &[u8]); 16] = [
     ("waterfall.js", SCRIPT, include_bytes!("page/waterfall.js")),
 ];
 
-const HEADERS: [(&str, &str); 2] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("referrer-policy", "no-referrer"),
-];
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Returns the page's file at the path, `None` if the path isn't the page's. The page itself finds out which trace a path
 /// names.
@@ -59,7 +54,8 @@ pub(super) fn find(path: &str) -> Option<Reply> {
         }
         _ => return None,
     };
-    Some(Reply::text(content_type, content).with_headers(&HEADERS))
+    let file = Reply::text(content_type, content);
+    Some(file.with_header(CONTENT_SECURITY_POLICY, POLICY).with_header(REFERRER_POLICY, "no-referrer"))
 }
 
 /// Returns the document with the way to the root in each of its addresses: a proxy may have the listener under a path of

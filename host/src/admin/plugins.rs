@@ -5,12 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use hyper::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, listed::Listed, query, rollouts::TryJson};
+use super::{Admin, Asked, listed::Listed, query, rollouts::TryJson};
 use crate::{
-    http::{Answer, Inbound, Reply, body, problem::Problem, rfc3339},
+    http::{Answer, Reply, body, problem::Problem, rfc3339},
     plugin::{
         Candidate, Changes, Counts, Identity, Kind, OUTCOME_MINUTES, Plugins, SwapError, Swapped, rollout::PlanChanges,
     },
@@ -177,8 +176,8 @@ pub(super) fn live(admin: &Admin) -> Answer {
 
 /// # Errors
 /// 422 for a page that can't be.
-pub(super) async fn versions(admin: &Admin, query: &str) -> Answer {
-    let Listed { after, limit } = Listed::of_query(query, LISTED_MAX)?;
+pub(super) async fn versions(admin: &Admin, asked: Asked) -> Answer {
+    let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;
     let Page { rows, goes_on } = admin.store.plugin_versions(after.and_then(VersionId::new), limit).await?;
     let next_after = rows.last().filter(|_| goes_on).map(|version| version.id.number());
     Reply::json(&VersionsJson { versions: rows.into_iter().map(VersionJson::from).collect(), next_after })
@@ -186,7 +185,7 @@ pub(super) async fn versions(admin: &Admin, query: &str) -> Answer {
 
 /// # Errors
 /// 404 where there is no such version.
-pub(super) async fn version(admin: &Admin, number: &str) -> Answer {
+pub(super) async fn version(admin: &Admin, Asked { named: number, .. }: Asked) -> Answer {
     let version = match number.parse().ok().and_then(VersionId::new) {
         Some(id) => admin.store.plugin_version(id).await?,
         None => None,
@@ -198,8 +197,8 @@ pub(super) async fn version(admin: &Admin, number: &str) -> Answer {
 
 /// # Errors
 /// 422 for a page that can't be.
-pub(super) async fn history(admin: &Admin, query: &str) -> Answer {
-    let Listed { after, limit } = Listed::of_query(query, LISTED_MAX)?;
+pub(super) async fn history(admin: &Admin, asked: Asked) -> Answer {
+    let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;
     let Page { rows, goes_on } = admin.store.plugin_events(after, limit).await?;
     let next_after = rows.last().filter(|_| goes_on).map(|event| event.id);
     Reply::json(&EventsJson { events: rows.into_iter().map(EventJson::from).collect(), next_after })
@@ -207,19 +206,19 @@ pub(super) async fn history(admin: &Admin, query: &str) -> Answer {
 
 /// # Errors
 /// 422 for a component that is refused, with what to change.
-pub(super) async fn deploy(admin: &Admin, query: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
-    let Deploy { kind, name, by, how } = Deploy::of_query(query)?;
+pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
+    let Deploy { kind, name, by, how } = Deploy::of_query(&asked.query)?;
     let how = how.how(&admin.plugins)?;
-    let bytes = body::read_component(headers, incoming, &admin.limits).await?;
+    let bytes = body::read_component(&asked.headers, asked.body, &admin.limits).await?;
     let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
     change(admin, move |plugins| async move { plugins.deploy(candidate, kind, how, &by).await }).await
 }
 
 /// # Errors
 /// 409 when there is nothing to go back to.
-pub(super) async fn roll_back(admin: &Admin, kind: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
-    let kind = parsed_kind(kind)?;
-    let bytes = body::read_json(headers, incoming, &admin.limits).await?;
+pub(super) async fn roll_back(admin: &Admin, asked: Asked) -> Answer {
+    let kind = parsed_kind(&asked.named)?;
+    let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let RollBack { to, by } = body::parse_json(&bytes)?;
     let by = somebody(by)?;
     let unknown = || Problem::unacceptable("`to` is a version's number");
@@ -229,9 +228,9 @@ pub(super) async fn roll_back(admin: &Admin, kind: &str, headers: &HeaderMap, in
 
 /// # Errors
 /// 422 for settings that are too many or too long.
-pub(super) async fn set(admin: &Admin, kind: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
-    let kind = parsed_kind(kind)?;
-    let bytes = body::read_json(headers, incoming, &admin.limits).await?;
+pub(super) async fn set(admin: &Admin, asked: Asked) -> Answer {
+    let kind = parsed_kind(&asked.named)?;
+    let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Set { set, by, canary, shadow, gates, force } = body::parse_json(&bytes)?;
     let (by, how) = (somebody(by)?, TryJson { canary, shadow, gates, force }.how(&admin.plugins)?);
     change(admin, move |plugins| async move { plugins.set(kind, set, how, &by).await }).await

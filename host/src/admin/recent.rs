@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use opentelemetry::trace::TraceId;
 use serde::Serialize;
 
-use super::{Admin, query};
+use super::{Admin, Asked, query};
 use crate::{
     http::{Answer, Reply, problem::Problem},
     telemetry::{
@@ -58,9 +58,9 @@ struct Wanted {
 
 /// # Errors
 /// 404 where none are kept, 422 for a filter that means nothing.
-pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
+pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let recent = admin.recent()?.clone();
-    let wanted = Wanted::of_query(query)?;
+    let wanted = Wanted::of_query(&asked.query)?;
     // Thousands of traces are looked through: not on a thread that serves.
     let listed = tokio::task::spawn_blocking(move || listed(&recent, &wanted)).await;
     Reply::json(&listed.map_err(|panicked| Problem::internal(&panicked))?)

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use hyper::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admin,
+    Admin, Asked,
     listed::Listed,
     plugins::{VersionJson, carried_out, somebody},
 };
 use crate::{
-    http::{Answer, Inbound, Reply, body, problem::Problem, rfc3339},
+    http::{Answer, Reply, body, problem::Problem, rfc3339},
     plugin::{
         How, Plugins, RolloutChange, When,
         rollout::{Difference, Figures, Mode, Part, Plan, PlanChanges},
@@ -154,8 +153,8 @@ pub(super) async fn show(admin: &Admin) -> Answer {
 
 /// # Errors
 /// 422 for a page that can't be.
-pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
-    let Listed { after, limit } = Listed::of_query(query, LISTED_MAX)?;
+pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
+    let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;
     let Page { rows, goes_on } = admin.store.rollouts(after.and_then(RolloutId::new), limit).await?;
     let next_after = rows.last().filter(|_| goes_on).map(|row| row.id.number());
     let rollouts = rows.into_iter().map(|row| told(&admin.plugins, row)).collect::<Result<_, _>>()?;
@@ -177,15 +176,15 @@ pub(super) fn differences(admin: &Admin) -> Answer {
 
 /// # Errors
 /// 409 when there is none, or it is so already.
-pub(super) async fn change(admin: &Admin, change: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
-    let change = match change {
+pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
+    let change = match &*asked.named {
         "promote" => RolloutChange::Promote,
         "pause" => RolloutChange::Pause,
         "resume" => RolloutChange::Resume,
         "abort" => RolloutChange::Abort,
         _ => return Err(Problem::not_found("a rollout can be promoted, paused, resumed or aborted")),
     };
-    let bytes = body::read_json(headers, incoming, &admin.limits).await?;
+    let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Change { by, reason } = body::parse_json(&bytes)?;
     let (by, reason) = (somebody(by)?, reason.unwrap_or_else(|| "asked for".to_owned()));
     if reason.len() > REASON_BYTES_MAX {

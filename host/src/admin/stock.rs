@@ -1,12 +1,11 @@
 //! `/stock`: what is on hand, and changing it by hand. Each change is a movement in the ledger.
 
-use hyper::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Admin;
+use super::{Admin, Asked};
 use crate::{
-    http::{Answer, Inbound, Reply, body, levels, problem::Problem},
+    http::{Answer, Reply, body, levels, problem::Problem},
     order::Item,
     store::{StockChanged, StockLevel},
 };
@@ -23,15 +22,15 @@ struct Change {
 
 /// # Errors
 /// As [`levels`].
-pub(super) async fn list(admin: &Admin, query: &str) -> Answer {
-    levels(&admin.store, query).await
+pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
+    levels(&admin.store, &asked.query).await
 }
 
 /// # Errors
 /// 422 for what is no change, or one that would leave less than nothing.
-pub(super) async fn change(admin: &Admin, item: &str, headers: &HeaderMap, incoming: Inbound) -> Answer {
-    let item = Item::parse(item).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
-    let bytes = body::read_json(headers, incoming, &admin.limits).await?;
+pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
+    let item = Item::parse(&asked.named).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
+    let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let changed = match body::parse_json(&bytes)? {
         Change { set: Some(on_hand), add: None } => admin.store.set_stock(&item, on_hand).await?,
         Change { set: None, add: Some(pieces) } => admin.store.add_stock(&item, pieces).await?,
@@ -44,8 +43,8 @@ pub(super) async fn change(admin: &Admin, item: &str, headers: &HeaderMap, incom
 
 /// # Errors
 /// 404 for an item that the shop hasn't got.
-pub(super) async fn remove(admin: &Admin, item: &str) -> Answer {
-    let item = Item::parse(item).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
+pub(super) async fn remove(admin: &Admin, asked: Asked) -> Answer {
+    let item = Item::parse(&asked.named).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
     admin.store.remove_stock(&item).await?;
     tracing::info!(%item, "{item} is no longer in the shop");
     Reply::json(&level(&StockLevel { item, on_hand: 0 }))

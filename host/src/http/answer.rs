@@ -30,8 +30,7 @@ pub struct Reply {
     pub status: StatusCode,
     content_type: Option<HeaderValue>,
     body: Bytes,
-    headers: &'static [(&'static str, &'static str)],
-    replayed: bool,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
@@ -49,7 +48,7 @@ impl Reply {
         if !body.ends_with(b"\n") {
             body.push(b'\n');
         }
-        Self { status: StatusCode::OK, content_type: Some(JSON), body: body.into(), headers: &[], replayed: false }
+        Self { status: StatusCode::OK, content_type: Some(JSON), body: body.into(), headers: Vec::new() }
     }
 
     /// Returns what was answered before to the same request. Its type follows from its status.
@@ -57,7 +56,7 @@ impl Reply {
     pub fn replayed(earlier: Answered) -> Self {
         let status = StatusCode::from_u16(earlier.status).unwrap_or(StatusCode::OK);
         let content_type = Some(if status.is_success() { JSON } else { PROBLEM_JSON });
-        Self { status, content_type, body: earlier.body, headers: &[], replayed: true }
+        Self { status, content_type, body: earlier.body, headers: Vec::new() }.with_header(IDEMPOTENCY_REPLAYED, "true")
     }
 
     /// Returns the answer as it is kept for a request that comes again.
@@ -69,19 +68,19 @@ impl Reply {
     #[must_use]
     pub fn text(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let content_type = Some(HeaderValue::from_static(content_type));
-        Self { status: StatusCode::OK, content_type, body: body.into(), headers: &[], replayed: false }
+        Self { status: StatusCode::OK, content_type, body: body.into(), headers: Vec::new() }
     }
 
-    /// Returns what a listener can do at all; `headers` allow the methods that some of its routes take.
+    /// Returns an answer that its headers say all of.
     #[must_use]
-    pub const fn options(headers: &'static [(&'static str, &'static str)]) -> Self {
-        Self { status: StatusCode::NO_CONTENT, content_type: None, body: Bytes::new(), headers, replayed: false }
+    pub const fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, content_type: None, body: Bytes::new(), headers: Vec::new() }
     }
 
-    /// Adds headers that are the same for every answer of the kind.
+    /// Adds a header, unless the value can't be one's.
     #[must_use]
-    pub fn with_headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
-        self.headers = headers;
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.extend(HeaderValue::from_str(value).map(|value| (name, value)));
         self
     }
 
@@ -92,12 +91,7 @@ impl Reply {
         if let Some(content_type) = self.content_type {
             response.headers_mut().insert(CONTENT_TYPE, content_type);
         }
-        for (name, value) in self.headers {
-            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        if self.replayed {
-            response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }

@@ -7,7 +7,7 @@
 //! when the page is another site's.
 
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderName,
@@ -15,7 +15,7 @@ use hyper::{
     },
 };
 
-use super::{Body, problem::Problem};
+use super::{answer::Reply, problem::Problem};
 use crate::config::Origins;
 
 /// What a page may send: what the routes read.
@@ -69,14 +69,11 @@ pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
 }
 
 /// Returns the answer to who asks for a route with these methods.
-pub(super) fn preflight(methods: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::default());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(REQUEST_HEADERS));
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE_S));
-    response
+pub(super) fn preflight(methods: &str) -> Reply {
+    Reply::no_content()
+        .with_header(ACCESS_CONTROL_ALLOW_METHODS, methods)
+        .with_header(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS)
+        .with_header(ACCESS_CONTROL_MAX_AGE, MAX_AGE_S)
 }
 
 /// Says on an answer who may read it, and, wherever any origin is set, that it depends on who asks.

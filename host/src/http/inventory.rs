@@ -17,6 +17,7 @@ use super::{
     problem::Problem,
     query,
     received::Received,
+    routes::no_route,
 };
 use crate::{
     order::{Item, Reference},
@@ -50,7 +51,6 @@ struct Release {
 /// # Errors
 /// A [`Problem`] when the store can't.
 pub(super) async fn release(shop: &Arc<Shop>, received: Received) -> Answer {
-    shop.inventory_access.check(&received.headers)?;
     let bytes = body::read_json(&received.headers, received.body, &shop.limits).await?;
     let Release { reference } = body::parse_json(&bytes)?;
     let reference = Reference::parse(&reference)
@@ -66,8 +66,7 @@ pub(super) async fn release(shop: &Arc<Shop>, received: Received) -> Answer {
 
 /// # Errors
 /// A [`Problem`] when the store can't be read.
-pub(super) async fn list(shop: &Shop, received: &Received) -> Answer {
-    shop.inventory_access.check(&received.headers)?;
+pub(super) async fn list(shop: &Shop, received: Received) -> Answer {
     levels(&shop.store, &received.query).await
 }
 
@@ -90,9 +89,9 @@ pub async fn levels(store: &Store, query: &str) -> Answer {
 
 /// # Errors
 /// 404 for an item that the shop doesn't know.
-pub(super) async fn show(shop: &Shop, received: &Received, item: &Item) -> Answer {
-    shop.inventory_access.check(&received.headers)?;
-    let level = shop.store.level(item).await?;
+pub(super) async fn show(shop: &Shop, received: Received) -> Answer {
+    let item = Item::parse(&received.named).ok_or_else(no_route)?;
+    let level = shop.store.level(&item).await?;
     let on_hand = level.ok_or_else(|| Problem::not_found(format!("there is no item {item}")))?;
     Reply::json(&OnHand { item: item.to_string(), on_hand })
 }

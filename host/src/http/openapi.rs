@@ -18,20 +18,22 @@ pub(crate) enum Listener {
     Admin,
 }
 
-/// Returns the documented paths of a listener with the methods that each takes, written as `Allow` has them.
+/// Returns the documented operations of a listener, by path and method, with their names.
 #[cfg(test)]
-pub(crate) fn documented(listener: Listener) -> std::collections::BTreeMap<String, String> {
+pub(crate) fn documented(listener: Listener) -> std::collections::BTreeMap<(String, String), String> {
     let document: serde_json::Value = serde_json::from_str(DOCUMENT).expect("JSON");
     let of = |item: &serde_json::Value| {
         let servers = item["servers"].as_array().or(document["servers"].as_array()).expect("servers");
         servers.iter().any(|server| (server["url"] == "http://127.0.0.1:8001") == (listener == Listener::Admin))
     };
-    let methods = |item: &serde_json::Value| {
-        let written =
-            [("get", "GET, HEAD"), ("post", "POST"), ("put", "PUT"), ("patch", "PATCH"), ("delete", "DELETE")];
-        let methods = written.into_iter().filter(|(method, _)| item.get(*method).is_some());
-        methods.map(|(_, allowed)| allowed).collect::<Vec<_>>().join(", ")
+    let operations = |(path, item): (&String, &serde_json::Value)| {
+        let operations = item.as_object().expect("an object").iter();
+        let operation = |(method, operation): (&String, &serde_json::Value)| {
+            let name = operation["operationId"].as_str()?.to_owned();
+            Some(((path.clone(), method.clone()), name))
+        };
+        operations.filter_map(operation).collect::<Vec<_>>()
     };
     let paths = document["paths"].as_object().expect("paths").iter();
-    paths.filter(|(_, item)| of(item)).map(|(path, item)| (path.clone(), methods(item))).collect()
+    paths.filter(|(_, item)| of(item)).flat_map(operations).collect()
 }

@@ -9,6 +9,8 @@ use super::{
     Shop,
     answer::{Answer, Reply, money, rfc3339},
     problem::Problem,
+    received::Received,
+    routes::no_route,
 };
 use crate::{
     order::{Adjustment, Attribute, AttributeValue, Currency, Line, Reference},
@@ -97,8 +99,9 @@ impl From<Order> for OrderJson {
 
 /// # Errors
 /// 404 for a reference that no order has.
-pub(super) async fn show(shop: &Shop, reference: &Reference) -> Answer {
-    let order = shop.store.order_by_reference(reference).await?;
+pub(super) async fn show(shop: &Shop, received: Received) -> Answer {
+    let reference = Reference::parse(&received.named).ok_or_else(no_route)?;
+    let order = shop.store.order_by_reference(&reference).await?;
     let order = order.ok_or_else(|| Problem::not_found(format!("there is no order {reference}")))?;
     Reply::json(&OrderJson::from(order))
 }

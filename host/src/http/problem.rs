@@ -81,9 +81,12 @@ impl Problem {
     }
 
     #[must_use]
-    pub fn method_not_allowed(allowed: &'static str) -> Self {
-        let detail = format!("this route takes {allowed}");
-        Self::new(Code::MethodNotAllowed, detail).with(ALLOW, HeaderValue::from_static(allowed))
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        let problem = Self::new(Code::MethodNotAllowed, format!("this route takes {allowed}"));
+        match HeaderValue::from_str(allowed) {
+            Ok(allowed) => problem.with(ALLOW, allowed),
+            Err(_) => problem,
+        }
     }
 
     #[must_use]

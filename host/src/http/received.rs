@@ -16,6 +16,8 @@ pub(super) struct Received {
     /// The plugins that this request uses, all of it, whatever is swapped meanwhile.
     pub(super) pinned: Arc<Pinned>,
     pub(super) carried: Carried,
+    /// What its path names where the route has braces, decoded; empty where it has none.
+    pub(super) named: String,
     /// As it stands in the target; empty without one.
     pub(super) query: String,
     pub(super) headers: HeaderMap,

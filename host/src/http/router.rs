@@ -1,26 +1,10 @@
 //! Which route a request takes, its SERVER span, and what every answer carries.
-//!
-//! | route | |
-//! |---|---|
-//! | `GET /` | what this is, with links |
-//! | `POST /checkout` | `checkout.rs` |
-//! | `POST /inventory/deduct`, `POST /inventory/release`, `GET /inventory`, `GET /inventory/{item}` | `inventory.rs` |
-//! | `GET /orders/{reference}` | `orders.rs` |
-//! | `GET /openapi.json` | all of this for programs: `openapi.rs`; `tests/it/openapi.rs` holds the host to it |
-//! | `GET /metrics`, `GET /livez`, `GET /readyz` | `watch.rs`; their spans are not recorded, for a probe every second would bury the orders |
 
 use std::{
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
-
-use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode, Version,
-    header::{HeaderName, HeaderValue, LINK, USER_AGENT},
-};
-use opentelemetry::trace::{SpanContext, SpanKind};
-use percent_encoding::percent_decode_str;
 
 use super::{
     Body, Shop,
@@ -29,9 +13,10 @@ use super::{
     body, checkout, cors, inventory, openapi, orders,
     problem::Problem,
     received::Received,
+    routes::{self, Routes, Target, at_once},
 };
 use crate::{
-    order::{IdempotencyKey, Item, Reference},
+    order::IdempotencyKey,
     plugin::Pinned,
     telemetry::{
         in_span,
@@ -41,6 +26,11 @@ use crate::{
         traces::Span,
     },
 };
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Version,
+    header::{ALLOW, HeaderName, HeaderValue, LINK, USER_AGENT},
+};
+use opentelemetry::trace::{SpanContext, SpanKind};
 
 /// A client that was waited for no longer than this sent its body at once.
 const WAIT_TOLD: Duration = Duration::from_millis(100);
@@ -48,78 +38,36 @@ const WAIT_TOLD: Duration = Duration::from_millis(100);
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const TILL_PLUGINS: HeaderName = HeaderName::from_static("till-plugins");
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Route {
-    Home,
-    OpenApi,
-    /// The host as a whole, of which a client asks what it can do: `OPTIONS *` (RFC 9110, 9.3.7).
-    Whole,
-    Checkout,
-    InventoryDeduct,
-    InventoryRelease,
-    Inventory,
-    InventoryItem(Item),
-    Order(Reference),
-    Metrics,
-    Live,
-    Ready,
-}
+type Route = routes::Route<Shop, Received>;
 
-impl Route {
-    /// Returns the route of a path, `None` where there is nothing.
-    fn of_path(path: &str) -> Option<Self> {
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let decoded = |segment: &str| percent_decode_str(segment).decode_utf8().ok().map(String::from);
-        Some(match segments.as_slice() {
-            [""] => Self::Home,
-            ["openapi.json"] => Self::OpenApi,
-            ["checkout"] => Self::Checkout,
-            ["inventory"] => Self::Inventory,
-            ["inventory", "deduct"] => Self::InventoryDeduct,
-            ["inventory", "release"] => Self::InventoryRelease,
-            ["inventory", item] => Self::InventoryItem(Item::parse(&decoded(item)?)?),
-            ["orders", reference] => Self::Order(Reference::parse(&decoded(reference)?)?),
-            ["metrics"] => Self::Metrics,
-            ["livez"] => Self::Live,
-            ["readyz"] => Self::Ready,
-            _ => return None,
-        })
-    }
-
-    const fn template(&self) -> &'static str {
-        match self {
-            Self::Home => "/",
-            Self::OpenApi => "/openapi.json",
-            Self::Whole => "*",
-            Self::Checkout => "/checkout",
-            Self::Inventory => "/inventory",
-            Self::InventoryDeduct => "/inventory/deduct",
-            Self::InventoryRelease => "/inventory/release",
-            Self::InventoryItem(_) => "/inventory/{item}",
-            Self::Order(_) => "/orders/{reference}",
-            Self::Metrics => "/metrics",
-            Self::Live => "/livez",
-            Self::Ready => "/readyz",
-        }
-    }
-
-    const fn allowed(&self) -> &'static str {
-        match self {
-            Self::Checkout | Self::InventoryDeduct | Self::InventoryRelease => "POST",
-            Self::Whole => "OPTIONS",
-            _ => "GET, HEAD",
-        }
-    }
-
-    fn takes(&self, method: &Method) -> bool {
-        self.allowed().split(", ").any(|allowed| allowed == method.as_str())
-    }
-
-    /// Returns whether the route serves machines that watch the host, not the shop.
-    const fn is_watch(&self) -> bool {
-        matches!(self, Self::Metrics | Self::Live | Self::Ready)
-    }
-}
+/// What the shop can be asked. `tests/it/openapi.rs` holds the host to what `openapi.json` says of it.
+static ROUTES: Routes<Shop, Received> = Routes(&[
+    Route::get("/", "home", |shop, _| at_once(home(shop))),
+    Route::get("/openapi.json", "openapi", |_, _| at_once(Ok(openapi::show()))).linked("openapi"),
+    Route::post("/checkout", "checkout", |shop, received| Box::pin(checkout::checkout(shop, received)))
+        .within(|shop| &shop.checkouts)
+        .calling_plugins()
+        .linking_its_trace()
+        .linked("checkout"),
+    Route::get("/inventory", "inventory", |shop, received| Box::pin(inventory::list(shop, received)))
+        .behind(|shop| &shop.inventory_access)
+        .linked("inventory"),
+    Route::post("/inventory/deduct", "deduct", |shop, received| Box::pin(inventory::deduct(shop, received)))
+        .behind(|shop| &shop.inventory_access)
+        .within(|shop| &shop.deducts)
+        .calling_plugins(),
+    Route::post("/inventory/release", "release", |shop, received| Box::pin(inventory::release(shop, received)))
+        .behind(|shop| &shop.inventory_access)
+        .within(|shop| &shop.deducts),
+    Route::get("/inventory/{item}", "inventoryItem", |shop, received| Box::pin(inventory::show(shop, received)))
+        .behind(|shop| &shop.inventory_access),
+    Route::get("/orders/{reference}", "order", |shop, received| Box::pin(orders::show(shop, received))).linked("order"),
+    Route::get("/metrics", "metrics", |shop, received| at_once(shop.watch.metrics(&received.headers)))
+        .for_watch()
+        .linked("metrics"),
+    Route::get("/livez", "live", |shop, _| at_once(shop.watch.live())).for_watch().linked("live"),
+    Route::get("/readyz", "ready", |shop, _| Box::pin(shop.watch.ready())).for_watch().linked("ready"),
+]);
 
 /// Answers one request, whatever it is.
 pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
@@ -127,52 +75,60 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     let started = Instant::now();
     let method = names::http_method(request.method().as_str());
     let version = version_name(request.version());
-    let routed = fit.and_then(|()| meant(&shop, &request)).and_then(|()| routed(&request));
-    let template = routed.as_ref().map_or("", Route::template);
+    let target = fit.and_then(|()| meant(&shop, &request)).and_then(|()| ROUTES.target(&request));
+    let template = target.as_ref().map_or("", Target::template);
+    let route = target.as_ref().ok().and_then(Target::route);
     let is_head = request.method() == Method::HEAD;
     let origin = cors::allowed(&shop.origins, request.headers());
     let remote = shop.propagator.extract(request.headers());
-    let full = routed.as_ref().is_ok_and(|route| shop.is_full_for(route));
+    // Asked first, so that a refusal costs next to nothing of what is there for those that are carried out.
+    let full = route.and_then(|route| route.permits).is_some_and(|permits| permits(&shop).is_full());
+    let is_watch = route.is_some_and(|route| route.is_watch);
     // A probe every second would bury the orders, and so would what there is no room for.
-    let untold = full || routed.as_ref().is_ok_and(Route::is_watch);
+    let untold = full || is_watch;
     let mut server = ServerSpan::start(&shop, &request, &remote, method, template, peer, untold);
     let context = server.context.clone();
     let rest = request.body().rest();
-    let is_checkout = routed.as_ref().is_ok_and(|route| *route == Route::Checkout && route.takes(request.method()));
-    let pinned = Arc::new(pinned(&shop, routed.as_ref().ok(), request.headers(), &context));
+    let calls_plugin = route.is_some_and(|route| route.calls_plugin);
+    let pinned = Arc::new(pinned(&shop, calls_plugin, request.headers(), &context));
+    let links_trace = route.is_some_and(|route| route.links_trace && route.takes(request.method()));
 
     let answer = in_span(&context, async {
-        let route = routed?;
-        if crowded && !route.is_watch() {
+        let target = target?;
+        if crowded && !is_watch {
             return Err(Problem::shed());
         }
+        let Target::Path(place) = target else {
+            return Ok(Reply::no_content().with_header(ALLOW, &ROUTES.allowed()));
+        };
         if origin.is_some() && cors::is_preflight(&request) {
-            return Ok(cors::preflight(route.allowed()));
+            return Ok(cors::preflight(&place.allowed()));
         }
-        if !route.takes(request.method()) {
-            return Err(Problem::method_not_allowed(route.allowed()));
-        }
+        let operation = place.operation(request.method())?;
         let (parts, body) = request.into_parts();
         if full {
             // To its end, so that the connection goes on: a new one would cost more than this whole answer.
             body::pass_over(body, &shop.limits).await;
             return Err(Problem::shed());
         }
+        if let Some(access) = operation.access {
+            access(&shop).check(&parts.headers)?;
+        }
         let received = Received {
             parent: context.clone(),
             pinned: Arc::clone(&pinned),
             carried: remote.carried,
+            named: place.named,
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,
             body,
         };
-        // Boxed: a checkout's future is large, and hyper moves a request's several times before it runs.
-        Box::pin(dispatch(&shop, route, received)).await.map(Reply::into_response)
+        (operation.handler)(&shop, received).await
     })
     .await;
 
     let mut response = match answer {
-        Ok(response) => response,
+        Ok(reply) => reply.into_response(),
         Err(problem) => {
             server.problem(&problem);
             problem.into_response(Some(&context.trace_id().to_string()))
@@ -186,7 +142,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     if let Ok(value) = HeaderValue::try_from(traceparent(&context)) {
         headers.insert(TRACERESPONSE, value);
     }
-    let links = shop.links.as_ref().filter(|_| is_checkout && server.is_recorded());
+    let links = shop.links.as_ref().filter(|_| links_trace && server.is_recorded());
     if let Some(link) = links.and_then(|links| links.header(context.trace_id())) {
         headers.insert(LINK, link);
     }
@@ -206,23 +162,10 @@ fn meant(shop: &Shop, request: &Request<Inbound>) -> Result<(), Problem> {
     cors::check_origin(&shop.origins, request.method(), request.headers())
 }
 
-fn routed(request: &Request<Inbound>) -> Result<Route, Problem> {
-    if is_options_of_all(request) {
-        return Ok(Route::Whole);
-    }
-    let route = Route::of_path(request.uri().path());
-    route.ok_or_else(|| Problem::not_found("there is no such route; GET / lists them"))
-}
-
-/// Returns whether it asks what the host can do at all.
-pub(crate) fn is_options_of_all<B>(request: &Request<B>) -> bool {
-    request.method() == Method::OPTIONS && request.uri().path() == "*"
-}
-
 /// Returns the plugins of the request. Where it calls one, a canary may be among them: always for the same key, or, of
 /// those that have none, by chance.
-fn pinned(shop: &Shop, route: Option<&Route>, headers: &HeaderMap, context: &SpanContext) -> Pinned {
-    if !matches!(route, Some(Route::Checkout | Route::InventoryDeduct)) {
+fn pinned(shop: &Shop, calls_plugin: bool, headers: &HeaderMap, context: &SpanContext) -> Pinned {
+    if !calls_plugin {
         return shop.plugins.pin_live();
     }
     match headers.get(IdempotencyKey::HEADER) {
@@ -231,36 +174,11 @@ fn pinned(shop: &Shop, route: Option<&Route>, headers: &HeaderMap, context: &Spa
     }
 }
 
-async fn dispatch(shop: &Arc<Shop>, route: Route, received: Received) -> Answer {
-    match route {
-        Route::Home => home(shop),
-        Route::OpenApi => Ok(openapi::show()),
-        Route::Whole => Ok(Reply::options(&[("allow", "GET, HEAD, POST, OPTIONS")])),
-        Route::Checkout => checkout::checkout(shop, received).await,
-        Route::InventoryDeduct => inventory::deduct(shop, received).await,
-        Route::InventoryRelease => inventory::release(shop, received).await,
-        Route::Inventory => inventory::list(shop, &received).await,
-        Route::InventoryItem(item) => inventory::show(shop, &received, &item).await,
-        Route::Order(reference) => orders::show(shop, &reference).await,
-        Route::Metrics => shop.watch.metrics(&received.headers),
-        Route::Live => shop.watch.live(),
-        Route::Ready => shop.watch.ready().await,
-    }
-}
-
 fn home(shop: &Shop) -> Answer {
     let mut home = serde_json::json!({
         "message": "This is Till, a host for checkout logic. POST /checkout with {\"item\",\"quantity\",\"price\"}.",
         "version": env!("CARGO_PKG_VERSION"),
-        "links": {
-            "openapi": "/openapi.json",
-            "checkout": "/checkout",
-            "inventory": "/inventory",
-            "order": "/orders/{reference}",
-            "metrics": "/metrics",
-            "live": "/livez",
-            "ready": "/readyz",
-        },
+        "links": ROUTES.links(),
     });
     // Not among the links, for those are paths of this listener's.
     if let (Some(links), Some(members)) = (&shop.links, home.as_object_mut()) {
@@ -274,18 +192,6 @@ pub(crate) fn version_name(version: Version) -> &'static str {
         Version::HTTP_2 => "2",
         Version::HTTP_10 => "1.0",
         _ => "1.1",
-    }
-}
-
-impl Shop {
-    /// Returns whether a request of this route would be refused anyway. Asked first, so that a refusal costs next to
-    /// nothing of what is there for those that are carried out.
-    fn is_full_for(&self, route: &Route) -> bool {
-        match route {
-            Route::Checkout => self.checkouts.is_full(),
-            Route::InventoryDeduct | Route::InventoryRelease => self.deducts.is_full(),
-            _ => false,
-        }
     }
 }
 
@@ -374,11 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_documented_path_is_a_route_with_these_methods() {
-        for (path, methods) in openapi::documented(openapi::Listener::Shop) {
-            let filled = path.replace("{item}", "headphones").replace("{reference}", "a");
-            let route = Route::of_path(&filled).unwrap_or_else(|| panic!("{path} is no route"));
-            assert_eq!((route.template(), route.allowed()), (path.as_str(), methods.as_str()));
-        }
+    fn every_route_is_documented_and_every_documented_operation_is_a_route() {
+        ROUTES.check_documented(openapi::Listener::Shop);
     }
 }

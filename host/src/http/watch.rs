@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use hyper::{HeaderMap, header::ACCEPT};
+use hyper::{
+    HeaderMap,
+    header::{ACCEPT, VARY},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -66,7 +69,7 @@ impl Watch {
         let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
         let format = Format::of_accept(&accept.join(","));
         let text = self.metrics.render(format).map_err(|error| Problem::internal(&error))?;
-        Ok(Reply::text(format.content_type(), text).with_headers(&[("vary", "accept")]))
+        Ok(Reply::text(format.content_type(), text).with_header(VARY, "accept"))
     }
 }
 

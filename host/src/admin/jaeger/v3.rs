@@ -17,11 +17,11 @@ use opentelemetry::trace::SpanId;
 use serde::Serialize;
 
 use super::{
-    NOT_FOUND, operations, parameter,
+    NOT_FOUND, operations_of, parameter,
     search::{Search, trace_id},
 };
 use crate::{
-    http::{Answer, Reply, problem::Problem},
+    http::{Answer, Reply},
     telemetry::{
         Recent,
         recent::{Kept, Process, otlp::ResourceSpans},
@@ -90,35 +90,34 @@ struct ErrorJson {
     message: String,
 }
 
-/// Answers the request for a path below `/api/v3`.
-pub(super) fn route(recent: &Recent, path: &[&str], query: &str) -> Answer {
-    match path {
-        ["services"] => Reply::json(&Services { services: [&recent.process().service_name] }),
-        ["operations"] => match parameter(query, "service") {
-            Some(service) => {
-                let kind = parameter(query, "span_kind").or_else(|| parameter(query, "spanKind")).unwrap_or_default();
-                Reply::json(&Operations { operations: operations(recent, &service, &kind.to_lowercase()) })
-            }
-            None => refused("parameter 'service' is required"),
-        },
-        ["trace-summaries"] => match Search::of_v3_query(query) {
-            Ok(search) => Reply::json(&Summaries { summaries: summaries(recent, &search) }),
-            Err(why) => refused(why),
-        },
-        ["traces", id] => match trace_id(id) {
-            Some(id) => match recent.trace(id) {
-                Some(trace) => Reply::json(&Found {
-                    result: OtlpTrace { resource_spans: [ResourceSpans::of(&trace, recent.process())] },
-                }),
-                None => failed(StatusCode::NOT_FOUND, NOT_FOUND),
-            },
-            None => refused(format!("{id:?} is no trace id")),
-        },
-        _ => Err(Problem::not_found("there is no such route; GET / lists them")),
+pub(in crate::admin) fn services(recent: &Recent, _: &str, _: &str) -> Answer {
+    Reply::json(&Services { services: [&recent.process().service_name] })
+}
+
+pub(in crate::admin) fn operations(recent: &Recent, _: &str, query: &str) -> Answer {
+    let Some(service) = parameter(query, "service") else { return refused("parameter 'service' is required") };
+    let kind = parameter(query, "span_kind").or_else(|| parameter(query, "spanKind")).unwrap_or_default();
+    Reply::json(&Operations { operations: operations_of(recent, &service, &kind.to_lowercase()) })
+}
+
+pub(in crate::admin) fn summaries(recent: &Recent, _: &str, query: &str) -> Answer {
+    match Search::of_v3_query(query) {
+        Ok(search) => Reply::json(&Summaries { summaries: rows(recent, &search) }),
+        Err(why) => refused(why),
     }
 }
 
-fn summaries(recent: &Recent, search: &Search) -> Vec<Summary> {
+pub(in crate::admin) fn trace(recent: &Recent, id: &str, _: &str) -> Answer {
+    let Some(parsed) = trace_id(id) else { return refused(format!("{id:?} is no trace id")) };
+    match recent.trace(parsed) {
+        Some(trace) => {
+            Reply::json(&Found { result: OtlpTrace { resource_spans: [ResourceSpans::of(&trace, recent.process())] } })
+        }
+        None => failed(StatusCode::NOT_FOUND, NOT_FOUND),
+    }
+}
+
+fn rows(recent: &Recent, search: &Search) -> Vec<Summary> {
     let process = recent.process();
     if search.service != process.service_name {
         return Vec::new();

@@ -49,7 +49,6 @@ struct Remaining {
 /// # Errors
 /// A [`Problem`]; nothing stays taken.
 pub(in super::super) async fn deduct(shop: &Arc<Shop>, received: Received) -> Answer {
-    shop.inventory_access.check(&received.headers)?;
     let key = idempotency::key(&received.headers)?;
     let bytes = body::read_json(&received.headers, received.body, &shop.limits).await?;
     let (lines, form) = parse_deduct(&bytes)?;

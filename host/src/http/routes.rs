@@ -1,0 +1,318 @@
+//! What a listener can be asked: a table with a row for each operation, in one form for both listeners.
+//!
+//! A new route is a new row. All else follows from the rows, here: which of them a path is, the 404 and the 405 with its
+//! `Allow`, what `OPTIONS *` says, and the links of `GET /`. A test holds the table against `openapi.json`.
+//!
+//! Invariant: the rows of one path stand together, the first of them says what all have in common.
+
+use std::{collections::BTreeMap, future::ready, pin::Pin, sync::Arc};
+
+use hyper::{Method, Request};
+use percent_encoding::percent_decode_str;
+
+use super::{access::Access, answer::Answer, permits::Permits, problem::Problem};
+
+/// What a handler's answer is until it is there. Boxed once: a checkout's future is large, and hyper moves a request's several
+/// times before it runs.
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+/// What answers an operation, out of the listener's state and what was received.
+pub(crate) type Handler<S, R> = for<'a> fn(&'a Arc<S>, R) -> Answering<'a>;
+
+/// An operation of a listener with such a state, whose handlers get such a request.
+pub(crate) struct Route<S: 'static, R: 'static> {
+    method: Method,
+    /// As `openapi.json` has it, and metrics and spans: a segment in braces stands for any. There is one of those at most.
+    path: &'static str,
+    /// The operation's name in `openapi.json`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever reads the table, and for its test"))]
+    operation: &'static str,
+    pub(crate) handler: Handler<S, R>,
+    /// Its name among the links of `GET /`.
+    link: Option<&'static str>,
+    /// Serves machines that watch the host: answered when there is no connection to spare, and without a recorded span.
+    pub(crate) is_watch: bool,
+    /// The places that it works in. While all are taken it is refused before anything is done for it.
+    pub(super) permits: Option<fn(&S) -> &Permits>,
+    /// Who may ask for it, where that isn't decided for the whole listener.
+    pub(super) access: Option<fn(&S) -> &Access>,
+    /// Calls a plugin, so a canary may serve it.
+    pub(super) calls_plugin: bool,
+    /// Says where a person finds the trace.
+    pub(super) links_trace: bool,
+}
+
+impl<S, R> Route<S, R> {
+    /// Takes HEAD, too.
+    pub(crate) const fn get(path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
+        Self::new(Method::GET, path, operation, handler)
+    }
+
+    pub(crate) const fn post(path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
+        Self::new(Method::POST, path, operation, handler)
+    }
+
+    pub(crate) const fn delete(path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
+        Self::new(Method::DELETE, path, operation, handler)
+    }
+
+    const fn new(method: Method, path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
+        Self {
+            method,
+            path,
+            operation,
+            handler,
+            link: None,
+            is_watch: false,
+            permits: None,
+            access: None,
+            calls_plugin: false,
+            links_trace: false,
+        }
+    }
+
+    pub(crate) const fn linked(mut self, name: &'static str) -> Self {
+        self.link = Some(name);
+        self
+    }
+
+    pub(crate) const fn for_watch(mut self) -> Self {
+        self.is_watch = true;
+        self
+    }
+
+    pub(super) const fn within(mut self, permits: fn(&S) -> &Permits) -> Self {
+        self.permits = Some(permits);
+        self
+    }
+
+    pub(super) const fn behind(mut self, access: fn(&S) -> &Access) -> Self {
+        self.access = Some(access);
+        self
+    }
+
+    pub(super) const fn calling_plugins(mut self) -> Self {
+        self.calls_plugin = true;
+        self
+    }
+
+    pub(super) const fn linking_its_trace(mut self) -> Self {
+        self.links_trace = true;
+        self
+    }
+
+    pub(super) fn takes(&self, method: &Method) -> bool {
+        self.method == *method || self.method == Method::GET && *method == Method::HEAD
+    }
+
+    /// Returns the methods that it takes, as `Allow` has them.
+    fn allowed(&self) -> &str {
+        if self.method == Method::GET { "GET, HEAD" } else { self.method.as_str() }
+    }
+}
+
+/// All operations of a listener.
+pub(crate) struct Routes<S: 'static, R: 'static>(pub(crate) &'static [Route<S, R>]);
+
+/// What a request asks for by its target, whatever its method.
+pub(crate) enum Target<S: 'static, R: 'static> {
+    /// The host as a whole, of which a client asks what it can do: `OPTIONS *` (RFC 9110, 9.3.7).
+    Host,
+    Path(Place<S, R>),
+}
+
+/// A path that has operations.
+pub(crate) struct Place<S: 'static, R: 'static> {
+    /// The first of them.
+    pub(crate) route: &'static Route<S, R>,
+    routes: &'static [Route<S, R>],
+    /// What stands in the place of the template's braces, decoded; empty where it has none.
+    pub(crate) named: String,
+}
+
+impl<S, R> Routes<S, R> {
+    /// # Errors
+    /// 404 where there is nothing.
+    pub(crate) fn target<B>(&self, request: &Request<B>) -> Result<Target<S, R>, Problem> {
+        let path = request.uri().path();
+        if request.method() == Method::OPTIONS && path == "*" {
+            return Ok(Target::Host);
+        }
+        self.place(path).map(Target::Path).ok_or_else(no_route)
+    }
+
+    /// Returns the first place of which the path is one.
+    fn place(&self, path: &str) -> Option<Place<S, R>> {
+        self.places().find_map(|routes| {
+            let route = routes.first()?;
+            let named = percent_decode_str(named(route.path, path)?).decode_utf8().ok()?.into_owned();
+            Some(Place { route, routes, named })
+        })
+    }
+
+    fn places(&self) -> impl Iterator<Item = &'static [Route<S, R>]> {
+        self.0.chunk_by(|route, next| route.path == next.path)
+    }
+
+    /// Returns the methods that any of them takes, as `OPTIONS *` is told.
+    pub(crate) fn allowed(&self) -> String {
+        allowed(self.0) + ", OPTIONS"
+    }
+
+    /// Returns the paths by their links' names.
+    pub(crate) fn links(&self) -> BTreeMap<&'static str, &'static str> {
+        self.0.iter().filter_map(|route| Some((route.link?, route.path))).collect()
+    }
+}
+
+impl<S, R> Target<S, R> {
+    /// Returns the path as spans and metrics have it.
+    pub(crate) const fn template(&self) -> &'static str {
+        match self {
+            Self::Host => "*",
+            Self::Path(place) => place.route.path,
+        }
+    }
+
+    /// Returns what the operations of its path have in common; `None` for the host as a whole.
+    pub(crate) const fn route(&self) -> Option<&'static Route<S, R>> {
+        match self {
+            Self::Host => None,
+            Self::Path(place) => Some(place.route),
+        }
+    }
+}
+
+impl<S, R> Place<S, R> {
+    /// # Errors
+    /// 405 for a method that none of its operations has.
+    pub(crate) fn operation(&self, method: &Method) -> Result<&'static Route<S, R>, Problem> {
+        let operation = self.routes.iter().find(|route| route.takes(method));
+        operation.ok_or_else(|| Problem::method_not_allowed(&self.allowed()))
+    }
+
+    /// Returns the methods that it takes, as `Allow` has them.
+    pub(crate) fn allowed(&self) -> String {
+        allowed(self.routes)
+    }
+}
+
+/// Answers a request that asks for nothing that there is.
+pub(crate) fn no_route() -> Problem {
+    Problem::not_found("there is no such route; GET / lists them")
+}
+
+/// Makes a handler's answer of one that is there at once.
+pub(crate) fn at_once<'a>(answer: Answer) -> Answering<'a> {
+    Box::pin(ready(answer))
+}
+
+fn allowed<S, R>(routes: &[Route<S, R>]) -> String {
+    let mut methods = Vec::new();
+    for allowed in routes.iter().map(Route::allowed) {
+        if !methods.contains(&allowed) {
+            methods.push(allowed);
+        }
+    }
+    methods.join(", ")
+}
+
+/// Returns what stands in the path where the template has braces, nothing if it has none; `None` if the path is another.
+fn named<'a>(template: &str, path: &'a str) -> Option<&'a str> {
+    let mut named = "";
+    let mut segments = path.split('/');
+    for wanted in template.split('/') {
+        let segment = segments.next()?;
+        if wanted.starts_with('{') {
+            named = segment;
+        } else if segment != wanted {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(named)
+}
+
+#[cfg(test)]
+impl<S, R> Routes<S, R> {
+    /// Checks that each operation is documented as this listener's and each documented one is here, by its name.
+    pub(crate) fn check_documented(&self, listener: super::openapi::Listener) {
+        let of_route = |route: &Route<S, R>| {
+            let method = route.method.as_str().to_ascii_lowercase();
+            ((route.path.to_owned(), method), route.operation.to_owned())
+        };
+        let routes: BTreeMap<_, _> = self.0.iter().map(of_route).collect();
+        assert_eq!(routes.len(), self.0.len(), "no operation stands twice");
+        assert_eq!(super::openapi::documented(listener), routes);
+        let paths: std::collections::BTreeSet<_> = self.0.iter().map(|route| route.path).collect();
+        assert_eq!(self.places().count(), paths.len(), "the operations of a path stand together");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Row = Route<(), ()>;
+
+    static ROUTES: Routes<(), ()> = Routes(&[
+        Row::get("/", "home", |_, ()| at_once(Err(no_route()))).linked("home"),
+        Row::get("/plugins", "plugins", |_, ()| at_once(Err(no_route()))).linked("plugins"),
+        Row::post("/plugins", "deploy", |_, ()| at_once(Err(no_route()))),
+        Row::get("/plugins/{kind}", "plugin", |_, ()| at_once(Err(no_route()))),
+        Row::get("/plugins/rollout", "hidden", |_, ()| at_once(Err(no_route()))),
+        Row::post("/stock/{item}", "changeStock", |_, ()| at_once(Err(no_route()))),
+        Row::delete("/stock/{item}", "removeStock", |_, ()| at_once(Err(no_route()))),
+    ]);
+
+    #[test]
+    fn a_path_is_the_first_place_that_it_fits() {
+        let check = |path: &str, expected: Option<(&str, &str)>| {
+            let place = ROUTES.place(path);
+            let found = place.as_ref().map(|place| (place.route.path, &*place.named));
+            assert_eq!(found, expected, "{path}");
+        };
+        check("/", Some(("/", "")));
+        check("/plugins", Some(("/plugins", "")));
+        check("/plugins/rollout", Some(("/plugins/{kind}", "rollout")));
+        check("/stock/a%20b", Some(("/stock/{item}", "a b")));
+        check("/stock/", Some(("/stock/{item}", "")));
+        for path in ["", "*", "stock", "/stock/a/b", "/plugins/", "/nothing", "/stock/%ff", "//", "/%70lugins"] {
+            check(path, if path == "/plugins/" { Some(("/plugins/{kind}", "")) } else { None });
+        }
+    }
+
+    #[test]
+    fn what_a_path_allows_follows_from_its_rows() {
+        let check = |method: &str, path: &str, expected: Result<&str, &str>| {
+            let place = ROUTES.place(path).expect("a place");
+            let operation = place.operation(&Method::from_bytes(method.as_bytes()).expect("a method"));
+            match expected {
+                Ok(name) => assert_eq!(operation.map(|route| route.operation).ok(), Some(name), "{method} {path}"),
+                Err(allowed) => {
+                    assert_eq!(operation.err().expect("refused").status(), 405, "{method} {path}");
+                    assert_eq!(place.allowed(), allowed, "{method} {path}");
+                }
+            }
+        };
+        check("GET", "/plugins", Ok("plugins"));
+        check("HEAD", "/plugins", Ok("plugins"));
+        check("POST", "/plugins", Ok("deploy"));
+        check("DELETE", "/stock/a", Ok("removeStock"));
+        check("POST", "/", Err("GET, HEAD"));
+        check("PUT", "/plugins", Err("GET, HEAD, POST"));
+        check("HEAD", "/stock/a", Err("POST, DELETE"));
+        check("post", "/stock/a", Err("POST, DELETE"));
+        assert_eq!(ROUTES.allowed(), "GET, HEAD, POST, DELETE, OPTIONS");
+        assert_eq!(ROUTES.links(), BTreeMap::from([("home", "/"), ("plugins", "/plugins")]));
+    }
+
+    #[test]
+    fn only_options_asks_for_the_host_as_a_whole() {
+        let target = |method: &str| {
+            let request = Request::builder().method(method).uri("*").body(()).expect("a request");
+            ROUTES.target(&request).map(|target| target.template())
+        };
+        assert_eq!(target("OPTIONS").ok(), Some("*"));
+        assert_eq!(target("POST").err().map(|problem| problem.status().as_u16()), Some(404));
+    }
+}
