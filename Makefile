@@ -56,7 +56,8 @@ PICTURES := page::a_failing_laptop page::a_slow_smartphone story::
 pictures: packages toolchain $(BROWSER)/node_modules/.installed ## takes the pictures of docs and stack anew
 	TILL_PICTURES=300 cargo test --locked --package till --test it -- $(PICTURES)
 
-pages: toolchain ## makes the pages of docs anew that are made of the host's own tables
+pages: toolchain ## makes openapi.json anew, and the pages of docs that are made of the host's own tables
+	TILL_BLESS=1 cargo test --locked --package till --lib -- openapi::
 	TILL_BLESS=1 cargo test --locked --package till --test it -- docs::
 
 soak: toolchain ## runs the tests that throw dice for long, then fuzzes for an hour

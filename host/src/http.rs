@@ -44,7 +44,7 @@ pub use arrival::{Arrival, Inbound, Unread};
 pub use cors::check_origin;
 use hosts::Hosts;
 use idempotency::Keys;
-pub use inventory::levels;
+pub use inventory::{OnHand, levels};
 pub use links::TraceLinks;
 pub use orders::OrderJson;
 pub use outbound::Answers;

@@ -11,6 +11,8 @@ pub mod http;
 pub mod imports;
 pub mod order;
 pub mod plugin;
+#[cfg(test)]
+mod schema;
 pub mod store;
 pub mod telemetry;
 pub mod traffic;

@@ -11,6 +11,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Admin, same_file_text};
+#[cfg(test)]
+use crate::schema;
 use crate::{
     http::{Answer, Reply},
     order::Item,
@@ -29,62 +31,85 @@ const VERSIONS_MAX: u32 = 1_000;
 
 /// The charts, one value a sample in each list.
 #[derive(Serialize)]
-struct ChartsJson {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Charts"))]
+pub(super) struct ChartsJson {
+    /// How far the samples are apart, seconds.
     every_s: u64,
-    /// When the samples ended, Unix time in seconds.
+    /// When the samples ended, Unix time in seconds, oldest first.
+    #[cfg_attr(test, schemars(length(max = 180)))]
     times: Vec<u64>,
     routes: Vec<RouteJson>,
     plugin_calls: Vec<CallsJson>,
+    /// Of the items that were asked for most.
+    #[cfg_attr(test, schemars(length(max = 8)))]
     stock: Vec<StockJson>,
+    /// Changes of plugins, and samples in which plugins were at fault.
     marks: Vec<MarkJson>,
 }
 
 /// A route's requests and errors per second, and how long they took, `null` where there were none.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChartedRoute"))]
 struct RouteJson {
+    /// Empty where no route matched.
     route: String,
+    #[cfg_attr(test, schemars(with = "schema::PerSecond"))]
     requests: Vec<f64>,
+    #[cfg_attr(test, schemars(with = "schema::PerSecond"))]
     errors: Vec<f64>,
+    #[cfg_attr(test, schemars(with = "schema::Quantiles"))]
     p50_ms: Vec<Option<f64>>,
+    #[cfg_attr(test, schemars(with = "schema::Quantiles"))]
     p99_ms: Vec<Option<f64>>,
 }
 
 /// A kind's calls that ended so, per second.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChartedCalls"))]
 struct CallsJson {
     kind: String,
     outcome: String,
+    #[cfg_attr(test, schemars(with = "schema::PerSecond"))]
     calls: Vec<f64>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChartedStock"))]
 struct StockJson {
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
     item: String,
     on_hand: Vec<Option<u32>>,
 }
 
 /// Something that happened at a moment.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChartMark"))]
 struct MarkJson {
     /// Unix time in seconds.
     time: u64,
     /// `swap` or `fault`.
+    #[cfg_attr(test, schemars(with = "schema::MarkKind"))]
     kind: &'static str,
     text: String,
-    /// Which version it is about.
+    /// Which version a change was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<VersionMark>,
 }
 
 /// A version that was changed, or tried.
 #[derive(Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "MarkedVersion"))]
 struct VersionMark {
+    #[cfg_attr(test, schemars(with = "schema::PluginKind"))]
     kind: String,
     name: String,
     version: String,
+    #[cfg_attr(test, schemars(with = "schema::Digest"))]
     digest: String,
+    #[cfg_attr(test, schemars(with = "schema::VersionId"))]
     number: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     same_file_as: Option<u64>,
 }
 

@@ -26,6 +26,8 @@ use serde::Serialize;
 
 use self::search::{Search, Wanted};
 use super::{Admin, Asked, query};
+#[cfg(test)]
+use crate::schema;
 use crate::{
     http::{Answer, Reply, problem::Problem, routes::Answering},
     telemetry::{
@@ -43,7 +45,9 @@ const NOT_FOUND: &str = "trace not found";
 
 /// The envelope of every answer.
 #[derive(Serialize)]
-struct Envelope<T> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Jaeger{T}"))]
+pub(in crate::admin) struct Envelope<T> {
+    #[cfg_attr(test, schemars(with = "T"))]
     data: Option<T>,
     total: usize,
     limit: usize,
@@ -52,7 +56,8 @@ struct Envelope<T> {
 }
 
 #[derive(Debug, Serialize)]
-struct ErrorJson {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerError"))]
+pub(in crate::admin) struct ErrorJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
     msg: String,
@@ -62,8 +67,10 @@ struct ErrorJson {
 
 #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
-struct OperationJson {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerOperation"))]
+pub(in crate::admin) struct OperationJson {
     name: String,
+    #[cfg_attr(test, schemars(with = "schema::SpanKind"))]
     span_kind: &'static str,
 }
 

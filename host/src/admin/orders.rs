@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::{Admin, Asked, query};
+#[cfg(test)]
+use crate::schema;
 use crate::{
     http::{Answer, OrderJson, Reply, problem::Problem},
     order::{Reference, Status},
@@ -12,10 +14,13 @@ use crate::{
 const LIMIT_DEFAULT: u32 = 100;
 
 #[derive(Serialize)]
-struct Page {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "OrdersPage"))]
+pub(super) struct Page {
+    #[cfg_attr(test, schemars(length(max = OrdersFilter::LIMIT_MAX)))]
     orders: Vec<OrderJson>,
-    /// What to send as `after` for the next page; absent on the last.
+    /// What to send as `after` for the next page. Absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::OrderId>"))]
     next_after: Option<u64>,
 }
 

@@ -8,6 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, Asked, listed::Listed, query, rollouts::TryJson};
+#[cfg(test)]
+use crate::schema;
 use crate::{
     http::{Answer, Reply, body, problem::Problem, rfc3339},
     plugin::{
@@ -22,27 +24,38 @@ const LISTED_MAX: u32 = 1_000;
 const NAME_BYTES_MAX: usize = 64;
 const SOMEBODY: &str = "admin";
 
-/// What is live, as the routes tell it and the commands read it.
+/// The plugins that are live.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LivePlugins"))]
 pub struct LivesJson {
+    #[cfg_attr(test, schemars(length(min = Kind::ALL.len(), max = Kind::ALL.len())))]
     pub plugins: Vec<LiveJson>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LivePlugin"))]
 pub struct LiveJson {
+    #[cfg_attr(test, schemars(with = "schema::PluginKind"))]
     pub kind: String,
     pub name: String,
     pub version: String,
+    /// The file's SHA-256, hex.
+    #[cfg_attr(test, schemars(with = "schema::Digest"))]
     pub digest: String,
+    /// Of the settings that were changed while till served. Absent where none were.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::Digest>"))]
     pub settings_digest: Option<String>,
-    /// The version's, under which `/plugins/versions/{number}` has it.
+    /// Under which `/plugins/versions/{number}` has it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub number: Option<u64>,
-    /// The first version of the same file, if this isn't it: only its settings differ.
+    /// The first version of the same file: only its settings differ. Absent on that itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub same_file_as: Option<u64>,
-    /// `open` while it isn't called because it keeps breaking.
+    /// `open` while it isn't called for what keeps breaking it: some kinds of orders, or all.
+    #[cfg_attr(test, schemars(with = "schema::Breaker"))]
     pub breaker: String,
     pub last_minutes: OutcomesJson,
 }
@@ -53,10 +66,12 @@ pub fn same_file_text(same_file_as: Option<u64>) -> String {
     same_file_as.map(|first| format!(" (number {first} with other settings)")).unwrap_or_default()
 }
 
-/// What the calls of a version came to lately, likewise.
+/// What the calls of a version came to lately: sold, refused with a business "no", failed as customers see it (5xx).
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecentOutcomes"))]
 pub struct OutcomesJson {
     /// How far back it goes.
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub minutes: u64,
     pub sold: u64,
     /// Business "no"s.
@@ -65,88 +80,136 @@ pub struct OutcomesJson {
     pub failed: u64,
 }
 
-/// A version, as the routes tell it and the commands read it.
+/// A file with its settings: the same file with others is another version.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginVersion"))]
 pub struct VersionJson {
+    #[cfg_attr(test, schemars(with = "schema::VersionId"))]
     pub id: u64,
+    #[cfg_attr(test, schemars(with = "schema::PluginKind"))]
     pub kind: String,
     pub name: String,
+    /// What the plugin says of itself.
     pub version: String,
+    /// The file's SHA-256, hex.
+    #[cfg_attr(test, schemars(with = "schema::Digest"))]
     pub digest: String,
     pub bytes: u64,
+    /// What it was written in, as the file's own metadata has it; may be empty.
     pub language: String,
+    /// What was set for this version, over what the host's settings say.
+    #[cfg_attr(test, schemars(extend("maxProperties" = 64)))]
     pub settings: BTreeMap<String, String>,
-    /// The settings that it asks for, as far as the calls of a trial show: only where one version is asked for, and can
-    /// still be had.
+    /// The settings that it asks for, as far as the calls of a trial show. Only where one version is asked for, and
+    /// while that can be loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_settings: Option<BTreeSet<String>>,
+    #[cfg_attr(test, schemars(with = "schema::VersionState"))]
     pub state: String,
+    /// What made it live, or a candidate.
+    #[cfg_attr(test, schemars(with = "schema::SwapAction"))]
     pub action: String,
+    /// Who last changed its state.
     pub changed_by: String,
+    /// When, in milliseconds since 1970, UTC.
     pub changed_at_ms: u64,
+    /// The same for people.
+    #[cfg_attr(test, schemars(with = "schema::Moment"))]
     pub changed_at: String,
-    /// The first version of the same file, if this isn't it: only its settings differ.
+    /// The first version of the same file: only its settings differ. Absent on that itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub same_file_as: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginVersions"))]
 pub struct VersionsJson {
+    #[cfg_attr(test, schemars(length(max = LISTED_MAX)))]
     pub versions: Vec<VersionJson>,
-    /// What to send as `after` for the next page; absent on the last.
+    /// What to send as `after` for the next page. Absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub next_after: Option<u64>,
 }
 
-/// A line of the audit, likewise.
+/// A line of the audit.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginEvent"))]
 pub struct EventJson {
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub id: u64,
+    /// When, in milliseconds since 1970, UTC.
     pub at_ms: u64,
+    /// The same for people.
+    #[cfg_attr(test, schemars(with = "schema::Moment"))]
     pub at: String,
     pub changed_by: String,
+    #[cfg_attr(test, schemars(with = "schema::EventAction"))]
     pub action: String,
+    /// Absent where a refused file had none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::PluginKind>"))]
     pub kind: Option<String>,
+    /// Absent where a file was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub version: Option<u64>,
+    /// For people.
     pub detail: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginEvents"))]
 pub struct EventsJson {
+    #[cfg_attr(test, schemars(length(max = LISTED_MAX)))]
     pub events: Vec<EventJson>,
-    /// As that of [`VersionsJson`].
+    /// What to send as `after` for the next page. Absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub next_after: Option<u64>,
 }
 
-/// What a change came to, likewise.
+/// What a change came to.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginChanged"))]
 pub struct SwappedJson {
-    /// `published`: it is live; `unchanged`: it was already; `candidate`: it is tried beside the live one.
+    /// `published`: it is live. `unchanged`: it was already. `candidate`: it is tried beside the live one.
+    #[cfg_attr(test, schemars(with = "schema::Became"))]
     pub result: String,
     pub version: VersionJson,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RollBack {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RollBack {
+    /// The version to go back to.
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     to: Option<u64>,
+    /// Who it is, for the history: `admin` if nobody says.
+    #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
 }
 
 // Not `TryJson` flattened into it: serde then lets pass whatever nobody knows, and a misspelt `canary` would be live.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Set {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SettingsChange"))]
+pub(super) struct Set {
+    #[cfg_attr(test, schemars(with = "schema::SettingsSet"))]
     set: Changes,
+    /// Who it is, for the history: `admin` if nobody says.
+    #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
     canary: Option<f64>,
     #[serde(default)]
     shadow: bool,
     #[serde(default, deserialize_with = "body::object")]
+    #[cfg_attr(test, schemars(with = "schema::GatesChange"))]
     gates: PlanChanges,
+    /// Takes it although it comes to no decision (`other`, `unavailable`, `conflict`) on an order where the live version
+    /// does, and settings that the plugin doesn't seem to know.
     #[serde(default)]
     force: bool,
 }

@@ -6,6 +6,8 @@ use opentelemetry::trace::TraceId;
 use serde::Serialize;
 
 use super::{Admin, Asked, query};
+#[cfg(test)]
+use crate::schema;
 use crate::{
     http::{Answer, Reply, problem::Problem},
     telemetry::{
@@ -21,25 +23,34 @@ const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 500;
 
 #[derive(Serialize)]
-struct TracesJson {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecentTraces"))]
+pub(super) struct TracesJson {
+    #[cfg_attr(test, schemars(length(max = LIMIT_MAX)))]
     traces: Vec<Summary>,
+    /// What is kept in all. `bytes` is an estimate; `evicted` have made room since the start.
     kept: Figures,
 }
 
 #[derive(Serialize)]
-struct TraceJson<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecentTrace"))]
+pub(super) struct TraceJson<'a> {
     trace: jaeger::Trace<'a>,
     lines: Vec<LineJson<'a>>,
+    /// Past what one trace may have.
     lines_dropped: u64,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LogLine"))]
 struct LineJson<'a> {
     time_us: u64,
+    #[cfg_attr(test, schemars(with = "schema::Level"))]
     level: &'a str,
     message: &'a str,
     target: &'a str,
+    #[cfg_attr(test, schemars(with = "schema::SpanId"))]
     span_id: String,
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, schema::FieldValue>"))]
     fields: BTreeMap<&'a str, &'a FieldValue>,
 }
 

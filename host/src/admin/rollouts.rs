@@ -9,6 +9,8 @@ use super::{
     listed::Listed,
     plugins::{VersionJson, carried_out, somebody},
 };
+#[cfg(test)]
+use crate::schema;
 use crate::{
     http::{Answer, Reply, body, problem::Problem, rfc3339},
     plugin::{
@@ -26,13 +28,16 @@ const REASON_BYTES_MAX: usize = 1024;
 /// How a change is to be tried first, as deploys and settings have it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Try"))]
 pub(super) struct TryJson {
     /// The share of the requests, in percent.
     pub(super) canary: Option<f64>,
     pub(super) shadow: bool,
     #[serde(deserialize_with = "body::object")]
+    #[cfg_attr(test, schemars(with = "schema::GatesChange"))]
     pub(super) gates: PlanChanges,
-    /// Whether a candidate is taken that comes to no decision where the live version does.
+    /// Takes it although it comes to no decision (`other`, `unavailable`, `conflict`) on an order where the live version
+    /// does, and settings that the plugin doesn't seem to know.
     pub(super) force: bool,
 }
 
@@ -59,85 +64,113 @@ impl TryJson {
     }
 }
 
-/// A rollout, as the routes tell it and the commands read it.
+/// A version that is or was tried beside the live one.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Rollout"))]
 pub struct RolloutJson {
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub id: u64,
+    #[cfg_attr(test, schemars(with = "schema::RolloutState"))]
     pub state: String,
+    /// Why it is in that state, for people.
     pub reason: String,
     #[serde(flatten)]
+    #[cfg_attr(test, schemars(skip))]
     pub plan: Plan,
     pub version: VersionJson,
     pub started_by: String,
     pub started_at_ms: u64,
+    #[cfg_attr(test, schemars(with = "schema::Moment"))]
     pub started_at: String,
     pub changed_by: String,
     pub changed_at_ms: u64,
+    #[cfg_attr(test, schemars(with = "schema::Moment"))]
     pub changed_at: String,
-    /// What was counted, as long as this host remembers.
+    /// What was counted. Only while it has no end, and since the last start or resumption.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<FiguresJson>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Figures"))]
 pub struct FiguresJson {
     pub candidate: CallsJson,
     pub live: CallsJson,
-    /// Calls of a shadow that differed, and calls that weren't followed.
+    /// Calls of a shadow that differed. Only of a shadow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differing: Option<u64>,
+    /// Calls that it didn't follow, for there was no room. Only of a shadow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<u64>,
 }
 
 /// What the calls of one version came to.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Calls"))]
 pub struct CallsJson {
     pub calls: u64,
     pub traps: u64,
     pub deadlines: u64,
-    /// Answers that are neither a receipt nor a "no".
+    /// Answers that are neither a receipt nor a "no": `other`, `unavailable`, `conflict`.
     #[serde(default)]
     pub undecided: u64,
     pub p99_micros: u64,
+    /// How the calls ended, by `ok` or the problem's code.
     pub outcomes: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Rollouts"))]
 pub struct RolloutsJson {
+    #[cfg_attr(test, schemars(length(max = LISTED_MAX)))]
     pub rollouts: Vec<RolloutJson>,
-    /// What to send as `after` for the next page; absent on the last.
+    /// What to send as `after` for the next page. Absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub next_after: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Difference"))]
 pub struct DifferenceJson {
+    /// The trace of the request.
+    #[cfg_attr(test, schemars(with = "schema::TraceId"))]
     pub trace_id: String,
     pub at_ms: u64,
+    #[cfg_attr(test, schemars(with = "schema::Moment"))]
     pub at: String,
+    #[cfg_attr(test, schemars(length(min = 1, max = 4)))]
     pub parts: Vec<PartJson>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "DifferentPart"))]
 pub struct PartJson {
+    #[cfg_attr(test, schemars(with = "schema::ComparedPart"))]
     pub part: String,
     pub live: String,
     pub candidate: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Differences"))]
 pub struct DifferencesJson {
     /// All of them.
     pub count: u64,
     /// The newest, the newest first.
+    #[cfg_attr(test, schemars(length(max = 1_000)))]
     pub differences: Vec<DifferenceJson>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Change {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RolloutChange"))]
+pub(super) struct Change {
+    /// Who it is, for the history: `admin` if nobody says.
+    #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
+    /// Why, for the history: at most 1024 bytes.
+    #[cfg_attr(test, schemars(with = "Option<schema::Reason>"))]
     reason: Option<String>,
 }
 

@@ -1,23 +1,41 @@
 //! `/stock`: what is on hand, and changing it by hand. Each change is a movement in the ledger.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use super::{Admin, Asked};
+#[cfg(test)]
+use crate::schema;
 use crate::{
-    http::{Answer, Reply, body, levels, problem::Problem},
+    http::{Answer, OnHand, Reply, body, levels, problem::Problem},
     order::Item,
-    store::{StockChanged, StockLevel},
+    store::StockChanged,
 };
 
 // Not an enum: serde takes JSON that names none or both of its variants for no JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Change {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "StockChange"))]
+pub(super) struct Change {
+    /// What is on hand from now on.
     #[serde(default, deserialize_with = "body::present")]
+    #[cfg_attr(test, schemars(with = "u32"))]
     set: Option<u32>,
+    /// What came; what went is negative.
     #[serde(default, deserialize_with = "body::present")]
+    #[cfg_attr(test, schemars(with = "i64", range(min = -i64::from(u32::MAX), max = u32::MAX)))]
     add: Option<i64>,
+}
+
+/// What a change came to.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "StockChanged"))]
+pub(super) struct ChangedJson {
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
+    item: String,
+    /// Whether the shop hadn't got the item before.
+    #[serde(rename = "new")]
+    is_new: bool,
+    on_hand: u32,
 }
 
 /// # Errors
@@ -38,7 +56,7 @@ pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
     };
     let StockChanged { level: now, is_new } = changed;
     tracing::info!(item = %now.item, on_hand = now.on_hand, is_new, "stock of {} set to {}", now.item, now.on_hand);
-    Reply::json(&json!({ "item": now.item.as_str(), "on_hand": now.on_hand, "new": is_new }))
+    Reply::json(&ChangedJson { item: now.item.to_string(), on_hand: now.on_hand, is_new })
 }
 
 /// # Errors
@@ -47,9 +65,5 @@ pub(super) async fn remove(admin: &Admin, asked: Asked) -> Answer {
     let item = Item::parse(&asked.named).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
     admin.store.remove_stock(&item).await?;
     tracing::info!(%item, "{item} is no longer in the shop");
-    Reply::json(&level(&StockLevel { item, on_hand: 0 }))
-}
-
-fn level(level: &StockLevel) -> serde_json::Value {
-    json!({ "item": level.item.as_str(), "on_hand": level.on_hand })
+    Reply::json(&OnHand { item: item.to_string(), on_hand: 0 })
 }

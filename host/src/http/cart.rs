@@ -9,6 +9,8 @@ use super::{
     body::{parse_json, present},
     problem::Problem,
 };
+#[cfg(test)]
+use crate::schema;
 use crate::{
     config::LINES_MAX,
     order::{
@@ -27,45 +29,63 @@ pub(super) enum Form {
 /// A body before it is known which form it has.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Written {
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
     item: Option<WrittenItem>,
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "schema::Quantity"))]
     quantity: Option<WrittenQuantity>,
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "schema::Price"))]
     price: Option<WrittenPrice>,
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "Vec<WrittenLine>", length(min = 1, max = LINES_MAX)))]
     lines: Option<Vec<Object<WrittenLine>>>,
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: WrittenAttributes,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CheckoutLine"))]
 struct WrittenLine {
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
     item: WrittenItem,
+    #[cfg_attr(test, schemars(with = "schema::Quantity"))]
     quantity: WrittenQuantity,
+    #[cfg_attr(test, schemars(with = "schema::Price"))]
     price: WrittenPrice,
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: WrittenAttributes,
 }
 
 /// What `/inventory/deduct` takes: the same without prices.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenDeduct {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct WrittenDeduct {
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
     item: Option<WrittenItem>,
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "schema::Quantity"))]
     quantity: Option<WrittenQuantity>,
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "Vec<WrittenDeductLine>", length(min = 1, max = LINES_MAX)))]
     lines: Option<Vec<Object<WrittenDeductLine>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "DeductLine"))]
 struct WrittenDeductLine {
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
     item: WrittenItem,
+    #[cfg_attr(test, schemars(with = "schema::Quantity"))]
     quantity: WrittenQuantity,
 }
 

@@ -19,6 +19,8 @@ use super::{
     received::Received,
     routes::no_route,
 };
+#[cfg(test)]
+use crate::schema;
 use crate::{
     order::{Item, Reference},
     store::{Page, Released, StockLevel, Store},
@@ -26,23 +28,40 @@ use crate::{
 
 /// A page of what is on hand.
 #[derive(Serialize)]
-struct Levels {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Inventory"))]
+pub(super) struct Levels {
     items: Vec<OnHand>,
-    /// What to send as `after` for the next page; absent on the last.
+    /// What to send as `after` for the next page. Absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::Item>"))]
     next_after: Option<String>,
 }
 
-#[derive(Serialize)]
-struct OnHand {
-    item: String,
-    on_hand: u32,
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OnHand {
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
+    pub item: String,
+    pub on_hand: u32,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Release {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ReleaseRequest"))]
+pub(super) struct Release {
+    #[cfg_attr(test, schemars(with = "schema::Reference"))]
     reference: String,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ReleaseAnswer {
+    /// `returned`: given back just now. `released_before`: an earlier release did. `nothing_taken`: no deduct came, and
+    /// one that comes late will be refused.
+    #[cfg_attr(test, schemars(with = "schema::ReleaseOutcome"))]
+    outcome: &'static str,
+    #[cfg_attr(test, schemars(extend("const" = "SUCCESS")))]
+    status: &'static str,
 }
 
 /// Gives back what a deduct took. Answers 200 again and again, also for a deduct that never came: it is kept from
@@ -61,7 +80,7 @@ pub(super) async fn release(shop: &Arc<Shop>, received: Received) -> Answer {
         Released::Before => "released_before",
         Released::Tombstone => "nothing_taken",
     };
-    Reply::json(&serde_json::json!({ "status": "SUCCESS", "outcome": outcome }))
+    Reply::json(&ReleaseAnswer { status: "SUCCESS", outcome })
 }
 
 /// # Errors

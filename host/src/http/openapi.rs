@@ -1,4 +1,12 @@
-//! `GET /openapi.json`: what both listeners say of themselves, in one document that is written by hand.
+//! `GET /openapi.json`: what both listeners say of themselves, in one document. Types, routes and people make it, in `document`.
+
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod schemas;
+
+#[cfg(test)]
+pub(crate) use schemas::Schemas;
 
 use super::answer::Reply;
 
@@ -10,30 +18,19 @@ pub fn show() -> Reply {
     Reply::text("application/json", DOCUMENT)
 }
 
-/// Who answers a path. A path says so in its `servers`; without, it is the shop's.
 #[cfg(test)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listener {
-    Shop,
-    Admin,
-}
+mod tests {
+    use super::*;
 
-/// Returns the documented operations of a listener, by path and method, with their names.
-#[cfg(test)]
-pub(crate) fn documented(listener: Listener) -> std::collections::BTreeMap<(String, String), String> {
-    let document: serde_json::Value = serde_json::from_str(DOCUMENT).expect("JSON");
-    let of = |item: &serde_json::Value| {
-        let servers = item["servers"].as_array().or(document["servers"].as_array()).expect("servers");
-        servers.iter().any(|server| (server["url"] == "http://127.0.0.1:8001") == (listener == Listener::Admin))
-    };
-    let operations = |(path, item): (&String, &serde_json::Value)| {
-        let operations = item.as_object().expect("an object").iter();
-        let operation = |(method, operation): (&String, &serde_json::Value)| {
-            let name = operation["operationId"].as_str()?.to_owned();
-            Some(((path.clone(), method.clone()), name))
-        };
-        operations.filter_map(operation).collect::<Vec<_>>()
-    };
-    let paths = document["paths"].as_object().expect("paths").iter();
-    paths.filter(|(_, item)| of(item)).flat_map(operations).collect()
+    #[test]
+    fn the_document_is_what_routes_types_and_people_say() {
+        let now = document::text();
+        if std::env::var_os("TILL_BLESS").is_some_and(|bless| bless == "1") {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/openapi.json");
+            return std::fs::write(file, now).expect("the document is written");
+        }
+        let differs = DOCUMENT.lines().zip(now.lines()).position(|(was, is)| was != is);
+        let line = differs.unwrap_or_else(|| DOCUMENT.lines().count().min(now.lines().count()));
+        assert!(DOCUMENT == now, "openapi.json differs from line {} on; write it with TILL_BLESS=1", line + 1);
+    }
 }

@@ -12,6 +12,8 @@ use super::{
     received::Received,
     routes::no_route,
 };
+#[cfg(test)]
+use crate::schema;
 use crate::{
     order::{Adjustment, Attribute, AttributeValue, Currency, Line, Reference},
     store::Order,
@@ -22,52 +24,88 @@ type Attributes = BTreeMap<String, Box<RawValue>>;
 
 /// An order as the shop's clients and operators read it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Order"))]
 pub struct OrderJson {
+    #[cfg_attr(test, schemars(with = "schema::OrderId"))]
     order_id: u64,
+    #[cfg_attr(test, schemars(with = "schema::Reference"))]
     reference: String,
+    #[cfg_attr(test, schemars(with = "schema::OrderStatus"))]
     status: &'static str,
+    #[cfg_attr(test, schemars(length(min = 1, max = crate::config::LINES_MAX)))]
     lines: Vec<LineJson>,
+    /// Empty unless completed.
     adjustments: Vec<AdjustmentJson>,
-    /// As the client sent them.
+    /// The order's, as the client sent them; absent where it sent none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: Attributes,
-    /// As the checkout plugin gave them.
+    /// What the checkout plugin noted on the receipt; absent where it noted nothing.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, schema::AttributeValue>"))]
     receipt_attributes: Attributes,
+    /// ISO 4217.
+    #[cfg_attr(test, schemars(regex(pattern = "^[A-Z]{3}$")))]
     currency: &'static str,
+    /// The lines' sum, before any adjustment.
+    #[cfg_attr(test, schemars(with = "schema::Amount"))]
     subtotal: Box<RawValue>,
+    /// What was sold for. Only of a completed order.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::Amount>"))]
     total_price: Option<Box<RawValue>>,
+    /// Why it failed: the `code` that its checkout got, or `interrupted` when the host stopped in its midst.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[cfg_attr(test, schemars(with = "schema::TraceId"))]
     trace_id: String,
+    /// The plugins that served it, as in `till-plugins`.
     plugins: String,
+    /// When it was placed, in milliseconds since 1970, UTC.
     placed_at_ms: u64,
+    /// The same for people.
+    #[cfg_attr(test, schemars(with = "schema::Moment"))]
     placed_at: String,
+    /// When it was completed or failed, likewise. Absent while it has no end.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at_ms: Option<u64>,
+    /// The same for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::Moment>"))]
     ended_at: Option<String>,
 }
 
 /// One line, priced.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Line"))]
 pub(super) struct LineJson {
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
     item: String,
+    #[cfg_attr(test, schemars(with = "schema::Quantity"))]
     quantity: u32,
+    #[cfg_attr(test, schemars(with = "schema::Amount"))]
     price: Box<RawValue>,
+    /// As the client sent them; absent where it sent none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: Attributes,
 }
 
-/// One adjustment of the total.
+/// What the checkout plugin did to the total: lines − `subtract` + `add` = total.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Adjustment"))]
 pub(super) struct AdjustmentJson {
+    #[cfg_attr(test, schemars(with = "schema::Effect"))]
     effect: &'static str,
+    /// An open word: `discount`, `tax`, `shipping`.
     category: String,
+    /// For people.
     label: String,
+    #[cfg_attr(test, schemars(with = "schema::Amount"))]
     amount: Box<RawValue>,
+    /// The index of the line it belongs to; absent where it is the whole order's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(max = crate::config::LINES_MAX - 1)))]
     line: Option<u32>,
 }
 

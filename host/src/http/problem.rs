@@ -20,6 +20,8 @@ use serde::Serialize;
 pub use code::Code;
 
 use super::{Body, answer::PROBLEM_JSON};
+#[cfg(test)]
+use crate::schema;
 use crate::{
     plugin::{Cause, Failure, ShelfError, SwapError},
     store::{Answered, StockError, StoreError},
@@ -37,7 +39,9 @@ pub struct Problem {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Shortage {
+    #[cfg_attr(test, schemars(with = "schema::Item"))]
     item: String,
     requested: u32,
     available: u32,
@@ -45,16 +49,27 @@ struct Shortage {
 
 /// The document, in the order that people read it.
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AnyProblem"))]
+pub(super) struct Document<'a> {
+    /// `urn:till:problem:` and the code.
+    #[cfg_attr(test, schemars(regex(pattern = "^urn:till:problem:[a-z_]+$")))]
     r#type: String,
+    /// The status in words.
     title: &'a str,
+    #[cfg_attr(test, schemars(range(min = 400, max = 599)))]
     status: u16,
+    /// What was wrong, for people.
     detail: &'a str,
+    #[cfg_attr(test, schemars(with = "schema::ProblemCode"))]
     code: &'a str,
+    /// The trace of the request, as in `traceresponse`. On every problem of the shop's listener, on none of the
+    /// admin listener's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::TraceId>"))]
     trace_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shortage: Option<&'a Shortage>,
+    /// The plugin's own code of its rejection. Only with `rejected`.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejection: Option<&'a str>,
 }

@@ -72,6 +72,7 @@ pub struct Process {
 
 /// What is kept, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "KeptTraces"))]
 pub struct Figures {
     /// Traces that can be read; those under way aren't among them.
     pub traces: usize,

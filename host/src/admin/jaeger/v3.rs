@@ -20,6 +20,8 @@ use super::{
     NOT_FOUND, operations_of, parameter,
     search::{Search, trace_id},
 };
+#[cfg(test)]
+use crate::schema;
 use crate::{
     http::{Answer, Reply},
     telemetry::{
@@ -29,38 +31,47 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct Services<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerV3Services"))]
+pub(in crate::admin) struct Services<'a> {
     services: [&'a str; 1],
 }
 
 #[derive(Serialize)]
-struct Operations {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerV3Operations"))]
+pub(in crate::admin) struct Operations {
     operations: BTreeSet<super::OperationJson>,
 }
 
 #[derive(Serialize)]
-struct Summaries {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerV3Summaries"))]
+pub(in crate::admin) struct Summaries {
+    #[cfg_attr(test, schemars(length(max = super::LIMIT_MAX)))]
     summaries: Vec<Summary>,
 }
 
-/// A trace in one row. Times are decimal texts: they are past what a JavaScript number holds.
+/// A trace in one row. Times are nanoseconds since 1970, as decimal texts: they are past what a JavaScript number holds.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerV3Summary"))]
 struct Summary {
+    #[cfg_attr(test, schemars(with = "schema::TraceId"))]
     trace_id: String,
     root_service_name: String,
     root_operation_name: String,
+    #[cfg_attr(test, schemars(with = "schema::Nanoseconds"))]
     min_start_time_unix_nano: String,
+    #[cfg_attr(test, schemars(with = "schema::Nanoseconds"))]
     max_end_time_unix_nano: String,
     span_count: usize,
     error_span_count: usize,
-    /// Spans whose parents aren't here: in another process, or not kept.
+    /// Spans whose parents aren't among them.
     orphan_span_count: usize,
     services: Vec<Service>,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerV3Service"))]
 struct Service {
     name: String,
     span_count: usize,
@@ -79,12 +90,14 @@ struct OtlpTrace<'a> {
 }
 
 #[derive(Serialize)]
-struct Failed {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerV3Error"))]
+pub(in crate::admin) struct Failed {
     error: ErrorJson,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerV3ErrorText"))]
 struct ErrorJson {
     http_code: u16,
     message: String,

@@ -11,16 +11,21 @@ use serde::Serialize;
 
 use super::span::{self, Attribute, Event, Status, Value};
 use super::{Kept, Line, Process};
+#[cfg(test)]
+use crate::schema;
 
 /// The one process of a trace.
 const PROCESS: &str = "p1";
 /// The largest whole number that JavaScript can tell from its neighbours; past it Jaeger writes a text.
 const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
+/// As Jaeger's query API has it; times in microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerTrace"))]
 pub struct Trace<'a> {
     #[serde(rename = "traceID")]
+    #[cfg_attr(test, schemars(with = "schema::TraceId"))]
     pub trace_id: String,
     pub spans: Vec<Span<'a>>,
     pub processes: BTreeMap<&'static str, ProcessJson<'a>>,
@@ -29,12 +34,16 @@ pub struct Trace<'a> {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerSpan"))]
 pub struct Span<'a> {
     #[serde(rename = "traceID")]
+    #[cfg_attr(test, schemars(with = "schema::TraceId"))]
     pub trace_id: String,
     #[serde(rename = "spanID")]
+    #[cfg_attr(test, schemars(with = "schema::SpanId"))]
     pub span_id: String,
     /// 1 for sampled. W3C's other flags mean something else to Jaeger.
+    #[cfg_attr(test, schemars(with = "schema::SampledFlag"))]
     pub flags: u8,
     pub operation_name: &'a str,
     pub references: Vec<Reference>,
@@ -51,19 +60,26 @@ pub struct Span<'a> {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerReference"))]
 pub struct Reference {
     /// `CHILD_OF` or `FOLLOWS_FROM`.
+    #[cfg_attr(test, schemars(with = "schema::ReferenceType"))]
     pub ref_type: &'static str,
     #[serde(rename = "traceID")]
+    #[cfg_attr(test, schemars(with = "schema::TraceId"))]
     pub trace_id: String,
     #[serde(rename = "spanID")]
+    #[cfg_attr(test, schemars(with = "schema::SpanId"))]
     pub span_id: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerTag"))]
 pub struct Tag<'a> {
     pub key: &'a str,
+    #[cfg_attr(test, schemars(with = "schema::TagType"))]
     pub r#type: &'static str,
+    #[cfg_attr(test, schemars(with = "schema::TagValue"))]
     pub value: TagValue<'a>,
 }
 
@@ -77,6 +93,7 @@ pub enum TagValue<'a> {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerLog"))]
 pub struct Log<'a> {
     /// Microseconds since 1970.
     pub timestamp: u64,
@@ -85,6 +102,7 @@ pub struct Log<'a> {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerProcess"))]
 pub struct ProcessJson<'a> {
     pub service_name: &'a str,
     pub tags: Vec<Tag<'a>>,

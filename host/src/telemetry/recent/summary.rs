@@ -6,17 +6,22 @@ use serde::Serialize;
 
 use super::Kept;
 use super::span::{Span, Value};
+#[cfg(test)]
+use crate::schema;
 use crate::telemetry::names::{attribute, span};
 
 /// What a list says of a trace. Its name, start, duration, route and status are its local root's: the first one's where
 /// a caller made several requests under one trace id.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "TraceSummary"))]
 pub struct Summary {
+    #[cfg_attr(test, schemars(with = "schema::TraceId"))]
     pub trace_id: String,
-    /// Since 1970.
+    /// Microseconds since 1970.
     pub start_us: u64,
-    /// How long the host took, without its waiting for the client.
+    /// How long the host took, without its waiting for the client's body.
     pub duration_us: u64,
+    /// Of its first span here.
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
@@ -25,34 +30,40 @@ pub struct Summary {
     /// How the checkout plugin's call ended, else the inventory plugin's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// Whether any of its spans is marked as failed.
+    /// Whether one of its spans failed.
     pub is_error: bool,
     pub spans: usize,
     /// `kind/name@version+digest`, each once.
     pub plugins: Vec<String>,
-    /// The same in parts, each once for each role that it was called in.
+    /// The same in parts, each once for each role in which it was called.
     pub versions: Vec<Called>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
+    /// Of the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
 /// A version of a plugin that was called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CalledVersion"))]
 pub struct Called {
+    #[cfg_attr(test, schemars(with = "schema::PluginKind"))]
     pub kind: String,
     pub name: String,
     pub version: String,
-    /// The beginning of the file's digest, and of its own settings' behind a dot.
+    /// The beginning of the file's, and of its own settings' behind a dot.
     pub digest: String,
     /// In this host's store.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub number: Option<u64>,
-    /// The first version of the same file, if this isn't it: only its settings differ.
+    /// The first version of the same file: only its settings differ. Absent on that itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub same_file_as: Option<u64>,
-    /// As what it was called: live, canary or shadow.
+    /// As what it was called.
+    #[cfg_attr(test, schemars(with = "schema::Role"))]
     pub rollout: String,
 }
 
