@@ -1,6 +1,6 @@
 //! The operators' listener: orders, stock and plugins. Loopback only, or behind a token; never the public one.
 //!
-//! Its routes are the rows of [`ROUTES`]; `openapi.json` describes each. Beside them stand the trace page's files, `GET /traces`,
+//! Its routes are the rows of `ROUTES`; `openapi.json` describes each. Beside them stand the trace page's files, `GET /traces`,
 //! `GET /traces/{trace_id}` and `GET /page/{file}`, which show what the routes answer: `page.rs`.
 //!
 //! JSON is packed with gzip for who asks for that.
