@@ -16,21 +16,20 @@ use std::{
 
 use guest::Sandbox;
 use hdrhistogram::Histogram;
-use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::{SpanContext, SpanKind};
 use shop::Spans;
 use tempfile::TempDir;
 use till::{
     app::store_settings,
     config::Settings,
-    imports::{bindings::types::StockLine, inventory::Place},
+    hooks::{Checkout, Kind, Placed},
+    imports::{bindings::types::StockLine, inventory::Door},
     order::{Cart, Item, Line, MinorUnits, Quantity, Reference},
-    plugin::{
-        Kind, Plugins,
-        call::{self, Time},
-        embedded_bytes,
-    },
+    runtime::Time,
+    shop::{OfSnapshot, Place, deduct},
     store::{Durability, Inventory, NewOrder, OrderId, Store, Taker},
     telemetry::{Span, Telemetry, names::span},
+    versions::{Plugins, built_in_bytes},
 };
 
 const WARM_UP: usize = 2_000;
@@ -62,7 +61,7 @@ async fn guest() -> anyhow::Result<()> {
     let limits = shop::settings(folder.path())?.limits;
     let telemetry = shop::telemetry(Spans::Off, shop::NOTHING_KEPT)?;
     let sandbox = Sandbox::new(limits, telemetry.tracer().clone())?;
-    let pre = sandbox.load(embedded_bytes(Kind::Inventory))?;
+    let pre = sandbox.load(built_in_bytes(Kind::Inventory))?;
     let lines = [StockLine { item: shop::ITEM.to_owned(), quantity: 1 }];
 
     let mut steps = Steps::default();
@@ -121,7 +120,7 @@ struct Bench {
     telemetry: Telemetry,
     store: Store,
     plugins: Arc<Plugins>,
-    cart: Cart,
+    cart: Arc<Cart>,
     _folder: TempDir,
 }
 
@@ -134,7 +133,7 @@ impl Bench {
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
         store.seed_stock(&opening).await?;
         let plugins = Plugins::load(&settings, store.clone(), &telemetry).await?;
-        Ok(Arc::new(Self { settings, telemetry, store, plugins, cart: cart()?, _folder: folder }))
+        Ok(Arc::new(Self { settings, telemetry, store, plugins, cart: Arc::new(cart()?), _folder: folder }))
     }
 
     async fn stop(&self) {
@@ -151,7 +150,7 @@ impl Bench {
             reference: Reference::random(),
             inventory: Inventory::Local,
             currency: self.settings.shop.currency,
-            cart: self.cart.clone(),
+            cart: (*self.cart).clone(),
             trace_id: String::new(),
             plugins: String::new(),
             placed_at_ms: 0,
@@ -165,8 +164,8 @@ impl Bench {
         let taker = Taker::Deduct(Reference::random());
         let lines = self.cart.stock_lines();
         let began = Instant::now();
-        let span = self.span(span::INVENTORY, None);
-        call::deduct(&self.plugins, &self.plugins.snapshot(), span, taker, Time::Whole, &lines).await?;
+        let (snapshot, place) = (self.plugins.snapshot(), Place::Here(taker));
+        deduct(&self.plugins, &snapshot, &place, Time::Whole, &SpanContext::NONE, &lines).await?;
         Ok(began.elapsed())
     }
 
@@ -200,11 +199,13 @@ impl Bench {
         &self,
         id: OrderId,
         span: Span,
-    ) -> (Span, Result<till::order::Receipt, till::plugin::Failure>) {
+    ) -> (Span, Result<till::order::Receipt, till::failure::Failure>) {
         let currency = self.settings.shop.currency;
-        let placed = call::Placed { id, placed_at_ms: 0, currency, cart: &self.cart };
-        let place = Place::Here(Taker::Order(id));
-        call::checkout(&self.plugins, &self.plugins.snapshot(), span, &placed, place, Time::Whole).await
+        let placed = Placed { id, placed_at_ms: 0, currency, cart: Arc::clone(&self.cart) };
+        let (snapshot, place) = (self.plugins.snapshot(), Place::Here(Taker::Order(id)));
+        let deduct = OfSnapshot { plugins: Arc::clone(&self.plugins), snapshot: Arc::clone(&snapshot), place };
+        let door = Door::new(Box::new(deduct));
+        snapshot.plugin(Kind::Checkout).call::<Checkout>(&self.plugins, span, &placed, door, Time::Whole).await
     }
 
     /// What `POST /checkout` does between its parsed request and its answer, with the same five spans.

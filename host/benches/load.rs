@@ -20,8 +20,8 @@ use shop::Spans;
 use till::{
     app::{App, store_settings},
     config::Settings,
+    hooks::Kind,
     order::{Item, Status},
-    plugin::Kind,
     store::{OrdersFilter, Store},
 };
 use tokio::task::JoinHandle;
@@ -139,7 +139,7 @@ impl Running {
     /// Has the built-in checkout plugin tried beside itself for longer than it is loaded.
     async fn shadow(&self) -> anyhow::Result<()> {
         let path = format!("/plugins?name=checkout&try={}", r#"{"shadow":true,"gates":{"duration_ms":86400000}}"#);
-        let began = self.admin(path, Some(till::plugin::embedded_bytes(Kind::Checkout))).await?;
+        let began = self.admin(path, Some(till::versions::built_in_bytes(Kind::Checkout))).await?;
         anyhow::ensure!(began.get("result").is_some_and(|result| result == "candidate"), "it isn't tried: {began}");
         Ok(())
     }

@@ -37,9 +37,9 @@ use crate::{
         routes::{self, Routes, Target, at_once},
         version_name,
     },
-    plugin::Plugins,
     store::Store,
     telemetry::{Metrics, Recent, charts::Charts, metrics::HttpRequest, names},
+    versions::Plugins,
 };
 
 /// What the operators' requests need.

@@ -19,10 +19,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, Admin},
     config::{Limits, Settings},
-    http::{self, Answers, Parts, Shop, TraceLinks, Watch},
-    plugin::{self, Plugins, Room, Watcher},
+    http::{self, Answers, Edge, TraceLinks, Watch},
+    runtime::{self, Room},
+    shop::Shop,
     store::{self, Opened, Store},
     telemetry::{self, Metrics, Recent, TailLimits, Telemetry, charts::Charts, names::metric, recent},
+    versions::{Plugins, Watcher},
 };
 
 use background::Background;
@@ -40,6 +42,7 @@ pub struct App {
     store: Store,
     plugins: Arc<Plugins>,
     shop: Arc<Shop>,
+    edge: Arc<Edge>,
     admin: Arc<Admin>,
     charts: Arc<Charts>,
     public_listener: TcpListener,
@@ -64,7 +67,7 @@ impl App {
     /// # Errors
     /// As [`App::build`].
     pub async fn build_with(settings: Settings, telemetry: Telemetry) -> anyhow::Result<Self> {
-        let (limits, shrunk) = plugin::fitted(&settings.limits, Room::of_process());
+        let (limits, shrunk) = runtime::fitted(&settings.limits, Room::of_process());
         if let Some(shrunk) = shrunk {
             tracing::info!("{shrunk}");
         }
@@ -90,7 +93,9 @@ impl App {
         telemetry.metrics().gauge("plugin.memory.kept", "By", what, kept);
         // Not the plugins themselves, which hold the metrics.
         let breakers = Arc::downgrade(&plugins);
-        telemetry.metrics().watch_breakers(move || breakers.upgrade().map(|plugins| plugins.breakers_open()));
+        telemetry
+            .metrics()
+            .watch_breakers(move || breakers.upgrade().map(|plugins| plugins.breakers_open()).unwrap_or_default());
 
         let (public_listener, admin_listener) = (public.listen()?, admin.listen()?);
         let links = match telemetry.recent() {
@@ -105,8 +110,9 @@ impl App {
         let recent = telemetry.recent().cloned();
         let (metrics, held) = (telemetry.metrics().clone(), Arc::clone(&charts));
         let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch.clone(), metrics, held, recent)?;
-        let parts = Parts { plugins: Arc::clone(&plugins), store: store.clone(), watch, links: links.clone() };
-        let shop = Shop::new(&settings, parts, &telemetry, stopping.clone())?;
+        let parts = (Arc::clone(&plugins), store.clone());
+        let shop = Shop::new(&settings, parts, &telemetry, http::failed, stopping.clone())?;
+        let edge = Edge::new(&settings, Arc::clone(&shop), watch, links.clone(), &telemetry)?;
         let (limits, fewer) = open_files::fitted(&settings.limits, open_files::allowed_and_open())?;
         if let Some(fewer) = fewer {
             tracing::info!("{fewer}");
@@ -118,6 +124,7 @@ impl App {
             store,
             plugins,
             shop,
+            edge,
             admin,
             charts,
             public_listener,
@@ -179,12 +186,12 @@ impl App {
     pub async fn run(self) -> anyhow::Result<()> {
         let limits = &self.settings.limits;
         let background = Background::new(self.stopping.clone());
-        let shop = Arc::clone(&self.shop);
+        let edge = Arc::clone(&self.edge);
         let shops = limits.clone();
         let operators = Limits { connections: limits.admin_connections, ..limits.clone() };
         let answers = Answers::new(limits.answers_mib);
         watch_answers(self.telemetry.metrics(), &answers);
-        let public = move |arrival| http::handle(Arc::clone(&shop), arrival);
+        let public = move |arrival| http::handle(Arc::clone(&edge), arrival);
         let (waiting, stopping) = (Arc::clone(&answers), self.stopping.clone());
         let serving = http::server::serve(self.public_listener, shops, waiting, stopping, public);
         background.spawn("the shop's listener", serving);

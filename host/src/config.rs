@@ -20,25 +20,10 @@ pub use value::{HostNames, OptionalPath, OptionalText, Origins, Percent, REUSE, 
 use value::{Value, beside_cores, per_core};
 
 use crate::{
+    hooks::PerKind,
     order::{Currency, Item, MinorUnits},
     telemetry::LogFormat,
 };
-
-/// The longest item name, bytes. Fixed: it is part of the interface that plugins are written against.
-pub const ITEM_BYTES_MAX: usize = 64;
-/// The most pieces of one line. Fixed, likewise.
-pub const QUANTITY_MAX: u32 = 10_000;
-/// The most lines of one order. Fixed, likewise.
-pub const LINES_MAX: usize = 100;
-/// The most attributes beside an order or on one of its lines. Fixed, likewise.
-pub const ORDER_ATTRIBUTES_MAX: usize = 32;
-/// The longest key of such an attribute, bytes.
-pub const ORDER_ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
-/// The longest text of such an attribute, bytes.
-pub const ORDER_ATTRIBUTE_TEXT_BYTES_MAX: usize = 1024;
-
-/// The most that a page of a list holds, bytes of what the store has of it. The rest is on the next page.
-pub const LIST_BYTES_MAX: usize = 1024 * 1024;
 
 /// One line of the table.
 #[derive(Debug, Clone, Copy)]
@@ -93,10 +78,8 @@ macro_rules! settings {
             pub stock: BTreeMap<Item, u32>,
             /// The catalogue: items that have one price, whatever a client says.
             pub prices: BTreeMap<Item, MinorUnits>,
-            /// What `host.setting` answers to a checkout plugin.
-            pub checkout_plugin: BTreeMap<String, String>,
-            /// What `host.setting` answers to an inventory plugin.
-            pub inventory_plugin: BTreeMap<String, String>,
+            /// What `host.setting` answers to the plugin of a kind.
+            pub of_plugins: PerKind<BTreeMap<String, String>>,
         }
 
         /// The sections of the table, each with what it is about.
@@ -126,8 +109,7 @@ macro_rules! settings {
                     prices: sources.items("prices", |text| {
                         shop_currency.parse(text).map_err(|error| format!("the price {error}"))
                     })?,
-                    checkout_plugin: sources.plugin_settings("checkout")?,
-                    inventory_plugin: sources.plugin_settings("inventory")?,
+                    of_plugins: PerKind::try_from_fn(|kind| sources.plugin_settings(kind.as_str()))?,
                 })
             }
         }
@@ -334,6 +316,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hooks::Kind;
 
     fn load(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Settings, Unusable> {
         let mut sources = Sources::defaults();
@@ -422,10 +405,10 @@ mod tests {
             ("TILL_CHECKOUT_PORT_8000_TCP_ADDR", "10.0.0.1"),
         ];
         let settings = load("", &links, &[]).expect("none of them is a setting");
-        assert!(settings.inventory_plugin.is_empty() && settings.checkout_plugin.is_empty());
+        assert!(settings.of_plugins.iter().all(BTreeMap::is_empty));
         // What only resembles one is a plugin's setting, or a mistake that is told.
         let settings = load("", &[("TILL_CHECKOUT_PORT", "8000"), ("TILL_CHECKOUT_PORT_8000", "x")], &[]);
-        assert_eq!(settings.expect("usable").checkout_plugin.len(), 2);
+        assert_eq!(settings.expect("usable").of_plugins.of(Kind::Checkout).len(), 2);
         assert!(load("", &[("TILL_SERVER_PORT", "8000")], &[]).is_err());
     }
 
@@ -492,11 +475,11 @@ mod tests {
         let mut demo = Sources::defaults();
         demo.add_demo();
         let settings = Settings::load(&demo).expect("usable");
-        assert_eq!(settings.inventory_plugin.get("faults").map(String::as_str), Some("on"));
+        assert_eq!(settings.of_plugins.of(Kind::Inventory).get("faults").map(String::as_str), Some("on"));
         assert!(settings.stock.keys().any(|item| item.as_str() == "headphones"));
 
         let settings = load("", &[], &[]).expect("usable");
-        assert_eq!(settings.inventory_plugin.get("faults"), None);
+        assert_eq!(settings.of_plugins.of(Kind::Inventory).get("faults"), None);
         assert!(settings.stock.is_empty());
     }
 

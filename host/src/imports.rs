@@ -145,7 +145,7 @@ impl CallState {
 
 impl bindings::types::Host for HostCall<'_> {}
 
-/// A door that the call's world doesn't have: the linker of that world has no such import, so no guest gets here.
+/// A door that isn't open in this call: its world doesn't import the interface, and admission refuses who does all the same.
 #[derive(Debug, thiserror::Error)]
 #[error("this call has no {0}")]
 struct NoDoor(&'static str);
@@ -160,13 +160,16 @@ pub trait HasCallState: Send + 'static {
     }
 }
 
-/// Adds what both worlds import: telemetry, the host's services, the virtual WASI.
+/// Adds all interfaces, and the virtual WASI. Which of them a world may import, admission checks by name; one whose door
+/// isn't open answers no call.
 ///
 /// # Errors
 /// When an interface is added twice.
-pub fn add_shared_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::types::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
     bindings::telemetry::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
     bindings::host::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
+    bindings::inventory_import::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
+    bindings::stock::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
     wasi::add_to_linker(linker)
 }

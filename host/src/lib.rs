@@ -1,18 +1,24 @@
 //! Till's host: runs a shop's checkout logic as WebAssembly plugins, traced end to end.
 //!
-//! The main flow reads top-down: `http/checkout.rs` → `plugin/call.rs` → `imports/inventory.rs` →
-//! `imports/stock.rs` → `store/sqlite.rs`. ARCHITECTURE.md says what stands where, and why.
+//! The main flow reads top-down: `shop/checkout.rs` → `versions/plugin.rs` → `hooks/checkout.rs` →
+//! `runtime/guest.rs` → `imports/inventory.rs`. ARCHITECTURE.md says what stands where, and why.
 
 pub mod admin;
 pub mod app;
+pub mod author;
 pub mod cli;
+mod clock;
 pub mod config;
+pub mod failure;
+pub mod hooks;
 pub mod http;
 pub mod imports;
 pub mod order;
-pub mod plugin;
+pub mod runtime;
 #[cfg(test)]
 mod schema;
+pub mod shop;
 pub mod store;
 pub mod telemetry;
 pub mod traffic;
+pub mod versions;

@@ -21,6 +21,19 @@ pub use reference::Reference;
 pub(crate) use text::is_control;
 pub use text::{BadText, Form, check_text, fitted_text};
 
+/// The longest item name, bytes. Fixed: it is part of the interface that plugins are written against, as those below are.
+pub const ITEM_BYTES_MAX: usize = 64;
+/// The most pieces of one line.
+pub const QUANTITY_MAX: u32 = 10_000;
+/// The most lines of one order.
+pub const LINES_MAX: usize = 100;
+/// The most attributes beside an order or on one of its lines.
+pub const ORDER_ATTRIBUTES_MAX: usize = 32;
+/// The longest key of such an attribute, bytes.
+pub const ORDER_ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
+/// The longest text of such an attribute, bytes.
+pub const ORDER_ATTRIBUTE_TEXT_BYTES_MAX: usize = 1024;
+
 /// Where an order stands. Only `Completed` and `Failed` are ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

@@ -1,17 +1,18 @@
 //! What single values of bodies look like in `openapi.json`, for the types of bodies that have them as texts and numbers: with
-//! the limits that are in `config`.
+//! the limits that are in `order`.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{
-    config::{
+    hooks,
+    http::problem::Code,
+    order,
+    order::{
         ITEM_BYTES_MAX, ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX,
         QUANTITY_MAX,
     },
-    http::problem::Code,
-    order, store,
 };
 
 /// The largest whole number that every client can tell from its neighbours.
@@ -152,7 +153,7 @@ values! { false:
         "type": "string",
         "pattern": format!(
             "^{}$",
-            store::PluginKind::ALL.map(|kind| format!(r"{kind}/[^,]+@[^,]+\+[0-9a-f]{{12}}")).join(", ")
+            hooks::Kind::ALL.map(|kind| format!(r"{kind}/[^,]+@[^,]+\+[0-9a-f]{{12}}")).join(", ")
         ),
     }
     TraceId = { "type": "string", "pattern": "^[0-9a-f]{32}$" }
@@ -173,7 +174,7 @@ values! { false:
     }
     PluginKind = {
         "description": "Which world a plugin fills.",
-        "enum": store::PluginKind::ALL.map(store::PluginKind::as_str),
+        "enum": hooks::Kind::ALL.map(hooks::Kind::as_str),
     }
     Digest = { "description": "SHA-256, hex.", "type": "string", "pattern": "^[0-9a-f]{64}$" }
     VersionId = {

@@ -56,9 +56,7 @@ pub use record::{
     Page, Released, StockChanged, StockLevel, Taker,
 };
 pub use rollouts::{RolloutId, RolloutRow, RolloutState};
-pub use version::{
-    BY_FOLDER, PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText,
-};
+pub use version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText};
 
 use self::{
     alarm::Alarm,
@@ -66,11 +64,14 @@ use self::{
     items::Items,
     json::{OrderText, ReceiptText},
     place::Place,
-    queue::{Kind, Queue, Shared},
+    queue::{Lane, Queue, Shared},
     reader::Readers,
     writer::{Desk, Writer},
 };
 use crate::order::{Fingerprint, IdempotencyKey, Item, Receipt, Reference, StockLine, sum_by_item};
+
+/// The most that a page of a list holds, bytes of what the store has of it. The rest is on the next page.
+pub const LIST_BYTES_MAX: usize = 1024 * 1024;
 
 /// Where the store is and how much it may take on.
 #[derive(Debug, Clone)]
@@ -174,7 +175,7 @@ impl Store {
     /// `Shortage`, `AlreadyTaken` or `Released`; `Store(ReservationGone)` when the order is no longer pending.
     pub async fn take(&self, taker: Taker, lines: &[StockLine]) -> Result<Vec<StockLevel>, TakeError> {
         let pieces = sum_by_item(lines);
-        self.0.queue.submit(Kind::Step, move |desk| reservations::take(desk, &taker, &pieces)).await
+        self.0.queue.submit(Lane::Step, move |desk| reservations::take(desk, &taker, &pieces)).await
     }
 
     /// Completes a pending order, makes its reservation final and keeps the answer under the order's key, if it has
@@ -191,7 +192,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let receipt = ReceiptText::new(receipt)?;
         let complete = move |desk: &mut Desk| sqlite::complete_order(desk, id, &receipt, answer.as_ref());
-        self.0.queue.submit(Kind::Ending, complete).await
+        self.0.queue.submit(Lane::Ending, complete).await
     }
 
     /// Fails an order, gives back what it holds here, and keeps the answer under its key; without an answer the key
@@ -203,7 +204,7 @@ impl Store {
     pub async fn fail_order(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
         let fail = move |desk: &mut Desk| sqlite::fail_order(desk, id, &reason, answer.as_ref());
-        self.0.queue.submit(Kind::Ending, fail).await
+        self.0.queue.submit(Lane::Ending, fail).await
     }
 
     /// Notes that nobody knows whether the remote inventory took stock for the order: PENDING_RELEASE, until
@@ -215,7 +216,7 @@ impl Store {
     pub async fn await_release(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
         let wait = move |desk: &mut Desk| sqlite::await_release(desk, id, &reason, answer.as_ref());
-        self.0.queue.submit(Kind::Ending, wait).await
+        self.0.queue.submit(Lane::Ending, wait).await
     }
 
     /// Makes another till's deduct final, and keeps what it is answered. Durable when it returns; answer that till
@@ -229,7 +230,7 @@ impl Store {
         answer: Option<(Fingerprint, Answered)>,
     ) -> Result<(), StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Kind::Ending, move |desk| sqlite::settle(desk, &reference, answer.as_ref())).await
+        self.0.queue.submit(Lane::Ending, move |desk| sqlite::settle(desk, &reference, answer.as_ref())).await
     }
 
     /// Gives back what another till's deduct holds, for it came to nothing, and keeps what it is answered. Without an
@@ -243,7 +244,7 @@ impl Store {
         answer: Option<(Fingerprint, Answered)>,
     ) -> Result<(), StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Kind::Ending, move |desk| sqlite::refuse(desk, &reference, answer.as_ref())).await
+        self.0.queue.submit(Lane::Ending, move |desk| sqlite::refuse(desk, &reference, answer.as_ref())).await
     }
 
     /// Gives back what the order or deduct holds, so that it may take once more, and notes the plugins that decide from
@@ -263,7 +264,7 @@ impl Store {
     /// `OfLocalOrder` when it isn't a deduct's.
     pub async fn release(&self, reference: &Reference) -> Result<Released, StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Kind::Ending, move |desk| sqlite::release(desk, &reference)).await
+        self.0.queue.submit(Lane::Ending, move |desk| sqlite::release(desk, &reference)).await
     }
 
     /// Returns what came of the checkout of that key as of the last commit, `None` if its answer isn't kept.
@@ -290,7 +291,7 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn prune_answers(&self, kept: Duration) -> Result<bool, StoreError> {
-        self.0.queue.submit(Kind::Durable, move |desk| answers::prune(desk, kept)).await
+        self.0.queue.submit(Lane::Durable, move |desk| answers::prune(desk, kept)).await
     }
 
     /// Returns the order of that reference as of the last commit, `None` if there is none.
@@ -351,7 +352,7 @@ impl Store {
     /// Only the store's own: all of them or none.
     pub async fn seed_stock(&self, opening: &[(Item, u32)]) -> Result<(), StoreError> {
         let opening = opening.to_vec();
-        self.0.queue.submit(Kind::Durable, move |desk| stock::seed(desk, opening)).await
+        self.0.queue.submit(Lane::Durable, move |desk| stock::seed(desk, opening)).await
     }
 
     /// Sets the item's stock to what was counted; an unknown item becomes known. Durable when it returns.
@@ -360,7 +361,7 @@ impl Store {
     /// Only the store's own.
     pub async fn set_stock(&self, item: &Item, on_hand: u32) -> Result<StockChanged, StoreError> {
         let item = item.clone();
-        self.0.queue.submit(Kind::Durable, move |desk| stock::set(desk, &item, on_hand)).await
+        self.0.queue.submit(Lane::Durable, move |desk| stock::set(desk, &item, on_hand)).await
     }
 
     /// Adds to the item's stock, or takes away from it; an unknown item becomes known. Durable when it returns.
@@ -369,7 +370,7 @@ impl Store {
     /// `OutOfRange` when that would leave less than 0 or more than [`u32::MAX`]: then nothing was changed.
     pub async fn add_stock(&self, item: &Item, delta: i64) -> Result<StockChanged, StockError> {
         let item = item.clone();
-        self.0.queue.submit(Kind::Durable, move |desk| stock::add(desk, &item, delta)).await
+        self.0.queue.submit(Lane::Durable, move |desk| stock::add(desk, &item, delta)).await
     }
 
     /// Takes the item out of the shop, with what is on hand of it; its past stays in the ledger. Durable when it returns.
@@ -378,7 +379,7 @@ impl Store {
     /// `Unknown` when the shop hasn't got it.
     pub async fn remove_stock(&self, item: &Item) -> Result<(), StockError> {
         let item = item.clone();
-        self.0.queue.submit(Kind::Durable, move |desk| stock::remove(desk, &item)).await
+        self.0.queue.submit(Lane::Durable, move |desk| stock::remove(desk, &item)).await
     }
 
     /// Returns whether the store has a level for the item, be it 0. Takes no lock.
@@ -417,7 +418,7 @@ impl Store {
     /// # Errors
     /// What keeps it from that.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.0.queue.submit(Kind::Durable, sqlite::check_readiness).await
+        self.0.queue.submit(Lane::Durable, sqlite::check_readiness).await
     }
 
     /// Looks whether the store's files are where they were opened, and says so in the log when they aren't. Without them nothing

@@ -14,7 +14,7 @@ use till::{
         },
         telemetry::{CallSpans, End, GuestLog},
     },
-    plugin::Engine,
+    runtime::Engine,
     telemetry::{Tracer, names::span},
 };
 use wasmtime::{
@@ -36,7 +36,8 @@ impl Sandbox {
     pub(crate) fn new(limits: Limits, tracer: Tracer) -> anyhow::Result<Self> {
         let engine = Engine::new(&limits)?;
         let mut linker = Linker::new(&engine.wasmtime());
-        imports::add_shared_to_linker(&mut linker)?;
+        imports::add_to_linker(&mut linker)?;
+        linker.allow_shadowing(true);
         stock::add_to_linker::<Guest, HasSelf<Shelf>>(&mut linker, |guest| &mut guest.shelf)?;
         Ok(Self { engine, linker, limits, tracer })
     }

@@ -14,9 +14,9 @@ use super::{Admin, same_file_text};
 #[cfg(test)]
 use crate::schema;
 use crate::{
+    failure::Cause,
     http::{Answer, Reply},
     order::Item,
-    plugin::Cause,
     store::{PluginEvent, PluginVersion, Store, VersionId},
     telemetry::{
         Metrics,

@@ -11,11 +11,11 @@ use super::{Admin, Asked, listed::Listed, query, rollouts::TryJson};
 #[cfg(test)]
 use crate::schema;
 use crate::{
+    hooks::Kind,
     http::{Answer, Reply, body, problem::Problem, rfc3339},
-    plugin::{
-        Candidate, Changes, Counts, Identity, Kind, OUTCOME_MINUTES, Plugins, SwapError, Swapped, rollout::PlanChanges,
-    },
+    runtime::{Counts, Identity, OUTCOME_MINUTES},
     store::{Page, PluginEvent, PluginVersion, VersionId},
+    versions::{Candidate, Changes, Plugins, SwapError, Swapped, rollout::PlanChanges},
 };
 
 /// Versions and events that one answer has at most.

@@ -13,11 +13,11 @@ use super::{
 use crate::schema;
 use crate::{
     http::{Answer, Reply, body, problem::Problem, rfc3339},
-    plugin::{
+    store::{Page, RolloutId, RolloutRow},
+    versions::{
         How, Plugins, RolloutChange, When,
         rollout::{Difference, Figures, Mode, Part, Plan, PlanChanges},
     },
-    store::{Page, RolloutId, RolloutRow},
 };
 
 /// Rollouts that one answer has at most.

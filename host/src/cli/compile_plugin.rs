@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::plugin::{CodeLimits, CompileJob};
+use crate::runtime::{CodeLimits, Job};
 
 #[derive(Debug, Args)]
 pub(super) struct CompilePlugin {
@@ -24,6 +24,6 @@ impl CompilePlugin {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { cpu_ms, memory_mib, guest_memory_mib, counts_fuel, kept } = self;
         let code = CodeLimits { counts_fuel, memory_mib: guest_memory_mib };
-        CompileJob { cpu_ms, memory_mib, code, kept }.run()
+        Job { cpu_ms, memory_mib, code, kept }.run()
     }
 }

@@ -16,10 +16,11 @@ mod wit;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::{Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum, builder::PossibleValue};
 
 use super::whole::write_whole;
-use crate::plugin::{Kind, embedded_bytes};
+use crate::hooks::Kind;
+use crate::versions::built_in_bytes;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
@@ -36,7 +37,7 @@ pub(super) enum Plugin {
     /// Prints the interface that plugins are written against, as WIT.
     Wit(wit::Wit),
     /// Writes a built-in plugin to a file.
-    Export { kind: KindName, file: PathBuf },
+    Export { kind: Kind, file: PathBuf },
     /// Makes a plugin of what a compiler leaves, with a name and a version.
     Pack(pack::Pack),
     /// Generates the interface's types and functions for a plugin in C or Go.
@@ -45,18 +46,13 @@ pub(super) enum Plugin {
     Live(live::Live),
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum KindName {
-    Checkout,
-    Inventory,
-}
+impl ValueEnum for Kind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl From<KindName> for Kind {
-    fn from(name: KindName) -> Self {
-        match name {
-            KindName::Checkout => Self::Checkout,
-            KindName::Inventory => Self::Inventory,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
     }
 }
 
@@ -64,7 +60,7 @@ impl Plugin {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Check(check) => check.run(),
-            Self::Export { kind, file } => write_whole(&file, |out| Ok(out.write_all(embedded_bytes(kind.into()))?)),
+            Self::Export { kind, file } => write_whole(&file, |out| Ok(out.write_all(built_in_bytes(kind))?)),
             Self::New(new) => new.run(),
             Self::Run(run) => run.run(),
             Self::Test(test) => test.run(),

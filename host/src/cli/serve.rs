@@ -141,7 +141,7 @@ fn banner(app: &App, settings: &Settings) -> anyhow::Result<String> {
 }
 
 fn stock_line(settings: &Settings) -> String {
-    let faults = settings.inventory_plugin.get("faults").is_some_and(|faults| faults == "on");
+    let faults = settings.of_plugins.iter().any(|set| set.get("faults").is_some_and(|faults| faults == "on"));
     let opening = if settings.stock.is_empty() { "no opening stock set; till stock set ITEM N" } else { "as set" };
     if faults { "the demo's, with its simulated faults on (inventory.faults)".into() } else { opening.into() }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{client::Admin, print, print_json, print_table};
-use crate::{http::rfc3339, plugin::call::now_ms};
+use crate::{clock::now_ms, http::rfc3339};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Stock {

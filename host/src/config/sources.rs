@@ -16,10 +16,15 @@ use super::{
     ROWS, Row, service_links,
     value::{NOT_UTF8, REUSE, Value, reused_calls},
 };
-use crate::order::{Item, composed};
+use crate::{
+    hooks::Kind,
+    order::{Item, composed},
+};
 
-/// The sections whose keys are the shop's own: items, or a plugin's settings.
-const OPEN_SECTIONS: [&str; 4] = ["stock", "prices", "checkout", "inventory"];
+/// Returns whether the section's keys are the shop's own: items, or a plugin's settings.
+fn is_open(section: &str) -> bool {
+    ["stock", "prices"].contains(&section) || Kind::parse(section).is_some()
+}
 
 /// Variables that have a name of their own beside `TILL_…`.
 const ALIASES: [(&str, &str); 1] = [("INVENTORY_URL", "server.inventory_url")];
@@ -206,8 +211,7 @@ impl Sources {
 
     fn add(&mut self, key: String, value: OsString, origin: Origin) -> Result<(), Unusable> {
         let key = composed_item(key);
-        let open =
-            key.split_once('.').is_some_and(|(section, name)| OPEN_SECTIONS.contains(&section) && !name.is_empty());
+        let open = key.split_once('.').is_some_and(|(section, name)| is_open(section) && !name.is_empty());
         if !open && !is_row(&key) {
             let hint = nearest_key(&key).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             return Err(Unusable::Unknown { key, origin, hint });

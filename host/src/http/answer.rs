@@ -51,12 +51,18 @@ impl Reply {
         Self { status: StatusCode::OK, content_type: Some(JSON), body: body.into(), headers: Vec::new() }
     }
 
-    /// Returns what was answered before to the same request. Its type follows from its status.
+    /// Returns what was answered before to the same request.
     #[must_use]
-    pub fn replayed(earlier: Answered) -> Self {
-        let status = StatusCode::from_u16(earlier.status).unwrap_or(StatusCode::OK);
+    pub(super) fn replayed(earlier: Answered) -> Self {
+        Self::kept(earlier).with_header(IDEMPOTENCY_REPLAYED, "true")
+    }
+
+    /// Returns an answer that is kept. Its type follows from its status.
+    #[must_use]
+    pub(super) fn kept(answer: Answered) -> Self {
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
         let content_type = Some(if status.is_success() { JSON } else { PROBLEM_JSON });
-        Self { status, content_type, body: earlier.body, headers: Vec::new() }.with_header(IDEMPOTENCY_REPLAYED, "true")
+        Self { status, content_type, body: answer.body, headers: Vec::new() }
     }
 
     /// Returns the answer as it is kept for a request that comes again.

@@ -9,20 +9,18 @@ use super::{
     body::{parse_json, present},
     problem::Problem,
 };
+use crate::order::{
+    Cart, Currency, Fingerprint, Item, LINES_MAX, Line, MinorUnits, StockLine,
+    written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
+};
 #[cfg(test)]
 use crate::schema;
-use crate::{
-    config::LINES_MAX,
-    order::{
-        Cart, Currency, Fingerprint, Item, Line, MinorUnits, StockLine,
-        written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
-    },
-};
 
 /// How the client asked, and so how it is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Form {
     Single,
+    #[default]
     Lines,
 }
 
@@ -114,6 +112,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
 }
 
 impl Wanted {
+    pub(super) const fn form(&self) -> Form {
+        self.form
+    }
+
     /// Returns what makes it the same request as another: what is bought, in this order and at these prices, whatever
     /// the order of the fields, the white space, the form, and what the shop charges by now.
     pub(super) fn fingerprint(&self) -> Fingerprint {
@@ -130,16 +132,11 @@ impl Wanted {
     ///
     /// # Errors
     /// 422 for a price or a sum that isn't acceptable here.
-    pub(super) fn priced(
-        self,
-        currency: Currency,
-        prices: &BTreeMap<Item, MinorUnits>,
-    ) -> Result<(Cart, Form), Problem> {
+    pub(super) fn priced(self, currency: Currency, prices: &BTreeMap<Item, MinorUnits>) -> Result<Cart, Problem> {
         let line = |written: WrittenLine| written.into_line(currency, prices);
         let lines = self.lines.into_iter().map(line).collect::<Result<_, _>>()?;
         let cart = Cart::new(lines, self.attributes.0);
-        let cart = cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))?;
-        Ok((cart, self.form))
+        cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))
     }
 }
 

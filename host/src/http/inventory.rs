@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use deduct::deduct;
 
 use super::{
-    Shop,
+    Edge,
     answer::{Answer, Reply},
     body,
     problem::Problem,
@@ -69,13 +69,13 @@ pub(super) struct ReleaseAnswer {
 ///
 /// # Errors
 /// A [`Problem`] when the store can't.
-pub(super) async fn release(shop: &Arc<Shop>, received: Received) -> Answer {
-    let bytes = body::read_json(&received.headers, received.body, &shop.limits).await?;
+pub(super) async fn release(edge: &Arc<Edge>, received: Received) -> Answer {
+    let bytes = body::read_json(&received.headers, received.body, &edge.limits).await?;
     let Release { reference } = body::parse_json(&bytes)?;
     let reference = Reference::parse(&reference)
         .ok_or_else(|| Problem::unacceptable("a reference is 1 to 255 visible ASCII characters"))?;
-    let _permit = shop.deducts.acquire().await?;
-    let outcome = match shop.store.release(&reference).await? {
+    let _permit = edge.shop.deducts.acquire().await.map_err(|_| Problem::shed())?;
+    let outcome = match edge.shop.store.release(&reference).await? {
         Released::Returned => "returned",
         Released::Before => "released_before",
         Released::Tombstone => "nothing_taken",
@@ -85,8 +85,8 @@ pub(super) async fn release(shop: &Arc<Shop>, received: Received) -> Answer {
 
 /// # Errors
 /// A [`Problem`] when the store can't be read.
-pub(super) async fn list(shop: &Shop, received: Received) -> Answer {
-    levels(&shop.store, &received.query).await
+pub(super) async fn list(edge: &Edge, received: Received) -> Answer {
+    levels(&edge.shop.store, &received.query).await
 }
 
 /// Answers with the page of the store's stock that the query asks for. For both listeners.
@@ -108,9 +108,9 @@ pub async fn levels(store: &Store, query: &str) -> Answer {
 
 /// # Errors
 /// 404 for an item that the shop doesn't know.
-pub(super) async fn show(shop: &Shop, received: Received) -> Answer {
+pub(super) async fn show(edge: &Edge, received: Received) -> Answer {
     let item = Item::parse(&received.named).ok_or_else(no_route)?;
-    let level = shop.store.level(&item).await?;
+    let level = edge.shop.store.level(&item).await?;
     let on_hand = level.ok_or_else(|| Problem::not_found(format!("there is no item {item}")))?;
     Reply::json(&OnHand { item: item.to_string(), on_hand })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
 use super::{
-    Shop,
+    Edge,
     answer::{Answer, Reply, money, rfc3339},
     problem::Problem,
     received::Received,
@@ -32,7 +32,7 @@ pub struct OrderJson {
     reference: String,
     #[cfg_attr(test, schemars(with = "schema::OrderStatus"))]
     status: &'static str,
-    #[cfg_attr(test, schemars(length(min = 1, max = crate::config::LINES_MAX)))]
+    #[cfg_attr(test, schemars(length(min = 1, max = crate::order::LINES_MAX)))]
     lines: Vec<LineJson>,
     /// Empty unless completed.
     adjustments: Vec<AdjustmentJson>,
@@ -105,7 +105,7 @@ pub(super) struct AdjustmentJson {
     amount: Box<RawValue>,
     /// The index of the line it belongs to; absent where it is the whole order's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(range(max = crate::config::LINES_MAX - 1)))]
+    #[cfg_attr(test, schemars(range(max = crate::order::LINES_MAX - 1)))]
     line: Option<u32>,
 }
 
@@ -137,9 +137,9 @@ impl From<Order> for OrderJson {
 
 /// # Errors
 /// 404 for a reference that no order has.
-pub(super) async fn show(shop: &Shop, received: Received) -> Answer {
+pub(super) async fn show(edge: &Edge, received: Received) -> Answer {
     let reference = Reference::parse(&received.named).ok_or_else(no_route)?;
-    let order = shop.store.order_by_reference(&reference).await?;
+    let order = edge.shop.store.order_by_reference(&reference).await?;
     let order = order.ok_or_else(|| Problem::not_found(format!("there is no order {reference}")))?;
     Reply::json(&OrderJson::from(order))
 }

@@ -23,8 +23,9 @@ use super::{Body, answer::PROBLEM_JSON};
 #[cfg(test)]
 use crate::schema;
 use crate::{
-    plugin::{Cause, Failure, ShelfError, SwapError},
+    failure::{Cause, Failure},
     store::{Answered, StockError, StoreError},
+    versions::{CatalogueError, SwapError},
 };
 
 /// What went wrong, for the client.
@@ -220,12 +221,12 @@ impl From<SwapError> for Problem {
             SwapError::Refused(_)
             | SwapError::OtherKind { .. }
             | SwapError::Unusable { .. }
-            | SwapError::Shelf(ShelfError::Refused(_)) => Self::new(Code::PluginRefused, detail),
+            | SwapError::Catalogue(CatalogueError::Refused(_)) => Self::new(Code::PluginRefused, detail),
             SwapError::Settings | SwapError::UnknownSetting(_) | SwapError::Reuse(_) => Self::unacceptable(detail),
             SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => Self::new(Code::NoSuchVersion, detail),
             SwapError::NoRollout => Self::new(Code::NoRollout, detail),
             SwapError::RolloutState(_) => Self::new(Code::RolloutState, detail),
-            SwapError::Shelf(ShelfError::File(_)) => Self::new(Code::PluginFile, detail),
+            SwapError::Catalogue(CatalogueError::File(_)) => Self::new(Code::PluginFile, detail),
             SwapError::Store(error) => error.into(),
             SwapError::Host(error) => Self::internal(&format_args!("{error:#}")),
         }
@@ -321,8 +322,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        failure::{Fault, Undecided},
+        hooks::Kind,
         order::Item,
-        plugin::{Fault, Kind, Undecided},
     };
 
     /// Metrics and spans have the failure's own word, and clients the problem's.

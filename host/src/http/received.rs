@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use opentelemetry::trace::SpanContext;
 
 use super::Inbound;
-use crate::{plugin::Pinned, telemetry::propagation::Carried};
+use crate::{telemetry::propagation::Carried, versions::Pinned};
 
 /// A request that has its route and its span.
 #[derive(Debug)]

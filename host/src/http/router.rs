@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Body, Shop,
+    Body, Edge,
     answer::{Answer, Reply},
     arrival::{Arrival, Inbound},
     body, checkout, cors, inventory, openapi, orders,
@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     order::IdempotencyKey,
-    plugin::Pinned,
     telemetry::{
         in_span,
         metrics::HttpRequest,
@@ -25,6 +24,7 @@ use crate::{
         propagation::{Remote, traceparent},
         traces::Span,
     },
+    versions::Pinned,
 };
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Version,
@@ -38,59 +38,59 @@ const WAIT_TOLD: Duration = Duration::from_millis(100);
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const TILL_PLUGINS: HeaderName = HeaderName::from_static("till-plugins");
 
-type Route = routes::Route<Shop, Received>;
+type Route = routes::Route<Edge, Received>;
 
 /// What the shop can be asked. `tests/it/openapi.rs` holds the host to what `openapi.json` says of it.
-static ROUTES: Routes<Shop, Received> = Routes(&[
-    Route::get("/", "home", |shop, _| at_once(home(shop))),
+static ROUTES: Routes<Edge, Received> = Routes(&[
+    Route::get("/", "home", |edge, _| at_once(home(edge))),
     Route::get("/openapi.json", "openapi", |_, _| at_once(Ok(openapi::show()))).linked("openapi"),
-    Route::post("/checkout", "checkout", |shop, received| Box::pin(checkout::checkout(shop, received)))
-        .within(|shop| &shop.checkouts)
+    Route::post("/checkout", "checkout", |edge, received| Box::pin(checkout::checkout(edge, received)))
+        .within(|edge| &edge.shop.checkouts)
         .calling_plugins()
         .linking_its_trace()
         .linked("checkout"),
-    Route::get("/inventory", "inventory", |shop, received| Box::pin(inventory::list(shop, received)))
-        .behind(|shop| &shop.inventory_access)
+    Route::get("/inventory", "inventory", |edge, received| Box::pin(inventory::list(edge, received)))
+        .behind(|edge| &edge.inventory_access)
         .linked("inventory"),
-    Route::post("/inventory/deduct", "deduct", |shop, received| Box::pin(inventory::deduct(shop, received)))
-        .behind(|shop| &shop.inventory_access)
-        .within(|shop| &shop.deducts)
+    Route::post("/inventory/deduct", "deduct", |edge, received| Box::pin(inventory::deduct(edge, received)))
+        .behind(|edge| &edge.inventory_access)
+        .within(|edge| &edge.shop.deducts)
         .calling_plugins(),
-    Route::post("/inventory/release", "release", |shop, received| Box::pin(inventory::release(shop, received)))
-        .behind(|shop| &shop.inventory_access)
-        .within(|shop| &shop.deducts),
-    Route::get("/inventory/{item}", "inventoryItem", |shop, received| Box::pin(inventory::show(shop, received)))
-        .behind(|shop| &shop.inventory_access),
-    Route::get("/orders/{reference}", "order", |shop, received| Box::pin(orders::show(shop, received))).linked("order"),
-    Route::get("/metrics", "metrics", |shop, received| at_once(shop.watch.metrics(&received.headers)))
+    Route::post("/inventory/release", "release", |edge, received| Box::pin(inventory::release(edge, received)))
+        .behind(|edge| &edge.inventory_access)
+        .within(|edge| &edge.shop.deducts),
+    Route::get("/inventory/{item}", "inventoryItem", |edge, received| Box::pin(inventory::show(edge, received)))
+        .behind(|edge| &edge.inventory_access),
+    Route::get("/orders/{reference}", "order", |edge, received| Box::pin(orders::show(edge, received))).linked("order"),
+    Route::get("/metrics", "metrics", |edge, received| at_once(edge.watch.metrics(&received.headers)))
         .for_watch()
         .linked("metrics"),
-    Route::get("/livez", "live", |shop, _| at_once(shop.watch.live())).for_watch().linked("live"),
-    Route::get("/readyz", "ready", |shop, _| Box::pin(shop.watch.ready())).for_watch().linked("ready"),
+    Route::get("/livez", "live", |edge, _| at_once(edge.watch.live())).for_watch().linked("live"),
+    Route::get("/readyz", "ready", |edge, _| Box::pin(edge.watch.ready())).for_watch().linked("ready"),
 ]);
 
 /// Answers one request, whatever it is.
-pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
+pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     let Arrival { request, peer, fit, crowded } = arrival;
     let started = Instant::now();
     let method = names::http_method(request.method().as_str());
     let version = version_name(request.version());
-    let target = fit.and_then(|()| meant(&shop, &request)).and_then(|()| ROUTES.target(&request));
+    let target = fit.and_then(|()| meant(&edge, &request)).and_then(|()| ROUTES.target(&request));
     let template = target.as_ref().map_or("", Target::template);
     let route = target.as_ref().ok().and_then(Target::route);
     let is_head = request.method() == Method::HEAD;
-    let origin = cors::allowed(&shop.origins, request.headers());
-    let remote = shop.propagator.extract(request.headers());
+    let origin = cors::allowed(&edge.origins, request.headers());
+    let remote = edge.propagator.extract(request.headers());
     // Asked first, so that a refusal costs next to nothing of what is there for those that are carried out.
-    let full = route.and_then(|route| route.permits).is_some_and(|permits| permits(&shop).is_full());
+    let full = route.and_then(|route| route.permits).is_some_and(|permits| permits(&edge).is_full());
     let is_watch = route.is_some_and(|route| route.is_watch);
     // A probe every second would bury the orders, and so would what there is no room for.
     let untold = full || is_watch;
-    let mut server = ServerSpan::start(&shop, &request, &remote, method, template, peer, untold);
+    let mut server = ServerSpan::start(&edge, &request, &remote, method, template, peer, untold);
     let context = server.context.clone();
     let rest = request.body().rest();
     let calls_plugin = route.is_some_and(|route| route.calls_plugin);
-    let pinned = Arc::new(pinned(&shop, calls_plugin, request.headers(), &context));
+    let pinned = Arc::new(pinned(&edge, calls_plugin, request.headers(), &context));
     let links_trace = route.is_some_and(|route| route.links_trace && route.takes(request.method()));
 
     let answer = in_span(&context, async {
@@ -108,11 +108,11 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
         let (parts, body) = request.into_parts();
         if full {
             // To its end, so that the connection goes on: a new one would cost more than this whole answer.
-            body::pass_over(body, &shop.limits).await;
+            body::pass_over(body, &edge.limits).await;
             return Err(Problem::shed());
         }
         if let Some(access) = operation.access {
-            access(&shop).check(&parts.headers)?;
+            access(&edge).check(&parts.headers)?;
         }
         let received = Received {
             parent: context.clone(),
@@ -123,7 +123,7 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
             headers: parts.headers,
             body,
         };
-        (operation.handler)(&shop, received).await
+        (operation.handler)(&edge, received).await
     })
     .await;
 
@@ -138,11 +138,11 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
         *response.body_mut() = Body::default();
     }
     let headers = response.headers_mut();
-    cors::mark(&shop.origins, origin, headers);
+    cors::mark(&edge.origins, origin, headers);
     if let Ok(value) = HeaderValue::try_from(traceparent(&context)) {
         headers.insert(TRACERESPONSE, value);
     }
-    let links = shop.links.as_ref().filter(|_| links_trace && server.is_recorded());
+    let links = edge.links.as_ref().filter(|_| links_trace && server.is_recorded());
     if let Some(link) = links.and_then(|links| links.header(context.trace_id())) {
         headers.insert(LINK, link);
     }
@@ -151,37 +151,37 @@ pub async fn handle(shop: Arc<Shop>, arrival: Arrival) -> Response<Body> {
     // The host's own: else every client could make the shop look slow.
     let waited = rest.waited();
     let duration = started.elapsed().saturating_sub(waited);
-    shop.metrics.http_request(&context, HttpRequest { method, route: template, status, version, duration });
+    edge.metrics.http_request(&context, HttpRequest { method, route: template, status, version, duration });
     server.end(status, waited);
     response
 }
 
 /// Checks that the request is meant for this shop, and not a page's of another site.
-fn meant(shop: &Shop, request: &Request<Inbound>) -> Result<(), Problem> {
-    shop.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(request.headers()))?;
-    cors::check_origin(&shop.origins, request.method(), request.headers())
+fn meant(edge: &Edge, request: &Request<Inbound>) -> Result<(), Problem> {
+    edge.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(request.headers()))?;
+    cors::check_origin(&edge.origins, request.method(), request.headers())
 }
 
 /// Returns the plugins of the request. Where it calls one, a canary may be among them: always for the same key, or, of
 /// those that have none, by chance.
-fn pinned(shop: &Shop, calls_plugin: bool, headers: &HeaderMap, context: &SpanContext) -> Pinned {
+fn pinned(edge: &Edge, calls_plugin: bool, headers: &HeaderMap, context: &SpanContext) -> Pinned {
     if !calls_plugin {
-        return shop.plugins.pin_live();
+        return edge.shop.plugins.pin_live();
     }
     match headers.get(IdempotencyKey::HEADER) {
-        Some(key) => shop.plugins.pin(key.as_bytes()),
-        None => shop.plugins.pin(&context.trace_id().to_bytes()),
+        Some(key) => edge.shop.plugins.pin(key.as_bytes()),
+        None => edge.shop.plugins.pin(&context.trace_id().to_bytes()),
     }
 }
 
-fn home(shop: &Shop) -> Answer {
+fn home(edge: &Edge) -> Answer {
     let mut home = serde_json::json!({
         "message": "This is Till, a host for checkout logic. POST /checkout with {\"item\",\"quantity\",\"price\"}.",
         "version": env!("CARGO_PKG_VERSION"),
         "links": ROUTES.links(),
     });
     // Not among the links, for those are paths of this listener's.
-    if let (Some(links), Some(members)) = (&shop.links, home.as_object_mut()) {
+    if let (Some(links), Some(members)) = (&edge.links, home.as_object_mut()) {
         members.insert("traces".into(), links.page().into());
     }
     Reply::json(&home)
@@ -203,7 +203,7 @@ struct ServerSpan {
 
 impl ServerSpan {
     fn start(
-        shop: &Shop,
+        edge: &Edge,
         request: &Request<Inbound>,
         remote: &Remote,
         method: &'static str,
@@ -213,10 +213,10 @@ impl ServerSpan {
     ) -> Self {
         let caller = remote.span_context.as_ref();
         if untold {
-            return Self { context: shop.tracer.unrecorded(caller), span: None };
+            return Self { context: edge.tracer.unrecorded(caller), span: None };
         }
         let name = if template.is_empty() { method.to_owned() } else { format!("{method} {template}") };
-        let mut span = shop.tracer.start(name, SpanKind::Server, caller, Vec::new());
+        let mut span = edge.tracer.start(name, SpanKind::Server, caller, Vec::new());
         if span.is_recording() {
             describe(&mut span, request, method, template, peer);
         }

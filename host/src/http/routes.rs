@@ -10,7 +10,8 @@ use std::{collections::BTreeMap, future::ready, pin::Pin, sync::Arc};
 use hyper::{Method, Request};
 use percent_encoding::percent_decode_str;
 
-use super::{access::Access, answer::Answer, permits::Permits, problem::Problem};
+use super::{access::Access, answer::Answer, problem::Problem};
+use crate::shop::Permits;
 
 /// What a handler's answer is until it is there. Boxed once: a checkout's future is large, and hyper moves a request's several
 /// times before it runs.

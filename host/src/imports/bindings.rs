@@ -31,10 +31,7 @@ pub mod inventory {
 }
 
 pub use checkout::{
-    CheckoutPlugin, CheckoutPluginPre,
     exports::till::plugin::checkout as checkout_world,
     till::plugin::{host, inventory as inventory_import, telemetry, types},
 };
-pub use inventory::{
-    InventoryPlugin, InventoryPluginPre, exports::till::plugin::inventory as inventory_world, till::plugin::stock,
-};
+pub use inventory::{InventoryPluginPre, exports::till::plugin::inventory as inventory_world, till::plugin::stock};

@@ -1,10 +1,7 @@
 //! Between the interface's records and the shop's own types.
 
 use super::{Misuse, bindings::types};
-use crate::{
-    config::LINES_MAX,
-    order::{Attribute, AttributeValue, Currency, Item, Line, Quantity, StockLine},
-};
+use crate::order::{Attribute, AttributeValue, Currency, Item, LINES_MAX, Line, Quantity, StockLine};
 
 #[must_use]
 pub fn line_to_guest(line: &Line) -> types::Line {

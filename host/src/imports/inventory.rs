@@ -1,26 +1,11 @@
 //! `till:plugin/inventory`: the one effect of a checkout plugin, and the door through which every deduct goes.
 //!
-//! ```text
-//! here:    inventory_deduct_span            the inventory plugin's call
-//!          └─ db_take_stock
-//! remote:  http_call_inventory_service      CLIENT, the trace context injected inside it
-//!          └─ POST /inventory/deduct        SERVER, another process
-//! ```
-//!
-//! This is the one place where a call leads to another call: of the same snapshot of plugins, and never deeper,
-//! for the inventory world does not import inventory.
+//! What a deduct does is handed in as a [`Deduct`]: a call of the inventory plugin, a request to another till, or the
+//! answer that another call got.
 
-pub mod remote;
+use std::pin::Pin;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
-use opentelemetry::{
-    Value,
-    trace::{SpanContext, SpanKind},
-};
+use opentelemetry::trace::SpanContext;
 
 use super::{
     HostCall, Misuse, NoDoor,
@@ -31,51 +16,59 @@ use super::{
     convert::{stock_lines_bytes, stock_lines_from_guest},
 };
 use crate::{
-    order::{self, Form, Item, Reference, fitted_text},
-    plugin::{
-        Failure, Plugins, Snapshot,
-        call::{self, Time},
-    },
-    store::{self, Taker},
-    telemetry::{
-        names::{attribute, span},
-        propagation::Carried,
-        traces::Span,
-    },
+    failure::Failure,
+    order::{self, Form, Item, fitted_text},
+    store,
 };
-use remote::Remote;
 
-/// Where a request's stock is.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// In this process's store, behind the inventory plugin.
-    Here(Taker),
-    /// In another till, asked under the order's reference.
-    Remote {
-        remote: Arc<Remote>,
-        reference: Reference,
-        carried: Carried,
-        /// Set while the remote may hold stock under the reference: from before it is asked until it refuses.
-        holds: Arc<AtomicBool>,
-    },
+/// What a deduct does.
+pub trait Deduct: std::fmt::Debug + Send + Sync {
+    /// Takes the lines out of the stock, all of them or none, below the span `parent`.
+    ///
+    /// Fails with the inventory's refusal, or with what kept it from answering. Dropped midway, what it may have taken still
+    /// stands under its reference.
+    fn deduct<'a>(
+        &'a self,
+        parent: &'a SpanContext,
+        lines: &'a [order::StockLine],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<store::StockLevel>, Failure>> + Send + 'a>>;
+}
+
+/// A deduct that takes nothing, and is answered as that of another call was. If that never asked, everything is said to
+/// be there.
+#[derive(Debug)]
+pub struct Repeat(pub Option<Deducted>);
+
+impl Deduct for Repeat {
+    fn deduct<'a>(
+        &'a self,
+        _: &'a SpanContext,
+        lines: &'a [order::StockLine],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<store::StockLevel>, Failure>> + Send + 'a>> {
+        Box::pin(std::future::ready(self.answer(lines)))
+    }
+}
+
+impl Repeat {
+    fn answer(&self, lines: &[order::StockLine]) -> Result<Vec<store::StockLevel>, Failure> {
+        let levels = match &self.0 {
+            Some(Deducted { result: Err(failure), .. }) => {
+                return Err(failure.repeated().unwrap_or_else(Failure::interrupted));
+            }
+            Some(Deducted { result: Ok(levels), .. }) => levels.as_slice(),
+            None => &[],
+        };
+        let on_hand = |item: &Item| levels.iter().find(|level| level.item == *item).map_or(0, |level| level.on_hand);
+        let items = order::sum_by_item(lines).into_keys();
+        Ok(items.map(|item| store::StockLevel { on_hand: on_hand(&item), item }).collect())
+    }
 }
 
 /// A checkout call's way to the inventory, and what it did there.
 #[derive(Debug)]
 pub struct Door {
-    way: Way,
+    deduct: Box<dyn Deduct>,
     deducted: Option<Deducted>,
-}
-
-#[derive(Debug)]
-enum Way {
-    Call {
-        plugins: Arc<Plugins>,
-        snapshot: Arc<Snapshot>,
-        place: Place,
-    },
-    /// To nothing but what another call was answered.
-    Repeat(Option<Deducted>),
 }
 
 /// The one deduct, and what it came to.
@@ -99,15 +92,8 @@ impl Deducted {
 
 impl Door {
     #[must_use]
-    pub const fn new(plugins: Arc<Plugins>, snapshot: Arc<Snapshot>, place: Place) -> Self {
-        Self { way: Way::Call { plugins, snapshot, place }, deducted: None }
-    }
-
-    /// Returns a door behind which nothing happens: whoever knocks is answered as another call was. If that never asked,
-    /// everything is said to be there.
-    #[must_use]
-    pub const fn repeating(deducted: Option<Deducted>) -> Self {
-        Self { way: Way::Repeat(deducted), deducted: None }
+    pub const fn new(deduct: Box<dyn Deduct>) -> Self {
+        Self { deduct, deducted: None }
     }
 
     /// Returns the deduct, `None` if the guest never asked for one.
@@ -116,74 +102,11 @@ impl Door {
         self.deducted.as_ref()
     }
 
-    /// Returns the deduct, likewise.
+    /// Returns the deduct, `None` if the guest never asked for one.
     #[must_use]
     pub fn into_deducted(self) -> Option<Deducted> {
         self.deducted
     }
-}
-
-impl Way {
-    async fn deduct(
-        &self,
-        parent: &SpanContext,
-        lines: &[order::StockLine],
-    ) -> Result<Vec<store::StockLevel>, Failure> {
-        match self {
-            Self::Call { plugins, snapshot, place } => {
-                deduct(plugins, snapshot, place, Time::Whole, parent, lines).await
-            }
-            Self::Repeat(Some(Deducted { result: Err(failure), .. })) => {
-                Err(failure.repeated().unwrap_or_else(Failure::interrupted))
-            }
-            Self::Repeat(deducted) => {
-                let levels = deducted.as_ref().and_then(|deducted| deducted.result.as_deref().ok()).unwrap_or_default();
-                let on_hand =
-                    |item: &Item| levels.iter().find(|level| level.item == *item).map_or(0, |level| level.on_hand);
-                let items = order::sum_by_item(lines).into_keys();
-                Ok(items.map(|item| store::StockLevel { on_hand: on_hand(&item), item }).collect())
-            }
-        }
-    }
-}
-
-/// Takes the lines out of the stock, all of them or none, below the span `parent`.
-///
-/// # Errors
-/// The inventory's refusal, or what kept it from answering. Dropped midway, what it may have taken still stands
-/// under the taker's reference; the caller gives it back.
-pub async fn deduct(
-    plugins: &Arc<Plugins>,
-    snapshot: &Arc<Snapshot>,
-    place: &Place,
-    time: Time,
-    parent: &SpanContext,
-    lines: &[order::StockLine],
-) -> Result<Vec<store::StockLevel>, Failure> {
-    match place {
-        Place::Here(taker) => {
-            let mut span = plugins.tracer().start(span::INVENTORY, SpanKind::Internal, Some(parent), Vec::new());
-            describe(&mut span, lines);
-            call::deduct(plugins, snapshot, span, taker.clone(), time, lines).await
-        }
-        Place::Remote { remote, reference, carried, holds } => {
-            holds.store(true, Ordering::Relaxed);
-            let deducted = remote.deduct(plugins.tracer(), parent, carried, reference, lines).await;
-            let refused = matches!(&deducted, Err(failure) if !failure.is_of_host());
-            holds.store(!refused, Ordering::Relaxed);
-            deducted
-        }
-    }
-}
-
-fn describe(span: &mut Span, lines: &[order::StockLine]) {
-    let item = match lines {
-        [line] => line.item.to_string(),
-        _ => "multiple".to_owned(),
-    };
-    let pieces: i64 = lines.iter().map(|line| i64::from(line.quantity.pieces())).sum();
-    span.set(attribute::INVENTORY_ITEM, Value::from(item));
-    span.set(attribute::INVENTORY_DEDUCTION_QUANTITY, pieces);
 }
 
 impl inventory_import::Host for HostCall<'_> {
@@ -202,7 +125,7 @@ impl inventory_import::Host for HostCall<'_> {
         }
         // Until it is known otherwise: a call that is cancelled here may have taken.
         let deducted = door.deducted.insert(Deducted { lines, result: Err(Failure::interrupted()) });
-        deducted.result = door.way.deduct(&parent, &deducted.lines).await;
+        deducted.result = door.deduct.deduct(&parent, &deducted.lines).await;
         Ok(match &deducted.result {
             Ok(levels) => Ok(levels.iter().map(level_to_guest).collect()),
             Err(failure) => Err(failure_to_guest(failure, text_bytes_max)),

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::MinorUnits;
-use crate::config::{ITEM_BYTES_MAX, QUANTITY_MAX};
+use super::{ITEM_BYTES_MAX, QUANTITY_MAX};
 
 /// The name of something the shop may sell: 1 to 64 bytes that look like what they are. Cheap to clone.
 ///

@@ -10,7 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{Attribute, AttributeValue, Form, Item, Quantity, decimal::Decimal, is_control};
-use crate::config::{ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX};
+use super::{ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX};
 
 /// An item by its name.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

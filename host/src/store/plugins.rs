@@ -7,12 +7,13 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use super::{
     Page, Store, StoreError,
     query::{ROW_BYTES, page, text_bytes},
-    queue::{Kind, Refusal},
+    queue::{Lane, Refusal},
     rollouts::supersede,
     sqlite::{in_savepoint, now_ms},
-    version::{BY_FOLDER, PluginEvent, PluginKind, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
+    version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
     writer::Desk,
 };
+use crate::hooks::Kind;
 
 impl Store {
     /// Makes a plugin's version live in the place of the one that is, which a rollback withdraws, and returns it. A rollout
@@ -36,20 +37,15 @@ impl Store {
                 Ok(version)
             })
         };
-        self.0.queue.submit(Kind::Durable, publish).await
+        self.0.queue.submit(Lane::Durable, publish).await
     }
 
     /// Notes in the audit that a file was refused. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own.
-    pub async fn note_refused_plugin(
-        &self,
-        kind: Option<PluginKind>,
-        by: String,
-        detail: String,
-    ) -> Result<(), StoreError> {
-        self.0.queue.submit(Kind::Durable, move |desk| note_refusal(desk, kind, &by, &detail)).await
+    pub async fn note_refused_plugin(&self, kind: Option<Kind>, by: String, detail: String) -> Result<(), StoreError> {
+        self.0.queue.submit(Lane::Durable, move |desk| note_refusal(desk, kind, &by, &detail)).await
     }
 
     /// Returns a page of the plugin versions there were, those that changed last first: from behind that one, so many at
@@ -69,7 +65,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn live_plugin(&self, kind: PluginKind) -> Result<Option<PluginVersion>, StoreError> {
+    pub async fn live_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
         self.0.readers.read(move |connection| live(connection, kind)).await
     }
 
@@ -77,7 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn last_good_plugin(&self, kind: PluginKind) -> Result<Option<PluginVersion>, StoreError> {
+    pub async fn last_good_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
         self.0.readers.read(move |connection| last_good(connection, kind)).await
     }
 
@@ -93,11 +89,11 @@ impl Store {
     ///
     /// # Errors
     /// Only the store's own.
-    pub async fn note_folder_has(&self, kind: PluginKind, version: VersionId) -> Result<(), StoreError> {
+    pub async fn note_folder_has(&self, kind: Kind, version: VersionId) -> Result<(), StoreError> {
         let note = move |desk: &mut Desk| {
             Ok(insert_event(&desk.connection, "deploy", Some(kind), Some(version), BY_FOLDER, "live already")?)
         };
-        self.0.queue.submit(Kind::Durable, note).await
+        self.0.queue.submit(Lane::Durable, note).await
     }
 
     /// Returns whether the host ever started with that file because its settings named it, or took it from the folder
@@ -105,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn was_started_with(&self, kind: PluginKind, digest: &str) -> Result<bool, StoreError> {
+    pub async fn was_started_with(&self, kind: Kind, digest: &str) -> Result<bool, StoreError> {
         let digest = digest.to_owned();
         self.0.readers.read(move |connection| started_with(connection, kind, &digest)).await
     }
@@ -194,14 +190,14 @@ pub(super) fn upsert_version(
 }
 
 /// Notes a file that was refused.
-fn note_refusal(desk: &mut Desk, kind: Option<PluginKind>, by: &str, detail: &str) -> Result<(), Refusal<StoreError>> {
+fn note_refusal(desk: &mut Desk, kind: Option<Kind>, by: &str, detail: &str) -> Result<(), Refusal<StoreError>> {
     Ok(insert_event(&desk.connection, "refuse", kind, None, by, detail)?)
 }
 
 pub(super) fn insert_event(
     connection: &Connection,
     action: &str,
-    kind: Option<PluginKind>,
+    kind: Option<Kind>,
     version: Option<VersionId>,
     by: &str,
     detail: &str,
@@ -211,7 +207,7 @@ pub(super) fn insert_event(
             "INSERT INTO plugin_events (at_ms, changed_by, action, kind, version_id, detail)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![now_ms(), by, action, kind.map(PluginKind::as_str), version.map(|id| id.0), detail])?;
+        .execute(params![now_ms(), by, action, kind.map(Kind::as_str), version.map(|id| id.0), detail])?;
     Ok(())
 }
 
@@ -233,12 +229,12 @@ fn versions(connection: &Connection, after: Option<VersionId>, limit: u32) -> Re
 }
 
 /// Returns what is live of that kind.
-fn live(connection: &Connection, kind: PluginKind) -> Result<Option<PluginVersion>, StoreError> {
+fn live(connection: &Connection, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
     one(connection, "kind = ?1 AND state = 'live'", kind.as_str())
 }
 
 /// Returns what was live before that wasn't withdrawn.
-fn last_good(connection: &Connection, kind: PluginKind) -> Result<Option<PluginVersion>, StoreError> {
+fn last_good(connection: &Connection, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
     one(connection, "kind = ?1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1", kind.as_str())
 }
 
@@ -248,7 +244,7 @@ pub(super) fn by_id(connection: &Connection, id: VersionId) -> Result<Option<Plu
 }
 
 /// Returns whether that file was ever started with.
-fn started_with(connection: &Connection, kind: PluginKind, digest: &str) -> Result<bool, StoreError> {
+fn started_with(connection: &Connection, kind: Kind, digest: &str) -> Result<bool, StoreError> {
     let found = connection
         .prepare_cached(
             "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
@@ -298,7 +294,7 @@ fn version(row: &Row<'_>) -> Result<PluginVersion, StoreError> {
     Ok(PluginVersion {
         id: VersionId(row.get("id")?),
         text: VersionText {
-            kind: PluginKind::parse(&text("kind")?).ok_or_else(unreadable("plugin_versions.kind"))?,
+            kind: Kind::parse(&text("kind")?).ok_or_else(unreadable("plugin_versions.kind"))?,
             name: text("name")?,
             version: text("version")?,
             digest: text("digest")?,

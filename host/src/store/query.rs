@@ -5,12 +5,10 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use super::{
-    Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, Page, StockLevel, StoreError, json, sqlite::saturated,
+    Inventory, LIST_BYTES_MAX, LedgerMismatch, Order, OrderId, OrdersFilter, Page, StockLevel, StoreError, json,
+    sqlite::saturated,
 };
-use crate::{
-    config::LIST_BYTES_MAX,
-    order::{Currency, Item, Reference, Status},
-};
+use crate::order::{Currency, Item, Reference, Status};
 
 /// What a row takes of a page beside its texts, about, and an item beside its name.
 pub(super) const ROW_BYTES: usize = 512;

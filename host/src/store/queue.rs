@@ -20,7 +20,7 @@ use super::{Durability, Outage, StoreError, writer::Desk};
 
 /// When a command is answered, and how much of the queue it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Lane {
     /// Once executed, not yet committed.
     Step,
     /// Once committed.
@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Ending,
 }
 
-impl From<Durability> for Kind {
+impl From<Durability> for Lane {
     fn from(durability: Durability) -> Self {
         match durability {
             Durability::Queued => Self::Step,
@@ -55,7 +55,7 @@ impl<E> From<rusqlite::Error> for Refusal<E> {
 
 /// A command in the queue.
 pub(super) struct Command {
-    pub(super) kind: Kind,
+    pub(super) lane: Lane,
     pub(super) task: Box<dyn Task>,
 }
 
@@ -150,15 +150,15 @@ impl Queue {
         (Self { commands, commands_max, shared, ended }, receiver)
     }
 
-    /// Returns what the work made of the writer's desk, when `kind` says that it counts.
-    pub(super) async fn submit<F, T, E>(&self, kind: Kind, work: F) -> Result<T, E>
+    /// Returns what the work made of the writer's desk, when `lane` says that it counts.
+    pub(super) async fn submit<F, T, E>(&self, lane: Lane, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut Desk) -> Result<T, Refusal<E>> + Send + 'static,
         T: Send + 'static,
         E: Send + From<StoreError> + 'static,
     {
         let (caller, outcome) = oneshot::channel();
-        self.push(Command { kind, task: Box::new(Errand { work: Some(work), outcome: None, caller }) })?;
+        self.push(Command { lane, task: Box::new(Errand { work: Some(work), outcome: None, caller }) })?;
         match outcome.await {
             Ok(outcome) => outcome,
             Err(_dropped) => Err(self.absence().into()),
@@ -169,7 +169,7 @@ impl Queue {
         if self.shared.closing.load(Relaxed) {
             return Err(StoreError::Closed);
         }
-        let room = if command.kind == Kind::Ending { self.commands_max.saturating_mul(2) } else { self.commands_max };
+        let room = if command.lane == Lane::Ending { self.commands_max.saturating_mul(2) } else { self.commands_max };
         // Counted before it is sent, so that the writer never counts down what isn't counted up yet.
         if self.shared.queued_commands.fetch_add(1, Relaxed) >= room {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
@@ -199,7 +199,7 @@ impl Queue {
         let work = |_desk: &mut Desk| Ok(());
         let task = Box::new(Errand { work: Some(work), outcome: None, caller });
         self.shared.queued_commands.fetch_add(1, Relaxed);
-        if self.commands.try_send(Command { kind: Kind::Step, task }).is_err() {
+        if self.commands.try_send(Command { lane: Lane::Step, task }).is_err() {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
         }
         self.until_ended().await;

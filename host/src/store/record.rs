@@ -157,7 +157,7 @@ pub struct OrdersFilter {
 }
 
 impl OrdersFilter {
-    /// A page is built in memory, and ends where it is large ([`LIST_BYTES_MAX`](crate::config::LIST_BYTES_MAX)).
+    /// A page is built in memory, and ends where it is large ([`LIST_BYTES_MAX`](super::LIST_BYTES_MAX)).
     pub const LIMIT_MAX: u32 = 1_000;
 }
 

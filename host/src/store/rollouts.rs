@@ -5,13 +5,14 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
-    Page, PluginKind, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionState, VersionText,
+    Page, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionState, VersionText,
     plugins::{by_id, insert_event, upsert_version, write_version},
     query::{ROW_BYTES, page},
-    queue::{Kind, Refusal},
+    queue::{Lane, Refusal},
     sqlite::{in_savepoint, no, now_ms},
     writer::Desk,
 };
+use crate::hooks::Kind;
 
 /// How a rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl Store {
         by: String,
         detail: String,
     ) -> Result<RolloutRow, StoreError> {
-        self.0.queue.submit(Kind::Durable, move |desk| begin(desk, text, plan, by, detail)).await
+        self.0.queue.submit(Lane::Durable, move |desk| begin(desk, text, plan, by, detail)).await
     }
 
     /// Pauses, resumes or ends a rollout, but for promoting it. Its version, if it isn't live, is withdrawn with its end.
@@ -130,7 +131,7 @@ impl Store {
         by: String,
         reason: String,
     ) -> Result<(), StoreError> {
-        self.0.queue.submit(Kind::Durable, move |desk| change(&desk.connection, id, state, &by, &reason)).await
+        self.0.queue.submit(Lane::Durable, move |desk| change(&desk.connection, id, state, &by, &reason)).await
     }
 
     /// Ends a rollout with its version live in the place of the one that is, in one transaction, and returns it. Durable
@@ -152,7 +153,7 @@ impl Store {
                 Ok(version)
             })
         };
-        self.0.queue.submit(Kind::Durable, promote).await
+        self.0.queue.submit(Lane::Durable, promote).await
     }
 
     /// Returns the rollout that isn't over, if there is one.
@@ -221,7 +222,7 @@ fn begin(
 /// Ends the rollout of that kind, if there is one, because another version is live now.
 pub(super) fn supersede(
     connection: &Connection,
-    kind: PluginKind,
+    kind: Kind,
     by: &str,
     reason: &str,
 ) -> Result<(), Refusal<StoreError>> {
@@ -263,7 +264,7 @@ fn set_state(
     state: RolloutState,
     by: &str,
     reason: &str,
-) -> Result<Option<(PluginKind, VersionId)>, Refusal<StoreError>> {
+) -> Result<Option<(Kind, VersionId)>, Refusal<StoreError>> {
     let version = connection
         .prepare_cached(
             "UPDATE plugin_rollouts SET state = ?2, changed_by = ?3, reason = ?4, changed_at_ms = ?5

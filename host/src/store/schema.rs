@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_composed_items.sql"),
     include_str!("migrations/0008_removed_items.sql"),
     include_str!("migrations/0009_deducts.sql"),
+    include_str!("migrations/0010_kinds.sql"),
 ];
 
 /// Returns how many migrations this build knows.
@@ -82,6 +83,7 @@ mod tests {
     /// Returns an empty store as a till with so many migrations left it.
     fn store_of(migrations: usize) -> Connection {
         let connection = Connection::open_in_memory().expect("opens");
+        add_functions(&connection).expect("are added");
         for migration in &MIGRATIONS[..migrations] {
             connection.execute_batch(migration).expect("migrates");
         }
@@ -146,5 +148,41 @@ mod tests {
         let kept: i64 =
             connection.query_row("SELECT count(*) FROM temp.sqlite_schema", [], |row| row.get(0)).expect("reads");
         assert_eq!(kept, 0);
+    }
+
+    #[test]
+    fn another_kind_of_plugin_needs_no_other_schema_and_what_was_there_stays() {
+        let mut connection = store_of(9);
+        let insert = "INSERT INTO plugin_versions VALUES \
+                      (?1, ?2, 'offers', '1.0.0', ?3, 1, 'Rust', '{}', 'live', 'deploy', 'me', 7)";
+        connection.execute(insert, (3, "checkout", "a".repeat(64))).expect("inserts");
+        connection
+            .execute_batch(
+                "INSERT INTO plugin_events VALUES (5, 7, 'me', 'deploy', 'checkout', 3, 'a file');
+                 INSERT INTO plugin_events VALUES (6, 8, 'me', 'refuse', NULL, NULL, 'another');
+                 INSERT INTO plugin_rollouts VALUES (9, 3, '{}', 'running', 'as asked', 'me', 7, 'me', 7);",
+            )
+            .expect("inserts");
+        assert!(connection.execute(insert, (4, "shipping", "b".repeat(64))).is_err(), "as it was");
+
+        migrate(&mut connection, Path::new("till.db")).expect("migrates");
+
+        connection.execute(insert, (4, "shipping", "b".repeat(64))).expect("a third kind");
+        assert!(connection.execute(insert, (5, "shipping", "c".repeat(64))).is_err(), "one of a kind is live");
+        let ids = |table: &str| -> Vec<i64> {
+            let mut reading = connection.prepare(&format!("SELECT id FROM {table} ORDER BY id")).expect("is fine");
+            reading.query_map([], |row| row.get(0)).and_then(Iterator::collect).expect("reads")
+        };
+        assert_eq!(
+            (ids("plugin_versions"), ids("plugin_events"), ids("plugin_rollouts")),
+            (vec![3, 4], vec![5, 6], vec![9])
+        );
+        assert!(connection.execute("DELETE FROM plugin_events", []).is_err(), "the audit is append-only");
+        assert!(connection.execute("UPDATE plugin_events SET detail = ''", []).is_err(), "the audit is append-only");
+        let second = "INSERT INTO plugin_rollouts VALUES (10, 4, '{}', 'paused', '', 'me', 7, 'me', 7)";
+        assert!(connection.execute(second, []).is_err(), "one rollout at a time");
+        let broken: Option<i64> =
+            connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).expect("reads");
+        assert_eq!(broken, Some(0));
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     Durability, Inventory, NewOrder, OrderId, Settings, Store, StoreError, TakeError, Taker,
-    queue::{Kind, Refusal},
+    queue::{Lane, Refusal},
     writer::Desk,
 };
 use crate::order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, Quantity, Receipt, Reference};
@@ -89,10 +89,10 @@ impl Shop {
     /// Runs work on the writer's own connection, as one command.
     async fn at_desk<T: Send + 'static>(
         &self,
-        kind: Kind,
+        lane: Lane,
         work: impl FnOnce(&mut Desk) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.store.0.queue.submit(kind, move |desk| work(desk).map_err(Refusal::Failed)).await
+        self.store.0.queue.submit(lane, move |desk| work(desk).map_err(Refusal::Failed)).await
     }
 
     /// Stops the writer within a command of its own until the gate is opened; what is sent meanwhile queues up.
@@ -106,7 +106,7 @@ impl Shop {
                 opening.recv().ok();
                 Ok::<_, Refusal<StoreError>>(())
             };
-            store.0.queue.submit(Kind::Step, wait).await
+            store.0.queue.submit(Lane::Step, wait).await
         });
         entering.await.expect("the writer comes by");
         Gate { open, passed }

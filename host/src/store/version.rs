@@ -2,36 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Which world a plugin fills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PluginKind {
-    Checkout,
-    Inventory,
-}
-
-impl PluginKind {
-    pub const ALL: [Self; 2] = [Self::Checkout, Self::Inventory];
-
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Checkout => "checkout",
-            Self::Inventory => "inventory",
-        }
-    }
-
-    /// Returns the kind of that name, `None` if there is none.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
-
-impl std::fmt::Display for PluginKind {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
+use crate::hooks::Kind;
 
 /// A version's number: ascending in the order in which versions were first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +52,7 @@ impl VersionState {
 /// What makes a version what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionText {
-    pub kind: PluginKind,
+    pub kind: Kind,
     pub name: String,
     pub version: String,
     /// The file's sha256, lower-case hex.

@@ -31,7 +31,7 @@ use super::{
     counters::RunningTime,
     items::Items,
     place::Place,
-    queue::{Command, Kind, Shared, Task, panic_text},
+    queue::{Command, Lane, Shared, Task, panic_text},
 };
 use crate::order::{Item, Status};
 
@@ -165,9 +165,9 @@ impl Writer {
                 return self.abort(committing, error.into());
             }
             executed += 1;
-            match command.kind {
-                Kind::Step => command.task.answer(Ok(())),
-                Kind::Durable | Kind::Ending => committing.push(command.task),
+            match command.lane {
+                Lane::Step => command.task.answer(Ok(())),
+                Lane::Durable | Lane::Ending => committing.push(command.task),
             }
             let full = executed >= self.batch_commands_max;
             next = if full { None } else { self.following(committing.is_empty(), linger_until) };

@@ -212,15 +212,12 @@ impl Metrics {
     }
 
     /// Shows for each kind of plugin whether calls of the live one are refused for the faults of earlier ones.
-    pub fn watch_breakers<const KINDS: usize>(
-        &self,
-        observe: impl Fn() -> Option<[(&'static str, bool); KINDS]> + Send + Sync + 'static,
-    ) {
+    pub fn watch_breakers(&self, observe: impl Fn() -> Vec<(&'static str, bool)> + Send + Sync + 'static) {
         let gauge = self.0.meter.u64_observable_gauge(metric::BREAKER_OPEN);
         gauge
             .with_description("Whether calls of the live plugin are refused for its faults.")
             .with_callback(move |observer| {
-                for (kind, is_open) in observe().into_iter().flatten() {
+                for (kind, is_open) in observe() {
                     observer.observe(u64::from(is_open), &[KeyValue::new(label::KIND, kind)]);
                 }
             })

@@ -9,7 +9,8 @@ use std::{
 use tempfile::TempDir;
 use till::{
     config::{Settings, Sources},
-    plugin::{Candidate, Compiler, Engine, Kept, Trial, admit, examine},
+    runtime::{Compiler, Engine, Kept},
+    versions::{Candidate, Trial, admit, examine},
 };
 
 use crate::support::{

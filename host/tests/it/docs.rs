@@ -8,11 +8,13 @@ use std::{
 
 use till::{
     cli,
-    config::{
-        ITEM_BYTES_MAX, LINES_MAX, LIST_BYTES_MAX, ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX,
-        ORDER_ATTRIBUTES_MAX, QUANTITY_MAX, ROWS, Row, SECTIONS, is_row,
-    },
+    config::{ROWS, Row, SECTIONS, is_row},
     http::problem::Code,
+    order::{
+        ITEM_BYTES_MAX, LINES_MAX, ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX,
+        QUANTITY_MAX,
+    },
+    store::LIST_BYTES_MAX,
 };
 
 use crate::support::golden;

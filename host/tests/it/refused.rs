@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use till::plugin::{Kind, embedded_bytes};
+use till::hooks::Kind;
+use till::versions::built_in_bytes;
 
 use crate::support::{
     component::{self, COMPONENT, Code, MODULE, SPIN, bombs, checkout_with, many},
@@ -41,7 +42,7 @@ fn check(golden: &str, files: Vec<File>) {
         let file = format!("{name}.wasm");
         std::fs::write(folder.path().join(&file), bytes).expect("the file is written");
         if name.starts_with("inventory") {
-            std::fs::write(folder.path().join("z.wasm"), embedded_bytes(Kind::Checkout)).expect("the file is written");
+            std::fs::write(folder.path().join("z.wasm"), built_in_bytes(Kind::Checkout)).expect("the file is written");
         }
         messages += &refusal(folder.path(), &file, settings);
     }
@@ -60,7 +61,7 @@ fn hollow(more: &str) -> Vec<u8> {
 
 #[test]
 fn a_file_that_is_no_component_is_refused_with_what_it_is_instead() {
-    let sound = embedded_bytes(Kind::Checkout);
+    let sound = built_in_bytes(Kind::Checkout);
     let mut flipped = sound.to_vec();
     flipped[8] ^= 0x40;
     let engine = wasmtime::Engine::default();

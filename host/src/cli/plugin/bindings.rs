@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::{super::whole::write_whole, KindName};
-use crate::plugin::bindings::{Language, generate};
+use super::{super::whole::write_whole, Kind};
+use crate::author::bindings::{Language, generate};
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Bindings {
     #[arg(long)]
     lang: LanguageName,
     #[arg(long)]
-    kind: KindName,
+    kind: Kind,
     /// The folder that they go to; files of the same name are replaced.
     #[arg(long)]
     out: PathBuf,
@@ -36,7 +36,7 @@ impl From<LanguageName> for Language {
 
 impl Bindings {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        for (name, text) in generate(self.lang.into(), self.kind.into())? {
+        for (name, text) in generate(self.lang.into(), self.kind)? {
             let path = self.out.join(name);
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;

@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     config::Limits,
+    hooks::{PACKAGE, VERSION},
     imports::wasi::{PACKAGES, Package},
-    plugin::{Candidate, Checked, Compiler, Engine, PACKAGE, VERSION, check},
+    runtime::{Compiler, Engine},
+    versions::{Candidate, Checked, check},
 };
 
 /// Does what a host does with a plugin that is deployed: counts its parts, compares its imports and exports with the

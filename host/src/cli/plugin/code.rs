@@ -21,7 +21,7 @@ use anyhow::Context;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::plugin::{Kept, digest_of};
+use crate::runtime::{Kept, digest_of};
 
 const MIB: u64 = 1024 * 1024;
 /// The permissions to write that a folder may not give to others: those of its group and of everybody.

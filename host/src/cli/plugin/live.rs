@@ -15,7 +15,7 @@ use super::{
         client::{Admin, Paged},
         print, print_json, print_table,
     },
-    KindName, read,
+    read,
     rollout::{Rollout, Try, print_rollout},
 };
 use crate::{
@@ -23,7 +23,8 @@ use crate::{
         EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, RolloutsJson, SwappedJson, VersionJson, VersionsJson,
         same_file_text,
     },
-    plugin::{Cases, Kind},
+    hooks::Kind,
+    versions::Cases,
 };
 
 #[derive(Debug, Subcommand)]
@@ -37,7 +38,7 @@ pub(in super::super) enum Live {
         cases: Option<PathBuf>,
         /// Refuses a file of the other kind.
         #[arg(long)]
-        kind: Option<KindName>,
+        kind: Option<Kind>,
         #[command(flatten)]
         how: Try,
         #[command(flatten)]
@@ -69,7 +70,7 @@ pub(in super::super) enum Live {
     },
     /// Makes the version before live again. The one that goes comes back only by its number.
     Rollback {
-        kind: KindName,
+        kind: Kind,
         /// The version to go back to, by its number.
         #[arg(long, value_name = "NUMBER")]
         to: Option<u64>,
@@ -78,7 +79,7 @@ pub(in super::super) enum Live {
     },
     /// Changes settings of the live plugin; `key=` alone goes back to what the host's settings say.
     Set {
-        kind: KindName,
+        kind: Kind,
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = key_value)]
         settings: Vec<(String, Option<String>)>,
         #[command(flatten)]
@@ -124,11 +125,11 @@ impl Live {
                 print_table(["EVENT", "AT", "ACTION", "KIND", "VERSION", "BY", "DETAIL"], rows)
             }
             Self::Rollback { kind, to, admin } => {
-                let path = format!("/plugins/{}/rollback", Kind::from(kind));
+                let path = format!("/plugins/{kind}/rollback");
                 told(&admin.post(&path, &json!({ "to": to, "by": user() }))?, admin.json)
             }
             Self::Set { kind, settings, how, admin } => {
-                let path = format!("/plugins/{}/settings", Kind::from(kind));
+                let path = format!("/plugins/{kind}/settings");
                 let set: BTreeMap<_, _> = settings.into_iter().collect();
                 let mut body = how.json()?;
                 body.extend([("set".into(), serde_json::to_value(set)?), ("by".into(), user().into())]);
@@ -161,16 +162,10 @@ impl Paged for EventsJson {
 }
 
 /// Deploys what was read of the file, whose name is the plugin's if it has none.
-pub(super) fn deploy(
-    file: &Path,
-    bytes: Vec<u8>,
-    kind: Option<KindName>,
-    how: &Try,
-    admin: &Admin,
-) -> anyhow::Result<()> {
+pub(super) fn deploy(file: &Path, bytes: Vec<u8>, kind: Option<Kind>, how: &Try, admin: &Admin) -> anyhow::Result<()> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let kind = kind.map(|kind| format!("&kind={}", Kind::from(kind))).unwrap_or_default();
+    let kind = kind.map(|kind| format!("&kind={kind}")).unwrap_or_default();
     let how = how.json()?;
     let how = if how.is_empty() { String::new() } else { format!("&try={}", encoded(&Value::from(how).to_string())) };
     let path = format!("/plugins?name={}&by={}{kind}{how}", encoded(&stem), encoded(&user()));

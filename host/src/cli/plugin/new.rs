@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::{super::print, KindName};
-use crate::plugin::template::{Language, Template};
+use super::{super::print, Kind};
+use crate::author::template::{Language, Template};
 
 #[derive(Debug, Args)]
 pub(in super::super) struct New {
     /// The new folder; its last part is the plugin's name.
     folder: PathBuf,
     #[arg(long)]
-    kind: KindName,
+    kind: Kind,
     #[arg(long)]
     lang: LanguageName,
 }
@@ -45,7 +45,7 @@ impl New {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { folder, kind, lang } = self;
         let name = folder.file_name().and_then(|name| name.to_str()).context("wanted the name of a new folder")?;
-        Template { name, kind: kind.into(), language: lang.into() }.write(&folder)?;
+        Template { name, kind, language: lang.into() }.write(&folder)?;
         let folder = folder.display();
         let component = format!("{folder}/build/{name}.wasm");
         print(&format!(

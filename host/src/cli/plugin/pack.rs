@@ -7,16 +7,16 @@ use clap::Args;
 
 use super::{
     super::{print, whole::write_whole},
-    KindName, read,
+    Kind, read,
 };
-use crate::plugin::pack::{Label, pack};
+use crate::author::pack::{Label, pack};
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Pack {
     /// What the compiler left: a core module, with or without WASI, or a component.
     file: PathBuf,
     #[arg(long)]
-    kind: KindName,
+    kind: Kind,
     /// The plugin's name: letters, digits and `-_.+`.
     #[arg(long, value_parser = sound)]
     name: Option<String>,
@@ -36,12 +36,12 @@ impl Pack {
         let Self { file, kind, name, version, lang: language, out } = self;
         let bytes = read(&file)?;
         let label = Label { name, version, language };
-        let packed = pack(&bytes, kind.into(), &label).with_context(|| format!("pack {}", file.display()))?;
+        let packed = pack(&bytes, kind, &label).with_context(|| format!("pack {}", file.display()))?;
         write_whole(&out, |file| Ok(file.write_all(&packed)?))?;
         print(&format!("{}: {} bytes", out.display(), packed.len()))
     }
 }
 
 fn sound(text: &str) -> Result<String, String> {
-    crate::plugin::sound_label(text).ok_or_else(|| "wanted 1 to 64 letters, digits or `-_.+`".to_owned())
+    crate::versions::sound_label(text).ok_or_else(|| "wanted 1 to 64 letters, digits or `-_.+`".to_owned())
 }

@@ -5,11 +5,11 @@ use std::{fmt::Write, path::Path, time::Duration};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    author::rehearsal::{Node, Played, notes, receipt_lines, tree},
+    failure::Failure,
+    hooks::Decision,
     order::{Adjustment, AttributeValue, Currency, Receipt},
-    plugin::{
-        Failure, Identity,
-        rehearsal::{Decided, Node, Played, notes, receipt_lines, tree},
-    },
+    runtime::Identity,
     telemetry::{
         names::attribute,
         recent::{FieldValue, Line, span},
@@ -45,7 +45,7 @@ impl Figures {
 /// Returns all of it as text.
 pub(super) fn text_of(plugin: Option<&Identity>, played: &Played, currency: Currency) -> String {
     let spans = tree(&played.trace);
-    let mut text = format!("{}  {}", played.decided.outcome(), plugin.map(ToString::to_string).unwrap_or_default());
+    let mut text = format!("{}  {}", played.outcome(), plugin.map(ToString::to_string).unwrap_or_default());
     let mut block = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             text += &format!("\n{title}");
@@ -64,19 +64,21 @@ pub(super) fn text_of(plugin: Option<&Identity>, played: &Played, currency: Curr
     text
 }
 
-const fn title_of(decided: &Decided) -> &'static str {
+const fn title_of(decided: &Result<Decision, Failure>) -> &'static str {
     match decided {
-        Decided::Receipt(_) => "receipt",
-        Decided::Levels(_) => "left on hand",
-        Decided::Failed(_) => "because",
+        Ok(Decision::Receipt(_)) => "receipt",
+        Ok(Decision::Levels(_)) => "left on hand",
+        Err(_) => "because",
     }
 }
 
-fn decided_lines(decided: &Decided, currency: Currency) -> Vec<String> {
+fn decided_lines(decided: &Result<Decision, Failure>, currency: Currency) -> Vec<String> {
     match decided {
-        Decided::Receipt(receipt) => receipt_lines(receipt.total(), receipt.adjustments(), currency),
-        Decided::Levels(levels) => levels.iter().map(|level| format!("{} {}", level.on_hand, level.item)).collect(),
-        Decided::Failed(failure) => vec![failure.to_string()],
+        Ok(Decision::Receipt(receipt)) => receipt_lines(receipt.total(), receipt.adjustments(), currency),
+        Ok(Decision::Levels(levels)) => {
+            levels.iter().map(|level| format!("{} {}", level.on_hand, level.item)).collect()
+        }
+        Err(failure) => vec![failure.to_string()],
     }
 }
 
@@ -138,7 +140,7 @@ pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played, c
     let mut json = json!({
         "file": file.display().to_string(),
         "plugin": plugin.map(ToString::to_string),
-        "outcome": played.decided.outcome(),
+        "outcome": played.outcome(),
         "asked": played.asked.iter().map(|(item, pieces)| (item.to_string(), json!(pieces))).collect::<Map<_, _>>(),
         "log": played.trace.lines.iter().map(|line| line_json(line)).collect::<Vec<_>>(),
         "spans": spans.iter().map(|root| span_json(root, root)).collect::<Vec<_>>(),
@@ -154,15 +156,15 @@ pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played, c
     json
 }
 
-fn decided_json(decided: &Decided, currency: Currency) -> Map<String, Value> {
+fn decided_json(decided: &Result<Decision, Failure>, currency: Currency) -> Map<String, Value> {
     let mut json = Map::new();
     match decided {
-        Decided::Receipt(receipt) => _ = json.insert("receipt".into(), receipt_json(receipt, currency)),
-        Decided::Levels(levels) => {
+        Ok(Decision::Receipt(receipt)) => _ = json.insert("receipt".into(), receipt_json(receipt, currency)),
+        Ok(Decision::Levels(levels)) => {
             let levels = levels.iter().map(|level| (level.item.to_string(), json!(level.on_hand)));
             json.insert("levels".into(), levels.collect::<Map<_, _>>().into());
         }
-        Decided::Failed(failure) => {
+        Err(failure) => {
             json.insert("detail".into(), failure.to_string().into());
             // A "no" is the plugin's right, a fault is its author's.
             json.insert("is_fault".into(), failure.is_of_host().into());

@@ -18,12 +18,12 @@ use super::{
 };
 use crate::{
     app::store_settings,
+    author::rehearsal::{Case, Difference, Played, Stage, differences},
     config::{Settings, is_row},
+    hooks::{Kind, PerKind},
     order::{Currency, Item},
-    plugin::{
-        Candidate, Compiler, Kind,
-        rehearsal::{Case, Decided, Difference, Played, Stage, differences},
-    },
+    runtime::Compiler,
+    versions::Candidate,
 };
 
 /// Exit codes: 0, the call came to a receipt or to stock levels; 1, it said no or broke, and `outcome` says which; 2, the case
@@ -110,7 +110,7 @@ impl Run {
             anyhow::Ok(played)
         })?;
         match played.decided {
-            Decided::Failed(failure) => anyhow::bail!("{}: {failure}", failure.code()),
+            Err(failure) => anyhow::bail!("{}: {failure}", failure.code()),
             _ => Ok(()),
         }
     }
@@ -160,7 +160,7 @@ struct Tested {
 impl Tested {
     fn text(&self) -> String {
         let verdict = if self.differences.is_empty() { "ok  " } else { "FAIL" };
-        let mut text = format!("{verdict}  {}  {}", self.name, self.played.decided.outcome());
+        let mut text = format!("{verdict}  {}  {}", self.name, self.played.outcome());
         for difference in &self.differences {
             text += &format!("\n      {}", difference.part);
             difference.lines().iter().for_each(|line| text += &format!("\n        {line}"));
@@ -189,7 +189,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn stage(file: &Path, inventory: Option<&Path>, settings: Settings) -> anyhow::Result<(Stage, Currency)> {
     // A case says itself what is set for the plugin.
-    let settings = Settings { checkout_plugin: BTreeMap::new(), inventory_plugin: BTreeMap::new(), ..settings };
+    let settings = Settings { of_plugins: PerKind::default(), ..settings };
     let currency = settings.shop.currency;
     let plugin = Candidate::read(file, &settings.limits)?;
     let inventory = inventory.map(|file| Candidate::read(file, &settings.limits)).transpose()?;

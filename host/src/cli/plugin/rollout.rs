@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     admin::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson, VersionJson},
-    plugin::rollout::{Mode, PlanChanges},
+    versions::rollout::{Mode, PlanChanges},
 };
 
 /// How a change is tried before it is live; without any of this it is live at once.

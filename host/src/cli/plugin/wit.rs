@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::{super::print, KindName};
-use crate::plugin::wit;
+use super::{super::print, Kind};
+use crate::hooks::wit;
 
 /// One text that every tool for WIT takes as a file. Lay it down and generate your language's bindings from it:
 /// till plugin wit > wit/till.wit
@@ -11,11 +11,11 @@ use crate::plugin::wit;
 pub(in super::super) struct Wit {
     /// Only what a plugin of that kind needs.
     #[arg(long)]
-    kind: Option<KindName>,
+    kind: Option<Kind>,
 }
 
 impl Wit {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        print(wit::text(self.kind.map(Into::into)).trim_end())
+        print(wit::text(self.kind).trim_end())
     }
 }

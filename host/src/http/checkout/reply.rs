@@ -8,10 +8,7 @@ use super::super::{
     cart::Form,
     orders::{AdjustmentJson, LineJson, adjustments, lines},
 };
-use crate::{
-    order::{Cart, Currency, Receipt, Reference, Status},
-    store::OrderId,
-};
+use crate::{order::Status, shop::Sold};
 
 /// The answer, in the form that the request had.
 #[derive(Serialize)]
@@ -34,14 +31,8 @@ pub(super) enum CheckoutReply {
     },
 }
 
-pub(super) fn of(
-    form: Form,
-    id: OrderId,
-    reference: &Reference,
-    cart: &Cart,
-    receipt: &Receipt,
-    currency: Currency,
-) -> CheckoutReply {
+pub(super) fn of(form: Form, sold: &Sold<'_>) -> CheckoutReply {
+    let Sold { id, reference, cart, receipt, currency } = *sold;
     let (order_id, reference, status) = (id.number(), reference.to_string(), Status::Completed.as_str());
     let total_price = money(currency, receipt.total());
     match (form, cart.single()) {

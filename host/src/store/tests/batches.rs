@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{Durability, Inventory, OrdersFilter, Outage, StoreError, TakeError, Taker, queue::Kind},
+    super::{Durability, Inventory, OrdersFilter, Outage, StoreError, TakeError, Taker, queue::Lane},
     Shop, cart, item, new_order, receipt, within_seconds,
 };
 use crate::order::Reference;
@@ -105,13 +105,13 @@ async fn fill_disk(shop: &Shop) {
         let pages: i64 = desk.connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
         desk.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_row| Ok(()))
     };
-    shop.at_desk(Kind::Durable, fill).await.expect("fills");
+    shop.at_desk(Lane::Durable, fill).await.expect("fills");
 }
 
 async fn empty_disk(shop: &Shop) {
     let empty =
         |desk: &mut super::Desk| desk.connection.query_row("PRAGMA max_page_count = 1000000", [], |_row| Ok(()));
-    shop.at_desk(Kind::Durable, empty).await.expect("empties");
+    shop.at_desk(Lane::Durable, empty).await.expect("empties");
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_batch_that_meets_a_full_disk_acknowledges_nothing_and_the_next_one_wo
 async fn an_order_lost_with_its_batch_stays_lost_and_its_number_unused() {
     let shop = Shop::with(&[("laptop", 10)], |settings| settings.linger = Duration::from_secs(3_600)).await;
     let lost = shop.hold(&[("laptop", 4)]).await;
-    let failure = shop.at_desk(Kind::Durable, |_desk| -> rusqlite::Result<()> {
+    let failure = shop.at_desk(Lane::Durable, |_desk| -> rusqlite::Result<()> {
         Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR), None))
     });
     assert!(matches!(failure.await, Err(StoreError::Unavailable(Outage::Sqlite(_)))));
@@ -184,7 +184,7 @@ async fn a_transaction_that_sqlite_itself_rolled_back_acknowledges_nothing() {
         let work = |desk: &mut super::Desk| {
             desk.connection.execute_batch("ROLLBACK").map_err(super::Refusal::<StoreError>::Failed)
         };
-        store.0.queue.submit(Kind::Durable, work).await
+        store.0.queue.submit(Lane::Durable, work).await
     });
     shop.until_queued(2).await;
     let store = shop.store.clone();
@@ -238,7 +238,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
                 Ok::<_, super::Refusal<StoreError>>(())
             })
         };
-        store.0.queue.submit(Kind::Durable, work).await
+        store.0.queue.submit(Lane::Durable, work).await
     });
     shop.until_queued(3).await;
     gate.open().await;
@@ -251,7 +251,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
 #[tokio::test]
 async fn a_writer_that_is_gone_is_said_to_be_unavailable() {
     let shop = Shop::new(&[("laptop", 10)]).await;
-    let panicked = shop.at_desk(Kind::Durable, |_desk| -> rusqlite::Result<()> { panic!("provoked by a test") });
+    let panicked = shop.at_desk(Lane::Durable, |_desk| -> rusqlite::Result<()> { panic!("provoked by a test") });
     assert!(matches!(panicked.await, Err(StoreError::Unavailable(Outage::WriterGone))));
     shop.store.0.queue.until_ended().await;
     assert!(matches!(shop.store.ready().await, Err(StoreError::Unavailable(Outage::WriterGone))));

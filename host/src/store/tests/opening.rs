@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 use rusqlite::Connection;
 
 use super::{
-    super::{Inventory, OpenError, Opened, Store, TakeError, queue::Kind},
+    super::{Inventory, OpenError, Opened, Store, TakeError, queue::Lane},
     Shop, elsewhere, receipt, settings,
 };
 use crate::order::{Reference, Status};
@@ -204,7 +204,7 @@ async fn the_writer_commits_as_durably_as_promised() {
         let read = move |desk: &mut super::Desk| {
             desk.connection.query_row(&format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"), [], |row| row.get(0))
         };
-        shop.at_desk::<String>(Kind::Step, read).await.expect("reads")
+        shop.at_desk::<String>(Lane::Step, read).await.expect("reads")
     };
     assert_eq!(pragma("journal_mode").await, "wal");
     assert_eq!(pragma("synchronous").await, "2");

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, future::Future};
 
 use super::{
     super::{
-        Page, PluginEvent, PluginKind, PluginVersion, RolloutId, RolloutRow, RolloutState, Store, StoreError,
+        LIST_BYTES_MAX, Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState, Store, StoreError,
         SwapAction, VersionId, VersionText,
     },
     Shop,
 };
-use crate::config::LIST_BYTES_MAX;
+use crate::hooks::Kind;
 
 const WITH_TEXT: u64 = 300;
 const TEXT_BYTES: usize = 8 * 1024;
@@ -18,7 +18,7 @@ const TEXT_BYTES: usize = 8 * 1024;
 fn version(number: u64) -> VersionText {
     let setting = format!("{number}{}", "x".repeat(TEXT_BYTES));
     VersionText {
-        kind: PluginKind::Checkout,
+        kind: Kind::Checkout,
         name: "checkout".into(),
         version: "0.1.0".into(),
         digest: "0a".repeat(32),

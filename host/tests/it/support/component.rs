@@ -14,7 +14,7 @@ pub(crate) const COMPONENT: u8 = 4;
 /// with it all the same.
 pub(crate) fn checkout_with(section: u8, wat: &str) -> Vec<u8> {
     let content = wat::parse_str(wat).expect("sound WAT");
-    let mut bytes = till::plugin::embedded_bytes(till::plugin::Kind::Checkout).to_vec();
+    let mut bytes = till::versions::built_in_bytes(till::hooks::Kind::Checkout).to_vec();
     bytes.push(section);
     let mut length = content.len();
     while length >= 0x80 {

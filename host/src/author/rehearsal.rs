@@ -1,0 +1,239 @@
+//! Rehearsals: one call of a plugin in its real sandbox, in a shop of its own that is gone afterwards.
+//!
+//! The call is the one that a host makes (`call.rs`): the same limits, doors, spans and checks of the answer. The shop is a
+//! real order store in a temporary folder, so a shortage is a real one. What differs: the code counts fuel, a figure that
+//! is the same on every machine, and what the plugin logs is kept beside its spans instead of being written.
+
+mod differences;
+mod notes;
+mod tree;
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use opentelemetry::trace::SpanKind;
+use tempfile::TempDir;
+
+pub use differences::{Difference, differences, receipt_lines};
+pub use notes::notes;
+pub use tree::{Node, tree};
+
+pub use crate::versions::{BadCase, Case, Expected, OUTCOMES};
+use crate::{
+    clock::now_ms,
+    config::{Limits, Settings},
+    failure::Failure,
+    hooks::{self, Decision, Hook, Kind, PerKind, Placed, RealStock, Visitor},
+    imports::inventory::{Deduct, Deducted, Repeat},
+    order::{Item, Reference, StockLine, sum_by_item},
+    runtime::{Call, Compiler, Engine, Identity, Time},
+    shop::{OfSnapshot, Place},
+    store::{self, Durability, Inventory, NewOrder, OrderId, Store, Taker},
+    telemetry::{
+        self, LogFormat, Telemetry,
+        recent::{self, Kept},
+        traces::Span,
+        unwritten,
+    },
+    versions::{Admitted, Candidate, Catalogue, Plugins, Snapshot, built_in, compile_only, examine},
+};
+
+/// What is kept of the spans and lines of a rehearsal: more than the limits of its calls let through.
+const KEPT: recent::Limits = recent::Limits { bytes_max: 64 << 20, slow: Duration::from_secs(1) };
+
+/// A plugin that is to be rehearsed, compiled, and the plugin of the other kind beside it.
+pub struct Stage {
+    kind: Kind,
+    engine: Arc<Engine>,
+    plugins: Vec<Admitted>,
+    settings: Settings,
+    of_store: store::Settings,
+    telemetry: Telemetry,
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Stage").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Played {
+    pub decided: Result<Decision, Failure>,
+    /// Pieces that it asked of the stock, by item.
+    pub asked: BTreeMap<Item, u64>,
+    /// Its spans and log lines.
+    pub trace: Kept,
+}
+
+impl Played {
+    /// Returns the decision's word, `ok` or that of the failure.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        self.decided.as_ref().err().map_or("ok", Failure::code)
+    }
+}
+
+impl Stage {
+    /// Compiles the plugin, or loads its code from where `compiler` keeps it; beside a checkout plugin stands `inventory`,
+    /// or the built-in one.
+    ///
+    /// # Errors
+    /// What is wrong with one of the files.
+    pub async fn set(
+        plugin: Candidate,
+        inventory: Option<Candidate>,
+        settings: Settings,
+        of_store: store::Settings,
+        compiler: Compiler,
+    ) -> anyhow::Result<Self> {
+        let compiled_mib = settings.limits.compiled_mib;
+        let limits = Limits { guest_fuel: true, ..settings.limits.of_one_call() };
+        let engine = Arc::new(Engine::with(&limits, compiler)?);
+        let examined = examine(plugin, &settings.limits).await?;
+        let kind = examined.identity.kind;
+        let mut plugins = vec![compile_only(&engine, examined, compiled_mib).await?];
+        for other in inventory.into_iter().chain(built_in()) {
+            let examined = examine(other, &settings.limits).await?;
+            if plugins.iter().all(|plugin| plugin.identity().kind != examined.identity.kind) {
+                plugins.push(compile_only(&engine, examined, compiled_mib).await?);
+            }
+        }
+        let telemetry = start_telemetry(&settings)?;
+        Ok(Self { kind, engine, plugins, settings, of_store, telemetry })
+    }
+
+    /// Returns the kind of the plugin that is rehearsed.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the plugin that is rehearsed.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.plugins.first().map(Admitted::identity)
+    }
+
+    /// Makes one call. Nothing of it lasts.
+    ///
+    /// # Errors
+    /// When the shop can't be set up. A plugin's fault is none.
+    pub async fn play(&self, case: &Case) -> anyhow::Result<Played> {
+        let shop = Shop::open(&self.of_store, case).await?;
+        let plugins = self.plugins(case, &shop.store)?;
+        let span = hooks::info(self.kind).span;
+        let span = plugins.tracer().start(span, SpanKind::Internal, None, Vec::new());
+        let trace_id = span.context().trace_id();
+        let call = OneCall { stage: self, plugins: &plugins, store: &shop.store, case, span };
+        let (decided, asked) = unwritten(hooks::visit(self.kind, call)).await?;
+        shop.store.close().await;
+        let trace = self.telemetry.recent().and_then(|recent| recent.trace(trace_id));
+        let trace = trace.context("the call's spans weren't recorded")?;
+        Ok(Played { decided, asked: sum_by_item(&asked), trace })
+    }
+
+    /// Writes the case's order, as a checkout does before its plugin decides.
+    async fn place(&self, store: &Store, case: &Case, span: &Span, snapshot: &Snapshot) -> anyhow::Result<Placed> {
+        let (currency, placed_at_ms) = (self.settings.shop.currency, now_ms());
+        let order = NewOrder {
+            reference: Reference::random(),
+            inventory: Inventory::Local,
+            currency,
+            cart: (*case.cart).clone(),
+            trace_id: span.context().trace_id().to_string(),
+            plugins: snapshot.header().to_owned(),
+            placed_at_ms,
+            keyed: None,
+        };
+        let id = store.create_order(order, Durability::Queued).await?;
+        Ok(Placed { id, placed_at_ms, currency, cart: Arc::clone(&case.cart) })
+    }
+
+    fn plugins(&self, case: &Case, store: &Store) -> anyhow::Result<Arc<Plugins>> {
+        let catalogue = Catalogue::new(&self.settings, Arc::clone(&self.engine));
+        let none = BTreeMap::new();
+        let plugin = |kind: Kind| {
+            let admitted = self.plugins.iter().find(|admitted| admitted.identity().kind == kind);
+            let admitted = admitted.with_context(|| format!("there is no {kind} plugin"))?;
+            anyhow::Ok(catalogue.plugin(admitted.clone(), if kind == self.kind { &case.set } else { &none }))
+        };
+        let snapshot = Snapshot::new(PerKind::try_from_fn(plugin)?)?;
+        Plugins::of_snapshot(&self.settings, catalogue, &snapshot, case.chance.clone(), store.clone(), &self.telemetry)
+    }
+}
+
+/// The call of a rehearsal.
+struct OneCall<'a> {
+    stage: &'a Stage,
+    plugins: &'a Arc<Plugins>,
+    store: &'a Store,
+    case: &'a Case,
+    span: Span,
+}
+
+impl<'a> Visitor for OneCall<'a> {
+    type Output =
+        Pin<Box<dyn Future<Output = anyhow::Result<(Result<Decision, Failure>, Vec<StockLine>)>> + Send + 'a>>;
+
+    fn visit<H: Hook>(self) -> Self::Output {
+        Box::pin(self.make::<H>())
+    }
+}
+
+impl OneCall<'_> {
+    /// Returns what the plugin decided, and the lines that it asked the stock for.
+    async fn make<H: Hook>(self) -> anyhow::Result<(Result<Decision, Failure>, Vec<StockLine>)> {
+        let Self { stage, plugins, store, case, span } = self;
+        let snapshot = plugins.snapshot();
+        let placed = stage.place(store, case, &span, &snapshot).await?;
+        let taker = Taker::Order(placed.id);
+        let deduct = deduct(plugins, &snapshot, placed.id, case);
+        let door = H::real(RealStock { deduct, store: store.clone(), taker });
+        let mut call = Call::fresh(plugins.runtime(), snapshot.plugin(H::KIND).loaded(), span, Time::Whole);
+        let answered = hooks::decide::<H>(call.guest(), &H::asked(&placed), door, plugins.rules(), true).await;
+        let mut span = call.end(None, &answered.result).span;
+        if let Err(failure) = &answered.result {
+            failure.mark(&mut span);
+        }
+        drop(span);
+        Ok((answered.result.map(H::shown), answered.asked))
+    }
+}
+
+/// Returns what the plugin's deduct does: what the case says, or a call of the other plugin.
+fn deduct(plugins: &Arc<Plugins>, snapshot: &Arc<Snapshot>, id: OrderId, case: &Case) -> Box<dyn Deduct> {
+    match &case.inventory {
+        Some(answer) => Box::new(Repeat(Some(Deducted { lines: Vec::new(), result: Err(answer.failure()) }))),
+        None => Box::new(OfSnapshot {
+            plugins: Arc::clone(plugins),
+            snapshot: Arc::clone(snapshot),
+            place: Place::Here(Taker::Order(id)),
+        }),
+    }
+}
+
+/// Nothing of the environment's: a rehearsal's spans go nowhere else.
+fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
+    let currency = settings.shop.currency.code();
+    let of_telemetry = telemetry::Settings::from_environment(|_| None, LogFormat::Json, "off", currency)?;
+    Telemetry::start(&of_telemetry.keeping(KEPT))
+}
+
+/// The order store of one rehearsal.
+struct Shop {
+    store: Store,
+    _folder: TempDir,
+}
+
+impl Shop {
+    async fn open(of_store: &store::Settings, case: &Case) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("make a folder for the shop")?;
+        let of_store = store::Settings { folder: folder.path().to_owned(), ..of_store.clone() };
+        let (store, _) = tokio::task::spawn_blocking(move || Store::open(&of_store)).await??;
+        let stock: Vec<_> = case.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
+        store.seed_stock(&stock).await.context("write the case's stock")?;
+        Ok(Self { store, _folder: folder })
+    }
+}

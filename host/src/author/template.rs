@@ -1,0 +1,205 @@
+//! A folder to begin a plugin in: source, build, cases, the interface's WIT and the kit of its language.
+//!
+//! All of it is carried in the binary, and nothing of it twice: the kits are those of our own plugins, the WIT is the
+//! host's. What only a new folder has lies in `plugins/templates`, in layers that are put over each other:
+//!
+//! ```text
+//! all/             Makefile, README
+//! kinds/KIND/      cases
+//! LANGUAGE/all/    what its tools want
+//! LANGUAGE/KIND/   the decision
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use include_dir::{Dir, include_dir};
+
+use crate::hooks::{Kind, wit};
+
+static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/templates");
+static KITS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/kits");
+/// Rust's kit, which our own plugins have under another name.
+static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/sdk");
+
+/// The languages that there is a kit for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    Rust,
+    C,
+    Go,
+    JavaScript,
+    TypeScript,
+    Python,
+}
+
+impl Language {
+    pub const ALL: [Self; 6] = [Self::Rust, Self::C, Self::Go, Self::JavaScript, Self::TypeScript, Self::Python];
+
+    /// Returns the language's name, that of its templates and that of its kit.
+    const fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Rust => ("Rust", "rust", "rust"),
+            Self::C => ("C", "c", "c"),
+            Self::Go => ("Go", "go", "go"),
+            Self::JavaScript => ("JavaScript", "js", "js"),
+            Self::TypeScript => ("TypeScript", "ts", "js"),
+            Self::Python => ("Python", "python", "python"),
+        }
+    }
+
+    /// Returns the file that the decision is in.
+    fn source(self, kind: Kind) -> String {
+        match self {
+            Self::Rust => "src/lib.rs".to_owned(),
+            Self::C => format!("{kind}.c"),
+            Self::Go => format!("{kind}.go"),
+            Self::JavaScript => format!("{kind}.js"),
+            Self::TypeScript => format!("{kind}.ts"),
+            Self::Python => format!("{kind}.py"),
+        }
+    }
+}
+
+/// A plugin that is to be begun.
+#[derive(Debug)]
+pub struct Template<'a> {
+    pub name: &'a str,
+    pub kind: Kind,
+    pub language: Language,
+}
+
+impl Template<'_> {
+    /// Writes the folder, which must be new or empty.
+    ///
+    /// # Errors
+    /// When the name is none for a plugin, when the folder holds something, or what the system says.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        check_name(self.name)?;
+        check_empty(folder)?;
+        let (_, templates, kit) = self.language.names();
+        for layer in ["all".to_owned(), format!("kinds/{}", self.kind)] {
+            self.lay(TEMPLATES.get_dir(layer), folder)?;
+        }
+        for layer in ["all".to_owned(), self.kind.to_string()] {
+            self.lay(TEMPLATES.get_dir(format!("{templates}/{layer}")), folder)?;
+        }
+        let kits = folder.join("kits");
+        KITS.files().try_for_each(|file| copy(file.path(), file.contents(), &kits))?;
+        copy_folder(if kit == "rust" { Some(&SDK) } else { KITS.get_dir(kit) }, &kits.join(kit))?;
+        let wit = folder.join("wit/v0.1");
+        create(&wit)?;
+        wit::write(&wit).with_context(|| format!("write {}", wit.display()))
+    }
+
+    /// Puts a layer's files into the folder, their blanks filled in.
+    fn lay(&self, layer: Option<&Dir<'_>>, folder: &Path) -> anyhow::Result<()> {
+        let Some(layer) = layer else { return Ok(()) };
+        files(layer).try_for_each(|(path, bytes)| {
+            let text = std::str::from_utf8(bytes).context("read a template")?;
+            copy(&path, self.filled(text).as_bytes(), folder)
+        })
+    }
+
+    fn filled(&self, text: &str) -> String {
+        let (language, _, kit) = self.language.names();
+        text.replace("{{name}}", self.name)
+            .replace("{{kind}}", &self.kind.to_string())
+            .replace("{{language}}", language)
+            .replace("{{kit}}", kit)
+            .replace("{{source}}", &self.language.source(self.kind))
+    }
+}
+
+/// A name that is also one of a crate, of a Go module and in a header.
+fn check_name(name: &str) -> anyhow::Result<()> {
+    let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
+    let fits = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    anyhow::ensure!(
+        begins && fits && name.len() <= 64,
+        "{name:?} is no plugin's name; wanted up to 64 lower-case letters, digits and hyphens, a letter first"
+    );
+    Ok(())
+}
+
+fn check_empty(folder: &Path) -> anyhow::Result<()> {
+    let is_empty = match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Err(error) => return Err(error).with_context(|| format!("read {}", folder.display())),
+    };
+    anyhow::ensure!(is_empty, "{} is not empty; nothing was written", folder.display());
+    Ok(())
+}
+
+fn copy_folder(from: Option<&Dir<'_>>, to: &Path) -> anyhow::Result<()> {
+    from.into_iter().flat_map(files).try_for_each(|(path, bytes)| copy(&path, bytes, to))
+}
+
+/// Returns the files of a folder and below, by their paths in it, but for what tools leave behind.
+fn files<'a>(folder: &'a Dir<'_>) -> impl Iterator<Item = (PathBuf, &'a [u8])> {
+    let mut left = vec![folder];
+    let mut all = Vec::new();
+    while let Some(next) = left.pop() {
+        left.extend(next.dirs().filter(|dir| !dir.path().ends_with("__pycache__")));
+        all.extend(next.files());
+    }
+    all.into_iter().map(|file| (file.path().strip_prefix(folder.path()).unwrap_or(file.path()).into(), file.contents()))
+}
+
+fn copy(path: &Path, bytes: &[u8], folder: &Path) -> anyhow::Result<()> {
+    let to = folder.join(path);
+    to.parent().map_or(Ok(()), create)?;
+    std::fs::write(&to, bytes).with_context(|| format!("write {}", to.display()))
+}
+
+fn create(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_folder_has_its_source_and_no_blank_left() {
+        for language in Language::ALL {
+            for kind in Kind::ALL {
+                let folder = tempfile::tempdir().expect("a folder");
+                let template = Template { name: "offers", kind, language };
+                template.write(folder.path()).expect("a plugin's folder");
+                for file in ["Makefile", "README.md", "wit/v0.1/worlds.wit", "cases/success.json", "kits/component.mk"]
+                {
+                    assert!(folder.path().join(file).is_file(), "{language:?} {kind}: {file}");
+                }
+                let source = std::fs::read_to_string(folder.path().join(language.source(kind)));
+                source.unwrap_or_else(|error| panic!("{language:?} {kind}: {error}"));
+                let makefile = std::fs::read_to_string(folder.path().join("Makefile")).expect("a Makefile");
+                assert!(makefile.contains(&format!("KIND := {kind}\n")), "{makefile}");
+                let readme = std::fs::read_to_string(folder.path().join("README.md")).expect("a README");
+                assert!(!readme.contains("{{") && readme.contains("# offers"), "{readme}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_that_holds_something_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("notes.txt"), "mine").expect("a file");
+        let template = Template { name: "offers", kind: Kind::Checkout, language: Language::C };
+        let refused = template.write(folder.path()).expect_err("it isn't empty");
+        assert!(refused.to_string().contains("is not empty; nothing was written"), "{refused}");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_name_serves_everywhere() {
+        let check = |name: &str, is_fine: bool| assert_eq!(check_name(name).is_ok(), is_fine, "{name}");
+        check("offers-2", true);
+        check("2offers", false);
+        check("Offers", false);
+        check("our offers", false);
+        check("", false);
+        check(&"a".repeat(65), false);
+    }
+}

@@ -1,0 +1,222 @@
+//! The hooks that a plugin can fill: what each asks, how its answer is believed, and which doors it has.
+//!
+//! A hook is one file in `hooks/` and its name in [`kind`], in [`visit`] and in [`info`]; nothing else in the host names
+//! one. What runs, swaps, tries and shows plugins is generic over [`Hook`], or loops over [`Kind::ALL`].
+
+mod answer;
+mod checkout;
+mod inventory;
+mod kind;
+pub mod wit;
+
+use std::collections::BTreeMap;
+
+use wasmtime::component::{ComponentType, Lift, Lower};
+
+pub use checkout::{Checkout, Placed};
+pub use inventory::Inventory;
+pub use kind::{Kind, PerKind};
+
+use crate::{
+    config::{Limits, Settings},
+    failure::Failure,
+    imports::{CallState, inventory::Deduct},
+    order::{Adjustment, Cart, Receipt, StockLine},
+    runtime::{Guest, Likeness, WallLimit},
+    store::{StockLevel, Store, Taker},
+};
+
+/// The package of the interface, and the release of it that this host runs.
+pub const PACKAGE: &str = "till:plugin";
+pub const VERSION: &str = "0.1.0";
+
+/// The door of a hook that has its stock deducted.
+pub const DEDUCT: &str = "inventory";
+/// The interfaces of the host that each world imports.
+const SHARED: [&str; 3] = ["types", "telemetry", "host"];
+
+/// What is known of a hook without calling a plugin.
+#[derive(Debug)]
+pub struct HookInfo {
+    /// The function that a plugin of the kind exports, in the interface of the kind's name.
+    pub function: &'static str,
+    /// The interfaces that its world imports beside the [shared ones](HookInfo::interfaces): its doors.
+    pub doors: &'static [&'static str],
+    /// The span of a call.
+    pub span: &'static str,
+    /// What the function takes beside the trace context, by the name that the WIT has for it.
+    pub parameter: &'static str,
+    /// What it decides, as a case names it: `receipt` or `levels`.
+    pub decision: &'static str,
+    /// Whether it is asked about prices, so that its author's cases have to name them.
+    pub is_priced: bool,
+    /// The setting that bounds how long a call may take by the clock.
+    pub wall_limit: fn(&Limits) -> WallLimit,
+    /// The plugin that is built into the binary.
+    pub built_in: &'static [u8],
+}
+
+/// Returns what is known of a hook.
+#[must_use]
+pub const fn info(kind: Kind) -> &'static HookInfo {
+    match kind {
+        Kind::Checkout => &checkout::INFO,
+        Kind::Inventory => &inventory::INFO,
+    }
+}
+
+/// Has the visitor meet the hook of that kind.
+pub fn visit<V: Visitor>(kind: Kind, visitor: V) -> V::Output {
+    match kind {
+        Kind::Checkout => visitor.visit::<Checkout>(),
+        Kind::Inventory => visitor.visit::<Inventory>(),
+    }
+}
+
+/// What is done with a hook whose kind is known at run time only.
+pub trait Visitor {
+    type Output;
+
+    fn visit<H: Hook>(self) -> Self::Output;
+}
+
+/// A hook: one function that a plugin exports, with what the host does before and after calling it.
+pub trait Hook: Sized + Send + Sync + 'static {
+    const KIND: Kind;
+
+    /// What a plugin is asked about.
+    type Asked: Clone + Send + Sync + 'static;
+    /// The same in the interface's types.
+    type Offered: ComponentType + Lower + Send + Sync;
+    /// What the plugin's function returns, in the interface's types.
+    type Returned: ComponentType + Lift + Send + Sync + 'static;
+    /// What is believed of that.
+    type Decided: Send + Sync + 'static;
+    /// What a call's doors lead to.
+    type Door: Send;
+    /// What a call met behind its doors, for another call to meet the same.
+    type Met: Default + Send + 'static;
+
+    /// Returns what a plugin of the kind is asked about in a checkout of that order.
+    fn asked(placed: &Placed) -> Self::Asked;
+
+    fn offered(asked: &Self::Asked) -> Self::Offered;
+
+    /// Returns what the call has in common with others that break a plugin alike.
+    fn likeness(asked: &Self::Asked) -> Likeness;
+
+    /// Returns the likeness of the call that a checkout of this cart would make.
+    fn likeness_in(cart: &Cart) -> Likeness;
+
+    /// Opens the doors of a call.
+    fn open(imports: &mut CallState, door: Self::Door);
+
+    /// Returns doors to a real stock.
+    fn real(stock: RealStock) -> Self::Door;
+
+    /// Returns doors behind which nothing happens: whoever asks meets what another call met.
+    fn repeating(met: Self::Met, store: &Store) -> Self::Door;
+
+    /// Returns doors behind which nothing is: there is enough of everything, and nothing is taken.
+    fn standing_in() -> Self::Door;
+
+    /// Returns what the call met behind its doors, and the lines that it asked the stock for.
+    fn met(imports: &CallState) -> (Self::Met, Vec<StockLine>);
+
+    /// Returns what is believed of the answer: only what agrees with what the host saw the call do.
+    ///
+    /// # Errors
+    /// The plugin's refusal, its fault, or what it couldn't help.
+    fn believed(
+        asked: &Self::Asked,
+        returned: Result<Self::Returned, Failure>,
+        imports: &mut CallState,
+        rules: Rules,
+    ) -> Result<Self::Decided, Failure>;
+
+    /// Returns what of a decision is compared with another version's: a total in minor units, and adjustments.
+    fn compared(decided: &Self::Decided) -> (Option<u64>, Vec<Adjustment>);
+
+    /// Returns the decision for people.
+    fn shown(decided: Self::Decided) -> Decision;
+}
+
+/// Where a call that nobody repeats takes its stock.
+#[derive(Debug)]
+pub struct RealStock {
+    /// Of a plugin that has its stock deducted.
+    pub deduct: Box<dyn Deduct>,
+    /// Of a plugin that takes it itself.
+    pub store: Store,
+    pub taker: Taker,
+}
+
+/// The shop's rules that an answer has to keep.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// What a plugin may take off the sum of the lines, percent.
+    pub discount_max_percent: u8,
+}
+
+impl Rules {
+    #[must_use]
+    pub const fn of(settings: &Settings) -> Self {
+        Self { discount_max_percent: settings.checkout.discount_max_percent }
+    }
+}
+
+/// What a plugin decided, of whichever kind it is.
+#[derive(Debug)]
+pub enum Decision {
+    Receipt(Receipt),
+    Levels(Vec<StockLevel>),
+}
+
+/// What came of a call.
+pub struct Answered<H: Hook> {
+    pub result: Result<H::Decided, Failure>,
+    pub met: H::Met,
+    /// The lines that it asked the stock for.
+    pub asked: Vec<StockLine>,
+}
+
+impl<H: Hook> std::fmt::Debug for Answered<H> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let outcome = self.result.as_ref().err().map_or("ok", Failure::code);
+        out.debug_struct("Answered").field("outcome", &outcome).field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+/// Calls the guest with its doors open, and returns what is believed of its answer. What it met is noted if it `is_compared`.
+pub async fn decide<H: Hook>(
+    guest: &mut Guest<'_>,
+    asked: &H::Asked,
+    door: H::Door,
+    rules: Rules,
+    is_compared: bool,
+) -> Answered<H> {
+    H::open(guest.imports(), door);
+    let returned = guest.call::<H::Offered, H::Returned>(&H::offered(asked)).await;
+    let imports = guest.imports();
+    let (met, of_stock) = if is_compared { H::met(imports) } else { Default::default() };
+    Answered { result: H::believed(asked, returned, imports, rules), met, asked: of_stock }
+}
+
+impl HookInfo {
+    /// Returns the names of the interfaces that the world of the kind imports.
+    pub fn imports(&self) -> impl Iterator<Item = &'static str> + use<> {
+        SHARED.into_iter().chain(self.doors.iter().copied())
+    }
+}
+
+/// Returns the full name of one of the package's interfaces.
+#[must_use]
+pub fn interface(name: &str) -> String {
+    format!("{PACKAGE}/{name}@{VERSION}")
+}
+
+/// Returns what `host.setting` answers a plugin of the kind: what the host's settings say, and over it what was `set`.
+#[must_use]
+pub fn settings_of(kind: Kind, settings: &Settings, set: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    settings.of_plugins.of(kind).iter().chain(set).map(|(key, value)| (key.clone(), value.clone())).collect()
+}

@@ -1,0 +1,208 @@
+//! The checkout hook: a plugin decides about an order's adjustments and total, and has its stock deducted.
+
+use std::sync::Arc;
+
+use super::{
+    Decision, Hook, HookInfo, Kind, RealStock, Rules,
+    answer::{Asked, bad, refusal},
+};
+use crate::{
+    failure::{Failure, Undecided},
+    imports::{
+        CallState, Misuse, attribute_to_guest, attributes_from_guest,
+        bindings::{
+            checkout_world::{self, CheckoutError},
+            types,
+        },
+        currency_to_guest,
+        inventory::{self, Deducted, Repeat},
+        line_to_guest,
+    },
+    order::{Adjustment, Cart, Currency, Effect, Form, MinorUnits, Receipt, StockLine, sum_by_item},
+    runtime::{Likeness, WallLimit},
+    store::{OrderId, Store},
+    telemetry::names::span,
+};
+
+pub(super) static INFO: HookInfo = HookInfo {
+    function: "checkout",
+    doors: &[super::DEDUCT],
+    span: span::CHECKOUT,
+    parameter: "order",
+    decision: "receipt",
+    is_priced: true,
+    wall_limit: |limits| WallLimit { ms: limits.checkout_call_ms, setting: "checkout_call_ms" },
+    built_in: include_bytes!(env!("TILL_CHECKOUT_PLUGIN")),
+};
+
+/// The hook of a whole order.
+#[derive(Debug)]
+pub struct Checkout;
+
+/// An order that is placed: what a checkout plugin decides about.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    pub id: OrderId,
+    /// Unix time, milliseconds.
+    pub placed_at_ms: u64,
+    pub currency: Currency,
+    pub cart: Arc<Cart>,
+}
+
+impl Hook for Checkout {
+    const KIND: Kind = Kind::Checkout;
+
+    type Asked = Placed;
+    type Offered = checkout_world::Order;
+    type Returned = Result<checkout_world::Receipt, CheckoutError>;
+    type Decided = Receipt;
+    type Door = inventory::Door;
+    type Met = Option<Deducted>;
+
+    fn asked(placed: &Placed) -> Placed {
+        placed.clone()
+    }
+
+    fn offered(placed: &Placed) -> checkout_world::Order {
+        checkout_world::Order {
+            id: placed.id.number(),
+            placed_at_ms: placed.placed_at_ms,
+            currency: currency_to_guest(placed.currency),
+            lines: placed.cart.lines().iter().map(line_to_guest).collect(),
+            attributes: placed.cart.attributes().iter().map(attribute_to_guest).collect(),
+        }
+    }
+
+    fn likeness(placed: &Placed) -> Likeness {
+        Self::likeness_in(&placed.cart)
+    }
+
+    fn likeness_in(cart: &Cart) -> Likeness {
+        let of_line = cart.lines().iter().flat_map(|line| {
+            std::iter::once(line.item.as_str()).chain(line.attributes.iter().map(|attribute| attribute.key.as_str()))
+        });
+        Likeness::of(of_line.chain(cart.attributes().iter().map(|attribute| attribute.key.as_str())))
+    }
+
+    fn open(imports: &mut CallState, door: inventory::Door) {
+        imports.inventory = Some(door);
+    }
+
+    fn real(stock: RealStock) -> inventory::Door {
+        inventory::Door::new(stock.deduct)
+    }
+
+    fn repeating(met: Option<Deducted>, _: &Store) -> inventory::Door {
+        inventory::Door::new(Box::new(Repeat(met)))
+    }
+
+    fn standing_in() -> inventory::Door {
+        inventory::Door::new(Box::new(Repeat(None)))
+    }
+
+    fn met(imports: &CallState) -> (Option<Deducted>, Vec<StockLine>) {
+        let Some(deducted) = imports.inventory.as_ref().and_then(inventory::Door::deducted) else {
+            return Default::default();
+        };
+        (deducted.repeated(), deducted.lines.clone())
+    }
+
+    /// Believes the receipt if its sums hold and exactly what the cart sells was taken.
+    fn believed(
+        placed: &Placed,
+        returned: Result<Self::Returned, Failure>,
+        imports: &mut CallState,
+        rules: Rules,
+    ) -> Result<Receipt, Failure> {
+        let deducted = imports.inventory.take().and_then(inventory::Door::into_deducted);
+        // A fault below the plugin is the truth, whatever the plugin made of it.
+        let deducted = match deducted {
+            Some(Deducted { result: Err(failure), .. }) if failure.is_of_host() => return Err(failure),
+            other => other,
+        };
+        let cart = &*placed.cart;
+        let receipt = match returned? {
+            Ok(receipt) => receipt,
+            Err(error) => return Err(refused(error, cart, deducted.as_ref(), imports)),
+        };
+        imports.count_bytes(receipt_bytes(&receipt)).map_err(|misuse| bad_receipt(&misuse))?;
+        imports
+            .check_receipt(receipt.adjustments.len(), receipt.attributes.len())
+            .and_then(|()| check_texts(&receipt, imports))
+            .map_err(|misuse| bad_receipt(&misuse))?;
+        let sold = sum_by_item(&cart.stock_lines());
+        match deducted {
+            None => return Err(bad_receipt(&"it answered ok without asking inventory.deduct for the order's lines")),
+            Some(Deducted { result: Err(failure), .. }) => {
+                return Err(bad_receipt(&format_args!("it answered ok although the inventory refused: {failure}")));
+            }
+            Some(Deducted { lines, .. }) if sum_by_item(&lines) != sold => {
+                return Err(bad_receipt(&"what it asked inventory.deduct for is not what the order's lines sell"));
+            }
+            Some(_) => {}
+        }
+        let adjustments = receipt.adjustments.into_iter().map(adjustment).collect::<Option<Vec<_>>>();
+        let adjustments =
+            adjustments.ok_or_else(|| bad_receipt(&"an adjustment's amount is 2^53 minor units or more"))?;
+        let attributes = attributes_from_guest(receipt.attributes);
+        Receipt::checked(cart, adjustments, receipt.total, attributes, rules.discount_max_percent)
+            .map_err(|bad| bad_receipt(&bad))
+    }
+
+    fn compared(receipt: &Receipt) -> (Option<u64>, Vec<Adjustment>) {
+        (Some(receipt.total().amount()), receipt.adjustments().to_vec())
+    }
+
+    fn shown(receipt: Receipt) -> Decision {
+        Decision::Receipt(receipt)
+    }
+}
+
+/// Returns what the plugin's "no" means. If it passes on what the inventory said, the inventory said it.
+fn refused(error: CheckoutError, cart: &Cart, deducted: Option<&Deducted>, imports: &mut CallState) -> Failure {
+    let told = deducted.and_then(|deducted| deducted.result.as_ref().err());
+    let by = told.and_then(Failure::undecided).map_or(Some(Kind::Checkout), |Undecided { by, .. }| *by);
+    refusal(error, Asked { kind: Kind::Checkout, lines: &cart.stock_lines(), told }, by, imports)
+}
+
+/// Checks the texts of a receipt, which are kept with the order.
+fn check_texts(receipt: &checkout_world::Receipt, imports: &CallState) -> Result<(), Misuse> {
+    for adjustment in &receipt.adjustments {
+        imports.check_text("the category of an adjustment", &adjustment.category, Form::Line)?;
+        imports.check_text("the label of an adjustment", &adjustment.label, Form::Line)?;
+    }
+    for attribute in &receipt.attributes {
+        imports.check_text("the key of an attribute", &attribute.key, Form::Word)?;
+        if let types::AttributeValue::Text(text) = &attribute.value {
+            imports.check_text("the text of an attribute", text, Form::Lines)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the adjustment, `None` for an amount that no currency holds.
+fn adjustment(adjustment: checkout_world::Adjustment) -> Option<Adjustment> {
+    let effect = match adjustment.effect {
+        checkout_world::Effect::Subtract => Effect::Subtract,
+        checkout_world::Effect::Add => Effect::Add,
+        checkout_world::Effect::Included => Effect::Included,
+    };
+    Some(Adjustment {
+        effect,
+        category: adjustment.category,
+        label: adjustment.label,
+        amount: MinorUnits::new(adjustment.amount)?,
+        line: adjustment.line,
+    })
+}
+
+fn bad_receipt(reason: &dyn std::fmt::Display) -> Failure {
+    bad(Kind::Checkout, reason)
+}
+
+fn receipt_bytes(receipt: &checkout_world::Receipt) -> usize {
+    let of = |adjustment: &checkout_world::Adjustment| {
+        size_of::<checkout_world::Adjustment>() + adjustment.category.len() + adjustment.label.len()
+    };
+    receipt.adjustments.iter().map(of).sum::<usize>() + crate::imports::attribute_bytes(&receipt.attributes)
+}

@@ -1,0 +1,125 @@
+//! The inventory hook: a plugin decides whether lines may be deducted, and takes them out of the stock.
+
+use super::{
+    Decision, Hook, HookInfo, Kind, Placed, RealStock, Rules,
+    answer::{Asked, bad, refusal},
+};
+use crate::{
+    failure::Failure,
+    imports::{
+        CallState,
+        bindings::{checkout_world::CheckoutError, inventory_world::InventoryError, types},
+        stock, stock_line_to_guest,
+    },
+    order::{Adjustment, Cart, StockLine, sum_by_item},
+    runtime::{Likeness, WallLimit},
+    store::{StockLevel, Store},
+    telemetry::names::span,
+};
+
+pub(super) static INFO: HookInfo = HookInfo {
+    function: "deduct",
+    doors: &["stock"],
+    span: span::INVENTORY,
+    parameter: "lines",
+    decision: "levels",
+    is_priced: false,
+    wall_limit: |limits| WallLimit { ms: limits.inventory_call_ms, setting: "inventory_call_ms" },
+    built_in: include_bytes!(env!("TILL_INVENTORY_PLUGIN")),
+};
+
+/// The hook of a deduct: an order's lines, or another till's.
+#[derive(Debug)]
+pub struct Inventory;
+
+impl Hook for Inventory {
+    const KIND: Kind = Kind::Inventory;
+
+    type Asked = Vec<StockLine>;
+    type Offered = Vec<types::StockLine>;
+    type Returned = Result<Vec<types::StockLevel>, InventoryError>;
+    type Decided = Vec<StockLevel>;
+    type Door = stock::Door;
+    type Met = stock::Seen;
+
+    fn asked(placed: &Placed) -> Vec<StockLine> {
+        placed.cart.stock_lines()
+    }
+
+    fn offered(lines: &Vec<StockLine>) -> Vec<types::StockLine> {
+        lines.iter().map(stock_line_to_guest).collect()
+    }
+
+    fn likeness(lines: &Vec<StockLine>) -> Likeness {
+        Likeness::of(lines.iter().map(|line| line.item.as_str()))
+    }
+
+    fn likeness_in(cart: &Cart) -> Likeness {
+        Self::likeness(&cart.stock_lines())
+    }
+
+    fn open(imports: &mut CallState, door: stock::Door) {
+        imports.stock = Some(door);
+    }
+
+    fn real(RealStock { store, taker, .. }: RealStock) -> stock::Door {
+        stock::Door::new(store, taker)
+    }
+
+    fn repeating(seen: stock::Seen, store: &Store) -> stock::Door {
+        stock::Door::repeating(store.clone(), seen)
+    }
+
+    fn standing_in() -> stock::Door {
+        stock::Door::stand_in()
+    }
+
+    fn met(imports: &CallState) -> (stock::Seen, Vec<StockLine>) {
+        imports.stock.as_ref().map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default()
+    }
+
+    /// Believes the answer if the plugin took exactly what it was asked for; the levels are those that the host saw.
+    fn believed(
+        lines: &Vec<StockLine>,
+        returned: Result<Self::Returned, Failure>,
+        imports: &mut CallState,
+        _: Rules,
+    ) -> Result<Vec<StockLevel>, Failure> {
+        let taken = match imports.stock.take().and_then(stock::Door::into_outcome) {
+            Some(stock::Outcome::Store(error)) => return Err(Failure::Store(error)),
+            Some(stock::Outcome::Refused(reason)) => return Err(Failure::ReferenceUsed(reason)),
+            Some(stock::Outcome::Taken { lines, levels }) => Some((lines, levels)),
+            Some(stock::Outcome::Short { .. }) | None => None,
+        };
+        match returned? {
+            Err(error) => {
+                let asked = Asked { kind: Kind::Inventory, lines, told: None };
+                Err(refusal(as_checkout_error(error), asked, Some(Kind::Inventory), imports))
+            }
+            Ok(_) => match taken {
+                Some((taken, levels)) if sum_by_item(&taken) == sum_by_item(lines) => Ok(levels),
+                Some(_) => Err(bad(Kind::Inventory, &"what it took is not what it was asked for")),
+                None => Err(bad(Kind::Inventory, &"it answered ok without having taken anything with stock.take")),
+            },
+        }
+    }
+
+    fn compared(_: &Vec<StockLevel>) -> (Option<u64>, Vec<Adjustment>) {
+        (None, Vec::new())
+    }
+
+    fn shown(levels: Vec<StockLevel>) -> Decision {
+        Decision::Levels(levels)
+    }
+}
+
+/// Both worlds refuse in the same cases, which the bindings repeat for each.
+fn as_checkout_error(error: InventoryError) -> CheckoutError {
+    match error {
+        InventoryError::Rejected(rejection) => CheckoutError::Rejected(rejection),
+        InventoryError::OutOfStock(shortage) => CheckoutError::OutOfStock(shortage),
+        InventoryError::Conflict(message) => CheckoutError::Conflict(message),
+        InventoryError::Unavailable(message) => CheckoutError::Unavailable(message),
+        InventoryError::Other(message) => CheckoutError::Other(message),
+    }
+}

@@ -1,0 +1,88 @@
+//! The kinds of hooks, by name. A leaf: the store, failures and settings name a kind without knowing what it does.
+
+/// Declares the kinds: `Kind` and [`PerKind`], which has a value for each.
+macro_rules! kinds {
+    ($($kind:ident $field:ident),+ $(,)?) => {
+        /// Which hook a plugin fills.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind {
+            $($kind),+
+        }
+
+        impl Kind {
+            /// All kinds, in the order in which they are listed everywhere.
+            pub const ALL: [Self; [$(stringify!($kind)),+].len()] = [$(Self::$kind),+];
+
+            /// Returns the kind's name in commands, metrics, span attributes, headers and rows: that of its interface.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => stringify!($field)),+
+                }
+            }
+        }
+
+        /// A value for each kind.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct PerKind<T> {
+            $($field: T),+
+        }
+
+        impl<T> PerKind<T> {
+            /// Makes a value for each kind, in the order of [`Kind::ALL`].
+            ///
+            /// # Errors
+            /// The first one's that can't be made.
+            pub fn try_from_fn<E>(mut make: impl FnMut(Kind) -> Result<T, E>) -> Result<Self, E> {
+                Ok(Self { $($field: make(Kind::$kind)?),+ })
+            }
+
+            /// Returns the kind's value.
+            #[must_use]
+            pub const fn of(&self, kind: Kind) -> &T {
+                match kind {
+                    $(Kind::$kind => &self.$field),+
+                }
+            }
+
+            /// Returns the kind's value, to be changed.
+            pub const fn of_mut(&mut self, kind: Kind) -> &mut T {
+                match kind {
+                    $(Kind::$kind => &mut self.$field),+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Checkout checkout,
+    Inventory inventory,
+}
+
+impl Kind {
+    /// Returns the kind of that name, `None` if there is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Returns the names of all kinds, with `between` in between.
+    #[must_use]
+    pub fn names(between: &str) -> String {
+        Self::ALL.map(Self::as_str).join(between)
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl<T> PerKind<T> {
+    /// Returns the values, in the order of [`Kind::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        Kind::ALL.into_iter().map(|kind| self.of(kind))
+    }
+}

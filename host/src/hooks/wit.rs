@@ -1,0 +1,132 @@
+//! The plugin interface as it was written: the files of `wit/v0.1`, carried in the binary.
+//!
+//! What the binary tells, generates or lays down about the interface comes from here, so that an author needs no copy of
+//! Till's sources. It is the text that the host's own bindings are made of.
+
+use std::{io, path::Path};
+
+use anyhow::Context;
+use wit_parser::{Resolve, SourceMap, WorldId};
+
+use super::Kind;
+
+/// The file that names the package, which comes first in a text of all of them.
+const PACKAGE_FILE: &str = "types";
+const WORLDS: &str = "worlds";
+
+/// A file of the interface.
+#[derive(Debug, Clone, Copy)]
+pub struct File {
+    /// The file's name without its ending: that of the interface in it, `worlds` for the two worlds.
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+macro_rules! file {
+    ($name:literal) => {
+        File { name: $name, text: include_str!(concat!("../../../wit/v0.1/", $name, ".wit")) }
+    };
+}
+
+/// The files of the current release. The worlds come first: their comments are the contract of a call.
+pub const FILES: [File; 7] = [
+    file!("worlds"),
+    file!("types"),
+    file!("checkout"),
+    file!("inventory"),
+    file!("stock"),
+    file!("telemetry"),
+    file!("host"),
+];
+
+/// Writes the files into a folder, which has to exist.
+///
+/// # Errors
+/// What the system says.
+pub fn write(folder: &Path) -> io::Result<()> {
+    FILES.iter().try_for_each(|file| std::fs::write(folder.join(file.name).with_extension("wit"), file.text))
+}
+
+/// Returns the world of the plugins of that kind, parsed.
+///
+/// # Errors
+/// Never, as the files are those that the host was built with; the parser knows nothing of that.
+pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
+    let mut sources = SourceMap::new();
+    for file in &FILES {
+        sources.push_str(file.name, file.text);
+    }
+    let group = sources.parse().map_err(|(_, error)| error).context("parse the interface")?;
+    let mut resolve = Resolve::default();
+    let package = resolve.push_group(group).context("resolve the interface")?;
+    let world = resolve.select_world(&[package], Some(&format!("{kind}-plugin")))?;
+    Ok((resolve, world))
+}
+
+/// Returns the interface as the text of one file; with a kind, only what its world imports and exports.
+#[must_use]
+pub fn text(kind: Option<Kind>) -> String {
+    let (package, others): (Vec<&File>, _) = FILES.iter().partition(|file| file.name == PACKAGE_FILE);
+    let wanted = package.into_iter().chain(others).filter(|file| kind.is_none_or(|kind| file.is_for(kind)));
+    let texts: Vec<String> = wanted
+        .map(|file| match kind {
+            Some(kind) if file.name == WORLDS => world_text(file.text, kind),
+            _ => file.text.to_owned(),
+        })
+        .collect();
+    texts.join("\n")
+}
+
+impl File {
+    fn is_for(&self, kind: Kind) -> bool {
+        self.name == WORLDS || self.name == kind.as_str() || super::info(kind).imports().any(|name| name == self.name)
+    }
+}
+
+/// Returns the world of that kind, with the contract, which stands on the first of them.
+fn world_text(worlds: &str, kind: Kind) -> String {
+    const END: &str = "\n}\n";
+    let declares = format!("world {kind}-plugin {{");
+    let of_kind = worlds.split_inclusive(END).find(|world| world.contains(&declares)).unwrap_or_default();
+    let (contract, _) = worlds.split_once("world ").unwrap_or_default();
+    if worlds.starts_with(of_kind) {
+        return of_kind.to_owned();
+    }
+    // A doc comment would be the first world's.
+    format!("{}{of_kind}", contract.replace("///", "//"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_are_those_of_the_folder() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/v0.1");
+        let names = |folder: &Path| {
+            let entries = std::fs::read_dir(folder).expect("a folder");
+            let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+            names.sort();
+            names
+        };
+        let written = tempfile::tempdir().expect("a folder");
+        write(written.path()).expect("the files are written");
+        assert_eq!(names(written.path()), names(&folder));
+    }
+
+    #[test]
+    fn each_text_is_sound_wit_with_its_worlds_only() {
+        for (kind, worlds) in [
+            (None, ["checkout-plugin", "inventory-plugin"].as_slice()),
+            (Some(Kind::Checkout), &["checkout-plugin"]),
+            (Some(Kind::Inventory), &["inventory-plugin"]),
+        ] {
+            let text = text(kind);
+            let mut resolve = Resolve::default();
+            resolve.push_str("till.wit", &text).expect("sound WIT");
+            let names: Vec<&str> = resolve.worlds.iter().map(|(_, world)| &*world.name).collect();
+            assert_eq!(names, worlds, "{text}");
+            assert!(text.contains("The rest of this comment is the contract of a call."), "{text}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Running guests: the engine, its pool, one call, what bounds it, and what is remembered of it for the next.
+//!
+//! It knows no hook. A call is made of any function that a component exports ([`Guest::call`]); what the function is asked
+//! and what its answer means is in [`crate::hooks`].
+
+mod breaker;
+mod call;
+mod compiled;
+mod compiler;
+mod engine;
+mod fault;
+mod guest;
+mod idle;
+mod loaded;
+mod memory;
+mod outcomes;
+mod room;
+mod turns;
+
+use std::sync::Arc;
+
+pub use breaker::{Breaker, Breakers, Likeness, Open};
+pub use call::{Call, Done, Time};
+pub use compiled::Kept;
+pub use compiler::{CompileError, Compiler, Job};
+pub use engine::{CodeLimits, Engine, Pool};
+pub(crate) use engine::{KeptMemory, kept_memory};
+pub use guest::{Deadline, Guest, GuestCall, WallLimit};
+pub use idle::IdlePlaces;
+pub use loaded::{Code, Identity, Loaded, Numbered, Role, Setup, digest_of};
+pub use memory::MemoryPool;
+pub use outcomes::{Counts, MINUTES as OUTCOME_MINUTES};
+pub use room::{Room, Shrunk, fitted};
+
+use crate::{
+    config::Limits,
+    imports::Chance,
+    telemetry::{metrics::Metrics, traces::Tracer},
+};
+
+/// What all calls of a process share.
+#[derive(Debug)]
+pub struct Runtime {
+    pub engine: Arc<Engine>,
+    pub memory: Arc<MemoryPool>,
+    pub limits: Limits,
+    pub chance: Chance,
+    pub tracer: Tracer,
+    /// Of idle instances.
+    pub nowhere: Tracer,
+    pub metrics: Metrics,
+}

@@ -1,0 +1,175 @@
+//! One call into a plugin, from its instance to its outcome: its span, its metric, its figures.
+//!
+//! No permit is taken here: it belongs to the request, for a checkout's call holds while its inventory call runs.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use opentelemetry::trace::{SpanContext, SpanKind};
+
+use super::{
+    Deadline, Guest, Loaded, Runtime,
+    breaker::{Ended, Pass},
+    guest::{CutOff, emptied},
+    idle::{Life, Used},
+};
+use crate::{
+    failure::Failure,
+    imports::{
+        CallState, HasCallState, Seed, Sleep,
+        telemetry::{CallSpans, End},
+    },
+    telemetry::{
+        metrics::PluginCall,
+        names::attribute,
+        traces::{Span, Tracer},
+    },
+};
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// As long as its kind may.
+    Whole,
+    /// What is left of that; the call before it was at fault. To run out of it is no fault of the plugin's.
+    Left(Duration),
+}
+
+/// A call under way: its guest, and what is said of it at the end.
+#[derive(Debug)]
+pub struct Call<'a> {
+    guest: Guest<'a>,
+    life: Life,
+    runtime: &'a Runtime,
+    plugin: &'a Loaded,
+    started: Instant,
+}
+
+/// A call that has ended.
+#[derive(Debug)]
+pub struct Done {
+    /// The call's span, still open and not marked as failed.
+    pub span: Span,
+    /// How long it took, if that counts for the version: running out of the time that was left by another doesn't.
+    pub took: Option<Duration>,
+}
+
+impl<'a> Call<'a> {
+    /// Starts a call, in an idle instance of the plugin's if there is one.
+    #[must_use]
+    pub fn start(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, time: Time) -> Self {
+        let Some(Used { store, instance, life }) = plugin.idle.take() else {
+            return Self::fresh(runtime, plugin, span, time);
+        };
+        let imports = state(runtime, plugin, &runtime.tracer, span);
+        let deadline = Deadline::of(plugin.wall_limit, time);
+        let bounds = (&*runtime.engine, &runtime.limits);
+        let guest = Guest::used(plugin.identity.kind, &plugin.code, (store, instance), imports, bounds, deadline);
+        Self { guest, life, runtime, plugin, started: Instant::now() }
+    }
+
+    /// Starts a call in a fresh instance.
+    #[must_use]
+    pub fn fresh(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, time: Time) -> Self {
+        let imports = state(runtime, plugin, &runtime.tracer, span);
+        let deadline = Deadline::of(plugin.wall_limit, time);
+        let bounds = (&*runtime.engine, &runtime.memory, &runtime.limits);
+        let guest = Guest::fresh(plugin.identity.kind, &plugin.code, imports, bounds, deadline);
+        Self { guest, life: Life::new(), runtime, plugin, started: Instant::now() }
+    }
+
+    /// Starts a call that meets the chance and the time of another: its sleeps are over at once.
+    #[must_use]
+    pub fn repeating(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, seed: Seed) -> Self {
+        let mut call = Self::fresh(runtime, plugin, span, Time::Whole);
+        let (after_ms, setting) = (call.guest.deadline.after_ms(), call.guest.deadline.setting());
+        let sleep = Sleep::Skipped { left: Duration::from_millis(after_ms), after_ms, setting };
+        call.guest.imports().repeat(seed, sleep);
+        call
+    }
+
+    pub const fn guest(&mut self) -> &mut Guest<'a> {
+        &mut self.guest
+    }
+
+    /// Returns what the call's random numbers come of.
+    pub fn seed(&mut self) -> Seed {
+        self.guest.imports().seed()
+    }
+
+    /// Returns the span of the call, for what hangs below it.
+    #[must_use]
+    pub fn span_context(&self) -> &SpanContext {
+        self.guest.store.data().imports.telemetry.span_context()
+    }
+
+    fn fuel_used(&self) -> Option<u64> {
+        if !self.runtime.engine.counts_fuel() {
+            return None;
+        }
+        self.guest.store.get_fuel().ok().map(|left| u64::MAX - left)
+    }
+
+    /// Writes the call's span, metric and log lines, and counts it for its breaker if that let it `pass`.
+    pub fn end<T>(self, pass: Option<Pass>, result: &Result<T, Failure>) -> Done {
+        let elapsed = self.started.elapsed();
+        let fuel_used = self.fuel_used();
+        let kind = self.plugin.identity.kind;
+        let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.kind == kind);
+        let Self { guest, life, runtime, plugin, .. } = self;
+        let memory_bytes = guest.memory_bytes();
+        let Guest { store, instance, cut_off, deadline, .. } = guest;
+        let is_reusable = plugin.idle.is_on() && cut_off.is_none() && !own_fault;
+        let imports = match instance.filter(|_| is_reusable) {
+            Some(instance) => put_back(runtime, plugin, Used { store, instance, life: life.called() }),
+            None => emptied(store).imports,
+        };
+        let host_calls = imports.host_calls();
+        let (mut span, log_lines_dropped) =
+            imports.telemetry.finish(if cut_off.is_some() { End::Trapped } else { End::Returned });
+        let outcome = result.as_ref().err().map_or("ok", Failure::code);
+        if span.is_recording() {
+            plugin.describe(&mut span);
+            span.set(attribute::PLUGIN_INSTANCE, if life.is_fresh() { "fresh" } else { "reused" });
+            span.set(attribute::PLUGIN_OUTCOME, outcome);
+            span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
+            span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));
+            if let Some(fuel) = fuel_used {
+                span.set(attribute::PLUGIN_FUEL_USED, i64::try_from(fuel).unwrap_or(i64::MAX));
+            }
+        }
+        let call = PluginCall {
+            kind: kind.as_str(),
+            rollout: plugin.role.as_str(),
+            outcome,
+            duration: elapsed,
+            memory_bytes,
+            fuel_used,
+            log_lines_dropped,
+        };
+        runtime.metrics.plugin_call(span.context(), call);
+        let is_short_of_time = cut_off == Some(CutOff::ByWallDeadline) && !deadline.is_whole();
+        if let Some(pass) = pass.filter(|_| !is_short_of_time) {
+            plugin.breaker.outcomes.count(result);
+            pass.ended(Ended::of(kind, result));
+        }
+        Done { span, took: (!is_short_of_time).then_some(elapsed) }
+    }
+}
+
+fn state(runtime: &Runtime, plugin: &Loaded, tracer: &Tracer, span: Span) -> CallState {
+    let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.log), &runtime.limits);
+    CallState::new(telemetry, Arc::clone(&plugin.settings), &runtime.chance, &runtime.limits)
+}
+
+/// Returns an instance that has answered to the idle ones, and what stood behind its call's imports: behind an idle one's is
+/// nothing.
+fn put_back(runtime: &Runtime, plugin: &Loaded, mut used: Used) -> CallState {
+    let nowhere = runtime.nowhere.start("idle", SpanKind::Internal, None, Vec::new());
+    let idle = state(runtime, plugin, &runtime.nowhere, nowhere);
+    let imports = idle.succeed(used.store.data_mut().call_state());
+    plugin.idle.put_back(used);
+    imports
+}

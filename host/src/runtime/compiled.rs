@@ -1,0 +1,192 @@
+//! Compiled code that is kept, so that a plugin is compiled once and not at every start.
+//!
+//! It is wasmtime's own cache, in a folder beside the order store. Loading from it is no deserialising of foreign code:
+//! what is there was compiled by this program from a component that it had in hand, and is found under a hash of that
+//! component, of wasmtime's version, of the engine's settings and of the processor. Nobody names a file of it, and the
+//! folder is open to the host's user only, who could as well change the host. wasmtime doesn't sync what it writes, and a
+//! power cut may leave anything of it: so each entry's sha256 is written down once it was used, and at the next start
+//! what doesn't have it is deleted before anything looks at it.
+//!
+//! ```text
+//! code/modules/<release>/<hash>    wasmtime's, with <hash>.stats, which is written at each use
+//! sums/<release>-<hash>            the sha256
+//! ```
+
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context;
+use wasmtime::{Cache, CacheConfig};
+
+/// What isn't finished by then never will be: its writer was killed.
+const UNFINISHED_AFTER: Duration = Duration::from_secs(3600);
+const MIB: u64 = 1024 * 1024;
+
+/// A folder of compiled code.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    folder: PathBuf,
+    cache: Cache,
+}
+
+impl Kept {
+    /// Opens the folder, which is made if it isn't there, and deletes what is damaged. Reads all that is there.
+    ///
+    /// # Errors
+    /// Names the folder that can't be used.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let kept = Self::beside_host(folder)?;
+        for entry in entries(kept.code()) {
+            if sum(&entry.path).is_none_or(|sum| fs::read_to_string(kept.sum_of(&entry.path)).ok() != Some(sum)) {
+                kept.delete(&entry.path);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Opens the folder that a host has open.
+    ///
+    /// # Errors
+    /// As [`Kept::open`].
+    pub(crate) fn beside_host(folder: &Path) -> anyhow::Result<Self> {
+        let used = || format!("use {} for compiled code", folder.display());
+        let (code, sums) = (folder.join("code"), folder.join("sums"));
+        for folder in [folder, &code, &sums] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(used)?;
+        }
+        let mut config = CacheConfig::new();
+        config.with_directory(fs::canonicalize(code).with_context(used)?);
+        // Packing harder what is used often would take seconds of CPU; and room is made by `make_room`, since a child
+        // is gone before wasmtime's own cleaning gets to it.
+        config.with_optimized_compression_level(config.baseline_compression_level());
+        let cache = Cache::new(config).map_err(anyhow::Error::from).with_context(used)?;
+        Ok(Self { folder: folder.to_owned(), cache })
+    }
+
+    pub(crate) const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn code(&self) -> &Path {
+        self.cache.directory()
+    }
+
+    fn sum_of(&self, entry: &Path) -> PathBuf {
+        let release = entry.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let hash = entry.file_name().unwrap_or_default().to_string_lossy();
+        self.folder.join("sums").join(format!("{release}-{hash}"))
+    }
+
+    /// Writes down what new entries consist of. Best effort: what isn't written down is compiled anew.
+    pub(crate) fn seal(&self) {
+        for Entry { path, .. } in entries(self.code()) {
+            let into = self.sum_of(&path);
+            if !is_unfinished(&path) && !into.exists() {
+                _ = sum(&path).map(|sum| fs::write(into, sum));
+            }
+        }
+    }
+
+    fn delete(&self, entry: &Path) {
+        // The sum first: without it the entry is as good as gone.
+        _ = fs::remove_file(self.sum_of(entry));
+        _ = fs::remove_file(statistics(entry));
+        _ = fs::remove_file(entry);
+    }
+
+    /// Returns how often something was found there.
+    #[must_use]
+    pub fn loads(&self) -> usize {
+        self.cache.cache_hits()
+    }
+
+    /// Deletes what was used longest ago until the rest fits, and what was never finished. Blocks on the disk. Best
+    /// effort: what can't be deleted stays.
+    pub(crate) fn make_room(&self, mib: u64) {
+        let mut entries = entries(self.code());
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.used));
+        let mut bytes = 0_u64;
+        for Entry { path, used, size } in entries {
+            bytes = bytes.saturating_add(size);
+            let is_old = used.elapsed().is_ok_and(|age| age > UNFINISHED_AFTER);
+            if bytes > mib.saturating_mul(MIB) || (is_unfinished(&path) && is_old) {
+                self.delete(&path);
+            }
+        }
+    }
+}
+
+struct Entry {
+    path: PathBuf,
+    used: SystemTime,
+    size: u64,
+}
+
+fn sum(entry: &Path) -> Option<String> {
+    fs::read(entry).ok().map(|bytes| super::digest_of(&bytes))
+}
+
+/// Returns what is kept, of any release of wasmtime.
+fn entries(folder: &Path) -> Vec<Entry> {
+    let listed = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files = listed(folder.join("modules")).flat_map(listed);
+    let entry = |path: PathBuf| {
+        let metadata = fs::metadata(&path).ok()?;
+        let used = fs::metadata(statistics(&path)).and_then(|used| used.modified());
+        let used = used.or_else(|_| metadata.modified()).ok()?;
+        Some(Entry { path, used, size: metadata.len() })
+    };
+    files.filter(|path| path.extension().is_none_or(|ending| ending != "stats")).filter_map(entry).collect()
+}
+
+fn statistics(path: &Path) -> PathBuf {
+    path.with_extension("stats")
+}
+
+/// wasmtime writes under another name first.
+fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_last_is_what_is_kept() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let kept = Kept::open(&folder.path().join("compiled")).expect("usable");
+        let release = kept.code().join("modules").join("wasmtime-1");
+        fs::create_dir_all(&release).expect("a folder");
+        let hours_ago = |hours: u64| SystemTime::now() - Duration::from_secs(3600 * hours);
+        let write = |name: &str, bytes: usize, hours: u64| {
+            let path = release.join(name);
+            fs::write(&path, vec![0; bytes]).expect("a file");
+            fs::File::options().write(true).open(path).and_then(|file| file.set_modified(hours_ago(hours)))
+        };
+        for (name, bytes, hours) in [
+            ("used", 600_000, 50),
+            ("used.stats", 10, 1),
+            ("forgotten", 600_000, 40),
+            ("forgotten.stats", 10, 30),
+            ("fresh", 300_000, 0),
+            ("cut-short.wip-atomic-write-mod", 10, 2),
+            ("being-written.wip-atomic-write-mod", 10, 0),
+        ] {
+            write(name, bytes, hours).expect("a time");
+        }
+        kept.make_room(1);
+        let mut left: Vec<_> =
+            fs::read_dir(&release).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["being-written.wip-atomic-write-mod", "fresh", "used", "used.stats"]);
+    }
+}

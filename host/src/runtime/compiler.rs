@@ -1,0 +1,305 @@
+//! Compiling a candidate where it can do no harm: in a child process, which gives up before the host has to.
+//!
+//! wasmtime bounds a guest that runs; nothing bounds one that is compiled. So the host first has a child compile it: the
+//! host's own program with the hidden command `compile-plugin`. The child reads the component from its standard input,
+//! has limits of the system's on its CPU and memory, and the lowest priority, so that the shop's requests come first. It
+//! leaves the code in [`Kept`], from where the host then loads it in milliseconds. What a child didn't get through is
+//! never compiled in the host.
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::Context;
+use bytes::Bytes;
+use rustix::{
+    process::{Resource, Rlimit, Signal, nice, setrlimit},
+    time::{ClockId, clock_gettime},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStdin, Command},
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::Component;
+
+use super::{
+    Kept,
+    engine::{self, CodeLimits},
+};
+use crate::config::Limits;
+
+/// The hidden command of the `till` program that a child runs.
+const CHILD_COMMAND: &str = "compile-plugin";
+/// How much of what a child says at its end is passed on, bytes.
+const SAID_BYTES_MAX: usize = 1024;
+/// How a child ends that has used up its processor time.
+const EXIT_CPU_SPENT: i32 = 75;
+/// How often a child looks at its processor time.
+const CPU_LOOK: Duration = Duration::from_millis(10);
+/// The lowest priority that there is.
+const NICENESS: i32 = 19;
+const MIB: u64 = 1024 * 1024;
+
+/// Why a component wasn't compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    #[error("it can't be tried out, and nothing is compiled without: start a process that compiles: {0}")]
+    NoChild(String),
+    #[error("compiling it took more than {after_ms} ms of processor time (limits.compile_ms)")]
+    Time { after_ms: u64 },
+    #[error(
+        "compiling it hadn't ended after {after_ms} ms (limits.compile_wall_ms), within its processor time: the machine is busy. Try again, or raise the limit"
+    )]
+    Wall { after_ms: u64 },
+    #[error("compiling it took more than {memory_mib} MiB of memory (limits.compile_memory_mib)")]
+    Memory { memory_mib: u64 },
+    #[error("the process that compiled it died of it, {status}: {said}")]
+    Died { status: String, said: String },
+    #[error("it doesn't compile: {0}")]
+    Refused(String),
+}
+
+/// How candidates are compiled: in a child first or not, the code kept or not.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    program: Option<PathBuf>,
+    kept: Option<Kept>,
+    // Each child may take limits.compile_memory_mib.
+    one_at_a_time: Mutex<()>,
+}
+
+impl Compiler {
+    /// Returns one that compiles in this process only. For a program that isn't `till` and whose plugins are its own:
+    /// of what makes compiling dear, only the caps keep anything out.
+    #[must_use]
+    pub fn in_process() -> Self {
+        Self::default()
+    }
+
+    /// Returns one that compiles in a child first: `program` with the command `compile-plugin`, which `till` has.
+    #[must_use]
+    pub fn with_child(program: PathBuf) -> Self {
+        Self { program: Some(program), ..Self::default() }
+    }
+
+    /// Has the compiled code kept.
+    #[must_use]
+    pub fn keeping(self, kept: Kept) -> Self {
+        Self { kept: Some(kept), ..self }
+    }
+
+    pub const fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
+    }
+
+    /// Waits for this candidate's turn.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.one_at_a_time.lock().await
+    }
+
+    /// Has a child compile the component, and returns the processor time that it took, `None` without a child. Dropped
+    /// midway, the child is killed.
+    ///
+    /// # Errors
+    /// What stopped it, or what it says of the component.
+    pub async fn try_out(&self, bytes: Bytes, limits: &Limits) -> Result<Option<u64>, CompileError> {
+        let Some(program) = &self.program else { return Ok(None) };
+        let job = Job::new(limits, self.kept.as_ref());
+        let mut command = Command::new(program);
+        // Nothing of the host's environment is a plugin's business. The allocator would reserve a GiB in advance,
+        // which would count as used.
+        command.arg(CHILD_COMMAND).args(job.arguments()).env_clear().env("MIMALLOC_ARENA_RESERVE", "0");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let no_child = |error: std::io::Error| CompileError::NoChild(error.to_string());
+        let mut child = command.spawn().map_err(no_child)?;
+        let after_ms = limits.compile_wall_ms;
+        // In a task of its own, which sees the child's end whatever becomes of this call: a child that is only killed
+        // would stay in the system's table.
+        let dropped = CancellationToken::new();
+        let _guard = dropped.clone().drop_guard();
+        let supervising = tokio::spawn(async move {
+            let ended = tokio::select! {
+                ended = timeout(Duration::from_millis(after_ms), supervise(&mut child, &bytes)) => ended.ok(),
+                () = dropped.cancelled() => None,
+            };
+            match ended {
+                Some(ended) => ended.map(Some),
+                None => child.kill().await.map(|()| None),
+            }
+        });
+        match supervising.await.map_err(std::io::Error::from).flatten().map_err(no_child)? {
+            Some(ended) => judge(ended, limits).map(Some),
+            None => Err(CompileError::Wall { after_ms }),
+        }
+    }
+}
+
+/// How a child ended, and the end of what it said.
+struct Ended {
+    status: ExitStatus,
+    /// On standard output: its processor time in milliseconds.
+    cpu_ms: String,
+    said: String,
+}
+
+/// Hands the component over, and waits for the child's end.
+async fn supervise(child: &mut Child, bytes: &[u8]) -> std::io::Result<Ended> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (status, cpu_ms, said, ()) = tokio::join!(child.wait(), last_of(stdout), last_of(stderr), feed(stdin, bytes));
+    Ok(Ended { status: status?, cpu_ms, said })
+}
+
+/// A child that ends before it has read everything says why by its end.
+async fn feed(stdin: Option<ChildStdin>, bytes: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        _ = stdin.write_all(bytes).await;
+    }
+}
+
+async fn last_of(pipe: Option<impl AsyncRead + Unpin>) -> String {
+    let (mut said, mut piece) = (Vec::new(), [0; SAID_BYTES_MAX]);
+    if let Some(mut pipe) = pipe {
+        while let Ok(bytes @ 1..) = pipe.read(&mut piece).await {
+            said.extend_from_slice(piece.get(..bytes).unwrap_or_default());
+            said.drain(..said.len().saturating_sub(SAID_BYTES_MAX));
+        }
+    }
+    String::from_utf8_lossy(&said).trim().to_owned()
+}
+
+/// Returns the child's processor time in milliseconds.
+fn judge(ended: Ended, limits: &Limits) -> Result<u64, CompileError> {
+    use std::os::unix::process::ExitStatusExt;
+
+    let Ended { status, cpu_ms, said } = ended;
+    if status.success() {
+        return Ok(cpu_ms.parse().unwrap_or_default());
+    }
+    if status.signal() == Some(Signal::XCPU.as_raw()) || status.code() == Some(EXIT_CPU_SPENT) {
+        return Err(CompileError::Time { after_ms: limits.compile_ms });
+    }
+    // The words of Rust's allocator at its end, and the system's for a mapping that it refuses.
+    if said.contains("memory allocation of") || said.contains("Cannot allocate memory") {
+        return Err(CompileError::Memory { memory_mib: limits.compile_memory_mib });
+    }
+    match status.code() {
+        Some(1) => Err(CompileError::Refused(said.trim_start_matches("till: ").to_owned())),
+        _ => Err(CompileError::Died { status: status.to_string(), said }),
+    }
+}
+
+/// What a child is to do, and within which limits.
+#[derive(Debug)]
+pub struct Job {
+    /// Of all its threads together.
+    pub cpu_ms: u64,
+    pub memory_mib: u64,
+    pub code: CodeLimits,
+    /// Where the code is kept.
+    pub kept: Option<PathBuf>,
+}
+
+impl Job {
+    fn new(limits: &Limits, kept: Option<&Kept>) -> Self {
+        let kept = kept.map(|kept| kept.folder().to_owned());
+        Self { cpu_ms: limits.compile_ms, memory_mib: limits.compile_memory_mib, code: CodeLimits::of(limits), kept }
+    }
+
+    fn arguments(&self) -> Vec<std::ffi::OsString> {
+        let mut arguments = vec!["--cpu-ms".into(), self.cpu_ms.to_string().into()];
+        arguments.extend(["--memory-mib".into(), self.memory_mib.to_string().into()]);
+        arguments.extend(["--guest-memory-mib".into(), self.code.memory_mib.to_string().into()]);
+        if self.code.counts_fuel {
+            arguments.push("--counts-fuel".into());
+        }
+        if let Some(folder) = &self.kept {
+            arguments.extend(["--kept".into(), folder.into()]);
+        }
+        arguments
+    }
+
+    /// Does it, in the child: compiles what is on standard input, and writes to standard output how many milliseconds of
+    /// processor time that took.
+    ///
+    /// # Errors
+    /// Why it doesn't compile. Past a limit the process ends.
+    pub fn run(&self) -> anyhow::Result<()> {
+        // Of this thread, before there are others: they inherit it.
+        nice(NICENESS).context("lower the priority")?;
+        let limit = |resource, most: u64| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+        // Over what the watch below lets through.
+        limit(Resource::Cpu, self.cpu_ms.div_ceil(1000).saturating_add(1)).context("limit the CPU time")?;
+        limit(Resource::As, self.memory_mib.saturating_mul(MIB)).context("limit the memory")?;
+        watch_cpu(self.cpu_ms).context("watch the CPU time")?;
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).context("read the component")?;
+        let kept = self.kept.as_deref().map(Kept::beside_host).transpose()?;
+        let engine = engine::compiling_only(kept.as_ref(), self.code)?;
+        Component::from_binary(&engine, &bytes)?;
+        // Its reader may be gone; the code is there all the same.
+        _ = write!(std::io::stdout(), "{}", cpu_ms());
+        Ok(())
+    }
+}
+
+/// Ends the process as soon as its threads together have used so much processor time.
+fn watch_cpu(cpu_ms_max: u64) -> std::io::Result<()> {
+    let watch = move || {
+        while cpu_ms() < cpu_ms_max {
+            std::thread::sleep(CPU_LOOK);
+        }
+        std::process::exit(EXIT_CPU_SPENT);
+    };
+    std::thread::Builder::new().name("cpu-watch".into()).spawn(watch).map(drop)
+}
+
+/// Returns the processor time that this process has used, milliseconds.
+fn cpu_ms() -> u64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    let [seconds, nanos] = [spent.tv_sec, spent.tv_nsec].map(|part| u64::try_from(part).unwrap_or_default());
+    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::config::{Settings, Sources};
+
+    /// Has this shell script stand in for the child, with 50 ms of processor time.
+    async fn tried_out(script: &str, wall_ms: u64) -> Result<Option<u64>, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("child");
+        std::fs::write(&program, format!("#!/bin/sh\ncat >/dev/null\n{script}\n")).expect("written");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("executable");
+        let mut sources = Sources::defaults();
+        let flags = ["limits.compile_ms=50".to_owned(), format!("limits.compile_wall_ms={wall_ms}")];
+        sources.add_flags(flags.iter().map(String::as_str)).expect("settings");
+        let limits = Settings::load(&sources).expect("usable").limits;
+        let compiler = Compiler::with_child(program);
+        compiler.try_out(Bytes::from_static(b"component"), &limits).await.map_err(|reason| reason.to_string())
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_core_is_no_processor_time_but_ends() {
+        // Four times its limit of the wall's, next to nothing of a processor's.
+        assert_eq!(tried_out("sleep 0.2; printf 7", 60_000).await, Ok(Some(7)));
+        let refused = tried_out("exec sleep 3600", 100).await.expect_err("it never ends");
+        assert!(refused.contains("limits.compile_wall_ms"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_used_up_its_processor_time_says_so_by_its_end() {
+        for end in [format!("exit {EXIT_CPU_SPENT}"), "kill -XCPU $$".to_owned()] {
+            let refused = tried_out(&end, 60_000).await.expect_err(&end);
+            assert!(refused.contains("50 ms of processor time (limits.compile_ms)"), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The one wasmtime engine of the process: its settings, its pool and the clock that deadlines count.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
+
+use super::{Compiler, GuestCall, Kept, turns::Turns};
+use crate::{config::Limits, imports};
+
+/// How often a guest at work is looked at: whether its processor time is used up, and whether others should have its thread.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// Calls that probe a candidate, beside those of requests and no more than those.
+const PROBE_CALLS_MAX: usize = 8;
+/// What a guest's stack takes.
+const STACK_BYTES: usize = 2 * MIB;
+/// Behind each memory: an access that is off by less is caught by the processor instead of by a comparison.
+const GUARD_BYTES: usize = 32 * MIB;
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// What compiles and runs guests. It is the process's; its pool is replaced now and then.
+pub struct Engine {
+    pool: ArcSwap<Pool>,
+    limits: Limits,
+    compiler: Compiler,
+    probes: Semaphore,
+    turns: Turns,
+    // The ticker must outlive every Store, or deadlines silently stop firing.
+    ticker: Ticker,
+}
+
+/// One reservation of instances' memory, and what its guests may call. The system has it back when nothing is left of the
+/// plugins that were compiled for it and of their calls.
+pub struct Pool {
+    pub engine: wasmtime::Engine,
+    pub linker: Linker<GuestCall>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Reserves the pool and starts the ticker. Compiles in this process: see [`Compiler::in_process`].
+    ///
+    /// # Errors
+    /// When the address space or the processor doesn't allow the settings.
+    pub fn new(limits: &Limits) -> anyhow::Result<Self> {
+        Self::with(limits, Compiler::in_process())
+    }
+
+    /// Does the same, with another way of compiling.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with(limits: &Limits, compiler: Compiler) -> anyhow::Result<Self> {
+        let (pool, ticker) = (Pool::new(limits, &compiler)?, Ticker::start()?);
+        ticker.tick(&pool.engine);
+        Ok(Self {
+            pool: ArcSwap::from_pointee(pool),
+            limits: limits.clone(),
+            compiler,
+            probes: Semaphore::new(probe_calls(limits)),
+            turns: Turns::new(),
+            ticker,
+        })
+    }
+
+    /// Puts a fresh pool in the place of the one that there is: what is compiled from now on is compiled for that.
+    ///
+    /// # Errors
+    /// When there is no address space for a second one meanwhile.
+    pub(crate) fn renew(&self) -> anyhow::Result<()> {
+        let pool = Pool::new(&self.limits, &self.compiler)?;
+        self.ticker.tick(&pool.engine);
+        self.pool.store(Arc::new(pool));
+        Ok(())
+    }
+
+    /// Returns the pool that is there now.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        self.pool.load_full()
+    }
+
+    /// Returns the engine of the pool that is there now.
+    #[must_use]
+    pub fn wasmtime(&self) -> wasmtime::Engine {
+        self.pool.load().engine.clone()
+    }
+
+    /// Returns whether its guests have to be given fuel.
+    pub(crate) const fn counts_fuel(&self) -> bool {
+        self.limits.guest_fuel
+    }
+
+    pub(super) const fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    pub(crate) const fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// Waits for one of the places that the pool has for probing candidates.
+    pub(crate) async fn probe_turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.probes.acquire().await.ok()
+    }
+}
+
+impl Pool {
+    fn new(limits: &Limits, compiler: &Compiler) -> anyhow::Result<Self> {
+        let mut config = code(compiler.kept(), CodeLimits::of(limits));
+        let calls = calls_at_once(limits);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls)));
+        let engine = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).with_context(|| {
+            format!(
+                "reserve {} MiB of address space for {calls} plugin calls at once with {} memories of {} MiB each; a \
+                 smaller limits.guest_memory_mib or limits.guest_memories, or more address space (ulimit -v), helps",
+                bytes_of_call(limits).saturating_mul(calls.into()) >> 20,
+                limits.guest_memories,
+                limits.guest_memory_mib
+            )
+        })?;
+        let mut linker = Linker::new(&engine);
+        imports::add_to_linker(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+}
+
+/// What a pool keeps of calls that have ended, for the next ones' sake.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct KeptMemory {
+    /// Of memories, tables and stacks that were written to.
+    pub(crate) bytes: usize,
+    /// Memories that are mapped.
+    pub(crate) memories: usize,
+    /// Memories of calls at work and of instances that rest.
+    pub(crate) memories_in_use: usize,
+}
+
+/// Returns what the pool of that engine keeps.
+pub(crate) fn kept_memory(engine: &wasmtime::Engine) -> KeptMemory {
+    let Some(pool) = engine.pooling_allocator_metrics() else { return KeptMemory::default() };
+    let of_stacks = pool.unused_stack_bytes_resident().unwrap_or_default();
+    KeptMemory {
+        bytes: pool.unused_memory_bytes_resident() + pool.unused_table_bytes_resident() + of_stacks,
+        memories: usize::try_from(pool.unused_warm_memories()).unwrap_or(usize::MAX),
+        memories_in_use: pool.memories(),
+    }
+}
+
+/// Returns an engine that compiles as [`Engine`] does, without reserving what running takes.
+///
+/// # Errors
+/// When the processor doesn't allow the settings.
+pub(crate) fn compiling_only(kept: Option<&Kept>, code_limits: CodeLimits) -> anyhow::Result<wasmtime::Engine> {
+    Ok(wasmtime::Engine::new(&code(kept, code_limits))?)
+}
+
+/// What of the limits is part of the code that is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeLimits {
+    /// As `limits.guest_fuel`.
+    pub counts_fuel: bool,
+    /// As `limits.guest_memory_mib`.
+    pub memory_mib: usize,
+}
+
+impl CodeLimits {
+    pub(crate) const fn of(limits: &Limits) -> Self {
+        Self { counts_fuel: limits.guest_fuel, memory_mib: limits.guest_memory_mib }
+    }
+}
+
+/// Returns the settings that make the code. All engines share them: code is found by them, too.
+///
+/// A memory reserves what a guest may have, not the 4 GiB that a pointer can address: those would spare the comparison at
+/// each access, but 20 cores' calls of them are more than the address space of a process.
+fn code(kept: Option<&Kept>, CodeLimits { counts_fuel, memory_mib }: CodeLimits) -> Config {
+    let mut config = Config::new();
+    config.consume_fuel(counts_fuel);
+    config.memory_reservation(mib(memory_mib)).memory_may_move(false);
+    config.memory_guard_size(u64::try_from(GUARD_BYTES).unwrap_or(u64::MAX));
+    config.cache(kept.map(|kept| kept.cache().clone()));
+    config.epoch_interruption(true);
+    config.max_wasm_stack(512 * KIB).async_stack_size(STACK_BYTES);
+    // The same cart has to give the same receipt on every processor.
+    config.cranelift_nan_canonicalization(true);
+    config.memory_init_cow(true);
+    // None of the guest toolchains needs these, and each is code that a hostile guest could reach. Threads, GC and
+    // component-model-async are not even compiled in.
+    config.wasm_memory64(false).wasm_tail_call(false).wasm_relaxed_simd(false);
+    config
+}
+
+/// Returns how many instances there are at most. A checkout's call holds its inventory call's instance beside its own, so
+/// each request counts twice.
+pub(crate) fn calls_at_once(limits: &Limits) -> u32 {
+    let of_requests = limits.concurrent_requests.saturating_mul(2).saturating_add(limits.inventory_requests);
+    let others = [limits.shadow_calls, limits.reused_instances, probe_calls(limits)];
+    let calls = others.into_iter().fold(of_requests, usize::saturating_add);
+    u32::try_from(calls).unwrap_or(u32::MAX)
+}
+
+fn probe_calls(limits: &Limits) -> usize {
+    limits.concurrent_requests.clamp(1, PROBE_CALLS_MAX)
+}
+
+/// Returns the address space that the pool reserves for one call.
+pub(crate) fn bytes_of_call(limits: &Limits) -> u64 {
+    let bytes = |count: u32, each: usize| u64::from(count).saturating_mul(u64::try_from(each).unwrap_or(u64::MAX));
+    let memory = limits.guest_memory_mib.saturating_mul(MIB).saturating_add(GUARD_BYTES);
+    let table = limits.guest_table_elements.saturating_mul(size_of::<usize>());
+    [bytes(limits.guest_memories, memory), bytes(limits.guest_tables, table), bytes(1, STACK_BYTES)]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+}
+
+fn mib(count: usize) -> u64 {
+    u64::try_from(count.saturating_mul(MIB)).unwrap_or(u64::MAX)
+}
+
+/// Has room for so many calls of the largest plugins that admission lets through: whatever is deployed, no call that has a
+/// permit goes without an instance.
+fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(calls);
+    pool.total_core_instances(calls.saturating_mul(limits.guest_core_instances));
+    pool.total_memories(calls.saturating_mul(limits.guest_memories));
+    pool.total_tables(calls.saturating_mul(limits.guest_tables)).total_stacks(calls);
+    pool.max_core_instances_per_component(limits.guest_core_instances);
+    pool.max_memories_per_component(limits.guest_memories).max_tables_per_component(limits.guest_tables);
+    // A component may have all of them in one module.
+    pool.max_memories_per_module(limits.guest_memories).max_tables_per_module(limits.guest_tables);
+    pool.max_core_instance_size(MIB).max_component_instance_size(MIB);
+    pool.max_memory_size(limits.guest_memory_mib.saturating_mul(MIB)).table_elements(limits.guest_table_elements);
+    // With pagemap_scan only dirty pages are reset between calls, so keeping many costs nothing and spares their
+    // faults: a fresh Rust call took 18 µs instead of 35. Without it, scanning what is kept would cost more.
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes);
+        pool.linear_memory_keep_resident(16 * MIB).table_keep_resident(128 * KIB).async_stack_keep_resident(32 * KIB);
+    }
+    pool
+}
+
+/// Advances the epochs every [`TICK`], on a thread of the system's, so that busy guests can't hold it up.
+struct Ticker {
+    stopped: Arc<AtomicBool>,
+    /// Those of all pools in which there may still be calls.
+    engines: Arc<Mutex<Vec<EngineWeak>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start() -> std::io::Result<Self> {
+        let (stopped, engines) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<EngineWeak>>>::default());
+        let (stop, ticked) = (Arc::clone(&stopped), Arc::clone(&engines));
+        let thread = std::thread::Builder::new().name("epoch-ticker".into()).spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(TICK);
+                let tick = |engine: &EngineWeak| engine.upgrade().map(|engine| engine.increment_epoch()).is_some();
+                ticked.lock().unwrap_or_else(PoisonError::into_inner).retain(tick);
+            }
+        })?;
+        Ok(Self { stopped, engines, thread: Some(thread) })
+    }
+
+    /// Ticks for this engine, too, for as long as it is there.
+    fn tick(&self, engine: &wasmtime::Engine) {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It panics nowhere; were it to, the engine is going away anyway.
+            _ = thread.join();
+        }
+    }
+}

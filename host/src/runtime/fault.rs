@@ -1,0 +1,65 @@
+//! What ended a guest's call, read from the error that wasmtime gave.
+
+use wasmtime::{PoolConcurrencyLimitError, Trap, component::ResourceTableError};
+
+use super::memory::MemoryRefused;
+use crate::{
+    failure::{Cause, Failure, Fault},
+    hooks::Kind,
+    imports::{Misuse, Overslept},
+};
+
+/// Returns why the call of a plugin of that kind came to nothing.
+pub(super) fn failure(kind: Kind, error: &wasmtime::Error, guest_cpu_ms: u64) -> Failure {
+    if let Some(refused @ MemoryRefused::AllCalls { .. }) = error.downcast_ref() {
+        tracing::warn!("{refused}");
+        return Failure::Overloaded("guest memory");
+    }
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return Failure::Overloaded("instances");
+    }
+    Fault { kind, cause: cause(error, guest_cpu_ms) }.into()
+}
+
+fn cause(error: &wasmtime::Error, guest_cpu_ms: u64) -> Cause {
+    if let Some(misuse) = error.downcast_ref::<Misuse>() {
+        return match misuse {
+            Misuse::HostCalls { .. } => Cause::HostCalls { message: misuse.to_string() },
+            _ => Cause::BadOutput { reason: misuse.to_string() },
+        };
+    }
+    if let Some(refused) = error.downcast_ref::<MemoryRefused>() {
+        return Cause::Memory { message: refused.to_string() };
+    }
+    if let Some(Overslept { after_ms, setting }) = error.downcast_ref() {
+        return Cause::Deadline { after_ms: *after_ms, setting };
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Cause::Trap { message: exit.to_string() };
+    }
+    if let Some(message) = past_a_limit(error) {
+        return Cause::Trap { message };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => Cause::Cpu { after_ms: guest_cpu_ms },
+        Some(trap) => Cause::Trap { message: trap.to_string() },
+        // What is neither ours nor a trap arose while a value was lifted out of the guest: a pointer out of
+        // bounds, text that is no UTF-8, a case that the enum lacks, more bytes than the host takes.
+        None => Cause::BadOutput { reason: error.root_cause().to_string() },
+    }
+}
+
+/// Returns which limit of wasmtime's own a guest met. wasmtime has a type for the first one only.
+fn past_a_limit(error: &wasmtime::Error) -> Option<String> {
+    let text = error.root_cause().to_string();
+    let setting = if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        "wasi_handles"
+    } else if text.contains("store handle limit exceeded") {
+        "component_handles"
+    } else if text.starts_with("requested len") && text.contains("exceeds limit") {
+        "wasi_random_bytes"
+    } else {
+        return None;
+    };
+    Some(format!("{text} (limits.{setting})"))
+}

@@ -1,0 +1,352 @@
+//! A guest in its store: instantiated, called, and stopped at its limits.
+//!
+//! The guest's processor time is counted by [`GuestTime`], without that of its host calls, and compared with the limit at
+//! each tick of the epoch and when the guest has answered; the wall deadline around everything counts all that passes. A
+//! guest that was cut off is dropped with its store and never entered again.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, error::Elapsed, timeout_at};
+use wasmtime::{
+    ResourceLimiter as _, ResourceLimiterAsync, Store, Trap, UpdateDeadline,
+    component::{ComponentType, Instance, Lift, Lower},
+};
+
+use super::{
+    Code, Engine, MemoryPool, Time,
+    engine::TICK,
+    fault,
+    memory::MemoryMeter,
+    turns::{BUSY_AFTER, BUSY_MEMORY_BYTES, BUSY_TURN, Turns, has_other_threads},
+};
+use crate::{
+    config::Limits,
+    failure::{Cause, Failure, Fault},
+    hooks::Kind,
+    imports::{CallState, GuestTime, HasCallState, bindings::types::TraceContext, telemetry::CallSpans},
+};
+
+/// What a store holds for its guest.
+#[derive(Debug)]
+pub struct GuestCall {
+    pub(super) imports: CallState,
+    memory: MemoryMeter,
+}
+
+impl GuestCall {
+    /// Returns the instance's linear memory, bytes: it never shrinks, so this is its peak too.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        u64::try_from(self.memory.memory_bytes()).unwrap_or(u64::MAX)
+    }
+}
+
+impl HasCallState for GuestCall {
+    fn call_state(&mut self) -> &mut CallState {
+        &mut self.imports
+    }
+}
+
+/// How long a call of a kind may take by the clock, and the setting that says so.
+#[derive(Debug, Clone, Copy)]
+pub struct WallLimit {
+    pub ms: u64,
+    pub setting: &'static str,
+}
+
+/// Until when a call has to have answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    after_ms: u64,
+    setting: &'static str,
+    ends: Instant,
+    is_whole: bool,
+}
+
+impl Deadline {
+    /// Returns the deadline of a call that begins now.
+    #[must_use]
+    pub fn of(limit: WallLimit, time: Time) -> Self {
+        let (after_ms, is_whole) = match time {
+            Time::Whole => (limit.ms, true),
+            Time::Left(left) => (u64::try_from(left.as_millis()).unwrap_or(u64::MAX).min(limit.ms), false),
+        };
+        let ends = Instant::now() + Duration::from_millis(after_ms);
+        Self { after_ms, setting: limit.setting, ends, is_whole }
+    }
+
+    /// Returns whether the call has all the time that its kind may take.
+    pub(super) const fn is_whole(self) -> bool {
+        self.is_whole
+    }
+
+    pub(super) const fn after_ms(self) -> u64 {
+        self.after_ms
+    }
+
+    pub(super) const fn setting(self) -> &'static str {
+        self.setting
+    }
+}
+
+/// What cut a guest off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CutOff {
+    ByTrap,
+    ByWallDeadline,
+}
+
+/// A guest under way: its store, its instance once there is one, and its bounds.
+pub struct Guest<'a> {
+    pub(super) store: Store<GuestCall>,
+    /// Also there before the call if it answered one before; gone if it was cut off.
+    pub(super) instance: Option<Instance>,
+    kind: Kind,
+    code: &'a Code,
+    engine: &'a Engine,
+    limits: &'a Limits,
+    pub(super) deadline: Deadline,
+    pub(super) cut_off: Option<CutOff>,
+}
+
+impl std::fmt::Debug for Guest<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Guest").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Guest<'a> {
+    /// Returns a guest with a fresh store, in the pool that its code was compiled for. Every limit on it is set before any of
+    /// its code runs, start functions included.
+    #[must_use]
+    pub fn fresh(
+        kind: Kind,
+        code: &'a Code,
+        imports: CallState,
+        (engine, memory, limits): (&'a Engine, &Arc<MemoryPool>, &'a Limits),
+        deadline: Deadline,
+    ) -> Self {
+        let guest = GuestCall { imports, memory: MemoryMeter::new(memory, limits) };
+        let mut store = Store::new(code.wasmtime(), guest);
+        store.limiter_async(|guest| guest);
+        store.set_max_component_handles(limits.component_handles);
+        arm(&mut store, engine, limits);
+        Self { store, instance: None, kind, code, engine, limits, deadline, cut_off: None }
+    }
+
+    /// Returns a guest that has answered before, for its next call.
+    pub(super) fn used(
+        kind: Kind,
+        code: &'a Code,
+        (mut store, instance): (Store<GuestCall>, Instance),
+        imports: CallState,
+        (engine, limits): (&'a Engine, &'a Limits),
+        deadline: Deadline,
+    ) -> Self {
+        drop(imports.succeed(store.data_mut().call_state()));
+        arm(&mut store, engine, limits);
+        let guest = store.data();
+        if guest.memory_bytes() >= BUSY_MEMORY_BYTES {
+            guest.imports.guest_time().is_busy_from_now();
+        }
+        Self { store, instance: Some(instance), kind, code, engine, limits, deadline, cut_off: None }
+    }
+
+    /// Returns what stands behind the guest's imports.
+    pub fn imports(&mut self) -> &mut CallState {
+        &mut self.store.data_mut().imports
+    }
+
+    /// Returns what the guest has reported so far.
+    #[must_use]
+    pub fn telemetry(&self) -> &CallSpans {
+        &self.store.data().imports.telemetry
+    }
+
+    /// Returns the guest's linear memory, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.store.data().memory_bytes()
+    }
+
+    /// Instantiates it, without calling it yet.
+    ///
+    /// # Errors
+    /// What ended it.
+    pub async fn instantiate(&mut self) -> Result<(), Failure> {
+        let (time, bounds, ends) = self.bounds();
+        let instantiating = self.code.instance_pre.instantiate_async(&mut self.store);
+        let answered = timeout_at(ends, within_cpu(bounds, &time, instantiating)).await;
+        self.instance = Some(self.answered(answered)?);
+        Ok(())
+    }
+
+    /// Checks that the function of an instance has these types.
+    ///
+    /// # Errors
+    /// How it differs.
+    pub fn check_types<Offered, Returned>(&mut self) -> wasmtime::Result<()>
+    where
+        Offered: ComponentType + Lower,
+        Returned: ComponentType + Lift + 'static,
+    {
+        let Some(instance) = self.instance else { return Ok(()) };
+        let of = &self.code.function;
+        instance.get_typed_func::<(&TraceContext, &Offered), (Returned,)>(&mut self.store, of).map(drop)
+    }
+
+    /// Calls the function, in a fresh instance if there is none yet. Dropped midway, the guest is not to be called again.
+    ///
+    /// # Errors
+    /// What ended the guest before it answered.
+    pub async fn call<Offered, Returned>(&mut self, offered: &Offered) -> Result<Returned, Failure>
+    where
+        Offered: ComponentType + Lower + Send + Sync,
+        Returned: ComponentType + Lift + Send + Sync + 'static,
+    {
+        let ctx = self.imports().telemetry.own_context();
+        let (time, bounds, ends) = self.bounds();
+        let asked = within_cpu(bounds, &time, async {
+            let instance = match self.instance.take() {
+                Some(instance) => instance,
+                None => self.code.instance_pre.instantiate_async(&mut self.store).await?,
+            };
+            let of = &self.code.function;
+            let function = instance.get_typed_func::<(&TraceContext, &Offered), (Returned,)>(&mut self.store, of)?;
+            let (returned,) = function.call_async(&mut self.store, (&ctx, offered)).await?;
+            self.instance = Some(instance);
+            Ok(returned)
+        });
+        let answered = timeout_at(ends, asked).await;
+        self.answered(answered)
+    }
+
+    /// Returns what bounds its time: what it has used of a processor's, whose turns it takes and the limit, and the deadline.
+    fn bounds(&self) -> (GuestTime, (&'a Turns, &'a Limits), Instant) {
+        let time = self.store.data().imports.guest_time().clone();
+        (time, (self.engine.turns(), self.limits), self.deadline.ends)
+    }
+
+    fn answered<T>(&mut self, answered: Result<wasmtime::Result<T>, Elapsed>) -> Result<T, Failure> {
+        match answered {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                self.cut_off = Some(CutOff::ByTrap);
+                Err(fault::failure(self.kind, &error, self.limits.guest_cpu_ms))
+            }
+            Err(_) => {
+                self.cut_off = Some(CutOff::ByWallDeadline);
+                let Deadline { after_ms, setting, .. } = self.deadline;
+                Err(Fault { kind: self.kind, cause: Cause::Deadline { after_ms, setting } }.into())
+            }
+        }
+    }
+}
+
+/// Gives back what the guest held, which takes milliseconds where that is much.
+pub(super) fn emptied(store: Store<GuestCall>) -> GuestCall {
+    let is_large = store.data().memory_bytes() >= BUSY_MEMORY_BYTES;
+    if is_large && has_other_threads() { tokio::task::block_in_place(|| store.into_data()) } else { store.into_data() }
+}
+
+/// Sets the limits anew that are a call's.
+fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits) {
+    store.set_hostcall_fuel(limits.hostcall_bytes);
+    if engine.counts_fuel() {
+        // It can't fail on such an engine, and without fuel the guest traps at once.
+        _ = store.set_fuel(u64::MAX);
+    }
+    store.set_epoch_deadline(1);
+    let cpu = cpu_of_call(limits);
+    store.epoch_deadline_callback(move |store| {
+        let time = store.data().imports.guest_time();
+        let spent = time.spent();
+        Ok(if spent >= cpu {
+            UpdateDeadline::Interrupt
+        } else if time.on_thread() < if time.is_busy() { BUSY_TURN } else { TICK } {
+            // The tick passed while the guest waited, or its turn isn't over.
+            UpdateDeadline::Continue(1)
+        } else {
+            // Lets other requests run, and lets the wall deadline see a busy guest.
+            if spent >= BUSY_AFTER {
+                time.is_busy_from_now();
+            }
+            UpdateDeadline::Yield(1)
+        })
+    });
+}
+
+/// As the meter of the call's memory decides. A guest that has grown large goes on in a turn apart from others.
+#[wasmtime_wasi::async_trait]
+impl ResourceLimiterAsync for GuestCall {
+    async fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grows = self.memory.memory_growing(current, desired, maximum)?;
+        if self.memory_bytes() >= BUSY_MEMORY_BYTES && self.imports.guest_time().is_busy_from_now() {
+            tokio::task::yield_now().await;
+        }
+        Ok(grows)
+    }
+
+    async fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.memory.table_growing(current, desired, maximum)
+    }
+
+    fn instances(&self) -> usize {
+        self.memory.instances()
+    }
+}
+
+const fn cpu_of_call(limits: &Limits) -> Duration {
+    Duration::from_millis(limits.guest_cpu_ms)
+}
+
+/// Runs the guest until it has answered, within its processor time.
+///
+/// # Errors
+/// The guest's own. An interrupt when its time is used up, also by the very last operation: one bulk operation isn't looked
+/// into, and takes as long as its memory is large.
+async fn within_cpu<T>(
+    (turns, limits): (&Turns, &Limits),
+    time: &GuestTime,
+    guest: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    let answer = turns.run(time, guest).await?;
+    if time.spent() >= cpu_of_call(limits) { Err(Trap::Interrupt.into()) } else { Ok(answer) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Settings, Sources};
+
+    /// No epoch is looked at within a guest's last operation.
+    #[tokio::test]
+    async fn an_answer_past_the_processor_time_is_none() {
+        let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
+        let cpu = cpu_of_call(&limits);
+        let check = async |used: Duration, is_taken: bool| {
+            let time = GuestTime::default();
+            let guest = async {
+                while time.spent() < used {
+                    std::hint::spin_loop();
+                }
+                Ok(())
+            };
+            let answer = within_cpu((&Turns::new(), &limits), &time, guest).await;
+            let is_interrupt = answer.err().map(|error| error.downcast_ref() == Some(&Trap::Interrupt));
+            assert_eq!(is_interrupt, (!is_taken).then_some(true), "{used:?}");
+        };
+        check(cpu / 4, true).await;
+        check(cpu, false).await;
+    }
+}

@@ -1,0 +1,238 @@
+//! A plugin that may be called: which one, its code, its role, and what its calls share.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{ComponentExportIndex, InstancePre};
+
+use super::{
+    GuestCall, WallLimit,
+    breaker::Breaker,
+    idle::{self, IdleInstances, IdlePlaces},
+};
+use crate::{
+    config::Limits,
+    hooks::Kind,
+    imports::telemetry::GuestLog,
+    store::{PluginVersion, VersionId},
+    telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
+};
+
+/// Which plugin it is, for spans, metrics, answers and people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub kind: Kind,
+    pub name: String,
+    pub version: String,
+    /// In which it was written, as its toolchain has it, or `unknown`.
+    pub language: String,
+    /// The file's sha256, lower-case hex.
+    pub digest: String,
+    /// The same of what was set for this version over the host's settings, if anything was.
+    pub settings_digest: Option<String>,
+}
+
+impl Identity {
+    /// Returns the start of the file's digest, and of the settings' behind a dot.
+    #[must_use]
+    pub fn short_digest(&self) -> String {
+        let start = |digest: &str, digits| digest.get(..digits).unwrap_or(digest).to_owned();
+        let settings = self.settings_digest.as_ref().map(|digest| format!(".{}", start(digest, 8)));
+        start(&self.digest, 12) + settings.as_deref().unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn to_metric(&self, role: Role) -> PluginInfo {
+        PluginInfo {
+            kind: self.kind.as_str(),
+            rollout: role.as_str(),
+            plugin: self.name.clone(),
+            version: self.version.clone(),
+            digest: self.short_digest(),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}@{}+{}", self.kind, self.name, self.version, self.short_digest())
+    }
+}
+
+/// How a plugin takes part in a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Live,
+    /// It serves some of the requests in the live one's place.
+    Canary,
+    /// It repeats the live one's calls afterwards; nobody gets its answers.
+    Shadow,
+}
+
+impl Role {
+    /// Returns the role's word in metrics and span attributes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Canary => "canary",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+/// Which version it is in the store, once it is there: a file is tried before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbered {
+    pub number: VersionId,
+    /// The first version of the same file, if this isn't it: of that it differs by its settings only.
+    pub same_file_as: Option<VersionId>,
+}
+
+/// A component's code in the pool of an engine, with the one function that is called.
+#[derive(Clone)]
+pub struct Code {
+    pub instance_pre: InstancePre<GuestCall>,
+    pub function: ComponentExportIndex,
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Code").finish_non_exhaustive()
+    }
+}
+
+impl Code {
+    /// Returns the engine of the pool that it was compiled for.
+    #[must_use]
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        self.instance_pre.engine()
+    }
+}
+
+/// A plugin ready to be called.
+pub struct Loaded {
+    pub identity: Identity,
+    numbered: Arc<OnceLock<Numbered>>,
+    pub role: Role,
+    pub code: Code,
+    /// What `host.setting` answers. Part of the snapshot, so that a call never sees two versions of it.
+    pub(super) settings: Arc<BTreeMap<String, String>>,
+    pub(super) wall_limit: WallLimit,
+    /// Where its guests log.
+    pub(super) log: Arc<GuestLog>,
+    pub breaker: Arc<Breaker>,
+    pub(super) idle: Arc<IdleInstances>,
+}
+
+/// What a plugin is made ready with.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// What was set for this version over the host's settings.
+    pub set: &'a BTreeMap<String, String>,
+    /// What `host.setting` answers.
+    pub settings: BTreeMap<String, String>,
+    pub wall_limit: WallLimit,
+    pub limits: &'a Limits,
+    pub idle_places: &'a Arc<IdlePlaces>,
+}
+
+impl Loaded {
+    /// Returns the plugin as the live one, with the breaker that its identity has.
+    pub fn new(
+        mut identity: Identity,
+        code: Code,
+        Setup { set, settings, wall_limit, limits, idle_places }: Setup<'_>,
+        breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
+    ) -> Self {
+        identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
+        let log = GuestLog::new(label(&identity, Role::Live), limits);
+        let breaker = breaker(&identity);
+        let calls_max = idle::calls_max(&identity.language, &settings);
+        let idle = Arc::new(IdleInstances::new(calls_max, Arc::clone(idle_places)));
+        let (numbered, role, settings) = (Arc::default(), Role::Live, Arc::new(settings));
+        Self { identity, numbered, role, code, settings, wall_limit, log, breaker, idle }
+    }
+
+    /// Returns the same plugin with the same code, compiled for another pool, which has no instance of it yet.
+    #[must_use]
+    pub fn moved(&self, code: Code) -> Self {
+        Self { code, idle: Arc::new(self.idle.emptied()), ..self.in_role(self.role) }
+    }
+
+    /// Returns the same plugin in another role.
+    #[must_use]
+    pub fn in_role(&self, role: Role) -> Self {
+        Self {
+            identity: self.identity.clone(),
+            numbered: Arc::clone(&self.numbered),
+            role,
+            code: self.code.clone(),
+            settings: Arc::clone(&self.settings),
+            wall_limit: self.wall_limit,
+            log: self.log.of(label(&self.identity, role)),
+            breaker: Arc::clone(&self.breaker),
+            idle: Arc::clone(&self.idle),
+        }
+    }
+
+    /// Says which version of the store it is. Once: a version keeps its number.
+    pub fn is_version(&self, version: &PluginVersion) {
+        _ = self.numbered.set(Numbered { number: version.id, same_file_as: version.same_file_as });
+    }
+
+    /// Returns which version of the store it is, `None` for one that isn't there.
+    #[must_use]
+    pub fn numbered(&self) -> Option<Numbered> {
+        self.numbered.get().copied()
+    }
+
+    /// Frees idle instances, as [`IdleInstances::drop_idle`] does.
+    pub fn drop_idle(&self, rest: Duration, bytes_max: u64) {
+        self.idle.drop_idle(rest, bytes_max);
+    }
+
+    /// Writes on the span of a call which plugin is called.
+    pub(super) fn describe(&self, span: &mut Span) {
+        let Identity { kind, name, version, .. } = &self.identity;
+        span.set(attribute::PLUGIN_KIND, kind.as_str());
+        span.set(attribute::PLUGIN_NAME, name.clone());
+        span.set(attribute::PLUGIN_VERSION, version.clone());
+        span.set(attribute::PLUGIN_DIGEST, self.identity.short_digest());
+        span.set(attribute::PLUGIN_ROLLOUT, self.role.as_str());
+        let number = |id: VersionId| i64::try_from(id.number()).unwrap_or(i64::MAX);
+        if let Some(Numbered { number: own, same_file_as }) = self.numbered.get() {
+            span.set(attribute::PLUGIN_NUMBER, number(*own));
+            if let Some(first) = same_file_as {
+                span.set(attribute::PLUGIN_SAME_FILE_AS, number(*first));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.identity)
+    }
+}
+
+fn label(identity: &Identity, role: Role) -> String {
+    let role = if role == Role::Live { String::new() } else { format!(" ({})", role.as_str()) };
+    format!("{}/{}@{}{role}", identity.kind, identity.name, identity.version)
+}
+
+/// Returns the sha256, lower-case hex.
+#[must_use]
+pub fn digest_of(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String can't fail.
+        _ = write!(text, "{byte:02x}");
+        text
+    })
+}

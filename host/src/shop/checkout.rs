@@ -1,0 +1,354 @@
+//! A checkout: from a cart to an order that stands, or to a failure and nothing changed.
+//!
+//! ```text
+//! POST /checkout                              SERVER
+//! └─ checkout_transaction                     the checkout plugin's call; stays open until the commit
+//!    ├─ db_create_order                       order PENDING
+//!    ├─ inventory_deduct_span                 or http_call_inventory_service, see deduct.rs
+//!    │  └─ db_take_stock
+//!    └─ db_complete_order                     COMPLETED and the reservation final, one transaction
+//!       or db_fail_order                      FAILED and the stock given back, one transaction
+//! ```
+//!
+//! Plugins decide, the host does: whatever the plugin did, the order ends here. A canary's fault is none of its
+//! customer's: while there is time left, what it took is given back (`db_start_over`) and the live version decides.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use opentelemetry::trace::{SpanContext, SpanKind};
+use tokio::time::timeout;
+
+use super::{
+    Permit, Refused, Shop,
+    deduct::{OfSnapshot, Place},
+    end::End,
+    keys::{Claim, KeyedRequest, Told},
+    stand_in::{self, Attempt},
+};
+use crate::{
+    clock::now_ms,
+    failure::Failure,
+    hooks::{Checkout as CheckoutHook, Hook, Placed},
+    imports::inventory,
+    order::{Cart, Currency, Receipt, Reference, Status},
+    runtime::Time,
+    store::{Answered, Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
+    telemetry::{
+        names::{attribute, span},
+        propagation::Carried,
+        traces::Span,
+    },
+    versions::{Pinned, Snapshot},
+};
+
+/// What a client asks for.
+#[derive(Debug)]
+pub struct Asked<Unsound> {
+    /// The client's key, with what makes the request the same as another.
+    pub keyed: Option<KeyedRequest>,
+    /// The cart, or what is wrong with it: that counts only if the key wasn't answered before.
+    pub cart: Result<Cart, Unsound>,
+    /// The order's reference, by which its end is asked for.
+    pub reference: Reference,
+    /// The plugins that this request uses, all of it, whatever is swapped meanwhile.
+    pub pinned: Arc<Pinned>,
+    /// The span below which the checkout's belong.
+    pub parent: SpanContext,
+    pub carried: Carried,
+}
+
+/// An order that is about to be completed.
+#[derive(Debug)]
+pub struct Sold<'a> {
+    pub id: OrderId,
+    pub reference: &'a Reference,
+    pub cart: &'a Cart,
+    pub receipt: &'a Receipt,
+    pub currency: Currency,
+}
+
+/// Returns what the client of a completed order is told, which is kept with the order.
+type TellSold = Box<dyn Fn(&Sold<'_>) -> Result<Answered, StoreError> + Send + Sync>;
+
+impl Shop {
+    /// Carries a checkout out, or returns what was answered under its key before.
+    ///
+    /// # Errors
+    /// Why it came to nothing. After [`Refused::Late`] the order may still be completed, and its reference tells.
+    pub async fn checkout<Unsound>(
+        self: &Arc<Self>,
+        asked: Asked<Unsound>,
+        tell_sold: impl Fn(&Sold<'_>) -> Result<Answered, StoreError> + Send + Sync + 'static,
+    ) -> Result<Told, Refused<Unsound>> {
+        let Asked { keyed, cart, reference, pinned, parent, carried } = asked;
+        let claim = keyed.map(|keyed| self.checkout_keys.claim(keyed)).transpose()?;
+        let cart = match (&claim, cart) {
+            (None, Err(unsound)) => return Err(Refused::Unsound(unsound)),
+            (_, cart) => cart,
+        };
+        let permit = self.checkouts.acquire().await?;
+        // Before the cart counts: what was sold once is answered again, whatever the catalogue says by now.
+        if let Some(claim) = &claim
+            && let Some(earlier) = self.store.earlier_checkout(&claim.keyed().key).await?
+        {
+            return Ok(claim.replay(earlier)?);
+        }
+        let cart = cart.map_err(Refused::Unsound)?;
+        let checkout = Checkout {
+            shop: Arc::clone(self),
+            pinned,
+            claim: claim.map(Arc::new),
+            reference,
+            trace_id: parent.trace_id().to_string(),
+            placed_at_ms: now_ms(),
+            item_label: self.item_label(cart.lines().iter().map(|line| &line.item)),
+            cart: Arc::new(cart),
+            tell_sold: Box::new(tell_sold),
+            carried,
+            remote_holds: Arc::default(),
+            permit: Arc::new(permit),
+        };
+        let context = parent.clone();
+        self.see_through(&context, checkout.carry_out(parent)).await.map(Told::Now)
+    }
+}
+
+/// One checkout under way.
+pub(super) struct Checkout {
+    pub(super) shop: Arc<Shop>,
+    pinned: Arc<Pinned>,
+    /// The client's key: taken to the end, also when the client has gone.
+    pub(super) claim: Option<Arc<Claim>>,
+    reference: Reference,
+    trace_id: String,
+    placed_at_ms: u64,
+    cart: Arc<Cart>,
+    tell_sold: TellSold,
+    item_label: String,
+    carried: Carried,
+    /// Whether a remote inventory may hold stock for the order.
+    remote_holds: Arc<AtomicBool>,
+    /// Held to the end.
+    pub(super) permit: Arc<Permit>,
+}
+
+/// A completed order, and what its client is told.
+struct Completed {
+    receipt: Receipt,
+    answer: Answered,
+}
+
+impl Checkout {
+    async fn carry_out(self, parent: SpanContext) -> Result<Answered, Failure> {
+        let shop = &self.shop;
+        shop.metrics.checkout(&self.item_label);
+        let mut span = shop.tracer.start(span::CHECKOUT, SpanKind::Internal, Some(&parent), Vec::new());
+        self.describe(&mut span);
+
+        let created = match self.pinned.refusal(&self.cart) {
+            // Nothing is written for what isn't going to be decided.
+            Some(failure) => Err(failure),
+            None => self.create(&span).await.map_err(Failure::Store),
+        };
+        let (span, ended) = match created {
+            Ok(id) => self.decide_and_end(span, id).await,
+            Err(failure) => (span, Err(failure)),
+        };
+        match ended {
+            Ok(Completed { receipt, answer }) => {
+                self.completed(span, &receipt);
+                Ok(answer)
+            }
+            Err(failure) => {
+                self.failed(span, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn decide_and_end(&self, span: Span, id: OrderId) -> (Span, Result<Completed, Failure>) {
+        let deciding = Deciding { checkout: self, id, span };
+        let whole_ms = self.shop.limits.checkout_call_ms;
+        let (Deciding { span, .. }, decided) = stand_in::decide(deciding, &self.pinned, whole_ms).await;
+        let completed = match decided {
+            Ok(receipt) => self.complete(&span, id, receipt).await,
+            Err(failure) => Err(failure),
+        };
+        let ended = match completed {
+            Ok(completed) => Ok(completed),
+            Err(failure) => Err(self.fail(&span, id, failure).await),
+        };
+        (span, ended)
+    }
+
+    /// What leaves this host has to be findable after a crash; what stays here may be lost with it.
+    fn durability(&self) -> Durability {
+        if self.shop.remote.is_some() { Durability::Committed } else { Durability::Queued }
+    }
+
+    /// Returns where the order's `nth` deduct takes its stock.
+    fn place(&self, id: OrderId, nth: u32) -> Place {
+        match &self.shop.remote {
+            None => Place::Here(Taker::Order(id)),
+            Some(remote) => Place::Remote {
+                remote: Arc::clone(remote),
+                reference: self.reference.of_deduct(nth),
+                carried: self.carried.clone(),
+                holds: Arc::clone(&self.remote_holds),
+            },
+        }
+    }
+
+    async fn create(&self, parent: &Span) -> Result<OrderId, StoreError> {
+        let mut span = self.child(span::CREATE_ORDER, parent);
+        let inventory = match &self.shop.remote {
+            None => Inventory::Local,
+            Some(remote) => Inventory::Remote(remote.url()),
+        };
+        let order = NewOrder {
+            reference: self.reference.clone(),
+            inventory,
+            currency: self.shop.currency,
+            cart: (*self.cart).clone(),
+            trace_id: self.trace_id.clone(),
+            plugins: self.pinned.snapshot().header().to_owned(),
+            placed_at_ms: self.placed_at_ms,
+            keyed: self.claim.as_ref().map(|claim| claim.keyed().clone()),
+        };
+        let created = self.shop.store.create_order(order, self.durability()).await;
+        match &created {
+            Ok(id) => span.set(attribute::DB_ORDER_ID, i64::try_from(id.number()).unwrap_or(i64::MAX)),
+            Err(error) => span.fail("store_unavailable", error.to_string()),
+        }
+        created
+    }
+
+    /// Completes the order.
+    ///
+    /// # Errors
+    /// When the store can't, or its stock is no longer held. The order is to be failed then.
+    async fn complete(&self, parent: &Span, id: OrderId, receipt: Receipt) -> Result<Completed, Failure> {
+        let mut span = self.child(span::COMPLETE_ORDER, parent);
+        let (reference, currency) = (&self.reference, self.shop.currency);
+        let answer = (self.tell_sold)(&Sold { id, reference, cart: &self.cart, receipt: &receipt, currency })?;
+        let kept = self.claim.as_ref().map(|_| answer.clone());
+        match self.shop.store.complete_order(id, &receipt, kept).await {
+            Ok(()) => Ok(Completed { receipt, answer }),
+            Err(error) => {
+                span.fail("store_unavailable", error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Fails the order, its stock given back. If the store can't take that now, it is tried until it can, beside the
+    /// answer, which then is that the store can't: no end is told that isn't durable, and no order stays pending
+    /// because a disk was full for a moment.
+    async fn fail(&self, parent: &Span, id: OrderId, failure: Failure) -> Failure {
+        let answer = self.claim.as_ref().and_then(|_| (self.shop.tell_failed)(&failure, &self.trace_id));
+        let end = End { id, reason: failure.code(), remote_holds: self.remote_may_hold(), answer };
+        let mut span = self.child(if end.remote_holds { span::AWAIT_RELEASE } else { span::FAIL_ORDER }, parent);
+        let Err(error) = end.write(&self.shop).await else { return failure };
+        span.fail("store_unavailable", error.to_string());
+        if error.is_passing() {
+            tracing::warn!(order_id = id.number(), "order {} can't be failed yet: {error}", id.number());
+            end.write_later(&self.shop, (self.claim.clone(), Arc::clone(&self.permit)));
+        }
+        Failure::Store(error)
+    }
+
+    fn remote_may_hold(&self) -> bool {
+        self.remote_holds.load(Ordering::Relaxed)
+    }
+
+    fn child(&self, name: &'static str, parent: &Span) -> Span {
+        self.shop.tracer.start(name, SpanKind::Internal, Some(parent.context()), Vec::new())
+    }
+
+    fn describe(&self, span: &mut Span) {
+        if !span.is_recording() {
+            return;
+        }
+        match self.cart.single() {
+            Some(line) => {
+                span.set(attribute::ORDER_ITEM, line.item.to_string());
+                span.set(attribute::ORDER_PRICE_PER_UNIT, self.shop.currency.to_f64(line.unit_price));
+            }
+            None => span.set(attribute::ORDER_ITEM, "multiple"),
+        }
+        span.set(attribute::ORDER_QUANTITY, i64::try_from(self.cart.pieces()).unwrap_or(i64::MAX));
+        span.set(attribute::ORDER_REFERENCE, self.reference.to_string());
+    }
+
+    fn completed(&self, mut span: Span, receipt: &Receipt) {
+        let revenue = self.shop.currency.to_f64(receipt.total());
+        self.shop.metrics.revenue(&self.item_label, revenue);
+        span.set(attribute::ORDER_STATUS, Status::Completed.as_str());
+        span.set(attribute::ORDER_REVENUE, revenue);
+        span.end();
+    }
+
+    fn failed(&self, mut span: Span, failure: &Failure) {
+        self.shop.metrics.checkout_error(&self.item_label, failure.code());
+        let status = if self.remote_may_hold() { Status::PendingRelease } else { Status::Failed };
+        span.set(attribute::ORDER_STATUS, status.as_str());
+        failure.mark(&mut span);
+        // An open breaker is told once, when it opens.
+        if failure.is_error() && !matches!(failure, Failure::BreakerOpen { .. }) {
+            tracing::warn!(reference = %self.reference, reason = failure.code(), "checkout failed: {failure}");
+        }
+        span.end();
+    }
+}
+
+/// The plugins' decision about an order that is written.
+struct Deciding<'a> {
+    checkout: &'a Checkout,
+    id: OrderId,
+    /// The checkout plugin's.
+    span: Span,
+}
+
+impl Attempt for Deciding<'_> {
+    type Decided = Receipt;
+
+    /// Has the plugins decide; a deduct at another till is the order's `nth` then.
+    async fn decide(self, nth: u32, time: Time) -> (Self, Result<Receipt, Failure>) {
+        let Checkout { shop, pinned, cart, placed_at_ms, .. } = self.checkout;
+        let (placed_at_ms, cart) = (*placed_at_ms, Arc::clone(cart));
+        let placed = Placed { id: self.id, placed_at_ms, currency: shop.currency, cart };
+        let snapshot = pinned.snapshot();
+        let deduct = OfSnapshot {
+            plugins: Arc::clone(&shop.plugins),
+            snapshot: Arc::clone(snapshot),
+            place: self.checkout.place(self.id, nth),
+        };
+        let door = inventory::Door::new(Box::new(deduct));
+        let plugin = snapshot.plugin(CheckoutHook::KIND);
+        let (span, decided) = plugin.call::<CheckoutHook>(&shop.plugins, self.span, &placed, door, time).await;
+        (Self { span, ..self }, decided)
+    }
+
+    /// Gives back what a canary took, here or at a remote inventory, and lets the live plugins take over: they deduct there
+    /// under a reference of their own, for what was answered under the canary's stands.
+    async fn start_over(&mut self, failure: &Failure, live: &Snapshot, left: Duration) -> Result<(), Failure> {
+        let Checkout { shop, pinned, reference, remote_holds, .. } = self.checkout;
+        stand_in::tell(&mut self.span, pinned.snapshot(), failure);
+        if let Some(remote) = shop.remote.as_ref().filter(|_| self.checkout.remote_may_hold()) {
+            let url = remote.url();
+            let releasing = remote.release(&shop.tracer, self.span.context(), &url, reference);
+            let late = |_| Failure::InventoryUnreachable("no time was left for it to confirm a release".to_owned());
+            timeout(left, releasing).await.map_err(late)??;
+            remote_holds.store(false, Ordering::Relaxed);
+        }
+        let span = self.checkout.child(span::START_OVER, &self.span);
+        let durability = self.checkout.durability();
+        Ok(stand_in::start_over(&shop.store, span, Taker::Order(self.id), live, pinned, durability).await?)
+    }
+}

@@ -1,0 +1,115 @@
+//! Keys of requests: one that is sent again is answered again, and carried out once.
+//!
+//! The same key and cart get the first answer, byte for byte; another cart under the key is refused, and so is a second
+//! request while the first is under way. Carts are compared as they were read: a client that writes its JSON anew, with
+//! its fields in another order, sends the same one. An answer is kept in the transaction that makes it true (see
+//! `store/answers.rs`). What was refused before anything was carried out isn't kept, nor is a 503, which says that
+//! the request may be sent again.
+//!
+//! The semantics are Stripe's, the header is that of draft-ietf-httpapi-idempotency-key-header-07.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::Shop;
+use crate::{
+    order::{Fingerprint, IdempotencyKey, Keyed},
+    store::{Answered, Earlier},
+};
+
+/// A request that has a key.
+#[derive(Debug)]
+pub struct KeyedRequest {
+    /// With what makes the request the same as another.
+    pub keyed: Keyed,
+    /// The digest of its body, which versions up to 0.1.0 kept instead.
+    pub body: Fingerprint,
+}
+
+/// What a client is told.
+#[derive(Debug)]
+pub enum Told {
+    Now(Answered),
+    /// What was answered to the same request before.
+    Again(Answered),
+}
+
+/// Why a key's request isn't carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRefused {
+    /// Its first request is under way.
+    InFlight,
+    /// It came with something else before.
+    Reused,
+}
+
+/// How often old answers are looked for.
+const PRUNING: Duration = Duration::from_secs(60);
+
+/// The keys of the requests under way: as many as those, so bounded by what bounds them.
+#[derive(Debug, Default)]
+pub(super) struct Keys(Mutex<HashMap<IdempotencyKey, Fingerprint>>);
+
+/// The right to carry out a key's request, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    keys: Arc<Keys>,
+    request: KeyedRequest,
+}
+
+impl Keys {
+    /// # Errors
+    /// While a request of the key is under way.
+    pub(super) fn claim(self: &Arc<Self>, request: KeyedRequest) -> Result<Claim, KeyRefused> {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(request.keyed.key.clone()) {
+            Entry::Occupied(claimed) if *claimed.get() == request.keyed.fingerprint => Err(KeyRefused::InFlight),
+            Entry::Occupied(_) => Err(KeyRefused::Reused),
+            Entry::Vacant(free) => {
+                free.insert(request.keyed.fingerprint);
+                Ok(Claim { keys: Arc::clone(self), request })
+            }
+        }
+    }
+}
+
+impl Claim {
+    pub(super) const fn keyed(&self) -> &Keyed {
+        &self.request.keyed
+    }
+
+    /// Returns the answer to a request that came before.
+    ///
+    /// # Errors
+    /// If that asked for something else, or while its order has no end.
+    pub(super) fn replay(&self, earlier: Earlier) -> Result<Told, KeyRefused> {
+        if earlier.fingerprint != self.request.keyed.fingerprint && earlier.fingerprint != self.request.body {
+            return Err(KeyRefused::Reused);
+        }
+        earlier.answer.map(Told::Again).ok_or(KeyRefused::InFlight)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.request.keyed.key);
+    }
+}
+
+impl Shop {
+    /// Forgets the answers that were kept long enough, until the host stops.
+    pub async fn prune_answers(self: Arc<Self>) {
+        loop {
+            // A store that can't now is asked again later.
+            while !self.stopping.is_cancelled() && matches!(self.store.prune_answers(self.answers_kept).await, Ok(true))
+            {
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(PRUNING) => {}
+            }
+        }
+    }
+}

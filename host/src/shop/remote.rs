@@ -1,0 +1,230 @@
+//! Another till's inventory, across the network.
+//!
+//! A parsable 200, or a problem document with one of Till's codes, is a known outcome. Anything else (a timeout, a
+//! torn or a foreign answer) leaves open what the remote did.
+
+mod answer;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Method, Request, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    http::uri::InvalidUri,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanContext, SpanKind},
+};
+use serde::Serialize;
+
+use crate::{
+    config::{Limits, Server, read_token},
+    failure::Failure,
+    order::{IdempotencyKey, Reference, StockLine},
+    store::StockLevel,
+    telemetry::{
+        Propagator,
+        names::{attribute, span},
+        propagation::Carried,
+        traces::{Span, Tracer},
+    },
+};
+
+/// A connection pool to one other till.
+#[derive(Debug)]
+pub struct Remote {
+    client: Client<HttpConnector, Full<Bytes>>,
+    url: Arc<str>,
+    /// Where the same inventory was before.
+    former_url: Option<String>,
+    deduct: Uri,
+    authorization: Option<HeaderValue>,
+    propagator: Propagator,
+    call: Duration,
+    body_bytes_max: usize,
+}
+
+#[derive(Serialize)]
+struct Lines<'a> {
+    lines: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    item: &'a str,
+    quantity: u32,
+}
+
+impl Remote {
+    /// Prepares calls to the till at `url`; connects at the first of them.
+    ///
+    /// # Errors
+    /// When the address isn't `http://host[:port]` or the token can't be read.
+    pub fn new(url: &str, server: &Server, propagator: Propagator, limits: &Limits) -> anyhow::Result<Arc<Self>> {
+        let base: Uri = url.parse().with_context(|| format!("read INVENTORY_URL {url:?}"))?;
+        // What followed the host would stand before each route's path, or be lost.
+        let is_whole = matches!(base.path(), "" | "/") && base.query().is_none() && !url.contains(['#', '@']);
+        anyhow::ensure!(
+            base.scheme_str() == Some("http") && base.host().is_some() && is_whole,
+            "INVENTORY_URL has to be http://host[:port] alone, not {url:?}; for https or a path put a proxy in between"
+        );
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            // Well before the other till closes it (its limits.idle_ms), for a deduct that meets a connection just
+            // closing is an unknown outcome.
+            .pool_idle_timeout(Duration::from_secs(2))
+            .http1_max_buf_size(limits.remote_body_bytes.max(8192))
+            .build(connector);
+        Ok(Arc::new(Self {
+            client,
+            deduct: at(url, "/inventory/deduct").with_context(|| format!("read INVENTORY_URL {url:?}"))?,
+            url: url.into(),
+            former_url: server.inventory_url_before.clone(),
+            authorization: server.inventory_token_file.as_deref().map(bearer).transpose()?,
+            propagator,
+            call: Duration::from_millis(limits.remote_call_ms),
+            body_bytes_max: limits.remote_body_bytes,
+        }))
+    }
+
+    /// Returns the address as it was set.
+    #[must_use]
+    pub fn url(&self) -> Arc<str> {
+        Arc::clone(&self.url)
+    }
+
+    /// Has the remote take the lines under the reference.
+    ///
+    /// # Errors
+    /// The remote's refusal; [`Failure::InventoryUnreachable`] when it is unknown what it did.
+    pub async fn deduct(
+        &self,
+        tracer: &Tracer,
+        parent: &SpanContext,
+        carried: &Carried,
+        reference: &Reference,
+        lines: &[StockLine],
+    ) -> Result<Vec<StockLevel>, Failure> {
+        let asked = lines.iter().map(|line| Line { item: line.item.as_str(), quantity: line.quantity.pieces() });
+        let body = Lines { lines: asked.collect() };
+        let mut span = self.span(tracer, parent, &self.deduct);
+        let answered = self.post(&self.deduct, &mut span, carried, Some(reference), &body).await;
+        ended(span, answered.and_then(|(status, body)| answer::of_deduct(status, &body, lines)))
+    }
+
+    /// Has the inventory of that address give back what it took under the reference, if it did: it may not be the one
+    /// that deducts are sent to by now.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`] when it refused this one, [`Failure::InventoryUnreachable`] when it didn't confirm for
+    /// any other reason.
+    pub async fn release(
+        &self,
+        tracer: &Tracer,
+        parent: &SpanContext,
+        url: &str,
+        reference: &Reference,
+    ) -> Result<(), Failure> {
+        let url = if self.former_url.as_deref() == Some(url) { &self.url } else { url };
+        let release = at(url, "/inventory/release").map_err(|error| unreachable(&error))?;
+        let body = serde_json::json!({ "reference": reference.as_str() });
+        let mut span = self.span(tracer, parent, &release);
+        let answered = self.post(&release, &mut span, &Carried::default(), None, &body).await;
+        ended(span, answered.and_then(|(status, body)| answer::of_release(status, &body)))
+    }
+
+    fn span(&self, tracer: &Tracer, parent: &SpanContext, uri: &Uri) -> Span {
+        let attributes = vec![
+            KeyValue::new(attribute::HTTP_REQUEST_METHOD, "POST"),
+            KeyValue::new(attribute::URL_FULL, uri.to_string()),
+            KeyValue::new(attribute::SERVER_ADDRESS, uri.host().unwrap_or_default().to_owned()),
+            KeyValue::new(attribute::SERVER_PORT, i64::from(uri.port_u16().unwrap_or(80))),
+        ];
+        tracer.start(span::CALL_INVENTORY_SERVICE, SpanKind::Client, Some(parent), attributes)
+    }
+
+    async fn post(
+        &self,
+        uri: &Uri,
+        span: &mut Span,
+        carried: &Carried,
+        key: Option<&Reference>,
+        body: &impl Serialize,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let body = serde_json::to_vec(body).map_err(|error| unreachable(&error))?;
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(key) = key {
+            let key = HeaderValue::from_str(key.as_str()).map_err(|error| unreachable(&error))?;
+            headers.insert(IdempotencyKey::HEADER, key);
+        }
+        // Inside the CLIENT span, so that the remote's spans hang below it and not beside it.
+        self.propagator.inject(span.context(), carried, headers);
+        let exchange = async {
+            let response = self.client.request(request).await.map_err(|error| unreachable(&Chain(&error)))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), self.body_bytes_max).collect().await;
+            Ok::<_, Failure>((status, body.map_err(|error| unreachable(&error))?.to_bytes()))
+        };
+        let answered = tokio::time::timeout(self.call, exchange).await;
+        let (status, body) =
+            answered.map_err(|_| unreachable(&format_args!("no answer within {} ms", self.call.as_millis())))??;
+        span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
+        Ok((status, body))
+    }
+}
+
+fn at(url: &str, path: &str) -> Result<Uri, InvalidUri> {
+    format!("{}{path}", url.trim_end_matches('/')).parse()
+}
+
+fn ended<T>(mut span: Span, result: Result<T, Failure>) -> Result<T, Failure> {
+    if let Err(failure) = &result {
+        failure.mark(&mut span);
+    }
+    span.end();
+    result
+}
+
+fn unreachable(reason: &dyn std::fmt::Display) -> Failure {
+    Failure::InventoryUnreachable(reason.to_string())
+}
+
+fn bearer(file: &Path) -> anyhow::Result<HeaderValue> {
+    let token = read_token(file)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .with_context(|| format!("use the token in {}", file.display()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// An error with its causes: hyper's own text leaves out the refused connection that it is about.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(out, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

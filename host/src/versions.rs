@@ -1,0 +1,225 @@
+//! Versions of plugins: admitted, live, tried beside what is live, swapped while requests are served.
+//!
+//! A request pins one [`Snapshot`] and makes all its calls on it ([`Plugin::call`]). What is done here is the same for each
+//! kind of plugin: it is generic over [`crate::hooks::Hook`], or loops over the kinds.
+
+mod admission;
+mod catalogue;
+mod files;
+mod folder;
+mod plugin;
+mod registry;
+mod release_memory;
+pub mod rollout;
+mod source;
+mod start;
+mod supervise;
+mod swap;
+
+use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Mutex;
+
+pub(crate) use admission::advice_on;
+pub use admission::{
+    Admitted, BadCases, Cases, Checked, Live, Reason, Refused, Trial, admit,
+    case::{BadCase, Case, Expected, OUTCOMES},
+    check, compile_only, examine, sound_label,
+};
+pub use catalogue::{Catalogue, CatalogueError};
+pub use files::FileError;
+pub use folder::Watcher;
+pub use plugin::Plugin;
+pub use registry::{Pinned, Registry, Snapshot};
+pub use source::{Candidate, built_in, built_in_bytes, from_folder};
+pub use swap::{Became, Changes, How, RolloutChange, SwapError, Swapped, When};
+
+use registry::Published;
+use rollout::{BadPlan, Mode, Plan, PlanChanges, Rollout};
+
+use crate::{
+    config::{self, Settings},
+    hooks::{Kind, Rules},
+    imports::Chance,
+    runtime::{Compiler, Engine, Kept, MemoryPool, Role, Runtime},
+    store::Store,
+    telemetry::{Telemetry, traces::Tracer},
+};
+
+/// The folder of compiled code, beside the order store.
+const COMPILED: &str = "compiled";
+
+/// Which versions there are and which are live, and what their calls need. One a process.
+#[derive(Debug)]
+pub struct Plugins {
+    runtime: Runtime,
+    registry: Registry,
+    catalogue: Catalogue,
+    /// The digests of the plugin folder's files at the start, by their names.
+    started_with: BTreeMap<OsString, String>,
+    /// Whoever has it may change what is live.
+    changing: Mutex<()>,
+    /// The rollout that ended last, to be looked at.
+    ended: ArcSwapOption<Rollout>,
+    rollout_rules: config::Rollout,
+    /// Whether the version before becomes live when the live one's breaker opens.
+    breaker_rolls_back: bool,
+    rules: Rules,
+    store: Store,
+}
+
+impl Plugins {
+    /// Admits what was live when the host stopped, or what the settings name. Takes tens of milliseconds a Rust plugin,
+    /// seconds for large ones.
+    ///
+    /// # Errors
+    /// Says which plugin is refused, and why.
+    pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
+        let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
+        let catalogue = Catalogue::new(settings, engine);
+        let (snapshot, started_with) = start::snapshot(settings, &store, &catalogue).await?;
+        let rollout = start::rollout(&settings.limits, &store, &catalogue).await?;
+        let published = Published::new(&snapshot, rollout)?;
+        let chance = settings.plugins.random_seed.map_or(Chance::Free, Chance::Fixed);
+        let plugins = Self { started_with, ..Self::of(settings, catalogue, published, chance, store, telemetry) };
+        plugins.show_nothing_yet();
+        plugins.show_loaded();
+        Ok(Arc::new(plugins))
+    }
+
+    /// Returns these plugins as what is live: for a rehearsal, which swaps nothing.
+    ///
+    /// # Errors
+    /// When a name can't stand in a header, which admission sees to.
+    pub fn of_snapshot(
+        settings: &Settings,
+        catalogue: Catalogue,
+        snapshot: &Snapshot,
+        chance: Chance,
+        store: Store,
+        telemetry: &Telemetry,
+    ) -> anyhow::Result<Arc<Self>> {
+        let published = Published::new(snapshot, None)?;
+        Ok(Arc::new(Self::of(settings, catalogue, published, chance, store, telemetry)))
+    }
+
+    fn of(
+        settings: &Settings,
+        catalogue: Catalogue,
+        published: Published,
+        chance: Chance,
+        store: Store,
+        telemetry: &Telemetry,
+    ) -> Self {
+        let runtime = Runtime {
+            engine: catalogue.engine(),
+            memory: catalogue.memory(),
+            limits: settings.limits.clone(),
+            chance,
+            tracer: telemetry.tracer().clone(),
+            nowhere: Tracer::off(),
+            metrics: telemetry.metrics().clone(),
+        };
+        Self {
+            runtime,
+            registry: Registry::new(published),
+            catalogue,
+            started_with: BTreeMap::new(),
+            changing: Mutex::new(()),
+            ended: ArcSwapOption::empty(),
+            rollout_rules: settings.rollout.clone(),
+            breaker_rolls_back: settings.breaker.rollback,
+            rules: Rules::of(settings),
+            store,
+        }
+    }
+
+    #[must_use]
+    pub const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Returns the shop's rules that answers have to keep.
+    #[must_use]
+    pub const fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns what is live now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.registry.live()
+    }
+
+    /// Returns the plugins of a request, which takes them once and keeps them. The same key gets the same ones, as long
+    /// as nothing changes.
+    #[must_use]
+    pub fn pin(&self, key: &[u8]) -> Pinned {
+        self.registry.pin(key)
+    }
+
+    /// Returns the live plugins, for a request that calls none.
+    #[must_use]
+    pub fn pin_live(&self) -> Pinned {
+        self.registry.pin_live()
+    }
+
+    /// Returns the rollout that isn't over, else the one that ended last since the host started.
+    #[must_use]
+    pub fn rollout(&self) -> Option<Arc<Rollout>> {
+        self.registry.rollout().or_else(|| self.ended.load_full())
+    }
+
+    /// Returns the plan of a rollout with the host's settings, but for the changes.
+    ///
+    /// # Errors
+    /// What of it makes no sense.
+    pub fn plan(&self, mode: Mode, changes: PlanChanges) -> Result<Plan, BadPlan> {
+        Plan::new(mode, &self.rollout_rules, changes)
+    }
+
+    /// Shows the counters that an alert asks for before there is anything to count: what appears with 1 never grew.
+    fn show_nothing_yet(&self) {
+        for kind in Kind::ALL.map(Kind::as_str) {
+            self.runtime.metrics.breakers_opened(kind, 0);
+            self.runtime.metrics.plugin_swaps(kind, Became::Live.as_str(), 0);
+        }
+    }
+
+    fn show_loaded(&self) {
+        let live = self.registry.live();
+        let rollout = self.registry.rollout();
+        let tried = rollout.as_ref().map(|rollout| rollout.to_metric());
+        let loaded = live.identities().map(|identity| identity.to_metric(Role::Live)).chain(tried).collect();
+        self.runtime.metrics.set_plugins(loaded);
+    }
+
+    #[must_use]
+    pub const fn tracer(&self) -> &Tracer {
+        &self.runtime.tracer
+    }
+
+    /// Returns for each kind whether the live plugin isn't called for a while.
+    #[must_use]
+    pub fn breakers_open(&self) -> Vec<(&'static str, bool)> {
+        let is_open = |plugin: &Plugin| (plugin.identity().kind.as_str(), !plugin.is_let_through());
+        self.registry.live().plugins().map(is_open).collect()
+    }
+
+    #[must_use]
+    pub fn memory(&self) -> Arc<MemoryPool> {
+        Arc::clone(&self.runtime.memory)
+    }
+}
+
+fn compiler(settings: &Settings) -> anyhow::Result<Compiler> {
+    let Some(program) = &settings.server.compile_with else { return Ok(Compiler::in_process()) };
+    let kept = Kept::open(&settings.server.data.join(COMPILED))?;
+    Ok(Compiler::with_child(program.clone()).keeping(kept))
+}

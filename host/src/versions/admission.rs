@@ -1,0 +1,260 @@
+//! Whether a file may become a plugin, and in which words not.
+//!
+//! One way in for every file, in this order, each step dearer than the one before:
+//!
+//! ```text
+//! size and magic      is it a component at all
+//! sha256              under which name it is known from here on
+//! caps.rs             counted: nothing in it that is known to make compiling dear
+//! inspect.rs          its imports and exports are those of a world, by their names
+//! world.rs            and by their types; if not, what to change
+//! runtime/compiler.rs compiled in a child process, within limits of the system's
+//! compiling           in this process, on a thread of its own: after the child's work a load of its code
+//! probe.rs            instantiated and called for the orders of trial.rs, under the limits of a call, where nothing is at stake
+//! ```
+//!
+//! `refusal.rs` has the words. Until the last step nothing knows of the candidate but the one who handed it in.
+
+mod caps;
+pub(super) mod case;
+mod cases;
+mod checked;
+mod inspect;
+mod language;
+mod probe;
+mod refusal;
+mod trial;
+mod world;
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use wasmtime::component::Component;
+
+use super::{Candidate, built_in_bytes};
+use crate::{
+    config::{Limits, Settings},
+    hooks::{self, Kind},
+    runtime::{Code, CompileError, Engine, Identity, Kept, Pool, digest_of},
+};
+pub use cases::{BadCases, Cases};
+pub use checked::{Checked, check};
+use inspect::Outline;
+pub use inspect::sound as sound_label;
+pub(super) use probe::asked_settings;
+use probe::{Bench, Candidate as Tried};
+pub(crate) use refusal::advice_on;
+pub use refusal::{Reason, Refused};
+pub use trial::{Live, Trial};
+
+/// A plugin that may be called.
+#[derive(Clone)]
+pub struct Admitted {
+    pub(super) identity: Identity,
+    pub(super) code: Code,
+    pub(super) cases: Cases,
+}
+
+impl Admitted {
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Returns the same code under another name.
+    pub(super) fn known_as(&self, identity: Identity) -> Self {
+        Self { identity, ..self.clone() }
+    }
+
+    const fn cases(&self) -> &Cases {
+        &self.cases
+    }
+}
+
+impl std::fmt::Debug for Admitted {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.identity())
+    }
+}
+
+/// A candidate that fills a world, as far as can be told without compiling it.
+#[derive(Debug)]
+pub struct Examined {
+    pub(super) source: String,
+    pub(crate) identity: Identity,
+    pub(super) bytes: Bytes,
+    cases: Cases,
+}
+
+/// Reads who the candidate is, on a thread that may be kept busy.
+///
+/// # Errors
+/// The first thing that is wrong with its file.
+pub async fn examine(candidate: Candidate, limits: &Limits) -> Result<Examined, Refused> {
+    let (source, source_name, limits) = (candidate.source.clone(), candidate.source.clone(), limits.clone());
+    let identified = blocking(move || {
+        let identity = identify(&candidate, &limits)?;
+        Ok((identity, Cases::of(&candidate.bytes)?, candidate.bytes))
+    });
+    let (identity, cases, bytes) = identified.await.map_err(|reason| Refused::new(source_name, reason))?;
+    Ok(Examined { source, identity, bytes, cases })
+}
+
+/// Compiles the candidate beside the host (for seconds, if it is a large one), and tries it under the limits of a
+/// call, with what is `set` for it over the host's settings. Has to be called inside a tokio runtime. Dropped midway,
+/// nothing is left of it.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub async fn admit(
+    engine: &Arc<Engine>,
+    examined: Examined,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+    trial: Trial<'_>,
+) -> Result<Admitted, Refused> {
+    let source_name = examined.source.clone();
+    let stages = async {
+        let began = Instant::now();
+        let Compiled { admitted, is_loaded, .. } = compiled(engine, examined, &settings.limits).await?;
+        let (bench, candidate) = (Bench { engine, settings }, Tried { plugin: &admitted, set });
+        probe::call(bench, candidate, trial).await?;
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let how = if is_loaded { "its code was kept" } else { "compiled" };
+        let identity = admitted.identity();
+        tracing::info!(plugin = %identity, took_ms, loaded = is_loaded, "plugin admitted: {identity}, {how}");
+        Ok(admitted)
+    };
+    stages.await.map_err(|reason| Refused::new(source_name, reason))
+}
+
+/// Compiles the candidate in this process, or loads its code, and calls it not even once: for rehearsals, whose call is the
+/// first.
+///
+/// # Errors
+/// What keeps it from being compiled or linked.
+pub async fn compile_only(engine: &Arc<Engine>, examined: Examined, compiled_mib: u64) -> Result<Admitted, Refused> {
+    let Examined { source, identity, bytes, cases } = examined;
+    let engine = Arc::clone(engine);
+    let compiled = blocking(move || compile(&engine, identity, &bytes, cases, compiled_mib)).await;
+    compiled.map(|(admitted, _)| admitted).map_err(|reason| Refused::new(source, reason))
+}
+
+/// Compiles what was admitted for the pool that is there now, or loads its code.
+///
+/// # Errors
+/// What keeps it from being compiled.
+pub(super) async fn again(
+    engine: &Arc<Engine>,
+    admitted: &Admitted,
+    bytes: Bytes,
+    compiled_mib: u64,
+) -> Result<Admitted, Refused> {
+    let (identity, cases) = (admitted.identity().clone(), admitted.cases().clone());
+    let examined = Examined { source: identity.to_string(), identity, bytes, cases };
+    compile_only(engine, examined, compiled_mib).await
+}
+
+/// Tries a plugin once more that was admitted with other settings.
+///
+/// # Errors
+/// How it fails with these.
+pub(super) async fn probe(
+    engine: &Engine,
+    admitted: &Admitted,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+    trial: Trial<'_>,
+) -> Result<(), Refused> {
+    let refused = |reason| Refused::new(admitted.identity().to_string(), reason);
+    let (bench, candidate) = (Bench { engine, settings }, Tried { plugin: admitted, set });
+    probe::call(bench, candidate, trial).await.map(|_| ()).map_err(refused)
+}
+
+/// Compiles the candidate in a process of its own, then in this one; or loads its code, if that was kept.
+async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> Result<Compiled, Reason> {
+    let Examined { identity, bytes, cases, .. } = examined;
+    let compiler = engine.compiler();
+    let _turn = compiler.turn().await;
+    let is_trusted = bytes == built_in_bytes(identity.kind);
+    let cpu_ms = if is_trusted { None } else { compiler.try_out(bytes.clone(), limits).await? };
+    let (compiling, compiled_mib) = (Arc::clone(engine), limits.compiled_mib);
+    let compiled = blocking(move || compile(&compiling, identity, &bytes, cases, compiled_mib)).await;
+    compiled.map(|(admitted, is_loaded)| Compiled { admitted, is_loaded, cpu_ms })
+}
+
+/// What has become of a candidate that compiles.
+struct Compiled {
+    admitted: Admitted,
+    /// Whether its code was kept.
+    is_loaded: bool,
+    /// Processor time of the process that compiled it, if there was one.
+    cpu_ms: Option<u64>,
+}
+
+/// Has it done on a thread that may be kept busy. A panic there is the candidate's doing.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Reason> + Send + 'static) -> Result<T, Reason> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panicked| Err(does_not_compile(&panicked)))
+}
+
+/// Says who the candidate is, without compiling anything.
+fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> {
+    let bytes = candidate.bytes.len();
+    let bytes_max = limits.component_mib.saturating_mul(1024 * 1024);
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max) {
+        return Err(Reason::TooLarge { bytes, bytes_max });
+    }
+    inspect::magic(&candidate.bytes)?;
+    let digest = digest_of(&candidate.bytes);
+    caps::check(&candidate.bytes, limits)?;
+    let outline = Outline::of(&candidate.bytes)?;
+    let kind = outline.kind()?;
+    world::check(&candidate.bytes, kind)?;
+    let name = outline.name.or_else(|| inspect::sound(&candidate.stem)).unwrap_or_else(|| kind.to_string());
+    Ok(Identity {
+        kind,
+        name,
+        version: outline.version.unwrap_or_else(|| "0.0.0".into()),
+        language: language::of(&candidate.bytes).to_owned(),
+        digest,
+        settings_digest: None,
+    })
+}
+
+/// Compiles the component in this process, or loads its code; says which of the two.
+fn compile(
+    engine: &Engine,
+    identity: Identity,
+    bytes: &[u8],
+    cases: Cases,
+    compiled_mib: u64,
+) -> Result<(Admitted, bool), Reason> {
+    let (kind, pool) = (identity.kind, engine.pool());
+    let kept = engine.compiler().kept();
+    let loads = kept.map(Kept::loads);
+    // from_binary, not new: nothing that comes from outside is ever taken for text or for compiled code.
+    let component =
+        Component::from_binary(&pool.engine, bytes).map_err(|error| does_not_compile(&format_args!("{error:#}")))?;
+    // Nobody else compiles meanwhile.
+    let loaded = kept.map(Kept::loads) > loads;
+    if let Some(kept) = kept {
+        kept.make_room(compiled_mib);
+        kept.seal();
+    }
+    let code = link(&pool, kind, &component).map_err(|error| Reason::Link { kind, detail: format!("{error:#}") })?;
+    Ok((Admitted { identity, code, cases }, loaded))
+}
+
+/// Finds what the component imports, and the function that a plugin of the kind exports.
+fn link(pool: &Pool, kind: Kind, component: &Component) -> wasmtime::Result<Code> {
+    let instance_pre = pool.linker.instantiate_pre(component)?;
+    let interface = component.get_export_index(None, hooks::interface(kind.as_str()));
+    let function = hooks::info(kind).function;
+    let function = interface.and_then(|interface| component.get_export_index(Some(&interface), function));
+    let function = function.ok_or_else(|| wasmtime::Error::msg(format!("it exports no {kind}")))?;
+    Ok(Code { instance_pre, function })
+}
+
+fn does_not_compile(error: &dyn std::fmt::Display) -> Reason {
+    CompileError::Refused(error.to_string()).into()
+}

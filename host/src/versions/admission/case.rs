@@ -1,0 +1,316 @@
+//! A case: what one call of a plugin meets, and what is expected of it. One JSON object a file.
+//!
+//! ```text
+//! { "set": {"faults": "on"},                the plugin's settings
+//!   "random": [0.25],                       what host.random answers, in turn; the last one repeats
+//!   "stock": {"headphones": 10},            what is on hand
+//!   "lines": [{"item": "headphones", "quantity": 3, "price": 99.99}],
+//!   "attributes": {"coupon": "X"},          of the order
+//!   "inventory": {"unavailable": "down"},   what a checkout's deduct is answered, instead of by the stock
+//!   "expect": {"outcome": "ok", "receipt": {"total": 269.98}} }
+//! ```
+//!
+//! Prices are decimals of the shop's currency, as `POST /checkout` has them. Nothing is guessed: a field that isn't known
+//! is refused, and so is one that means nothing for the plugin's kind.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Deserialize;
+
+use crate::{
+    failure::{Failure, Undecided},
+    hooks::{self, Kind},
+    imports::Chance,
+    order::{
+        Adjustment, Cart, Currency, Effect, Item, LINES_MAX, Line, MinorUnits, composed,
+        written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
+    },
+};
+
+/// How a call can end, in the words that problem documents have.
+pub const OUTCOMES: [&str; 11] = [
+    "ok",
+    "insufficient_stock",
+    "rejected",
+    "inventory_conflict",
+    "unavailable",
+    "other",
+    "trap",
+    "deadline",
+    "memory",
+    "host_calls",
+    "bad_output",
+];
+
+/// What one call of a plugin meets.
+#[derive(Debug)]
+pub struct Case {
+    pub set: BTreeMap<String, String>,
+    pub chance: Chance,
+    pub stock: BTreeMap<Item, u32>,
+    /// What the plugin is asked about.
+    pub cart: Arc<Cart>,
+    /// What its deduct is answered; as the stock has it, if nothing is said.
+    pub inventory: Option<InventoryAnswer>,
+    pub expected: Option<Expected>,
+}
+
+/// What a checkout's deduct is answered, in the words of the interface.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum InventoryAnswer {
+    Unavailable(String),
+    Conflict(String),
+    Other(String),
+    Rejected { code: String, message: String },
+}
+
+impl InventoryAnswer {
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Unavailable(text) => Failure::Unavailable(Undecided::of_nobody(text.clone())),
+            Self::Conflict(text) => Failure::Conflict(Undecided::of_nobody(text.clone())),
+            Self::Other(text) => Failure::Other(Undecided::of_nobody(text.clone())),
+            Self::Rejected { code, message } => Failure::Rejected { code: code.clone(), message: message.clone() },
+        }
+    }
+}
+
+/// What is expected of a call. What isn't said isn't compared.
+#[derive(Debug)]
+pub struct Expected {
+    pub outcome: String,
+    /// The reason that an operator reads.
+    pub detail: Option<String>,
+    pub receipt: Option<ExpectedReceipt>,
+    /// What the inventory plugin's answer leaves of each item.
+    pub levels: Option<BTreeMap<String, u32>>,
+    /// Pieces that were asked for, by item.
+    pub asked: Option<BTreeMap<String, u64>>,
+    /// The span tree's names, each line indented by two spaces a level.
+    pub spans: Option<Vec<String>>,
+}
+
+#[derive(Debug)]
+pub struct ExpectedReceipt {
+    pub total: MinorUnits,
+    pub adjustments: Vec<Adjustment>,
+}
+
+impl Case {
+    /// Returns what the plugin is asked for, for a call that is only to end in a decision; `None` if the case has it come to
+    /// none.
+    pub(super) fn tried(self) -> Option<Arc<Cart>> {
+        let decides = |outcome: &str| matches!(outcome, "ok" | "insufficient_stock" | "rejected");
+        let comes_to_none = self.expected.is_some_and(|expected| !decides(&expected.outcome));
+        (!comes_to_none && self.inventory.is_none()).then_some(self.cart)
+    }
+}
+
+/// A file that is no case.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadCase(String);
+
+impl Case {
+    /// Reads a case for a plugin of that kind.
+    ///
+    /// # Errors
+    /// What of it is wrong, where, and what would be fine there.
+    pub fn parse(text: &str, kind: Kind, currency: Currency) -> Result<Self, BadCase> {
+        let Object::<Written>(written) = serde_json::from_str(text).map_err(|error| BadCase(error.to_string()))?;
+        written.into_case(kind, currency).map_err(BadCase)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    #[serde(default)]
+    random: Vec<f64>,
+    #[serde(default)]
+    stock: BTreeMap<WrittenItem, u32>,
+    lines: Vec<Object<WrittenLine>>,
+    #[serde(default)]
+    attributes: WrittenAttributes,
+    inventory: Option<InventoryAnswer>,
+    expect: Option<Object<WrittenExpected>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLine {
+    item: WrittenItem,
+    quantity: WrittenQuantity,
+    price: Option<WrittenPrice>,
+    #[serde(default)]
+    attributes: WrittenAttributes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenExpected {
+    outcome: String,
+    detail: Option<String>,
+    receipt: Option<WrittenReceipt>,
+    levels: Option<BTreeMap<String, u32>>,
+    asked: Option<BTreeMap<String, u64>>,
+    spans: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenReceipt {
+    total: WrittenPrice,
+    #[serde(default)]
+    adjustments: Vec<WrittenAdjustment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAdjustment {
+    effect: String,
+    category: String,
+    label: String,
+    amount: WrittenPrice,
+    line: Option<u32>,
+}
+
+impl Written {
+    fn into_case(self, kind: Kind, currency: Currency) -> Result<Case, String> {
+        let Self { set, random, stock, lines, attributes, inventory, expect } = self;
+        if !(1..=LINES_MAX).contains(&lines.len()) {
+            return Err(format!("lines has {} entries; 1 to {LINES_MAX} are allowed", lines.len()));
+        }
+        if !random.iter().all(|number| (0.0..1.0).contains(number)) {
+            return Err("random has a number that isn't at least 0 and below 1".to_owned());
+        }
+        let has_deduct = |kind: Kind| hooks::info(kind).doors.contains(&hooks::DEDUCT);
+        if inventory.is_some() && !has_deduct(kind) {
+            let kinds = Kind::ALL.into_iter().filter(|kind| has_deduct(*kind)).map(a).collect::<Vec<_>>();
+            return Err(format!("inventory is for cases of {} plugin; this is {} plugin", kinds.join(" or "), a(kind)));
+        }
+        let lines = lines.into_iter().map(|Object(line)| line).collect();
+        let cart = cart(lines, attributes, currency, hooks::info(kind).is_priced)?;
+        Ok(Case {
+            set,
+            chance: if random.is_empty() { Chance::Free } else { Chance::Given(random.into()) },
+            stock: stock.into_iter().map(|(WrittenItem(item), pieces)| (item, pieces)).collect(),
+            cart: Arc::new(cart),
+            inventory,
+            expected: expect.map(|Object(expected)| expected.into_expected(kind, currency)).transpose()?,
+        })
+    }
+}
+
+/// Returns the cart; where it `is_priced`, each line has to have its price.
+fn cart(
+    lines: Vec<WrittenLine>,
+    attributes: WrittenAttributes,
+    currency: Currency,
+    is_priced: bool,
+) -> Result<Cart, String> {
+    let line = |(index, line): (usize, WrittenLine)| {
+        let unit_price = match line.price {
+            Some(price) if is_priced => amount(&price, currency)?,
+            None if is_priced => return Err(format!("lines[{index}] lacks its price")),
+            _ => MinorUnits::ZERO,
+        };
+        Ok(Line { item: line.item.0, quantity: line.quantity.0, unit_price, attributes: line.attributes.0 })
+    };
+    let lines = lines.into_iter().enumerate().map(line).collect::<Result<_, String>>()?;
+    let cart = Cart::new(lines, attributes.0);
+    cart.ok_or_else(|| "the lines' sum is 2^53 minor units or more".to_owned())
+}
+
+/// Returns the kind with its article.
+fn a(kind: Kind) -> String {
+    let article = if kind.as_str().starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
+}
+
+/// Names the items as the host does, whichever way they were typed.
+fn by_item<T>(pieces: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    pieces.into_iter().map(|(item, pieces)| (composed(&item).into_owned(), pieces)).collect()
+}
+
+impl WrittenExpected {
+    fn into_expected(self, kind: Kind, currency: Currency) -> Result<Expected, String> {
+        let Self { outcome, detail, receipt, levels, asked, spans } = self;
+        if !OUTCOMES.contains(&&*outcome) {
+            return Err(format!("expect.outcome is {outcome:?}; there are {}", OUTCOMES.join(", ")));
+        }
+        let own = hooks::info(kind).decision;
+        for (decision, is_expected) in [("receipt", receipt.is_some()), ("levels", levels.is_some())] {
+            let other = Kind::ALL.into_iter().find(|other| hooks::info(*other).decision == decision);
+            if let Some(other) = other.filter(|_| is_expected && decision != own) {
+                return Err(format!(
+                    "expect.{decision} is for {} plugin; what {} decides is expect.{own}",
+                    a(other),
+                    a(kind)
+                ));
+            }
+        }
+        let receipt = receipt.map(|receipt| receipt.into_expected(currency)).transpose()?;
+        let (levels, asked) = (levels.map(by_item), asked.map(by_item));
+        Ok(Expected { outcome, detail, receipt, levels, asked, spans })
+    }
+}
+
+impl WrittenReceipt {
+    fn into_expected(self, currency: Currency) -> Result<ExpectedReceipt, String> {
+        let adjustment = |written: WrittenAdjustment| {
+            let WrittenAdjustment { effect, category, label, amount: written, line } = written;
+            let effect = Effect::parse(&effect)
+                .ok_or_else(|| format!("an effect is {effect:?}; there are subtract, add and included"))?;
+            Ok(Adjustment { effect, category, label, amount: amount(&written, currency)?, line })
+        };
+        let adjustments = self.adjustments.into_iter().map(adjustment).collect::<Result<_, String>>()?;
+        Ok(ExpectedReceipt { total: amount(&self.total, currency)?, adjustments })
+    }
+}
+
+fn amount(WrittenPrice(written): &WrittenPrice, currency: Currency) -> Result<MinorUnits, String> {
+    currency.parse(written).map_err(|error| format!("the amount {written:.40} {error} ({currency})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, kind: Kind) -> Result<Case, String> {
+        Case::parse(text, kind, Currency::of_code("USD").expect("a code")).map_err(|bad| bad.to_string())
+    }
+
+    #[test]
+    fn what_is_no_case_is_refused_with_what_would_be() {
+        let check = |kind: Kind, text: &str, expected: &str| {
+            let refused = parse(text, kind).expect_err(text);
+            assert!(refused.contains(expected), "{refused:?} lacks {expected:?}");
+        };
+        let line = r#"{"item":"a","quantity":1,"price":1}"#;
+        let with = |more: &str| format!(r#"{{"lines":[{line}],{more}}}"#);
+        check(Kind::Checkout, "{", "line 1 column 1");
+        check(Kind::Checkout, "{}", "missing field `lines`");
+        check(Kind::Checkout, r#"{"lines":[]}"#, "1 to 100");
+        check(Kind::Checkout, &with(r#""expected":{}"#), "unknown field `expected`, expected one of `set`, `random`");
+        check(Kind::Checkout, &with(r#""expect":{"outcome":"OK"}"#), "there are ok, insufficient_stock");
+        check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","levels":{}}"#), "is for an inventory plugin");
+        check(Kind::Inventory, &with(r#""expect":{"outcome":"ok","receipt":{"total":1}}"#), "is for a checkout plugin");
+        check(Kind::Inventory, &with(r#""inventory":{"other":"x"}"#), "is for cases of a checkout plugin");
+        check(Kind::Checkout, &with(r#""inventory":{"broken":"x"}"#), "unknown variant `broken`");
+        check(Kind::Checkout, &with(r#""random":[1.0]"#), "below 1");
+        check(Kind::Checkout, &with(r#""stock":{" a":1}"#), "without white space");
+        check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","receipt":{"total":1.001}}"#), "more decimals");
+    }
+
+    #[test]
+    fn only_a_checkout_needs_prices() {
+        let text = r#"{"lines":[{"item":"a","quantity":2}]}"#;
+        assert!(parse(text, Kind::Inventory).is_ok());
+        assert_eq!(parse(text, Kind::Checkout).expect_err("no price"), "lines[0] lacks its price");
+    }
+}

@@ -1,0 +1,53 @@
+//! What admission finds out about a candidate, for who wants to know before any host has it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use super::{Candidate, Compiled, Outline, Refused, Trial, caps, compiled, examine, probe};
+use crate::{
+    config::Settings,
+    runtime::{Engine, Identity},
+};
+
+/// A candidate that would be taken.
+#[derive(Debug)]
+pub struct Checked {
+    pub identity: Identity,
+    pub bytes: usize,
+    /// The names of what it imports, in their order.
+    pub imports: Vec<String>,
+    /// The processor time that compiling it took here.
+    pub compile_ms: u64,
+    /// What its memories have before any of its code runs, bytes.
+    pub memory_bytes_at_start: u64,
+    /// What they had after the call on trial, bytes.
+    pub memory_bytes: u64,
+    /// Host calls of the call on trial.
+    pub host_calls: u32,
+}
+
+/// Does all that admission does, and keeps nothing.
+///
+/// # Errors
+/// The first thing that is wrong with the candidate.
+pub async fn check(engine: &Arc<Engine>, candidate: Candidate, settings: &Settings) -> Result<Checked, Refused> {
+    let limits = &settings.limits;
+    let (source, bytes) = (candidate.source.clone(), candidate.bytes.clone());
+    let refused = |reason| Refused::new(source.clone(), reason);
+    let examined = examine(candidate, limits).await?;
+    let began = Instant::now();
+    let Compiled { admitted, cpu_ms, .. } = compiled(engine, examined, limits).await.map_err(refused)?;
+    // Without a process of its own it compiles on this one's threads, beside others.
+    let compile_ms = cpu_ms.unwrap_or_else(|| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let trial = Trial::Anew { live: None, forced: false };
+    let candidate = probe::Candidate { plugin: &admitted, set: &BTreeMap::new() };
+    let spent = probe::call(probe::Bench { engine, settings }, candidate, trial).await.map_err(refused)?;
+    Ok(Checked {
+        identity: admitted.identity().clone(),
+        bytes: bytes.len(),
+        imports: Outline::of(&bytes).map_err(refused)?.into_imports(),
+        compile_ms,
+        memory_bytes_at_start: caps::memory_bytes(&bytes).map_err(refused)?,
+        memory_bytes: spent.memory_bytes,
+        host_calls: spent.host_calls,
+    })
+}

@@ -1,0 +1,214 @@
+//! Calling a candidate off to the side, under the limits of a call: only then is it known that its functions have
+//! the world's types, that its start functions end, and that it answers an order with something that can be believed.
+//!
+//! It is asked for a handful of orders ([`super::trial`]), with doors behind which nothing is: no stock is taken, no order
+//! written. Settings, random numbers and sleep are those of any call; its spans and its log go nowhere. A "no" of the
+//! shop's is as good an answer as a receipt. An answer that is neither is a fault where the live version decides.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    sync::Arc,
+};
+
+use opentelemetry::trace::SpanKind;
+use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
+
+use super::{
+    Admitted, Live, Reason, Trial,
+    refusal::{Said, advice},
+    trial::{self, TriedOrder},
+};
+use crate::{
+    clock::now_ms,
+    config::Settings,
+    failure::Failure,
+    hooks::{self, Hook, Placed, Rules, Visitor},
+    imports::{
+        AskedSettings, CallState, Chance,
+        telemetry::{CallSpans, GuestLog},
+    },
+    runtime::{Deadline, Engine, Guest, MemoryPool, Time},
+    store::OrderId,
+    telemetry::traces::Tracer,
+};
+
+/// How much of what it prints and logs before its fault is passed on, bytes of each.
+const SAID_BYTES_MAX: usize = 300;
+
+/// What a trial of a plugin is carried out with.
+#[derive(Clone, Copy)]
+pub(super) struct Bench<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) settings: &'a Settings,
+}
+
+/// A plugin, and what is set for it over the host's settings.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    pub(super) plugin: &'a Admitted,
+    pub(super) set: &'a BTreeMap<String, String>,
+}
+
+/// Tries the candidate, and returns what the call for the simple order took.
+///
+/// # Errors
+/// What keeps it from being instantiated, how its types differ, how a call ended, or where it comes to no decision.
+pub(super) async fn call(bench: Bench<'_>, candidate: Candidate<'_>, trial: Trial<'_>) -> Result<Spent, Reason> {
+    let _turn = bench.engine.probe_turn().await;
+    let Candidate { plugin, .. } = candidate;
+    let orders = match trial {
+        Trial::Again => vec![trial::simple()],
+        Trial::Anew { .. } => trial::all(plugin.cases(), plugin.identity().kind, bench.settings.shop.currency)?,
+    };
+    let mut spent = None;
+    for order in &orders {
+        let tried = tried(bench, candidate, order, None).await?;
+        if let (Some(undecided), Trial::Anew { live: Some(live), forced: false }) = (tried.undecided, trial)
+            && decides(bench, live, order).await
+        {
+            let (failure, said) = undecided;
+            return Err(Reason::Undecided { order: order.what.as_str().into(), failure, said });
+        }
+        spent.get_or_insert(tried.spent);
+    }
+    spent.ok_or_else(|| super::does_not_compile(&"there was no order to try it with"))
+}
+
+/// Returns the settings that the plugin asks for in the calls of a trial, whatever these come to.
+pub(in crate::versions) async fn asked_settings(
+    engine: &Engine,
+    plugin: &Admitted,
+    settings: &Settings,
+    set: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
+    let _turn = engine.probe_turn().await;
+    // Cases that can't be read would have kept the plugin out.
+    let orders = trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency);
+    let asked = AskedSettings::default();
+    for order in &orders.unwrap_or_else(|_| vec![trial::simple()]) {
+        _ = tried(Bench { engine, settings }, Candidate { plugin, set }, order, Some(&asked)).await;
+    }
+    asked.keys()
+}
+
+/// Returns whether the live version comes to a decision about the order.
+async fn decides(bench: Bench<'_>, Live { plugin, set }: Live<'_>, order: &TriedOrder) -> bool {
+    let tried = tried(bench, Candidate { plugin, set }, order, None).await;
+    tried.is_ok_and(|tried| tried.undecided.is_none())
+}
+
+/// Makes one call, and notes the settings that are `asked` for in it, if that is wanted.
+async fn tried(
+    bench: Bench<'_>,
+    candidate: Candidate<'_>,
+    order: &TriedOrder,
+    asked: Option<&AskedSettings>,
+) -> Result<Tried, Reason> {
+    let once = Once { bench, candidate, order, asked };
+    // What it logs is no event of the shop's.
+    hooks::visit(candidate.plugin.identity().kind, once).with_subscriber(NoSubscriber::default()).await
+}
+
+/// A call that ended in a decision, or in none that is the plugin's to make.
+struct Tried {
+    spent: Spent,
+    /// What it answered that is neither a receipt nor a "no", and what it said before.
+    undecided: Option<(Box<Failure>, Box<Said>)>,
+}
+
+/// What the call took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    pub(super) memory_bytes: u64,
+    pub(super) host_calls: u32,
+}
+
+/// One call of a candidate.
+struct Once<'a> {
+    bench: Bench<'a>,
+    candidate: Candidate<'a>,
+    order: &'a TriedOrder,
+    asked: Option<&'a AskedSettings>,
+}
+
+impl<'a> Visitor for Once<'a> {
+    type Output = Pin<Box<dyn Future<Output = Result<Tried, Reason>> + Send + 'a>>;
+
+    fn visit<H: Hook>(self) -> Self::Output {
+        Box::pin(self.carry_out::<H>())
+    }
+}
+
+impl<'a> Once<'a> {
+    async fn carry_out<H: Hook>(self) -> Result<Tried, Reason> {
+        let settings = self.bench.settings;
+        let mut guest = self.guest::<H>();
+        // With no door open: what runs now runs before every call, and is to depend on nothing.
+        let instantiated = guest.instantiate().await;
+        if guest.imports().host_calls() > 0 {
+            return Err(Reason::StartHostCall { kind: H::KIND });
+        }
+        instantiated.map_err(|failure| Reason::Instantiate { failure, said: said(&guest) })?;
+        let link = |error: wasmtime::Error| Reason::Link { kind: H::KIND, detail: format!("{error:#}") };
+        guest.check_types::<H::Offered, H::Returned>().map_err(link)?;
+        let cart = Arc::clone(&self.order.cart);
+        let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: settings.shop.currency, cart };
+        let (asked, rules) = (H::asked(&placed), Rules::of(settings));
+        let answered = hooks::decide::<H>(&mut guest, &asked, H::standing_in(), rules, false).await;
+        self.judge::<H>(guest, answered.result)
+    }
+
+    fn guest<H: Hook>(&self) -> Guest<'a> {
+        let (Bench { engine, settings }, Candidate { plugin, set }) = (self.bench, self.candidate);
+        let (identity, limits) = (plugin.identity(), &settings.limits);
+        let tracer = Tracer::off();
+        let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
+        let telemetry = CallSpans::new(tracer, span, GuestLog::new(identity.to_string(), limits), limits);
+        let of_plugin = Arc::new(hooks::settings_of(H::KIND, settings, set));
+        let mut imports = CallState::new(telemetry, of_plugin, &Chance::Free, limits);
+        if let Some(asked) = self.asked {
+            imports.note_settings(asked.clone());
+        }
+        let deadline = Deadline::of((hooks::info(H::KIND).wall_limit)(limits), Time::Whole);
+        Guest::fresh(H::KIND, &plugin.code, imports, (engine, &MemoryPool::new(limits), limits), deadline)
+    }
+
+    fn judge<H: Hook>(self, mut guest: Guest<'_>, result: Result<H::Decided, Failure>) -> Result<Tried, Reason> {
+        let said = said(&guest);
+        let spent = Spent { memory_bytes: guest.memory_bytes(), host_calls: guest.imports().host_calls() };
+        let language = &self.candidate.plugin.identity().language;
+        match result {
+            Err(failure) if failure.is_of_host() => Err(Reason::Probe {
+                order: self.order.what.as_str().into(),
+                advice: advice(H::KIND, language, &failure, said.is_silent()).into(),
+                failure: Box::new(failure),
+                said,
+            }),
+            Err(failure) if failure.at_fault() == Some(H::KIND) => {
+                Ok(Tried { spent, undecided: Some((Box::new(failure), said)) })
+            }
+            // A receipt, or a "no".
+            _ => Ok(Tried { spent, undecided: None }),
+        }
+    }
+}
+
+/// Returns what the guest has printed, and the error that it logged last.
+fn said(guest: &Guest<'_>) -> Box<Said> {
+    let telemetry = guest.telemetry();
+    Box::new(Said { printed: line(&telemetry.printed()), logged: line(telemetry.logged_error().unwrap_or_default()) })
+}
+
+/// The first order's, for none is written.
+#[expect(clippy::expect_used, reason = "1 is a number that an order can have")]
+fn order_id() -> OrderId {
+    OrderId::new(1).expect("a number")
+}
+
+/// Returns the text on one line, and cut.
+fn line(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.get(..text.floor_char_boundary(SAID_BYTES_MAX)).unwrap_or_default();
+    text.replace(char::is_control, "\u{fffd}")
+}

@@ -1,0 +1,107 @@
+//! The orders that a candidate is tried with before it serves anybody: a handful that are unlike each other, and its
+//! author's own cases.
+
+use std::sync::Arc;
+
+use super::{case::Case, cases::Cases, refusal::Reason};
+use crate::{
+    hooks::Kind,
+    order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, QUANTITY_MAX, Quantity},
+};
+
+/// How far a candidate is tried.
+#[derive(Debug, Clone, Copy)]
+pub enum Trial<'a> {
+    /// It served before: whether it still can be called.
+    Again,
+    /// It is new, or has new settings. Where the live version decides and it doesn't, it is refused, unless that is
+    /// `forced`; without a live version that is nobody's loss.
+    Anew { live: Option<Live<'a>>, forced: bool },
+}
+
+/// What a candidate is measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Live<'a> {
+    pub plugin: &'a super::Admitted,
+    /// What is set for it over the host's settings.
+    pub set: &'a std::collections::BTreeMap<String, String>,
+}
+
+/// One order.
+#[derive(Debug)]
+pub(super) struct TriedOrder {
+    /// What is asked for, as a part of a sentence.
+    pub(super) what: String,
+    pub(super) cart: Arc<Cart>,
+}
+
+/// What a candidate is asked for one piece of.
+const ITEM: &str = "probe";
+const UNIT_PRICE: u64 = 1_000;
+
+/// Returns the order that every candidate is tried with.
+pub(super) fn simple() -> TriedOrder {
+    TriedOrder {
+        what: format!("one piece of an item named {ITEM:?}"),
+        cart: cart(vec![line(ITEM, 1, UNIT_PRICE, Vec::new())], Vec::new()),
+    }
+}
+
+/// Returns the orders that a new candidate is tried with, the simple one first.
+///
+/// # Errors
+/// A case that can't be read.
+pub(super) fn all(cases: &Cases, kind: Kind, currency: Currency) -> Result<Vec<TriedOrder>, Reason> {
+    let mut orders = vec![simple(), of_several_lines(), large()];
+    for (name, text) in cases.iter() {
+        let case = Case::parse(text, kind, currency)
+            .map_err(|error| Reason::Case { name: name.to_owned(), reason: error.to_string() })?;
+        orders.extend(case.tried().map(|cart| TriedOrder { what: format!("its case {name}"), cart }));
+    }
+    Ok(orders)
+}
+
+/// What plugins commonly look at: a coupon, who buys, whether that is a member; an attribute of each type.
+fn of_several_lines() -> TriedOrder {
+    let attribute = |key: &str, value| Attribute { key: key.to_owned(), value };
+    let text = |key: &str, text: &str| attribute(key, AttributeValue::Text(text.to_owned()));
+    let order = vec![
+        text("coupon", "PROBE"),
+        text("customer", "probe"),
+        attribute("member", AttributeValue::Flag(true)),
+        attribute("points", AttributeValue::Integer(1_200)),
+        attribute("weight", AttributeValue::Decimal(1.25)),
+    ];
+    let gift = vec![text("note", "probe"), attribute("gift", AttributeValue::Flag(true))];
+    let lines = vec![
+        line(ITEM, 2, UNIT_PRICE, gift),
+        line("probe-b", 1, 1, Vec::new()),
+        line("probe-c", 3, 99_999, vec![attribute("size", AttributeValue::Decimal(0.5))]),
+    ];
+    TriedOrder {
+        what: "three lines with a coupon and other attributes of each type".to_owned(),
+        cart: cart(lines, order),
+    }
+}
+
+fn large() -> TriedOrder {
+    TriedOrder {
+        what: format!("{QUANTITY_MAX} pieces of an item named {ITEM:?}"),
+        cart: cart(vec![line(ITEM, QUANTITY_MAX, UNIT_PRICE, Vec::new())], Vec::new()),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "constants, within the rules of their types")]
+fn line(item: &str, pieces: u32, unit_price: u64, attributes: Vec<Attribute>) -> Line {
+    Line {
+        item: Item::parse(item).expect("a name"),
+        quantity: Quantity::new(pieces).expect("a quantity"),
+        unit_price: MinorUnits::new(unit_price).expect("an amount"),
+        attributes,
+    }
+}
+
+#[expect(clippy::expect_used, reason = "constants, within the rules of their types")]
+fn cart(lines: Vec<Line>, attributes: Vec<Attribute>) -> Arc<Cart> {
+    Arc::new(Cart::new(lines, attributes).expect("lines with a sum that fits"))
+}

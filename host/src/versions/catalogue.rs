@@ -1,0 +1,183 @@
+//! Versions off to the side: their files, and those of them that are compiled and may be live at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    Candidate, FileError, Plugin, Refused,
+    admission::{self, Admitted, Examined, Trial, admit, examine},
+    files::PluginFiles,
+};
+use crate::{
+    config::Settings,
+    runtime::{Breakers, Engine, IdlePlaces, MemoryPool},
+    store::VersionText,
+};
+
+/// Compiled plugins that are kept beside the live ones. Each costs some megabytes of code.
+const KEPT_MAX: usize = 8;
+
+/// Why a version that was there can't be had again.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// The files and the compiled plugins.
+#[derive(Debug)]
+pub struct Catalogue {
+    engine: Arc<Engine>,
+    files: PluginFiles,
+    settings: Settings,
+    breakers: Breakers,
+    idle_places: Arc<IdlePlaces>,
+    memory: Arc<MemoryPool>,
+    /// By their file's digest, the one used last at the end.
+    compiled: Mutex<Vec<Admitted>>,
+}
+
+impl Catalogue {
+    #[must_use]
+    pub fn new(settings: &Settings, engine: Arc<Engine>) -> Self {
+        let memory = MemoryPool::new(&settings.limits);
+        Self {
+            engine,
+            files: PluginFiles::new(&settings.server.data),
+            settings: settings.clone(),
+            breakers: Breakers::new(settings.breaker.clone()),
+            idle_places: IdlePlaces::new(&settings.limits, &memory),
+            memory,
+            compiled: Mutex::default(),
+        }
+    }
+
+    pub(super) fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
+    }
+
+    /// Returns the memory that calls and resting instances share.
+    pub(super) fn memory(&self) -> Arc<MemoryPool> {
+        Arc::clone(&self.memory)
+    }
+
+    /// Admits a candidate with what is `set` for it, keeps its file and what was compiled of it. One that is compiled
+    /// already is only tried once more.
+    ///
+    /// # Errors
+    /// What is wrong with it, or that its file can't be kept.
+    pub(super) async fn admit(
+        &self,
+        examined: Examined,
+        set: &BTreeMap<String, String>,
+        trial: Trial<'_>,
+    ) -> Result<Admitted, CatalogueError> {
+        let bytes = examined.bytes.clone();
+        let admitted = match self.compiled(&examined.identity.digest) {
+            Some(compiled) => {
+                let admitted = compiled.known_as(examined.identity);
+                self.probe(&admitted, set, trial).await?;
+                admitted
+            }
+            None => admit(&self.engine, examined, &self.settings, set, trial).await?,
+        };
+        let (files, digest) = (self.files.clone(), admitted.identity().digest.clone());
+        let keeping = tokio::task::spawn_blocking(move || files.keep(&digest, &bytes));
+        keeping.await.unwrap_or(Err(FileError::CutOff))?;
+        self.keep(admitted.clone());
+        Ok(admitted)
+    }
+
+    /// Tries a plugin with what is `set` for it.
+    ///
+    /// # Errors
+    /// How it fails with that.
+    pub(super) async fn probe(
+        &self,
+        admitted: &Admitted,
+        set: &BTreeMap<String, String>,
+        trial: Trial<'_>,
+    ) -> Result<(), Refused> {
+        admission::probe(&self.engine, admitted, &self.settings, set, trial).await
+    }
+
+    /// Returns the settings that a plugin asks for in the calls of a trial, with what is `set` for it.
+    pub(super) async fn asked_settings(&self, admitted: &Admitted, set: &BTreeMap<String, String>) -> BTreeSet<String> {
+        admission::asked_settings(&self.engine, admitted, &self.settings, set).await
+    }
+
+    /// Returns the bytes of the file that a plugin was made of.
+    ///
+    /// # Errors
+    /// When the file is gone or another by now.
+    pub(super) async fn file(&self, digest: &str) -> Result<Vec<u8>, FileError> {
+        let (files, digest) = (self.files.clone(), digest.to_owned());
+        let reading = tokio::task::spawn_blocking(move || files.read(&digest));
+        reading.await.unwrap_or(Err(FileError::CutOff))
+    }
+
+    /// Puts a fresh pool in the place of the engine's, and forgets what was compiled for that.
+    ///
+    /// # Errors
+    /// When there is no address space for a second one meanwhile.
+    pub(super) fn renew_pool(&self) -> anyhow::Result<()> {
+        self.engine.renew()?;
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
+    }
+
+    /// Returns the plugin with its code in the engine's pool.
+    ///
+    /// # Errors
+    /// As [`Catalogue::version`].
+    pub(super) async fn moved(&self, plugin: &Plugin) -> Result<Plugin, CatalogueError> {
+        let bytes = self.file(&plugin.identity().digest).await?;
+        let compiled_mib = self.settings.limits.compiled_mib;
+        let admitted = admission::again(&self.engine, &plugin.admitted(), bytes.into(), compiled_mib).await?;
+        self.keep(admitted.clone());
+        Ok(plugin.moved(admitted))
+    }
+
+    /// Returns a version that was admitted before: at once if it is still compiled.
+    ///
+    /// # Errors
+    /// When its file is gone or another by now, or isn't admitted any more.
+    pub(super) async fn version(&self, text: &VersionText) -> Result<Plugin, CatalogueError> {
+        let admitted = match self.compiled(&text.digest) {
+            Some(admitted) => admitted,
+            None => {
+                let bytes = self.file(&text.digest).await?;
+                let source = format!("the {} plugin {}@{} that was deployed", text.kind, text.name, text.version);
+                let candidate = Candidate { source, stem: text.name.clone(), bytes: bytes.into() };
+                let examined = examine(candidate, &self.settings.limits).await?;
+                let admitted = admit(&self.engine, examined, &self.settings, &text.settings, Trial::Again).await?;
+                self.keep(admitted.clone());
+                admitted
+            }
+        };
+        Ok(self.plugin(admitted, &text.settings))
+    }
+
+    /// Returns the plugin with what was set for it, over what the host's settings say.
+    pub fn plugin(&self, admitted: Admitted, set: &BTreeMap<String, String>) -> Plugin {
+        Plugin::new(admitted, set, &self.settings, &self.idle_places, |identity| self.breakers.of(identity))
+    }
+
+    fn compiled(&self, digest: &str) -> Option<Admitted> {
+        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.iter().find(|admitted| admitted.identity().digest == digest).cloned()
+    }
+
+    fn keep(&self, admitted: Admitted) {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.retain(|kept| kept.identity().digest != admitted.identity().digest);
+        compiled.push(admitted);
+        if compiled.len() > KEPT_MAX {
+            compiled.remove(0);
+        }
+    }
+}

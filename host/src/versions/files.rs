@@ -1,0 +1,108 @@
+//! Plugin files as the data folder keeps them: named by their sha256, written once, never changed.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::runtime::digest_of;
+
+/// What is written of a file at once.
+const FLUSH_BYTES: usize = 512 * 1024;
+
+/// The folder of the files.
+#[derive(Debug, Clone)]
+pub(super) struct PluginFiles {
+    folder: PathBuf,
+}
+
+/// Why a kept file can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{} can't be used: {source}", .file.display())]
+    Io { file: PathBuf, source: io::Error },
+    #[error("{} isn't what it was: its sha256 is another", .file.display())]
+    Changed { file: PathBuf },
+    #[error("the host is stopping")]
+    CutOff,
+}
+
+impl PluginFiles {
+    pub(super) fn new(data: &Path) -> Self {
+        Self { folder: data.join("plugins") }
+    }
+
+    /// Keeps the bytes; durable when it returns. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub(super) fn keep(&self, digest: &str, bytes: &[u8]) -> Result<(), FileError> {
+        if self.read(digest).is_ok() {
+            return Ok(());
+        }
+        let file = self.file(digest);
+        self.write(&file, bytes).map_err(|source| FileError::Io { file, source })
+    }
+
+    /// Returns the file's bytes, which are those that were kept. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When they can't be read, or are others by now.
+    pub(super) fn read(&self, digest: &str) -> Result<Vec<u8>, FileError> {
+        let file = self.file(digest);
+        match fs::read(&file) {
+            Ok(bytes) if digest_of(&bytes) == digest => Ok(bytes),
+            Ok(_) => Err(FileError::Changed { file }),
+            Err(source) => Err(FileError::Io { file, source }),
+        }
+    }
+
+    fn write(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let part = self.folder.join(format!("{:016x}.part", rand::random::<u64>()));
+        let written = write_durably(&part, bytes).and_then(|()| fs::rename(&part, file));
+        if written.is_err() {
+            // What is left would only take room.
+            _ = fs::remove_file(&part);
+        }
+        written?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    fn file(&self, digest: &str) -> PathBuf {
+        self.folder.join(format!("{digest}.wasm"))
+    }
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    // Piece by piece: on the same disk the orders' own flushes wait for whatever is waiting to be written.
+    for piece in bytes.chunks(FLUSH_BYTES) {
+        file.write_all(piece)?;
+        file.sync_data()?;
+    }
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_only_if_it_is_what_was_kept() {
+        let data = tempfile::tempdir().expect("a folder");
+        let files = PluginFiles::new(data.path());
+        let digest = digest_of(b"a plugin");
+        assert!(matches!(files.read(&digest), Err(FileError::Io { .. })));
+        files.keep(&digest, b"a plugin").expect("kept");
+        assert_eq!(files.read(&digest).expect("read"), b"a plugin");
+
+        fs::write(files.file(&digest), b"a plugim").expect("changed");
+        assert!(matches!(files.read(&digest), Err(FileError::Changed { .. })));
+        files.keep(&digest, b"a plugin").expect("kept anew");
+        assert_eq!(files.read(&digest).expect("read"), b"a plugin");
+        let left: Vec<_> = fs::read_dir(data.path().join("plugins")).expect("a folder").collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+}

@@ -1,0 +1,310 @@
+//! The plugin folder while the host serves: what is new or changed in it is deployed as `till plugin deploy` would.
+//!
+//! ```text
+//! an event, or every plugins_scan_ms ─ look into the folder ─ read what is due ─ did it change meanwhile? ─ deploy
+//! ```
+//!
+//! What counts is the folder, never an event: those only say when to look, which file its writer is done with, and that
+//! one was written to while it was read. A file that its writer is done with is read at once, and deployed if it has its
+//! end. Any other, and one that is refused, has to stay as it is for `plugins_settle_ms` before anything is said of it: it
+//! may be half of what it is going to be ([`files`]). A file that changed while it was read is let go and read again.
+//!
+//! Only a change counts: a file with the bytes that it had when it was last dealt with is no news, nor is one that is
+//! gone. So what was deployed by command stays until something changes in the folder. Of two plugins of a kind the one
+//! that was completed last is live.
+//!
+//! One look at a time, on a thread that may block; after it a rest of several times as long as it took, so that whatever
+//! is done to the folder takes a fraction of one core. Of a folder with more than [`FILES_MAX`] plugins the rest is
+//! ignored, and of a file more than `limits.component_mib` is never read.
+
+mod events;
+mod files;
+mod whole;
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+
+use super::{self as folder, FILES_MAX, Listed, ReadError, Sight, Stamp};
+use crate::{
+    config::Settings,
+    runtime::digest_of,
+    store::BY_FOLDER,
+    versions::{Became, Candidate, How, Plugins, SwapError, Swapped, When},
+};
+use events::{Events, Hints};
+use files::{Due, Files, Refusal};
+
+/// The rest after some work, times the work: a fifth of a core at most.
+const REST_FACTOR: u32 = 4;
+/// So long at most, or one large file would keep the next from being seen.
+const REST_MAX: Duration = Duration::from_secs(2);
+/// When something is tried again that failed for a reason of the host's own.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Watches the folder until it is dropped. What is dropped midway is as after a crash: a change is in the store or isn't.
+#[derive(Debug)]
+pub struct Watcher(JoinHandle<()>);
+
+impl Watcher {
+    /// Starts to watch the folder that the settings name, `None` if they name none.
+    #[must_use]
+    pub fn start(plugins: Arc<Plugins>, settings: &Settings) -> Option<Self> {
+        let folder = settings.server.plugins.clone()?;
+        let settle = Duration::from_millis(settings.server.plugins_settle_ms);
+        let watch = Watch {
+            files: Files::new(&plugins.started_with, settle, Instant::now()),
+            scan: Duration::from_millis(settings.server.plugins_scan_ms.max(1)),
+            bytes_max: plugins.runtime().limits.component_mib.saturating_mul(1024 * 1024),
+            events: Events::new(),
+            told: Some("not yet".into()),
+            plugins,
+            folder,
+        };
+        Some(Self(tokio::spawn(watch.run())))
+    }
+
+    /// Waits for its end, which it comes to only by a panic.
+    ///
+    /// # Errors
+    /// The panic.
+    pub async fn ended(&mut self) -> Result<(), JoinError> {
+        (&mut self.0).await
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Watch {
+    plugins: Arc<Plugins>,
+    folder: PathBuf,
+    files: Files,
+    events: Events,
+    scan: Duration,
+    bytes_max: u64,
+    /// What was last said of the folder as a whole, `None` if that it is watched.
+    told: Option<String>,
+}
+
+/// What a file holds.
+struct Content {
+    stamp: Stamp,
+    bytes: Vec<u8>,
+    digest: String,
+    has_its_end: bool,
+}
+
+/// How long the steps before a deploy took.
+struct Steps {
+    look: Duration,
+    read: Duration,
+}
+
+impl Watch {
+    async fn run(mut self) {
+        loop {
+            let hints = self.events.take();
+            let work = self.round(hints).await;
+            tokio::time::sleep((work * REST_FACTOR).min(REST_MAX)).await;
+            let wait = self.files.next_in(Instant::now()).map_or(self.scan, |wait| wait.min(self.scan));
+            tokio::select! { () = self.events.wait() => {}, () = tokio::time::sleep(wait) => {} }
+        }
+    }
+
+    /// Looks into the folder and deals with what is due. Returns how long it was at work; what was deployed doesn't
+    /// count.
+    async fn round(&mut self, hints: Hints) -> Duration {
+        let began = Instant::now();
+        let Some(listed) = self.look().await else { return began.elapsed() };
+        let now = Instant::now();
+        let look = now.duration_since(began);
+        let mut work = look;
+        for due in self.files.see(listed.files, &hints, now) {
+            work += self.deal_with(due, look).await;
+        }
+        work
+    }
+
+    /// Lists the folder and sees to it that it is watched; `None` if it can't be read, which is told once.
+    async fn look(&mut self) -> Option<Listed> {
+        let (folder, watch) = (self.folder.clone(), self.events.watcher());
+        let looking = spawn_blocking(move || {
+            // Watched first: what happens after the look is an event.
+            let watched = watch(&folder);
+            (watched, folder::list(&folder))
+        });
+        let (watched, listed) = looking.await.ok()?;
+        let folder = self.folder.display();
+        let (listed, said) = match (listed, &watched) {
+            (Err(error), _) => (None, Some(format!("it can't be read: {error}"))),
+            (Ok(listed), _) if listed.left_out > 0 => {
+                let said = format!(
+                    "it has {} *.wasm, of which the first {FILES_MAX} are looked at",
+                    listed.left_out + FILES_MAX
+                );
+                (Some(listed), Some(said))
+            }
+            (Ok(listed), Err(error)) => {
+                (Some(listed), Some(format!("it is only looked into every server.plugins_scan_ms: {error}")))
+            }
+            (Ok(listed), Ok(_)) => (Some(listed), None),
+        };
+        self.events.watching(watched.ok().flatten());
+        if said != self.told {
+            match &said {
+                Some(said) => tracing::warn!("the plugin folder {folder}: {said}; what is live stays"),
+                None => tracing::info!("the plugin folder {folder} is watched"),
+            }
+            self.told = said;
+        }
+        listed
+    }
+
+    /// Reads a file and deploys what is new in it. Returns how long that took, without what was deployed.
+    async fn deal_with(&mut self, due: Due, look: Duration) -> Duration {
+        let Due { name, sight, has_settled } = due;
+        if let Sight::Unusable(reason) = sight {
+            self.unusable(&name, reason, has_settled).await;
+            return Duration::ZERO;
+        }
+        let began = Instant::now();
+        let (path, bytes_max) = (self.folder.join(&name), self.bytes_max);
+        let read = spawn_blocking(move || read(&path, bytes_max)).await.unwrap_or(Err(ReadError::Changed));
+        let steps = Steps { look, read: began.elapsed() };
+        let content = match read {
+            // A stamp says nothing of a change within a tick of the file system's clock; the system tells each.
+            Ok(content) if !self.events.say_anew(&name) => content,
+            Err(ReadError::Unusable(reason)) => {
+                self.unusable(&name, reason, has_settled).await;
+                return steps.read;
+            }
+            Ok(_) | Err(ReadError::Changed) => {
+                self.changed(&name);
+                return steps.read;
+            }
+        };
+        let is_same = self.files.of(&name).is_some_and(|file| file.opened(content.stamp, began));
+        // Another content than the one that was seen hasn't settled, and the hint wasn't about it.
+        if is_same && !self.take_in(&name, content, has_settled, &steps).await {
+            return began.elapsed();
+        }
+        steps.read
+    }
+
+    /// Has something that can't be read told once, when it has settled.
+    async fn unusable(&mut self, name: &OsStr, reason: String, has_settled: bool) {
+        let Some(file) = self.files.of(name).filter(|_| has_settled) else { return };
+        file.settle();
+        if file.told.as_ref() != Some(&reason) {
+            file.told = Some(reason.clone());
+            let error = SwapError::Unusable { file: self.folder.join(name), reason };
+            _ = self.plugins.told(None, BY_FOLDER, Err(error)).await;
+        }
+    }
+
+    fn changed(&mut self, name: &OsStr) {
+        if let Some(file) = self.files.of(name) {
+            file.unsettle(Instant::now());
+        }
+    }
+
+    /// Deals with a content; returns whether it was deployed.
+    async fn take_in(&mut self, name: &OsStr, content: Content, has_settled: bool, steps: &Steps) -> bool {
+        let Some(file) = self.files.of(name) else { return false };
+        if file.digest.as_ref() == Some(&content.digest) {
+            (file.refused, file.told) = (None, None);
+            if has_settled {
+                file.settle();
+            }
+            return false;
+        }
+        let refused = file.refused.take().filter(|refused| refused.digest == content.digest);
+        if let Some(refused) = refused {
+            self.refused(name, refused, has_settled).await;
+            return false;
+        }
+        if !has_settled && !content.has_its_end {
+            return false;
+        }
+        self.deploy(name, content, has_settled, steps).await
+    }
+
+    async fn deploy(&mut self, name: &OsStr, content: Content, has_settled: bool, steps: &Steps) -> bool {
+        let Content { bytes, digest, .. } = content;
+        let path = self.folder.join(name);
+        let stem = Path::new(name).file_stem().unwrap_or(name).to_string_lossy().into_owned();
+        let candidate = Candidate { source: path.display().to_string(), stem, bytes: bytes.into() };
+        let began = Instant::now();
+        let (kind, deployed) =
+            self.plugins.deploy_untold(candidate, None, How { when: When::AtOnce, forced: false }, BY_FOLDER).await;
+        match deployed {
+            Ok(swapped) => {
+                if let Some(file) = self.files.of(name) {
+                    (file.digest, file.told) = (Some(digest), None);
+                    if has_settled {
+                        file.settle();
+                    }
+                }
+                self.deployed(name, swapped, steps, began.elapsed()).await;
+                return true;
+            }
+            Err(error) if error.is_refusal() => {
+                self.refused(name, Refusal { digest, kind, error }, has_settled).await;
+            }
+            Err(error) => {
+                let Some(file) = self.files.of(name) else { return false };
+                file.unsettle(Instant::now() + RETRY);
+                let said = Some(error.to_string());
+                if file.told != said {
+                    file.told = said;
+                    _ = self.plugins.told(kind, BY_FOLDER, Err(error)).await;
+                }
+            }
+        }
+        false
+    }
+
+    /// Has a refusal told if the file has settled, and remembers it until then if it hasn't.
+    async fn refused(&mut self, name: &OsStr, refusal: Refusal, has_settled: bool) {
+        let Some(file) = self.files.of(name) else { return };
+        if has_settled {
+            file.settle();
+            (file.digest, file.told) = (Some(refusal.digest), None);
+            _ = self.plugins.told(refusal.kind, BY_FOLDER, Err(refusal.error)).await;
+        } else {
+            file.refused = Some(refusal);
+        }
+    }
+
+    async fn deployed(&self, name: &OsStr, swapped: Swapped, steps: &Steps, deploy: Duration) {
+        let name = name.display();
+        if swapped.became == Became::Unchanged {
+            self.plugins.note_folder_has(&swapped.version).await;
+        } else {
+            let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+            tracing::info!(
+                file = %name,
+                look_ms = ms(steps.look),
+                read_ms = ms(steps.read),
+                deploy_ms = ms(deploy),
+                "{name} was deployed from the plugin folder"
+            );
+        }
+        _ = self.plugins.told(Some(swapped.version.text.kind), BY_FOLDER, Ok(swapped)).await;
+    }
+}
+
+/// Reads a file where it may block.
+fn read(path: &Path, bytes_max: u64) -> Result<Content, ReadError> {
+    let (stamp, bytes) = folder::read(path, bytes_max)?;
+    Ok(Content { stamp, digest: digest_of(&bytes), has_its_end: whole::has_its_end(&bytes), bytes })
+}

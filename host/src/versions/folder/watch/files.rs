@@ -1,0 +1,261 @@
+//! What is known of the folder's files, and which of them are to be read.
+//!
+//! ```text
+//!              seen anew, or otherwise than before
+//!                            │
+//!                            ▼          a hint that it is complete
+//!      ┌──────────────── unsettled ───────────────► read at once, refused in silence
+//!      │ written to,         │                               │
+//!      │ changed meanwhile   │ the same for settle_ms        │ the same for settle_ms
+//!      └─────────────────────┤◄──────────────────────────────┘
+//!                            ▼
+//!                       read again ───► settled: nothing to do until it is seen otherwise
+//! ```
+//!
+//! The second reading is what makes a stamp trustworthy: a file that was read within the tick of its last change could
+//! change once more and look the same. After `settle_ms`, which is longer than a tick, it can't.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    time::{Duration, Instant},
+};
+
+use super::events::{Hint, Hints};
+use crate::hooks::Kind;
+use crate::versions::{
+    SwapError,
+    folder::{FILES_MAX, Sight, Stamp},
+};
+
+/// How long a writer that has the file open and writes nothing is waited for.
+const WRITER_MAX: Duration = Duration::from_secs(30);
+
+/// One file, also after it is gone: what it last held is no news when it comes back.
+#[derive(Debug)]
+pub(super) struct File {
+    /// How it was seen last, `None` if it isn't there.
+    sight: Option<Sight>,
+    /// Since when it is seen so, as far as it is known.
+    since: Instant,
+    is_open: bool,
+    is_settled: bool,
+    /// The content that was dealt with last: it is live or was, or was told to be refused.
+    pub(super) digest: Option<String>,
+    /// Why the content that was read at a hint is refused, which nobody was told yet.
+    pub(super) refused: Option<Refusal>,
+    /// What was told of it last besides.
+    pub(super) told: Option<String>,
+}
+
+/// A content that is refused.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) digest: String,
+    pub(super) kind: Option<Kind>,
+    pub(super) error: SwapError,
+}
+
+/// A file that is to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) name: OsString,
+    pub(super) sight: Sight,
+    /// Whether it has stayed the same for long enough to say something about it.
+    pub(super) has_settled: bool,
+}
+
+/// The files of the folder.
+#[derive(Debug)]
+pub(super) struct Files {
+    known: BTreeMap<OsString, File>,
+    settle: Duration,
+}
+
+impl Files {
+    /// Starts with what the files had in them when the host started.
+    pub(super) fn new(digests: &BTreeMap<OsString, String>, settle: Duration, now: Instant) -> Self {
+        let file = |(name, digest): (&OsString, &String)| {
+            (name.clone(), File { digest: Some(digest.clone()), ..File::new(now) })
+        };
+        Self { known: digests.iter().map(file).collect(), settle }
+    }
+
+    /// Takes in what a look into the folder has found, and returns which files are to be read, those that changed last
+    /// at the end: of two of a kind the newer one stays live.
+    pub(super) fn see(&mut self, seen: BTreeMap<OsString, Sight>, hints: &Hints, now: Instant) -> Vec<Due> {
+        for (_, file) in self.known.iter_mut().filter(|(name, _)| !seen.contains_key(*name)) {
+            (file.sight, file.is_open, file.refused) = (None, false, None);
+        }
+        let mut due = Vec::new();
+        for (name, sight) in seen {
+            let file = self.known.entry(name.clone()).or_insert_with(|| File::new(now));
+            let hint = hints.files.get(&name).copied();
+            if file.sight.as_ref() != Some(&sight) {
+                file.sight = Some(sight.clone());
+                file.unsettle(now);
+            }
+            match hint {
+                Some(Hint::Open) => {
+                    file.is_open = true;
+                    file.unsettle(now);
+                }
+                Some(Hint::Complete) => file.is_open = false,
+                // Its closing may be what was lost.
+                None => file.is_open &= !hints.lost,
+            }
+            let has_settled = now >= file.since + file.wait(self.settle);
+            if !file.is_settled && (has_settled || hint == Some(Hint::Complete)) {
+                due.push(Due { name, sight, has_settled });
+            }
+        }
+        if self.known.len() > 2 * FILES_MAX {
+            self.known.retain(|_, file| file.sight.is_some());
+        }
+        due.sort_by_key(|due| match &due.sight {
+            Sight::File(stamp) => Some(stamp.changed()),
+            Sight::Unusable(_) => None,
+        });
+        due
+    }
+
+    /// Returns how long it takes until the next file settles, `None` if all have.
+    pub(super) fn next_in(&self, now: Instant) -> Option<Duration> {
+        let waiting = self.known.values().filter(|file| file.sight.is_some() && !file.is_settled);
+        waiting.map(|file| (file.since + file.wait(self.settle)).saturating_duration_since(now)).min()
+    }
+
+    /// Returns what is known of a file that was seen.
+    pub(super) fn of(&mut self, name: &OsStr) -> Option<&mut File> {
+        self.known.get_mut(name)
+    }
+}
+
+impl File {
+    const fn new(now: Instant) -> Self {
+        Self { sight: None, since: now, is_open: false, is_settled: false, digest: None, refused: None, told: None }
+    }
+
+    fn wait(&self, settle: Duration) -> Duration {
+        if self.is_open { settle.max(WRITER_MAX) } else { settle }
+    }
+
+    /// Has it settle anew from a moment on, which may be to come.
+    pub(super) const fn unsettle(&mut self, since: Instant) {
+        self.since = since;
+        self.is_settled = false;
+    }
+
+    /// Leaves it alone until it is seen otherwise.
+    pub(super) const fn settle(&mut self) {
+        self.is_settled = true;
+    }
+
+    /// Takes the stamp that the file had when it was opened: between the look and the opening it may have changed, and
+    /// the time to settle begins with what was read.
+    pub(super) fn opened(&mut self, stamp: Stamp, now: Instant) -> bool {
+        let is_same = self.sight == Some(Sight::File(stamp));
+        if !is_same {
+            self.sight = Some(Sight::File(stamp));
+            self.unsettle(now);
+        }
+        is_same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_millis(200);
+
+    /// Looks at `a.wasm`: its stamp's number, what is said of it, and after how many ms. Returns whether it is due, and
+    /// has settled.
+    struct Looking {
+        files: Files,
+        began: Instant,
+    }
+
+    impl Looking {
+        fn new() -> Self {
+            let began = Instant::now();
+            Self { files: Files::new(&BTreeMap::new(), SETTLE, began), began }
+        }
+
+        fn at(&mut self, after_ms: u64, stamp: u64, hint: Option<Hint>) -> Option<bool> {
+            let mut hints = Hints::default();
+            hints.files.extend(hint.map(|hint| ("a.wasm".into(), hint)));
+            let seen = BTreeMap::from([("a.wasm".into(), Sight::File(Stamp::numbered(stamp)))]);
+            let now = self.began + Duration::from_millis(after_ms);
+            self.files.see(seen, &hints, now).pop().map(|due| due.has_settled)
+        }
+
+        fn next_in_ms(&self, after_ms: u64) -> Option<u128> {
+            let now = self.began + Duration::from_millis(after_ms);
+            self.files.next_in(now).map(|wait| wait.as_millis())
+        }
+
+        fn settle(&mut self) {
+            self.files.of(OsStr::new("a.wasm")).expect("it was seen").settle();
+        }
+    }
+
+    #[test]
+    fn a_file_is_due_when_it_stayed_the_same() {
+        let mut looking = Looking::new();
+        assert_eq!((looking.at(0, 1, None), looking.next_in_ms(50)), (None, Some(150)));
+        assert_eq!(looking.at(150, 2, None), None, "it changed");
+        assert_eq!(looking.at(349, 2, None), None);
+        assert_eq!((looking.at(350, 2, None), looking.next_in_ms(350)), (Some(true), Some(0)));
+        looking.settle();
+        assert_eq!((looking.at(900, 2, None), looking.next_in_ms(900)), (None, None));
+        assert_eq!(looking.at(1_000, 3, None), None);
+    }
+
+    #[test]
+    fn a_file_that_is_said_to_be_complete_is_due_at_once_and_once_more() {
+        let mut looking = Looking::new();
+        assert_eq!(looking.at(0, 1, Some(Hint::Complete)), Some(false));
+        assert_eq!(looking.at(10, 1, None), None);
+        assert_eq!(looking.at(20, 1, Some(Hint::Complete)), Some(false), "its stamp doesn't tell so soon");
+        assert_eq!(looking.at(200, 1, None), Some(true));
+        looking.settle();
+        assert_eq!(looking.at(300, 1, Some(Hint::Complete)), None, "opened for writing, and not written to");
+    }
+
+    #[test]
+    fn who_is_at_it_is_waited_for() {
+        let mut looking = Looking::new();
+        assert_eq!(looking.at(0, 1, Some(Hint::Open)), None);
+        assert_eq!(looking.at(5_000, 1, None), None);
+        assert_eq!(looking.at(5_001, 1, Some(Hint::Complete)), Some(true));
+        let mut looking = Looking::new();
+        assert_eq!(looking.at(0, 1, Some(Hint::Open)), None);
+        assert_eq!(looking.at(30_000, 1, None), Some(true), "not for ever");
+    }
+
+    #[test]
+    fn a_lost_event_may_have_been_the_last_one() {
+        let mut looking = Looking::new();
+        looking.at(0, 1, Some(Hint::Open));
+        let seen = BTreeMap::from([("a.wasm".into(), Sight::File(Stamp::numbered(1)))]);
+        let lost = Hints { lost: true, ..Hints::default() };
+        let due = looking.files.see(seen, &lost, looking.began + SETTLE);
+        assert_eq!(due.len(), 1);
+    }
+
+    #[test]
+    fn what_is_gone_is_remembered_while_there_is_room() {
+        let now = Instant::now();
+        let name = OsString::from("a.wasm");
+        let digests = BTreeMap::from([(name.clone(), "digest".to_owned())]);
+        let mut files = Files::new(&digests, SETTLE, now);
+        files.see(BTreeMap::new(), &Hints::default(), now);
+        assert_eq!(files.of(&name).and_then(|file| file.digest.clone()).as_deref(), Some("digest"));
+        for round in 0..3 {
+            let sight = |number| (format!("{round}-{number}.wasm").into(), Sight::Unusable("is none".into()));
+            files.see((0..FILES_MAX).map(sight).collect(), &Hints::default(), now);
+        }
+        assert!(files.known.len() <= 2 * FILES_MAX, "{}", files.known.len());
+    }
+}

@@ -1,0 +1,71 @@
+//! Whether a component has its last section.
+//!
+//! Sections carry their length, but the file doesn't: cut off between two of them it parses. What is cut off before the
+//! export of the world is refused for having none. But behind it there are custom sections, with the plugin's version
+//! among them, and a file that lacks those only would be taken. Every toolchain makes components with wit-component or
+//! a descendant of it, which writes the section `producers` last.
+
+use wasmparser::BinaryReader;
+
+/// The magic number and the version.
+const HEAD_BYTES: usize = 8;
+const CUSTOM: u8 = 0;
+const LAST: &str = "producers";
+
+/// Returns whether the bytes end as a whole component's do: with that section. A whole one that was made or stripped by
+/// other means may end otherwise; nothing can be told of it.
+pub(super) fn has_its_end(bytes: &[u8]) -> bool {
+    let sections = bytes.get(HEAD_BYTES..).unwrap_or_default();
+    ends_with_last(&mut BinaryReader::new(sections, HEAD_BYTES)).unwrap_or(false)
+}
+
+fn ends_with_last(reader: &mut BinaryReader<'_>) -> wasmparser::Result<bool> {
+    let mut is_last = false;
+    while !reader.eof() {
+        let id = reader.read_u8()?;
+        let section = reader.read_reader()?;
+        is_last = id == CUSTOM && section.clone().read_string()? == LAST;
+    }
+    Ok(is_last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Settings, Sources},
+        hooks::Kind,
+        versions::{Candidate, admission::examine, built_in_bytes},
+    };
+
+    /// Returns where a section ends.
+    fn borders(bytes: &[u8]) -> Vec<usize> {
+        let mut reader = BinaryReader::new(&bytes[HEAD_BYTES..], HEAD_BYTES);
+        let mut borders = Vec::new();
+        while !reader.eof() {
+            reader.read_u8().and_then(|_id| reader.read_reader()).expect("a section");
+            borders.push(reader.original_position());
+        }
+        borders
+    }
+
+    #[tokio::test]
+    async fn only_a_whole_plugin_has_its_end() {
+        let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
+        for kind in Kind::ALL {
+            let whole = built_in_bytes(kind);
+            assert!(has_its_end(whole));
+            for bytes in 0..whole.len() {
+                assert!(!has_its_end(&whole[..bytes]), "the first {bytes} bytes of {kind}");
+            }
+            let mut admissible = 0;
+            for border in borders(whole) {
+                let bytes = whole[..border].to_vec().into();
+                let examined = examine(Candidate { source: "it".into(), stem: "it".into(), bytes }, &limits).await;
+                admissible += usize::from(examined.is_ok());
+            }
+            // What this file is there for: cut off before the names and before the producers it has its world.
+            assert_eq!(admissible, 3, "{kind}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A version that may be called, with what a rollout wants of its calls.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use opentelemetry::trace::SpanContext;
+
+use super::{
+    Plugins,
+    admission::{Admitted, Cases},
+    rollout::{Followed, Shadow, Tally},
+};
+use crate::{
+    config::Settings,
+    failure::Failure,
+    hooks::{self, Hook},
+    runtime::{Breaker, Call, Counts, Done, Identity, IdlePlaces, Loaded, Numbered, Role, Setup, Time},
+    store::PluginVersion,
+    telemetry::{metrics::PluginInfo, traces::Span},
+};
+
+/// A version of a plugin, of whichever kind.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    loaded: Arc<Loaded>,
+    /// What its author has it tried with.
+    cases: Cases,
+    /// Where its calls are counted, while there is a rollout of its kind.
+    tally: Option<Arc<Tally>>,
+    /// What follows its calls.
+    shadow: Option<Arc<Shadow>>,
+}
+
+impl Plugin {
+    /// Returns the plugin with what was `set` for it over the host's settings.
+    pub(super) fn new(
+        admitted: Admitted,
+        set: &BTreeMap<String, String>,
+        settings: &Settings,
+        idle_places: &Arc<IdlePlaces>,
+        breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
+    ) -> Self {
+        let Admitted { identity, code, cases } = admitted;
+        let setup = Setup {
+            set,
+            settings: hooks::settings_of(identity.kind, settings, set),
+            wall_limit: (hooks::info(identity.kind).wall_limit)(&settings.limits),
+            limits: &settings.limits,
+            idle_places,
+        };
+        let loaded = Arc::new(Loaded::new(identity, code, setup, breaker));
+        Self { loaded, cases, tally: None, shadow: None }
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.loaded.identity
+    }
+
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.loaded.role
+    }
+
+    /// Says which version of the store it is. Once: a version keeps its number.
+    pub(super) fn is_version(&self, version: &PluginVersion) {
+        self.loaded.is_version(version);
+    }
+
+    /// Returns which version of the store it is, `None` for one that isn't there.
+    #[must_use]
+    pub fn numbered(&self) -> Option<Numbered> {
+        self.loaded.numbered()
+    }
+
+    pub(super) fn to_metric(&self) -> PluginInfo {
+        self.loaded.identity.to_metric(self.loaded.role)
+    }
+
+    pub(super) fn breaker(&self) -> &Arc<Breaker> {
+        &self.loaded.breaker
+    }
+
+    /// Returns what its calls came to in the last minutes.
+    #[must_use]
+    pub fn recent_outcomes(&self) -> Counts {
+        self.loaded.breaker.recent_outcomes()
+    }
+
+    /// Returns whether it would be called now for every order: its breaker is closed.
+    #[must_use]
+    pub fn is_let_through(&self) -> bool {
+        self.loaded.breaker.is_open().is_none()
+    }
+
+    /// Returns the plugin in a role, counted and followed as a rollout wants it.
+    pub(super) fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
+        Self { loaded: Arc::new(self.loaded.in_role(role)), cases: self.cases.clone(), tally, shadow }
+    }
+
+    /// Returns the plugin with its code compiled for another pool.
+    pub(super) fn moved(&self, code: Admitted) -> Self {
+        Self { loaded: Arc::new(self.loaded.moved(code.code)), ..self.clone() }
+    }
+
+    /// Returns the engine of the pool in which its instances are.
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        self.loaded.code.wasmtime()
+    }
+
+    /// Frees idle instances that weren't called for `rest`, as long as all of them hold more than so many bytes.
+    pub(super) fn drop_idle(&self, rest: Duration, bytes_max: u64) {
+        self.loaded.drop_idle(rest, bytes_max);
+    }
+
+    /// Returns what was admitted, without what was set for it.
+    pub(super) fn admitted(&self) -> Admitted {
+        let Loaded { identity, code, .. } = &*self.loaded;
+        Admitted { identity: identity.clone(), code: code.clone(), cases: self.cases.clone() }
+    }
+
+    /// Returns what a call of it is started with.
+    #[must_use]
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// Counts a call that has ended, and gives its span back.
+    pub(super) fn count<T>(&self, done: Done, result: &Result<T, Failure>) -> Span {
+        if let (Some(tally), Some(took)) = (&self.tally, done.took) {
+            tally.count(self.loaded.identity.kind, result, took);
+        }
+        done.span
+    }
+
+    /// Has the plugin decide, with its doors open, unless its breaker is open. Gives the span back for what the host still
+    /// does under it. A shadow follows the call afterwards.
+    ///
+    /// Cancelling drops the guest and the span; what it has taken stands under the taker's reference.
+    ///
+    /// # Errors
+    /// The plugin's refusal, its fault, or what it couldn't help. Stock may have been taken in each.
+    pub async fn call<H: Hook>(
+        &self,
+        plugins: &Arc<Plugins>,
+        span: Span,
+        asked: &H::Asked,
+        door: H::Door,
+        time: Time,
+    ) -> (Span, Result<H::Decided, Failure>) {
+        let pass = match self.loaded.breaker.enter(H::likeness(asked)) {
+            Ok(pass) => pass,
+            Err(open) => return (span, Err(open.failure(H::KIND))),
+        };
+        let mut call = Call::start(plugins.runtime(), &self.loaded, span, time);
+        let seed = call.seed();
+        let parent: Option<SpanContext> = self.shadow.as_ref().map(|_| call.span_context().clone());
+        let answered = hooks::decide::<H>(call.guest(), asked, door, plugins.rules(), parent.is_some()).await;
+        if let (Some(shadow), Some(parent)) = (&self.shadow, parent) {
+            let followed = Followed { seed, met: answered.met, asked_stock: answered.asked };
+            shadow.follow::<H>(plugins, parent, asked, followed, &answered.result);
+        }
+        let span = self.count(call.end(Some(pass), &answered.result), &answered.result);
+        (span, answered.result)
+    }
+}

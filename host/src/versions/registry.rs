@@ -1,0 +1,208 @@
+//! What requests are served with: one snapshot of plugins, and what is tried beside it, published with one atomic store.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use hyper::header::HeaderValue;
+
+use super::{Plugin, rollout::Rollout};
+use crate::{
+    failure::Failure,
+    hooks::{self, Hook, Kind, PerKind, Visitor},
+    order::Cart,
+    runtime::{Identity, Likeness, Role},
+};
+
+/// The plugins that one request uses, all of it.
+#[derive(Debug)]
+pub struct Snapshot {
+    plugins: PerKind<Plugin>,
+    header: String,
+    header_value: HeaderValue,
+}
+
+impl Snapshot {
+    /// # Errors
+    /// When a name can't stand in a header, which admission sees to.
+    pub fn new(plugins: PerKind<Plugin>) -> anyhow::Result<Self> {
+        let identities: Vec<_> = plugins.iter().map(|plugin| plugin.identity().to_string()).collect();
+        let header = identities.join(", ");
+        let header_value = HeaderValue::from_str(&header)?;
+        Ok(Self { plugins, header, header_value })
+    }
+
+    /// Returns the snapshot with that plugin in the place of its kind's.
+    ///
+    /// # Errors
+    /// As [`Snapshot::new`].
+    pub(super) fn with(&self, plugin: Plugin) -> anyhow::Result<Self> {
+        let mut plugins = self.plugins.clone();
+        let kind = plugin.identity().kind;
+        *plugins.of_mut(kind) = plugin;
+        Self::new(plugins)
+    }
+
+    /// Returns the plugin of that kind.
+    #[must_use]
+    pub const fn plugin(&self, kind: Kind) -> &Plugin {
+        self.plugins.of(kind)
+    }
+
+    /// Returns all identities as the `till-plugins` header has them.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// Returns [`header`](Self::header), ready to be sent.
+    #[must_use]
+    pub const fn header_value(&self) -> &HeaderValue {
+        &self.header_value
+    }
+
+    /// Returns the plugins of all kinds.
+    pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.iter()
+    }
+
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.plugins().map(Plugin::identity)
+    }
+}
+
+/// The snapshot that one request uses, and who takes over if that has a canary which is at fault.
+#[derive(Debug)]
+pub struct Pinned {
+    snapshot: Arc<Snapshot>,
+    live: Option<Arc<Snapshot>>,
+    taken_over: AtomicBool,
+}
+
+impl Pinned {
+    const fn new(snapshot: Arc<Snapshot>, live: Option<Arc<Snapshot>>) -> Self {
+        Self { snapshot, live, taken_over: AtomicBool::new(false) }
+    }
+
+    /// Returns the plugins that the request runs: those it began with, or the live ones that took over.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        match &self.live {
+            Some(live) if self.taken_over.load(Ordering::Acquire) => live,
+            _ => &self.snapshot,
+        }
+    }
+
+    /// Returns who can take over from a plugin of that kind that is at fault: the live one, from a canary, once.
+    #[must_use]
+    pub fn stand_in(&self, at_fault: Kind) -> Option<&Arc<Snapshot>> {
+        let of_canary =
+            self.snapshot.plugin(at_fault).role() == Role::Canary && !self.taken_over.load(Ordering::Acquire);
+        self.live.as_ref().filter(|_| of_canary)
+    }
+
+    /// Returns why no such order is to be begun with these plugins: the breaker of one is open for it, and nobody can take
+    /// over.
+    #[must_use]
+    pub fn refusal(&self, cart: &Cart) -> Option<Failure> {
+        self.snapshot().plugins().find_map(|plugin| {
+            let (kind, breaker) = (plugin.identity().kind, plugin.breaker());
+            // Hardly ever is one open.
+            breaker.is_open()?;
+            let open = breaker.is_open_for(hooks::visit(kind, LikenessIn(cart)))?;
+            self.stand_in(kind).is_none().then(|| open.failure(kind))
+        })
+    }
+
+    /// Lets the live plugins take over.
+    pub fn take_over(&self) {
+        self.taken_over.store(true, Ordering::Release);
+    }
+}
+
+/// What the call of a kind in a checkout of that cart has in common with others.
+struct LikenessIn<'a>(&'a Cart);
+
+impl Visitor for LikenessIn<'_> {
+    type Output = Likeness;
+
+    fn visit<H: Hook>(self) -> Likeness {
+        H::likeness_in(self.0)
+    }
+}
+
+/// What is published: the live snapshot, and the rollout beside it.
+#[derive(Debug)]
+pub(super) struct Published {
+    /// Counted and followed, if the rollout wants that.
+    live: Arc<Snapshot>,
+    rollout: Option<Arc<Rollout>>,
+    /// The live snapshot with the canary in its place, while it runs.
+    canary: Option<Arc<Snapshot>>,
+}
+
+impl Published {
+    /// # Errors
+    /// As [`Snapshot::new`].
+    pub(super) fn new(live: &Snapshot, rollout: Option<Arc<Rollout>>) -> anyhow::Result<Self> {
+        let bare = |kind| Ok::<_, anyhow::Error>(live.plugin(kind).tried(Role::Live, None, None));
+        let mut of_live = Snapshot::new(PerKind::try_from_fn(bare)?)?;
+        let mut canary = None;
+        if let Some(rollout) = rollout.as_deref().filter(|rollout| rollout.is_running()) {
+            let watched =
+                of_live.plugin(rollout.kind()).tried(Role::Live, Some(rollout.live_tally()), rollout.shadow());
+            of_live = of_live.with(watched)?;
+            canary = rollout.canary().map(|plugin| of_live.with(plugin)).transpose()?.map(Arc::new);
+        }
+        Ok(Self { live: Arc::new(of_live), rollout, canary })
+    }
+}
+
+/// What is live, and what is tried beside it.
+#[derive(Debug)]
+pub struct Registry {
+    published: ArcSwap<Published>,
+}
+
+impl Registry {
+    #[must_use]
+    pub(super) fn new(published: Published) -> Self {
+        Self { published: ArcSwap::from_pointee(published) }
+    }
+
+    #[must_use]
+    pub fn live(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.published.load().live)
+    }
+
+    /// Returns the rollout that isn't over.
+    #[must_use]
+    pub fn rollout(&self) -> Option<Arc<Rollout>> {
+        self.published.load().rollout.clone()
+    }
+
+    /// Returns the plugins of a request that is known by this key: the same for the same key, as long as nothing is
+    /// published.
+    #[must_use]
+    pub fn pin(&self, key: &[u8]) -> Pinned {
+        let published = self.published.load();
+        match (&published.canary, &published.rollout) {
+            (Some(canary), Some(rollout)) if rollout.picks(key) => {
+                Pinned::new(Arc::clone(canary), Some(Arc::clone(&published.live)))
+            }
+            _ => Pinned::new(Arc::clone(&published.live), None),
+        }
+    }
+
+    #[must_use]
+    pub fn pin_live(&self) -> Pinned {
+        Pinned::new(self.live(), None)
+    }
+
+    /// Makes it what every request that begins from now on is served with.
+    pub(super) fn publish(&self, published: Published) {
+        self.published.store(Arc::new(published));
+    }
+}

@@ -1,0 +1,166 @@
+//! What is kept of calls that have ended, for the next ones' sake, and giving it back.
+//!
+//! wasmtime's pool keeps some memory of each place that a call had, so that the next call there doesn't fault it in again.
+//! After a crowd that is a place for each of its calls, and the pool gives none of it back. So the pool as a whole is
+//! replaced: the plugins' code, that of a candidate too, is loaded into a fresh one, and the system has the old one back
+//! when its last call has ended. Nobody waits for it.
+//!
+//! The host's own allocator is asked for the same.
+
+use std::time::{Duration, Instant};
+
+use super::{Plugin, Plugins, registry::Published};
+use crate::{
+    config::Limits,
+    hooks::Kind,
+    runtime::{KeptMemory, kept_memory},
+};
+
+const MIB: usize = 1024 * 1024;
+/// With fewer memories than that it isn't worth a look at how much is shared.
+const MEMORIES_LOOKED_AT: usize = 8;
+/// The least time between two replacements, however full the memory is.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether it is time to give back.
+#[derive(Debug)]
+pub(super) struct KeptForLong {
+    kept_max: usize,
+    all_max: usize,
+    rest: Duration,
+    /// Since when more is kept than may be, at every look.
+    above_since: Option<Instant>,
+    renewed: Option<Instant>,
+    /// When the allocator was asked last.
+    asked: Instant,
+}
+
+impl KeptForLong {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            kept_max: limits.resting_memory_mib.saturating_mul(MIB),
+            all_max: limits.guests_memory_mib.saturating_mul(MIB),
+            rest: Duration::from_millis(limits.resting_ms),
+            above_since: None,
+            renewed: None,
+            asked: Instant::now(),
+        }
+    }
+
+    /// Returns whether the pool is to be replaced, of which so much is kept beside what calls use: it has been too much for
+    /// as long as may be, or there is no room for both.
+    fn is_over(&mut self, kept: usize, used: usize, now: Instant) -> bool {
+        if kept <= self.kept_max {
+            self.above_since = None;
+            return false;
+        }
+        let since = *self.above_since.get_or_insert(now);
+        let is_full = kept.saturating_add(used) > self.all_max;
+        let is_paused = self.renewed.is_some_and(|renewed| now.duration_since(renewed) < PAUSE);
+        let is_over = !is_paused && (is_full || now.duration_since(since) >= self.rest);
+        if is_over {
+            (self.above_since, self.renewed) = (None, Some(now));
+        }
+        is_over
+    }
+}
+
+/// Has the allocator give back what it holds and nobody uses. It does so by itself only as long as the host is busy: after a
+/// crowd, or a large plugin that was compiled, it would keep that.
+#[expect(unsafe_code, reason = "a function of C, which takes a flag and nothing else, and may be called by any thread")]
+fn empty_allocator() {
+    // SAFETY: as above; mimalloc's documentation names no condition.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
+impl Plugins {
+    /// Gives back what is kept for too long.
+    pub(super) async fn release_memory(&self, kept_for_long: &mut KeptForLong) {
+        let rest = kept_for_long;
+        if rest.asked.elapsed() >= rest.rest {
+            rest.asked = Instant::now();
+            // It takes as long as there is much to give back. Nobody waits for it.
+            drop(tokio::task::spawn_blocking(empty_allocator));
+        }
+        let live = self.snapshot();
+        let candidate = self.registry.rollout().map(|rollout| Plugin::clone(&rollout.candidate()));
+        let plugins: Vec<_> = live.plugins().cloned().chain(candidate).collect();
+        for plugin in &plugins {
+            plugin.drop_idle(rest.rest, u64::try_from(rest.kept_max).unwrap_or(u64::MAX));
+        }
+        let mut pools = vec![self.runtime.engine.wasmtime()];
+        for plugin in &plugins {
+            if !pools.iter().any(|pool| wasmtime::Engine::same(pool, plugin.wasmtime())) {
+                pools.push(plugin.wasmtime().clone());
+            }
+        }
+        let kept = pools.iter().map(|pool| kept_bytes(kept_memory(pool))).sum();
+        drop((live, plugins, pools));
+        self.runtime.memory.note_kept(kept);
+        if rest.is_over(kept, self.runtime.memory.used_bytes(), Instant::now())
+            && let Err(error) = self.renew_pool().await
+        {
+            tracing::warn!("the plugins' memory can't be given back: {error:#}");
+        }
+    }
+
+    async fn renew_pool(&self) -> anyhow::Result<()> {
+        let _turn = self.changing.lock().await;
+        if self.runtime.engine.compiler().kept().is_none() {
+            return Ok(());
+        }
+        self.catalogue.renew_pool()?;
+        let mut next = self.snapshot();
+        for kind in Kind::ALL {
+            next = next.with(self.catalogue.moved(next.plugin(kind)).await?)?.into();
+        }
+        let rollout = self.registry.rollout();
+        if let Some(rollout) = &rollout {
+            rollout.move_to(self.catalogue.moved(&rollout.candidate()).await?);
+        }
+        self.registry.publish(Published::new(&next, rollout)?);
+        Ok(())
+    }
+}
+
+/// Returns how much memory of the process that is, as its user sees it: the images of memories are shared, and count once
+/// for each place that has looked at them.
+fn kept_bytes(kept: KeptMemory) -> usize {
+    if kept.memories < MEMORIES_LOOKED_AT {
+        return kept.bytes;
+    }
+    let shared = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| shared_bytes(&status));
+    let share = shared.unwrap_or_default().saturating_mul(kept.memories) / (kept.memories + kept.memories_in_use);
+    kept.bytes.saturating_add(share)
+}
+
+/// Returns the resident shared memory of a process, by proc(5). It is the pool's: nothing else of the host's is shared.
+fn shared_bytes(status: &str) -> Option<usize> {
+    let line = status.lines().find_map(|line| line.strip_prefix("RssShmem:"))?;
+    Some(line.split_ascii_whitespace().next()?.parse::<usize>().ok()?.saturating_mul(1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Settings, Sources};
+
+    #[test]
+    fn what_is_kept_is_given_back_after_a_while_or_when_there_is_no_room() {
+        let mut sources = Sources::defaults();
+        let set = ["limits.resting_memory_mib=10", "limits.resting_ms=5000", "limits.guests_memory_mib=100"];
+        sources.add_flags(set.into_iter()).expect("settings");
+        let mut rest = KeptForLong::new(&Settings::load(&sources).expect("usable").limits);
+        let began = Instant::now();
+        let mut is_over =
+            |ms: u64, kept: usize, used: usize| rest.is_over(kept * MIB, used * MIB, began + Duration::from_millis(ms));
+        assert!(!is_over(0, 10, 90), "as much as may be");
+        assert!(!is_over(100, 20, 0) && !is_over(5_000, 20, 0));
+        assert!(is_over(5_100, 20, 0), "for 5 s at every look");
+        assert!(!is_over(5_200, 20, 0) && !is_over(9_000, 5, 0), "a look at which it is less");
+        assert!(!is_over(9_100, 20, 0) && !is_over(14_000, 20, 0));
+        assert!(is_over(14_050, 60, 50), "no room for both");
+        assert!(!is_over(14_100, 60, 50), "just replaced");
+        assert!(is_over(15_100, 60, 50));
+    }
+}

@@ -1,0 +1,189 @@
+//! A version that is tried beside the live one, on some of the requests (canary) or after each of them (shadow), until
+//! its gates promote it, pause it or roll it back. One at a time, so that a difference has one cause.
+
+mod difference;
+mod gates;
+mod plan;
+mod shadow;
+mod tally;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use sha2::{Digest, Sha256};
+
+use arc_swap::ArcSwap;
+pub use difference::{Difference, Differences, Part};
+pub use gates::Verdict;
+pub use plan::{BadPlan, Gates, Mode, Plan, PlanChanges};
+pub(super) use shadow::{Followed, Shadow};
+pub use tally::{Figures, Tally};
+
+use super::Plugin;
+use crate::{hooks::Kind, runtime::Role, store::RolloutRow, telemetry::metrics::PluginInfo};
+
+/// Calls of a candidate before which its figures aren't looked at: no fewer could be evidence of anything.
+const FIRST_LOOK_CALLS: u64 = 10;
+/// Requests are told apart so finely: in parts of 10,000.
+const PARTS: u32 = 10_000;
+
+/// A rollout that isn't over.
+#[derive(Debug)]
+pub struct Rollout {
+    pub row: RolloutRow,
+    pub plan: Plan,
+    /// In its role, counted. The same code is put in its place when the engine has another pool.
+    candidate: ArcSwap<Plugin>,
+    tally: Arc<Tally>,
+    live_tally: Arc<Tally>,
+    differences: Arc<Differences>,
+    shadow: Option<Arc<Shadow>>,
+    running: AtomicBool,
+    pace: Mutex<Pace>,
+}
+
+/// Since when it runs, and when its figures are looked at next.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    next_look_calls: u64,
+}
+
+impl Pace {
+    fn start() -> Self {
+        Self { since: Instant::now(), next_look_calls: FIRST_LOOK_CALLS }
+    }
+}
+
+impl Rollout {
+    /// Returns it with nothing counted yet.
+    pub(super) fn new(row: RolloutRow, plan: Plan, plugin: &Plugin, shadows_max: usize) -> Arc<Self> {
+        let (tally, differences) = (Arc::<Tally>::default(), Arc::<Differences>::default());
+        let (candidate, shadow) = match plan.mode {
+            Mode::Canary { .. } => (plugin.tried(Role::Canary, Some(Arc::clone(&tally)), None), None),
+            Mode::Shadow => {
+                let candidate = plugin.tried(Role::Shadow, Some(Arc::clone(&tally)), None);
+                let shadow = Shadow::new(candidate.clone(), Arc::clone(&differences), shadows_max);
+                (candidate, Some(Arc::new(shadow)))
+            }
+        };
+        let running = AtomicBool::new(row.state == crate::store::RolloutState::Running);
+        let pace = Mutex::new(Pace::start());
+        let candidate = ArcSwap::from_pointee(candidate);
+        Arc::new(Self { row, plan, candidate, tally, live_tally: Arc::default(), differences, shadow, running, pace })
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.row.version.text.kind
+    }
+
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Returns what the candidate's calls came to so far.
+    #[must_use]
+    pub fn candidate_figures(&self) -> Figures {
+        self.tally.figures()
+    }
+
+    /// Returns the same of the live version, meanwhile.
+    #[must_use]
+    pub fn live_figures(&self) -> Figures {
+        self.live_tally.figures()
+    }
+
+    /// Returns where its calls differed from the live version's; of a canary nothing is known.
+    #[must_use]
+    pub const fn differences(&self) -> &Arc<Differences> {
+        &self.differences
+    }
+
+    /// Returns how many calls weren't followed, for there was no room.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.shadow.as_ref().map_or(0, |shadow| shadow.skipped())
+    }
+
+    /// Returns whether the candidate serves the request of that key. The same key gets the same answer.
+    #[must_use]
+    pub fn picks(&self, key: &[u8]) -> bool {
+        let Mode::Canary { percent } = self.plan.mode else { return false };
+        // With the rollout's number, so that it isn't the same customers' turn every time.
+        let hash = Sha256::new().chain_update(self.row.id.number().to_le_bytes()).chain_update(key).finalize();
+        let part = hash.first_chunk().map_or(0, |start| u32::from_le_bytes(*start)) % PARTS;
+        f64::from(part) < percent / 100.0 * f64::from(PARTS)
+    }
+
+    /// Looks at the figures, if there are enough new ones, and at the clock.
+    pub(super) fn verdict(&self) -> Verdict {
+        let mut pace = self.pace();
+        let calls = self.tally.calls();
+        let time_is_up = pace.since.elapsed() >= self.plan.gates.duration();
+        if calls < pace.next_look_calls && !time_is_up {
+            return Verdict::GoOn;
+        }
+        // Each look is another chance to see a difference that is none. They are ever further apart.
+        pace.next_look_calls = calls.saturating_add(calls / 20).saturating_add(1);
+        drop(pace);
+        let differing = self.shadow.is_some().then(|| self.differences.count());
+        self.plan.gates.verdict(&self.candidate_figures(), &self.live_figures(), differing, time_is_up)
+    }
+
+    pub(super) fn pause(&self) {
+        self.running.store(false, Ordering::Release);
+    }
+
+    /// Lets it run anew: what was counted before led to the pause.
+    pub(super) fn resume(&self) {
+        *self.pace() = Pace::start();
+        self.tally.reset();
+        self.live_tally.reset();
+        self.differences.reset();
+        self.running.store(true, Ordering::Release);
+    }
+
+    pub(super) fn candidate(&self) -> Arc<Plugin> {
+        self.candidate.load_full()
+    }
+
+    /// Calls that code of the candidate from now on, which is compiled for another pool. What was counted stays.
+    pub(super) fn move_to(&self, candidate: Plugin) {
+        if let Some(shadow) = &self.shadow {
+            shadow.move_to(candidate.clone());
+        }
+        self.candidate.store(Arc::new(candidate));
+    }
+
+    pub(super) fn to_metric(&self) -> PluginInfo {
+        self.candidate.load().to_metric()
+    }
+
+    pub(super) fn canary(&self) -> Option<Plugin> {
+        matches!(self.plan.mode, Mode::Canary { .. }).then(|| Plugin::clone(&self.candidate.load()))
+    }
+
+    pub(super) fn shadow(&self) -> Option<Arc<Shadow>> {
+        self.shadow.clone()
+    }
+
+    pub(super) fn live_tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.live_tally)
+    }
+
+    /// Returns the candidate as the live version that it becomes.
+    pub(super) fn promoted(&self) -> Plugin {
+        self.candidate.load().tried(Role::Live, None, None)
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,183 @@
+//! A candidate that follows the live version: each call of that is repeated with the candidate, off the request's path,
+//! and what the two decide is compared.
+//!
+//! ```text
+//! the live version's call, answered as ever
+//! └─ plugin_shadow                    afterwards, in a task of its own
+//! ```
+//!
+//! Nothing that the candidate does has an effect, and nobody gets its answer. It is told what the live version was told:
+//! the stock it saw, what its deduct came to, the same random numbers; its sleeps are over at once. So a version that
+//! follows itself decides the same, unless it looks at a WASI clock. Calls that the host failed in aren't followed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanContext, SpanKind},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{Difference, Differences, Part};
+use crate::{
+    failure::Failure,
+    hooks::{self, Hook},
+    imports::Seed,
+    order::{Adjustment, Item, StockLine, sum_by_item},
+    runtime::Call,
+    telemetry::{
+        names::{event, span},
+        traces::Span,
+    },
+    versions::{Plugin, Plugins},
+};
+
+/// The candidate, and what came of following with it.
+#[derive(Debug)]
+pub(in crate::versions) struct Shadow {
+    candidate: ArcSwap<Plugin>,
+    differences: Arc<Differences>,
+    /// Calls that follow at once.
+    places: Arc<Semaphore>,
+    skipped: AtomicU64,
+}
+
+/// What a call leaves for another to meet the same, and to be compared with.
+pub(in crate::versions) struct Followed<Met> {
+    pub(in crate::versions) seed: Seed,
+    pub(in crate::versions) met: Met,
+    /// The lines that it asked the stock for.
+    pub(in crate::versions) asked_stock: Vec<StockLine>,
+}
+
+/// What a call decided.
+#[derive(Debug, PartialEq)]
+struct Decided {
+    /// The outcome's word; a rejection's with its own code.
+    outcome: String,
+    total: Option<u64>,
+    adjustments: Vec<Adjustment>,
+    /// Pieces that it asked for.
+    stock: BTreeMap<Item, u64>,
+}
+
+impl Shadow {
+    pub(in crate::versions) fn new(candidate: Plugin, differences: Arc<Differences>, calls_max: usize) -> Self {
+        let candidate = ArcSwap::from_pointee(candidate);
+        Self { candidate, differences, places: Arc::new(Semaphore::new(calls_max)), skipped: AtomicU64::new(0) }
+    }
+
+    /// Follows with that code of the candidate from now on.
+    pub(in crate::versions) fn move_to(&self, candidate: Plugin) {
+        self.candidate.store(Arc::new(candidate));
+    }
+
+    /// Returns how many calls weren't followed, for too many were being followed.
+    pub(in crate::versions) fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Has the candidate repeat a call, later.
+    pub(in crate::versions) fn follow<H: Hook>(
+        self: &Arc<Self>,
+        plugins: &Arc<Plugins>,
+        parent: SpanContext,
+        asked: &H::Asked,
+        Followed { seed, met, asked_stock }: Followed<H::Met>,
+        result: &Result<H::Decided, Failure>,
+    ) {
+        let Some(live) = Decided::by::<H>(result, &asked_stock) else { return };
+        let Some(place) = self.place() else { return };
+        let (shadow, plugins, asked) = (Arc::clone(self), Arc::clone(plugins), asked.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            let span = plugins.tracer().start(span::SHADOW, SpanKind::Internal, Some(&parent), Vec::new());
+            let candidate = shadow.candidate.load_full();
+            let mut call = Call::repeating(plugins.runtime(), candidate.loaded(), span, seed);
+            let door = H::repeating(met, plugins.store());
+            let answered = hooks::decide::<H>(call.guest(), &asked, door, plugins.rules(), true).await;
+            let span = candidate.count(call.end(None, &answered.result), &answered.result);
+            let decided = Decided::by::<H>(&answered.result, &answered.asked);
+            shadow.compare(&plugins, &parent, span, &live, decided);
+        });
+    }
+
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        self.skipped.fetch_add(u64::from(place.is_none()), Ordering::Relaxed);
+        place
+    }
+
+    /// Ends the span of a call that followed, with what of it differs.
+    fn compare(
+        &self,
+        plugins: &Plugins,
+        parent: &SpanContext,
+        mut span: Span,
+        live: &Decided,
+        candidate: Option<Decided>,
+    ) {
+        let parts = candidate.map(|candidate| live.parts_unlike(&candidate)).unwrap_or_default();
+        if parts.is_empty() {
+            return;
+        }
+        let kind = self.candidate.load().identity().kind.as_str();
+        let mut attributes = Vec::with_capacity(2 * parts.len());
+        for Part { what, live, candidate } in &parts {
+            plugins.runtime().metrics.shadow_difference(kind, what);
+            attributes.push(KeyValue::new(format!("{what}.live"), live.clone()));
+            attributes.push(KeyValue::new(format!("{what}.candidate"), candidate.clone()));
+        }
+        span.event(event::SHADOW_DIFFERENCE, attributes);
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        self.differences.add(Difference { trace_id: parent.trace_id().to_string(), at_ms, parts });
+    }
+}
+
+impl Decided {
+    /// Returns what a call decided; `None` if something else than the plugin decided.
+    fn by<H: Hook>(result: &Result<H::Decided, Failure>, asked: &[StockLine]) -> Option<Self> {
+        let (outcome, (total, adjustments)) = match result {
+            Ok(decided) => ("ok".to_owned(), H::compared(decided)),
+            Err(Failure::Rejected { code, .. }) => (format!("rejected: {code}"), (None, Vec::new())),
+            Err(failure) if failure.is_of_host() && failure.at_fault() != Some(H::KIND) => return None,
+            Err(failure) => (failure.code().to_owned(), (None, Vec::new())),
+        };
+        Some(Self { outcome, total, adjustments, stock: sum_by_item(asked) })
+    }
+
+    fn parts_unlike(&self, other: &Self) -> Vec<Part> {
+        let part =
+            |what, live: String, candidate: String| (live != candidate).then_some(Part { what, live, candidate });
+        let total = |decided: &Self| decided.total.map_or_else(|| "none".to_owned(), |total| total.to_string());
+        let parts = [
+            part("outcome", self.outcome.clone(), other.outcome.clone()),
+            part("total", total(self), total(other)),
+            part("adjustments", adjustments_text(&self.adjustments), adjustments_text(&other.adjustments)),
+            part("stock", stock_text(&self.stock), stock_text(&other.stock)),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+}
+
+fn adjustments_text(adjustments: &[Adjustment]) -> String {
+    let text = |adjustment: &Adjustment| {
+        let Adjustment { effect, category, label, amount, line } = adjustment;
+        let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+        format!("{} {} ({category}: {label}{line})", effect.as_str(), amount.amount())
+    };
+    adjustments.iter().map(text).collect::<Vec<_>>().join("; ")
+}
+
+fn stock_text(stock: &BTreeMap<Item, u64>) -> String {
+    stock.iter().map(|(item, pieces)| format!("{pieces} of {item}")).collect::<Vec<_>>().join(", ")
+}

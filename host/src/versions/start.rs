@@ -1,0 +1,250 @@
+//! What is live when the host starts: what was live when it stopped, unless the settings name something new.
+//!
+//! | | live |
+//! |---|---|
+//! | nothing was deployed, or the settings' plugin was live | what the settings name: the folder's, or the built-in one |
+//! | a deployed version was live | that version |
+//! | the same, and the folder has a file that was never started with | the folder's |
+//! | the folder has several of a kind | the new one; without any, what was live |
+//! | a file of the folder can't be used, or is one of several | what was live, with an error in the log; the first start is refused |
+//! | the deployed version can't be had any more | the one before it, else what the settings name; an error in the log |
+
+use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
+
+use anyhow::Context;
+
+use super::{
+    Plugin, Snapshot,
+    admission::{Examined, Trial, examine},
+    built_in,
+    catalogue::Catalogue,
+    from_folder,
+    rollout::{Plan, Rollout},
+};
+use crate::{
+    config::{Limits, Settings},
+    hooks::{Kind, PerKind},
+    runtime::{Identity, digest_of},
+    store::{PluginVersion, RolloutState, Store, SwapAction, VersionText},
+};
+
+/// Who made live what the settings name.
+const BY: &str = "till";
+
+/// Returns the snapshot to start with, and notes in the store what of it is new; and the digests of the folder's files,
+/// by their names.
+///
+/// # Errors
+/// Says which plugin is refused, and why, or which is missing, unless something was live before.
+pub(super) async fn snapshot(
+    settings: &Settings,
+    store: &Store,
+    catalogue: &Catalogue,
+) -> anyhow::Result<(Snapshot, BTreeMap<OsString, String>)> {
+    let of_folder = settings.server.plugins.is_some();
+    let candidates = match &settings.server.plugins {
+        Some(folder) => from_folder(folder, &settings.limits)?,
+        None => built_in().into_iter().map(Ok).collect(),
+    };
+    let mut digests = BTreeMap::new();
+    let mut of_kinds = PerKind::<Vec<Examined>>::default();
+    let mut refusals = Vec::new();
+    for candidate in candidates {
+        let examined = match candidate {
+            Ok(candidate) => {
+                if of_folder {
+                    digests.insert(format!("{}.wasm", candidate.stem).into(), digest_of(&candidate.bytes));
+                }
+                examine(candidate, &settings.limits).await.map_err(Into::into)
+            }
+            Err(unreadable) => Err(unreadable),
+        };
+        match examined {
+            Ok(examined) => of_kinds.of_mut(examined.identity.kind).push(examined),
+            Err(refused) => {
+                refusals.push(format!("{refused:#}"));
+                passed_over(store, refused).await?;
+            }
+        }
+    }
+    let start = Start { store, catalogue, of_folder, refusals };
+    let mut plugins = PerKind::<Option<Plugin>>::default();
+    for kind in Kind::ALL {
+        let candidates = std::mem::take(of_kinds.of_mut(kind));
+        *plugins.of_mut(kind) = Some(start.plugin(kind, candidates).await?);
+    }
+    let plugin = |kind| plugins.of_mut(kind).take().with_context(|| format!("there is no {kind} plugin"));
+    Ok((Snapshot::new(PerKind::try_from_fn(plugin)?)?, digests))
+}
+
+/// Returns the rollout that was under way when the host stopped, with nothing counted yet. One whose version can't be had
+/// any more is over.
+///
+/// # Errors
+/// Only the store's own.
+pub(super) async fn rollout(
+    limits: &Limits,
+    store: &Store,
+    catalogue: &Catalogue,
+) -> anyhow::Result<Option<Arc<Rollout>>> {
+    let Some(row) = store.open_rollout().await? else { return Ok(None) };
+    let plan = serde_json::from_str::<Plan>(&row.plan).context("read its plan");
+    let plugin = catalogue.version(&row.version.text).await.context("load its version");
+    match plan.and_then(|plan| Ok((plan, plugin?))) {
+        Ok((plan, plugin)) => {
+            plugin.is_version(&row.version);
+            Ok(Some(Rollout::new(row, plan, &plugin, limits.shadow_calls)))
+        }
+        Err(error) => {
+            let reason = format!("{error:#}");
+            tracing::error!("rollout {} can't go on: {reason}", row.id.number());
+            store.change_rollout(row.id, RolloutState::Aborted, BY.into(), reason).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// Says that a file isn't used. One that was refused while the host served mustn't keep it from starting again.
+///
+/// # Errors
+/// What is wrong with the file, where nothing was live yet.
+async fn passed_over(store: &Store, refused: anyhow::Error) -> anyhow::Result<()> {
+    for kind in Kind::ALL {
+        if store.live_plugin(kind).await?.is_none() {
+            return Err(refused);
+        }
+    }
+    tracing::error!("{refused:#}; what was live stays");
+    Ok(())
+}
+
+struct Start<'a> {
+    store: &'a Store,
+    catalogue: &'a Catalogue,
+    of_folder: bool,
+    /// Of files that may have been of any kind.
+    refusals: Vec<String>,
+}
+
+impl Start<'_> {
+    async fn plugin(&self, kind: Kind, candidates: Vec<Examined>) -> anyhow::Result<Plugin> {
+        let live = self.store.live_plugin(kind).await?;
+        let failed = match self.named(kind, candidates, live.as_ref()).await {
+            Ok(plugin) => return Ok(plugin),
+            Err(error) => error,
+        };
+        let before = match &live {
+            Some(live) => self.deployed(live).await?,
+            None => None,
+        };
+        let Some(plugin) = before else { return Err(failed) };
+        tracing::error!("{failed:#}; what was live stays");
+        Ok(plugin)
+    }
+
+    /// Returns the plugin that the settings name, or what was deployed in its place since.
+    async fn named(
+        &self,
+        kind: Kind,
+        candidates: Vec<Examined>,
+        live: Option<&PluginVersion>,
+    ) -> anyhow::Result<Plugin> {
+        let chosen = self.choose(kind, candidates, live).await?;
+        let examined = chosen.with_context(|| match self.refusals.as_slice() {
+            [] => format!(
+                "there is no {kind} plugin; put one into the folder, for example the built-in one: till plugin export \
+                 {kind} FILE"
+            ),
+            refusals => format!("no {kind} plugin can be used: {}", refusals.join("; ")),
+        })?;
+        let digest = examined.identity.digest.clone();
+        let is_new = self.of_folder && !self.store.was_started_with(kind, &digest).await?;
+        if let Some(live) = live.filter(|live| live.action != SwapAction::Start && !is_new)
+            && let Some(plugin) = self.deployed(live).await?
+        {
+            return Ok(plugin);
+        }
+        let (bytes, set) = (examined.bytes.len(), BTreeMap::new());
+        // What served before may go on, whatever is known better of orders by now.
+        let was_live = live.is_some_and(|live| live.text.digest == digest);
+        let trial = if was_live { Trial::Again } else { Trial::Anew { live: None, forced: false } };
+        let plugin = self.catalogue.plugin(self.catalogue.admit(examined, &set, trial).await?, &set);
+        if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
+            let text = text_of(plugin.identity(), bytes);
+            let detail = "named by the settings".into();
+            plugin.is_version(&self.store.publish_plugin(text, SwapAction::Start, BY.into(), detail).await?);
+        } else if let Some(live) = live {
+            plugin.is_version(live);
+        }
+        Ok(plugin)
+    }
+
+    /// Returns which of a kind's candidates counts, `None` if there are none. Several gather in a folder that is watched, and
+    /// were live one after the other; a crash must not make the next start refuse what ran.
+    async fn choose(
+        &self,
+        kind: Kind,
+        mut candidates: Vec<Examined>,
+        live: Option<&PluginVersion>,
+    ) -> anyhow::Result<Option<Examined>> {
+        if candidates.len() < 2 {
+            return Ok(candidates.pop());
+        }
+        let (mut new, mut known) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            let is_known = self.store.was_started_with(kind, &candidate.identity.digest).await?;
+            if is_known { known.push(candidate) } else { new.push(candidate) }
+        }
+        if let Some(second) = new.get(1) {
+            anyhow::bail!("{} is a second plugin of its kind; leave one of each in the folder", second.source);
+        }
+        let is_live = |known: &Examined| {
+            live.is_some_and(|live| live.action != SwapAction::Start || live.text.digest == known.identity.digest)
+        };
+        let known = || known.into_iter().find(is_live);
+        let chosen = new.pop().or_else(known);
+        anyhow::ensure!(
+            chosen.is_some(),
+            "there are several {kind} plugins, none of them live; leave one in the folder"
+        );
+        Ok(chosen)
+    }
+
+    /// Returns the deployed version, or the one before it; `None` if neither can be had.
+    async fn deployed(&self, live: &PluginVersion) -> anyhow::Result<Option<Plugin>> {
+        let failed = match self.catalogue.version(&live.text).await {
+            Ok(plugin) => {
+                plugin.is_version(live);
+                return Ok(Some(plugin));
+            }
+            Err(error) => error,
+        };
+        tracing::error!("what was live can't be started with: {failed}");
+        let Some(before) = self.store.last_good_plugin(live.text.kind).await? else { return Ok(None) };
+        match self.catalogue.version(&before.text).await {
+            Ok(plugin) => {
+                let detail = format!("the version after it can't be started with: {failed}");
+                let version = self.store.publish_plugin(before.text, SwapAction::Rollback, BY.into(), detail).await?;
+                plugin.is_version(&version);
+                Ok(Some(plugin))
+            }
+            Err(error) => {
+                tracing::error!("neither can the version before it: {error}");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Returns the version as the store has it, with nothing set for it.
+pub(super) fn text_of(identity: &Identity, bytes: usize) -> VersionText {
+    VersionText {
+        kind: identity.kind,
+        name: identity.name.clone(),
+        version: identity.version.clone(),
+        digest: identity.digest.clone(),
+        bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        language: identity.language.clone(),
+        settings: BTreeMap::new(),
+    }
+}

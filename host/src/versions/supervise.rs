@@ -1,0 +1,64 @@
+//! What happens by itself: a rollout's gates decide about it, a breaker that opens is told and may bring the version before
+//! back, and memory that is kept for too long is given back.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Plugins, RolloutChange, SwapError, release_memory::KeptForLong, rollout::Verdict};
+use crate::hooks::Kind;
+
+/// How often it is looked at: a candidate that fails is to be gone within a second.
+const PERIOD: Duration = Duration::from_millis(100);
+/// Who does it, in the audit.
+const GATES: &str = "gates";
+const BREAKER: &str = "breaker";
+
+impl Plugins {
+    /// Looks after rollouts, breakers and memory until the host stops.
+    pub async fn supervise(self: Arc<Self>, stopping: CancellationToken) {
+        let mut kept = KeptForLong::new(&self.runtime.limits);
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+            self.judge().await;
+            for kind in Kind::ALL {
+                self.watch_breaker(kind).await;
+            }
+            self.release_memory(&mut kept).await;
+        }
+    }
+
+    async fn judge(&self) {
+        let Some(rollout) = self.registry.rollout().filter(|rollout| rollout.is_running()) else { return };
+        let gates = rollout.plan.gates;
+        let (change, reason) = match rollout.verdict() {
+            Verdict::GoOn => return,
+            Verdict::Passed(reason) if gates.promote => (RolloutChange::Promote, reason),
+            Verdict::Failed(reason) if gates.rollback => (RolloutChange::RollBack, reason),
+            Verdict::Passed(reason) | Verdict::Thin(reason) | Verdict::Failed(reason) => (RolloutChange::Pause, reason),
+        };
+        match self.change_rollout(Some(&rollout), change, GATES, &reason).await {
+            // Somebody was faster.
+            Ok(_) | Err(SwapError::NoRollout | SwapError::RolloutState(_)) => {}
+            Err(error) => tracing::error!("what the gates want of rollout {} failed: {error}", rollout.row.id.number()),
+        }
+    }
+
+    async fn watch_breaker(&self, kind: Kind) {
+        let snapshot = self.snapshot();
+        let live = snapshot.plugin(kind);
+        if live.breaker().take_openings() == 0 {
+            return;
+        }
+        self.runtime.metrics.breakers_opened(kind.as_str(), 1);
+        tracing::error!(kind = kind.as_str(), plugin = %live.identity(), "{} keeps breaking: it isn't called for now", live.identity());
+        if self.breaker_rolls_back
+            && let Err(error) = self.roll_back(kind, None, BREAKER).await
+        {
+            tracing::error!("no version before {} became live: {error}", live.identity());
+        }
+    }
+}

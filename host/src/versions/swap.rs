@@ -1,0 +1,304 @@
+//! Changing what is live while requests are served: a deploy, a rollback, a plugin's setting.
+//!
+//! ```text
+//! admit, off to the side ─ keep the file ─ row, audit and `live` in one transaction ─ one atomic store ─ answered
+//! ```
+//!
+//! What is to be tried first becomes a candidate in the place of the last two steps: `swap/rollout.rs`.
+//!
+//! One change at a time, but for what takes long: admitting a file holds up no rollback. A crash before the transaction
+//! leaves the old version live, after it the new one. A request pins its snapshot when it begins: what is under way ends
+//! on the versions it started with, and none that begins after a change was answered runs the old one.
+
+mod rollout;
+mod settings;
+
+use std::{path::PathBuf, time::Instant};
+
+pub use rollout::RolloutChange;
+pub use settings::Changes;
+use settings::{SETTING_BYTES_MAX, SETTINGS_MAX, UnknownSetting};
+
+use super::{
+    Candidate, CatalogueError, Plugin, Plugins, Refused,
+    admission::{Examined, Live, Trial, examine},
+    registry::Published,
+    rollout::Plan,
+    start::text_of,
+};
+use crate::config::REUSE;
+use crate::hooks::Kind;
+use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
+
+/// What came of a change that didn't, in `plugin_swaps_total`: the file was at fault, or the wish.
+const REFUSED: &str = "refused";
+const NOT_FOUND: &str = "not_found";
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SwapError {
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("its world is {found}-plugin, wanted was {wanted}-plugin")]
+    OtherKind { found: Kind, wanted: Kind },
+    #[error("there is no {kind} plugin to go back to: no other was live that wasn't withdrawn")]
+    NothingBefore { kind: Kind },
+    #[error("there is no version {} of the {kind} plugin", .id.number())]
+    NoVersion { kind: Kind, id: VersionId },
+    #[error("no rollout is under way")]
+    NoRollout,
+    #[error("the rollout is {} already", .0.as_str())]
+    RolloutState(RolloutState),
+    #[error("a plugin has at most {SETTINGS_MAX} settings, each key and value of at most {SETTING_BYTES_MAX} bytes")]
+    Settings,
+    #[error(transparent)]
+    UnknownSetting(#[from] UnknownSetting),
+    #[error("{REUSE} is {0}")]
+    Reuse(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{} {reason}", .file.display())]
+    Unusable { file: PathBuf, reason: String },
+    #[error("{0:#}")]
+    Host(anyhow::Error),
+}
+
+impl SwapError {
+    /// Returns the error's word in `plugin_swaps_total`.
+    const fn result(&self) -> &'static str {
+        match self {
+            Self::Catalogue(CatalogueError::Refused(_))
+            | Self::Refused(_)
+            | Self::OtherKind { .. }
+            | Self::Unusable { .. } => REFUSED,
+            Self::NothingBefore { .. }
+            | Self::NoVersion { .. }
+            | Self::NoRollout
+            | Self::RolloutState(_)
+            | Self::Store(StoreError::RolloutOpen)
+            | Self::Reuse(_)
+            | Self::UnknownSetting(_)
+            | Self::Settings => NOT_FOUND,
+            Self::Catalogue(CatalogueError::File(_)) | Self::Store(_) | Self::Host(_) => "failed",
+        }
+    }
+
+    /// Returns whether it is the file's fault: the same file would be refused again.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.result() == REFUSED
+    }
+}
+
+/// When a change takes effect.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum When {
+    AtOnce,
+    /// When it has been tried.
+    Tried(Plan),
+}
+
+/// How a change is carried out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct How {
+    pub when: When,
+    /// Whether a candidate is taken that comes to no decision where the live version does, and a setting that the plugin
+    /// doesn't seem to know.
+    pub forced: bool,
+}
+
+/// A version, and what a change made of it.
+#[derive(Debug, Clone)]
+pub struct Swapped {
+    pub version: PluginVersion,
+    pub became: Became,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    Live,
+    /// It was live already.
+    Unchanged,
+    /// It is tried beside the live one.
+    Candidate,
+}
+
+impl Became {
+    /// Returns the word in `plugin_swaps_total` and for the caller.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "published",
+            Self::Unchanged => "unchanged",
+            Self::Candidate => "candidate",
+        }
+    }
+}
+
+impl Plugins {
+    /// Makes the candidate live, or tries it, with the settings of the version that it replaces.
+    ///
+    /// # Errors
+    /// What is wrong with it; the live version stays.
+    pub async fn deploy(
+        &self,
+        candidate: Candidate,
+        wanted: Option<Kind>,
+        how: How,
+        by: &str,
+    ) -> Result<Swapped, SwapError> {
+        let (kind, deployed) = self.deploy_untold(candidate, wanted, how, by).await;
+        self.told(kind, by, deployed).await
+    }
+
+    /// Does the same, but leaves it to the caller to have what came of it [told](Self::told). Returns the candidate's kind
+    /// with it, if it has one.
+    pub(super) async fn deploy_untold(
+        &self,
+        candidate: Candidate,
+        wanted: Option<Kind>,
+        how: How,
+        by: &str,
+    ) -> (Option<Kind>, Result<Swapped, SwapError>) {
+        match examine(candidate, &self.runtime.limits).await {
+            Ok(examined) => (Some(examined.identity.kind), self.deploy_examined(examined, wanted, how, by).await),
+            Err(refused) => (None, Err(refused.into())),
+        }
+    }
+
+    async fn deploy_examined(
+        &self,
+        examined: Examined,
+        wanted: Option<Kind>,
+        How { when, forced }: How,
+        by: &str,
+    ) -> Result<Swapped, SwapError> {
+        let kind = examined.identity.kind;
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != kind) {
+            return Err(SwapError::OtherKind { found: kind, wanted });
+        }
+        let (bytes, source) = (examined.bytes.len(), examined.source.clone());
+        let probed_with = self.live_version(kind).await?.text.settings;
+        let now_live = self.snapshot().plugin(kind).admitted();
+        let trial = Trial::Anew { live: Some(Live { plugin: &now_live, set: &probed_with }), forced };
+        let admitted = self.catalogue.admit(examined, &probed_with, trial).await?;
+        let _turn = self.changing.lock().await;
+        let live = self.live_version(kind).await?;
+        let text = VersionText { settings: live.text.settings.clone(), ..text_of(admitted.identity(), bytes) };
+        if text.settings != probed_with {
+            self.catalogue.probe(&admitted, &text.settings, trial).await?;
+        }
+        let plugin = self.catalogue.plugin(admitted, &text.settings);
+        self.change(live, plugin, text, SwapAction::Deploy, when, (by, source)).await
+    }
+
+    /// Makes the version before the live one live again, or the one that is named.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be had any more.
+    pub async fn roll_back(&self, kind: Kind, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
+        let swapped = self.roll_back_to(kind, to, by).await;
+        self.told(Some(kind), by, swapped).await
+    }
+
+    async fn roll_back_to(&self, kind: Kind, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
+        let version = match to {
+            None => self.store.last_good_plugin(kind).await?.ok_or(SwapError::NothingBefore { kind })?,
+            Some(id) => {
+                let version = self.store.plugin_version(id).await?.filter(|version| version.text.kind == kind);
+                version.ok_or(SwapError::NoVersion { kind, id })?
+            }
+        };
+        let plugin = self.catalogue.version(&version.text).await?;
+        let _turn = self.changing.lock().await;
+        let from = format!("from {}", self.snapshot().plugin(kind).identity());
+        let live = self.live_version(kind).await?;
+        self.change(live, plugin, version.text, SwapAction::Rollback, When::AtOnce, (by, from)).await
+    }
+
+    async fn live_version(&self, kind: Kind) -> Result<PluginVersion, SwapError> {
+        let live = self.store.live_plugin(kind).await?;
+        live.ok_or_else(|| SwapError::Host(anyhow::anyhow!("the store has no live {kind} plugin")))
+    }
+
+    /// Makes a version live, or a candidate. `by` has who wants that, and what is to be said of it.
+    async fn change(
+        &self,
+        live: PluginVersion,
+        plugin: Plugin,
+        text: VersionText,
+        action: SwapAction,
+        when: When,
+        (by, detail): (&str, String),
+    ) -> Result<Swapped, SwapError> {
+        let kind = text.kind;
+        if let When::Tried(plan) = when {
+            return self.begin_rollout(&plugin, text, plan, (by, detail)).await;
+        }
+        if live.text.digest == text.digest && live.text.settings == text.settings {
+            return Ok(Swapped { version: live, became: Became::Unchanged });
+        }
+        let before = self.snapshot();
+        let next = before.with(plugin).map_err(SwapError::Host)?;
+        let rollout = self.registry.rollout();
+        let (superseded, kept) = match rollout {
+            Some(rollout) if rollout.kind() == kind => (Some(rollout), None),
+            kept => (None, kept),
+        };
+        let published = Published::new(&next, kept).map_err(SwapError::Host)?;
+        let began = Instant::now();
+        let version = self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
+        next.plugin(kind).is_version(&version);
+        let store_ms = began.elapsed().as_secs_f64() * 1e3;
+        self.publish(published);
+        let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());
+        tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, store_ms, "{to} is live in the place of {from}");
+        if let Some(rollout) = superseded {
+            rollout.pause();
+            let (number, candidate) = (rollout.row.id.number(), rollout.candidate());
+            let candidate = candidate.identity();
+            tracing::info!(kind = kind.as_str(), by, rollout = number, "{candidate} is superseded: {to} is live now");
+            self.ended.store(Some(rollout));
+        }
+        Ok(Swapped { version, became: Became::Live })
+    }
+
+    fn publish(&self, published: Published) {
+        self.registry.publish(published);
+        self.show_loaded();
+    }
+
+    /// Notes that the plugin folder has what is live already, so that the next start doesn't take it for new there.
+    pub(super) async fn note_folder_has(&self, version: &PluginVersion) {
+        let VersionText { kind, digest, .. } = &version.text;
+        if !self.store.was_started_with(*kind, digest).await.unwrap_or(true) {
+            _ = self.store.note_folder_has(*kind, version.id).await;
+        }
+    }
+
+    /// Counts the change, and notes one that was refused.
+    pub(super) async fn told(
+        &self,
+        kind: Option<Kind>,
+        by: &str,
+        swapped: Result<Swapped, SwapError>,
+    ) -> Result<Swapped, SwapError> {
+        let result = match &swapped {
+            Ok(swapped) => swapped.became.as_str(),
+            Err(error) => error.result(),
+        };
+        self.runtime.metrics.plugin_swaps(kind.map_or("unknown", Kind::as_str), result, 1);
+        if let Err(error) = &swapped {
+            // A wish that nothing fits is told to who had it.
+            if result != NOT_FOUND {
+                tracing::warn!(by, "no plugin was changed: {error}");
+            }
+            // The audit is for those who look back; what the caller is told doesn't hang on it.
+            if result == REFUSED {
+                _ = self.store.note_refused_plugin(kind, by.to_owned(), error.to_string()).await;
+            }
+        }
+        swapped
+    }
+}

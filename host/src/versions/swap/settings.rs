@@ -1,0 +1,171 @@
+//! Changing settings of a live plugin, and which settings a plugin has.
+//!
+//! The interface has no list of a plugin's settings. A plugin is taken to know what it asks for in the calls of a trial,
+//! and any other name that stands in its file: one that is asked for on one path only. What is neither is a slip.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use memchr::memmem;
+
+use super::{How, Plugins, SwapError, Swapped};
+use crate::{
+    config::{REUSE, nearest, reused_calls},
+    hooks::Kind,
+    store::{PluginVersion, SwapAction, VersionText},
+    versions::{
+        CatalogueError, Plugin,
+        admission::{Admitted, Live, Trial},
+    },
+};
+
+/// Settings to change: a value, or `None` for what the host's settings say.
+pub type Changes = BTreeMap<String, Option<String>>;
+
+/// The longest key and value of a plugin's setting, bytes.
+pub(super) const SETTING_BYTES_MAX: usize = 1024;
+/// The most settings of one plugin.
+pub(super) const SETTINGS_MAX: usize = 64;
+
+/// A setting that the plugin doesn't ask for, as far as can be told.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{plugin} has no setting {key:?}{hint} It asks for {listed}. If it puts the name together, --force sets it all the same"
+)]
+pub struct UnknownSetting {
+    plugin: String,
+    key: String,
+    hint: String,
+    listed: String,
+}
+
+impl Plugins {
+    /// Changes settings of the live plugin, or tries it with them.
+    ///
+    /// # Errors
+    /// When they are too many or too long, or it can't be called with them.
+    pub async fn set(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
+        let swapped = self.set_live(kind, changes, how, by).await;
+        self.told(Some(kind), by, swapped).await
+    }
+
+    async fn set_live(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
+        let mut live = self.live_version(kind).await?;
+        let mut next = self.with_settings(&live, &changes, how.forced).await?;
+        let _turn = self.changing.lock().await;
+        let now = self.live_version(kind).await?;
+        if now.id != live.id {
+            next = self.with_settings(&now, &changes, how.forced).await?;
+            live = now;
+        }
+        let (plugin, text) = next;
+        let keys = changes.into_keys().collect::<Vec<_>>().join(", ");
+        self.change(live, plugin, text, SwapAction::Set, how.when, (by, keys)).await
+    }
+
+    /// Returns the live plugin with other settings, if it can be called with them.
+    async fn with_settings(
+        &self,
+        live: &PluginVersion,
+        changes: &Changes,
+        forced: bool,
+    ) -> Result<(Plugin, VersionText), SwapError> {
+        let mut settings = live.text.settings.clone();
+        for (key, value) in changes {
+            match value {
+                Some(value) => settings.insert(key.clone(), value.clone()),
+                None => settings.remove(key),
+            };
+        }
+        let too_long = |(key, value): (&String, &String)| key.len().max(value.len()) > SETTING_BYTES_MAX;
+        if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
+            return Err(SwapError::Settings);
+        }
+        if let Some(reuse) = settings.get(REUSE) {
+            reused_calls(reuse).map_err(SwapError::Reuse)?;
+        }
+        let admitted = self.snapshot().plugin(live.text.kind).admitted();
+        if !forced {
+            let given = changes.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key);
+            self.known(given, &admitted, &settings).await?;
+        }
+        let trial = Trial::Anew { live: Some(Live { plugin: &admitted, set: &live.text.settings }), forced };
+        self.catalogue.probe(&admitted, &settings, trial).await?;
+        let plugin = self.catalogue.plugin(admitted, &settings);
+        Ok((plugin, VersionText { settings, ..live.text.clone() }))
+    }
+
+    /// Returns the settings that a version asks for in the calls of a trial, with what is set for it.
+    ///
+    /// # Errors
+    /// When the version can't be had any more.
+    pub async fn asked_settings(&self, version: &VersionText) -> Result<BTreeSet<String>, CatalogueError> {
+        let admitted = self.catalogue.version(version).await?.admitted();
+        Ok(self.catalogue.asked_settings(&admitted, &version.settings).await)
+    }
+
+    /// Looks whether a plugin has settings of these names.
+    async fn known(
+        &self,
+        keys: impl Iterator<Item = &String>,
+        plugin: &Admitted,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(), SwapError> {
+        let mut asked = self.catalogue.asked_settings(plugin, settings).await;
+        asked.insert(REUSE.to_owned());
+        let file = self.catalogue.file(&plugin.identity().digest).await.map_err(CatalogueError::from)?;
+        let unknown = |key: &&String| !asked.contains(*key) && !stands_in(key, &file, &asked);
+        keys.into_iter().find(unknown).map_or(Ok(()), |key| {
+            let hint = nearest(key, asked.iter().map(String::as_str));
+            let hint = hint.map_or_else(|| ".".to_owned(), |near| format!("; did you mean {near:?}?"));
+            let listed = asked.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            Err(UnknownSetting { plugin: plugin.identity().to_string(), key: key.clone(), hint, listed }.into())
+        })
+    }
+}
+
+/// Returns whether a text stands in a component as one of its languages keeps texts, in UTF-8 or in UTF-16, and not only
+/// as a part of a longer name that is known.
+fn stands_in(text: &str, component: &[u8], known: &BTreeSet<String>) -> bool {
+    let utf_8 = |text: &str| text.as_bytes().to_vec();
+    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    [utf_8, utf_16].iter().any(|encoded: &fn(&str) -> Vec<u8>| {
+        let name = encoded(text);
+        let longer: Vec<_> = known
+            .iter()
+            .filter(|known| known.contains(text) && known.len() > text.len())
+            .map(|known| encoded(known))
+            .collect();
+        memmem::find_iter(component, &name).any(|at| !longer.iter().any(|longer| is_part(component, at, &name, longer)))
+    })
+}
+
+/// Returns whether the name at that place is a part of the longer one.
+fn is_part(component: &[u8], at: usize, name: &[u8], longer: &[u8]) -> bool {
+    memmem::find_iter(longer, name).any(|offset| {
+        let begins = at.checked_sub(offset);
+        begins.and_then(|begins| component.get(begins..)).is_some_and(|rest| rest.starts_with(longer))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_in_a_file_unless_it_is_only_a_part_of_one_that_is_known() {
+        let known = BTreeSet::from(["shipping".to_owned()]);
+        let utf_16: Vec<u8> = "coupon".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (name, file, expected) in [
+            ("rate", &b"..ratefree.."[..], true),
+            ("rate", b"..rat..", false),
+            ("shipping", b"..shipping..", true),
+            ("shippin", b"..shipping..", false),
+            ("hip", b"..shipping..", false),
+            ("hip", b"..shipping..hip", true),
+            ("ship", b"ship", true),
+            ("coupon", &utf_16, true),
+        ] {
+            assert_eq!(stands_in(name, file, &known), expected, "{name} in {file:?}");
+        }
+    }
+}
