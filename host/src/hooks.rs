@@ -11,6 +11,7 @@ pub mod wit;
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, value::RawValue};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 pub use checkout::{Checkout, Placed};
@@ -21,9 +22,9 @@ use crate::{
     config::{Limits, Settings},
     failure::Failure,
     imports::{CallState, inventory::Deduct},
-    order::{Adjustment, Cart, Receipt, StockLine},
+    order::{Adjustment, Cart, Currency, StockLine},
     runtime::{Guest, Likeness, WallLimit},
-    store::{StockLevel, Store, Taker},
+    store::{Store, Taker},
 };
 
 /// The package of the interface, and the release of it that this host runs.
@@ -46,7 +47,7 @@ pub struct HookInfo {
     pub span: &'static str,
     /// What the function takes beside the trace context, by the name that the WIT has for it.
     pub parameter: &'static str,
-    /// What it decides, as a case names it: `receipt` or `levels`.
+    /// What it decides, as a case names it.
     pub decision: &'static str,
     /// Whether it is asked about prices, so that its author's cases have to name them.
     pub is_priced: bool,
@@ -137,8 +138,13 @@ pub trait Hook: Sized + Send + Sync + 'static {
     /// Returns what of a decision is compared with another version's: a total in minor units, and adjustments.
     fn compared(decided: &Self::Decided) -> (Option<u64>, Vec<Adjustment>);
 
-    /// Returns the decision for people.
-    fn shown(decided: Self::Decided) -> Decision;
+    /// Returns the decision for people and programs.
+    fn shown(decided: &Self::Decided, currency: Currency) -> Shown;
+
+    /// Returns the lines that a decision is [shown](Shown::lines) with, out of what a case expects of it.
+    ///
+    /// Fails with what of it can't be read.
+    fn expected(written: &RawValue, currency: Currency) -> Result<Vec<String>, String>;
 }
 
 /// Where a call that nobody repeats takes its stock.
@@ -165,11 +171,15 @@ impl Rules {
     }
 }
 
-/// What a plugin decided, of whichever kind it is.
+/// A plugin's decision, of whichever kind it is.
 #[derive(Debug)]
-pub enum Decision {
-    Receipt(Receipt),
-    Levels(Vec<StockLevel>),
+pub struct Shown {
+    /// What a case calls it, and the JSON of a rehearsal: [`HookInfo::decision`].
+    pub name: &'static str,
+    /// What stands over it for people.
+    pub title: &'static str,
+    pub lines: Vec<String>,
+    pub json: Value,
 }
 
 /// What came of a call.

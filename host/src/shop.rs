@@ -21,6 +21,8 @@ mod permits;
 mod release;
 pub mod remote;
 mod stand_in;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 

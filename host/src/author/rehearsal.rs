@@ -14,7 +14,7 @@ use anyhow::Context;
 use opentelemetry::trace::SpanKind;
 use tempfile::TempDir;
 
-pub use differences::{Difference, differences, receipt_lines};
+pub use differences::{Difference, differences};
 pub use notes::notes;
 pub use tree::{Node, tree};
 
@@ -23,7 +23,7 @@ use crate::{
     clock::now_ms,
     config::{Limits, Settings},
     failure::Failure,
-    hooks::{self, Decision, Hook, Kind, PerKind, Placed, RealStock, Visitor},
+    hooks::{self, Hook, Kind, PerKind, Placed, RealStock, Shown, Visitor},
     imports::inventory::{Deduct, Deducted, Repeat},
     order::{Item, Reference, StockLine, sum_by_item},
     runtime::{Call, Compiler, Engine, Identity, Time},
@@ -60,7 +60,9 @@ impl std::fmt::Debug for Stage {
 /// What came of a call.
 #[derive(Debug)]
 pub struct Played {
-    pub decided: Result<Decision, Failure>,
+    /// What its kind decides, as a case names it.
+    pub decision: &'static str,
+    pub decided: Result<Shown, Failure>,
     /// Pieces that it asked of the stock, by item.
     pub asked: BTreeMap<Item, u64>,
     /// Its spans and log lines.
@@ -131,7 +133,7 @@ impl Stage {
         shop.store.close().await;
         let trace = self.telemetry.recent().and_then(|recent| recent.trace(trace_id));
         let trace = trace.context("the call's spans weren't recorded")?;
-        Ok(Played { decided, asked: sum_by_item(&asked), trace })
+        Ok(Played { decision: hooks::info(self.kind).decision, decided, asked: sum_by_item(&asked), trace })
     }
 
     /// Writes the case's order, as a checkout does before its plugin decides.
@@ -174,8 +176,7 @@ struct OneCall<'a> {
 }
 
 impl<'a> Visitor for OneCall<'a> {
-    type Output =
-        Pin<Box<dyn Future<Output = anyhow::Result<(Result<Decision, Failure>, Vec<StockLine>)>> + Send + 'a>>;
+    type Output = Pin<Box<dyn Future<Output = anyhow::Result<(Result<Shown, Failure>, Vec<StockLine>)>> + Send + 'a>>;
 
     fn visit<H: Hook>(self) -> Self::Output {
         Box::pin(self.make::<H>())
@@ -184,7 +185,7 @@ impl<'a> Visitor for OneCall<'a> {
 
 impl OneCall<'_> {
     /// Returns what the plugin decided, and the lines that it asked the stock for.
-    async fn make<H: Hook>(self) -> anyhow::Result<(Result<Decision, Failure>, Vec<StockLine>)> {
+    async fn make<H: Hook>(self) -> anyhow::Result<(Result<Shown, Failure>, Vec<StockLine>)> {
         let Self { stage, plugins, store, case, span } = self;
         let snapshot = plugins.snapshot();
         let placed = stage.place(store, case, &span, &snapshot).await?;
@@ -198,7 +199,7 @@ impl OneCall<'_> {
             failure.mark(&mut span);
         }
         drop(span);
-        Ok((answered.result.map(H::shown), answered.asked))
+        Ok((answered.result.map(|decided| H::shown(&decided, placed.currency)), answered.asked))
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::{Map, Value, json, value::RawValue};
+
 use super::{
-    Decision, Hook, HookInfo, Kind, RealStock, Rules,
+    Hook, HookInfo, Kind, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -18,7 +21,10 @@ use crate::{
         inventory::{self, Deducted, Repeat},
         line_to_guest,
     },
-    order::{Adjustment, Cart, Currency, Effect, Form, MinorUnits, Receipt, StockLine, sum_by_item},
+    order::{
+        Adjustment, AttributeValue, Cart, Currency, Effect, Form, MinorUnits, Receipt, StockLine, sum_by_item,
+        written::{Object, WrittenPrice},
+    },
     runtime::{Likeness, WallLimit},
     store::{OrderId, Store},
     telemetry::names::span,
@@ -153,8 +159,21 @@ impl Hook for Checkout {
         (Some(receipt.total().amount()), receipt.adjustments().to_vec())
     }
 
-    fn shown(receipt: Receipt) -> Decision {
-        Decision::Receipt(receipt)
+    fn shown(receipt: &Receipt, currency: Currency) -> Shown {
+        Shown {
+            name: INFO.decision,
+            title: "receipt",
+            lines: receipt_lines(receipt.total(), receipt.adjustments(), currency),
+            json: receipt_json(receipt, currency),
+        }
+    }
+
+    fn expected(written: &RawValue, currency: Currency) -> Result<Vec<String>, String> {
+        let Object::<WrittenReceipt>(written) =
+            serde_json::from_str(written.get()).map_err(|error| error.to_string())?;
+        let adjustments = written.adjustments.into_iter().map(|adjustment| adjustment.into_adjustment(currency));
+        let adjustments = adjustments.collect::<Result<Vec<_>, String>>()?;
+        Ok(receipt_lines(amount(&written.total, currency)?, &adjustments, currency))
     }
 }
 
@@ -205,4 +224,70 @@ fn receipt_bytes(receipt: &checkout_world::Receipt) -> usize {
         size_of::<checkout_world::Adjustment>() + adjustment.category.len() + adjustment.label.len()
     };
     receipt.adjustments.iter().map(of).sum::<usize>() + crate::imports::attribute_bytes(&receipt.attributes)
+}
+
+/// A receipt as a case expects it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenReceipt {
+    total: WrittenPrice,
+    #[serde(default)]
+    adjustments: Vec<WrittenAdjustment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAdjustment {
+    effect: String,
+    category: String,
+    label: String,
+    amount: WrittenPrice,
+    line: Option<u32>,
+}
+
+impl WrittenAdjustment {
+    fn into_adjustment(self, currency: Currency) -> Result<Adjustment, String> {
+        let Self { effect, category, label, amount: written, line } = self;
+        let effect = Effect::parse(&effect)
+            .ok_or_else(|| format!("an effect is {effect:?}; there are subtract, add and included"))?;
+        Ok(Adjustment { effect, category, label, amount: amount(&written, currency)?, line })
+    }
+}
+
+fn amount(WrittenPrice(written): &WrittenPrice, currency: Currency) -> Result<MinorUnits, String> {
+    currency.parse(written).map_err(|error| format!("the amount {written:.40} {error} ({currency})"))
+}
+
+/// Returns a receipt as lines to read, the total last.
+fn receipt_lines(total: MinorUnits, adjustments: &[Adjustment], currency: Currency) -> Vec<String> {
+    let adjustment = |adjustment: &Adjustment| {
+        let Adjustment { effect, category, label, amount, line } = adjustment;
+        let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+        format!("{} {} {category}: {label}{line}", effect.as_str(), currency.format(*amount))
+    };
+    let total = format!("total {} {currency}", currency.format(total));
+    adjustments.iter().map(adjustment).chain(std::iter::once(total)).collect()
+}
+
+fn receipt_json(receipt: &Receipt, currency: Currency) -> Value {
+    let adjustment = |adjustment: &Adjustment| {
+        let Adjustment { effect, category, label, amount, line } = adjustment;
+        let amount = currency.format(*amount);
+        json!({ "effect": effect.as_str(), "category": category, "label": label, "amount": amount, "line": line })
+    };
+    let attributes = receipt.attributes().iter().map(|attribute| {
+        let value = match &attribute.value {
+            AttributeValue::Text(text) => json!(text),
+            AttributeValue::Integer(number) => json!(number),
+            AttributeValue::Decimal(number) => json!(number),
+            AttributeValue::Flag(flag) => json!(flag),
+        };
+        (attribute.key.clone(), value)
+    });
+    json!({
+        "total": currency.format(receipt.total()),
+        "currency": currency.code(),
+        "adjustments": receipt.adjustments().iter().map(adjustment).collect::<Vec<_>>(),
+        "attributes": attributes.collect::<Map<_, _>>(),
+    })
 }

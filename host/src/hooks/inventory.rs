@@ -1,7 +1,11 @@
 //! The inventory hook: a plugin decides whether lines may be deducted, and takes them out of the stock.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, value::RawValue};
+
 use super::{
-    Decision, Hook, HookInfo, Kind, Placed, RealStock, Rules,
+    Hook, HookInfo, Kind, Placed, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -11,7 +15,7 @@ use crate::{
         bindings::{checkout_world::CheckoutError, inventory_world::InventoryError, types},
         stock, stock_line_to_guest,
     },
-    order::{Adjustment, Cart, StockLine, sum_by_item},
+    order::{Adjustment, Cart, Currency, StockLine, composed, sum_by_item},
     runtime::{Likeness, WallLimit},
     store::{StockLevel, Store},
     telemetry::names::span,
@@ -108,8 +112,22 @@ impl Hook for Inventory {
         (None, Vec::new())
     }
 
-    fn shown(levels: Vec<StockLevel>) -> Decision {
-        Decision::Levels(levels)
+    fn shown(levels: &Vec<StockLevel>, _: Currency) -> Shown {
+        let by_item = levels.iter().map(|level| (level.item.to_string(), Value::from(level.on_hand)));
+        Shown {
+            name: INFO.decision,
+            title: "left on hand",
+            lines: levels.iter().map(|level| format!("{} {}", level.on_hand, level.item)).collect(),
+            json: by_item.collect::<Map<_, _>>().into(),
+        }
+    }
+
+    fn expected(written: &RawValue, _: Currency) -> Result<Vec<String>, String> {
+        let levels: BTreeMap<String, u32> = serde_json::from_str(written.get()).map_err(|error| error.to_string())?;
+        // Items are named as the host does, whichever way they were typed.
+        let by_item: BTreeMap<_, _> =
+            levels.into_iter().map(|(item, pieces)| (composed(&item).into_owned(), pieces)).collect();
+        Ok(by_item.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{io, path::Path};
 
 use anyhow::Context;
+use include_dir::{Dir, include_dir};
 use wit_parser::{Resolve, SourceMap, WorldId};
 
 use super::Kind;
@@ -22,29 +23,27 @@ pub struct File {
     pub text: &'static str,
 }
 
-macro_rules! file {
-    ($name:literal) => {
-        File { name: $name, text: include_str!(concat!("../../../wit/v0.1/", $name, ".wit")) }
-    };
-}
+static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit/v0.1");
 
-/// The files of the current release. The worlds come first: their comments are the contract of a call.
-pub const FILES: [File; 7] = [
-    file!("worlds"),
-    file!("types"),
-    file!("checkout"),
-    file!("inventory"),
-    file!("stock"),
-    file!("telemetry"),
-    file!("host"),
-];
+/// Returns the files of the current release. The worlds come first, for their comments are the contract of a call; then the
+/// package's types, what each kind exports, what it alone imports, and what all import.
+pub fn files() -> impl Iterator<Item = File> {
+    let doors = Kind::ALL.into_iter().flat_map(|kind| super::info(kind).doors.iter().copied());
+    let doors = doors.filter(|door| Kind::parse(door).is_none());
+    let shared = super::SHARED.into_iter().filter(|name| *name != PACKAGE_FILE);
+    let names = [WORLDS, PACKAGE_FILE].into_iter().chain(Kind::ALL.map(Kind::as_str)).chain(doors).chain(shared);
+    names.filter_map(|name| {
+        let text = FOLDER.get_file(format!("{name}.wit"))?.contents_utf8()?;
+        Some(File { name, text })
+    })
+}
 
 /// Writes the files into a folder, which has to exist.
 ///
 /// # Errors
 /// What the system says.
 pub fn write(folder: &Path) -> io::Result<()> {
-    FILES.iter().try_for_each(|file| std::fs::write(folder.join(file.name).with_extension("wit"), file.text))
+    files().try_for_each(|file| std::fs::write(folder.join(file.name).with_extension("wit"), file.text))
 }
 
 /// Returns the world of the plugins of that kind, parsed.
@@ -53,7 +52,7 @@ pub fn write(folder: &Path) -> io::Result<()> {
 /// Never, as the files are those that the host was built with; the parser knows nothing of that.
 pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
     let mut sources = SourceMap::new();
-    for file in &FILES {
+    for file in files() {
         sources.push_str(file.name, file.text);
     }
     let group = sources.parse().map_err(|(_, error)| error).context("parse the interface")?;
@@ -66,7 +65,7 @@ pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
 /// Returns the interface as the text of one file; with a kind, only what its world imports and exports.
 #[must_use]
 pub fn text(kind: Option<Kind>) -> String {
-    let (package, others): (Vec<&File>, _) = FILES.iter().partition(|file| file.name == PACKAGE_FILE);
+    let (package, others): (Vec<File>, _) = files().partition(|file| file.name == PACKAGE_FILE);
     let wanted = package.into_iter().chain(others).filter(|file| kind.is_none_or(|kind| file.is_for(kind)));
     let texts: Vec<String> = wanted
         .map(|file| match kind {

@@ -3,11 +3,7 @@
 use serde::Serialize;
 
 use super::{Expected, Node, Played, tree};
-use crate::{
-    failure::Failure,
-    hooks::Decision,
-    order::{Adjustment, Currency, MinorUnits},
-};
+use crate::{failure::Failure, hooks::Shown};
 
 /// A part of a call that isn't as expected, line by line.
 #[derive(Debug, Serialize)]
@@ -19,8 +15,8 @@ pub struct Difference {
 
 /// Returns what differs, in the order of what matters most; nothing if the call is as expected.
 #[must_use]
-pub fn differences(expected: &Expected, played: &Played, currency: Currency) -> Vec<Difference> {
-    let Expected { detail, receipt, levels, asked, spans, .. } = expected;
+pub fn differences(expected: &Expected, played: &Played) -> Vec<Difference> {
+    let Expected { detail, decision, asked, spans, .. } = expected;
     let parts = [
         outcome(expected, played),
         // Of another outcome it has been told.
@@ -28,13 +24,9 @@ pub fn differences(expected: &Expected, played: &Played, currency: Currency) -> 
             .as_ref()
             .filter(|_| played.outcome() == expected.outcome)
             .and_then(|text| compared("detail", vec![text.clone()], reason(&played.decided))),
-        receipt.as_ref().and_then(|receipt| {
-            let expected = receipt_lines(receipt.total, &receipt.adjustments, currency);
-            compared("receipt", expected, decided_receipt(&played.decided, currency))
-        }),
-        levels.as_ref().and_then(|levels| {
-            let expected = levels.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect();
-            compared("levels", expected, decided_levels(&played.decided))
+        decision.as_ref().and_then(|expected| {
+            let found = played.decided.as_ref().map(|shown| shown.lines.clone()).unwrap_or_default();
+            compared(played.decision, expected.clone(), found)
         }),
         asked.as_ref().and_then(|asked| {
             let expected = asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect();
@@ -57,36 +49,8 @@ fn outcome(expected: &Expected, played: &Played) -> Option<Difference> {
     (word != expected).then(|| Difference { part: "outcome", expected: vec![expected.clone()], found: found() })
 }
 
-fn reason(decided: &Result<Decision, Failure>) -> Vec<String> {
+fn reason(decided: &Result<Shown, Failure>) -> Vec<String> {
     decided.as_ref().err().map(ToString::to_string).into_iter().collect()
-}
-
-fn decided_receipt(decided: &Result<Decision, Failure>, currency: Currency) -> Vec<String> {
-    match decided {
-        Ok(Decision::Receipt(receipt)) => receipt_lines(receipt.total(), receipt.adjustments(), currency),
-        Ok(Decision::Levels(_)) | Err(_) => Vec::new(),
-    }
-}
-
-fn decided_levels(decided: &Result<Decision, Failure>) -> Vec<String> {
-    match decided {
-        Ok(Decision::Levels(levels)) => {
-            levels.iter().map(|level| format!("{} {}", level.on_hand, level.item)).collect()
-        }
-        Ok(Decision::Receipt(_)) | Err(_) => Vec::new(),
-    }
-}
-
-/// Returns a receipt as lines to read, the total last.
-#[must_use]
-pub fn receipt_lines(total: MinorUnits, adjustments: &[Adjustment], currency: Currency) -> Vec<String> {
-    let adjustment = |adjustment: &Adjustment| {
-        let Adjustment { effect, category, label, amount, line } = adjustment;
-        let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
-        format!("{} {} {category}: {label}{line}", effect.as_str(), currency.format(*amount))
-    };
-    let total = format!("total {} {currency}", currency.format(total));
-    adjustments.iter().map(adjustment).chain(std::iter::once(total)).collect()
 }
 
 fn compared(part: &'static str, expected: Vec<String>, found: Vec<String>) -> Option<Difference> {

@@ -5,10 +5,9 @@ use std::{fmt::Write, path::Path, time::Duration};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    author::rehearsal::{Node, Played, notes, receipt_lines, tree},
+    author::rehearsal::{Node, Played, notes, tree},
     failure::Failure,
-    hooks::Decision,
-    order::{Adjustment, AttributeValue, Currency, Receipt},
+    hooks::Shown,
     runtime::Identity,
     telemetry::{
         names::attribute,
@@ -43,7 +42,7 @@ impl Figures {
 }
 
 /// Returns all of it as text.
-pub(super) fn text_of(plugin: Option<&Identity>, played: &Played, currency: Currency) -> String {
+pub(super) fn text_of(plugin: Option<&Identity>, played: &Played) -> String {
     let spans = tree(&played.trace);
     let mut text = format!("{}  {}", played.outcome(), plugin.map(ToString::to_string).unwrap_or_default());
     let mut block = |title: &str, lines: Vec<String>| {
@@ -52,7 +51,10 @@ pub(super) fn text_of(plugin: Option<&Identity>, played: &Played, currency: Curr
             lines.iter().for_each(|line| text += &format!("\n  {line}"));
         }
     };
-    block(title_of(&played.decided), decided_lines(&played.decided, currency));
+    match &played.decided {
+        Ok(shown) => block(shown.title, shown.lines.clone()),
+        Err(failure) => block("because", vec![failure.to_string()]),
+    }
     block("asked of the stock", played.asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect());
     block("log", played.trace.lines.iter().map(|line| log_line(line)).collect());
     block("spans", spans.iter().flat_map(|root| span_lines(root, 0)).collect());
@@ -62,24 +64,6 @@ pub(super) fn text_of(plugin: Option<&Identity>, played: &Played, currency: Curr
         format!("{}, {fuel_used} fuel, {memory_bytes} bytes of memory, {host_calls} host calls", millis(duration));
     block("took", vec![figures]);
     text
-}
-
-const fn title_of(decided: &Result<Decision, Failure>) -> &'static str {
-    match decided {
-        Ok(Decision::Receipt(_)) => "receipt",
-        Ok(Decision::Levels(_)) => "left on hand",
-        Err(_) => "because",
-    }
-}
-
-fn decided_lines(decided: &Result<Decision, Failure>, currency: Currency) -> Vec<String> {
-    match decided {
-        Ok(Decision::Receipt(receipt)) => receipt_lines(receipt.total(), receipt.adjustments(), currency),
-        Ok(Decision::Levels(levels)) => {
-            levels.iter().map(|level| format!("{} {}", level.on_hand, level.item)).collect()
-        }
-        Err(failure) => vec![failure.to_string()],
-    }
 }
 
 /// Returns a log line as text; a traceback in it has lines of its own.
@@ -134,7 +118,7 @@ const fn duration(node: &Node<'_>) -> Duration {
 }
 
 /// Returns all of it as JSON.
-pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played, currency: Currency) -> Value {
+pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played) -> Value {
     let spans = tree(&played.trace);
     let Figures { duration, fuel_used, memory_bytes, host_calls } = Figures::of(spans.first());
     let mut json = json!({
@@ -151,19 +135,15 @@ pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played, c
         "host_calls": host_calls,
     });
     if let Some(object) = json.as_object_mut() {
-        object.extend(decided_json(&played.decided, currency));
+        object.extend(decided_json(&played.decided));
     }
     json
 }
 
-fn decided_json(decided: &Result<Decision, Failure>, currency: Currency) -> Map<String, Value> {
+fn decided_json(decided: &Result<Shown, Failure>) -> Map<String, Value> {
     let mut json = Map::new();
     match decided {
-        Ok(Decision::Receipt(receipt)) => _ = json.insert("receipt".into(), receipt_json(receipt, currency)),
-        Ok(Decision::Levels(levels)) => {
-            let levels = levels.iter().map(|level| (level.item.to_string(), json!(level.on_hand)));
-            json.insert("levels".into(), levels.collect::<Map<_, _>>().into());
-        }
+        Ok(shown) => _ = json.insert(shown.name.into(), shown.json.clone()),
         Err(failure) => {
             json.insert("detail".into(), failure.to_string().into());
             // A "no" is the plugin's right, a fault is its author's.
@@ -174,29 +154,6 @@ fn decided_json(decided: &Result<Decision, Failure>, currency: Currency) -> Map<
         }
     }
     json
-}
-
-fn receipt_json(receipt: &Receipt, currency: Currency) -> Value {
-    let adjustment = |adjustment: &Adjustment| {
-        let Adjustment { effect, category, label, amount, line } = adjustment;
-        let amount = currency.format(*amount);
-        json!({ "effect": effect.as_str(), "category": category, "label": label, "amount": amount, "line": line })
-    };
-    let attributes = receipt.attributes().iter().map(|attribute| {
-        let value = match &attribute.value {
-            AttributeValue::Text(text) => json!(text),
-            AttributeValue::Integer(number) => json!(number),
-            AttributeValue::Decimal(number) => json!(number),
-            AttributeValue::Flag(flag) => json!(flag),
-        };
-        (attribute.key.clone(), value)
-    });
-    json!({
-        "total": currency.format(receipt.total()),
-        "currency": currency.code(),
-        "adjustments": receipt.adjustments().iter().map(adjustment).collect::<Vec<_>>(),
-        "attributes": attributes.collect::<Map<_, _>>(),
-    })
 }
 
 fn line_json(line: &Line) -> Value {

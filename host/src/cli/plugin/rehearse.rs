@@ -103,9 +103,9 @@ impl Run {
             case.set.extend(of_plugin);
             let played = stage.play(&case).await?;
             if self.json {
-                print_json(&json_of(&self.file, stage.identity(), &played, currency))?;
+                print_json(&json_of(&self.file, stage.identity(), &played))?;
             } else {
-                print(&text_of(stage.identity(), &played, currency))?;
+                print(&text_of(stage.identity(), &played))?;
             }
             anyhow::Ok(played)
         })?;
@@ -132,7 +132,7 @@ impl Test {
             let mut tested = Vec::new();
             for (name, case) in &cases {
                 let played = stage.play(case).await.with_context(|| format!("play {name}"))?;
-                let differences = case.expected.iter().flat_map(|wanted| differences(wanted, &played, currency));
+                let differences = case.expected.iter().flat_map(|wanted| differences(wanted, &played));
                 let one = Tested { name: name.clone(), differences: differences.collect(), played };
                 if !self.json {
                     print(&one.text())?;
@@ -141,7 +141,7 @@ impl Test {
             }
             let differing = tested.iter().filter(|one| !one.differences.is_empty()).count();
             if self.json {
-                let cases: Vec<Value> = tested.iter().map(|one| one.json(&self.file, &stage, currency)).collect();
+                let cases: Vec<Value> = tested.iter().map(|one| one.json(&self.file, &stage)).collect();
                 print_json(&json!({ "passed": differing == 0, "cases": cases }))?;
             }
             anyhow::ensure!(differing == 0, "{differing} of {} cases aren't as expected", tested.len());
@@ -173,12 +173,12 @@ impl Tested {
         text
     }
 
-    fn json(&self, file: &Path, stage: &Stage, currency: Currency) -> Value {
+    fn json(&self, file: &Path, stage: &Stage) -> Value {
         json!({
             "case": self.name,
             "passed": self.differences.is_empty(),
             "differences": self.differences,
-            "call": json_of(file, stage.identity(), &self.played, currency),
+            "call": json_of(file, stage.identity(), &self.played),
         })
     }
 }

@@ -16,13 +16,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::{
     failure::{Failure, Undecided},
-    hooks::{self, Kind},
+    hooks::{self, Hook, Kind, Visitor},
     imports::Chance,
     order::{
-        Adjustment, Cart, Currency, Effect, Item, LINES_MAX, Line, MinorUnits, composed,
+        Cart, Currency, Item, LINES_MAX, Line, MinorUnits, composed,
         written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
     },
 };
@@ -83,19 +84,12 @@ pub struct Expected {
     pub outcome: String,
     /// The reason that an operator reads.
     pub detail: Option<String>,
-    pub receipt: Option<ExpectedReceipt>,
-    /// What the inventory plugin's answer leaves of each item.
-    pub levels: Option<BTreeMap<String, u32>>,
+    /// The lines that its decision is shown with.
+    pub decision: Option<Vec<String>>,
     /// Pieces that were asked for, by item.
     pub asked: Option<BTreeMap<String, u64>>,
     /// The span tree's names, each line indented by two spaces a level.
     pub spans: Option<Vec<String>>,
-}
-
-#[derive(Debug)]
-pub struct ExpectedReceipt {
-    pub total: MinorUnits,
-    pub adjustments: Vec<Adjustment>,
 }
 
 impl Case {
@@ -150,34 +144,8 @@ struct WrittenLine {
     attributes: WrittenAttributes,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenExpected {
-    outcome: String,
-    detail: Option<String>,
-    receipt: Option<WrittenReceipt>,
-    levels: Option<BTreeMap<String, u32>>,
-    asked: Option<BTreeMap<String, u64>>,
-    spans: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenReceipt {
-    total: WrittenPrice,
-    #[serde(default)]
-    adjustments: Vec<WrittenAdjustment>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenAdjustment {
-    effect: String,
-    category: String,
-    label: String,
-    amount: WrittenPrice,
-    line: Option<u32>,
-}
+/// What is expected, by its parts: one of them is named as what the plugin's kind decides.
+type WrittenExpected = BTreeMap<String, Box<RawValue>>;
 
 impl Written {
     fn into_case(self, kind: Kind, currency: Currency) -> Result<Case, String> {
@@ -201,7 +169,7 @@ impl Written {
             stock: stock.into_iter().map(|(WrittenItem(item), pieces)| (item, pieces)).collect(),
             cart: Arc::new(cart),
             inventory,
-            expected: expect.map(|Object(expected)| expected.into_expected(kind, currency)).transpose()?,
+            expected: expect.map(|Object(parts)| expected(parts, kind, currency)).transpose()?,
         })
     }
 }
@@ -237,39 +205,55 @@ fn by_item<T>(pieces: BTreeMap<String, T>) -> BTreeMap<String, T> {
     pieces.into_iter().map(|(item, pieces)| (composed(&item).into_owned(), pieces)).collect()
 }
 
-impl WrittenExpected {
-    fn into_expected(self, kind: Kind, currency: Currency) -> Result<Expected, String> {
-        let Self { outcome, detail, receipt, levels, asked, spans } = self;
-        if !OUTCOMES.contains(&&*outcome) {
-            return Err(format!("expect.outcome is {outcome:?}; there are {}", OUTCOMES.join(", ")));
-        }
-        let own = hooks::info(kind).decision;
-        for (decision, is_expected) in [("receipt", receipt.is_some()), ("levels", levels.is_some())] {
-            let other = Kind::ALL.into_iter().find(|other| hooks::info(*other).decision == decision);
-            if let Some(other) = other.filter(|_| is_expected && decision != own) {
-                return Err(format!(
-                    "expect.{decision} is for {} plugin; what {} decides is expect.{own}",
-                    a(other),
-                    a(kind)
-                ));
-            }
-        }
-        let receipt = receipt.map(|receipt| receipt.into_expected(currency)).transpose()?;
-        let (levels, asked) = (levels.map(by_item), asked.map(by_item));
-        Ok(Expected { outcome, detail, receipt, levels, asked, spans })
+/// Returns what is expected of a call of a plugin of that kind.
+fn expected(parts: WrittenExpected, kind: Kind, currency: Currency) -> Result<Expected, String> {
+    let own = hooks::info(kind).decision;
+    let mut parts = parts;
+    let mut expected = Expected {
+        outcome: part(&mut parts, "outcome")?.ok_or("missing field `outcome` in expect")?,
+        detail: part(&mut parts, "detail")?,
+        decision: None,
+        asked: part(&mut parts, "asked")?.map(by_item),
+        spans: part(&mut parts, "spans")?,
+    };
+    if !OUTCOMES.contains(&&*expected.outcome) {
+        return Err(format!("expect.outcome is {:?}; there are {}", expected.outcome, OUTCOMES.join(", ")));
     }
+    for (name, written) in parts {
+        if name == own {
+            let lines = hooks::visit(kind, ExpectedDecision { written: &written, currency });
+            expected.decision = Some(lines.map_err(|error| format!("expect.{own}: {error}"))?);
+        } else if let Some(other) = Kind::ALL.into_iter().find(|other| hooks::info(*other).decision == name) {
+            let (other, this) = (a(other), a(kind));
+            return Err(format!("expect.{name} is for {other} plugin; what {this} decides is expect.{own}"));
+        } else {
+            return Err(format!(
+                "unknown field `{name}` in expect, expected one of `outcome`, `detail`, `{own}`, `asked`, `spans`"
+            ));
+        }
+    }
+    Ok(expected)
 }
 
-impl WrittenReceipt {
-    fn into_expected(self, currency: Currency) -> Result<ExpectedReceipt, String> {
-        let adjustment = |written: WrittenAdjustment| {
-            let WrittenAdjustment { effect, category, label, amount: written, line } = written;
-            let effect = Effect::parse(&effect)
-                .ok_or_else(|| format!("an effect is {effect:?}; there are subtract, add and included"))?;
-            Ok(Adjustment { effect, category, label, amount: amount(&written, currency)?, line })
-        };
-        let adjustments = self.adjustments.into_iter().map(adjustment).collect::<Result<_, String>>()?;
-        Ok(ExpectedReceipt { total: amount(&self.total, currency)?, adjustments })
+/// Takes a part of what is expected, if it is there.
+fn part<T: serde::de::DeserializeOwned>(parts: &mut WrittenExpected, name: &str) -> Result<Option<T>, String> {
+    let written = parts.remove(name);
+    let read =
+        |written: Box<RawValue>| serde_json::from_str(written.get()).map_err(|error| format!("expect.{name}: {error}"));
+    written.map(read).transpose()
+}
+
+/// What is expected of a decision, as its kind's hook reads it.
+struct ExpectedDecision<'a> {
+    written: &'a RawValue,
+    currency: Currency,
+}
+
+impl Visitor for ExpectedDecision<'_> {
+    type Output = Result<Vec<String>, String>;
+
+    fn visit<H: Hook>(self) -> Self::Output {
+        H::expected(self.written, self.currency)
     }
 }
 

@@ -229,7 +229,7 @@ fn differs(interface: &str, function: &str, difference: Difference) -> Reason {
 fn line(interface: &str, function: &str) -> String {
     let name = interface.trim_start_matches(PACKAGE).trim_start_matches('/');
     let name = name.trim_end_matches(VERSION).trim_end_matches('@');
-    let text = wit::FILES.iter().find(|file| file.name == name).map_or("", |file| file.text);
+    let text = wit::files().find(|file| file.name == name).map_or("", |file| file.text);
     let declares = |line: &str| line.trim().starts_with(&format!("{function}: func("));
     let found = text.lines().enumerate().find(|(_, line)| declares(line));
     found.map_or_else(
