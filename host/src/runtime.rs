@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub use breaker::{Breaker, Breakers, Likeness, Open};
 pub use call::{Call, Done, Time};
-pub use compiled::Kept;
+pub use compiled::CodeCache;
 pub use compiler::{CompileError, Compiler, Job};
 pub use engine::{CodeLimits, Engine, Pool};
 pub(crate) use engine::{KeptMemory, kept_memory};

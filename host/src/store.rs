@@ -66,7 +66,7 @@ use self::{
     place::Place,
     queue::{Lane, Queue, Shared},
     reader::Readers,
-    writer::{Desk, Writer},
+    writer::{WriteContext, Writer},
 };
 use crate::order::{Fingerprint, IdempotencyKey, Item, Receipt, Reference, StockLine, sum_by_item};
 
@@ -140,7 +140,7 @@ impl Store {
         let alarm = Alarm::new(file.clone(), log, settings.log_bytes_warn);
         let (queue, commands) = Queue::new(settings.queue_commands_max, Arc::clone(&shared), ending);
         let writer = Writer {
-            desk: Desk::new(connection, running, last_order_id),
+            context: WriteContext::new(connection, running, last_order_id),
             commands,
             shared: Arc::clone(&shared),
             items: Arc::clone(&items),
@@ -165,7 +165,10 @@ impl Store {
     pub async fn create_order(&self, mut order: NewOrder, durability: Durability) -> Result<OrderId, StoreError> {
         let keyed = order.keyed.take();
         let order = OrderText::new(order)?;
-        self.0.queue.submit(durability.into(), move |desk| sqlite::create_order(desk, &order, keyed.as_ref())).await
+        self.0
+            .queue
+            .submit(durability.into(), move |context| sqlite::create_order(context, &order, keyed.as_ref()))
+            .await
     }
 
     /// Takes all lines from the stock, summed by item, and returns what is left of each item, by name; or takes
@@ -175,7 +178,7 @@ impl Store {
     /// `Shortage`, `AlreadyTaken` or `Released`; `Store(ReservationGone)` when the order is no longer pending.
     pub async fn take(&self, taker: Taker, lines: &[StockLine]) -> Result<Vec<StockLevel>, TakeError> {
         let pieces = sum_by_item(lines);
-        self.0.queue.submit(Lane::Step, move |desk| reservations::take(desk, &taker, &pieces)).await
+        self.0.queue.submit(Lane::Step, move |context| reservations::take(context, &taker, &pieces)).await
     }
 
     /// Completes a pending order, makes its reservation final and keeps the answer under the order's key, if it has
@@ -191,7 +194,7 @@ impl Store {
         answer: Option<Answered>,
     ) -> Result<(), StoreError> {
         let receipt = ReceiptText::new(receipt)?;
-        let complete = move |desk: &mut Desk| sqlite::complete_order(desk, id, &receipt, answer.as_ref());
+        let complete = move |context: &mut WriteContext| sqlite::complete_order(context, id, &receipt, answer.as_ref());
         self.0.queue.submit(Lane::Ending, complete).await
     }
 
@@ -203,7 +206,7 @@ impl Store {
     /// `OrderEnded` when it is completed. After `Overloaded` or `Unavailable` it still holds its stock: try again.
     pub async fn fail_order(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
-        let fail = move |desk: &mut Desk| sqlite::fail_order(desk, id, &reason, answer.as_ref());
+        let fail = move |context: &mut WriteContext| sqlite::fail_order(context, id, &reason, answer.as_ref());
         self.0.queue.submit(Lane::Ending, fail).await
     }
 
@@ -215,7 +218,7 @@ impl Store {
     /// `ReservationGone` when it isn't a pending remote order.
     pub async fn await_release(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
-        let wait = move |desk: &mut Desk| sqlite::await_release(desk, id, &reason, answer.as_ref());
+        let wait = move |context: &mut WriteContext| sqlite::await_release(context, id, &reason, answer.as_ref());
         self.0.queue.submit(Lane::Ending, wait).await
     }
 
@@ -230,7 +233,7 @@ impl Store {
         answer: Option<(Fingerprint, Answered)>,
     ) -> Result<(), StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Lane::Ending, move |desk| sqlite::settle(desk, &reference, answer.as_ref())).await
+        self.0.queue.submit(Lane::Ending, move |context| sqlite::settle(context, &reference, answer.as_ref())).await
     }
 
     /// Gives back what another till's deduct holds, for it came to nothing, and keeps what it is answered. Without an
@@ -244,7 +247,7 @@ impl Store {
         answer: Option<(Fingerprint, Answered)>,
     ) -> Result<(), StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Lane::Ending, move |desk| sqlite::refuse(desk, &reference, answer.as_ref())).await
+        self.0.queue.submit(Lane::Ending, move |context| sqlite::refuse(context, &reference, answer.as_ref())).await
     }
 
     /// Gives back what the order or deduct holds, so that it may take once more, and notes the plugins that decide from
@@ -253,7 +256,7 @@ impl Store {
     /// # Errors
     /// `OfLocalOrder` when a deduct's reference is an order's here.
     pub async fn start_over(&self, taker: Taker, plugins: String, durability: Durability) -> Result<(), StoreError> {
-        let start_over = move |desk: &mut Desk| reservations::start_over(desk, &taker, &plugins);
+        let start_over = move |context: &mut WriteContext| reservations::start_over(context, &taker, &plugins);
         self.0.queue.submit(durability.into(), start_over).await
     }
 
@@ -264,7 +267,7 @@ impl Store {
     /// `OfLocalOrder` when it isn't a deduct's.
     pub async fn release(&self, reference: &Reference) -> Result<Released, StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Lane::Ending, move |desk| sqlite::release(desk, &reference)).await
+        self.0.queue.submit(Lane::Ending, move |context| sqlite::release(context, &reference)).await
     }
 
     /// Returns what came of the checkout of that key as of the last commit, `None` if its answer isn't kept.
@@ -291,7 +294,7 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn prune_answers(&self, kept: Duration) -> Result<bool, StoreError> {
-        self.0.queue.submit(Lane::Durable, move |desk| answers::prune(desk, kept)).await
+        self.0.queue.submit(Lane::Durable, move |context| answers::prune(context, kept)).await
     }
 
     /// Returns the order of that reference as of the last commit, `None` if there is none.
@@ -352,7 +355,7 @@ impl Store {
     /// Only the store's own: all of them or none.
     pub async fn seed_stock(&self, opening: &[(Item, u32)]) -> Result<(), StoreError> {
         let opening = opening.to_vec();
-        self.0.queue.submit(Lane::Durable, move |desk| stock::seed(desk, opening)).await
+        self.0.queue.submit(Lane::Durable, move |context| stock::seed(context, opening)).await
     }
 
     /// Sets the item's stock to what was counted; an unknown item becomes known. Durable when it returns.
@@ -361,7 +364,7 @@ impl Store {
     /// Only the store's own.
     pub async fn set_stock(&self, item: &Item, on_hand: u32) -> Result<StockChanged, StoreError> {
         let item = item.clone();
-        self.0.queue.submit(Lane::Durable, move |desk| stock::set(desk, &item, on_hand)).await
+        self.0.queue.submit(Lane::Durable, move |context| stock::set(context, &item, on_hand)).await
     }
 
     /// Adds to the item's stock, or takes away from it; an unknown item becomes known. Durable when it returns.
@@ -370,7 +373,7 @@ impl Store {
     /// `OutOfRange` when that would leave less than 0 or more than [`u32::MAX`]: then nothing was changed.
     pub async fn add_stock(&self, item: &Item, delta: i64) -> Result<StockChanged, StockError> {
         let item = item.clone();
-        self.0.queue.submit(Lane::Durable, move |desk| stock::add(desk, &item, delta)).await
+        self.0.queue.submit(Lane::Durable, move |context| stock::add(context, &item, delta)).await
     }
 
     /// Takes the item out of the shop, with what is on hand of it; its past stays in the ledger. Durable when it returns.
@@ -379,7 +382,7 @@ impl Store {
     /// `Unknown` when the shop hasn't got it.
     pub async fn remove_stock(&self, item: &Item) -> Result<(), StockError> {
         let item = item.clone();
-        self.0.queue.submit(Lane::Durable, move |desk| stock::remove(desk, &item)).await
+        self.0.queue.submit(Lane::Durable, move |context| stock::remove(context, &item)).await
     }
 
     /// Returns whether the store has a level for the item, be it 0. Takes no lock.

@@ -42,7 +42,7 @@ use crate::{
     config::{self, Settings},
     hooks::{Kind, Rules},
     imports::Chance,
-    runtime::{Compiler, Engine, Kept, MemoryPool, Role, Runtime},
+    runtime::{CodeCache, Compiler, Engine, MemoryPool, Role, Runtime},
     store::Store,
     telemetry::{Telemetry, traces::Tracer},
 };
@@ -220,6 +220,6 @@ impl Plugins {
 
 fn compiler(settings: &Settings) -> anyhow::Result<Compiler> {
     let Some(program) = &settings.server.compile_with else { return Ok(Compiler::in_process()) };
-    let kept = Kept::open(&settings.server.data.join(COMPILED))?;
+    let kept = CodeCache::open(&settings.server.data.join(COMPILED))?;
     Ok(Compiler::with_child(program.clone()).keeping(kept))
 }

@@ -32,7 +32,7 @@ use crate::{
     http::{Answer, Reply, problem::Problem, routes::Answering},
     telemetry::{
         Recent,
-        recent::{Kept, jaeger::Trace, jaeger::kind},
+        recent::{KeptTrace, jaeger::Trace, jaeger::kind},
     },
 };
 
@@ -146,12 +146,12 @@ fn found(recent: &Recent, search: &Search) -> Answer {
     if search.service != recent.process().service_name {
         return told(recent, &[], Vec::new());
     }
-    let takes = |trace: &Kept| search.takes(trace, recent.process()).then(|| trace.clone());
+    let takes = |trace: &KeptTrace| search.takes(trace, recent.process()).then(|| trace.clone());
     let traces = recent.first(search.limit, |root| root.start_ns, takes);
     told(recent, &traces, Vec::new())
 }
 
-fn told(recent: &Recent, traces: &[Kept], errors: Vec<ErrorJson>) -> Answer {
+fn told(recent: &Recent, traces: &[KeptTrace], errors: Vec<ErrorJson>) -> Answer {
     let mut bytes = 0;
     let fitting = traces.iter().take_while(|trace| {
         bytes += trace.bytes;

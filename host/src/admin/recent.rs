@@ -13,7 +13,7 @@ use crate::{
     telemetry::{
         Recent,
         recent::{
-            FieldValue, Figures, Kept, Line, Root, jaeger, micros,
+            FieldValue, Figures, KeptTrace, Line, Root, jaeger, micros,
             summary::{Filter, StatusFilter, Summary},
         },
     },
@@ -96,7 +96,7 @@ fn listed(recent: &Recent, wanted: &Wanted) -> TracesJson {
         Sort::Newest => root.start_ns,
         Sort::Slowest => root.took_ns,
     };
-    let row = |trace: &Kept| Summary::of(trace).filter(|row| wanted.filter.takes(row));
+    let row = |trace: &KeptTrace| Summary::of(trace).filter(|row| wanted.filter.takes(row));
     TracesJson { traces: recent.first(wanted.limit, rank, row), kept: recent.figures() }
 }
 

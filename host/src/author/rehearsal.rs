@@ -31,7 +31,7 @@ use crate::{
     store::{self, Durability, Inventory, NewOrder, OrderId, Store, Taker},
     telemetry::{
         self, LogFormat, Telemetry,
-        recent::{self, Kept},
+        recent::{self, KeptTrace},
         traces::Span,
         unwritten,
     },
@@ -66,7 +66,7 @@ pub struct Played {
     /// Pieces that it asked of the stock, by item.
     pub asked: BTreeMap<Item, u64>,
     /// Its spans and log lines.
-    pub trace: Kept,
+    pub trace: KeptTrace,
 }
 
 impl Played {

@@ -38,7 +38,7 @@ use super::{
     frames::Frames,
     framing,
     outbound::{Cause, Course, Outbound, Outbox, Progress},
-    server::{Counted, House},
+    server::{Counted, Listening},
     wire::{Link, Patience, Wire},
 };
 
@@ -56,22 +56,27 @@ const BUFFER_BYTES: usize = 80 * 1024;
 const HEAD_BYTES: usize = 72 * 1024;
 
 /// Serves a connection to its end.
-pub(super) async fn serve<H, F>(house: &Arc<House>, stream: TcpStream, peer: SocketAddr, crowded: bool, handler: H)
-where
+pub(super) async fn serve<H, F>(
+    listening: &Arc<Listening>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    crowded: bool,
+    handler: H,
+) where
     H: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     // Answers are small and whole: waiting for more to send would only delay them.
     _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
-    let limits = &house.limits;
+    let limits = &listening.limits;
     let millis = Duration::from_millis;
     let within = |limit_ms| millis(if crowded { limits.refusal_ms } else { limit_ms });
     let (idle, header) = (within(limits.idle_ms), within(limits.header_ms));
     let http2 = tokio::select! {
         // Nothing was asked yet, so nothing is owed.
-        () = house.stopping.cancelled() => return,
-        _leaving = silent_too_long(house), if !crowded => return,
+        () = listening.stopping.cancelled() => return,
+        _leaving = silent_too_long(listening), if !crowded => return,
         sniffed = starts_as_http2(&stream, idle, header) => match sniffed {
             Ok(http2) => http2,
             Err(_) => return,
@@ -79,7 +84,7 @@ where
     };
     let given_up = CancellationToken::new();
     let connection = Arc::new(Connection {
-        house: Arc::clone(house),
+        listening: Arc::clone(listening),
         link: Link::default(),
         peer,
         local,
@@ -88,13 +93,13 @@ where
         since: Instant::now(),
         requests: AtomicU64::new(0),
         resets: AtomicU64::new(0),
-        outbox: house.answers.outbox(given_up.clone()),
+        outbox: listening.answers.outbox(given_up.clone()),
         leaving: CancellationToken::new(),
         given_up,
     });
     let patience = Patience { idle, header, write: millis(limits.write_ms), linger: millis(limits.linger_ms) };
     let frames = http2.then(|| Frames::new(limits.http2_frames));
-    let wire = Wire::new(stream, connection.link.clone(), Arc::clone(&house.answers), frames, patience);
+    let wire = Wire::new(stream, connection.link.clone(), Arc::clone(&listening.answers), frames, patience);
     let io = TokioIo::new(wire);
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| answering.answer(request, &handler));
@@ -131,7 +136,7 @@ where
 
 /// What the requests of one connection share.
 struct Connection {
-    house: Arc<House>,
+    listening: Arc<Listening>,
     link: Link,
     peer: SocketAddr,
     local: SocketAddr,
@@ -163,7 +168,7 @@ impl Connection {
         let number = self.requests.fetch_add(1, Relaxed) + 1;
         let (mut head, incoming) = request.into_parts();
         let doubt = self.link.lock().heads.doubt_up_to(number);
-        let fit = framing::check(&head, doubt, self.local, &self.house.limits);
+        let fit = framing::check(&head, doubt, self.local, &self.listening.limits);
         if let Some(authority) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
             // In HTTP/2, and in a target that names it, this is the host; what else the header says doesn't count.
             head.headers.insert(HOST, authority);
@@ -172,7 +177,7 @@ impl Connection {
         // What follows a POST without a length may be meant as its body, and would be taken for the next request.
         let unclear = head.headers.contains_key(TRANSFER_ENCODING) || head.method == Method::POST && !announced;
         let last = fit.is_err() || self.crowded || unclear;
-        let (body, rest) = Inbound::new(incoming, Arc::clone(&self.house.bodies));
+        let (body, rest) = Inbound::new(incoming, Arc::clone(&self.listening.bodies));
         let request = Request::from_parts(head, body);
         let arrival = Arrival { request, peer: self.peer, fit, crowded: self.crowded };
         let handler = handler.clone();
@@ -195,7 +200,7 @@ impl Connection {
 
     /// Runs the connection to its end, which age, a shutdown or a crowd bring nearer: no further request is read.
     async fn see_through<C: Future>(&self, mut serving: Pin<&mut C>, close: impl Fn(Pin<&mut C>)) {
-        let limits = &self.house.limits;
+        let limits = &self.listening.limits;
         let answered_within = Duration::from_millis(limits.body_ms + limits.request_ms + limits.write_ms);
         let mut end = pin!(sleep(self.age_max()));
         let mut is_last = self.crowded;
@@ -206,15 +211,15 @@ impl Connection {
                 biased;
                 _ = serving.as_mut() => return,
                 () = self.given_up.cancelled() => return,
-                () = self.house.stopping.cancelled() => {
+                () = self.listening.stopping.cancelled() => {
                     if self.is_quiet() {
                         return;
                     }
                     break;
                 }
                 () = self.leaving.cancelled() => break,
-                () = self.house.asked_for_room(), if !self.crowded => {
-                    leaving = if self.is_idle() { self.house.leave() } else { None };
+                () = self.listening.asked_for_room(), if !self.crowded => {
+                    leaving = if self.is_idle() { self.listening.leave() } else { None };
                     match (&leaving, self.is_quiet()) {
                         (None, _) => {}
                         (Some(_), true) => return,
@@ -244,7 +249,7 @@ impl Connection {
     }
 
     fn age_max(&self) -> Duration {
-        let limits = &self.house.limits;
+        let limits = &self.listening.limits;
         Duration::from_millis(if self.crowded { limits.refusal_ms } else { limits.connection_age_ms })
     }
 
@@ -270,7 +275,7 @@ impl Connection {
     /// Counts a request that its client took back. Carrying out and never waiting for it is how HTTP/2 is made to cost a
     /// server more than its client (CVE-2023-44487); h2 itself counts only those reset before they were seen.
     fn count_reset(&self) {
-        if self.http2 && self.resets.fetch_add(1, Relaxed) >= self.house.limits.http2_resets {
+        if self.http2 && self.resets.fetch_add(1, Relaxed) >= self.listening.limits.http2_resets {
             self.give_up(Cause::TakenBack);
         }
     }
@@ -282,7 +287,7 @@ impl Connection {
             Course::Done => {}
             Course::Reset if self.leaving.is_cancelled() => {}
             Course::Reset => {
-                self.house.answers.count(Cause::Stalled);
+                self.listening.answers.count(Cause::Stalled);
                 self.leaving.cancel();
             }
             Course::Stuck => self.give_up(Cause::Stalled),
@@ -291,7 +296,7 @@ impl Connection {
 
     fn give_up(&self, cause: Cause) {
         if !self.given_up.is_cancelled() {
-            self.house.answers.count(cause);
+            self.listening.answers.count(cause);
             self.given_up.cancel();
         }
     }
@@ -304,7 +309,7 @@ struct Streams(Arc<Connection>);
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let connection = Arc::clone(&self.0);
-        let stream = Progress::see_out(stream, Duration::from_millis(connection.house.limits.write_ms));
+        let stream = Progress::see_out(stream, Duration::from_millis(connection.listening.limits.write_ms));
         tokio::spawn(async move {
             // Many streams of one connection wait for their turn together. Of a connection that was given up meanwhile nobody
             // takes an answer: what its streams hold goes at once, and no work is done for them.
@@ -350,11 +355,11 @@ fn silence(header: Duration) -> (Duration, Duration) {
 }
 
 /// Returns when a connection that has said nothing at all is to make room for another.
-async fn silent_too_long(house: &House) -> Counted<'_> {
+async fn silent_too_long(listening: &Listening) -> Counted<'_> {
     sleep(SILENCE_ALLOWED).await;
     loop {
-        house.asked_for_room().await;
-        if let Some(leaving) = house.leave() {
+        listening.asked_for_room().await;
+        if let Some(leaving) = listening.leave() {
             return leaving;
         }
     }

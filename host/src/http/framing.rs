@@ -10,7 +10,7 @@ mod heads;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub(super) use heads::{Doubt, Heads};
+pub(super) use heads::{HeadFault, Heads};
 use hyper::{
     HeaderMap, Method, Uri, Version,
     header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING},
@@ -26,10 +26,10 @@ const HEADER_EXTRA_BYTES: usize = 4;
 /// 9112, 3.
 const METHOD_BYTES_MAX: usize = 32;
 
-impl From<Doubt> for Problem {
-    fn from(doubt: Doubt) -> Self {
+impl From<HeadFault> for Problem {
+    fn from(doubt: HeadFault) -> Self {
         match doubt {
-            Doubt::EndlessBody => Self::too_large(doubt.to_string()),
+            HeadFault::EndlessBody => Self::too_large(doubt.to_string()),
             _ => Self::malformed(doubt.to_string()),
         }
     }
@@ -41,7 +41,7 @@ impl From<Doubt> for Problem {
 /// 400, 404 for another host's target, 413 and 414, 417, 431, 501 for a tunnel and a method that is too long to be one. The connection is to be closed after it.
 pub(super) fn check(
     head: &request::Parts,
-    doubt: Option<Doubt>,
+    doubt: Option<HeadFault>,
     local: SocketAddr,
     limits: &Limits,
 ) -> Result<(), Problem> {

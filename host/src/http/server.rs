@@ -54,16 +54,16 @@ pub async fn serve<H, F>(
     H: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let house = Arc::new(House::new(limits, answers, stopping));
+    let listening = Arc::new(Listening::new(limits, answers, stopping));
     let connections = TaskTracker::new();
     let mut warned = None;
     loop {
         let accepted = tokio::select! {
-            () = house.stopping.cancelled() => break,
+            () = listening.stopping.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => house.receive(stream, peer, &connections, handler.clone()),
+            Ok((stream, peer)) => listening.receive(stream, peer, &connections, handler.clone()),
             Err(error) => {
                 if warned.is_none_or(|at: Instant| at.elapsed() >= ACCEPT_WARNING_INTERVAL) {
                     tracing::warn!("connections can't be accepted: {error}");
@@ -80,7 +80,7 @@ pub async fn serve<H, F>(
 
 /// What the connections of one listener share.
 #[derive(Debug)]
-pub(super) struct House {
+pub(super) struct Listening {
     pub(super) limits: Limits,
     pub(super) stopping: CancellationToken,
     /// Wakes connections that should go if they are idle.
@@ -96,7 +96,7 @@ pub(super) struct House {
     refusals: Semaphore,
 }
 
-impl House {
+impl Listening {
     fn new(limits: Limits, answers: Arc<Answers>, stopping: CancellationToken) -> Self {
         let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
@@ -125,19 +125,19 @@ impl House {
             // Counted here, for a flood is accepted faster than its tasks run.
             self.newcomers.fetch_add(1, SeqCst);
         }
-        let house = Arc::clone(self);
+        let listening = Arc::clone(self);
         connections.spawn(async move {
             let place = match place {
                 Some(place) => Some(place),
                 None => {
-                    let _newcomer = Counted(&house.newcomers);
-                    house.room().await
+                    let _newcomer = Counted(&listening.newcomers);
+                    listening.room().await
                 }
             };
             if let Some(_place) = place {
-                connection::serve(&house, stream, peer, false, handler).await;
-            } else if let Ok(_refusal) = house.refusals.try_acquire() {
-                connection::serve(&house, stream, peer, true, handler).await;
+                connection::serve(&listening, stream, peer, false, handler).await;
+            } else if let Ok(_refusal) = listening.refusals.try_acquire() {
+                connection::serve(&listening, stream, peer, true, handler).await;
             }
         });
     }

@@ -23,17 +23,17 @@ use crate::{
 /// What there is of everything on a shelf that stands in for the shop's: enough for any order.
 const STAND_IN_LEVEL: u32 = 1_000_000;
 
-/// One call's way to the stock, and what it did there.
+/// One call's source to the stock, and what it did there.
 #[derive(Debug)]
 pub struct Door {
-    way: Way,
+    source: Source,
     /// What the guest was told when it asked, in that order.
     levels: Vec<(Item, Option<u32>)>,
     outcome: Option<Outcome>,
 }
 
 #[derive(Debug)]
-enum Way {
+enum Source {
     /// Under this reference.
     Take(Store, Taker),
     /// Taking nothing, from the shelf that another call saw.
@@ -71,23 +71,23 @@ pub enum Outcome {
 impl Door {
     #[must_use]
     pub fn new(store: Store, taker: Taker) -> Self {
-        Self::to(Way::Take(store, taker))
+        Self::to(Source::Take(store, taker))
     }
 
     /// Returns a door behind which nothing is taken. What the other call didn't look at is as it is in the store.
     #[must_use]
     pub fn repeating(store: Store, seen: Seen) -> Self {
-        Self::to(Way::Repeat(store, seen))
+        Self::to(Source::Repeat(store, seen))
     }
 
     /// Returns a door behind which there is enough of everything, and nothing is taken.
     #[must_use]
     pub fn stand_in() -> Self {
-        Self::to(Way::StandIn)
+        Self::to(Source::StandIn)
     }
 
-    fn to(way: Way) -> Self {
-        Self { way, levels: Vec::new(), outcome: None }
+    fn to(source: Source) -> Self {
+        Self { source, levels: Vec::new(), outcome: None }
     }
 
     /// Returns what the guest saw of the stock, for another call to see the same.
@@ -124,22 +124,22 @@ impl Door {
     }
 
     async fn level(&mut self, item: &Item) -> Result<Option<u32>, StoreError> {
-        let level = match &mut self.way {
-            Way::Take(store, _) => store.level(item).await?,
-            Way::Repeat(store, seen) => match seen.level(item) {
+        let level = match &mut self.source {
+            Source::Take(store, _) => store.level(item).await?,
+            Source::Repeat(store, seen) => match seen.level(item) {
                 Some(level) => level,
                 None => store.level(item).await?,
             },
-            Way::StandIn => Some(STAND_IN_LEVEL),
+            Source::StandIn => Some(STAND_IN_LEVEL),
         };
         self.levels.push((item.clone(), level));
         Ok(level)
     }
 
     async fn take(&self, lines: &[order::StockLine]) -> Result<Vec<StockLevel>, TakeError> {
-        match &self.way {
-            Way::Take(store, taker) => store.take(taker.clone(), lines).await,
-            Way::Repeat(store, seen) => {
+        match &self.source {
+            Source::Take(store, taker) => store.take(taker.clone(), lines).await,
+            Source::Repeat(store, seen) => {
                 let mut levels = Vec::new();
                 for (item, pieces) in sum_by_item(lines) {
                     let there = match seen.shelf.get(&item) {
@@ -154,7 +154,7 @@ impl Door {
                 }
                 Ok(levels)
             }
-            Way::StandIn => {
+            Source::StandIn => {
                 let level = |item| StockLevel { item, on_hand: STAND_IN_LEVEL };
                 Ok(sum_by_item(lines).into_keys().map(level).collect())
             }

@@ -122,7 +122,7 @@ struct Faults {
 
 /// The right to make one call.
 #[derive(Debug)]
-pub struct Pass {
+pub struct CallPermit {
     breaker: Arc<Breaker>,
     likeness: Likeness,
     on_trial: bool,
@@ -160,7 +160,7 @@ impl Breaker {
     ///
     /// # Errors
     /// While it is open for it, and while another call is on trial.
-    pub fn enter(self: &Arc<Self>, likeness: Likeness) -> Result<Pass, Open> {
+    pub fn enter(self: &Arc<Self>, likeness: Likeness) -> Result<CallPermit, Open> {
         self.enter_at(Instant::now(), likeness)
     }
 
@@ -189,7 +189,7 @@ impl Breaker {
         self.openings.swap(0, Ordering::Relaxed)
     }
 
-    fn enter_at(self: &Arc<Self>, now: Instant, likeness: Likeness) -> Result<Pass, Open> {
+    fn enter_at(self: &Arc<Self>, now: Instant, likeness: Likeness) -> Result<CallPermit, Open> {
         let mut state = self.state();
         let mut on_trial = false;
         if let Some(opened) = state.open.as_mut().filter(|opened| opened.what.has(likeness)) {
@@ -200,7 +200,7 @@ impl Breaker {
             on_trial = true;
         }
         drop(state);
-        Ok(Pass { breaker: Arc::clone(self), likeness, on_trial })
+        Ok(CallPermit { breaker: Arc::clone(self), likeness, on_trial })
     }
 
     fn ended_at(&self, now: Instant, likeness: Likeness, on_trial: bool, ended: Ended) {
@@ -315,7 +315,7 @@ impl Window {
     }
 }
 
-impl Pass {
+impl CallPermit {
     /// Says how the call ended. Without that, one that was on trial tells nothing, and the next one is.
     pub(super) fn ended(mut self, ended: Ended) {
         self.breaker.ended_at(Instant::now(), self.likeness, self.on_trial, ended);
@@ -323,7 +323,7 @@ impl Pass {
     }
 }
 
-impl Drop for Pass {
+impl Drop for CallPermit {
     fn drop(&mut self) {
         if self.on_trial
             && let Some(opened) = &mut self.breaker.state().open

@@ -11,9 +11,9 @@ use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::{
     Deadline, Guest, Loaded, Runtime,
-    breaker::{Ended, Pass},
+    breaker::{CallPermit, Ended},
     guest::{CutOff, emptied},
-    idle::{Life, Used},
+    idle::{Usage, Used},
 };
 use crate::{
     failure::Failure,
@@ -41,7 +41,7 @@ pub enum Time {
 #[derive(Debug)]
 pub struct Call<'a> {
     guest: Guest<'a>,
-    life: Life,
+    usage: Usage,
     runtime: &'a Runtime,
     plugin: &'a Loaded,
     started: Instant,
@@ -60,14 +60,14 @@ impl<'a> Call<'a> {
     /// Starts a call, in an idle instance of the plugin's if there is one.
     #[must_use]
     pub fn start(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, time: Time) -> Self {
-        let Some(Used { store, instance, life }) = plugin.idle.take() else {
+        let Some(Used { store, instance, usage }) = plugin.idle.take() else {
             return Self::fresh(runtime, plugin, span, time);
         };
         let imports = state(runtime, plugin, &runtime.tracer, span);
         let deadline = Deadline::of(plugin.wall_limit, time);
         let bounds = (&*runtime.engine, &runtime.limits);
         let guest = Guest::used(plugin.identity.kind, &plugin.code, (store, instance), imports, bounds, deadline);
-        Self { guest, life, runtime, plugin, started: Instant::now() }
+        Self { guest, usage, runtime, plugin, started: Instant::now() }
     }
 
     /// Starts a call in a fresh instance.
@@ -77,7 +77,7 @@ impl<'a> Call<'a> {
         let deadline = Deadline::of(plugin.wall_limit, time);
         let bounds = (&*runtime.engine, &runtime.memory, &runtime.limits);
         let guest = Guest::fresh(plugin.identity.kind, &plugin.code, imports, bounds, deadline);
-        Self { guest, life: Life::new(), runtime, plugin, started: Instant::now() }
+        Self { guest, usage: Usage::new(), runtime, plugin, started: Instant::now() }
     }
 
     /// Starts a call that meets the chance and the time of another: its sleeps are over at once.
@@ -113,17 +113,17 @@ impl<'a> Call<'a> {
     }
 
     /// Writes the call's span, metric and log lines, and counts it for its breaker if that let it `pass`.
-    pub fn end<T>(self, pass: Option<Pass>, result: &Result<T, Failure>) -> Done {
+    pub fn end<T>(self, pass: Option<CallPermit>, result: &Result<T, Failure>) -> Done {
         let elapsed = self.started.elapsed();
         let fuel_used = self.fuel_used();
         let kind = self.plugin.identity.kind;
         let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.kind == kind);
-        let Self { guest, life, runtime, plugin, .. } = self;
+        let Self { guest, usage, runtime, plugin, .. } = self;
         let memory_bytes = guest.memory_bytes();
         let Guest { store, instance, cut_off, deadline, .. } = guest;
         let is_reusable = plugin.idle.is_on() && cut_off.is_none() && !own_fault;
         let imports = match instance.filter(|_| is_reusable) {
-            Some(instance) => put_back(runtime, plugin, Used { store, instance, life: life.called() }),
+            Some(instance) => put_back(runtime, plugin, Used { store, instance, usage: usage.called() }),
             None => emptied(store).imports,
         };
         let host_calls = imports.host_calls();
@@ -132,7 +132,7 @@ impl<'a> Call<'a> {
         let outcome = result.as_ref().err().map_or("ok", Failure::code);
         if span.is_recording() {
             plugin.describe(&mut span);
-            span.set(attribute::PLUGIN_INSTANCE, if life.is_fresh() { "fresh" } else { "reused" });
+            span.set(attribute::PLUGIN_INSTANCE, if usage.is_fresh() { "fresh" } else { "reused" });
             span.set(attribute::PLUGIN_OUTCOME, outcome);
             span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
             span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));

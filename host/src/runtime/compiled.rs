@@ -28,12 +28,12 @@ const MIB: u64 = 1024 * 1024;
 
 /// A folder of compiled code.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct CodeCache {
     folder: PathBuf,
     cache: Cache,
 }
 
-impl Kept {
+impl CodeCache {
     /// Opens the folder, which is made if it isn't there, and deletes what is damaged. Reads all that is there.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Kept {
     /// Opens the folder that a host has open.
     ///
     /// # Errors
-    /// As [`Kept::open`].
+    /// As [`CodeCache::open`].
     pub(crate) fn beside_host(folder: &Path) -> anyhow::Result<Self> {
         let used = || format!("use {} for compiled code", folder.display());
         let (code, sums) = (folder.join("code"), folder.join("sums"));
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_was_used_last_is_what_is_kept() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let kept = Kept::open(&folder.path().join("compiled")).expect("usable");
+        let kept = CodeCache::open(&folder.path().join("compiled")).expect("usable");
         let release = kept.code().join("modules").join("wasmtime-1");
         fs::create_dir_all(&release).expect("a folder");
         let hours_ago = |hours: u64| SystemTime::now() - Duration::from_secs(3600 * hours);

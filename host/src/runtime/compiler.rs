@@ -3,7 +3,7 @@
 //! wasmtime bounds a guest that runs; nothing bounds one that is compiled. So the host first has a child compile it: the
 //! host's own program with the hidden command `compile-plugin`. The child reads the component from its standard input,
 //! has limits of the system's on its CPU and memory, and the lowest priority, so that the shop's requests come first. It
-//! leaves the code in [`Kept`], from where the host then loads it in milliseconds. What a child didn't get through is
+//! leaves the code in [`CodeCache`], from where the host then loads it in milliseconds. What a child didn't get through is
 //! never compiled in the host.
 
 use std::{
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::component::Component;
 
 use super::{
-    Kept,
+    CodeCache,
     engine::{self, CodeLimits},
 };
 use crate::config::Limits;
@@ -69,7 +69,7 @@ pub enum CompileError {
 #[derive(Debug, Default)]
 pub struct Compiler {
     program: Option<PathBuf>,
-    kept: Option<Kept>,
+    kept: Option<CodeCache>,
     // Each child may take limits.compile_memory_mib.
     one_at_a_time: Mutex<()>,
 }
@@ -90,11 +90,11 @@ impl Compiler {
 
     /// Has the compiled code kept.
     #[must_use]
-    pub fn keeping(self, kept: Kept) -> Self {
+    pub fn keeping(self, kept: CodeCache) -> Self {
         Self { kept: Some(kept), ..self }
     }
 
-    pub const fn kept(&self) -> Option<&Kept> {
+    pub const fn kept(&self) -> Option<&CodeCache> {
         self.kept.as_ref()
     }
 
@@ -206,7 +206,7 @@ pub struct Job {
 }
 
 impl Job {
-    fn new(limits: &Limits, kept: Option<&Kept>) -> Self {
+    fn new(limits: &Limits, kept: Option<&CodeCache>) -> Self {
         let kept = kept.map(|kept| kept.folder().to_owned());
         Self { cpu_ms: limits.compile_ms, memory_mib: limits.compile_memory_mib, code: CodeLimits::of(limits), kept }
     }
@@ -239,7 +239,7 @@ impl Job {
         watch_cpu(self.cpu_ms).context("watch the CPU time")?;
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).context("read the component")?;
-        let kept = self.kept.as_deref().map(Kept::beside_host).transpose()?;
+        let kept = self.kept.as_deref().map(CodeCache::beside_host).transpose()?;
         let engine = engine::compiling_only(kept.as_ref(), self.code)?;
         Component::from_binary(&engine, &bytes)?;
         // Its reader may be gone; the code is there all the same.

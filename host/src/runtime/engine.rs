@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
-use super::{Compiler, GuestCall, Kept, turns::Turns};
+use super::{CodeCache, Compiler, GuestCall, turns::Turns};
 use crate::{config::Limits, imports};
 
 /// How often a guest at work is looked at: whether its processor time is used up, and whether others should have its thread.
@@ -173,7 +173,7 @@ pub(crate) fn kept_memory(engine: &wasmtime::Engine) -> KeptMemory {
 ///
 /// # Errors
 /// When the processor doesn't allow the settings.
-pub(crate) fn compiling_only(kept: Option<&Kept>, code_limits: CodeLimits) -> anyhow::Result<wasmtime::Engine> {
+pub(crate) fn compiling_only(kept: Option<&CodeCache>, code_limits: CodeLimits) -> anyhow::Result<wasmtime::Engine> {
     Ok(wasmtime::Engine::new(&code(kept, code_limits))?)
 }
 
@@ -196,7 +196,7 @@ impl CodeLimits {
 ///
 /// A memory reserves what a guest may have, not the 4 GiB that a pointer can address: those would spare the comparison at
 /// each access, but 20 cores' calls of them are more than the address space of a process.
-fn code(kept: Option<&Kept>, CodeLimits { counts_fuel, memory_mib }: CodeLimits) -> Config {
+fn code(kept: Option<&CodeCache>, CodeLimits { counts_fuel, memory_mib }: CodeLimits) -> Config {
     let mut config = Config::new();
     config.consume_fuel(counts_fuel);
     config.memory_reservation(mib(memory_mib)).memory_may_move(false);

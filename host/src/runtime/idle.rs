@@ -86,21 +86,21 @@ impl Drop for IdlePlace {
     }
 }
 
-/// An instance that has answered, and what of its life counts.
+/// An instance that has answered, and what of its usage counts.
 pub(super) struct Used {
     pub(super) store: Store<GuestCall>,
     pub(super) instance: Instance,
-    pub(super) life: Life,
+    pub(super) usage: Usage,
 }
 
 /// How long an instance has been there, and for how many calls.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Life {
+pub(super) struct Usage {
     began: Instant,
     calls: u32,
 }
 
-impl Life {
+impl Usage {
     pub(super) fn new() -> Self {
         Self { began: Instant::now(), calls: 0 }
     }
@@ -161,7 +161,7 @@ impl IdleInstances {
         if !self.is_on() {
             return None;
         }
-        self.drop_while(|idle, _| self.is_too_old(idle.used.life));
+        self.drop_while(|idle, _| self.is_too_old(idle.used.usage));
         self.instances.lock().unwrap_or_else(PoisonError::into_inner).pop().map(|idle| idle.used)
     }
 
@@ -169,7 +169,7 @@ impl IdleInstances {
     /// so many bytes.
     pub(super) fn drop_idle(&self, rest: Duration, bytes_max: u64) {
         self.drop_while(|idle, bytes| {
-            self.is_too_old(idle.used.life) || (bytes > bytes_max && idle.since.elapsed() >= rest)
+            self.is_too_old(idle.used.usage) || (bytes > bytes_max && idle.since.elapsed() >= rest)
         });
     }
 
@@ -193,8 +193,8 @@ impl IdleInstances {
     /// call may open, or if there is no place.
     pub(super) fn put_back(&self, mut used: Used) {
         let memory_bytes = used.store.data().memory_bytes();
-        let is_dropped = used.life.calls >= self.calls_max
-            || self.is_too_old(used.life)
+        let is_dropped = used.usage.calls >= self.calls_max
+            || self.is_too_old(used.usage)
             || memory_bytes > self.places.memory_bytes_max
             || used.store.data_mut().call_state().wasi_handles() >= self.places.wasi_handles_max;
         if is_dropped {
@@ -206,8 +206,8 @@ impl IdleInstances {
         }
     }
 
-    fn is_too_old(&self, life: Life) -> bool {
-        life.began.elapsed() > self.places.age_max
+    fn is_too_old(&self, usage: Usage) -> bool {
+        usage.began.elapsed() > self.places.age_max
     }
 }
 

@@ -6,29 +6,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
-use super::{Answered, Earlier, OrderId, StoreError, queue::Refusal, writer::Desk};
+use super::{Answered, Earlier, OrderId, StoreError, queue::Refusal, writer::WriteContext};
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
 
 /// What one prune deletes at most of each table, so that no commit waits long for it.
 const PRUNED_ROWS_MAX: u32 = 500;
 
 /// Takes the key for an order that was just written.
-pub(super) fn await_checkout(desk: &Desk, id: OrderId, keyed: &Keyed) -> rusqlite::Result<()> {
-    desk.connection
+pub(super) fn await_checkout(context: &WriteContext, id: OrderId, keyed: &Keyed) -> rusqlite::Result<()> {
+    context
+        .connection
         .prepare_cached("INSERT INTO checkout_answers (key, fingerprint, order_id, at_ms) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![keyed.key.as_str(), keyed.fingerprint.as_bytes(), id.row(), desk.running.now_ms()])?;
+        .execute(params![keyed.key.as_str(), keyed.fingerprint.as_bytes(), id.row(), context.running.now_ms()])?;
     Ok(())
 }
 
 /// Keeps what the order's client is told, if it gave a key. Without an answer the key is free again.
-pub(super) fn end_checkout(desk: &Desk, id: OrderId, answer: Option<&Answered>) -> rusqlite::Result<()> {
-    let connection = &desk.connection;
+pub(super) fn end_checkout(context: &WriteContext, id: OrderId, answer: Option<&Answered>) -> rusqlite::Result<()> {
+    let connection = &context.connection;
     match answer {
         Some(Answered { status, body }) => connection
             .prepare_cached(
                 "UPDATE checkout_answers SET status = ?2, body = ?3, at_ms = ?4 WHERE order_id = ?1 AND status IS NULL",
             )?
-            .execute(params![id.row(), status, &body[..], desk.running.now_ms()])?,
+            .execute(params![id.row(), status, &body[..], context.running.now_ms()])?,
         None => connection
             .prepare_cached("DELETE FROM checkout_answers WHERE order_id = ?1 AND status IS NULL")?
             .execute([id.row()])?,
@@ -57,12 +58,13 @@ pub(super) fn of_checkout(connection: &Connection, key: &IdempotencyKey) -> Resu
 
 /// Keeps what a deduct's caller is told, if it gave a key.
 pub(super) fn end_deduct(
-    desk: &Desk,
+    context: &WriteContext,
     reference: &Reference,
     answer: Option<&(Fingerprint, Answered)>,
 ) -> rusqlite::Result<()> {
     let Some((fingerprint, answer)) = answer else { return Ok(()) };
-    desk.connection
+    context
+        .connection
         .prepare_cached(
             "INSERT INTO deduct_answers (reference, fingerprint, status, body, at_ms)
              VALUES (:reference, :fingerprint, :status, :body, :now_ms) ON CONFLICT (reference) DO NOTHING",
@@ -72,7 +74,7 @@ pub(super) fn end_deduct(
             ":fingerprint": fingerprint.as_bytes(),
             ":status": answer.status,
             ":body": &answer.body[..],
-            ":now_ms": desk.running.now_ms(),
+            ":now_ms": context.running.now_ms(),
         })?;
     Ok(())
 }
@@ -91,10 +93,10 @@ pub(super) fn of_deduct(connection: &Connection, reference: &Reference) -> Resul
 }
 
 /// Deletes some of the answers that are older, and returns whether there may be more of them.
-pub(super) fn prune(desk: &Desk, kept: Duration) -> Result<bool, Refusal<StoreError>> {
-    let connection = &desk.connection;
-    let before_ms = desk.running.before(kept);
-    desk.running.write(connection)?;
+pub(super) fn prune(context: &WriteContext, kept: Duration) -> Result<bool, Refusal<StoreError>> {
+    let connection = &context.connection;
+    let before_ms = context.running.before(kept);
+    context.running.write(connection)?;
     // An order that waits for its release keeps its key, however long that takes.
     let checkouts = connection
         .prepare_cached(

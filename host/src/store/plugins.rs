@@ -11,7 +11,7 @@ use super::{
     rollouts::supersede,
     sqlite::{in_savepoint, now_ms},
     version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
-    writer::Desk,
+    writer::WriteContext,
 };
 use crate::hooks::Kind;
 
@@ -28,12 +28,12 @@ impl Store {
         by: String,
         detail: String,
     ) -> Result<PluginVersion, StoreError> {
-        let publish = move |desk: &mut Desk| {
-            in_savepoint(&desk.connection, || {
-                let version = write_version(&desk.connection, text, action, by, &detail)?;
+        let publish = move |context: &mut WriteContext| {
+            in_savepoint(&context.connection, || {
+                let version = write_version(&context.connection, text, action, by, &detail)?;
                 let PluginVersion { text, changed_by, .. } = &version;
                 let reason = format!("{}@{} is live now", text.name, text.version);
-                supersede(&desk.connection, text.kind, changed_by, &reason)?;
+                supersede(&context.connection, text.kind, changed_by, &reason)?;
                 Ok(version)
             })
         };
@@ -45,7 +45,7 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn note_refused_plugin(&self, kind: Option<Kind>, by: String, detail: String) -> Result<(), StoreError> {
-        self.0.queue.submit(Lane::Durable, move |desk| note_refusal(desk, kind, &by, &detail)).await
+        self.0.queue.submit(Lane::Durable, move |context| note_refusal(context, kind, &by, &detail)).await
     }
 
     /// Returns a page of the plugin versions there were, those that changed last first: from behind that one, so many at
@@ -90,8 +90,8 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn note_folder_has(&self, kind: Kind, version: VersionId) -> Result<(), StoreError> {
-        let note = move |desk: &mut Desk| {
-            Ok(insert_event(&desk.connection, "deploy", Some(kind), Some(version), BY_FOLDER, "live already")?)
+        let note = move |context: &mut WriteContext| {
+            Ok(insert_event(&context.connection, "deploy", Some(kind), Some(version), BY_FOLDER, "live already")?)
         };
         self.0.queue.submit(Lane::Durable, note).await
     }
@@ -190,8 +190,13 @@ pub(super) fn upsert_version(
 }
 
 /// Notes a file that was refused.
-fn note_refusal(desk: &mut Desk, kind: Option<Kind>, by: &str, detail: &str) -> Result<(), Refusal<StoreError>> {
-    Ok(insert_event(&desk.connection, "refuse", kind, None, by, detail)?)
+fn note_refusal(
+    context: &mut WriteContext,
+    kind: Option<Kind>,
+    by: &str,
+    detail: &str,
+) -> Result<(), Refusal<StoreError>> {
+    Ok(insert_event(&context.connection, "refuse", kind, None, by, detail)?)
 }
 
 pub(super) fn insert_event(

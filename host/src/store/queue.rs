@@ -16,7 +16,7 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Durability, Outage, StoreError, writer::Desk};
+use super::{Durability, Outage, StoreError, writer::WriteContext};
 
 /// When a command is answered, and how much of the queue it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,27 +65,27 @@ pub(super) trait Task: Send {
     ///
     /// # Errors
     /// Only SQLite's, after which the batch has to be rolled back. A refusal is an outcome.
-    fn execute(&mut self, desk: &mut Desk) -> Result<(), rusqlite::Error>;
+    fn execute(&mut self, context: &mut WriteContext) -> Result<(), rusqlite::Error>;
 
     /// Sends the outcome to the caller, or what kept it from being one.
     fn answer(self: Box<Self>, fate: Result<(), Outage>);
 }
 
-struct Errand<F, T, E> {
+struct Submitted<F, T, E> {
     work: Option<F>,
     outcome: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
 }
 
-impl<F, T, E> Task for Errand<F, T, E>
+impl<F, T, E> Task for Submitted<F, T, E>
 where
-    F: FnOnce(&mut Desk) -> Result<T, Refusal<E>> + Send,
+    F: FnOnce(&mut WriteContext) -> Result<T, Refusal<E>> + Send,
     T: Send,
     E: Send + From<StoreError>,
 {
-    fn execute(&mut self, desk: &mut Desk) -> Result<(), rusqlite::Error> {
+    fn execute(&mut self, context: &mut WriteContext) -> Result<(), rusqlite::Error> {
         let Some(work) = self.work.take() else { return Ok(()) };
-        self.outcome = Some(match work(desk) {
+        self.outcome = Some(match work(context) {
             Ok(value) => Ok(value),
             Err(Refusal::No(refusal)) => Err(refusal),
             Err(Refusal::Failed(error)) => return Err(error),
@@ -150,15 +150,15 @@ impl Queue {
         (Self { commands, commands_max, shared, ended }, receiver)
     }
 
-    /// Returns what the work made of the writer's desk, when `lane` says that it counts.
+    /// Returns what the work made of the writer's context, when `lane` says that it counts.
     pub(super) async fn submit<F, T, E>(&self, lane: Lane, work: F) -> Result<T, E>
     where
-        F: FnOnce(&mut Desk) -> Result<T, Refusal<E>> + Send + 'static,
+        F: FnOnce(&mut WriteContext) -> Result<T, Refusal<E>> + Send + 'static,
         T: Send + 'static,
         E: Send + From<StoreError> + 'static,
     {
         let (caller, outcome) = oneshot::channel();
-        self.push(Command { lane, task: Box::new(Errand { work: Some(work), outcome: None, caller }) })?;
+        self.push(Command { lane, task: Box::new(Submitted { work: Some(work), outcome: None, caller }) })?;
         match outcome.await {
             Ok(outcome) => outcome,
             Err(_dropped) => Err(self.absence().into()),
@@ -196,8 +196,8 @@ impl Queue {
         self.shared.closing.store(true, Relaxed);
         // Wakes a writer that waits for work. If there is no room for this, it is awake.
         let (caller, _nobody) = oneshot::channel::<Result<(), StoreError>>();
-        let work = |_desk: &mut Desk| Ok(());
-        let task = Box::new(Errand { work: Some(work), outcome: None, caller });
+        let work = |_desk: &mut WriteContext| Ok(());
+        let task = Box::new(Submitted { work: Some(work), outcome: None, caller });
         self.shared.queued_commands.fetch_add(1, Relaxed);
         if self.commands.try_send(Command { lane: Lane::Step, task }).is_err() {
             self.shared.queued_commands.fetch_sub(1, Relaxed);

@@ -10,17 +10,17 @@ use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
     queue::Refusal,
     sqlite::{in_savepoint, is_local_order, no, now_ms, on_hand, refuse_local_order, saturated},
-    writer::Desk,
+    writer::WriteContext,
 };
 use crate::order::Item;
 
 /// Takes all of it under the taker's reference and returns what is left of each item, or takes nothing.
 pub(super) fn take(
-    desk: &mut Desk,
+    context: &mut WriteContext,
     taker: &Taker,
     pieces: &BTreeMap<Item, u64>,
 ) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
-    let connection = &desk.connection;
+    let connection = &context.connection;
     let reference = match taker {
         // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
         Taker::Order(id) => {
@@ -83,8 +83,8 @@ fn take_each(
 
 /// Gives back what was taken, so that the same order or deduct may take once more, for other plugins. One that took
 /// nothing only changes plugins; one that can't take any more stays as it is.
-pub(super) fn start_over(desk: &mut Desk, taker: &Taker, plugins: &str) -> Result<(), Refusal<StoreError>> {
-    let connection = &desk.connection;
+pub(super) fn start_over(context: &mut WriteContext, taker: &Taker, plugins: &str) -> Result<(), Refusal<StoreError>> {
+    let connection = &context.connection;
     let reference = match taker {
         Taker::Deduct(reference) => {
             refuse_local_order(connection, reference)?;

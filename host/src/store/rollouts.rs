@@ -10,7 +10,7 @@ use super::{
     query::{ROW_BYTES, page},
     queue::{Lane, Refusal},
     sqlite::{in_savepoint, no, now_ms},
-    writer::Desk,
+    writer::WriteContext,
 };
 use crate::hooks::Kind;
 
@@ -116,7 +116,7 @@ impl Store {
         by: String,
         detail: String,
     ) -> Result<RolloutRow, StoreError> {
-        self.0.queue.submit(Lane::Durable, move |desk| begin(desk, text, plan, by, detail)).await
+        self.0.queue.submit(Lane::Durable, move |context| begin(context, text, plan, by, detail)).await
     }
 
     /// Pauses, resumes or ends a rollout, but for promoting it. Its version, if it isn't live, is withdrawn with its end.
@@ -131,7 +131,7 @@ impl Store {
         by: String,
         reason: String,
     ) -> Result<(), StoreError> {
-        self.0.queue.submit(Lane::Durable, move |desk| change(&desk.connection, id, state, &by, &reason)).await
+        self.0.queue.submit(Lane::Durable, move |context| change(&context.connection, id, state, &by, &reason)).await
     }
 
     /// Ends a rollout with its version live in the place of the one that is, in one transaction, and returns it. Durable
@@ -146,10 +146,10 @@ impl Store {
         reason: String,
     ) -> Result<PluginVersion, StoreError> {
         let (id, text) = (rollout.id, rollout.version.text.clone());
-        let promote = move |desk: &mut Desk| {
-            in_savepoint(&desk.connection, || {
-                let version = write_version(&desk.connection, text, SwapAction::Promote, by.clone(), &reason)?;
-                set_state(&desk.connection, id, RolloutState::Promoted, &by, &reason)?;
+        let promote = move |context: &mut WriteContext| {
+            in_savepoint(&context.connection, || {
+                let version = write_version(&context.connection, text, SwapAction::Promote, by.clone(), &reason)?;
+                set_state(&context.connection, id, RolloutState::Promoted, &by, &reason)?;
                 Ok(version)
             })
         };
@@ -176,13 +176,13 @@ impl Store {
 }
 
 fn begin(
-    desk: &mut Desk,
+    context: &mut WriteContext,
     text: VersionText,
     plan: String,
     by: String,
     detail: String,
 ) -> Result<RolloutRow, Refusal<StoreError>> {
-    let connection = &desk.connection;
+    let connection = &context.connection;
     in_savepoint(connection, || {
         if connection
             .prepare_cached("SELECT 1 FROM plugin_rollouts WHERE state = 'running' OR state = 'paused'")?

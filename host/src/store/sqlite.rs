@@ -12,27 +12,27 @@ use super::{
     json::{OrderText, ReceiptText},
     queue::Refusal,
     reservations::{Reservation, close, give_back, move_reservation, reservation},
-    writer::Desk,
+    writer::WriteContext,
 };
 use crate::order::{Fingerprint, Item, Keyed, Reference, Status};
 
 /// Writes a pending order, and takes its key.
 pub(super) fn create_order(
-    desk: &mut Desk,
+    context: &mut WriteContext,
     order: &OrderText,
     keyed: Option<&Keyed>,
 ) -> Result<OrderId, Refusal<StoreError>> {
     let exhausted = || no(StoreError::Refused(rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX)));
-    let id = desk.next_order_id().ok_or_else(exhausted)?;
-    let connection = &desk.connection;
+    let id = context.next_order_id().ok_or_else(exhausted)?;
+    let connection = &context.connection;
     match keyed {
         None => insert_order(connection, id, order)?,
         Some(keyed) => in_savepoint(connection, || {
             insert_order(connection, id, order)?;
-            Ok(answers::await_checkout(desk, id, keyed)?)
+            Ok(answers::await_checkout(context, id, keyed)?)
         })?,
     }
-    desk.order_opened();
+    context.order_opened();
     Ok(id)
 }
 
@@ -64,12 +64,12 @@ fn insert_order(connection: &Connection, id: OrderId, order: &OrderText) -> Resu
 
 /// Completes a pending order, makes its reservation final and keeps the answer.
 pub(super) fn complete_order(
-    desk: &mut Desk,
+    context: &mut WriteContext,
     id: OrderId,
     receipt: &ReceiptText,
     answer: Option<&Answered>,
 ) -> Result<(), Refusal<StoreError>> {
-    let connection = &desk.connection;
+    let connection = &context.connection;
     let now_ms = now_ms();
     let completed = connection
         .prepare_cached(
@@ -97,27 +97,27 @@ pub(super) fn complete_order(
                AND reference = (SELECT reference FROM orders WHERE id = ?1 AND inventory = 'local')",
         )?
         .execute(params![id.row(), now_ms])?;
-    answers::end_checkout(desk, id, answer)?;
-    desk.order_ended(Status::Pending);
+    answers::end_checkout(context, id, answer)?;
+    context.order_ended(Status::Pending);
     Ok(())
 }
 
 /// Fails an order that has no end yet, gives back what it holds, and keeps the answer. One that is failed, or gone,
 /// stays as it is.
 pub(super) fn fail_order(
-    desk: &mut Desk,
+    context: &mut WriteContext,
     id: OrderId,
     reason: &str,
     answer: Option<&Answered>,
 ) -> Result<(), Refusal<StoreError>> {
-    let Some((reference, status)) = order_status(&desk.connection, id)? else { return Ok(()) };
+    let Some((reference, status)) = order_status(&context.connection, id)? else { return Ok(()) };
     let before = match Status::parse(&status) {
         Some(Status::Failed) => return Ok(()),
         Some(Status::Completed) => return Err(no(StoreError::OrderEnded { id, status: Status::Completed })),
         Some(before @ (Status::Pending | Status::PendingRelease)) => before,
         None => return Err(no(StoreError::Unreadable { column: "orders.status" })),
     };
-    let connection = &desk.connection;
+    let connection = &context.connection;
     in_savepoint(connection, || {
         let now_ms = now_ms();
         // A remote order's reference may be a deduct's here too, when a till calls itself: that one is released
@@ -128,20 +128,20 @@ pub(super) fn fail_order(
         connection
             .prepare_cached("UPDATE orders SET status = 'FAILED', reason = ?2, ended_at_ms = ?3 WHERE id = ?1")?
             .execute(params![id.row(), reason, now_ms])?;
-        Ok(answers::end_checkout(desk, id, answer)?)
+        Ok(answers::end_checkout(context, id, answer)?)
     })?;
-    desk.order_ended(before);
+    context.order_ended(before);
     Ok(())
 }
 
 /// Notes that a remote inventory may hold stock for the order until it confirms the release, and keeps the answer.
 pub(super) fn await_release(
-    desk: &mut Desk,
+    context: &mut WriteContext,
     id: OrderId,
     reason: &str,
     answer: Option<&Answered>,
 ) -> Result<(), Refusal<StoreError>> {
-    let connection = &desk.connection;
+    let connection = &context.connection;
     let changed = connection
         .prepare_cached(
             "UPDATE orders SET status = 'PENDING_RELEASE', reason = ?2
@@ -153,19 +153,19 @@ pub(super) fn await_release(
     }
     if answer.is_some() {
         // Without one the key stays taken: only the order's end frees it.
-        answers::end_checkout(desk, id, answer)?;
+        answers::end_checkout(context, id, answer)?;
     }
-    desk.release_awaited();
+    context.release_awaited();
     Ok(())
 }
 
 /// Makes another till's deduct final and keeps the answer. One that is final stays so.
 pub(super) fn settle(
-    desk: &mut Desk,
+    context: &mut WriteContext,
     reference: &Reference,
     answer: Option<&(Fingerprint, Answered)>,
 ) -> Result<(), Refusal<StoreError>> {
-    let connection = &desk.connection;
+    let connection = &context.connection;
     refuse_local_order(connection, reference)?;
     let moved = move_reservation(connection, reference.as_str(), "held", "final", now_ms())?;
     let is_final =
@@ -173,27 +173,27 @@ pub(super) fn settle(
     if !moved && !is_final()? {
         return Err(no(StoreError::ReservationGone));
     }
-    Ok(answers::end_deduct(desk, reference, answer)?)
+    Ok(answers::end_deduct(context, reference, answer)?)
 }
 
 /// Gives back what a deduct took that came to nothing, and keeps the answer, without which the reference is as if
 /// nobody had used it, unless it did take.
 pub(super) fn refuse(
-    desk: &mut Desk,
+    context: &mut WriteContext,
     reference: &Reference,
     answer: Option<&(Fingerprint, Answered)>,
 ) -> Result<(), Refusal<StoreError>> {
-    let connection = &desk.connection;
+    let connection = &context.connection;
     refuse_local_order(connection, reference)?;
     in_savepoint(connection, || {
         give_back(connection, reference.as_str(), "held", now_ms())?;
-        Ok(answers::end_deduct(desk, reference, answer)?)
+        Ok(answers::end_deduct(context, reference, answer)?)
     })
 }
 
 /// Gives back what another till's deduct took, or keeps it from ever taking.
-pub(super) fn release(desk: &mut Desk, reference: &Reference) -> Result<Released, Refusal<StoreError>> {
-    let connection = &desk.connection;
+pub(super) fn release(context: &mut WriteContext, reference: &Reference) -> Result<Released, Refusal<StoreError>> {
+    let connection = &context.connection;
     refuse_local_order(connection, reference)?;
     in_savepoint(connection, || {
         let now_ms = now_ms();
@@ -215,8 +215,9 @@ pub(super) fn release(desk: &mut Desk, reference: &Reference) -> Result<Released
 }
 
 /// Writes a row, so that whoever asks for readiness learns whether that can be committed.
-pub(super) fn check_readiness(desk: &mut Desk) -> Result<(), Refusal<StoreError>> {
-    desk.connection
+pub(super) fn check_readiness(context: &mut WriteContext) -> Result<(), Refusal<StoreError>> {
+    context
+        .connection
         .prepare_cached("INSERT OR REPLACE INTO readiness (id, checked_at_ms) VALUES (1, ?1)")?
         .execute([now_ms()])?;
     Ok(())

@@ -6,13 +6,13 @@ use super::{
     StockChanged, StockError, StockLevel, StoreError,
     queue::Refusal,
     sqlite::{in_savepoint, no, now_ms, on_hand, saturated},
-    writer::Desk,
+    writer::WriteContext,
 };
 use crate::order::Item;
 
 /// Gives the items that the store doesn't know their opening stock.
-pub(super) fn seed(desk: &mut Desk, opening: Vec<(Item, u32)>) -> Result<(), Refusal<StoreError>> {
-    let connection = &desk.connection;
+pub(super) fn seed(context: &mut WriteContext, opening: Vec<(Item, u32)>) -> Result<(), Refusal<StoreError>> {
+    let connection = &context.connection;
     let added = in_savepoint(connection, || {
         let mut added = Vec::new();
         for (item, pieces) in opening {
@@ -22,13 +22,13 @@ pub(super) fn seed(desk: &mut Desk, opening: Vec<(Item, u32)>) -> Result<(), Ref
         }
         Ok(added)
     })?;
-    added.into_iter().for_each(|item| desk.item_known(item));
+    added.into_iter().for_each(|item| context.item_known(item));
     Ok(())
 }
 
 /// Sets an item's stock to what was counted.
-pub(super) fn set(desk: &mut Desk, item: &Item, counted: u32) -> Result<StockChanged, Refusal<StoreError>> {
-    let connection = &desk.connection;
+pub(super) fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Result<StockChanged, Refusal<StoreError>> {
+    let connection = &context.connection;
     let is_new = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;
         let before = on_hand(connection, item)?.unwrap_or(0);
@@ -38,13 +38,13 @@ pub(super) fn set(desk: &mut Desk, item: &Item, counted: u32) -> Result<StockCha
         record(connection, item, i64::from(counted) - before, "set")?;
         Ok(is_new)
     })?;
-    desk.item_known(item.clone());
+    context.item_known(item.clone());
     Ok(StockChanged { level: StockLevel { item: item.clone(), on_hand: counted }, is_new })
 }
 
 /// Adds a delivery, or takes away what broke.
-pub(super) fn add(desk: &mut Desk, item: &Item, delta: i64) -> Result<StockChanged, Refusal<StockError>> {
-    let connection = &desk.connection;
+pub(super) fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChanged, Refusal<StockError>> {
+    let connection = &context.connection;
     let (left, is_new) = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;
         let left: Option<i64> = connection
@@ -61,13 +61,13 @@ pub(super) fn add(desk: &mut Desk, item: &Item, delta: i64) -> Result<StockChang
         record(connection, item, delta, "added")?;
         Ok((left, is_new))
     })?;
-    desk.item_known(item.clone());
+    context.item_known(item.clone());
     Ok(StockChanged { level: StockLevel { item: item.clone(), on_hand: saturated(left) }, is_new })
 }
 
 /// Takes an item out of the shop. What orders under way give back of it later is its stock again, unseen.
-pub(super) fn remove(desk: &mut Desk, item: &Item) -> Result<(), Refusal<StockError>> {
-    let connection = &desk.connection;
+pub(super) fn remove(context: &mut WriteContext, item: &Item) -> Result<(), Refusal<StockError>> {
+    let connection = &context.connection;
     in_savepoint(connection, || {
         let before = on_hand(connection, item)?.unwrap_or(0);
         let removed = connection
@@ -78,7 +78,7 @@ pub(super) fn remove(desk: &mut Desk, item: &Item) -> Result<(), Refusal<StockEr
         }
         Ok(record(connection, item, -before, "set")?)
     })?;
-    desk.item_removed(item.clone());
+    context.item_removed(item.clone());
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::{
     Durability, Inventory, NewOrder, OrderId, Settings, Store, StoreError, TakeError, Taker,
     queue::{Lane, Refusal},
-    writer::Desk,
+    writer::WriteContext,
 };
 use crate::order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, Quantity, Receipt, Reference};
 
@@ -87,12 +87,12 @@ impl Shop {
     }
 
     /// Runs work on the writer's own connection, as one command.
-    async fn at_desk<T: Send + 'static>(
+    async fn in_writer<T: Send + 'static>(
         &self,
         lane: Lane,
-        work: impl FnOnce(&mut Desk) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut WriteContext) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.store.0.queue.submit(lane, move |desk| work(desk).map_err(Refusal::Failed)).await
+        self.store.0.queue.submit(lane, move |context| work(context).map_err(Refusal::Failed)).await
     }
 
     /// Stops the writer within a command of its own until the gate is opened; what is sent meanwhile queues up.
@@ -101,7 +101,7 @@ impl Shop {
         let (open, opening) = mpsc::channel::<()>();
         let store = self.store.clone();
         let passed = tokio::spawn(async move {
-            let wait = move |_desk: &mut Desk| {
+            let wait = move |_desk: &mut WriteContext| {
                 entered.send(()).expect("the test waits");
                 opening.recv().ok();
                 Ok::<_, Refusal<StoreError>>(())

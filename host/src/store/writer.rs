@@ -36,7 +36,7 @@ use super::{
 use crate::order::{Item, Status};
 
 /// What a command works with: the write connection, inside the batch's transaction.
-pub(super) struct Desk {
+pub(super) struct WriteContext {
     pub(super) connection: Connection,
     pub(super) running: RunningTime,
     last_order_id: i64,
@@ -52,7 +52,7 @@ struct Uncommitted {
     removed_items: Vec<Item>,
 }
 
-impl Desk {
+impl WriteContext {
     pub(super) fn new(connection: Connection, running: RunningTime, last_order_id: i64) -> Self {
         Self { connection, running, last_order_id, uncommitted: Uncommitted::default() }
     }
@@ -93,7 +93,7 @@ impl Desk {
 
 /// The writer's end of the queue and all it owns.
 pub(super) struct Writer {
-    pub(super) desk: Desk,
+    pub(super) context: WriteContext,
     pub(super) commands: Receiver<Command>,
     pub(super) shared: Arc<Shared>,
     pub(super) items: Arc<Items>,
@@ -116,11 +116,11 @@ impl Writer {
             let message = panic_text(payload.as_ref());
             tracing::error!(message, "the order store's writer stopped; no order can be taken until till is restarted");
         }
-        let Self { desk, commands, place, guard, ended, .. } = self;
+        let Self { context, commands, place, guard, ended, .. } = self;
         // In this order: no caller waits for a writer that has gone, no till opens the file before it is let go of,
         // and no `close` returns before that.
         drop(commands);
-        close(desk, &place);
+        close(context, &place);
         drop(guard);
         drop(ended);
     }
@@ -181,24 +181,24 @@ impl Writer {
     /// Commits the batch, if the file is one that somebody will see again.
     fn commit(&mut self) -> Result<(), Outage> {
         self.place.check()?;
-        self.desk.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.context.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
 
     /// Opens the batch's transaction, first closing one that a failed ROLLBACK left open.
     fn begin(&mut self) -> rusqlite::Result<()> {
-        if !self.desk.connection.is_autocommit() {
-            self.desk.connection.execute_batch("ROLLBACK")?;
+        if !self.context.connection.is_autocommit() {
+            self.context.connection.execute_batch("ROLLBACK")?;
         }
-        self.desk.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.context.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(())
     }
 
     fn execute(&mut self, command: &mut Command) -> rusqlite::Result<()> {
-        command.task.execute(&mut self.desk)?;
+        command.task.execute(&mut self.context)?;
         // SQLite ends the transaction by itself on some errors. A command that got over one must not be
         // acknowledged, nor what ran before it.
-        if self.desk.connection.is_autocommit() {
+        if self.context.connection.is_autocommit() {
             return Err(rusqlite::Error::SqliteFailure(
                 rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
                 None,
@@ -226,7 +226,7 @@ impl Writer {
 
     fn acknowledge(&mut self, committed: Vec<Box<dyn Task>>, executed: usize) {
         let Uncommitted { unresolved_orders, awaiting_release_orders, items, removed_items } =
-            std::mem::take(&mut self.desk.uncommitted);
+            std::mem::take(&mut self.context.uncommitted);
         self.items.add(items);
         self.items.remove(&removed_items);
         self.shared.unresolved_orders.fetch_add(unresolved_orders, Relaxed);
@@ -245,7 +245,7 @@ impl Writer {
 
     /// Returns whether any row was changed since it was last asked.
     fn has_changed_rows(&mut self) -> bool {
-        let now = self.desk.connection.total_changes();
+        let now = self.context.connection.total_changes();
         std::mem::replace(&mut self.changed_rows, now) != now
     }
 
@@ -257,9 +257,9 @@ impl Writer {
     /// same bytes. What was refused may come to light if the host ends before the next batch, for it may be on the disk
     /// all the same.
     fn abort(&mut self, tasks: Vec<Box<dyn Task>>, outage: Outage) {
-        self.desk.uncommitted = Uncommitted::default();
-        if !self.desk.connection.is_autocommit()
-            && let Err(error) = self.desk.connection.execute_batch("ROLLBACK")
+        self.context.uncommitted = Uncommitted::default();
+        if !self.context.connection.is_autocommit()
+            && let Err(error) = self.context.connection.execute_batch("ROLLBACK")
         {
             tracing::warn!(%error, "a failed batch could not be rolled back; trying again before the next");
         }
@@ -294,7 +294,7 @@ impl Writer {
 ///
 /// The last connection to a file deletes its log by its path. What is at the path of a store that isn't where it was opened is
 /// nothing of this till's.
-fn close(Desk { connection, running, .. }: Desk, place: &Place) {
+fn close(WriteContext { connection, running, .. }: WriteContext, place: &Place) {
     if place.check().is_err() {
         let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         if let Err(error) = kept.and_then(|_| connection.close().map_err(|(_connection, error)| error)) {

@@ -94,10 +94,10 @@ impl RouteRequests {
 
 /// The last minutes.
 #[derive(Debug, Default)]
-pub struct Charts(Mutex<Kept>);
+pub struct Charts(Mutex<Minutes>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Minutes {
     /// What the counters said last.
     totals: Totals,
     samples: VecDeque<Sample>,

@@ -85,7 +85,7 @@ pub struct Figures {
 
 /// A trace as it was when it was asked for.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct KeptTrace {
     pub trace_id: TraceId,
     pub spans: Spans,
     /// In the order they were written.
@@ -134,13 +134,13 @@ impl Recent {
 
     /// Returns the trace, unless it isn't kept, or its local root hasn't ended yet.
     #[must_use]
-    pub fn trace(&self, id: TraceId) -> Option<Kept> {
+    pub fn trace(&self, id: TraceId) -> Option<KeptTrace> {
         self.0.shard(id)?.kept(id)
     }
 
     /// Returns what `select` makes of each trace that is kept, in no order. It copies references of a part at a time, so
     /// that spans which end meanwhile don't wait; `select` may take its time, on a thread that may be blocked.
-    pub fn select<T>(&self, mut select: impl FnMut(&Kept) -> Option<T>) -> Vec<T> {
+    pub fn select<T>(&self, mut select: impl FnMut(&KeptTrace) -> Option<T>) -> Vec<T> {
         let mut selected = Vec::new();
         for shard in &self.0.shards {
             let part = lock(shard).all_kept();
@@ -154,7 +154,7 @@ impl Recent {
         &self,
         count: usize,
         rank: impl Fn(Root) -> u64,
-        mut select: impl FnMut(&Kept) -> Option<T>,
+        mut select: impl FnMut(&KeptTrace) -> Option<T>,
     ) -> Vec<T> {
         let mut ranked = Vec::new();
         for shard in &self.0.shards {

@@ -38,7 +38,7 @@ const SCOPE: &str = env!("CARGO_PKG_NAME");
 const KEPT: TraceFlags = TraceFlags::new(0x80);
 
 /// Says to what is logged meanwhile that the span at work is kept.
-struct Kept;
+struct KeptSpan;
 
 /// Returns whether the span is recorded although it isn't sampled.
 pub(super) fn is_kept(context: &SpanContext) -> bool {
@@ -212,7 +212,7 @@ pub(super) fn recorded_now() -> Option<SpanContext> {
     Context::map_current(|context| {
         let span = context.span();
         let span = span.span_context();
-        let recorded = span.is_valid() && (span.is_sampled() || context.get::<Kept>().is_some());
+        let recorded = span.is_valid() && (span.is_sampled() || context.get::<KeptSpan>().is_some());
         recorded.then(|| span.clone())
     })
 }
@@ -225,7 +225,7 @@ fn at_work(span: &SpanContext) -> Context {
     let flags = span.trace_flags() & RANDOM;
     let (state, remote) = (span.trace_state().clone(), span.is_remote());
     let span = SpanContext::new(span.trace_id(), span.span_id(), flags, remote, state);
-    Context::new().with_remote_span_context(span).with_value(Kept)
+    Context::new().with_remote_span_context(span).with_value(KeptSpan)
 }
 
 fn shortened_value(value: Value, bytes_max: usize) -> Value {

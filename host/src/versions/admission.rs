@@ -35,7 +35,7 @@ use super::{Candidate, built_in_bytes};
 use crate::{
     config::{Limits, Settings},
     hooks::{self, Kind},
-    runtime::{Code, CompileError, Engine, Identity, Kept, Pool, digest_of},
+    runtime::{Code, CodeCache, CompileError, Engine, Identity, Pool, digest_of},
 };
 pub use cases::{BadCases, Cases};
 pub use checked::{Checked, check};
@@ -231,12 +231,12 @@ fn compile(
 ) -> Result<(Admitted, bool), Reason> {
     let (kind, pool) = (identity.kind, engine.pool());
     let kept = engine.compiler().kept();
-    let loads = kept.map(Kept::loads);
+    let loads = kept.map(CodeCache::loads);
     // from_binary, not new: nothing that comes from outside is ever taken for text or for compiled code.
     let component =
         Component::from_binary(&pool.engine, bytes).map_err(|error| does_not_compile(&format_args!("{error:#}")))?;
     // Nobody else compiles meanwhile.
-    let loaded = kept.map(Kept::loads) > loads;
+    let loaded = kept.map(CodeCache::loads) > loads;
     if let Some(kept) = kept {
         kept.make_room(compiled_mib);
         kept.seal();

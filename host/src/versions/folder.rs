@@ -64,7 +64,7 @@ impl Stamp {
 
 /// What is seen of a file without opening it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum FileState {
     File(Stamp),
     /// It is none, or can't be looked at; says what it is instead, as in "… is no regular file".
     Unusable(String),
@@ -74,7 +74,7 @@ pub(super) enum Sight {
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     /// Every `*.wasm` by its name, links followed; of more than [`FILES_MAX`] the first ones.
-    pub(super) files: BTreeMap<OsString, Sight>,
+    pub(super) files: BTreeMap<OsString, FileState>,
     /// How many there are besides.
     pub(super) left_out: usize,
 }
@@ -82,7 +82,7 @@ pub(super) struct Listed {
 /// Looks at all `*.wasm` of the folder.
 ///
 /// # Errors
-/// When the folder can't be read. A file that can't be is [`Sight::Unusable`].
+/// When the folder can't be read. A file that can't be is [`FileState::Unusable`].
 pub(super) fn list(folder: &Path) -> io::Result<Listed> {
     let mut listed = Listed::default();
     for entry in std::fs::read_dir(folder)? {
@@ -91,17 +91,17 @@ pub(super) fn list(folder: &Path) -> io::Result<Listed> {
             continue;
         }
         // Kept in order while there is room: a folder with a million of them costs no more memory than a thousand.
-        listed.files.insert(name, Sight::Unusable(String::new()));
+        listed.files.insert(name, FileState::Unusable(String::new()));
         if listed.files.len() > FILES_MAX {
             listed.files.pop_last();
             listed.left_out += 1;
         }
     }
-    listed.files.retain(|name, sight| {
+    listed.files.retain(|name, state| {
         let path = folder.join(name);
-        *sight = look(&path);
+        *state = look(&path);
         // A folder of that name is somebody's order, and no plugin.
-        matches!(sight, Sight::File(_)) || !path.is_dir()
+        matches!(state, FileState::File(_)) || !path.is_dir()
     });
     Ok(listed)
 }
@@ -113,11 +113,11 @@ pub(super) fn is_wasm(name: &OsStr) -> bool {
 }
 
 /// Looks at a file, or at what a link leads to.
-pub(super) fn look(path: &Path) -> Sight {
+pub(super) fn look(path: &Path) -> FileState {
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => Sight::File(Stamp::of(&metadata)),
-        Ok(_) => Sight::Unusable(NO_FILE.into()),
-        Err(error) => Sight::Unusable(format!("can't be read: {error}")),
+        Ok(metadata) if metadata.is_file() => FileState::File(Stamp::of(&metadata)),
+        Ok(_) => FileState::Unusable(NO_FILE.into()),
+        Err(error) => FileState::Unusable(format!("can't be read: {error}")),
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
         assert!(Command::new("mkfifo").arg(at("fifo.wasm")).status().expect("mkfifo runs").success());
         let listed = list(folder.path()).expect("listed");
         let is_file = |name: &str| {
-            listed.files.get(OsString::from(name).as_os_str()).map(|sight| matches!(sight, Sight::File(_)))
+            listed.files.get(OsString::from(name).as_os_str()).map(|state| matches!(state, FileState::File(_)))
         };
         let names = ["a.wasm", "link.wasm", "dangling.wasm", "fifo.wasm"];
         assert_eq!(names.map(is_file), [Some(true), Some(true), Some(false), Some(false)]);
@@ -200,9 +200,9 @@ mod tests {
         let mut file = File::create(&path).expect("a file");
         file.write_all(&[1; 11]).expect("written");
         let (stamp, bytes) = read(&path, 11).expect("read");
-        assert_eq!((bytes, look(&path)), (vec![1; 11], Sight::File(stamp)));
+        assert_eq!((bytes, look(&path)), (vec![1; 11], FileState::File(stamp)));
         file.write_all(&[2]).expect("written");
-        assert_ne!(look(&path), Sight::File(stamp));
+        assert_ne!(look(&path), FileState::File(stamp));
         let too_large = "has 12 bytes, a plugin may have 11 (limits.component_mib)";
         assert_eq!(read(&path, 11).map_err(|error| error.to_string()).expect_err("too large"), too_large);
     }

@@ -9,7 +9,7 @@ use std::{
 use tempfile::TempDir;
 use till::{
     config::{Settings, Sources},
-    runtime::{Compiler, Engine, Kept},
+    runtime::{CodeCache, Compiler, Engine},
     versions::{Candidate, Trial, admit, examine},
 };
 
@@ -22,7 +22,7 @@ use crate::support::{
 struct Admission {
     engine: Arc<Engine>,
     settings: Settings,
-    kept: Kept,
+    kept: CodeCache,
     folder: TempDir,
 }
 
@@ -36,7 +36,7 @@ impl Admission {
         let mut sources = Sources::defaults();
         sources.add_flags(flags.iter()).expect("settings");
         let settings = Settings::load(&sources).expect("usable");
-        let kept = Kept::open(folder.path()).expect("usable");
+        let kept = CodeCache::open(folder.path()).expect("usable");
         let compiler = Compiler::with_child(env!("CARGO_BIN_EXE_till").into()).keeping(kept.clone());
         let engine = Arc::new(Engine::with(&settings.limits, compiler).expect("an engine"));
         Self { engine, settings, kept, folder }

@@ -9,7 +9,7 @@ use opentelemetry::trace::TraceId;
 use super::LIMIT_MAX;
 use crate::{
     admin::query,
-    telemetry::recent::{Kept, Process, jaeger, micros},
+    telemetry::recent::{KeptTrace, Process, jaeger, micros},
 };
 
 /// Jaeger's own.
@@ -116,7 +116,7 @@ impl Search {
     }
 
     /// Returns whether a span of the trace has all of it.
-    pub(super) fn takes(&self, trace: &Kept, process: &Process) -> bool {
+    pub(super) fn takes(&self, trace: &KeptTrace, process: &Process) -> bool {
         trace.spans.in_order().into_iter().any(|span| {
             let (took, start) = (Duration::from_nanos(span.duration_ns), Duration::from_nanos(span.start_ns));
             self.operation.as_ref().is_none_or(|operation| operation == span.name)

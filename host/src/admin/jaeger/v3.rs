@@ -26,7 +26,7 @@ use crate::{
     http::{Answer, Reply},
     telemetry::{
         Recent,
-        recent::{Kept, Process, otlp::ResourceSpans},
+        recent::{KeptTrace, Process, otlp::ResourceSpans},
     },
 };
 
@@ -135,12 +135,12 @@ fn rows(recent: &Recent, search: &Search) -> Vec<Summary> {
     if search.service != process.service_name {
         return Vec::new();
     }
-    let row = |trace: &Kept| search.takes(trace, process).then(|| Summary::of(trace, process));
+    let row = |trace: &KeptTrace| search.takes(trace, process).then(|| Summary::of(trace, process));
     recent.first(search.limit, |root| root.start_ns, row)
 }
 
 impl Summary {
-    fn of(trace: &Kept, process: &Process) -> Self {
+    fn of(trace: &KeptTrace, process: &Process) -> Self {
         let spans = trace.spans.in_order();
         let ids: BTreeSet<_> = spans.iter().map(|span| span.id().to_bytes()).collect();
         let is_here = |parent: SpanId| ids.contains(&parent.to_bytes());

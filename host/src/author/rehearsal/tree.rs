@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::telemetry::recent::{Kept, span::Span};
+use crate::telemetry::recent::{KeptTrace, span::Span};
 
 /// A span with what hangs below it, in the order it started.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ type Id = Option<[u8; 8]>;
 
 /// Returns the roots of the trace: one, if all its spans were kept.
 #[must_use]
-pub fn tree(trace: &Kept) -> Vec<Node<'_>> {
+pub fn tree(trace: &KeptTrace) -> Vec<Node<'_>> {
     let spans = trace.spans.in_order();
     let known: BTreeSet<_> = spans.iter().map(|span| span.id().to_bytes()).collect();
     let mut by_parent: HashMap<Id, Vec<Span<'_>>> = HashMap::new();

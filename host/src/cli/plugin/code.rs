@@ -21,7 +21,7 @@ use anyhow::Context;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::runtime::{Kept, digest_of};
+use crate::runtime::{CodeCache, digest_of};
 
 const MIB: u64 = 1024 * 1024;
 /// The permissions to write that a folder may not give to others: those of its group and of everybody.
@@ -29,7 +29,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// A folder for the code of one component. Other commands that want it wait until this is dropped.
 pub(super) struct Code {
-    kept: Kept,
+    kept: CodeCache,
     _lock: File,
     _temporary: Option<TempDir>,
 }
@@ -58,17 +58,17 @@ impl Code {
         Ok(Self { kept, _lock: lock, _temporary: Some(temporary) })
     }
 
-    pub(super) fn kept(&self) -> Kept {
+    pub(super) fn kept(&self) -> CodeCache {
         self.kept.clone()
     }
 }
 
-fn open(folder: &Path) -> anyhow::Result<(Kept, File)> {
+fn open(folder: &Path) -> anyhow::Result<(CodeCache, File)> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
     lock.lock()?;
     lock.set_modified(SystemTime::now())?;
-    Ok((Kept::open(folder)?, lock))
+    Ok((CodeCache::open(folder)?, lock))
 }
 
 /// Returns the user's folder of code, which is made if it isn't there.

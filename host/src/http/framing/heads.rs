@@ -7,7 +7,7 @@ const LENGTH_MAX: u64 = i64::MAX as u64;
 
 /// What is wrong with a head as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::http) enum Doubt {
+pub(in crate::http) enum HeadFault {
     #[error("nobody can tell where this request ends: it has content-length twice")]
     TwoLengths,
     #[error("nobody can tell where this request ends: it has both content-length and transfer-encoding")]
@@ -30,7 +30,7 @@ pub(in crate::http) struct Heads {
     /// When the latest head began.
     began: Option<Instant>,
     ended: u64,
-    doubtful: Option<(u64, Doubt)>,
+    doubtful: Option<(u64, HeadFault)>,
     head: Head,
 }
 
@@ -106,7 +106,7 @@ impl Heads {
     }
 
     /// Returns what is doubtful about the connection up to its request of that number, which counts from 1.
-    pub(in crate::http) fn doubt_up_to(&self, request: u64) -> Option<Doubt> {
+    pub(in crate::http) fn doubt_up_to(&self, request: u64) -> Option<HeadFault> {
         self.doubtful.filter(|(number, _)| *number <= request).map(|(_, doubt)| doubt)
     }
 
@@ -129,11 +129,11 @@ impl Heads {
         self.ended += 1;
         let head = &self.head;
         let doubt = match (head.lengths, head.encodings) {
-            (1.., 1..) => Some(Doubt::LengthAndEncoding),
-            (2.., 0) => Some(Doubt::TwoLengths),
-            _ if head.bare_line_feed => Some(Doubt::BareLineFeed),
-            _ if head.endless => Some(Doubt::EndlessBody),
-            _ if head.fragment => Some(Doubt::Fragment),
+            (1.., 1..) => Some(HeadFault::LengthAndEncoding),
+            (2.., 0) => Some(HeadFault::TwoLengths),
+            _ if head.bare_line_feed => Some(HeadFault::BareLineFeed),
+            _ if head.endless => Some(HeadFault::EndlessBody),
+            _ if head.fragment => Some(HeadFault::Fragment),
             _ => None,
         };
         self.doubtful = doubt.map(|doubt| (self.ended, doubt));
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn doubtful_heads_are_found_in_pieces_of_any_size() {
-        let check = |connection: &str, expected: &[Option<Doubt>], between: bool| {
+        let check = |connection: &str, expected: &[Option<HeadFault>], between: bool| {
             for size in [1, 2, 3, 7, 64, 10_000] {
                 let mut heads = Heads::default();
                 let mut sent = connection.as_bytes().to_vec();
@@ -231,24 +231,24 @@ mod tests {
         check("GET content-length: HTTP/1.1\r\ncontent-length-x: 3\r\ncontent-length: 0\r\n\r\n", &[None], true);
 
         let lengths = "POST / HTTP/1.1\r\ncontent-length: 1\r\nCONTENT-LENGTH: 1\r\n\r\n";
-        check(lengths, &[Some(Doubt::TwoLengths)], false);
-        check(&format!("{body}{plain}{lengths}x{plain}"), &[None, None, Some(Doubt::TwoLengths)], false);
+        check(lengths, &[Some(HeadFault::TwoLengths)], false);
+        check(&format!("{body}{plain}{lengths}x{plain}"), &[None, None, Some(HeadFault::TwoLengths)], false);
         let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
         check(&format!("{chunked}{plain}"), &[None], false);
         for both in ["Content-Length: 0\r\nTransfer-Encoding: x", "Transfer-Encoding: x\r\nContent-Length: 1"] {
-            check(&format!("POST / HTTP/1.1\r\n{both}\r\n\r\n"), &[Some(Doubt::LengthAndEncoding)], false);
+            check(&format!("POST / HTTP/1.1\r\n{both}\r\n\r\n"), &[Some(HeadFault::LengthAndEncoding)], false);
         }
         for bare in [plain.replace("\r\n", "\n"), plain.replacen("\r\n", "\n", 1), plain.replace("a\r\n", "a\n")] {
-            check(&bare, &[Some(Doubt::BareLineFeed)], false);
+            check(&bare, &[Some(HeadFault::BareLineFeed)], false);
         }
         for target in ["/#", "/livez#x", "/a?b#c", "#", "http://a/#"] {
             let fragment = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
-            check(&fragment, &[Some(Doubt::Fragment)], false);
+            check(&fragment, &[Some(HeadFault::Fragment)], false);
         }
         check("G#T / HTTP/1.1\r\nhost: a#b\r\n\r\n", &[None], true);
         for length in ["9223372036854775808", "18446744073709551615", "18446744073709551616", &"9".repeat(200)] {
             let endless = format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\nx");
-            check(&endless, &[Some(Doubt::EndlessBody)], false);
+            check(&endless, &[Some(HeadFault::EndlessBody)], false);
         }
         for length in ["0000000000000000000000001", "9223372036854775807"] {
             let long = format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\nx");

@@ -170,7 +170,7 @@ async fn a_release_that_is_refused_leaves_the_deducts_answer() {
     // The schema has a rule that giving back breaks: nothing but the command itself comes to nothing.
     let forbid = "CREATE TRIGGER nothing_goes_back BEFORE INSERT ON stock_movements WHEN new.kind = 'released'
                   BEGIN SELECT raise(ABORT, 'nothing goes back'); END";
-    shop.at_desk(Lane::Durable, |desk| desk.connection.execute_batch(forbid)).await.expect("forbids");
+    shop.in_writer(Lane::Durable, |context| context.connection.execute_batch(forbid)).await.expect("forbids");
     let refused = shop.store.release(&deduct).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     let earlier = shop.store.earlier_deduct(&deduct).await.expect("reads");

@@ -101,17 +101,18 @@ async fn a_full_queue_refuses_at_once_but_lets_orders_end() {
 
 /// Keeps the file from growing, as a full disk would.
 async fn fill_disk(shop: &Shop) {
-    let fill = |desk: &mut super::Desk| {
-        let pages: i64 = desk.connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
-        desk.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_row| Ok(()))
+    let fill = |context: &mut super::WriteContext| {
+        let pages: i64 = context.connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        context.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_row| Ok(()))
     };
-    shop.at_desk(Lane::Durable, fill).await.expect("fills");
+    shop.in_writer(Lane::Durable, fill).await.expect("fills");
 }
 
 async fn empty_disk(shop: &Shop) {
-    let empty =
-        |desk: &mut super::Desk| desk.connection.query_row("PRAGMA max_page_count = 1000000", [], |_row| Ok(()));
-    shop.at_desk(Lane::Durable, empty).await.expect("empties");
+    let empty = |context: &mut super::WriteContext| {
+        context.connection.query_row("PRAGMA max_page_count = 1000000", [], |_row| Ok(()))
+    };
+    shop.in_writer(Lane::Durable, empty).await.expect("empties");
 }
 
 #[tokio::test]
@@ -154,7 +155,7 @@ async fn a_batch_that_meets_a_full_disk_acknowledges_nothing_and_the_next_one_wo
 async fn an_order_lost_with_its_batch_stays_lost_and_its_number_unused() {
     let shop = Shop::with(&[("laptop", 10)], |settings| settings.linger = Duration::from_secs(3_600)).await;
     let lost = shop.hold(&[("laptop", 4)]).await;
-    let failure = shop.at_desk(Lane::Durable, |_desk| -> rusqlite::Result<()> {
+    let failure = shop.in_writer(Lane::Durable, |_desk| -> rusqlite::Result<()> {
         Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR), None))
     });
     assert!(matches!(failure.await, Err(StoreError::Unavailable(Outage::Sqlite(_)))));
@@ -181,8 +182,8 @@ async fn a_transaction_that_sqlite_itself_rolled_back_acknowledges_nothing() {
     shop.until_queued(1).await;
     let store = shop.store.clone();
     let rolled_back = tokio::spawn(async move {
-        let work = |desk: &mut super::Desk| {
-            desk.connection.execute_batch("ROLLBACK").map_err(super::Refusal::<StoreError>::Failed)
+        let work = |context: &mut super::WriteContext| {
+            context.connection.execute_batch("ROLLBACK").map_err(super::Refusal::<StoreError>::Failed)
         };
         store.0.queue.submit(Lane::Durable, work).await
     });
@@ -230,8 +231,8 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
     shop.until_queued(2).await;
     let store = shop.store.clone();
     let broken = tokio::spawn(async move {
-        let work = |desk: &mut super::Desk| {
-            let connection = &desk.connection;
+        let work = |context: &mut super::WriteContext| {
+            let connection = &context.connection;
             super::super::sqlite::in_savepoint(connection, || {
                 connection.execute("UPDATE stock SET on_hand = on_hand + 1", [])?;
                 connection.execute("UPDATE stock SET on_hand = -1", [])?;
@@ -251,7 +252,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
 #[tokio::test]
 async fn a_writer_that_is_gone_is_said_to_be_unavailable() {
     let shop = Shop::new(&[("laptop", 10)]).await;
-    let panicked = shop.at_desk(Lane::Durable, |_desk| -> rusqlite::Result<()> { panic!("provoked by a test") });
+    let panicked = shop.in_writer(Lane::Durable, |_desk| -> rusqlite::Result<()> { panic!("provoked by a test") });
     assert!(matches!(panicked.await, Err(StoreError::Unavailable(Outage::WriterGone))));
     shop.store.0.queue.until_ended().await;
     assert!(matches!(shop.store.ready().await, Err(StoreError::Unavailable(Outage::WriterGone))));

@@ -201,10 +201,12 @@ fn a_folder_that_cannot_be_made_is_named() {
 async fn the_writer_commits_as_durably_as_promised() {
     let shop = Shop::new(&[]).await;
     let pragma = async |name: &'static str| {
-        let read = move |desk: &mut super::Desk| {
-            desk.connection.query_row(&format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"), [], |row| row.get(0))
+        let read = move |context: &mut super::WriteContext| {
+            context
+                .connection
+                .query_row(&format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"), [], |row| row.get(0))
         };
-        shop.at_desk::<String>(Lane::Step, read).await.expect("reads")
+        shop.in_writer::<String>(Lane::Step, read).await.expect("reads")
     };
     assert_eq!(pragma("journal_mode").await, "wal");
     assert_eq!(pragma("synchronous").await, "2");

@@ -99,7 +99,7 @@ async fn the_schema_refuses_rows_that_cannot_be_true() {
     let pending = shop.hold(&[("laptop", 1)]).await;
     assert_eq!(pending.id.number(), 1);
     let check = async |sql: &'static str| {
-        let outcome = shop.at_desk(Lane::Step, move |desk| desk.connection.execute(sql, [])).await;
+        let outcome = shop.in_writer(Lane::Step, move |context| context.connection.execute(sql, [])).await;
         assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{sql}: {outcome:?}");
     };
     // Each failure rolls its batch back, so what they are tried on has to be committed.

@@ -64,7 +64,7 @@ async fn goods_come_back_even_onto_a_full_shelf() {
 async fn stock_that_its_ledger_does_not_explain_is_found() {
     let shop = Shop::new(&[("laptop", 10), ("mouse", 10)]).await;
     let steal = "UPDATE stock SET on_hand = 9 WHERE item = 'mouse'";
-    shop.at_desk(Lane::Durable, move |desk| desk.connection.execute(steal, [])).await.expect("steals");
+    shop.in_writer(Lane::Durable, move |context| context.connection.execute(steal, [])).await.expect("steals");
     let mismatches = shop.store.ledger_mismatches().await.expect("reads");
     assert_eq!(mismatches, [LedgerMismatch { item: "mouse".into(), on_hand: 9, ledger: 10 }]);
 }

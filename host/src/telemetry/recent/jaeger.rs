@@ -10,7 +10,7 @@ use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use serde::Serialize;
 
 use super::span::{self, Attribute, Event, Status, Value};
-use super::{Kept, Line, Process};
+use super::{KeptTrace, Line, Process};
 #[cfg(test)]
 use crate::schema;
 
@@ -111,7 +111,7 @@ pub struct ProcessJson<'a> {
 impl<'a> Trace<'a> {
     /// Returns the trace as Jaeger has it, its log lines among its spans' logs.
     #[must_use]
-    pub fn with_lines(trace: &'a Kept, process: &'a Process) -> Self {
+    pub fn with_lines(trace: &'a KeptTrace, process: &'a Process) -> Self {
         let mut own = Self::of(trace, process);
         for (span, written) in own.spans.iter_mut().zip(trace.spans.in_order()) {
             let lines = trace.lines.iter().filter(|line| line.span_id == written.id());
@@ -123,7 +123,7 @@ impl<'a> Trace<'a> {
 
     /// Returns the trace as Jaeger has it, without its log lines.
     #[must_use]
-    pub fn of(trace: &'a Kept, process: &'a Process) -> Self {
+    pub fn of(trace: &'a KeptTrace, process: &'a Process) -> Self {
         let dropped = trace.spans_dropped;
         Self {
             trace_id: trace.trace_id.to_string(),

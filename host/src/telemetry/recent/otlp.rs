@@ -1,13 +1,13 @@
 //! Traces as OTLP's JSON has them, for what reads version 3 of Jaeger's query API.
 //!
-//! The encoding is that of OTLP 1.x: ids in hex, numbers of 64 bits as texts, enums as numbers. Kept log lines are events of
+//! The encoding is that of OTLP 1.x: ids in hex, numbers of 64 bits as texts, enums as numbers. KeptTrace log lines are events of
 //! their spans, as they are logs in version 1.
 
 use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use serde::Serialize;
 
 use super::span::{self, Attribute, Event, Status, Value};
-use super::{Kept, Line, Process, SERVICE_NAME};
+use super::{KeptTrace, Line, Process, SERVICE_NAME};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -95,7 +95,7 @@ pub enum AnyValue<'a> {
 impl<'a> ResourceSpans<'a> {
     /// Returns the trace as OTLP has it: one resource, and its spans by scope in the order they started.
     #[must_use]
-    pub fn of(trace: &'a Kept, process: &'a Process) -> Self {
+    pub fn of(trace: &'a KeptTrace, process: &'a Process) -> Self {
         let mut scopes: Vec<ScopeSpans<'a>> = Vec::new();
         for span in trace.spans.in_order() {
             let name = span.scope;

@@ -11,7 +11,7 @@ use opentelemetry::trace::TraceId;
 use super::super::root::{Asked, LocalRoot};
 use super::lines::Line;
 use super::span::{Span, Spans};
-use super::{Figures, Kept, Root};
+use super::{Figures, KeptTrace, Root};
 
 /// Spans of one trace: a caller may use one trace id for ever. A checkout has 6, and each call of a plugin up to 64.
 const SPANS_MAX: usize = 1_000;
@@ -139,11 +139,11 @@ impl Shard {
         self.change(id, now, |trace| trace.add_line(line, bytes, &limits))
     }
 
-    pub(super) fn kept(&self, id: TraceId) -> Option<Kept> {
+    pub(super) fn kept(&self, id: TraceId) -> Option<KeptTrace> {
         self.traces.get(&id).filter(|trace| trace.root.is_some()).map(|trace| trace.kept(id))
     }
 
-    pub(super) fn all_kept(&self) -> Vec<Kept> {
+    pub(super) fn all_kept(&self) -> Vec<KeptTrace> {
         self.traces.iter().filter(|(_, trace)| trace.root.is_some()).map(|(id, trace)| trace.kept(*id)).collect()
     }
 
@@ -323,8 +323,8 @@ impl Trace {
         }
     }
 
-    fn kept(&self, trace_id: TraceId) -> Kept {
-        Kept {
+    fn kept(&self, trace_id: TraceId) -> KeptTrace {
+        KeptTrace {
             trace_id,
             spans: self.spans.clone(),
             lines: self.lines.clone(),

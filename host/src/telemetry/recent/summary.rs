@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::Kept;
+use super::KeptTrace;
 use super::span::{Span, Value};
 #[cfg(test)]
 use crate::schema;
@@ -138,7 +138,7 @@ fn is(wanted: Option<&String>, found: Option<&String>) -> bool {
 impl Summary {
     /// Returns the row of a trace; `None` for one without a local root, which none that is kept is.
     #[must_use]
-    pub fn of(trace: &Kept) -> Option<Self> {
+    pub fn of(trace: &KeptTrace) -> Option<Self> {
         let spans = trace.spans.in_order();
         let root = spans.iter().find(|span| span.is_local_root)?;
         let outcome = outcome(&spans, span::CHECKOUT).or_else(|| outcome(&spans, span::INVENTORY));

@@ -307,7 +307,7 @@ fn lines_are_kept_with_their_trace_and_bounded() {
     assert!(recent.trace(id).is_none());
     add(&recent, [root(1)]);
     recent.0.add_line(id, line("late"));
-    let messages = |kept: &Kept| kept.lines.iter().map(|line| line.message.clone()).collect::<Vec<_>>();
+    let messages = |kept: &KeptTrace| kept.lines.iter().map(|line| line.message.clone()).collect::<Vec<_>>();
     assert_eq!(messages(&recent.trace(id).expect("it is kept")), ["before", "late"]);
     for _ in 0..1_000 {
         recent.0.add_line(id, line(&"x".repeat(4_000)));

@@ -30,15 +30,15 @@ use std::{
 
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
-use super::{self as folder, FILES_MAX, Listed, ReadError, Sight, Stamp};
+use super::{self as folder, FILES_MAX, FileState, Listed, ReadError, Stamp};
 use crate::{
     config::Settings,
     runtime::digest_of,
     store::BY_FOLDER,
     versions::{Became, Candidate, How, Plugins, SwapError, Swapped, When},
 };
-use events::{Events, Hints};
-use files::{Due, Files, Refusal};
+use events::{Events, FileEvents};
+use files::{DueFile, Files, Refusal};
 
 /// The rest after some work, times the work: a fifth of a core at most.
 const REST_FACTOR: u32 = 4;
@@ -112,8 +112,8 @@ struct Steps {
 impl Watch {
     async fn run(mut self) {
         loop {
-            let hints = self.events.take();
-            let work = self.round(hints).await;
+            let file_events = self.events.take();
+            let work = self.round(file_events).await;
             tokio::time::sleep((work * REST_FACTOR).min(REST_MAX)).await;
             let wait = self.files.next_in(Instant::now()).map_or(self.scan, |wait| wait.min(self.scan));
             tokio::select! { () = self.events.wait() => {}, () = tokio::time::sleep(wait) => {} }
@@ -122,13 +122,13 @@ impl Watch {
 
     /// Looks into the folder and deals with what is due. Returns how long it was at work; what was deployed doesn't
     /// count.
-    async fn round(&mut self, hints: Hints) -> Duration {
+    async fn round(&mut self, file_events: FileEvents) -> Duration {
         let began = Instant::now();
         let Some(listed) = self.look().await else { return began.elapsed() };
         let now = Instant::now();
         let look = now.duration_since(began);
         let mut work = look;
-        for due in self.files.see(listed.files, &hints, now) {
+        for due in self.files.see(listed.files, &file_events, now) {
             work += self.deal_with(due, look).await;
         }
         work
@@ -170,9 +170,9 @@ impl Watch {
     }
 
     /// Reads a file and deploys what is new in it. Returns how long that took, without what was deployed.
-    async fn deal_with(&mut self, due: Due, look: Duration) -> Duration {
-        let Due { name, sight, has_settled } = due;
-        if let Sight::Unusable(reason) = sight {
+    async fn deal_with(&mut self, due: DueFile, look: Duration) -> Duration {
+        let DueFile { name, state, has_settled } = due;
+        if let FileState::Unusable(reason) = state {
             self.unusable(&name, reason, has_settled).await;
             return Duration::ZERO;
         }
@@ -193,7 +193,7 @@ impl Watch {
             }
         };
         let is_same = self.files.of(&name).is_some_and(|file| file.opened(content.stamp, began));
-        // Another content than the one that was seen hasn't settled, and the hint wasn't about it.
+        // Another content than the one that was seen hasn't settled, and the event wasn't about it.
         if is_same && !self.take_in(&name, content, has_settled, &steps).await {
             return began.elapsed();
         }

@@ -29,10 +29,10 @@ pub struct Part {
 
 /// The differences of one rollout.
 #[derive(Debug, Default)]
-pub struct Differences(Mutex<Kept>);
+pub struct Differences(Mutex<Newest>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Newest {
     count: u64,
     newest: VecDeque<Difference>,
 }
@@ -60,10 +60,10 @@ impl Differences {
     }
 
     pub(super) fn reset(&self) {
-        *self.kept() = Kept::default();
+        *self.kept() = Newest::default();
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, Newest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What the system says of the folder, by inotify. Only hints: events get lost, merge, come late, or never come (NFS,
+//! What the system says of the folder, by inotify. Only file_events: events get lost, merge, come late, or never come (NFS,
 //! what a link leads to). What is in the folder is what a look into it finds.
 //!
 //! inotify by itself and no crate around it: those also ask for every opening and reading, which the looks would answer
@@ -27,7 +27,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// What is said of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hint {
+pub(super) enum FileEvent {
     /// It was moved there, or whoever wrote to it has closed it.
     Complete,
     /// Somebody writes to it and hasn't closed it.
@@ -36,8 +36,8 @@ pub(super) enum Hint {
 
 /// What was said since the last time.
 #[derive(Debug, Default)]
-pub(super) struct Hints {
-    pub(super) files: BTreeMap<OsString, Hint>,
+pub(super) struct FileEvents {
+    pub(super) files: BTreeMap<OsString, FileEvent>,
     /// Something may have happened that isn't among them.
     pub(super) lost: bool,
 }
@@ -48,7 +48,7 @@ pub(super) struct Events {
     inotify: Option<Arc<AsyncFd<OwnedFd>>>,
     watched: Option<Watched>,
     /// What was heard and not taken yet.
-    hints: Hints,
+    file_events: FileEvents,
     /// Whether anything was, and be it of a file that is no plugin: it may be what a plugin's link leads through.
     has_news: bool,
 }
@@ -70,7 +70,7 @@ impl Events {
         if let Err(error) = &inotify {
             tracing::warn!("the plugin folder is only looked into every server.plugins_scan_ms: no inotify: {error}");
         }
-        Self { inotify: inotify.ok(), watched: None, hints: Hints::default(), has_news: false }
+        Self { inotify: inotify.ok(), watched: None, file_events: FileEvents::default(), has_news: false }
     }
 
     /// Returns what watches the folder that stands at a path now, to be called where it may block. What stood there
@@ -104,7 +104,7 @@ impl Events {
 
     /// Takes what [`watcher`](Self::watcher) returned: events of anything else are the past's.
     pub(super) fn watching(&mut self, watched: Option<Watched>) {
-        self.hints.lost |= watched.is_some() && watched != self.watched;
+        self.file_events.lost |= watched.is_some() && watched != self.watched;
         self.watched = watched;
     }
 
@@ -124,17 +124,17 @@ impl Events {
     }
 
     /// Takes all that was said since it was taken last.
-    pub(super) fn take(&mut self) -> Hints {
+    pub(super) fn take(&mut self) -> FileEvents {
         self.hear();
         self.has_news = false;
-        std::mem::take(&mut self.hints)
+        std::mem::take(&mut self.file_events)
     }
 
     /// Returns whether something happened to that file, or may have, since they were taken: what was read of it since may
     /// be neither what it was nor what it becomes.
     pub(super) fn say_anew(&mut self, name: &OsStr) -> bool {
         self.hear();
-        self.hints.lost || self.hints.files.contains_key(name)
+        self.file_events.lost || self.file_events.files.contains_key(name)
     }
 
     fn hear(&mut self) {
@@ -148,32 +148,32 @@ impl Events {
             if what.contains(ReadFlags::QUEUE_OVERFLOW) {
                 // The end of the watch itself may be among what is lost.
                 self.watched = None;
-                self.hints.lost = true;
+                self.file_events.lost = true;
             } else if self.watched.is_some_and(|watched| watched.number == event.wd()) {
                 if what.intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT) {
                     self.watched = None;
                 }
-                self.hints.note(what, event.file_name());
+                self.file_events.note(what, event.file_name());
             }
         }
     }
 }
 
-impl Hints {
+impl FileEvents {
     fn note(&mut self, what: ReadFlags, name: Option<&CStr>) {
         let Some(name) = name.map(|name| OsStr::from_bytes(name.to_bytes())).filter(|name| is_wasm(name)) else {
             return;
         };
-        let hint = if what.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::MOVED_TO) {
-            Hint::Complete
+        let event = if what.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::MOVED_TO) {
+            FileEvent::Complete
         } else if what.contains(ReadFlags::MODIFY) {
-            Hint::Open
+            FileEvent::Open
         } else {
             return;
         };
         if self.files.len() < FILES_MAX || self.files.contains_key(name) {
             // The last one counts: a file that is written to after it was closed isn't complete.
-            self.files.insert(name.to_owned(), hint);
+            self.files.insert(name.to_owned(), event);
         } else {
             self.lost = true;
         }
@@ -203,15 +203,15 @@ mod tests {
         let mut file = fs::File::create(folder.path().join(&name)).expect("a file");
         file.write_all(b"half").expect("written");
         events.wait().await;
-        assert_eq!(events.take().files.get(&name), Some(&Hint::Open));
+        assert_eq!(events.take().files.get(&name), Some(&FileEvent::Open));
         file.write_all(b"more").expect("written");
         drop(file);
-        assert_eq!(events.take().files.get(&name), Some(&Hint::Complete));
+        assert_eq!(events.take().files.get(&name), Some(&FileEvent::Complete));
         fs::write(folder.path().join("b.txt"), "no plugin").expect("written");
         fs::rename(folder.path().join(&name), folder.path().join("c.wasm")).expect("renamed");
-        let hints = events.take();
-        assert_eq!(hints.files.into_iter().collect::<Vec<_>>(), [("c.wasm".into(), Hint::Complete)]);
-        assert!(!hints.lost);
+        let file_events = events.take();
+        assert_eq!(file_events.files.into_iter().collect::<Vec<_>>(), [("c.wasm".into(), FileEvent::Complete)]);
+        assert!(!file_events.lost);
     }
 
     #[tokio::test]
@@ -227,7 +227,7 @@ mod tests {
         assert!(events.take().lost, "what was written before it was watched");
         fs::write(aside.join("old.wasm"), "").expect("written");
         fs::write(path.join("new.wasm"), "").expect("written");
-        let hints = events.take();
-        assert_eq!(hints.files.into_iter().collect::<Vec<_>>(), [("new.wasm".into(), Hint::Complete)]);
+        let file_events = events.take();
+        assert_eq!(file_events.files.into_iter().collect::<Vec<_>>(), [("new.wasm".into(), FileEvent::Complete)]);
     }
 }

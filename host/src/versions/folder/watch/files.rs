@@ -3,7 +3,7 @@
 //! ```text
 //!              seen anew, or otherwise than before
 //!                            │
-//!                            ▼          a hint that it is complete
+//!                            ▼          a event that it is complete
 //!      ┌──────────────── unsettled ───────────────► read at once, refused in silence
 //!      │ written to,         │                               │
 //!      │ changed meanwhile   │ the same for settle_ms        │ the same for settle_ms
@@ -21,11 +21,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::events::{Hint, Hints};
+use super::events::{FileEvent, FileEvents};
 use crate::hooks::Kind;
 use crate::versions::{
     SwapError,
-    folder::{FILES_MAX, Sight, Stamp},
+    folder::{FILES_MAX, FileState, Stamp},
 };
 
 /// How long a writer that has the file open and writes nothing is waited for.
@@ -35,14 +35,14 @@ const WRITER_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct File {
     /// How it was seen last, `None` if it isn't there.
-    sight: Option<Sight>,
+    state: Option<FileState>,
     /// Since when it is seen so, as far as it is known.
     since: Instant,
     is_open: bool,
     is_settled: bool,
     /// The content that was dealt with last: it is live or was, or was told to be refused.
     pub(super) digest: Option<String>,
-    /// Why the content that was read at a hint is refused, which nobody was told yet.
+    /// Why the content that was read at a event is refused, which nobody was told yet.
     pub(super) refused: Option<Refusal>,
     /// What was told of it last besides.
     pub(super) told: Option<String>,
@@ -58,9 +58,9 @@ pub(super) struct Refusal {
 
 /// A file that is to be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Due {
+pub(super) struct DueFile {
     pub(super) name: OsString,
-    pub(super) sight: Sight,
+    pub(super) state: FileState,
     /// Whether it has stayed the same for long enough to say something about it.
     pub(super) has_settled: bool,
 }
@@ -83,45 +83,50 @@ impl Files {
 
     /// Takes in what a look into the folder has found, and returns which files are to be read, those that changed last
     /// at the end: of two of a kind the newer one stays live.
-    pub(super) fn see(&mut self, seen: BTreeMap<OsString, Sight>, hints: &Hints, now: Instant) -> Vec<Due> {
+    pub(super) fn see(
+        &mut self,
+        seen: BTreeMap<OsString, FileState>,
+        file_events: &FileEvents,
+        now: Instant,
+    ) -> Vec<DueFile> {
         for (_, file) in self.known.iter_mut().filter(|(name, _)| !seen.contains_key(*name)) {
-            (file.sight, file.is_open, file.refused) = (None, false, None);
+            (file.state, file.is_open, file.refused) = (None, false, None);
         }
         let mut due = Vec::new();
-        for (name, sight) in seen {
+        for (name, state) in seen {
             let file = self.known.entry(name.clone()).or_insert_with(|| File::new(now));
-            let hint = hints.files.get(&name).copied();
-            if file.sight.as_ref() != Some(&sight) {
-                file.sight = Some(sight.clone());
+            let event = file_events.files.get(&name).copied();
+            if file.state.as_ref() != Some(&state) {
+                file.state = Some(state.clone());
                 file.unsettle(now);
             }
-            match hint {
-                Some(Hint::Open) => {
+            match event {
+                Some(FileEvent::Open) => {
                     file.is_open = true;
                     file.unsettle(now);
                 }
-                Some(Hint::Complete) => file.is_open = false,
+                Some(FileEvent::Complete) => file.is_open = false,
                 // Its closing may be what was lost.
-                None => file.is_open &= !hints.lost,
+                None => file.is_open &= !file_events.lost,
             }
             let has_settled = now >= file.since + file.wait(self.settle);
-            if !file.is_settled && (has_settled || hint == Some(Hint::Complete)) {
-                due.push(Due { name, sight, has_settled });
+            if !file.is_settled && (has_settled || event == Some(FileEvent::Complete)) {
+                due.push(DueFile { name, state, has_settled });
             }
         }
         if self.known.len() > 2 * FILES_MAX {
-            self.known.retain(|_, file| file.sight.is_some());
+            self.known.retain(|_, file| file.state.is_some());
         }
-        due.sort_by_key(|due| match &due.sight {
-            Sight::File(stamp) => Some(stamp.changed()),
-            Sight::Unusable(_) => None,
+        due.sort_by_key(|due| match &due.state {
+            FileState::File(stamp) => Some(stamp.changed()),
+            FileState::Unusable(_) => None,
         });
         due
     }
 
     /// Returns how long it takes until the next file settles, `None` if all have.
     pub(super) fn next_in(&self, now: Instant) -> Option<Duration> {
-        let waiting = self.known.values().filter(|file| file.sight.is_some() && !file.is_settled);
+        let waiting = self.known.values().filter(|file| file.state.is_some() && !file.is_settled);
         waiting.map(|file| (file.since + file.wait(self.settle)).saturating_duration_since(now)).min()
     }
 
@@ -133,7 +138,7 @@ impl Files {
 
 impl File {
     const fn new(now: Instant) -> Self {
-        Self { sight: None, since: now, is_open: false, is_settled: false, digest: None, refused: None, told: None }
+        Self { state: None, since: now, is_open: false, is_settled: false, digest: None, refused: None, told: None }
     }
 
     fn wait(&self, settle: Duration) -> Duration {
@@ -154,9 +159,9 @@ impl File {
     /// Takes the stamp that the file had when it was opened: between the look and the opening it may have changed, and
     /// the time to settle begins with what was read.
     pub(super) fn opened(&mut self, stamp: Stamp, now: Instant) -> bool {
-        let is_same = self.sight == Some(Sight::File(stamp));
+        let is_same = self.state == Some(FileState::File(stamp));
         if !is_same {
-            self.sight = Some(Sight::File(stamp));
+            self.state = Some(FileState::File(stamp));
             self.unsettle(now);
         }
         is_same
@@ -182,12 +187,12 @@ mod tests {
             Self { files: Files::new(&BTreeMap::new(), SETTLE, began), began }
         }
 
-        fn at(&mut self, after_ms: u64, stamp: u64, hint: Option<Hint>) -> Option<bool> {
-            let mut hints = Hints::default();
-            hints.files.extend(hint.map(|hint| ("a.wasm".into(), hint)));
-            let seen = BTreeMap::from([("a.wasm".into(), Sight::File(Stamp::numbered(stamp)))]);
+        fn at(&mut self, after_ms: u64, stamp: u64, event: Option<FileEvent>) -> Option<bool> {
+            let mut file_events = FileEvents::default();
+            file_events.files.extend(event.map(|event| ("a.wasm".into(), event)));
+            let seen = BTreeMap::from([("a.wasm".into(), FileState::File(Stamp::numbered(stamp)))]);
             let now = self.began + Duration::from_millis(after_ms);
-            self.files.see(seen, &hints, now).pop().map(|due| due.has_settled)
+            self.files.see(seen, &file_events, now).pop().map(|due| due.has_settled)
         }
 
         fn next_in_ms(&self, after_ms: u64) -> Option<u128> {
@@ -215,31 +220,31 @@ mod tests {
     #[test]
     fn a_file_that_is_said_to_be_complete_is_due_at_once_and_once_more() {
         let mut looking = Looking::new();
-        assert_eq!(looking.at(0, 1, Some(Hint::Complete)), Some(false));
+        assert_eq!(looking.at(0, 1, Some(FileEvent::Complete)), Some(false));
         assert_eq!(looking.at(10, 1, None), None);
-        assert_eq!(looking.at(20, 1, Some(Hint::Complete)), Some(false), "its stamp doesn't tell so soon");
+        assert_eq!(looking.at(20, 1, Some(FileEvent::Complete)), Some(false), "its stamp doesn't tell so soon");
         assert_eq!(looking.at(200, 1, None), Some(true));
         looking.settle();
-        assert_eq!(looking.at(300, 1, Some(Hint::Complete)), None, "opened for writing, and not written to");
+        assert_eq!(looking.at(300, 1, Some(FileEvent::Complete)), None, "opened for writing, and not written to");
     }
 
     #[test]
     fn who_is_at_it_is_waited_for() {
         let mut looking = Looking::new();
-        assert_eq!(looking.at(0, 1, Some(Hint::Open)), None);
+        assert_eq!(looking.at(0, 1, Some(FileEvent::Open)), None);
         assert_eq!(looking.at(5_000, 1, None), None);
-        assert_eq!(looking.at(5_001, 1, Some(Hint::Complete)), Some(true));
+        assert_eq!(looking.at(5_001, 1, Some(FileEvent::Complete)), Some(true));
         let mut looking = Looking::new();
-        assert_eq!(looking.at(0, 1, Some(Hint::Open)), None);
+        assert_eq!(looking.at(0, 1, Some(FileEvent::Open)), None);
         assert_eq!(looking.at(30_000, 1, None), Some(true), "not for ever");
     }
 
     #[test]
     fn a_lost_event_may_have_been_the_last_one() {
         let mut looking = Looking::new();
-        looking.at(0, 1, Some(Hint::Open));
-        let seen = BTreeMap::from([("a.wasm".into(), Sight::File(Stamp::numbered(1)))]);
-        let lost = Hints { lost: true, ..Hints::default() };
+        looking.at(0, 1, Some(FileEvent::Open));
+        let seen = BTreeMap::from([("a.wasm".into(), FileState::File(Stamp::numbered(1)))]);
+        let lost = FileEvents { lost: true, ..FileEvents::default() };
         let due = looking.files.see(seen, &lost, looking.began + SETTLE);
         assert_eq!(due.len(), 1);
     }
@@ -250,11 +255,11 @@ mod tests {
         let name = OsString::from("a.wasm");
         let digests = BTreeMap::from([(name.clone(), "digest".to_owned())]);
         let mut files = Files::new(&digests, SETTLE, now);
-        files.see(BTreeMap::new(), &Hints::default(), now);
+        files.see(BTreeMap::new(), &FileEvents::default(), now);
         assert_eq!(files.of(&name).and_then(|file| file.digest.clone()).as_deref(), Some("digest"));
         for round in 0..3 {
-            let sight = |number| (format!("{round}-{number}.wasm").into(), Sight::Unusable("is none".into()));
-            files.see((0..FILES_MAX).map(sight).collect(), &Hints::default(), now);
+            let state = |number| (format!("{round}-{number}.wasm").into(), FileState::Unusable("is none".into()));
+            files.see((0..FILES_MAX).map(state).collect(), &FileEvents::default(), now);
         }
         assert!(files.known.len() <= 2 * FILES_MAX, "{}", files.known.len());
     }
