@@ -15,7 +15,7 @@ use std::{
     future::Future,
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -27,6 +27,7 @@ use hyper::{
     HeaderMap,
     body::{Body, Frame, SizeHint},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
@@ -132,7 +133,7 @@ impl Answers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 
@@ -367,11 +368,11 @@ impl Progress {
     }
 
     fn set(&self, taken: Option<Instant>) {
-        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        *self.taken.lock() = taken;
     }
 
     fn taken(&self) -> Option<Instant> {
-        *self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.taken.lock()
     }
 
     /// Returns when nothing of an answer that waits was taken for so long.
@@ -485,7 +486,7 @@ mod tests {
             let (held, outbox) = (Arc::clone(&held), outbox(&answers).0);
             async move {
                 let answer = outbox.request(&HeaderMap::new()).answer("x".into(), Progress::of_stream());
-                *held.lock().expect("no panic") = Some(answer);
+                *held.lock() = Some(answer);
             }
         };
         let waiting = answering();
@@ -498,7 +499,7 @@ mod tests {
         let taken = Progress::see_out(answering(), Duration::from_secs(3600));
         let takes = async {
             tokio::task::yield_now().await;
-            drop(held.lock().expect("no panic").take());
+            drop(held.lock().take());
         };
         assert_eq!(tokio::join!(taken, takes).0, Course::Done);
         let unanswered = async {};

@@ -1,11 +1,8 @@
 //! `till:plugin/host`: settings, sleep and random for guests that have no WASI.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{HostCall, bindings::host};
@@ -105,13 +102,13 @@ pub struct AskedSettings(Arc<Mutex<BTreeSet<String>>>);
 
 impl AskedSettings {
     fn note(&self, key: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+        self.0.lock().insert(key.to_owned());
     }
 
     /// Returns their keys so far.
     #[must_use]
     pub fn keys(&self) -> BTreeSet<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 

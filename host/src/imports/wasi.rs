@@ -8,11 +8,12 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rand::RngExt;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -207,7 +208,7 @@ struct Printer(Arc<Mutex<Prints>>);
 
 impl Printer {
     fn print(&self, bytes: &[u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).print(bytes);
+        self.0.lock().print(bytes);
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
     collections::VecDeque,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -27,6 +27,7 @@ use super::{
     outcomes::{Counts, Outcomes},
 };
 use crate::{config, failure::Failure, hooks::Kind};
+use parking_lot::{Mutex, MutexGuard};
 
 /// The parts of a window in which calls are counted.
 const SLOTS: u32 = 10;
@@ -238,7 +239,7 @@ impl Breaker {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -346,7 +347,7 @@ impl Breakers {
     }
 
     pub fn of(&self, identity: &Identity) -> Arc<Breaker> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         if let Some((_, breaker)) = known.iter().find(|(known, _)| known == identity) {
             return Arc::clone(breaker);
         }

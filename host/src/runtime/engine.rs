@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
@@ -279,7 +280,7 @@ impl Ticker {
             while !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(TICK);
                 let tick = |engine: &EngineWeak| engine.upgrade().map(|engine| engine.increment_epoch()).is_some();
-                ticked.lock().unwrap_or_else(PoisonError::into_inner).retain(tick);
+                ticked.lock().retain(tick);
             }
         })?;
         Ok(Self { stopped, engines, thread: Some(thread) })
@@ -287,7 +288,7 @@ impl Ticker {
 
     /// Ticks for this engine, too, for as long as it is there.
     fn tick(&self, engine: &wasmtime::Engine) {
-        self.engines.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
+        self.engines.lock().push(engine.weak());
     }
 }
 

@@ -10,12 +10,13 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use wasmtime::{Store, component::Instance};
 
 use super::{GuestCall, memory::MemoryPool};
@@ -162,7 +163,7 @@ impl IdleInstances {
             return None;
         }
         self.drop_while(|idle, _| self.is_too_old(idle.used.usage));
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner).pop().map(|idle| idle.used)
+        self.instances.lock().pop().map(|idle| idle.used)
     }
 
     /// Frees those that are too old, and those that haven't been called for `rest`, as long as all together hold more than
@@ -175,7 +176,7 @@ impl IdleInstances {
 
     /// Frees those that have rested the longest while that is so of them and of the bytes that they and the others hold.
     fn drop_while(&self, is_over: impl Fn(&Idle, u64) -> bool) {
-        let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut instances = self.instances.lock();
         let mut bytes: u64 = instances.iter().map(Idle::memory_bytes).sum();
         let over = instances.iter().take_while(|idle| {
             let is_over = is_over(idle, bytes);
@@ -202,7 +203,7 @@ impl IdleInstances {
         }
         if let Some(place) = self.places.take() {
             let idle = Idle { used, since: Instant::now(), _place: place };
-            self.instances.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
+            self.instances.lock().push(idle);
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use crate::failure::Failure;
+use parking_lot::Mutex;
 
 /// How far back it looks.
 pub const MINUTES: u64 = 15;
@@ -38,7 +38,7 @@ impl Outcomes {
     }
 
     fn count_at<T>(&self, now: Instant, result: &Result<T, Failure>) {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.0.lock();
         forget(&mut slots, now);
         if slots.back().is_none_or(|(began, _)| now.saturating_duration_since(*began) >= SLOT) {
             slots.push_back((now, Counts::default()));
@@ -53,7 +53,7 @@ impl Outcomes {
     }
 
     fn counts_at(&self, now: Instant) -> Counts {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.0.lock();
         forget(&mut slots, now);
         slots.iter().fold(Counts::default(), |sum, (_, counts)| Counts {
             sold: sum.sold + counts.sold,

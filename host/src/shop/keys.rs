@@ -10,7 +10,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     order::{Fingerprint, IdempotencyKey, Keyed},
     store::{Answered, Earlier},
 };
+use parking_lot::Mutex;
 
 /// A request that has a key.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Keys {
     /// # Errors
     /// While a request of the key is under way.
     pub(super) fn claim(self: &Arc<Self>, request: KeyedRequest) -> Result<Claim, KeyRefused> {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(request.keyed.key.clone()) {
+        match self.0.lock().entry(request.keyed.key.clone()) {
             Entry::Occupied(claimed) if *claimed.get() == request.keyed.fingerprint => Err(KeyRefused::InFlight),
             Entry::Occupied(_) => Err(KeyRefused::Reused),
             Entry::Vacant(free) => {
@@ -94,7 +95,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.request.keyed.key);
+        self.keys.0.lock().remove(&self.request.keyed.key);
     }
 }
 

@@ -7,13 +7,14 @@
 use std::{
     any::Any,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::Instant,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::{Durability, Outage, StoreError, writer::WriteContext};
@@ -120,11 +121,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn committed_at(&self) -> Option<Instant> {
-        *self.committed_at.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.committed_at.lock()
     }
 
     pub(super) fn set_committed_at(&self, at: Option<Instant>) {
-        *self.committed_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+        *self.committed_at.lock() = at;
     }
 }
 

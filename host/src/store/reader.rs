@@ -3,12 +3,9 @@
 //! A reader sees the last commit, never what the writer is in the middle of. Readers never keep a transaction open
 //! beyond one statement, or the write-ahead log could not be reused.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
@@ -51,13 +48,13 @@ impl Readers {
         let file = self.file.clone();
         let wait_max = self.wait_max;
         let reading = tokio::task::spawn_blocking(move || {
-            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let kept = idle.lock().pop();
             let connection = match kept {
                 Some(connection) => connection,
                 None => open::for_reading(&file, false, wait_max)?,
             };
             let outcome = read(&connection);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            idle.lock().push(connection);
             drop(permit);
             outcome
         });
@@ -74,6 +71,6 @@ impl Readers {
             self.permits.close();
             drop(all);
         }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.idle.lock().clear();
     }
 }

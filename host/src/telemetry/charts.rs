@@ -8,10 +8,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use prometheus::proto::{Metric, MetricFamily};
 
 use super::{latency::Latencies, names::label};
@@ -65,7 +65,7 @@ struct RouteRequests {
 
 impl Requests {
     pub(super) fn record(&self, route: &'static str, is_error: bool, duration: Duration) {
-        let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = self.0.lock();
         let route = routes.entry(route).or_default();
         route.errors += u64::from(is_error);
         route.latencies.record(duration);
@@ -73,7 +73,7 @@ impl Requests {
 
     /// Returns what there was since the last time.
     fn take(&self) -> BTreeMap<String, Route> {
-        let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = self.0.lock();
         let used = routes.iter_mut().filter(|(_, requests)| requests.latencies.count() > 0);
         used.map(|(name, requests)| ((*name).to_owned(), requests.take())).collect()
     }
@@ -115,7 +115,7 @@ impl Charts {
     /// that sold most lately.
     pub(super) fn add(&self, at_s: u64, families: &[MetricFamily], requests: &Requests) -> Vec<String> {
         let totals = Totals::of(families);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         let sample = Sample { routes: requests.take(), ..totals.since(&kept.totals, at_s) };
         kept.totals = totals;
         kept.samples.push_back(sample);
@@ -131,7 +131,7 @@ impl Charts {
 
     /// Adds how much is on hand to the last sample.
     pub fn add_stock(&self, on_hand: BTreeMap<String, u32>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         if let Some(sample) = kept.samples.back_mut() {
             sample.on_hand = on_hand;
         }
@@ -140,7 +140,7 @@ impl Charts {
     /// Returns the samples, oldest first.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).samples.iter().cloned().collect()
+        self.0.lock().samples.iter().cloned().collect()
     }
 }
 

@@ -9,7 +9,7 @@ mod measured;
 mod openmetrics;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -18,6 +18,7 @@ use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _};
 use opentelemetry::trace::SpanContext;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+use parking_lot::Mutex;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use super::charts::{Charts, Requests};
@@ -203,12 +204,12 @@ impl Metrics {
 
     /// Says what is loaded from now on; what isn't among it is gone from the metrics.
     pub fn set_plugins(&self, plugins: Vec<PluginInfo>) {
-        *self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner) = plugins;
+        *self.0.plugins.lock() = plugins;
     }
 
     /// Says how many pieces there are of some items from now on. The caller bounds how many items.
     pub fn set_stock(&self, on_hand: Vec<(String, u32)>) {
-        *self.0.stock.lock().unwrap_or_else(PoisonError::into_inner) = on_hand;
+        *self.0.stock.lock() = on_hand;
     }
 
     /// Shows for each kind of plugin whether calls of the live one are refused for the faults of earlier ones.
@@ -392,7 +393,7 @@ fn observe_plugins(meter: &Meter, plugins: Arc<Mutex<Vec<PluginInfo>>>) {
     let gauge = meter.u64_observable_gauge(metric::PLUGIN_INFO).with_description("The plugins that are loaded.");
     gauge
         .with_callback(move |observer| {
-            for loaded in plugins.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for loaded in plugins.lock().iter() {
                 let labels = [
                     KeyValue::new(label::KIND, loaded.kind),
                     KeyValue::new(label::ROLLOUT, loaded.rollout),
@@ -411,7 +412,7 @@ fn observe_stock(meter: &Meter, stock: Arc<Mutex<Vec<(String, u32)>>>) {
     gauge
         .with_description("Pieces of the items of which there are the fewest.")
         .with_callback(move |observer| {
-            for (item, on_hand) in stock.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for (item, on_hand) in stock.lock().iter() {
                 observer.observe(u64::from(*on_hand), &[KeyValue::new(label::ITEM, item.clone())]);
             }
         })

@@ -18,13 +18,14 @@ pub mod span;
 pub mod summary;
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::root::LocalRoot;
 pub(super) use lines::Lines;
@@ -197,7 +198,7 @@ impl Inner {
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    shard.lock()
 }
 
 impl Process {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::context::FutureExt as _;
@@ -21,6 +21,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     IdGenerator as _, RandomIdGenerator, SdkTracer, SdkTracerProvider, SpanData, SpanProcessor,
 };
+use parking_lot::Mutex;
 
 use super::export::{self, Lost};
 use super::metrics::{Traces, exemplars::Exemplars};
@@ -342,7 +343,7 @@ impl FinishedSpans {
     /// Returns the spans that ended since the last call, in the order they ended.
     #[must_use]
     pub fn take(&self) -> Vec<SpanData> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.lock())
     }
 }
 
@@ -350,7 +351,7 @@ impl SpanProcessor for FinishedSpans {
     fn on_start(&self, _span: &mut opentelemetry_sdk::trace::Span, _context: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spans = self.0.lock();
         if spans.len() < Self::SPANS_MAX {
             spans.push(span);
         }

@@ -1,12 +1,8 @@
 //! What has come of the traffic so far: bounded, whatever a host answers.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 
 use super::{
@@ -156,7 +152,7 @@ impl Tally {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

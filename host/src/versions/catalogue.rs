@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use super::{
@@ -15,6 +15,7 @@ use crate::{
     runtime::{Breakers, Engine, IdlePlaces, MemoryPool},
     store::VersionText,
 };
+use parking_lot::Mutex;
 
 /// Compiled plugins that are kept beside the live ones. Each costs some megabytes of code.
 const KEPT_MAX: usize = 8;
@@ -126,7 +127,7 @@ impl Catalogue {
     /// When there is no address space for a second one meanwhile.
     pub(super) fn renew_pool(&self) -> anyhow::Result<()> {
         self.engine.renew()?;
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.compiled.lock().clear();
         Ok(())
     }
 
@@ -168,12 +169,12 @@ impl Catalogue {
     }
 
     fn compiled(&self, digest: &str) -> Option<Admitted> {
-        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let compiled = self.compiled.lock();
         compiled.iter().find(|admitted| admitted.identity().digest == digest).cloned()
     }
 
     fn keep(&self, admitted: Admitted) {
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compiled = self.compiled.lock();
         compiled.retain(|kept| kept.identity().digest != admitted.identity().digest);
         compiled.push(admitted);
         if compiled.len() > KEPT_MAX {

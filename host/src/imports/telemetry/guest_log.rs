@@ -4,11 +4,12 @@
 //! counted; the call goes on. Calls and prints are treated alike: a print is a line, or several.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::config::Limits;
+use parking_lot::Mutex;
 
 /// What the pace of a plugin is counted in.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ impl GuestLog {
     /// Returns whether one more line of so many bytes may be written now.
     pub(super) fn admits(&self, bytes: usize) -> bool {
         let now = Instant::now();
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pace = self.pace.lock();
         let admitted = pace.admits(now, bytes, self.lines_max, self.bytes_max);
         let tell = !admitted && pace.tell(now);
         drop(pace);

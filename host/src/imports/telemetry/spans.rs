@@ -1,11 +1,12 @@
 //! The spans and log lines of one call: which contexts it gave out, what is open, what the limits kept out.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use opentelemetry::{
     KeyValue, Value,
     trace::{SpanContext, SpanId, SpanKind},
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     Level,
@@ -148,8 +149,7 @@ impl CallSpans {
     /// Takes over where the guest of the call before prints, which keeps what it has printed.
     pub(in crate::imports) fn take_over_prints(&mut self, before: &mut Self) {
         {
-            let [mut own, mut others] =
-                [&self.prints, &before.prints].map(|prints| prints.lock().unwrap_or_else(PoisonError::into_inner));
+            let [mut own, mut others] = [&self.prints, &before.prints].map(|prints| prints.lock());
             std::mem::swap(&mut *own, &mut *others);
         }
         std::mem::swap(&mut self.prints, &mut before.prints);
@@ -242,7 +242,7 @@ impl CallSpans {
     }
 
     fn lock_prints(&self) -> MutexGuard<'_, Prints> {
-        self.prints.lock().unwrap_or_else(PoisonError::into_inner)
+        self.prints.lock()
     }
 
     /// Ends the spans that the guest left open, writes its prints to the log, and hands the call's own span back with the

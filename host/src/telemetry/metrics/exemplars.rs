@@ -6,7 +6,6 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::{Mutex, PoisonError},
     time::SystemTime,
 };
 
@@ -14,6 +13,7 @@ use opentelemetry::{
     KeyValue,
     trace::{SpanId, TraceId},
 };
+use parking_lot::Mutex;
 
 /// As many series as the SDK keeps of one instrument; the host has some dozens.
 const SERIES_MAX: usize = 2000;
@@ -77,7 +77,7 @@ impl Exemplars {
     /// Keeps it in the place of an older one of its bucket.
     pub(in super::super) fn put(&self, observation: &Observation) {
         let ((series, bucket), exemplar) = (observation.place(), observation.exemplar);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         if all.len() >= SERIES_MAX && !all.contains_key(&series) {
             return;
         }
@@ -90,6 +90,6 @@ impl Exemplars {
 
     /// Returns those of a series, by bucket.
     pub(in super::super) fn of(&self, series: Series) -> HashMap<usize, Exemplar> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&series).cloned().unwrap_or_default()
+        self.0.lock().get(&series).cloned().unwrap_or_default()
     }
 }

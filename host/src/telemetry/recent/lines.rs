@@ -5,10 +5,11 @@
 
 use std::fmt;
 use std::mem::size_of;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use opentelemetry::trace::SpanId;
+use parking_lot::RwLock;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -65,7 +66,7 @@ impl FieldValue {
 
 /// Has the traces see the lines from now on, as long as they are alive.
 pub(super) fn listen(traces: &Arc<Inner>) {
-    let mut listeners = LISTENERS.write().unwrap_or_else(PoisonError::into_inner);
+    let mut listeners = LISTENERS.write();
     listeners.retain(|listener| listener.strong_count() > 0);
     listeners.push(Arc::downgrade(traces));
 }
@@ -78,7 +79,7 @@ impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
         // Of a span that isn't recorded there is no trace to be read beside the line.
         let Some(span) = recorded_now() else { return };
-        let listeners = LISTENERS.read().unwrap_or_else(PoisonError::into_inner);
+        let listeners = LISTENERS.read();
         let mut alive = listeners.iter().filter_map(Weak::upgrade).peekable();
         if alive.peek().is_none() {
             return;

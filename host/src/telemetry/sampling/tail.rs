@@ -8,7 +8,7 @@
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -23,6 +23,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{Span, SpanData, SpanProcessor},
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use super::super::{
     export::CountingProcessor,
@@ -186,7 +187,7 @@ impl Tail {
     fn shard(&self, trace_id: TraceId) -> MutexGuard<'_, Shard> {
         let [.., last] = trace_id.to_bytes();
         let shard = self.shards.get(usize::from(last) % SHARDS).unwrap_or(&self.shards[0]);
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        shard.lock()
     }
 
     fn begin(&self, trace_id: TraceId) {

@@ -1,9 +1,8 @@
 //! Where a shadow would have decided otherwise.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The newest differences that are kept to be looked at; all are counted.
 const KEPT_MAX: usize = 1_000;
@@ -64,6 +63,6 @@ impl Differences {
     }
 
     fn kept(&self) -> MutexGuard<'_, Newest> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

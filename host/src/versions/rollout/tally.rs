@@ -1,12 +1,9 @@
 //! What the calls of one version came to, while a rollout looks at it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     failure::{Cause, Failure},
@@ -77,7 +74,7 @@ impl Tally {
     }
 
     fn figures_now(&self) -> MutexGuard<'_, Figures> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -19,7 +19,7 @@ struct Received(Arc<Mutex<BTreeMap<[u8; 16], Vec<SpanData>>>>);
 
 impl SpanExporter for Received {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let mut received = self.0.lock().unwrap();
+        let mut received = self.0.lock();
         for span in batch {
             received.entry(span.span_context.trace_id().to_bytes()).or_default().push(span);
         }
@@ -105,7 +105,7 @@ fn every_error_is_sent_on_and_a_share_of_the_rest_all_of_it_whole() {
     let setting = set_up(LIMITS, 1 << 20);
     let traces: Vec<_> = (0..20_000).map(|at| (setting.trace(at % 10 == 0), at % 10 == 0)).collect();
     setting.provider.force_flush().unwrap();
-    let received = setting.received.0.lock().unwrap();
+    let received = setting.received.0.lock();
     for (trace_id, fails) in &traces {
         let spans = received.get(&trace_id.to_bytes()).map_or(0, Vec::len);
         let is_expected = if *fails { spans == 5 } else { spans == 0 || spans == 5 };
@@ -154,7 +154,7 @@ fn a_trace_waits_for_all_of_its_local_roots_and_late_spans_follow_it() {
     root.end();
     late.end();
     setting.provider.force_flush().unwrap();
-    assert_eq!(setting.received.0.lock().unwrap().get(&trace_id.to_bytes()).unwrap().len(), 3);
+    assert_eq!(setting.received.0.lock().get(&trace_id.to_bytes()).unwrap().len(), 3);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_trace_that_the_queue_has_no_room_for_is_dropped_whole_and_counted() {
     let setting = set_up(TailLimits { share: 0.0, ..LIMITS }, 4);
     let trace_id = setting.trace(true);
     setting.provider.force_flush().unwrap();
-    assert!(setting.received.0.lock().unwrap().is_empty());
+    assert!(setting.received.0.lock().is_empty());
     assert_eq!(setting.decisions(), BTreeMap::from([("queue_full", 1)]));
     assert!(!setting.exemplar(trace_id));
 }
@@ -182,7 +182,7 @@ fn what_is_held_is_bounded() {
     assert_eq!(setting.sampler.held_spans(), 200);
     assert_eq!(setting.decisions(), BTreeMap::from([("not_held", 1000)]));
     setting.provider.force_flush().unwrap();
-    let received = setting.received.0.lock().unwrap();
+    let received = setting.received.0.lock();
     for trace_id in ids {
         let spans = received.get(&trace_id.to_bytes()).map_or(0, Vec::len);
         assert_eq!(spans, if LIMITS.keeps(trace_id) { 5 } else { 0 });
@@ -200,7 +200,7 @@ fn a_trace_without_an_end_is_let_go() {
     assert_eq!((setting.sampler.held_spans(), setting.decisions()), (0, BTreeMap::from([("unfinished", 1)])));
     root.end();
     setting.provider.force_flush().unwrap();
-    assert!(setting.received.0.lock().unwrap().is_empty(), "a part of a trace was sent on");
+    assert!(setting.received.0.lock().is_empty(), "a part of a trace was sent on");
 }
 
 #[test]
