@@ -1,6 +1,6 @@
 //! The hooks that a plugin can fill: what each asks, how its answer is believed, and which doors it has.
 //!
-//! A hook is one file in `hooks/` and its name in [`kind`], in [`visit`] and in [`info`]; nothing else in the host names
+//! A hook is one file in `hooks/` and its name in `hooks/kind.rs`, in [`visit`] and in [`info`]; nothing else in the host names
 //! one. What runs, swaps, tries and shows plugins is generic over [`Hook`], or loops over [`Kind::ALL`].
 
 mod answer;
@@ -41,7 +41,7 @@ const SHARED: [&str; 3] = ["types", "telemetry", "host"];
 pub struct HookInfo {
     /// The function that a plugin of the kind exports, in the interface of the kind's name.
     pub function: &'static str,
-    /// The interfaces that its world imports beside the [shared ones](HookInfo::interfaces): its doors.
+    /// The interfaces that its world imports beside the shared ones ([`HookInfo::imports`]): its doors.
     pub doors: &'static [&'static str],
     /// The span of a call.
     pub span: &'static str,

@@ -61,7 +61,7 @@ const FLOORS: [(&str, &[&str]); 19] = [
     ("runtime", &["config", "failure", "hooks/kind", "imports", "store", "telemetry"]),
     ("imports", &["config", "failure", "order", "store", "telemetry"]),
     ("failure", &["hooks/kind", "order", "store", "telemetry"]),
-    ("store", &["hooks/kind", "order"]),
+    ("store", &["clock", "hooks/kind", "order"]),
     ("traffic", &["order", "telemetry"]),
     ("config", &["hooks/kind", "order", "telemetry"]),
     ("order", &[]),

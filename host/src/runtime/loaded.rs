@@ -192,7 +192,7 @@ impl Loaded {
         self.numbered.get().copied()
     }
 
-    /// Frees idle instances, as [`IdleInstances::drop_idle`] does.
+    /// Frees idle instances that weren't called for `rest`, as long as all of them hold more than so many bytes.
     pub fn drop_idle(&self, rest: Duration, bytes_max: u64) {
         self.idle.drop_idle(rest, bytes_max);
     }

@@ -3,8 +3,6 @@
 //! Each function is one command inside the batch's transaction. It refuses before it changes anything, or it runs
 //! in a savepoint. Stock is never checked and then taken: the UPDATE that takes it carries its own condition.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::{
@@ -14,7 +12,10 @@ use super::{
     reservations::{Reservation, close, give_back, move_reservation, reservation},
     writer::WriteContext,
 };
-use crate::order::{Fingerprint, Item, Keyed, Reference, Status};
+use crate::{
+    clock,
+    order::{Fingerprint, Item, Keyed, Reference, Status},
+};
 
 /// Writes a pending order, and takes its key.
 pub(super) fn create_order(
@@ -289,6 +290,5 @@ pub(super) fn saturated(pieces: i64) -> u32 {
 }
 
 pub(super) fn now_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(clock::now_ms()).unwrap_or(i64::MAX)
 }

@@ -206,9 +206,8 @@ fn by_item<T>(pieces: BTreeMap<String, T>) -> BTreeMap<String, T> {
 }
 
 /// Returns what is expected of a call of a plugin of that kind.
-fn expected(parts: WrittenExpected, kind: Kind, currency: Currency) -> Result<Expected, String> {
+fn expected(mut parts: WrittenExpected, kind: Kind, currency: Currency) -> Result<Expected, String> {
     let own = hooks::info(kind).decision;
-    let mut parts = parts;
     let mut expected = Expected {
         outcome: part(&mut parts, "outcome")?.ok_or("missing field `outcome` in expect")?,
         detail: part(&mut parts, "detail")?,

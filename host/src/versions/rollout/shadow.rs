@@ -16,7 +16,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
@@ -28,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Difference, Differences, Part};
 use crate::{
+    clock::now_ms,
     failure::Failure,
     hooks::{self, Hook},
     imports::Seed,
@@ -137,9 +137,7 @@ impl Shadow {
             attributes.push(KeyValue::new(format!("{what}.candidate"), candidate.clone()));
         }
         span.event(event::SHADOW_DIFFERENCE, attributes);
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let at_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-        self.differences.add(Difference { trace_id: parent.trace_id().to_string(), at_ms, parts });
+        self.differences.add(Difference { trace_id: parent.trace_id().to_string(), at_ms: now_ms(), parts });
     }
 }
 
