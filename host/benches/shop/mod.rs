@@ -14,7 +14,7 @@ use till::{
 
 /// As in `main.rs`. The native twins have it too.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// More than any run sells.
 pub(crate) const OPENING_STOCK: u32 = 4_000_000_000;

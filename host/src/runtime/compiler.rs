@@ -112,9 +112,8 @@ impl Compiler {
         let Some(program) = &self.program else { return Ok(None) };
         let job = Job::new(limits, self.kept.as_ref());
         let mut command = Command::new(program);
-        // Nothing of the host's environment is a plugin's business. The allocator would reserve a GiB in advance,
-        // which would count as used.
-        command.arg(CHILD_COMMAND).args(job.arguments()).env_clear().env("MIMALLOC_ARENA_RESERVE", "0");
+        // Nothing of the host's environment is a plugin's business.
+        command.arg(CHILD_COMMAND).args(job.arguments()).env_clear();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let no_child = |error: std::io::Error| CompileError::NoChild(error.to_string());
         let mut child = command.spawn().map_err(no_child)?;

@@ -4,8 +4,6 @@
 //! After a crowd that is a place for each of its calls, and the pool gives none of it back. So the pool as a whole is
 //! replaced: the plugins' code, that of a candidate too, is loaded into a fresh one, and the system has the old one back
 //! when its last call has ended. Nobody waits for it.
-//!
-//! The host's own allocator is asked for the same.
 
 use std::time::{Duration, Instant};
 
@@ -31,8 +29,6 @@ pub(super) struct KeptForLong {
     /// Since when more is kept than may be, at every look.
     above_since: Option<Instant>,
     renewed: Option<Instant>,
-    /// When the allocator was asked last.
-    asked: Instant,
 }
 
 impl KeptForLong {
@@ -43,7 +39,6 @@ impl KeptForLong {
             rest: Duration::from_millis(limits.resting_ms),
             above_since: None,
             renewed: None,
-            asked: Instant::now(),
         }
     }
 
@@ -65,28 +60,14 @@ impl KeptForLong {
     }
 }
 
-/// Has the allocator give back what it holds and nobody uses. It does so by itself only as long as the host is busy: after a
-/// crowd, or a large plugin that was compiled, it would keep that.
-#[expect(unsafe_code, reason = "a function of C, which takes a flag and nothing else, and may be called by any thread")]
-fn empty_allocator() {
-    // SAFETY: as above; mimalloc's documentation names no condition.
-    unsafe { libmimalloc_sys::mi_collect(true) }
-}
-
 impl Plugins {
     /// Gives back what is kept for too long.
     pub(super) async fn release_memory(&self, kept_for_long: &mut KeptForLong) {
-        let rest = kept_for_long;
-        if rest.asked.elapsed() >= rest.rest {
-            rest.asked = Instant::now();
-            // It takes as long as there is much to give back. Nobody waits for it.
-            drop(tokio::task::spawn_blocking(empty_allocator));
-        }
         let live = self.snapshot();
         let candidate = self.registry.rollout().map(|rollout| Plugin::clone(&rollout.candidate()));
         let plugins: Vec<_> = live.plugins().cloned().chain(candidate).collect();
         for plugin in &plugins {
-            plugin.drop_idle(rest.rest, u64::try_from(rest.kept_max).unwrap_or(u64::MAX));
+            plugin.drop_idle(kept_for_long.rest, u64::try_from(kept_for_long.kept_max).unwrap_or(u64::MAX));
         }
         let mut pools = vec![self.runtime.engine.wasmtime()];
         for plugin in &plugins {
@@ -97,7 +78,7 @@ impl Plugins {
         let kept = pools.iter().map(|pool| kept_bytes(kept_memory(pool))).sum();
         drop((live, plugins, pools));
         self.runtime.memory.note_kept(kept);
-        if rest.is_over(kept, self.runtime.memory.used_bytes(), Instant::now())
+        if kept_for_long.is_over(kept, self.runtime.memory.used_bytes(), Instant::now())
             && let Err(error) = self.renew_pool().await
         {
             tracing::warn!("the plugins' memory can't be given back: {error:#}");

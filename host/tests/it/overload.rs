@@ -117,6 +117,27 @@ fn bodies_under_way_have_a_room_of_their_own() {
     no_room_beside(&[&in_pieces], ORDER);
 }
 
+/// What the host's threads took for a crowd, they give back when it has gone, whichever of them freed it.
+#[test]
+fn what_a_crowd_makes_the_host_take_is_given_back() {
+    const BODIES: usize = 1_000;
+    let host = patient().set("limits.bodies_mib=256").start();
+    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    let before = host.memory_bytes();
+    let unfinished = post(&["content-length: 65536"], " ".repeat(65_535));
+    let crowd: Vec<Raw> = (0..BODIES)
+        .map(|_| {
+            let mut connection = Raw::connect(&host.shop.address);
+            connection.send(&unfinished);
+            connection
+        })
+        .collect();
+    eventually("a full host", || (host.memory_bytes() > before + BODIES as u64 * 65_536 / 2).then_some(()));
+    drop(crowd);
+    eventually("what it took, given back", || (host.memory_bytes() < before + (8 << 20)).then_some(()));
+    host.stop();
+}
+
 /// Checks that an order finds no room while the others are being sent, and that it does when they are gone.
 fn no_room_beside(others: &[&Vec<u8>], order: &str) {
     let host = patient().set("limits.bodies_mib=1").start();
