@@ -15,7 +15,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, MapAccess},
+};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -131,7 +134,7 @@ struct Written {
     #[serde(default)]
     attributes: WrittenAttributes,
     inventory: Option<InventoryAnswer>,
-    expect: Option<Object<WrittenExpected>>,
+    expect: Option<WrittenExpected>,
 }
 
 #[derive(Deserialize)]
@@ -144,8 +147,35 @@ struct WrittenLine {
     attributes: WrittenAttributes,
 }
 
-/// What is expected, by its parts: one of them is named as what the plugin's kind decides.
-type WrittenExpected = BTreeMap<String, Box<RawValue>>;
+/// What is expected, by its parts, each there once: one of them is named as what the plugin's kind decides.
+struct WrittenExpected(BTreeMap<String, Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for WrittenExpected {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Parts;
+
+        impl<'de> serde::de::Visitor<'de> for Parts {
+            type Value = BTreeMap<String, Box<RawValue>>;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut parts = BTreeMap::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if parts.contains_key(&name) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                    }
+                    parts.insert(name, map.next_value()?);
+                }
+                Ok(parts)
+            }
+        }
+
+        deserializer.deserialize_map(Parts).map(Self)
+    }
+}
 
 impl Written {
     fn into_case(self, kind: Kind, currency: Currency) -> Result<Case, String> {
@@ -169,7 +199,7 @@ impl Written {
             stock: stock.into_iter().map(|(WrittenItem(item), pieces)| (item, pieces)).collect(),
             cart: Arc::new(cart),
             inventory,
-            expected: expect.map(|Object(parts)| expected(parts, kind, currency)).transpose()?,
+            expected: expect.map(|WrittenExpected(parts)| expected(parts, kind, currency)).transpose()?,
         })
     }
 }
@@ -206,40 +236,44 @@ fn by_item<T>(pieces: BTreeMap<String, T>) -> BTreeMap<String, T> {
 }
 
 /// Returns what is expected of a call of a plugin of that kind.
-fn expected(mut parts: WrittenExpected, kind: Kind, currency: Currency) -> Result<Expected, String> {
+fn expected(mut parts: BTreeMap<String, Box<RawValue>>, kind: Kind, currency: Currency) -> Result<Expected, String> {
     let own = hooks::info(kind).decision;
-    let mut expected = Expected {
-        outcome: part(&mut parts, "outcome")?.ok_or("missing field `outcome` in expect")?,
+    let outcome: String = part(&mut parts, "outcome")?.ok_or("missing field `outcome` in expect")?;
+    if !OUTCOMES.contains(&&*outcome) {
+        return Err(format!("expect.outcome is {outcome:?}; there are {}", OUTCOMES.join(", ")));
+    }
+    let decision = part::<Box<RawValue>>(&mut parts, own)?.map(|written| {
+        let lines = hooks::visit(kind, ExpectedDecision { written: &written, currency });
+        lines.map_err(|error| format!("expect.{own}: {error}"))
+    });
+    let expected = Expected {
+        outcome,
         detail: part(&mut parts, "detail")?,
-        decision: None,
+        decision: decision.transpose()?,
         asked: part(&mut parts, "asked")?.map(by_item),
         spans: part(&mut parts, "spans")?,
     };
-    if !OUTCOMES.contains(&&*expected.outcome) {
-        return Err(format!("expect.outcome is {:?}; there are {}", expected.outcome, OUTCOMES.join(", ")));
-    }
     for (name, written) in parts {
-        if name == own {
-            let lines = hooks::visit(kind, ExpectedDecision { written: &written, currency });
-            expected.decision = Some(lines.map_err(|error| format!("expect.{own}: {error}"))?);
-        } else if let Some(other) = Kind::ALL.into_iter().find(|other| hooks::info(*other).decision == name) {
-            let (other, this) = (a(other), a(kind));
-            return Err(format!("expect.{name} is for {other} plugin; what {this} decides is expect.{own}"));
-        } else {
-            return Err(format!(
-                "unknown field `{name}` in expect, expected one of `outcome`, `detail`, `{own}`, `asked`, `spans`"
-            ));
+        match Kind::ALL.into_iter().find(|other| hooks::info(*other).decision == name) {
+            Some(_) if written.get() == "null" => {}
+            Some(other) => {
+                let (other, this) = (a(other), a(kind));
+                return Err(format!("expect.{name} is for {other} plugin; what {this} decides is expect.{own}"));
+            }
+            None => {
+                return Err(format!(
+                    "unknown field `{name}` in expect, expected one of `outcome`, `detail`, `{own}`, `asked`, `spans`"
+                ));
+            }
         }
     }
     Ok(expected)
 }
 
-/// Takes a part of what is expected, if it is there.
-fn part<T: serde::de::DeserializeOwned>(parts: &mut WrittenExpected, name: &str) -> Result<Option<T>, String> {
-    let written = parts.remove(name);
-    let read =
-        |written: Box<RawValue>| serde_json::from_str(written.get()).map_err(|error| format!("expect.{name}: {error}"));
-    written.map(read).transpose()
+/// Takes a part of what is expected, if it is there and not `null`.
+fn part<T: DeserializeOwned>(parts: &mut BTreeMap<String, Box<RawValue>>, name: &str) -> Result<Option<T>, String> {
+    let Some(written) = parts.remove(name) else { return Ok(None) };
+    serde_json::from_str(written.get()).map_err(|error| format!("expect.{name}: {error}"))
 }
 
 /// What is expected of a decision, as its kind's hook reads it.
@@ -280,6 +314,10 @@ mod tests {
         check(Kind::Checkout, "{}", "missing field `lines`");
         check(Kind::Checkout, r#"{"lines":[]}"#, "1 to 100");
         check(Kind::Checkout, &with(r#""expected":{}"#), "unknown field `expected`, expected one of `set`, `random`");
+        check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","outcome":"ok"}"#), "duplicate field `outcome`");
+        check(Kind::Checkout, &with(r#""expect":{"detail":"no"}"#), "missing field `outcome`");
+        check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","sum":1}"#), "unknown field `sum`");
+        check(Kind::Checkout, &with(r#""expect":["ok"]"#), "expected an object");
         check(Kind::Checkout, &with(r#""expect":{"outcome":"OK"}"#), "there are ok, insufficient_stock");
         check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","levels":{}}"#), "is for an inventory plugin");
         check(Kind::Inventory, &with(r#""expect":{"outcome":"ok","receipt":{"total":1}}"#), "is for a checkout plugin");
@@ -288,6 +326,16 @@ mod tests {
         check(Kind::Checkout, &with(r#""random":[1.0]"#), "below 1");
         check(Kind::Checkout, &with(r#""stock":{" a":1}"#), "without white space");
         check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","receipt":{"total":1.001}}"#), "more decimals");
+    }
+
+    #[test]
+    fn what_is_null_is_not_expected() {
+        let expect =
+            r#""expect":{"outcome":"ok","detail":null,"receipt":null,"levels":null,"asked":null,"spans":null}"#;
+        let text = format!(r#"{{"lines":[{{"item":"a","quantity":1,"price":1}}],{expect}}}"#);
+        let expected = parse(&text, Kind::Checkout).expect("a case").expected.expect("an outcome");
+        assert!(expected.detail.is_none() && expected.decision.is_none(), "{expected:?}");
+        assert!(expected.asked.is_none() && expected.spans.is_none(), "{expected:?}");
     }
 
     #[test]
