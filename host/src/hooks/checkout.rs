@@ -173,7 +173,7 @@ impl Hook for Checkout {
             serde_json::from_str(written.get()).map_err(|error| error.to_string())?;
         let adjustments = written.adjustments.into_iter().map(|adjustment| adjustment.into_adjustment(currency));
         let adjustments = adjustments.collect::<Result<Vec<_>, String>>()?;
-        Ok(receipt_lines(amount(&written.total, currency)?, &adjustments, currency))
+        Ok(receipt_lines(written.total.amount(currency)?, &adjustments, currency))
     }
 }
 
@@ -250,12 +250,8 @@ impl WrittenAdjustment {
         let Self { effect, category, label, amount: written, line } = self;
         let effect = Effect::parse(&effect)
             .ok_or_else(|| format!("an effect is {effect:?}; there are subtract, add and included"))?;
-        Ok(Adjustment { effect, category, label, amount: amount(&written, currency)?, line })
+        Ok(Adjustment { effect, category, label, amount: written.amount(currency)?, line })
     }
-}
-
-fn amount(WrittenPrice(written): &WrittenPrice, currency: Currency) -> Result<MinorUnits, String> {
-    currency.parse(written).map_err(|error| format!("the amount {written:.40} {error} ({currency})"))
 }
 
 /// Returns a receipt as lines to read, the total last.

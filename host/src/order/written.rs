@@ -9,8 +9,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Attribute, AttributeValue, Form, Item, Quantity, decimal::Decimal, is_control};
-use super::{ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX};
+use super::{
+    Attribute, AttributeValue, Currency, Form, Item, MinorUnits, ORDER_ATTRIBUTE_KEY_BYTES_MAX,
+    ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX, Quantity, decimal::Decimal, is_control,
+};
 
 /// An item by its name.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,15 @@ impl WrittenPrice {
     /// Returns the price as the number that it is, whatever the currency makes of it: equal prices are equal.
     pub(crate) fn canonical(&self) -> String {
         Decimal::parse(&self.0).map_or_else(|| self.0.clone(), |decimal| decimal.to_string())
+    }
+
+    /// Returns the amount in the currency.
+    ///
+    /// # Errors
+    /// What keeps it from being one, for the author of a case.
+    pub(crate) fn amount(&self, currency: Currency) -> Result<MinorUnits, String> {
+        let Self(written) = self;
+        currency.parse(written).map_err(|error| format!("the amount {written:.40} {error} ({currency})"))
     }
 }
 

@@ -213,7 +213,7 @@ fn cart(
 ) -> Result<Cart, String> {
     let line = |(index, line): (usize, WrittenLine)| {
         let unit_price = match line.price {
-            Some(price) if is_priced => amount(&price, currency)?,
+            Some(price) if is_priced => price.amount(currency)?,
             None if is_priced => return Err(format!("lines[{index}] lacks its price")),
             _ => MinorUnits::ZERO,
         };
@@ -288,10 +288,6 @@ impl Visitor for ExpectedDecision<'_> {
     fn visit<H: Hook>(self) -> Self::Output {
         H::expected(self.written, self.currency)
     }
-}
-
-fn amount(WrittenPrice(written): &WrittenPrice, currency: Currency) -> Result<MinorUnits, String> {
-    currency.parse(written).map_err(|error| format!("the amount {written:.40} {error} ({currency})"))
 }
 
 #[cfg(test)]
