@@ -14,6 +14,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -45,7 +46,7 @@ struct Problem {
 /// A list that the host answers page by page.
 pub(super) trait Paged: DeserializeOwned {
     /// Returns what the next page is asked for with, `None` on the last.
-    fn next_after(&self) -> Option<u64>;
+    fn next_after(&self) -> Option<String>;
 
     /// Adds the next page, and goes on behind that.
     fn append(&mut self, next: Self);
@@ -67,7 +68,7 @@ impl Admin {
     pub(super) fn all<T: Paged>(&self, path: &str) -> anyhow::Result<T> {
         let mut all: T = self.get(path)?;
         while let Some(after) = all.next_after() {
-            all.append(self.get(&format!("{path}?after={after}"))?);
+            all.append(self.get(&format!("{path}?after={}", utf8_percent_encode(&after, NON_ALPHANUMERIC)))?);
         }
         Ok(all)
     }

@@ -5,7 +5,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{client::Admin, print, print_json, print_table};
+use super::{
+    client::{Admin, Paged},
+    print, print_json, print_table,
+};
 use crate::{clock::now_ms, http::rfc3339};
 
 #[derive(Debug, Subcommand)]
@@ -68,7 +71,7 @@ impl Stock {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::List { admin } => {
-                let listed = Levels::all(&admin)?;
+                let listed: Levels = admin.all("/stock")?;
                 if admin.json {
                     return print_json(&listed);
                 }
@@ -91,16 +94,14 @@ impl Stock {
     }
 }
 
-impl Levels {
-    /// Returns all of them, which the host answers page by page.
-    fn all(admin: &Admin) -> anyhow::Result<Self> {
-        let mut all: Self = admin.get("/stock")?;
-        while let Some(after) = all.next_after {
-            let next: Self = admin.get(&format!("/stock?after={}", utf8_percent_encode(&after, NON_ALPHANUMERIC)))?;
-            all.items.extend(next.items);
-            all.next_after = next.next_after;
-        }
-        Ok(all)
+impl Paged for Levels {
+    fn next_after(&self) -> Option<String> {
+        self.next_after.clone()
+    }
+
+    fn append(&mut self, next: Self) {
+        self.items.extend(next.items);
+        self.next_after = next.next_after;
     }
 }
 

@@ -140,8 +140,8 @@ impl Live {
 }
 
 impl Paged for VersionsJson {
-    fn next_after(&self) -> Option<u64> {
-        self.next_after
+    fn next_after(&self) -> Option<String> {
+        self.next_after.map(|after| after.to_string())
     }
 
     fn append(&mut self, next: Self) {
@@ -151,8 +151,8 @@ impl Paged for VersionsJson {
 }
 
 impl Paged for EventsJson {
-    fn next_after(&self) -> Option<u64> {
-        self.next_after
+    fn next_after(&self) -> Option<String> {
+        self.next_after.map(|after| after.to_string())
     }
 
     fn append(&mut self, next: Self) {

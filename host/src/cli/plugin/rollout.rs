@@ -157,8 +157,8 @@ impl Rollout {
 }
 
 impl Paged for RolloutsJson {
-    fn next_after(&self) -> Option<u64> {
-        self.next_after
+    fn next_after(&self) -> Option<String> {
+        self.next_after.map(|after| after.to_string())
     }
 
     fn append(&mut self, next: Self) {
