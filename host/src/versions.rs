@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 
 pub(crate) use admission::advice_on;
 pub use admission::{
-    Admitted, BadCases, Cases, Checked, Live, Reason, Refused, Trial, admit,
+    Admitted, BadCases, Cases, Checked, Configured, Reason, Refused, Trial, admit,
     case::{BadCase, Case, Expected, OUTCOMES},
     check, compile_only, examine, sound_label,
 };

@@ -34,7 +34,10 @@ const FLOORS: [(&str, &[&str]); 19] = [
         ],
     ),
     ("app", &["admin", "config", "http", "runtime", "shop", "store", "telemetry", "versions"]),
-    ("admin", &["config", "failure", "hooks/kind", "http", "order", "runtime", "store", "telemetry", "versions"]),
+    (
+        "admin",
+        &["clock", "config", "failure", "hooks/kind", "http", "order", "runtime", "store", "telemetry", "versions"],
+    ),
     ("http", &["config", "failure", "order", "shop", "store", "telemetry", "versions"]),
     (
         "author",

@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
@@ -14,6 +13,7 @@ use super::{Admin, same_file_text};
 #[cfg(test)]
 use crate::schema;
 use crate::{
+    clock::now_ms,
     failure::Cause,
     http::{Answer, Reply},
     order::Item,
@@ -239,5 +239,5 @@ fn per_second(count: u64) -> f64 {
 }
 
 fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    now_ms() / 1000
 }

@@ -55,7 +55,7 @@ pub(super) fn problem(refused: Refused<Problem>, late: impl FnOnce() -> String) 
     match refused {
         Refused::Unsound(problem) => problem,
         Refused::Key(refused) => refused.into(),
-        Refused::Full(_) => Problem::shed(),
+        Refused::Full(full) => full.into(),
         Refused::Failed(failure) => failure.into(),
         Refused::Late => Problem::deadline(late()),
         Refused::Broken(broken) => Problem::internal(&broken),

@@ -12,7 +12,7 @@ use hyper::HeaderMap;
 use super::{answer::Reply, problem::Problem};
 use crate::{
     order::IdempotencyKey,
-    shop::{KeyRefused, Told},
+    shop::{Full, KeyRefused, Told},
 };
 
 /// Returns the request's key, `None` if it has none.
@@ -38,6 +38,12 @@ impl From<Told> for Reply {
             Told::Now(answer) => Self::kept(answer),
             Told::Again(answer) => Self::replayed(answer),
         }
+    }
+}
+
+impl From<Full> for Problem {
+    fn from(_: Full) -> Self {
+        Self::shed()
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn release(edge: &Arc<Edge>, received: Received) -> Answer {
     let Release { reference } = body::parse_json(&bytes)?;
     let reference = Reference::parse(&reference)
         .ok_or_else(|| Problem::unacceptable("a reference is 1 to 255 visible ASCII characters"))?;
-    let _permit = edge.shop.deducts.acquire().await.map_err(|_| Problem::shed())?;
+    let _permit = edge.shop.deducts.acquire().await?;
     let outcome = match edge.shop.store.release(&reference).await? {
         Released::Returned => "returned",
         Released::Before => "released_before",

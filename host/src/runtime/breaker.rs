@@ -374,9 +374,9 @@ mod tests {
 
     /// Has one call for such an order end so at that time.
     fn call_for(breaker: &Arc<Breaker>, now: Instant, likeness: Likeness, ended: Ended) {
-        let pass = breaker.enter_at(now, likeness).expect("it is let through");
-        breaker.ended_at(now, likeness, pass.on_trial, ended);
-        std::mem::forget(pass);
+        let permit = breaker.enter_at(now, likeness).expect("it is let through");
+        breaker.ended_at(now, likeness, permit.on_trial, ended);
+        std::mem::forget(permit);
     }
 
     fn call(breaker: &Arc<Breaker>, now: Instant, ended: Ended) {

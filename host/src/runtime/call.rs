@@ -84,7 +84,7 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn repeating(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, seed: Seed) -> Self {
         let mut call = Self::fresh(runtime, plugin, span, Time::Whole);
-        let (after_ms, setting) = (call.guest.deadline.after_ms(), call.guest.deadline.setting());
+        let Deadline { after_ms, setting, .. } = call.guest.deadline;
         let sleep = Sleep::Skipped { left: Duration::from_millis(after_ms), after_ms, setting };
         call.guest.imports().repeat(seed, sleep);
         call
@@ -112,8 +112,8 @@ impl<'a> Call<'a> {
         self.guest.store.get_fuel().ok().map(|left| u64::MAX - left)
     }
 
-    /// Writes the call's span, metric and log lines, and counts it for its breaker if that let it `pass`.
-    pub fn end<T>(self, pass: Option<CallPermit>, result: &Result<T, Failure>) -> Done {
+    /// Writes the call's span, metric and log lines, and counts it for its breaker if that let it through.
+    pub fn end<T>(self, permit: Option<CallPermit>, result: &Result<T, Failure>) -> Done {
         let elapsed = self.started.elapsed();
         let fuel_used = self.fuel_used();
         let kind = self.plugin.identity.kind;
@@ -150,10 +150,10 @@ impl<'a> Call<'a> {
             log_lines_dropped,
         };
         runtime.metrics.plugin_call(span.context(), call);
-        let is_short_of_time = cut_off == Some(CutOff::ByWallDeadline) && !deadline.is_whole();
-        if let Some(pass) = pass.filter(|_| !is_short_of_time) {
+        let is_short_of_time = cut_off == Some(CutOff::ByWallDeadline) && !deadline.is_whole;
+        if let Some(permit) = permit.filter(|_| !is_short_of_time) {
             plugin.breaker.outcomes.count(result);
-            pass.ended(Ended::of(kind, result));
+            permit.ended(Ended::of(kind, result));
         }
         Done { span, took: (!is_short_of_time).then_some(elapsed) }
     }

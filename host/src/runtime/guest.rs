@@ -57,10 +57,11 @@ pub struct WallLimit {
 /// Until when a call has to have answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
-    after_ms: u64,
-    setting: &'static str,
+    pub(super) after_ms: u64,
+    pub(super) setting: &'static str,
     ends: Instant,
-    is_whole: bool,
+    /// Whether the call has all the time that its kind may take.
+    pub(super) is_whole: bool,
 }
 
 impl Deadline {
@@ -73,19 +74,6 @@ impl Deadline {
         };
         let ends = Instant::now() + Duration::from_millis(after_ms);
         Self { after_ms, setting: limit.setting, ends, is_whole }
-    }
-
-    /// Returns whether the call has all the time that its kind may take.
-    pub(super) const fn is_whole(self) -> bool {
-        self.is_whole
-    }
-
-    pub(super) const fn after_ms(self) -> u64 {
-        self.after_ms
-    }
-
-    pub(super) const fn setting(self) -> &'static str {
-        self.setting
     }
 }
 

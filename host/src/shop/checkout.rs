@@ -120,11 +120,11 @@ impl Shop {
 }
 
 /// One checkout under way.
-pub(super) struct Checkout {
-    pub(super) shop: Arc<Shop>,
+struct Checkout {
+    shop: Arc<Shop>,
     pinned: Arc<Pinned>,
     /// The client's key: taken to the end, also when the client has gone.
-    pub(super) claim: Option<Arc<Claim>>,
+    claim: Option<Arc<Claim>>,
     reference: Reference,
     trace_id: String,
     placed_at_ms: u64,
@@ -135,7 +135,7 @@ pub(super) struct Checkout {
     /// Whether a remote inventory may hold stock for the order.
     remote_holds: Arc<AtomicBool>,
     /// Held to the end.
-    pub(super) permit: Arc<Permit>,
+    permit: Arc<Permit>,
 }
 
 /// A completed order, and what its client is told.

@@ -41,11 +41,11 @@ pub use cases::{BadCases, Cases};
 pub use checked::{Checked, check};
 use inspect::Outline;
 pub use inspect::sound as sound_label;
+use probe::Bench;
 pub(super) use probe::asked_settings;
-use probe::{Bench, Candidate as Tried};
 pub(crate) use refusal::advice_on;
 pub use refusal::{Reason, Refused};
-pub use trial::{Live, Trial};
+pub use trial::{Configured, Trial};
 
 /// A plugin that may be called.
 #[derive(Clone)]
@@ -117,7 +117,7 @@ pub async fn admit(
     let stages = async {
         let began = Instant::now();
         let Compiled { admitted, is_loaded, .. } = compiled(engine, examined, &settings.limits).await?;
-        let (bench, candidate) = (Bench { engine, settings }, Tried { plugin: &admitted, set });
+        let (bench, candidate) = (Bench { engine, settings }, Configured { plugin: &admitted, set });
         probe::call(bench, candidate, trial).await?;
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let how = if is_loaded { "its code was kept" } else { "compiled" };
@@ -167,7 +167,7 @@ pub(super) async fn probe(
     trial: Trial<'_>,
 ) -> Result<(), Refused> {
     let refused = |reason| Refused::new(admitted.identity().to_string(), reason);
-    let (bench, candidate) = (Bench { engine, settings }, Tried { plugin: admitted, set });
+    let (bench, candidate) = (Bench { engine, settings }, Configured { plugin: admitted, set });
     probe::call(bench, candidate, trial).await.map(|_| ()).map_err(refused)
 }
 

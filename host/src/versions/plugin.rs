@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use opentelemetry::trace::SpanContext;
-
 use super::{
     Plugins,
     admission::{Admitted, Cases},
@@ -147,19 +145,19 @@ impl Plugin {
         door: H::Door,
         time: Time,
     ) -> (Span, Result<H::Decided, Failure>) {
-        let pass = match self.loaded.breaker.enter(H::likeness(asked)) {
-            Ok(pass) => pass,
+        let permit = match self.loaded.breaker.enter(H::likeness(asked)) {
+            Ok(permit) => permit,
             Err(open) => return (span, Err(open.failure(H::KIND))),
         };
         let mut call = Call::start(plugins.runtime(), &self.loaded, span, time);
         let seed = call.seed();
-        let parent: Option<SpanContext> = self.shadow.as_ref().map(|_| call.span_context().clone());
+        let parent = self.shadow.as_ref().map(|_| call.span_context().clone());
         let answered = hooks::decide::<H>(call.guest(), asked, door, plugins.rules(), parent.is_some()).await;
         if let (Some(shadow), Some(parent)) = (&self.shadow, parent) {
             let followed = Followed { seed, met: answered.met, asked_stock: answered.asked };
             shadow.follow::<H>(plugins, parent, asked, followed, &answered.result);
         }
-        let span = self.count(call.end(Some(pass), &answered.result), &answered.result);
+        let span = self.count(call.end(Some(permit), &answered.result), &answered.result);
         (span, answered.result)
     }
 }

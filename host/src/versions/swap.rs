@@ -21,7 +21,7 @@ use settings::{SETTING_BYTES_MAX, SETTINGS_MAX, UnknownSetting};
 
 use super::{
     Candidate, CatalogueError, Plugin, Plugins, Refused,
-    admission::{Examined, Live, Trial, examine},
+    admission::{Configured, Examined, Trial, examine},
     registry::Published,
     rollout::Plan,
     start::text_of,
@@ -181,7 +181,7 @@ impl Plugins {
         let (bytes, source) = (examined.bytes.len(), examined.source.clone());
         let probed_with = self.live_version(kind).await?.text.settings;
         let now_live = self.snapshot().plugin(kind).admitted();
-        let trial = Trial::Anew { live: Some(Live { plugin: &now_live, set: &probed_with }), forced };
+        let trial = Trial::Anew { live: Some(Configured { plugin: &now_live, set: &probed_with }), forced };
         let admitted = self.catalogue.admit(examined, &probed_with, trial).await?;
         let _turn = self.changing.lock().await;
         let live = self.live_version(kind).await?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{Candidate, Compiled, Outline, Refused, Trial, caps, compiled, examine, probe};
+use super::{Candidate, Compiled, Configured, Outline, Refused, Trial, caps, compiled, examine, probe};
 use crate::{
     config::Settings,
     runtime::{Engine, Identity},
@@ -39,7 +39,7 @@ pub async fn check(engine: &Arc<Engine>, candidate: Candidate, settings: &Settin
     // Without a process of its own it compiles on this one's threads, beside others.
     let compile_ms = cpu_ms.unwrap_or_else(|| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let trial = Trial::Anew { live: None, forced: false };
-    let candidate = probe::Candidate { plugin: &admitted, set: &BTreeMap::new() };
+    let candidate = Configured { plugin: &admitted, set: &BTreeMap::new() };
     let spent = probe::call(probe::Bench { engine, settings }, candidate, trial).await.map_err(refused)?;
     Ok(Checked {
         identity: admitted.identity().clone(),

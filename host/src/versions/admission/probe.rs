@@ -15,7 +15,7 @@ use opentelemetry::trace::SpanKind;
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use super::{
-    Admitted, Live, Reason, Trial,
+    Admitted, Configured, Reason, Trial,
     refusal::{Said, advice},
     trial::{self, TriedOrder},
 };
@@ -43,20 +43,13 @@ pub(super) struct Bench<'a> {
     pub(super) settings: &'a Settings,
 }
 
-/// A plugin, and what is set for it over the host's settings.
-#[derive(Clone, Copy)]
-pub(super) struct Candidate<'a> {
-    pub(super) plugin: &'a Admitted,
-    pub(super) set: &'a BTreeMap<String, String>,
-}
-
 /// Tries the candidate, and returns what the call for the simple order took.
 ///
 /// # Errors
 /// What keeps it from being instantiated, how its types differ, how a call ended, or where it comes to no decision.
-pub(super) async fn call(bench: Bench<'_>, candidate: Candidate<'_>, trial: Trial<'_>) -> Result<Spent, Reason> {
+pub(super) async fn call(bench: Bench<'_>, candidate: Configured<'_>, trial: Trial<'_>) -> Result<Spent, Reason> {
     let _turn = bench.engine.probe_turn().await;
-    let Candidate { plugin, .. } = candidate;
+    let Configured { plugin, .. } = candidate;
     let orders = match trial {
         Trial::Again => vec![trial::simple()],
         Trial::Anew { .. } => trial::all(plugin.cases(), plugin.identity().kind, bench.settings.shop.currency)?,
@@ -87,21 +80,21 @@ pub(in crate::versions) async fn asked_settings(
     let orders = trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency);
     let asked = AskedSettings::default();
     for order in &orders.unwrap_or_else(|_| vec![trial::simple()]) {
-        _ = tried(Bench { engine, settings }, Candidate { plugin, set }, order, Some(&asked)).await;
+        _ = tried(Bench { engine, settings }, Configured { plugin, set }, order, Some(&asked)).await;
     }
     asked.keys()
 }
 
 /// Returns whether the live version comes to a decision about the order.
-async fn decides(bench: Bench<'_>, Live { plugin, set }: Live<'_>, order: &TriedOrder) -> bool {
-    let tried = tried(bench, Candidate { plugin, set }, order, None).await;
+async fn decides(bench: Bench<'_>, live: Configured<'_>, order: &TriedOrder) -> bool {
+    let tried = tried(bench, live, order, None).await;
     tried.is_ok_and(|tried| tried.undecided.is_none())
 }
 
 /// Makes one call, and notes the settings that are `asked` for in it, if that is wanted.
 async fn tried(
     bench: Bench<'_>,
-    candidate: Candidate<'_>,
+    candidate: Configured<'_>,
     order: &TriedOrder,
     asked: Option<&AskedSettings>,
 ) -> Result<Tried, Reason> {
@@ -127,7 +120,7 @@ pub(super) struct Spent {
 /// One call of a candidate.
 struct Once<'a> {
     bench: Bench<'a>,
-    candidate: Candidate<'a>,
+    candidate: Configured<'a>,
     order: &'a TriedOrder,
     asked: Option<&'a AskedSettings>,
 }
@@ -160,7 +153,7 @@ impl<'a> Once<'a> {
     }
 
     fn guest<H: Hook>(&self) -> Guest<'a> {
-        let (Bench { engine, settings }, Candidate { plugin, set }) = (self.bench, self.candidate);
+        let (Bench { engine, settings }, Configured { plugin, set }) = (self.bench, self.candidate);
         let (identity, limits) = (plugin.identity(), &settings.limits);
         let tracer = Tracer::off();
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());

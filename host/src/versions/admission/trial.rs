@@ -1,7 +1,7 @@
 //! The orders that a candidate is tried with before it serves anybody: a handful that are unlike each other, and its
 //! author's own cases.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{case::Case, cases::Cases, refusal::Reason};
 use crate::{
@@ -16,15 +16,15 @@ pub enum Trial<'a> {
     Again,
     /// It is new, or has new settings. Where the live version decides and it doesn't, it is refused, unless that is
     /// `forced`; without a live version that is nobody's loss.
-    Anew { live: Option<Live<'a>>, forced: bool },
+    Anew { live: Option<Configured<'a>>, forced: bool },
 }
 
-/// What a candidate is measured against.
+/// A plugin as it is tried, or as a candidate is measured against it.
 #[derive(Debug, Clone, Copy)]
-pub struct Live<'a> {
+pub struct Configured<'a> {
     pub plugin: &'a super::Admitted,
     /// What is set for it over the host's settings.
-    pub set: &'a std::collections::BTreeMap<String, String>,
+    pub set: &'a BTreeMap<String, String>,
 }
 
 /// One order.

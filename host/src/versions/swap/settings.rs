@@ -14,7 +14,7 @@ use crate::{
     store::{PluginVersion, SwapAction, VersionText},
     versions::{
         CatalogueError, Plugin,
-        admission::{Admitted, Live, Trial},
+        admission::{Admitted, Configured, Trial},
     },
 };
 
@@ -88,7 +88,7 @@ impl Plugins {
             let given = changes.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key);
             self.known(given, &admitted, &settings).await?;
         }
-        let trial = Trial::Anew { live: Some(Live { plugin: &admitted, set: &live.text.settings }), forced };
+        let trial = Trial::Anew { live: Some(Configured { plugin: &admitted, set: &live.text.settings }), forced };
         self.catalogue.probe(&admitted, &settings, trial).await?;
         let plugin = self.catalogue.plugin(admitted, &settings);
         Ok((plugin, VersionText { settings, ..live.text.clone() }))
