@@ -85,8 +85,8 @@ pub trait Visitor {
 pub trait Hook: Sized + Send + Sync + 'static {
     const KIND: Kind;
 
-    /// What a plugin is asked about.
-    type Asked: Clone + Send + Sync + 'static;
+    /// What a plugin is asked about, as a call has it. Who calls later has an owned one.
+    type Asked: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized;
     /// The same in the interface's types.
     type Offered: ComponentType + Lower + Send + Sync;
     /// What the plugin's function returns, in the interface's types.
@@ -99,7 +99,7 @@ pub trait Hook: Sized + Send + Sync + 'static {
     type Met: Default + Send + 'static;
 
     /// Returns what a plugin of the kind is asked about in a checkout of that order.
-    fn asked(placed: &Placed) -> Self::Asked;
+    fn asked(placed: &Placed) -> <Self::Asked as ToOwned>::Owned;
 
     fn offered(asked: &Self::Asked) -> Self::Offered;
 

@@ -8,7 +8,7 @@ mod differences;
 mod notes;
 mod tree;
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use std::{borrow::Borrow, collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use opentelemetry::trace::SpanKind;
@@ -193,7 +193,7 @@ impl OneCall<'_> {
         let deduct = deduct(plugins, &snapshot, placed.id, case);
         let door = H::real(RealStock { deduct, store: store.clone(), taker });
         let mut call = Call::fresh(plugins.runtime(), snapshot.plugin(H::KIND).loaded(), span, Time::Whole);
-        let answered = hooks::decide::<H>(call.guest(), &H::asked(&placed), door, plugins.rules(), true).await;
+        let answered = hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true).await;
         let mut span = call.end(None, &answered.result).span;
         if let Err(failure) = &answered.result {
             failure.mark(&mut span);

@@ -39,7 +39,7 @@ pub struct Inventory;
 impl Hook for Inventory {
     const KIND: Kind = Kind::Inventory;
 
-    type Asked = Vec<StockLine>;
+    type Asked = [StockLine];
     type Offered = Vec<types::StockLine>;
     type Returned = Result<Vec<types::StockLevel>, InventoryError>;
     type Decided = Vec<StockLevel>;
@@ -50,11 +50,11 @@ impl Hook for Inventory {
         placed.cart.stock_lines()
     }
 
-    fn offered(lines: &Vec<StockLine>) -> Vec<types::StockLine> {
+    fn offered(lines: &[StockLine]) -> Vec<types::StockLine> {
         lines.iter().map(stock_line_to_guest).collect()
     }
 
-    fn likeness(lines: &Vec<StockLine>) -> Likeness {
+    fn likeness(lines: &[StockLine]) -> Likeness {
         Likeness::of(lines.iter().map(|line| line.item.as_str()))
     }
 
@@ -84,7 +84,7 @@ impl Hook for Inventory {
 
     /// Believes the answer if the plugin took exactly what it was asked for; the levels are those that the host saw.
     fn believed(
-        lines: &Vec<StockLine>,
+        lines: &[StockLine],
         returned: Result<Self::Returned, Failure>,
         imports: &mut CallState,
         _: Rules,

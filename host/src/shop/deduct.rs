@@ -91,7 +91,7 @@ pub async fn deduct(
             describe(&mut span, lines);
             let door = stock::Door::new(plugins.store().clone(), taker.clone());
             let plugin = snapshot.plugin(Inventory::KIND);
-            let (mut span, result) = plugin.call::<Inventory>(plugins, span, &lines.to_vec(), door, time).await;
+            let (mut span, result) = plugin.call::<Inventory>(plugins, span, lines, door, time).await;
             if let Err(failure) = &result {
                 failure.mark(&mut span);
             }

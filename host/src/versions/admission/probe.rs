@@ -6,6 +6,7 @@
 //! shop's is as good an answer as a receipt. An answer that is neither is a fault where the live version decides.
 
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
     sync::Arc,
@@ -148,7 +149,7 @@ impl<'a> Once<'a> {
         let cart = Arc::clone(&self.order.cart);
         let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: settings.shop.currency, cart };
         let (asked, rules) = (H::asked(&placed), Rules::of(settings));
-        let answered = hooks::decide::<H>(&mut guest, &asked, H::standing_in(), rules, false).await;
+        let answered = hooks::decide::<H>(&mut guest, asked.borrow(), H::standing_in(), rules, false).await;
         self.judge::<H>(guest, answered.result)
     }
 

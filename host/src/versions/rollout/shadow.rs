@@ -11,6 +11,7 @@
 //! follows itself decides the same, unless it looks at a WASI clock. Calls that the host failed in aren't followed.
 
 use std::{
+    borrow::Borrow,
     collections::BTreeMap,
     sync::{
         Arc,
@@ -96,14 +97,14 @@ impl Shadow {
     ) {
         let Some(live) = Decided::by::<H>(result, &asked_stock) else { return };
         let Some(place) = self.place() else { return };
-        let (shadow, plugins, asked) = (Arc::clone(self), Arc::clone(plugins), asked.clone());
+        let (shadow, plugins, asked) = (Arc::clone(self), Arc::clone(plugins), asked.to_owned());
         tokio::spawn(async move {
             let _place = place;
             let span = plugins.tracer().start(span::SHADOW, SpanKind::Internal, Some(&parent), Vec::new());
             let candidate = shadow.candidate.load_full();
             let mut call = Call::repeating(plugins.runtime(), candidate.loaded(), span, seed);
             let door = H::repeating(met, plugins.store());
-            let answered = hooks::decide::<H>(call.guest(), &asked, door, plugins.rules(), true).await;
+            let answered = hooks::decide::<H>(call.guest(), asked.borrow(), door, plugins.rules(), true).await;
             let span = candidate.count(call.end(None, &answered.result), &answered.result);
             let decided = Decided::by::<H>(&answered.result, &answered.asked);
             shadow.compare(&plugins, &parent, span, &live, decided);
