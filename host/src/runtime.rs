@@ -7,6 +7,7 @@ mod breaker;
 mod call;
 mod compiled;
 mod compiler;
+mod cpu_limit;
 mod engine;
 mod fault;
 mod guest;

@@ -1,23 +1,20 @@
 //! A guest in its store: instantiated, called, and stopped at its limits.
 //!
-//! The guest's processor time is counted by [`GuestTime`], without that of its host calls, and compared with the limit at
-//! each tick of the epoch and when the guest has answered; the wall deadline around everything counts all that passes. A
-//! guest that was cut off is dropped with its store and never entered again.
+//! [`cpu_limit`] bounds the guest's own processor time; the wall deadline around everything counts all that passes. A guest
+//! that was cut off is dropped with its store and never entered again.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 use wasmtime::{
-    ResourceLimiter as _, ResourceLimiterAsync, Store, Trap, UpdateDeadline,
+    ResourceLimiter as _, ResourceLimiterAsync, Store,
     component::{ComponentType, Instance, Lift, Lower},
 };
 
 use super::{
-    Code, Engine, MemoryPool, Time,
-    engine::TICK,
-    fault,
+    Code, Engine, MemoryPool, Time, cpu_limit, fault,
     memory::MemoryMeter,
-    turns::{BUSY_AFTER, BUSY_MEMORY_BYTES, BUSY_TURN, Turns, has_other_threads},
+    turns::{BUSY_MEMORY_BYTES, Turns, has_other_threads},
 };
 use crate::{
     config::Limits,
@@ -164,7 +161,7 @@ impl<'a> Guest<'a> {
     pub async fn instantiate(&mut self) -> Result<(), Failure> {
         let (time, bounds, ends) = self.bounds();
         let instantiating = self.code.instance_pre.instantiate_async(&mut self.store);
-        let answered = timeout_at(ends, within_cpu(bounds, &time, instantiating)).await;
+        let answered = timeout_at(ends, cpu_limit::within(bounds, &time, instantiating)).await;
         self.instance = Some(self.answered(answered)?);
         Ok(())
     }
@@ -194,7 +191,7 @@ impl<'a> Guest<'a> {
     {
         let ctx = self.imports().telemetry.own_context();
         let (time, bounds, ends) = self.bounds();
-        let asked = within_cpu(bounds, &time, async {
+        let asked = cpu_limit::within(bounds, &time, async {
             let instance = match self.instance.take() {
                 Some(instance) => instance,
                 None => self.code.instance_pre.instantiate_async(&mut self.store).await?,
@@ -244,24 +241,7 @@ fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits) {
         // It can't fail on such an engine, and without fuel the guest traps at once.
         _ = store.set_fuel(u64::MAX);
     }
-    store.set_epoch_deadline(1);
-    let cpu = cpu_of_call(limits);
-    store.epoch_deadline_callback(move |store| {
-        let time = store.data().imports.guest_time();
-        let spent = time.spent();
-        Ok(if spent >= cpu {
-            UpdateDeadline::Interrupt
-        } else if time.on_thread() < if time.is_busy() { BUSY_TURN } else { TICK } {
-            // The tick passed while the guest waited, or its turn isn't over.
-            UpdateDeadline::Continue(1)
-        } else {
-            // Lets other requests run, and lets the wall deadline see a busy guest.
-            if spent >= BUSY_AFTER {
-                time.is_busy_from_now();
-            }
-            UpdateDeadline::Yield(1)
-        })
-    });
+    cpu_limit::arm(store, limits);
 }
 
 /// As the meter of the call's memory decides. A guest that has grown large goes on in a turn apart from others.
@@ -291,50 +271,5 @@ impl ResourceLimiterAsync for GuestCall {
 
     fn instances(&self) -> usize {
         self.memory.instances()
-    }
-}
-
-const fn cpu_of_call(limits: &Limits) -> Duration {
-    Duration::from_millis(limits.guest_cpu_ms)
-}
-
-/// Runs the guest until it has answered, within its processor time.
-///
-/// # Errors
-/// The guest's own. An interrupt when its time is used up, also by the very last operation: one bulk operation isn't looked
-/// into, and takes as long as its memory is large.
-async fn within_cpu<T>(
-    (turns, limits): (&Turns, &Limits),
-    time: &GuestTime,
-    guest: impl Future<Output = wasmtime::Result<T>>,
-) -> wasmtime::Result<T> {
-    let answer = turns.run(time, guest).await?;
-    if time.spent() >= cpu_of_call(limits) { Err(Trap::Interrupt.into()) } else { Ok(answer) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Settings, Sources};
-
-    /// No epoch is looked at within a guest's last operation.
-    #[tokio::test]
-    async fn an_answer_past_the_processor_time_is_none() {
-        let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
-        let cpu = cpu_of_call(&limits);
-        let check = async |used: Duration, is_taken: bool| {
-            let time = GuestTime::default();
-            let guest = async {
-                while time.spent() < used {
-                    std::hint::spin_loop();
-                }
-                Ok(())
-            };
-            let answer = within_cpu((&Turns::new(), &limits), &time, guest).await;
-            let is_interrupt = answer.err().map(|error| error.downcast_ref() == Some(&Trap::Interrupt));
-            assert_eq!(is_interrupt, (!is_taken).then_some(true), "{used:?}");
-        };
-        check(cpu / 4, true).await;
-        check(cpu, false).await;
     }
 }

@@ -1,0 +1,82 @@
+//! The CPU limit of a call (`limits.guest_cpu_ms`): it interrupts a guest that has used up its processor time.
+//!
+//! [`GuestTime`] counts that time, without the time of the guest's host calls. It is compared with the limit at each tick of
+//! the epoch and when the guest has answered.
+
+use std::time::Duration;
+
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::{
+    GuestCall,
+    engine::TICK,
+    turns::{BUSY_AFTER, BUSY_TURN, Turns},
+};
+use crate::{config::Limits, imports::GuestTime};
+
+/// Has each tick of the epoch compare the guest's time with the limit.
+pub(super) fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
+    store.set_epoch_deadline(1);
+    let cpu = cpu_of_call(limits);
+    store.epoch_deadline_callback(move |store| {
+        let time = store.data().imports.guest_time();
+        let spent = time.spent();
+        Ok(if spent >= cpu {
+            UpdateDeadline::Interrupt
+        } else if time.on_thread() < if time.is_busy() { BUSY_TURN } else { TICK } {
+            // The tick passed while the guest waited, or its turn isn't over.
+            UpdateDeadline::Continue(1)
+        } else {
+            // Lets other requests run, and lets the wall deadline see a busy guest.
+            if spent >= BUSY_AFTER {
+                time.is_busy_from_now();
+            }
+            UpdateDeadline::Yield(1)
+        })
+    });
+}
+
+/// Runs the guest until it has answered, within its processor time.
+///
+/// # Errors
+/// The guest's own. An interrupt when its time is used up, also by the very last operation: one bulk operation isn't looked
+/// into, and takes as long as its memory is large.
+pub(super) async fn within<T>(
+    (turns, limits): (&Turns, &Limits),
+    time: &GuestTime,
+    guest: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    let answer = turns.run(time, guest).await?;
+    if time.spent() >= cpu_of_call(limits) { Err(Trap::Interrupt.into()) } else { Ok(answer) }
+}
+
+const fn cpu_of_call(limits: &Limits) -> Duration {
+    Duration::from_millis(limits.guest_cpu_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Settings, Sources};
+
+    /// No epoch is looked at within a guest's last operation.
+    #[tokio::test]
+    async fn an_answer_past_the_processor_time_is_none() {
+        let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
+        let cpu = cpu_of_call(&limits);
+        let check = async |used: Duration, is_taken: bool| {
+            let time = GuestTime::default();
+            let guest = async {
+                while time.spent() < used {
+                    std::hint::spin_loop();
+                }
+                Ok(())
+            };
+            let answer = within((&Turns::new(), &limits), &time, guest).await;
+            let is_interrupt = answer.err().map(|error| error.downcast_ref() == Some(&Trap::Interrupt));
+            assert_eq!(is_interrupt, (!is_taken).then_some(true), "{used:?}");
+        };
+        check(cpu / 4, true).await;
+        check(cpu, false).await;
+    }
+}
