@@ -28,6 +28,7 @@ mod query;
 mod queue;
 mod reader;
 mod record;
+mod recovery;
 mod reservations;
 mod rollouts;
 mod schema;
@@ -124,7 +125,7 @@ impl Store {
         let mut connection = open::connection(&file, settings.busy_timeout, settings.look_within)?;
         open::sync_folder(&settings.folder)?;
         let of_sqlite = |source| OpenError::of_sqlite(&file, source);
-        let opened = open::resolve(&mut connection).map_err(of_sqlite)?;
+        let opened = recovery::settle(&mut connection).map_err(of_sqlite)?;
         let last_order_id = Numbers::of(&connection).map_err(of_sqlite)?.order_id;
         let running = RunningTime::of(&connection).map_err(of_sqlite)?;
         let items = query::items(&connection).map_err(|source| OpenError::of_store(&file, source))?;

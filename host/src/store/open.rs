@@ -1,4 +1,4 @@
-//! Opening the file: nobody else has it, it is what it should be, and what a crash left is settled.
+//! Opening the file: nobody else has it, and it is what it should be.
 
 use std::{
     fs::{self, File, Permissions, TryLockError},
@@ -10,11 +10,9 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{
-    OpenError, Opened, Outage, StoreError, alarm::is_damage, answers, reservations::give_back, schema, sqlite::now_ms,
-};
+use super::{OpenError, Outage, StoreError, alarm::is_damage, schema};
 
 /// The first SQLite without the WAL-reset bug, which corrupts or loses commits where several connections are open.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -192,41 +190,6 @@ fn configured(file: &Path, busy_timeout: Duration) -> rusqlite::Result<Connectio
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     Ok(connection)
-}
-
-/// Settles what a crash left unsettled, in one transaction.
-///
-/// Whatever is held was never confirmed to anybody: a confirmation is sent after the reservation became final. So
-/// all of it is given back, a local order's and another till's alike.
-pub(super) fn resolve(connection: &mut Connection) -> rusqlite::Result<Opened> {
-    let now_ms = now_ms();
-    let transaction = connection.transaction()?;
-    let held = {
-        let mut reading = transaction.prepare("SELECT reference FROM reservations WHERE state = 'held'")?;
-        reading.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?
-    };
-    for reference in &held {
-        give_back(&transaction, reference, "held", now_ms)?;
-    }
-    let interrupted = transaction.execute(
-        "UPDATE orders SET status = 'FAILED', reason = 'interrupted', ended_at_ms = ?1
-         WHERE ended_at_ms IS NULL AND status = 'PENDING' AND inventory = 'local'",
-        params![now_ms],
-    )?;
-    transaction.execute(
-        "UPDATE orders SET status = 'PENDING_RELEASE', reason = 'interrupted'
-         WHERE ended_at_ms IS NULL AND status = 'PENDING' AND inventory = 'remote'",
-        [],
-    )?;
-    answers::forget_interrupted(&transaction)?;
-    let awaiting: i64 =
-        transaction.query_row("SELECT count(*) FROM orders WHERE ended_at_ms IS NULL", [], |row| row.get(0))?;
-    transaction.commit()?;
-    Ok(Opened {
-        interrupted_orders: u64::try_from(interrupted).unwrap_or(u64::MAX),
-        awaiting_release_orders: awaiting.unsigned_abs(),
-        returned_reservations: u64::try_from(held.len()).unwrap_or(u64::MAX),
-    })
 }
 
 /// Makes the names of the files in the folder survive a power cut; SQLite does that for what is in them.
