@@ -76,7 +76,7 @@ pub struct Compiler {
 
 impl Compiler {
     /// Returns one that compiles in this process only. For a program that isn't `till` and whose plugins are its own:
-    /// of what makes compiling dear, only the caps keep anything out.
+    /// of what makes compiling dear, only the limits on components keep anything out.
     #[must_use]
     pub fn in_process() -> Self {
         Self::default()

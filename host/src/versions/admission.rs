@@ -5,7 +5,7 @@
 //! ```text
 //! size and magic      is it a component at all
 //! sha256              under which name it is known from here on
-//! caps.rs             counted: nothing in it that is known to make compiling dear
+//! component_limits.rs counted: nothing in it that is known to make compiling dear
 //! inspect.rs          its imports and exports are those of a world, by their names
 //! world.rs            and by their types; if not, what to change
 //! runtime/compiler.rs compiled in a child process, within limits of the system's
@@ -15,10 +15,10 @@
 //!
 //! `refusal.rs` has the words. Until the last step nothing knows of the candidate but the one who handed it in.
 
-mod caps;
 pub(super) mod case;
 mod cases;
 mod checked;
+mod component_limits;
 mod inspect;
 mod language;
 mod probe;
@@ -206,7 +206,7 @@ fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> 
     }
     inspect::magic(&candidate.bytes)?;
     let digest = digest_of(&candidate.bytes);
-    caps::check(&candidate.bytes, limits)?;
+    component_limits::check(&candidate.bytes, limits)?;
     let outline = Outline::of(&candidate.bytes)?;
     let kind = outline.kind()?;
     world::check(&candidate.bytes, kind)?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{Candidate, Compiled, Configured, Outline, Refused, Trial, caps, compiled, examine, probe};
+use super::{Candidate, Compiled, Configured, Outline, Refused, Trial, compiled, component_limits, examine, probe};
 use crate::{
     config::Settings,
     runtime::{Engine, Identity},
@@ -46,7 +46,7 @@ pub async fn check(engine: &Arc<Engine>, candidate: Candidate, settings: &Settin
         bytes: bytes.len(),
         imports: Outline::of(&bytes).map_err(refused)?.into_imports(),
         compile_ms,
-        memory_bytes_at_start: caps::memory_bytes(&bytes).map_err(refused)?,
+        memory_bytes_at_start: component_limits::memory_bytes(&bytes).map_err(refused)?,
         memory_bytes: spent.memory_bytes,
         host_calls: spent.host_calls,
     })

@@ -2,7 +2,7 @@
 //!
 //! wasmtime bounds what a plugin costs while it runs, not what it costs to compile: a file of half a megabyte can keep
 //! a core busy for minutes. These counts keep out the shapes of which that is known, at the price of one walk over the
-//! file. What they let through is compiled first where it can do no harm (`compile.rs`).
+//! file. What they let through is compiled first where it can do no harm (`runtime/compiler.rs`).
 
 use wasmparser::{BinaryReaderError, Instance, Parser, Payload};
 
@@ -16,7 +16,7 @@ const PAGE_SIZE_LOG2: u32 = 16;
 /// Checks the file against `limits.component_*` and the call's own limits.
 ///
 /// # Errors
-/// The first cap in the order of [`Counts::against`] that the file is past, or that it can't be read.
+/// The first limit in the order of [`Counts::against`] that the file is past, or that it can't be read.
 pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<(), Reason> {
     let counts = Counts::of(bytes).map_err(|error| Reason::Malformed(error.to_string()))?;
     counts.against(limits).into_iter().try_for_each(|(what, found, max, setting)| {
@@ -32,7 +32,7 @@ pub(super) fn memory_bytes(bytes: &[u8]) -> Result<u64, Reason> {
     Counts::of(bytes).map(|counts| counts.memory_bytes).map_err(|error| Reason::Malformed(error.to_string()))
 }
 
-/// What a component consists of, everything nested in it included. Saturating: a count that large is past its cap.
+/// What a component consists of, everything nested in it included. Saturating: a count that large is past its limit.
 #[derive(Debug, Default)]
 struct Counts {
     depth: u64,
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cap_refuses_what_is_past_it_and_admits_what_is_on_it() {
+    fn each_limit_refuses_what_is_past_it_and_admits_what_is_on_it() {
         let check = |text: &str, setting: &str, found: u64| {
             let bytes = wat::parse_str(text).expect("sound WAT");
             let checked = |max: u64| {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_plugins_are_far_below_every_cap() {
+    fn the_built_in_plugins_are_far_below_every_limit() {
         let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
         for kind in crate::hooks::Kind::ALL {
             let counts = Counts::of(crate::versions::built_in_bytes(kind)).expect("a component");
