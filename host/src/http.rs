@@ -19,13 +19,13 @@ mod inventory;
 mod links;
 pub mod openapi;
 mod orders;
-mod outbound;
 pub mod problem;
 pub(crate) mod query;
 mod received;
 mod router;
 pub(crate) mod routes;
 pub mod server;
+mod waiting_answers;
 mod watch;
 mod wire;
 
@@ -42,10 +42,10 @@ use hosts::Hosts;
 pub use inventory::{OnHand, levels};
 pub use links::TraceLinks;
 pub use orders::OrderJson;
-pub use outbound::Answers;
 use problem::Problem;
 pub use router::handle;
 pub(crate) use router::version_name;
+pub use waiting_answers::Answers;
 pub use watch::Watch;
 
 use crate::{

@@ -37,8 +37,8 @@ use super::{
     arrival::{Arrival, Inbound},
     frames::Frames,
     framing,
-    outbound::{Cause, Course, Outbound, Outbox, Progress},
     server::{Counted, Listening},
+    waiting_answers::{AnswerBody, Cause, Course, Outbox, Progress},
     wire::{Link, Patience, Wire},
 };
 
@@ -158,7 +158,7 @@ impl Connection {
         self: &Arc<Self>,
         request: Request<Incoming>,
         handler: &H,
-    ) -> impl Future<Output = Result<Response<Outbound>, Infallible>> + Send + use<H, F>
+    ) -> impl Future<Output = Result<Response<AnswerBody>, Infallible>> + Send + use<H, F>
     where
         H: Fn(Arrival) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,

@@ -29,7 +29,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Body, arrival::Arrival, connection, outbound::Answers};
+use super::{Body, arrival::Arrival, connection, waiting_answers::Answers};
 use crate::config::Limits;
 
 /// After accepting failed: the cause, mostly file descriptors, needs time to go away.

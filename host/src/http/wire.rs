@@ -28,7 +28,7 @@ use tokio::{
 use super::{
     frames::Frames,
     framing::Heads,
-    outbound::{Answers, Cause},
+    waiting_answers::{Answers, Cause},
 };
 
 /// What the socket and the requests on it know of each other.

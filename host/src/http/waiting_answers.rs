@@ -1,25 +1,23 @@
-//! An answer on its way to its client: how much of all answers waits to be taken, and since when nothing of one was.
+//! The answers that wait for their clients to take them, and the bound on all of them together.
 //!
 //! hyper holds an answer until its client takes it, and HTTP/2 lets a client ask for many and take none. So a request counts
-//! from when its head is there, and its answer until the last byte of it is in the socket:
+//! from when its head is there, and its answer until the last byte of it is in the socket. All of them may have
+//! `limits.answers_mib` together. Past that the connection that has the most is ended, and the next, until the rest has room.
+//! A connection that is alone with one request is left alone.
 //!
-//! - All of them may have `limits.answers_mib` together. Past that the connection that has the most is ended, and the next,
-//!   until the rest has room. A connection that is alone with one request is left alone.
-//! - A stream of HTTP/2 whose client takes nothing of its answer for `limits.write_ms` is reset, and its connection takes no
-//!   more requests. What hyper has handed on to h2 can't be reset any more: then the connection ends at once. (On HTTP/1 the
-//!   socket itself is waited for, by `wire`.)
+//! [`progress`] says since when nothing of one answer was taken.
+
+mod progress;
 
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future::Future,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
@@ -28,10 +26,7 @@ use hyper::{
     body::{Body, Frame, SizeHint},
 };
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until},
-};
+pub(super) use progress::{Course, Progress};
 use tokio_util::sync::CancellationToken;
 
 /// What a request and its answer take in memory besides head and body: their stream's state in h2, their task, headers, and what
@@ -212,10 +207,10 @@ pub(super) struct Counted {
 
 impl Counted {
     /// Returns the answer's body for hyper. It counts until hyper has dropped the last of it.
-    pub(super) fn answer(mut self, body: Bytes, progress: Option<Arc<Progress>>) -> Outbound {
+    pub(super) fn answer(mut self, body: Bytes, progress: Option<Arc<Progress>>) -> AnswerBody {
         let piece_bytes = if progress.is_some() { PIECE_BYTES } else { usize::MAX };
         if body.is_empty() {
-            return Outbound { rest: body, piece_bytes, counted: None };
+            return AnswerBody { rest: body, piece_bytes, counted: None };
         }
         if let Some(bytes) = &mut self.bytes {
             *bytes += body.len();
@@ -225,7 +220,7 @@ impl Counted {
             progress.begin();
         }
         self.progress = progress;
-        Outbound { rest: body, piece_bytes, counted: Some(Arc::new(self)) }
+        AnswerBody { rest: body, piece_bytes, counted: Some(Arc::new(self)) }
     }
 }
 
@@ -242,13 +237,13 @@ impl Drop for Counted {
 
 /// An answer's body, as hyper sends it.
 #[derive(Debug)]
-pub(super) struct Outbound {
+pub(super) struct AnswerBody {
     rest: Bytes,
     piece_bytes: usize,
     counted: Option<Arc<Counted>>,
 }
 
-impl Body for Outbound {
+impl Body for AnswerBody {
     type Data = Piece;
     type Error = Infallible;
 
@@ -299,109 +294,8 @@ impl Buf for Piece {
     }
 }
 
-tokio::task_local! {
-    /// Of the stream that a task of hyper's carries out.
-    static PROGRESS: Arc<Progress>;
-}
-
-/// When something of a stream's answer was taken last.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// `None` while nothing waits.
-    taken: Mutex<Option<Instant>>,
-    changed: Notify,
-}
-
-/// How a stream went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Course {
-    Done,
-    /// Nothing was taken for too long, and its reset is on the way.
-    Reset,
-    /// The same, and nothing but its connection's end ends it.
-    Stuck,
-}
-
-impl Progress {
-    /// Returns the progress of the stream that is being carried out; `None` on HTTP/1.
-    pub(super) fn of_stream() -> Option<Arc<Self>> {
-        PROGRESS.try_with(Arc::clone).ok()
-    }
-
-    /// Carries out a stream of hyper's until its answer is taken, or nothing is for so long.
-    pub(super) fn see_out(
-        stream: impl Future<Output = ()> + Send + 'static,
-        patience: Duration,
-    ) -> impl Future<Output = Course> + Send + 'static {
-        let progress = Arc::<Self>::default();
-        // Boxed before it is moved on: each future that had it within would be as large once more.
-        let mut stream = Box::pin(PROGRESS.scope(Arc::clone(&progress), stream));
-        async move {
-            let mut stalled = pin!(progress.stalled(patience));
-            tokio::select! {
-                biased;
-                () = stream.as_mut() => {}
-                // Dropping the stream resets it.
-                () = stalled.as_mut() => return Course::Reset,
-            }
-            drop(stream);
-            tokio::select! {
-                biased;
-                () = progress.gone() => Course::Done,
-                () = stalled => Course::Stuck,
-            }
-        }
-    }
-
-    fn begin(&self) {
-        self.set(Some(Instant::now()));
-        self.changed.notify_one();
-    }
-
-    fn took(&self) {
-        self.set(Some(Instant::now()));
-    }
-
-    fn end(&self) {
-        self.set(None);
-        self.changed.notify_one();
-    }
-
-    fn set(&self, taken: Option<Instant>) {
-        *self.taken.lock() = taken;
-    }
-
-    fn taken(&self) -> Option<Instant> {
-        *self.taken.lock()
-    }
-
-    /// Returns when nothing of an answer that waits was taken for so long.
-    async fn stalled(&self, patience: Duration) {
-        loop {
-            let Some(taken) = self.taken() else {
-                self.changed.notified().await;
-                continue;
-            };
-            let until = taken + patience;
-            if until <= Instant::now() {
-                return;
-            }
-            sleep_until(until).await;
-        }
-    }
-
-    /// Returns when nothing waits.
-    async fn gone(&self) {
-        while self.taken().is_some() {
-            self.changed.notified().await;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
-
     use super::*;
 
     const EACH: u64 = REQUEST_BYTES as u64;
@@ -415,7 +309,7 @@ mod tests {
         (answers.outbox(given_up.clone()), given_up)
     }
 
-    fn answered(outbox: &Outbox, bytes: usize) -> Outbound {
+    fn answered(outbox: &Outbox, bytes: usize) -> AnswerBody {
         outbox.request(&HeaderMap::new()).answer(Bytes::from(vec![b'x'; bytes]), None)
     }
 
@@ -475,35 +369,5 @@ mod tests {
         );
         pieces.clear();
         assert_eq!((answers.waiting_bytes(), progress.taken()), (0, None));
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_isnt_taken_is_reset_or_stuck() {
-        let answers = answers(1 << 20);
-        let patience = Duration::from_millis(20);
-        let held = Arc::<Mutex<Option<Outbound>>>::default();
-        let answering = || {
-            let (held, outbox) = (Arc::clone(&held), outbox(&answers).0);
-            async move {
-                let answer = outbox.request(&HeaderMap::new()).answer("x".into(), Progress::of_stream());
-                *held.lock() = Some(answer);
-            }
-        };
-        let waiting = answering();
-        let waits = async move {
-            waiting.await;
-            pending::<()>().await;
-        };
-        assert_eq!(Progress::see_out(waits, patience).await, Course::Reset);
-        assert_eq!(Progress::see_out(answering(), patience).await, Course::Stuck);
-        let taken = Progress::see_out(answering(), Duration::from_secs(3600));
-        let takes = async {
-            tokio::task::yield_now().await;
-            drop(held.lock().take());
-        };
-        assert_eq!(tokio::join!(taken, takes).0, Course::Done);
-        let unanswered = async {};
-        assert_eq!(Progress::see_out(unanswered, patience).await, Course::Done);
-        assert_eq!(answers.waiting_bytes(), 0);
     }
 }

@@ -1,0 +1,155 @@
+//! Since when a client has taken nothing of the answer on one stream of HTTP/2.
+//!
+//! A stream of which nothing is taken for `limits.write_ms` is reset, and its connection takes no more requests. What hyper has
+//! handed on to h2 can't be reset any more: then the connection ends at once. (On HTTP/1 the socket itself is waited for, by
+//! `wire`.)
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+tokio::task_local! {
+    /// Of the stream that a task of hyper's carries out.
+    static PROGRESS: Arc<Progress>;
+}
+
+/// When something of a stream's answer was taken last.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Progress {
+    /// `None` while nothing waits.
+    taken: Mutex<Option<Instant>>,
+    changed: Notify,
+}
+
+/// How a stream went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Course {
+    Done,
+    /// Nothing was taken for too long, and its reset is on the way.
+    Reset,
+    /// The same, and nothing but its connection's end ends it.
+    Stuck,
+}
+
+impl Progress {
+    /// Returns the progress of the stream that is being carried out; `None` on HTTP/1.
+    pub(in crate::http) fn of_stream() -> Option<Arc<Self>> {
+        PROGRESS.try_with(Arc::clone).ok()
+    }
+
+    /// Carries out a stream of hyper's until its answer is taken, or nothing is for so long.
+    pub(in crate::http) fn see_out(
+        stream: impl Future<Output = ()> + Send + 'static,
+        patience: Duration,
+    ) -> impl Future<Output = Course> + Send + 'static {
+        let progress = Arc::<Self>::default();
+        // Boxed before it is moved on: each future that had it within would be as large once more.
+        let mut stream = Box::pin(PROGRESS.scope(Arc::clone(&progress), stream));
+        async move {
+            let mut stalled = pin!(progress.stalled(patience));
+            tokio::select! {
+                biased;
+                () = stream.as_mut() => {}
+                // Dropping the stream resets it.
+                () = stalled.as_mut() => return Course::Reset,
+            }
+            drop(stream);
+            tokio::select! {
+                biased;
+                () = progress.gone() => Course::Done,
+                () = stalled => Course::Stuck,
+            }
+        }
+    }
+
+    pub(super) fn begin(&self) {
+        self.set(Some(Instant::now()));
+        self.changed.notify_one();
+    }
+
+    pub(super) fn took(&self) {
+        self.set(Some(Instant::now()));
+    }
+
+    pub(super) fn end(&self) {
+        self.set(None);
+        self.changed.notify_one();
+    }
+
+    fn set(&self, taken: Option<Instant>) {
+        *self.taken.lock() = taken;
+    }
+
+    pub(super) fn taken(&self) -> Option<Instant> {
+        *self.taken.lock()
+    }
+
+    /// Returns when nothing of an answer that waits was taken for so long.
+    async fn stalled(&self, patience: Duration) {
+        loop {
+            let Some(taken) = self.taken() else {
+                self.changed.notified().await;
+                continue;
+            };
+            let until = taken + patience;
+            if until <= Instant::now() {
+                return;
+            }
+            sleep_until(until).await;
+        }
+    }
+
+    /// Returns when nothing waits.
+    async fn gone(&self) {
+        while self.taken().is_some() {
+            self.changed.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use hyper::HeaderMap;
+    use tokio_util::sync::CancellationToken;
+
+    use super::{
+        super::{AnswerBody, Answers},
+        *,
+    };
+
+    #[tokio::test]
+    async fn a_stream_that_isnt_taken_is_reset_or_stuck() {
+        let answers = Answers::new(1);
+        let patience = Duration::from_millis(20);
+        let held = Arc::<Mutex<Option<AnswerBody>>>::default();
+        let answering = || {
+            let (held, outbox) = (Arc::clone(&held), answers.outbox(CancellationToken::new()));
+            async move {
+                let answer = outbox.request(&HeaderMap::new()).answer("x".into(), Progress::of_stream());
+                *held.lock() = Some(answer);
+            }
+        };
+        let waiting = answering();
+        let waits = async move {
+            waiting.await;
+            pending::<()>().await;
+        };
+        assert_eq!(Progress::see_out(waits, patience).await, Course::Reset);
+        assert_eq!(Progress::see_out(answering(), patience).await, Course::Stuck);
+        let taken = Progress::see_out(answering(), Duration::from_secs(3600));
+        let takes = async {
+            tokio::task::yield_now().await;
+            drop(held.lock().take());
+        };
+        assert_eq!(tokio::join!(taken, takes).0, Course::Done);
+        let unanswered = async {};
+        assert_eq!(Progress::see_out(unanswered, patience).await, Course::Done);
+        assert_eq!(answers.waiting_bytes(), 0);
+    }
+}
