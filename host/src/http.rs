@@ -1,7 +1,7 @@
 //! The shop's public HTTP.
 //!
 //! A request goes `server` and `connection` (with `wire` and `framing` below) → `router` (which route, its span, its answer's headers) → one file a
-//! route. Handlers parse at the edge and return a value or a [`problem::Problem`]; only `problem.rs` knows statuses.
+//! route. Handlers parse at the edge and return a value or a [`problem::Problem`]; only `problem` knows statuses.
 
 mod access;
 mod answer;
