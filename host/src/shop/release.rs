@@ -93,7 +93,8 @@ impl Shop {
         if waiting > 0 {
             tracing::warn!(
                 waiting,
-                "{waiting} orders wait for their release at the till that INVENTORY_URL named before; set it again until                  `till orders list --unresolved` is empty"
+                "{waiting} orders wait for their release at the till that INVENTORY_URL named before; set it again until \
+                 `till orders list --unresolved` is empty"
             );
         }
     }
