@@ -2,6 +2,10 @@
 //!
 //! A parsable 200, or a problem document with one of Till's codes, is a known outcome. Anything else (a timeout, a
 //! torn or a foreign answer) leaves open what the remote did.
+//!
+//! A deduct is sent once, with a reference of its own as its `Idempotency-Key`, and not repeated: an unknown outcome makes the
+//! order PENDING_RELEASE. A release is repeated until the remote confirms it, with a growing pause (`shop/release.rs`); to
+//! release a second time changes nothing.
 
 mod answer;
 
@@ -78,6 +82,9 @@ impl Remote {
         );
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        // The client by itself sends a request again only if nothing of it was sent: the pooled connection had closed before
+        // hyper began to write (`retry_canceled_requests`, on by default, has only what hyper's `TrySendError` gives back). So
+        // the remote never sees two of it, and of two it would refuse the second or answer it as the first, by their key.
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             // Well before the other till closes it (its limits.idle_ms), for a deduct that meets a connection just
