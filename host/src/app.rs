@@ -24,6 +24,7 @@ use crate::{
     shop::Shop,
     store::{self, Opened, Store},
     telemetry::{self, Metrics, Recent, TailLimits, Telemetry, charts::Charts, names::metric, recent},
+    units::MIB,
     versions::{Plugins, Watcher},
 };
 
@@ -85,10 +86,10 @@ impl App {
 
         let plugins = Plugins::load(&settings, store.clone(), &telemetry).await?;
         let memory = plugins.memory();
-        let used = move || u64::try_from(memory.used_bytes()).unwrap_or(u64::MAX);
+        let used = move || memory.used_bytes() as u64;
         telemetry.metrics().gauge("plugin.memory.used", "By", "Linear memory of the plugin calls at work.", used);
         let memory = plugins.memory();
-        let kept = move || u64::try_from(memory.kept_bytes()).unwrap_or(u64::MAX);
+        let kept = move || memory.kept_bytes() as u64;
         let what = "Memory of plugin calls that have ended, kept for the next ones.";
         telemetry.metrics().gauge("plugin.memory.kept", "By", what, kept);
         // Not the plugins themselves, which hold the metrics.
@@ -261,16 +262,16 @@ pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
     let variable = |name: &str| std::env::var(name).ok();
     let currency = settings.shop.currency.code();
     let kept = recent::Limits {
-        bytes_max: settings.traces.kept_mib.saturating_mul(1 << 20),
+        bytes_max: settings.traces.kept_mib * MIB,
         slow: Duration::from_millis(settings.traces.slow_ms),
     };
     let sent = TailLimits {
         share: settings.traces.sent_percent.share(),
         slow: kept.slow,
         spans_max: settings.traces.held_spans,
-        bytes_max: settings.traces.held_mib.saturating_mul(1 << 20),
+        bytes_max: settings.traces.held_mib * MIB,
     };
-    let queued = settings.traces.queued_mib.saturating_mul(1 << 20);
+    let queued = settings.traces.queued_mib * MIB;
     let settings = telemetry::Settings::from_environment(variable, settings.log.format, &settings.log.level, currency)?;
     Telemetry::start(&settings.keeping(kept).sending(sent).queueing(queued))
 }
@@ -313,7 +314,7 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
         readers: settings.store.readers,
         busy_timeout: Duration::from_millis(settings.store.busy_timeout_ms),
         look_within: Duration::from_millis(settings.store.look_ms),
-        log_bytes_warn: settings.store.wal_warn_mib.saturating_mul(1 << 20),
+        log_bytes_warn: (settings.store.wal_warn_mib * MIB) as u64,
     }
 }
 
@@ -327,7 +328,7 @@ fn watch(metrics: &Metrics, store: &Store) {
         "store.queued",
         "{command}",
         "Commands that wait for the store's writer.",
-        reading(|gauges| u64::try_from(gauges.queued_commands).unwrap_or(u64::MAX)),
+        reading(|gauges| gauges.queued_commands as u64),
     );
     metrics.gauge(
         "store.orders.unresolved",
@@ -388,17 +389,12 @@ fn watch_traces(metrics: &Metrics, recent: &Recent) {
         let recent = recent.clone();
         move || read(recent.figures())
     };
-    metrics.gauge(
-        metric::TRACES_KEPT,
-        "{trace}",
-        "Recent traces in memory.",
-        reading(|figures| figures.traces.try_into().unwrap_or(u64::MAX)),
-    );
+    metrics.gauge(metric::TRACES_KEPT, "{trace}", "Recent traces in memory.", reading(|figures| figures.traces as u64));
     metrics.gauge(
         metric::TRACES_MEMORY,
         "By",
         "Memory of recent traces, about.",
-        reading(|figures| figures.bytes.try_into().unwrap_or(u64::MAX)),
+        reading(|figures| figures.bytes as u64),
     );
     metrics.counter_from(
         metric::TRACES_EVICTED,

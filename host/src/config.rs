@@ -193,7 +193,7 @@ settings! {
         readers: usize = "2" [1, 64], "connections", "SQLite readers apart from the writer";
         busy_timeout_ms: u64 = "2000" [0, 600_000], "ms", "how long the writer waits for a lock that a backup holds";
         look_ms: u64 = "1000" [0, 600_000], "ms", "how long a start looks through the file's structure for damage, all of it in a store of some hundred MiB; till doctor looks at everything";
-        wal_warn_mib: u64 = "128" [1, 1_048_576], "MiB", "size of the write-ahead log; it is cut to 64 MiB when it is used anew, so one that is larger only grows", past "the log warns";
+        wal_warn_mib: usize = "128" [1, 1_048_576], "MiB", "size of the write-ahead log; it is cut to 64 MiB when it is used anew, so one that is larger only grows", past "the log warns";
     }
     /// What bounds a request and a plugin's call.
     limits as Limits {
@@ -228,16 +228,16 @@ settings! {
         log_bytes: usize = "16384" [0, 16_777_216], "bytes", "log text of a call as it stands in the log, prints included", past "dropped, counted on the call's span";
         plugin_log_lines: usize = "10000" [0, 1_000_000], "lines", "log lines that one plugin's calls write in a second, all together; some lines a checkout of a busy shop fit, and more fill a disk", past "dropped, counted in `plugin_log_lines_dropped_total`, said once a minute";
         plugin_log_bytes: usize = "4194304" [0, 1_073_741_824], "bytes", "log text that one plugin's calls write in a second, all together", past "dropped, counted in `plugin_log_lines_dropped_total`, said once a minute";
-        component_mib: u64 = "32" [1, 1_024], "MiB", "a plugin's file; CPython's is 18", past "refused when it is loaded";
+        component_mib: usize = "32" [1, 1_024], "MiB", "a plugin's file; CPython's is 18", past "refused when it is loaded";
         compile_ms: u64 = "120000" [1, 86_400_000], "ms", "processor time for compiling a plugin, in a process of its own, all its threads summed; CPython's takes 20 to 30 s", past "ended, refused";
         compile_wall_ms: u64 = "600000" [1, 86_400_000], "ms", "how long compiling a plugin is waited for by the clock: its process has the lowest priority, and a busy shop leaves it little", past "killed, refused";
-        compile_memory_mib: u64 = "2048" [64, 1_048_576], "MiB", "memory of the process that compiles a plugin, one at a time", past "ended, refused";
-        compiled_mib: u64 = "512" [0, 16_777_216], "MiB", "compiled code that is kept in the data folder", past "what was used longest ago is deleted";
+        compile_memory_mib: usize = "2048" [64, 1_048_576], "MiB", "memory of the process that compiles a plugin, one at a time", past "ended, refused";
+        compiled_mib: usize = "512" [0, 16_777_216], "MiB", "compiled code that is kept in the data folder", past "what was used longest ago is deleted";
         component_depth: u64 = "8" [1, 100], "levels", "components and modules within each other; toolchains nest 3 deep, and composing adds a level", past "refused before it is compiled";
         component_modules: u64 = "128" [1, 100_000], "modules", "core modules of a component; CPython needs 38 core instances, some of one module", past "refused before it is compiled";
         component_instances: u64 = "256" [1, 100_000], "instances", "instances of components within a component; toolchains make one for each exported interface", past "refused before it is compiled";
         component_functions: u64 = "100000" [1, 10_000_000], "functions", "functions of a component; CPython has some 20,000; 200,000 empty ones took 10 s and 1.1 GB to compile", past "refused before it is compiled";
-        component_function_kib: u64 = "1024" [1, 65_536], "KiB", "one function's code; even an interpreter's main loop is well below", past "refused before it is compiled";
+        component_function_kib: usize = "1024" [1, 65_536], "KiB", "one function's code; even an interpreter's main loop is well below", past "refused before it is compiled";
         component_locals: u64 = "5000" [1, 50_000], "locals", "locals of one function; 8,000 that live at once took 107 s to compile", past "refused before it is compiled";
         component_data_segments: u64 = "10000" [0, 100_000], "segments", "data segments of a component; linkers merge them; 90,000 sparse ones took 34 s and 1.8 GB to compile", past "refused before it is compiled";
         component_element_segments: u64 = "10000" [0, 100_000], "segments", "element segments of a component; linkers make one for each table", past "refused before it is compiled";

@@ -21,4 +21,5 @@ pub mod shop;
 pub mod store;
 pub mod telemetry;
 pub mod traffic;
+mod units;
 pub mod versions;

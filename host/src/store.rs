@@ -69,10 +69,13 @@ use self::{
     reader::Readers,
     writer::{WriteContext, Writer},
 };
-use crate::order::{Fingerprint, IdempotencyKey, Item, Receipt, Reference, StockLine, sum_by_item};
+use crate::{
+    order::{Fingerprint, IdempotencyKey, Item, Receipt, Reference, StockLine, sum_by_item},
+    units::{MIB, i64_of},
+};
 
 /// The most that a page of a list holds, bytes of what the store has of it. The rest is on the next page.
-pub const LIST_BYTES_MAX: usize = 1024 * 1024;
+pub const LIST_BYTES_MAX: usize = MIB;
 
 /// Where the store is and how much it may take on.
 #[derive(Debug, Clone)]
@@ -133,7 +136,7 @@ impl Store {
 
         let items = Arc::new(Items::new(items));
         let shared = Arc::new(Shared::default());
-        let awaiting_release_orders = i64::try_from(opened.awaiting_release_orders).unwrap_or(i64::MAX);
+        let awaiting_release_orders = i64_of(opened.awaiting_release_orders);
         shared.unresolved_orders.store(awaiting_release_orders, Relaxed);
         shared.awaiting_release_orders.store(awaiting_release_orders, Relaxed);
         let (ended, ending) = watch::channel(());

@@ -41,6 +41,8 @@ pub use sampling::TailLimits;
 pub use settings::{LogFormat, Settings};
 pub use traces::{FinishedSpans, Span, Tracer, in_span, with_span};
 
+use crate::units::millis;
+
 /// How long a provider may take to stop when nobody waits for it.
 const DETACHED_STOP: Duration = Duration::from_secs(5);
 
@@ -158,8 +160,7 @@ async fn stop(what: &'static str, deadline: Duration, stop: impl FnOnce() -> OTe
         Ok(Ok(Err(error))) => tracing::warn!(%error, "{what} were not all sent"),
         Ok(Err(_)) => tracing::warn!("{what} were not all sent: their exporter broke"),
         Err(_) => {
-            let after_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(after_ms, "{what} were not all sent in time");
+            tracing::warn!(after_ms = millis(deadline), "{what} were not all sent in time");
         }
     }
 }

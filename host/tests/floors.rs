@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A module, and the modules that it uses. A floor stands above those that it uses.
-const FLOORS: [(&str, &[&str]); 19] = [
+const FLOORS: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
@@ -30,15 +30,28 @@ const FLOORS: [(&str, &[&str]); 19] = [
             "store",
             "telemetry",
             "traffic",
+            "units",
             "versions",
         ],
     ),
-    ("app", &["admin", "config", "http", "runtime", "shop", "store", "telemetry", "versions"]),
+    ("app", &["admin", "config", "http", "runtime", "shop", "store", "telemetry", "units", "versions"]),
     (
         "admin",
-        &["clock", "config", "failure", "hooks/kind", "http", "order", "runtime", "store", "telemetry", "versions"],
+        &[
+            "clock",
+            "config",
+            "failure",
+            "hooks/kind",
+            "http",
+            "order",
+            "runtime",
+            "store",
+            "telemetry",
+            "units",
+            "versions",
+        ],
     ),
-    ("http", &["config", "failure", "order", "shop", "store", "telemetry", "versions"]),
+    ("http", &["config", "failure", "order", "shop", "store", "telemetry", "units", "versions"]),
     (
         "author",
         &[
@@ -52,25 +65,54 @@ const FLOORS: [(&str, &[&str]); 19] = [
             "shop",
             "store",
             "telemetry",
+            "units",
             "versions",
         ],
     ),
-    ("shop", &["clock", "config", "failure", "hooks", "imports", "order", "runtime", "store", "telemetry", "versions"]),
+    (
+        "shop",
+        &[
+            "clock",
+            "config",
+            "failure",
+            "hooks",
+            "imports",
+            "order",
+            "runtime",
+            "store",
+            "telemetry",
+            "units",
+            "versions",
+        ],
+    ),
     (
         "versions",
-        &["clock", "config", "failure", "hooks", "hooks/kind", "imports", "order", "runtime", "store", "telemetry"],
+        &[
+            "clock",
+            "config",
+            "failure",
+            "hooks",
+            "hooks/kind",
+            "imports",
+            "order",
+            "runtime",
+            "store",
+            "telemetry",
+            "units",
+        ],
     ),
     ("hooks", &["config", "failure", "imports", "order", "runtime", "store", "telemetry"]),
-    ("runtime", &["config", "failure", "hooks/kind", "imports", "store", "telemetry"]),
-    ("imports", &["config", "failure", "order", "store", "telemetry"]),
+    ("runtime", &["config", "failure", "hooks/kind", "imports", "store", "telemetry", "units"]),
+    ("imports", &["config", "failure", "order", "store", "telemetry", "units"]),
     ("failure", &["hooks/kind", "order", "store", "telemetry"]),
-    ("store", &["clock", "hooks/kind", "order"]),
+    ("store", &["clock", "hooks/kind", "order", "units"]),
     ("traffic", &["order", "telemetry"]),
     ("config", &["hooks/kind", "order", "telemetry"]),
     ("order", &[]),
-    ("telemetry", &[]),
-    ("clock", &[]),
+    ("telemetry", &["units"]),
+    ("clock", &["units"]),
     ("hooks/kind", &[]),
+    ("units", &[]),
     ("main", &[]),
 ];
 

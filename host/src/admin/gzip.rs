@@ -12,10 +12,10 @@ use hyper::{
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY},
 };
 
-use crate::http::Body;
+use crate::{http::Body, units::KIB};
 
 /// More takes its time, and so isn't packed on a thread that serves.
-const AT_ONCE_BYTES_MAX: usize = 64 << 10;
+const AT_ONCE_BYTES_MAX: usize = 64 * KIB;
 
 /// Returns whether the client takes gzip: it names it, or whatever there is, and doesn't rule it out with `q=0`.
 pub(super) fn is_accepted(headers: &HeaderMap) -> bool {

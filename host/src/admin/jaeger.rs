@@ -34,12 +34,13 @@ use crate::{
         Recent,
         recent::{KeptTrace, jaeger::Trace, jaeger::kind},
     },
+    units::MIB,
 };
 
 /// Traces of one answer. Jaeger's own default is 100, and it has no limit.
 const LIMIT_MAX: usize = 500;
 /// What the traces of one answer take in memory, about; what is past it is left out.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+const ANSWER_BYTES_MAX: usize = 16 * MIB;
 
 const NOT_FOUND: &str = "trace not found";
 

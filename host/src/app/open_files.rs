@@ -23,7 +23,7 @@ pub(super) fn allowed_and_open() -> (u64, u64) {
     let raised = setrlimit(Resource::Nofile, Rlimit { current: given.maximum, maximum: given.maximum });
     let allowed = if raised.is_ok() { given.maximum } else { given.current };
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    (allowed.unwrap_or(u64::MAX), u64::try_from(open).unwrap_or(u64::MAX))
+    (allowed.unwrap_or(u64::MAX), open as u64)
 }
 
 /// Returns the limits with as many connections as there is room for, and what to say where those are fewer.
@@ -43,8 +43,7 @@ pub(super) fn fitted(limits: &Limits, (allowed, open): (u64, u64)) -> anyhow::Re
     let bounded = |limit: usize, room: u64| limit.min(usize::try_from(room).unwrap_or(usize::MAX));
     let refusals = bounded(limits.refusals, (free / 24).max(1));
     let admin_connections = bounded(limits.admin_connections, (free / 12).max(2));
-    let count = |connections: usize| u64::try_from(connections).unwrap_or(u64::MAX);
-    let others = LISTENERS * count((1 + NEWCOMERS) * refusals) + count(admin_connections);
+    let others = LISTENERS * ((1 + NEWCOMERS) * refusals) as u64 + admin_connections as u64;
     // A checkout may have a connection to another inventory, but not every connection has a checkout.
     let connections = bounded(limits.connections, free.saturating_sub(others) / 4 * 3);
     let fitted = Limits { connections, admin_connections, refusals, ..limits.clone() };

@@ -35,11 +35,12 @@ use crate::{
         traces::Span,
         unwritten,
     },
+    units::MIB,
     versions::{Admitted, Candidate, Catalogue, Plugins, Snapshot, built_in, compile_only, examine},
 };
 
 /// What is kept of the spans and lines of a rehearsal: more than the limits of its calls let through.
-const KEPT: recent::Limits = recent::Limits { bytes_max: 64 << 20, slow: Duration::from_secs(1) };
+const KEPT: recent::Limits = recent::Limits { bytes_max: 64 * MIB, slow: Duration::from_secs(1) };
 
 /// A plugin that is to be rehearsed, compiled, and the plugin of the other kind beside it.
 pub struct Stage {

@@ -11,7 +11,7 @@ pub(super) struct CompilePlugin {
     #[arg(long)]
     cpu_ms: u64,
     #[arg(long)]
-    memory_mib: u64,
+    memory_mib: usize,
     #[arg(long)]
     guest_memory_mib: usize,
     #[arg(long)]

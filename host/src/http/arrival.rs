@@ -19,6 +19,7 @@ use hyper::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
+use crate::units::micros;
 
 /// What a piece of a body takes in memory besides its bytes: its handle, and the framing in the same buffer. A body that
 /// is sent byte by byte has as many pieces.
@@ -98,8 +99,7 @@ impl Inbound {
 
     fn waited(&mut self) {
         if let Some(since) = self.waiting.take() {
-            let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.rest.0.waited_us.fetch_add(us, Relaxed);
+            self.rest.0.waited_us.fetch_add(micros(since.elapsed()), Relaxed);
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
     arrival::{Inbound, Unread},
     problem::{Code, Problem},
 };
-use crate::{config::Limits, order::written::Object};
+use crate::{config::Limits, order::written::Object, units::MIB};
 
 /// U+FEFF in UTF-8. RFC 8259, 8.1: who sends JSON adds none.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -43,13 +43,12 @@ pub async fn read_component(headers: &HeaderMap, body: Inbound, limits: &Limits)
     {
         return Err(Problem::unsupported_media("send content-type: application/wasm, not encoded"));
     }
-    let bytes_max = usize::try_from(limits.component_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
-    read(body, bytes_max, limits.upload_ms).await
+    read(body, limits.component_mib * MIB, limits.upload_ms).await
 }
 
 async fn read(body: Inbound, bytes_max: usize, within_ms: u64) -> Result<Bytes, Problem> {
     let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
-    if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+    if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large());
     }
     let reading = Limited::new(body, bytes_max).collect();

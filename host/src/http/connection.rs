@@ -41,6 +41,7 @@ use super::{
     waiting_answers::{AnswerBody, Cause, Course, Outbox, Progress},
     wire::{Link, Patience, Wire},
 };
+use crate::units::KIB;
 
 /// Between looks at a connection that sent less than it takes to tell its protocol: the first time, and at most. The rest is
 /// mostly right behind; a client that holds it back is to cost little.
@@ -51,9 +52,9 @@ const SILENCE_ALLOWED: Duration = Duration::from_millis(200);
 /// An HTTP/2 client speaks first, and with this. No request of HTTP/1.1 is like it.
 pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What hyper buffers of a request at most. More than the longest target it reads, which is to be refused as such.
-const BUFFER_BYTES: usize = 80 * 1024;
+const BUFFER_BYTES: usize = 80 * KIB;
 /// What hyper takes as a head; the finer limits are `framing`'s, for which the head has to be there.
-const HEAD_BYTES: usize = 72 * 1024;
+const HEAD_BYTES: usize = 72 * KIB;
 
 /// Serves a connection to its end.
 pub(super) async fn serve<H, F>(
@@ -115,7 +116,7 @@ pub(super) async fn serve<H, F>(
             .initial_connection_window_size(256 * 1024)
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(1024)
-            .max_send_buf_size(64 * 1024)
+            .max_send_buf_size(64 * KIB)
             .keep_alive_interval(quiet)
             .keep_alive_timeout(unanswered);
         let serving = pin!(builder.serve_connection(io, service));

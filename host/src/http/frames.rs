@@ -63,7 +63,7 @@ impl Frames {
 
     /// Takes note of what the client has taken of its answers.
     pub(super) fn taken(&mut self, bytes: usize) {
-        self.taken_bytes = self.taken_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.taken_bytes = self.taken_bytes.saturating_add(bytes as u64);
     }
 
     /// Returns whether more came of which nothing does than an honest client sends.

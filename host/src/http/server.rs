@@ -30,7 +30,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Body, arrival::Arrival, connection, waiting_answers::Answers};
-use crate::config::Limits;
+use crate::{config::Limits, units::MIB};
 
 /// After accepting failed: the cause, mostly file descriptors, needs time to go away.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -103,7 +103,7 @@ impl Listening {
             room_asked: Notify::new(),
             newcomers: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
-            bodies: permits(limits.bodies_mib.saturating_mul(1 << 20)),
+            bodies: permits(limits.bodies_mib * MIB),
             places: permits(limits.connections),
             refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
             answers,

@@ -29,11 +29,13 @@ use parking_lot::{Mutex, MutexGuard};
 pub(super) use progress::{Course, Progress};
 use tokio_util::sync::CancellationToken;
 
+use crate::units::{KIB, MIB};
+
 /// What a request and its answer take in memory besides head and body: their stream's state in h2, their task, headers, and what
 /// a buffer is larger than its text. Measured with 3,840 of them.
 const REQUEST_BYTES: usize = 8192;
 /// How much of an answer HTTP/2 is given at once. Of what it was given it can't be made to forget anything.
-const PIECE_BYTES: usize = 16 * 1024;
+const PIECE_BYTES: usize = 16 * KIB;
 
 /// The requests of all connections that are under way, and the answers that wait to be taken.
 #[derive(Debug)]
@@ -94,14 +96,13 @@ impl GivenUp {
 impl Answers {
     #[must_use]
     pub fn new(mib_max: usize) -> Arc<Self> {
-        let bytes_max = mib_max.saturating_mul(1 << 20);
-        Arc::new(Self { bytes_max, waiting: Mutex::default(), given_up: GivenUp::default() })
+        Arc::new(Self { bytes_max: mib_max * MIB, waiting: Mutex::default(), given_up: GivenUp::default() })
     }
 
     /// Returns how many bytes wait to be taken.
     #[must_use]
     pub fn waiting_bytes(&self) -> u64 {
-        u64::try_from(self.lock().bytes).unwrap_or(u64::MAX)
+        self.lock().bytes as u64
     }
 
     /// Returns how many connections were ended before their time, by the reason.
@@ -266,7 +267,7 @@ impl Body for AnswerBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::try_from(self.rest.len()).unwrap_or(u64::MAX))
+        SizeHint::with_exact(self.rest.len() as u64)
     }
 }
 

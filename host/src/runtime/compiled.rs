@@ -22,9 +22,10 @@ use std::{
 use anyhow::Context;
 use wasmtime::{Cache, CacheConfig};
 
+use crate::units::MIB;
+
 /// What isn't finished by then never will be: its writer was killed.
 const UNFINISHED_AFTER: Duration = Duration::from_secs(3600);
-const MIB: u64 = 1024 * 1024;
 
 /// A folder of compiled code.
 #[derive(Debug, Clone)]
@@ -110,14 +111,14 @@ impl CodeCache {
 
     /// Deletes what was used longest ago until the rest fits, and what was never finished. Blocks on the disk. Best
     /// effort: what can't be deleted stays.
-    pub(crate) fn make_room(&self, mib: u64) {
+    pub(crate) fn make_room(&self, mib: usize) {
         let mut entries = entries(self.code());
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.used));
         let mut bytes = 0_u64;
         for Entry { path, used, size } in entries {
             bytes = bytes.saturating_add(size);
             let is_old = used.elapsed().is_ok_and(|age| age > UNFINISHED_AFTER);
-            if bytes > mib.saturating_mul(MIB) || (is_unfinished(&path) && is_old) {
+            if bytes > (mib * MIB) as u64 || (is_unfinished(&path) && is_old) {
                 self.delete(&path);
             }
         }

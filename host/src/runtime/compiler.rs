@@ -32,7 +32,7 @@ use super::{
     CodeCache,
     engine::{self, CodeLimits},
 };
-use crate::config::Limits;
+use crate::{config::Limits, units::MIB};
 
 /// The hidden command of the `till` program that a child runs.
 const CHILD_COMMAND: &str = "compile-plugin";
@@ -44,7 +44,6 @@ const EXIT_CPU_SPENT: i32 = 75;
 const CPU_LOOK: Duration = Duration::from_millis(10);
 /// The lowest priority that there is.
 const NICENESS: i32 = 19;
-const MIB: u64 = 1024 * 1024;
 
 /// Why a component wasn't compiled.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +57,7 @@ pub enum CompileError {
     )]
     Wall { after_ms: u64 },
     #[error("compiling it took more than {memory_mib} MiB of memory (limits.compile_memory_mib)")]
-    Memory { memory_mib: u64 },
+    Memory { memory_mib: usize },
     #[error("the process that compiled it died of it, {status}: {said}")]
     Died { status: String, said: String },
     #[error("it doesn't compile: {0}")]
@@ -198,7 +197,7 @@ fn judge(ended: Ended, limits: &Limits) -> Result<u64, CompileError> {
 pub struct Job {
     /// Of all its threads together.
     pub cpu_ms: u64,
-    pub memory_mib: u64,
+    pub memory_mib: usize,
     pub code: CodeLimits,
     /// Where the code is kept.
     pub kept: Option<PathBuf>,
@@ -234,7 +233,7 @@ impl Job {
         let limit = |resource, most: u64| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
         // Over what the watch below lets through.
         limit(Resource::Cpu, self.cpu_ms.div_ceil(1000).saturating_add(1)).context("limit the CPU time")?;
-        limit(Resource::As, self.memory_mib.saturating_mul(MIB)).context("limit the memory")?;
+        limit(Resource::As, (self.memory_mib * MIB) as u64).context("limit the memory")?;
         watch_cpu(self.cpu_ms).context("watch the CPU time")?;
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).context("read the component")?;

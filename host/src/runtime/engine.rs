@@ -16,7 +16,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
 use super::{CodeCache, Compiler, GuestCall, turns::Turns};
-use crate::{config::Limits, imports};
+use crate::{
+    config::Limits,
+    imports,
+    units::{KIB, MIB},
+};
 
 /// How often a guest at work is looked at: whether its processor time is used up, and whether others should have its thread.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
@@ -27,8 +31,6 @@ const PROBE_CALLS_MAX: usize = 8;
 const STACK_BYTES: usize = 2 * MIB;
 /// Behind each memory: an access that is off by less is caught by the processor instead of by a comparison.
 const GUARD_BYTES: usize = 32 * MIB;
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
 
 /// What compiles and runs guests. It is the process's; its pool is replaced now and then.
 pub struct Engine {
@@ -165,7 +167,7 @@ pub(crate) fn kept_memory(engine: &wasmtime::Engine) -> KeptMemory {
     let of_stacks = pool.unused_stack_bytes_resident().unwrap_or_default();
     KeptMemory {
         bytes: pool.unused_memory_bytes_resident() + pool.unused_table_bytes_resident() + of_stacks,
-        memories: usize::try_from(pool.unused_warm_memories()).unwrap_or(usize::MAX),
+        memories: pool.unused_warm_memories() as usize,
         memories_in_use: pool.memories(),
     }
 }
@@ -200,8 +202,8 @@ impl CodeLimits {
 fn code(kept: Option<&CodeCache>, CodeLimits { counts_fuel, memory_mib }: CodeLimits) -> Config {
     let mut config = Config::new();
     config.consume_fuel(counts_fuel);
-    config.memory_reservation(mib(memory_mib)).memory_may_move(false);
-    config.memory_guard_size(u64::try_from(GUARD_BYTES).unwrap_or(u64::MAX));
+    config.memory_reservation((memory_mib * MIB) as u64).memory_may_move(false);
+    config.memory_guard_size(GUARD_BYTES as u64);
     config.cache(kept.map(|kept| kept.cache().clone()));
     config.epoch_interruption(true);
     config.max_wasm_stack(512 * KIB).async_stack_size(STACK_BYTES);
@@ -229,16 +231,12 @@ fn probe_calls(limits: &Limits) -> usize {
 
 /// Returns the address space that the pool reserves for one call.
 pub(crate) fn bytes_of_call(limits: &Limits) -> u64 {
-    let bytes = |count: u32, each: usize| u64::from(count).saturating_mul(u64::try_from(each).unwrap_or(u64::MAX));
-    let memory = limits.guest_memory_mib.saturating_mul(MIB).saturating_add(GUARD_BYTES);
+    let bytes = |count: u32, each: usize| u64::from(count).saturating_mul(each as u64);
+    let memory = limits.guest_memory_mib * MIB + GUARD_BYTES;
     let table = limits.guest_table_elements.saturating_mul(size_of::<usize>());
     [bytes(limits.guest_memories, memory), bytes(limits.guest_tables, table), bytes(1, STACK_BYTES)]
         .into_iter()
         .fold(0, u64::saturating_add)
-}
-
-fn mib(count: usize) -> u64 {
-    u64::try_from(count.saturating_mul(MIB)).unwrap_or(u64::MAX)
 }
 
 /// Has room for so many calls of the largest plugins that admission lets through: whatever is deployed, no call that has a
@@ -254,7 +252,7 @@ fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
     // A component may have all of them in one module.
     pool.max_memories_per_module(limits.guest_memories).max_tables_per_module(limits.guest_tables);
     pool.max_core_instance_size(MIB).max_component_instance_size(MIB);
-    pool.max_memory_size(limits.guest_memory_mib.saturating_mul(MIB)).table_elements(limits.guest_table_elements);
+    pool.max_memory_size(limits.guest_memory_mib * MIB).table_elements(limits.guest_table_elements);
     // With pagemap_scan only dirty pages are reset between calls, so keeping many costs nothing and spares their
     // faults: a fresh Rust call took 18 µs instead of 35. Without it, scanning what is kept would cost more.
     if PoolingAllocationConfig::is_pagemap_scan_available() {

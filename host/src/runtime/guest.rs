@@ -21,6 +21,7 @@ use crate::{
     failure::{Cause, Failure, Fault},
     hooks::Kind,
     imports::{CallState, GuestTime, HasCallState, bindings::types::TraceContext, telemetry::CallSpans},
+    units::millis,
 };
 
 /// What a store holds for its guest.
@@ -34,7 +35,7 @@ impl GuestCall {
     /// Returns the instance's linear memory, bytes: it never shrinks, so this is its peak too.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        u64::try_from(self.memory.memory_bytes()).unwrap_or(u64::MAX)
+        self.memory.memory_bytes() as u64
     }
 }
 
@@ -67,7 +68,7 @@ impl Deadline {
     pub fn of(limit: WallLimit, time: Time) -> Self {
         let (after_ms, is_whole) = match time {
             Time::Whole => (limit.ms, true),
-            Time::Left(left) => (u64::try_from(left.as_millis()).unwrap_or(u64::MAX).min(limit.ms), false),
+            Time::Left(left) => (millis(left).min(limit.ms), false),
         };
         let ends = Instant::now() + Duration::from_millis(after_ms);
         Self { after_ms, setting: limit.setting, ends, is_whole }

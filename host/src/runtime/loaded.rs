@@ -21,6 +21,7 @@ use crate::{
     imports::telemetry::GuestLog,
     store::{PluginVersion, VersionId},
     telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
+    units::i64_of,
 };
 
 /// Which plugin it is, for spans, metrics, answers and people.
@@ -205,7 +206,7 @@ impl Loaded {
         span.set(attribute::PLUGIN_VERSION, version.clone());
         span.set(attribute::PLUGIN_DIGEST, self.identity.short_digest());
         span.set(attribute::PLUGIN_ROLLOUT, self.role.as_str());
-        let number = |id: VersionId| i64::try_from(id.number()).unwrap_or(i64::MAX);
+        let number = |id: VersionId| i64_of(id.number());
         if let Some(Numbered { number: own, same_file_as }) = self.numbered.get() {
             span.set(attribute::PLUGIN_NUMBER, number(*own));
             if let Some(first) = same_file_as {

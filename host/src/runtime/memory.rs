@@ -9,9 +9,7 @@ use std::sync::{
 
 use wasmtime::ResourceLimiter;
 
-use crate::config::Limits;
-
-const MIB: usize = 1024 * 1024;
+use crate::{config::Limits, units::MIB};
 
 /// What stopped a call that wanted memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +33,7 @@ impl MemoryPool {
     #[must_use]
     pub fn new(limits: &Limits) -> Arc<Self> {
         let (used_bytes, kept_bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { used_bytes, kept_bytes, max_bytes: limits.guests_memory_mib.saturating_mul(MIB) })
+        Arc::new(Self { used_bytes, kept_bytes, max_bytes: limits.guests_memory_mib * MIB })
     }
 
     /// Returns how many bytes the calls at work hold now.
@@ -86,10 +84,10 @@ impl MemoryMeter {
         Self {
             pool: Arc::clone(pool),
             memory_bytes: 0,
-            memory_bytes_max: limits.guest_memory_mib.saturating_mul(MIB),
+            memory_bytes_max: limits.guest_memory_mib * MIB,
             table_elements: 0,
             table_elements_max: limits.guest_table_elements,
-            instances_max: usize::try_from(limits.guest_core_instances).unwrap_or(usize::MAX),
+            instances_max: limits.guest_core_instances as usize,
         }
     }
 

@@ -102,8 +102,7 @@ pub fn fitted(limits: &Limits, room: Room) -> (Limits, Option<Shrunk>) {
 }
 
 fn share(places: usize, fit: u64, wanted: u64) -> usize {
-    let places = u128::try_from(places).unwrap_or(u128::MAX);
-    let scaled = places.saturating_mul(u128::from(fit)) / u128::from(wanted.max(1));
+    let scaled = (places as u128).saturating_mul(u128::from(fit)) / u128::from(wanted.max(1));
     usize::try_from(scaled).unwrap_or(usize::MAX)
 }
 

@@ -24,14 +24,14 @@ use tokio::{
     task::block_in_place,
 };
 
-use crate::imports::GuestTime;
+use crate::{imports::GuestTime, units::MIB};
 
 /// A guest that has used so much is busy. A checkout takes well under a millisecond.
 pub(super) const BUSY_AFTER: Duration = Duration::from_millis(5);
 /// A turn of a busy guest. Handing the runtime's work to another thread costs some ten microseconds each time.
 pub(super) const BUSY_TURN: Duration = Duration::from_millis(10);
 /// A guest with more memory counts as busy: writing over all of it once may take milliseconds.
-pub(super) const BUSY_MEMORY_BYTES: u64 = 16 << 20;
+pub(super) const BUSY_MEMORY_BYTES: u64 = 16 * MIB as u64;
 
 /// The turns of busy guests. One an engine.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Limits;
+use crate::{config::Limits, units::micros};
 
 /// Of the time that a place is held for, the newest request counts for an eighth.
 const NEWEST_SHARE: u64 = 8;
@@ -47,7 +47,7 @@ impl Permits {
     pub(super) fn new(limits: &Limits, at_work: usize) -> Self {
         Self {
             at_work: Arc::new(Semaphore::new(at_work)),
-            places: u64::try_from(at_work.max(1)).unwrap_or(u64::MAX),
+            places: at_work.max(1) as u64,
             held: Arc::default(),
             waiting: AtomicUsize::new(0),
             waiting_max: limits.queued_requests,
@@ -84,8 +84,7 @@ impl Permits {
 
     /// Returns how long one waits behind so many others.
     fn wait_behind(&self, others: usize) -> Duration {
-        let others = u64::try_from(others).unwrap_or(u64::MAX);
-        Duration::from_micros(self.held.mean().saturating_mul(others.saturating_add(1)) / self.places)
+        Duration::from_micros(self.held.mean().saturating_mul(others as u64 + 1) / self.places)
     }
 }
 
@@ -106,7 +105,7 @@ impl HeldMicros {
 
     /// Two at the same moment may count as one: it is an estimate.
     fn count(&self, held: Duration) {
-        let newest = u64::try_from(held.as_micros()).unwrap_or(u64::MAX);
+        let newest = micros(held);
         let mean = self.mean();
         let next = if mean == 0 { newest } else { mean - mean / NEWEST_SHARE + newest / NEWEST_SHARE };
         self.0.store(next, Relaxed);

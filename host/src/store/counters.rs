@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
+use crate::units::{i64_of, millis};
+
 /// The time for which tills have been running on the store. It says how old an answer is.
 ///
 /// A wall clock may jump by a day and back, and what was forgotten in between is bought twice. This time goes forward only,
@@ -22,13 +24,12 @@ impl RunningTime {
     }
 
     pub(super) fn now_ms(&self) -> i64 {
-        let here_ms = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.before_ms.saturating_add(here_ms)
+        self.before_ms.saturating_add(i64_of(millis(self.since.elapsed())))
     }
 
     /// Returns what the time was so long ago.
     pub(super) fn before(&self, ago: Duration) -> i64 {
-        self.now_ms().saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))
+        self.now_ms().saturating_sub(i64_of(millis(ago)))
     }
 
     /// Writes down what it is.

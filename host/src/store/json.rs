@@ -10,6 +10,7 @@ use super::{Inventory, NewOrder, StoreError};
 use crate::order::{
     Adjustment, Attribute, AttributeValue, Cart, Currency, Effect, Item, Line, MinorUnits, Quantity, Receipt, Reference,
 };
+use crate::units::i64_of;
 
 /// A new order as its columns. Made by the caller, so that the writer does nothing but write.
 pub(super) struct OrderText {
@@ -70,8 +71,8 @@ impl OrderText {
         Ok(Self {
             lines: written(&lines)?,
             attributes: written(&attribute_texts(order.cart.attributes()))?,
-            subtotal: column(order.cart.subtotal().amount()),
-            placed_at_ms: column(order.placed_at_ms),
+            subtotal: i64_of(order.cart.subtotal().amount()),
+            placed_at_ms: i64_of(order.placed_at_ms),
             reference: order.reference,
             inventory: order.inventory,
             currency: order.currency,
@@ -87,7 +88,7 @@ impl ReceiptText {
         Ok(Self {
             adjustments: written(&adjustments)?,
             attributes: written(&attribute_texts(receipt.attributes()))?,
-            total: column(receipt.total().amount()),
+            total: i64_of(receipt.total().amount()),
         })
     }
 }
@@ -185,9 +186,4 @@ fn written(value: &impl Serialize) -> Result<String, StoreError> {
 
 fn read<T: DeserializeOwned>(json: &str, column: &'static str) -> Result<T, StoreError> {
     serde_json::from_str(json).map_err(|_error| StoreError::Unreadable { column })
-}
-
-/// Returns the number as SQLite holds it. Amounts and times are far below its limit.
-fn column(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

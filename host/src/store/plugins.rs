@@ -13,7 +13,7 @@ use super::{
     version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
     writer::WriteContext,
 };
-use crate::hooks::Kind;
+use crate::{hooks::Kind, units::i64_of};
 
 impl Store {
     /// Makes a plugin's version live in the place of the one that is, which a rollback withdraws, and returns it. A rollout
@@ -170,7 +170,7 @@ pub(super) fn upsert_version(
                 ":name": text.name,
                 ":version": text.version,
                 ":digest": text.digest,
-                ":bytes": i64::try_from(text.bytes).unwrap_or(i64::MAX),
+                ":bytes": i64_of(text.bytes),
                 ":language": text.language,
                 ":settings": settings,
                 ":state": state.as_str(),
@@ -280,7 +280,7 @@ fn events(connection: &Connection, after: Option<u64>, limit: u32) -> Result<Pag
         "SELECT id, at_ms, changed_by, action, kind, version_id, detail FROM plugin_events
          WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
     )?;
-    let before = after.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
+    let before = after.map_or(i64::MAX, i64_of);
     page(reading.query_and_then(params![before, limit], with_bytes)?, limit)
 }
 

@@ -34,8 +34,8 @@ pub(super) fn settle(connection: &mut Connection) -> rusqlite::Result<Opened> {
         transaction.query_row("SELECT count(*) FROM orders WHERE ended_at_ms IS NULL", [], |row| row.get(0))?;
     transaction.commit()?;
     Ok(Opened {
-        interrupted_orders: u64::try_from(interrupted).unwrap_or(u64::MAX),
+        interrupted_orders: interrupted as u64,
         awaiting_release_orders: awaiting.unsigned_abs(),
-        returned_reservations: u64::try_from(held.len()).unwrap_or(u64::MAX),
+        returned_reservations: held.len() as u64,
     })
 }

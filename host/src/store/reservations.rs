@@ -12,7 +12,7 @@ use super::{
     sqlite::{in_savepoint, is_local_order, no, now_ms, on_hand, refuse_local_order, saturated},
     writer::WriteContext,
 };
-use crate::order::Item;
+use crate::{order::Item, units::i64_of};
 
 /// Takes all of it under the taker's reference and returns what is left of each item, or takes nothing.
 pub(super) fn take(
@@ -56,7 +56,7 @@ fn take_each(
         .prepare_cached("UPDATE stock SET on_hand = on_hand - :pieces WHERE item = :item AND on_hand >= :pieces")?;
     let mut levels = Vec::with_capacity(pieces.len());
     for (item, pieces) in pieces {
-        let asked = i64::try_from(*pieces).unwrap_or(i64::MAX);
+        let asked = i64_of(*pieces);
         let taken = taking.execute(named_params! { ":item": item.as_str(), ":pieces": asked })?;
         let there = saturated(on_hand(connection, item)?.unwrap_or(0));
         if taken == 0 {
@@ -75,7 +75,7 @@ fn take_each(
          VALUES (?1, ?2, -?3, 'reserved', ?4, ?5)",
     )?;
     for (item, pieces) in pieces {
-        let pieces = i64::try_from(*pieces).unwrap_or(i64::MAX);
+        let pieces = i64_of(*pieces);
         moving.execute(params![reference, item.as_str(), pieces, now_ms, again.unwrap_or(0)])?;
     }
     Ok(levels)

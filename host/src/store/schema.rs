@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior, functions::FunctionFlags};
 
 use super::OpenError;
-use crate::order::composed;
+use crate::{order::composed, units::i64_of};
 
 /// "Till" in ASCII.
 const APPLICATION_ID: i64 = 0x5469_6c6c;
@@ -28,7 +28,7 @@ const MIGRATIONS: &[&str] = &[
 
 /// Returns how many migrations this build knows.
 pub(super) fn known() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+    i64_of(MIGRATIONS.len() as u64)
 }
 
 /// Returns how many migrations the file has had, `None` if no till wrote it.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::units::micros;
+
 /// The longest latency that is told from longer ones: an hour, far past the longest row of retries that a person awaits.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
 /// Digits of a latency that are kept.
@@ -26,7 +28,7 @@ impl Default for Latencies {
 
 impl Latencies {
     pub fn record(&mut self, latency: Duration) {
-        let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).clamp(1, LATENCY_US_MAX);
+        let latency_us = micros(latency).clamp(1, LATENCY_US_MAX);
         self.histogram.saturating_record(latency_us);
         self.max_us = self.max_us.max(latency_us);
     }

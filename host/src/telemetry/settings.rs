@@ -16,6 +16,7 @@ use super::logs::{self, LogSettings};
 use super::propagation::Propagator;
 use super::recent;
 use super::sampling::{Sampling, TailLimits};
+use crate::units::MIB;
 
 const SERVICE_NAME: &str = "order-service";
 /// Spans that wait for their export. OpenTelemetry's default; about 2 MiB of spans.
@@ -23,7 +24,7 @@ const SPAN_QUEUE_MAX: usize = 2048;
 /// Log lines that wait for their export. OpenTelemetry's default.
 const RECORD_QUEUE_MAX: usize = 2048;
 /// What either of them takes in memory at most, unless the host says otherwise.
-const QUEUE_BYTES_MAX: usize = 16 << 20;
+const QUEUE_BYTES_MAX: usize = 16 * MIB;
 /// The longest text of a span attribute, bytes. The SDK has no limit, and guests write attributes.
 const ATTRIBUTE_BYTES_MAX: usize = 4096;
 /// How long one export may take. Half of OpenTelemetry's: a collector that needs longer is down.

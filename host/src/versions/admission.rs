@@ -36,6 +36,7 @@ use crate::{
     config::{Limits, Settings},
     hooks::{self, Kind},
     runtime::{Code, CodeCache, CompileError, Engine, Identity, Pool, digest_of},
+    units::{MIB, millis},
 };
 pub use cases::{BadCases, Cases};
 pub use checked::{Checked, check};
@@ -119,7 +120,7 @@ pub async fn admit(
         let Compiled { admitted, is_loaded, .. } = compiled(engine, examined, &settings.limits).await?;
         let (bench, candidate) = (Bench { engine, settings }, Configured { plugin: &admitted, set });
         probe::call(bench, candidate, trial).await?;
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took_ms = millis(began.elapsed());
         let how = if is_loaded { "its code was kept" } else { "compiled" };
         let identity = admitted.identity();
         tracing::info!(plugin = %identity, took_ms, loaded = is_loaded, "plugin admitted: {identity}, {how}");
@@ -133,7 +134,7 @@ pub async fn admit(
 ///
 /// # Errors
 /// What keeps it from being compiled or linked.
-pub async fn compile_only(engine: &Arc<Engine>, examined: Examined, compiled_mib: u64) -> Result<Admitted, Refused> {
+pub async fn compile_only(engine: &Arc<Engine>, examined: Examined, compiled_mib: usize) -> Result<Admitted, Refused> {
     let Examined { source, identity, bytes, cases } = examined;
     let engine = Arc::clone(engine);
     let compiled = blocking(move || compile(&engine, identity, &bytes, cases, compiled_mib)).await;
@@ -148,7 +149,7 @@ pub(super) async fn again(
     engine: &Arc<Engine>,
     admitted: &Admitted,
     bytes: Bytes,
-    compiled_mib: u64,
+    compiled_mib: usize,
 ) -> Result<Admitted, Refused> {
     let (identity, cases) = (admitted.identity().clone(), admitted.cases().clone());
     let examined = Examined { source: identity.to_string(), identity, bytes, cases };
@@ -200,8 +201,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Reason> + 
 /// Says who the candidate is, without compiling anything.
 fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> {
     let bytes = candidate.bytes.len();
-    let bytes_max = limits.component_mib.saturating_mul(1024 * 1024);
-    if u64::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max) {
+    let bytes_max = limits.component_mib * MIB;
+    if bytes > bytes_max {
         return Err(Reason::TooLarge { bytes, bytes_max });
     }
     inspect::magic(&candidate.bytes)?;
@@ -227,7 +228,7 @@ fn compile(
     identity: Identity,
     bytes: &[u8],
     cases: Cases,
-    compiled_mib: u64,
+    compiled_mib: usize,
 ) -> Result<(Admitted, bool), Reason> {
     let (kind, pool) = (identity.kind, engine.pool());
     let kept = engine.compiler().kept();

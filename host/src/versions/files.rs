@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::runtime::digest_of;
+use crate::{runtime::digest_of, units::KIB};
 
 /// What is written of a file at once.
-const FLUSH_BYTES: usize = 512 * 1024;
+const FLUSH_BYTES: usize = 512 * KIB;
 
 /// The folder of the files.
 #[derive(Debug, Clone)]

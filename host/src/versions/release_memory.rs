@@ -12,9 +12,9 @@ use crate::{
     config::Limits,
     hooks::Kind,
     runtime::{KeptMemory, kept_memory},
+    units::MIB,
 };
 
-const MIB: usize = 1024 * 1024;
 /// With fewer memories than that it isn't worth a look at how much is shared.
 const MEMORIES_LOOKED_AT: usize = 8;
 /// The least time between two replacements, however full the memory is.
@@ -34,8 +34,8 @@ pub(super) struct KeptForLong {
 impl KeptForLong {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            kept_max: limits.resting_memory_mib.saturating_mul(MIB),
-            all_max: limits.guests_memory_mib.saturating_mul(MIB),
+            kept_max: limits.resting_memory_mib * MIB,
+            all_max: limits.guests_memory_mib * MIB,
             rest: Duration::from_millis(limits.resting_ms),
             above_since: None,
             renewed: None,
@@ -67,7 +67,7 @@ impl Plugins {
         let candidate = self.registry.rollout().map(|rollout| Plugin::clone(&rollout.candidate()));
         let plugins: Vec<_> = live.plugins().cloned().chain(candidate).collect();
         for plugin in &plugins {
-            plugin.drop_idle(kept_for_long.rest, u64::try_from(kept_for_long.kept_max).unwrap_or(u64::MAX));
+            plugin.drop_idle(kept_for_long.rest, kept_for_long.kept_max as u64);
         }
         let mut pools = vec![self.runtime.engine.wasmtime()];
         for plugin in &plugins {

@@ -9,6 +9,7 @@ use super::folder;
 use crate::{
     config::Limits,
     hooks::{self, Kind},
+    units::MIB,
 };
 
 /// A file that may become a plugin.
@@ -28,7 +29,7 @@ impl Candidate {
     /// When it can't be read or is larger than a component may be.
     pub fn read(path: &Path, limits: &Limits) -> anyhow::Result<Self> {
         let source = path.display().to_string();
-        let bytes_max = limits.component_mib.saturating_mul(1024 * 1024);
+        let bytes_max = (limits.component_mib * MIB) as u64;
         let size = std::fs::metadata(path).with_context(|| format!("read {source}"))?.len();
         anyhow::ensure!(
             size <= bytes_max,
@@ -66,7 +67,7 @@ pub fn from_folder(folder: &Path, limits: &Limits) -> anyhow::Result<Vec<anyhow:
     let candidate = |name| {
         let path = folder.join(name);
         let source = path.display().to_string();
-        let read = folder::read(&path, limits.component_mib.saturating_mul(1024 * 1024));
+        let read = folder::read(&path, (limits.component_mib * MIB) as u64);
         let (_, bytes) = read.map_err(|error| anyhow::anyhow!("{source} {error}"))?;
         let stem = path.file_stem().map_or_else(|| source.clone(), |stem| stem.to_string_lossy().into_owned());
         Ok(Candidate { source, stem, bytes: bytes.into() })

@@ -243,7 +243,7 @@ pub(super) fn text_of(identity: &Identity, bytes: usize) -> VersionText {
         name: identity.name.clone(),
         version: identity.version.clone(),
         digest: identity.digest.clone(),
-        bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        bytes: bytes as u64,
         language: identity.language.clone(),
         settings: BTreeMap::new(),
     }

@@ -10,6 +10,7 @@ use super::LIMIT_MAX;
 use crate::{
     admin::query,
     telemetry::recent::{KeptTrace, Process, jaeger, micros},
+    units,
 };
 
 /// Jaeger's own.
@@ -112,7 +113,7 @@ impl Search {
 
     fn begin(&self, lookback: Duration) -> u64 {
         let end_us = self.end_us.unwrap_or_else(|| micros(SystemTime::now()));
-        end_us.saturating_sub(u64::try_from(lookback.as_micros()).unwrap_or(u64::MAX))
+        end_us.saturating_sub(units::micros(lookback))
     }
 
     /// Returns whether a span of the trace has all of it.

@@ -21,9 +21,11 @@ use anyhow::Context;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::runtime::{CodeCache, digest_of};
+use crate::{
+    runtime::{CodeCache, digest_of},
+    units::MIB,
+};
 
-const MIB: u64 = 1024 * 1024;
 /// The permissions to write that a folder may not give to others: those of its group and of everybody.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -39,17 +41,17 @@ impl Code {
     ///
     /// # Errors
     /// When not even a temporary folder can be made.
-    pub(super) fn of(component: &[u8], mib_max: u64) -> anyhow::Result<Self> {
+    pub(super) fn of(component: &[u8], mib_max: usize) -> anyhow::Result<Self> {
         Self::within(users_own(), component, mib_max)
     }
 
-    fn within(folder: Option<PathBuf>, component: &[u8], mib_max: u64) -> anyhow::Result<Self> {
+    fn within(folder: Option<PathBuf>, component: &[u8], mib_max: usize) -> anyhow::Result<Self> {
         let digest = digest_of(component);
         if let Some(folder) = folder.filter(|folder| is_private(folder)) {
             let own = folder.join(&digest);
             // A full disk, or a folder that can't be written to, is no reason not to compile.
             if let Ok((kept, lock)) = open(&own) {
-                make_room(&folder, &digest, mib_max.saturating_mul(MIB));
+                make_room(&folder, &digest, (mib_max * MIB) as u64);
                 return Ok(Self { kept, _lock: lock, _temporary: None });
             }
         }

@@ -13,6 +13,7 @@ use crate::{
         names::attribute,
         recent::{FieldValue, Line, span},
     },
+    units::micros,
 };
 
 /// Where the durations stand in a tree of spans.
@@ -184,8 +185,4 @@ fn attributes_json(attributes: &[span::Attribute<'_>]) -> Map<String, Value> {
         span::Value::Text(text) => json!(text),
     };
     attributes.iter().map(|(key, of)| ((*key).to_owned(), value(of))).collect()
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

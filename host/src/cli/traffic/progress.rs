@@ -7,9 +7,12 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::traffic::{
-    summary::LatencyMs,
-    tally::{Counts, Tally},
+use crate::{
+    traffic::{
+        summary::LatencyMs,
+        tally::{Counts, Tally},
+    },
+    units::millis,
 };
 
 /// A person sees it move, and it costs nothing that the traffic would notice.
@@ -29,7 +32,7 @@ pub(super) async fn show<T>(tally: &Tally, duration: Option<Duration>) -> T {
             // Nobody reads stderr: no reason to end the traffic.
             _ = writeln!(std::io::stderr(), "{:>6} s  {line}", began.elapsed().as_secs());
         } else {
-            bar.0.set_position(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+            bar.0.set_position(millis(began.elapsed()));
             bar.0.set_message(line);
             bar.0.tick();
         }
@@ -50,7 +53,7 @@ const TEMPLATES: [&str; 2] = ["{elapsed} {bar:20} {wide_msg}", "{elapsed} {spinn
 
 /// Returns a bar of so many milliseconds, hidden where stderr is no terminal.
 fn bar(duration: Option<Duration>) -> ProgressBar {
-    let length = duration.and_then(|duration| u64::try_from(duration.as_millis()).ok());
+    let length = duration.map(millis);
     let [bounded, endless] = TEMPLATES;
     let style = ProgressStyle::with_template(if length.is_some() { bounded } else { endless });
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());

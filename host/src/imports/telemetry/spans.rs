@@ -20,6 +20,7 @@ use crate::{
         propagation,
         traces::{Span, Tracer, with_span},
     },
+    units::i64_of,
 };
 
 /// Keys that are the host's on a call's own span; a guest that set them could tell lies about itself.
@@ -262,7 +263,7 @@ impl CallSpans {
         for (key, count) in rows.filter(|(_, count)| *count > 0) {
             self.span.set(key, count);
         }
-        (self.span, u64::try_from(dropped_log.lines).unwrap_or(u64::MAX))
+        (self.span, dropped_log.lines as u64)
     }
 
     /// Writes what was printed, and returns what of the call's log was dropped.
@@ -330,7 +331,7 @@ impl CallSpans {
             .filter_map(|kept| Some(KeyValue::new(cut(kept.key, text_bytes), value(kept.value, text_bytes)?)))
             .take(room)
             .collect();
-        self.dropped.attributes += i64::try_from(offered - kept.len()).unwrap_or(i64::MAX);
+        self.dropped.attributes += i64_of((offered - kept.len()) as u64);
         kept
     }
 }
@@ -376,7 +377,7 @@ impl Dropped {
 
 fn dropped_log_rows(DroppedLog { lines, bytes }: DroppedLog) -> [(&'static str, i64); 2] {
     [(attribute::DROPPED_LOG_LINES, lines), (attribute::DROPPED_LOG_BYTES, bytes)]
-        .map(|(key, count)| (key, i64::try_from(count).unwrap_or(i64::MAX)))
+        .map(|(key, count)| (key, i64_of(count as u64)))
 }
 
 /// Returns whether lines of that level are written at all.

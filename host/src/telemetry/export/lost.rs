@@ -105,7 +105,7 @@ impl Queue {
         if !has_room {
             self.waiting.fetch_sub(places, Ordering::AcqRel);
             self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-            let lost = u64::try_from(places).unwrap_or(u64::MAX);
+            let lost = places as u64;
             self.lost.queue_full.fetch_add(lost, Ordering::Relaxed);
             // Said of by the exporter's thread: a request never waits for the log.
             self.turned_away.fetch_add(lost, Ordering::Relaxed);
@@ -116,7 +116,7 @@ impl Queue {
     /// Takes note of what became of a batch that left the queue.
     fn exported(&self, what: &'static str, count: usize, bytes: usize, result: &OTelSdkResult, outage: &Outage) {
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-        let failed = if result.is_err() { u64::try_from(count).unwrap_or(u64::MAX) } else { 0 };
+        let failed = if result.is_err() { count as u64 } else { 0 };
         self.lost.export_failed.fetch_add(failed, Ordering::Relaxed);
         let turned_away = self.turned_away.swap(0, Ordering::Relaxed);
         outage.note(what, failed.saturating_add(turned_away), result.as_ref().err());

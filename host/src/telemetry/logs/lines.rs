@@ -13,8 +13,10 @@ use std::{
     time::Duration,
 };
 
+use crate::units::MIB;
+
 /// What may wait for the writer, bytes; as much may be with it.
-const WAITING_BYTES_MAX: usize = 1 << 20;
+const WAITING_BYTES_MAX: usize = MIB;
 
 /// Where log lines are handed in.
 #[derive(Debug)]

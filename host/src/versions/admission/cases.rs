@@ -9,11 +9,13 @@ use serde_json::value::RawValue;
 use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
+use crate::units::KIB;
+
 const SECTION: &str = "till:cases";
 /// The most cases of a plugin: each is a call at every deploy and setting.
 const CASES_MAX: usize = 64;
 /// The most that they take together.
-const BYTES_MAX: usize = 256 * 1024;
+const BYTES_MAX: usize = 256 * KIB;
 
 /// Cases by their names, as their author wrote them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use super::{Candidate, Compiled, Configured, Outline, Refused, Trial, compiled, 
 use crate::{
     config::Settings,
     runtime::{Engine, Identity},
+    units::millis,
 };
 
 /// A candidate that would be taken.
@@ -37,7 +38,7 @@ pub async fn check(engine: &Arc<Engine>, candidate: Candidate, settings: &Settin
     let began = Instant::now();
     let Compiled { admitted, cpu_ms, .. } = compiled(engine, examined, limits).await.map_err(refused)?;
     // Without a process of its own it compiles on this one's threads, beside others.
-    let compile_ms = cpu_ms.unwrap_or_else(|| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let compile_ms = cpu_ms.unwrap_or_else(|| millis(began.elapsed()));
     let trial = Trial::Anew { live: None, forced: false };
     let candidate = Configured { plugin: &admitted, set: &BTreeMap::new() };
     let spent = probe::call(probe::Bench { engine, settings }, candidate, trial).await.map_err(refused)?;

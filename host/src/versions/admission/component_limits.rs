@@ -7,9 +7,11 @@
 use wasmparser::{BinaryReaderError, Instance, Parser, Payload};
 
 use super::Reason;
-use crate::config::Limits;
+use crate::{
+    config::Limits,
+    units::{KIB, MIB},
+};
 
-const MIB: u64 = 1024 * 1024;
 /// The page size of a memory that doesn't state its own, as a power of two.
 const PAGE_SIZE_LOG2: u32 = 16;
 
@@ -83,7 +85,7 @@ impl Counts {
             Payload::ComponentInstanceSection(section) => self.component_instances += u64::from(section.count()),
             Payload::CodeSectionStart { count, .. } => self.functions += u64::from(*count),
             Payload::CodeSectionEntry(body) => {
-                let bytes = u64::try_from(body.range().len()).unwrap_or(u64::MAX);
+                let bytes = body.range().len() as u64;
                 self.function_bytes_max = self.function_bytes_max.max(bytes);
                 self.locals_max = self.locals_max.max(locals(body)?);
             }
@@ -121,9 +123,8 @@ impl Counts {
 
     /// Returns what is counted, how much of it was found and may be found, and the setting that says so.
     fn against(&self, limits: &Limits) -> [(&'static str, u64, u64, &'static str); 17] {
-        let of = |limit: usize| u64::try_from(limit).unwrap_or(u64::MAX);
-        let memory_bytes_max = of(limits.guest_memory_mib).saturating_mul(MIB);
-        let function_bytes_max = limits.component_function_kib.saturating_mul(1024);
+        let memory_bytes_max = (limits.guest_memory_mib * MIB) as u64;
+        let function_bytes_max = (limits.component_function_kib * KIB) as u64;
         [
             ("levels of components and modules", self.depth_max, limits.component_depth, "component_depth"),
             ("core modules", self.modules, limits.component_modules, "component_modules"),
@@ -146,7 +147,7 @@ impl Counts {
             ("memories", self.memories, limits.guest_memories.into(), "guest_memories"),
             ("bytes of initial memory", self.memory_bytes, memory_bytes_max, "guest_memory_mib"),
             ("tables", self.tables, limits.guest_tables.into(), "guest_tables"),
-            ("initial table elements", self.table_elements, of(limits.guest_table_elements), "guest_table_elements"),
+            ("initial table elements", self.table_elements, limits.guest_table_elements as u64, "guest_table_elements"),
         ]
     }
 }

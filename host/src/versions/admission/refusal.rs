@@ -29,7 +29,7 @@ impl Refused {
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
     #[error("it has {bytes} bytes, a plugin may have {bytes_max} (limits.component_mib)")]
-    TooLarge { bytes: usize, bytes_max: u64 },
+    TooLarge { bytes: usize, bytes_max: usize },
     #[error(
         "it is no WebAssembly file: it starts with {start:?}. Hand in the component that the plugin's build leaves"
     )]

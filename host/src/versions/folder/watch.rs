@@ -35,6 +35,7 @@ use crate::{
     config::Settings,
     runtime::digest_of,
     store::BY_FOLDER,
+    units::MIB,
     versions::{Became, Candidate, How, Plugins, SwapError, Swapped, When},
 };
 use events::{Events, FileEvents};
@@ -60,7 +61,7 @@ impl Watcher {
         let watch = Watch {
             files: Files::new(&plugins.started_with, settle, Instant::now()),
             scan: Duration::from_millis(settings.server.plugins_scan_ms.max(1)),
-            bytes_max: plugins.runtime().limits.component_mib.saturating_mul(1024 * 1024),
+            bytes_max: (plugins.runtime().limits.component_mib * MIB) as u64,
             events: Events::new(),
             told: Some("not yet".into()),
             plugins,

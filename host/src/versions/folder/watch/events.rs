@@ -20,10 +20,13 @@ use std::{
 use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init, remove_watch};
 use tokio::io::unix::AsyncFd;
 
-use crate::versions::folder::{FILES_MAX, is_wasm};
+use crate::{
+    units::KIB,
+    versions::folder::{FILES_MAX, is_wasm},
+};
 
 /// What is taken from the system at once, bytes: some hundred events.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 16 * KIB;
 
 /// What is said of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
