@@ -1,8 +1,10 @@
-//! One connection: telling HTTP/1.1 from HTTP/2, bounding what its client may do with it, and closing it in order.
+//! One connection, of HTTP/1.1 or HTTP/2: bounding what its client may do with it, and closing it in order.
 //!
 //! An answer on HTTP/1 says `connection: close` when the connection can't go on: the head was doubtful, something of the
 //! body is unread, the end of the body isn't followed ([`Heads`](super::framing::Heads)), or the connection is old.
 //! HTTP/2 tells its streams apart by itself; an old connection, and one on which an answer isn't taken, ends with a GOAWAY.
+
+mod sniff;
 
 use std::{
     convert::Infallible,
@@ -26,6 +28,8 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+pub(super) use sniff::HTTP2_PREFACE;
+use sniff::starts_as_http2;
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep},
@@ -41,16 +45,10 @@ use super::{
     waiting_answers::{AnswerBody, Cause, Course, Outbox, Progress},
     wire::{Link, Patience, Wire},
 };
-use crate::units::KIB;
+use crate::{config::Limits, units::KIB};
 
-/// Between looks at a connection that sent less than it takes to tell its protocol: the first time, and at most. The rest is
-/// mostly right behind; a client that holds it back is to cost little.
-const SNIFF_INTERVAL: Duration = Duration::from_millis(5);
-const SNIFF_INTERVAL_MAX: Duration = Duration::from_millis(100);
 /// How long a new connection may say nothing, or any take over a head, while others want its place.
 const SILENCE_ALLOWED: Duration = Duration::from_millis(200);
-/// An HTTP/2 client speaks first, and with this. No request of HTTP/1.1 is like it.
-pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What hyper buffers of a request at most. More than the longest target it reads, which is to be refused as such.
 const BUFFER_BYTES: usize = 80 * KIB;
 /// What hyper takes as a head; the finer limits are `framing`'s, for which the head has to be there.
@@ -106,33 +104,44 @@ pub(super) async fn serve<H, F>(
     let service = service_fn(move |request| answering.answer(request, &handler));
     // What a connection dies of (a reset, a torn request) is the client's business, and in its span if it got that far.
     if http2 {
-        let (quiet, unanswered) = silence(header);
-        let mut builder = conn::http2::Builder::new(Streams(Arc::clone(&connection)));
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(limits.http2_streams)
-            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-            .initial_stream_window_size(64 * 1024)
-            .initial_connection_window_size(256 * 1024)
-            .max_pending_accept_reset_streams(20)
-            .max_local_error_reset_streams(1024)
-            .max_send_buf_size(64 * KIB)
-            .keep_alive_interval(quiet)
-            .keep_alive_timeout(unanswered);
-        let serving = pin!(builder.serve_connection(io, service));
+        let serving = pin!(over_http2(&connection, header).serve_connection(io, service));
         connection.see_through(serving, |serving| serving.graceful_shutdown()).await;
     } else {
-        let mut builder = conn::http1::Builder::new();
-        builder
-            // hyper has one time for a connection at rest and for a head under way; the wire tells them apart.
-            .header_read_timeout(None)
-            .max_headers(limits.headers)
-            .max_header_size(HEAD_BYTES)
-            .max_buf_size(BUFFER_BYTES)
-            .half_close(false);
-        let serving = pin!(builder.serve_connection(io, service));
+        let serving = pin!(over_http1(limits).serve_connection(io, service));
         connection.see_through(serving, |serving| serving.graceful_shutdown()).await;
     }
+}
+
+/// Returns what serves HTTP/2, within its limits.
+fn over_http2(connection: &Arc<Connection>, header: Duration) -> conn::http2::Builder<Streams> {
+    let limits = &connection.listening.limits;
+    let (quiet, unanswered) = silence(header);
+    let mut builder = conn::http2::Builder::new(Streams(Arc::clone(connection)));
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2_streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(256 * 1024)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(1024)
+        .max_send_buf_size(64 * KIB)
+        .keep_alive_interval(quiet)
+        .keep_alive_timeout(unanswered);
+    builder
+}
+
+/// Returns what serves HTTP/1.1, within its limits.
+fn over_http1(limits: &Limits) -> conn::http1::Builder {
+    let mut builder = conn::http1::Builder::new();
+    builder
+        // hyper has one time for a connection at rest and for a head under way; the wire tells them apart.
+        .header_read_timeout(None)
+        .max_headers(limits.headers)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(BUFFER_BYTES)
+        .half_close(false);
+    builder
 }
 
 /// What the requests of one connection share.
@@ -364,35 +373,6 @@ async fn silent_too_long(listening: &Listening) -> Counted<'_> {
             return leaving;
         }
     }
-}
-
-/// Looks at the first bytes without taking them. hyper-util can tell the protocols apart too, but waits for ever for
-/// a client that says nothing.
-///
-/// # Errors
-/// The connection's own; a client that says nothing for `idle`, or not enough within `header` of its first byte.
-async fn starts_as_http2(stream: &TcpStream, idle: Duration, header: Duration) -> std::io::Result<bool> {
-    let mut start = [0; HTTP2_PREFACE.len()];
-    tokio::time::timeout(idle, stream.peek(&mut start)).await??;
-    let mut interval = SNIFF_INTERVAL;
-    let told = async {
-        loop {
-            let seen = stream.peek(&mut start).await?;
-            let seen = start.get(..seen).unwrap_or_default();
-            if seen.is_empty() {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            if !HTTP2_PREFACE.starts_with(seen) {
-                return Ok(false);
-            }
-            if seen.len() == HTTP2_PREFACE.len() {
-                return Ok(true);
-            }
-            sleep(interval).await;
-            interval = SNIFF_INTERVAL_MAX.min(interval * 2);
-        }
-    };
-    tokio::time::timeout(header, told).await?
 }
 
 #[cfg(test)]
