@@ -140,8 +140,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         let set = self.of_signal(signal, "ENDPOINT");
         let transport = self.transport(signal);
         let timeout = self.of_signal(signal, "TIMEOUT").and_then(|(name, _)| self.number(&name));
-        let timeout = timeout
-            .map_or(EXPORT_TIMEOUT, |timeout_ms| Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(u64::MAX)));
+        let timeout = timeout.map_or(EXPORT_TIMEOUT, |timeout_ms| Duration::from_millis(timeout_ms as u64));
         let Some((variable, value)) = set else {
             return Ok(Exporter::Otlp(Endpoint::default_of(signal, transport.unwrap_or(Transport::Http), timeout)));
         };
