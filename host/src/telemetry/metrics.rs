@@ -302,36 +302,35 @@ impl Instruments {
         observe_plugins(&meter, Arc::clone(&plugins));
         let stock = Arc::new(Mutex::new(Vec::new()));
         observe_stock(&meter, Arc::clone(&stock));
+        let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        let seconds = |name, bounds: &[f64], description| {
+            let histogram = meter.f64_histogram(name).with_unit("s").with_description(description);
+            histogram.with_boundaries(bounds.to_vec()).build()
+        };
         Self {
             registry,
-            checkouts: meter.u64_counter(metric::CHECKOUTS).with_description("Checkouts that were asked for.").build(),
+            checkouts: counter(metric::CHECKOUTS, "Checkouts that were asked for."),
             revenue: meter
                 .f64_counter(format!("{}{currency_code}", metric::REVENUE_PREFIX))
                 .with_description("What completed orders brought in, in the shop's currency.")
                 .build(),
-            checkout_errors: meter
-                .u64_counter(metric::CHECKOUT_ERRORS)
-                .with_description("Checkouts that failed, by the reason.")
-                .build(),
-            request_seconds: meter
-                .f64_histogram(metric::HTTP_REQUEST_DURATION)
-                .with_unit("s")
-                .with_description("Duration of HTTP server requests.")
-                .with_boundaries(REQUEST_SECONDS.to_vec())
-                .build(),
+            checkout_errors: counter(metric::CHECKOUT_ERRORS, "Checkouts that failed, by the reason."),
+            request_seconds: seconds(
+                metric::HTTP_REQUEST_DURATION,
+                &REQUEST_SECONDS,
+                "Duration of HTTP server requests.",
+            ),
             requests: Requests::default(),
-            admin_seconds: meter
-                .f64_histogram(metric::ADMIN_REQUEST_DURATION)
-                .with_unit("s")
-                .with_description("Duration of the admin listener's requests.")
-                .with_boundaries(REQUEST_SECONDS.to_vec())
-                .build(),
-            call_seconds: meter
-                .f64_histogram(metric::PLUGIN_CALL_DURATION)
-                .with_unit("s")
-                .with_description("Duration of plugin calls, host calls included.")
-                .with_boundaries(CALL_SECONDS.to_vec())
-                .build(),
+            admin_seconds: seconds(
+                metric::ADMIN_REQUEST_DURATION,
+                &REQUEST_SECONDS,
+                "Duration of the admin listener's requests.",
+            ),
+            call_seconds: seconds(
+                metric::PLUGIN_CALL_DURATION,
+                &CALL_SECONDS,
+                "Duration of plugin calls, host calls included.",
+            ),
             call_memory_bytes: meter
                 .u64_histogram(metric::PLUGIN_MEMORY)
                 .with_unit("By")
@@ -343,22 +342,16 @@ impl Instruments {
                 .with_description("What a plugin call executed, in WebAssembly instructions, about.")
                 .with_boundaries(FUEL.to_vec())
                 .build(),
-            log_lines_dropped: meter
-                .u64_counter(metric::PLUGIN_LOG_LINES_DROPPED)
-                .with_description("Log lines of plugins that a limit kept out of the log.")
-                .build(),
-            swaps: meter
-                .u64_counter(metric::PLUGIN_SWAPS)
-                .with_description("Attempts to replace a plugin, by what came of them.")
-                .build(),
-            shadow_differences: meter
-                .u64_counter(metric::SHADOW_DIFFERENCES)
-                .with_description("Parts of decisions in which a shadow differed from the live version.")
-                .build(),
-            breaker_openings: meter
-                .u64_counter(metric::BREAKER_OPENINGS)
-                .with_description("Breakers of plugins that opened.")
-                .build(),
+            log_lines_dropped: counter(
+                metric::PLUGIN_LOG_LINES_DROPPED,
+                "Log lines of plugins that a limit kept out of the log.",
+            ),
+            swaps: counter(metric::PLUGIN_SWAPS, "Attempts to replace a plugin, by what came of them."),
+            shadow_differences: counter(
+                metric::SHADOW_DIFFERENCES,
+                "Parts of decisions in which a shadow differed from the live version.",
+            ),
+            breaker_openings: counter(metric::BREAKER_OPENINGS, "Breakers of plugins that opened."),
             plugins,
             stock,
             exemplars,
