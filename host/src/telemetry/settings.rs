@@ -1,13 +1,13 @@
 //! What the environment says about telemetry, read once into values that can't be wrong.
 //!
-//! The variables are OpenTelemetry's own. The Rust SDK honours only some of them and a few against the
-//! specification (facts: no `OTEL_SDK_DISABLED`, no exporter lists, port 4317 taken for HTTP), so everything
-//! that chooses an exporter is decided here. Left to the SDK: `OTEL_EXPORTER_OTLP_*HEADERS`, `*COMPRESSION`,
-//! `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, the same of `OTEL_BLRP`, `OTEL_SPAN_*_COUNT_LIMIT`
-//! and `OTEL_METRIC_EXPORT_INTERVAL`.
+//! The variables are OpenTelemetry's own. The Rust SDK honours only some of them, and a few not as specified (no
+//! `OTEL_SDK_DISABLED`, no exporter lists, port 4317 taken for HTTP), so everything that chooses an exporter is decided
+//! here. Left to the SDK: `OTEL_EXPORTER_OTLP_*HEADERS`, `*COMPRESSION`, `OTEL_BSP_SCHEDULE_DELAY`,
+//! `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, the same of `OTEL_BLRP`, `OTEL_SPAN_*_COUNT_LIMIT` and
+//! `OTEL_METRIC_EXPORT_INTERVAL`.
 //!
-//! A value that means nothing is a warning and its default applies, as OpenTelemetry wants; only an endpoint
-//! that can't be used is an error, because it would lose every span in silence.
+//! An invalid value causes a warning and its default applies, as OpenTelemetry wants. Only an unusable endpoint is an
+//! error, because it would silently lose every span.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use super::recent;
 use super::sampling::{Sampling, TailLimits};
 
 const SERVICE_NAME: &str = "order-service";
-/// Spans that wait for their export. OpenTelemetry's default; about 2 MiB of spans.
+/// The most spans that wait for their export. OpenTelemetry's default; about 2 MiB of spans.
 const SPAN_QUEUE_MAX: usize = 2048;
-/// Log lines that wait for their export. OpenTelemetry's default.
+/// The most log lines that wait for their export. OpenTelemetry's default.
 const RECORD_QUEUE_MAX: usize = 2048;
-/// What either of them takes in memory at most, unless the host says otherwise.
+/// The most memory of either queue, unless the host says otherwise.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
 /// The longest text of a span attribute, bytes. The SDK has no limit, and guests write attributes.
 const ATTRIBUTE_BYTES_MAX: usize = 4096;
@@ -38,14 +38,14 @@ pub enum LogFormat {
     Pretty,
 }
 
-/// Everything that telemetry is told from outside.
+/// All settings of telemetry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub(super) service_name: String,
-    /// Of the resource, as the operator wrote them; they win over the host's own.
+    /// The operator's attributes of the resource, which win over the host's own.
     pub(super) resource_attributes: Vec<(String, String)>,
     pub(super) sampling: Sampling,
-    /// Empty when nothing leaves the process.
+    /// Empty if no traces leave the process.
     pub(super) traces: Vec<Exporter>,
     /// Besides the Prometheus page, which is always there.
     pub(super) metrics: Vec<Exporter>,
@@ -53,20 +53,20 @@ pub struct Settings {
     pub(super) log_exporters: Vec<Exporter>,
     pub(super) propagator: Propagator,
     pub(super) logs: LogSettings,
-    /// Three capitals, a part of a metric's name.
+    /// Three capital letters, a part of a metric's name.
     pub(super) currency_code: String,
     pub(super) span_room: Room,
     pub(super) record_room: Room,
     pub(super) attribute_bytes_max: usize,
-    /// What is kept of recent traces; none unless the host asks for it.
+    /// The limits of recent traces; `None` keeps none.
     recent: Option<recent::Limits>,
-    /// What is sent on of traces; all of them unless the host says otherwise.
+    /// Which traces are sent on; `None` sends all of them.
     tail: Option<TailLimits>,
-    /// To be said once the log is up.
+    /// Warnings to be logged once the log is installed.
     pub(super) warnings: Vec<String>,
 }
 
-/// A setting that telemetry can't start with.
+/// A setting with which telemetry can't start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     #[error("{variable}={value}: {reason}")]
@@ -78,7 +78,7 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// Reads the settings; `variable` returns an environment variable, and is a map in tests.
+    /// Reads the settings. `variable` returns an environment variable, from a map in tests.
     ///
     /// # Errors
     /// For an OTLP endpoint that isn't a plain `http` address, a log level that isn't a filter, and a
@@ -119,46 +119,46 @@ impl Settings {
         })
     }
 
-    /// Has recent traces kept in memory, so many of them; none with 0 bytes.
+    /// Keeps recent traces in memory, within `limits`; none with 0 bytes.
     #[must_use]
     pub fn keeping(mut self, limits: recent::Limits) -> Self {
         self.recent = Some(limits).filter(|limits| limits.bytes_max > 0);
         self
     }
 
-    /// Has traces with an error and slow ones sent on, and so many of the rest.
+    /// Sends on the traces with an error, the slow ones, and a share of the rest.
     #[must_use]
     pub fn sending(mut self, limits: TailLimits) -> Self {
         self.tail = Some(limits).filter(|limits| limits.share < 1.0);
         self
     }
 
-    /// Has spans that wait for their export take so much memory at most, and log lines as much.
+    /// Limits the memory of the spans that wait for their export, and of the log lines that do, to `bytes_max` each.
     #[must_use]
     pub const fn queueing(mut self, bytes_max: usize) -> Self {
         (self.span_room.bytes, self.record_room.bytes) = (bytes_max, bytes_max);
         self
     }
 
-    /// Returns what is sent on, `None` where that is everything or nothing.
+    /// Returns which traces are sent on; `None` if all are or none is.
     pub(super) fn tail_limits(&self) -> Option<TailLimits> {
         self.tail.filter(|_| self.sampling != Sampling::Off && !self.traces.is_empty())
     }
 
-    /// Returns how much of recent traces is kept: nothing where nothing is recorded.
+    /// Returns the limits of recent traces; `None` if nothing is recorded or kept.
     pub(super) fn recent_limits(&self) -> Option<recent::Limits> {
         self.recent.filter(|_| self.sampling != Sampling::Off)
     }
 }
 
-/// The variables, and what was odd about them.
+/// The variables, and warnings about them.
 struct Environment<F> {
     variable: F,
     warnings: Vec<String>,
 }
 
 impl<F: Fn(&str) -> Option<String>> Environment<F> {
-    /// OpenTelemetry wants an empty variable to be as good as none.
+    /// Returns the variable's trimmed value; `None` if it is unset or, as OpenTelemetry wants, empty.
     fn text(&self, name: &str) -> Option<String> {
         (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
@@ -176,7 +176,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Room { places: self.number(name).unwrap_or(places).max(1), bytes: QUEUE_BYTES_MAX }
     }
 
-    /// Returns the variable of a signal, or else the one for all signals, with its name.
+    /// Returns the name and value of a signal's own variable, or else of the one for all signals.
     fn of_signal(&self, signal: Signal, suffix: &str) -> Option<(String, String)> {
         let own = format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.name());
         let general = format!("OTEL_EXPORTER_OTLP_{suffix}");
@@ -195,7 +195,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         attributes
     }
 
-    /// The variable wins over the resource's `service.name`, which is not what the SDK does.
+    /// Unlike in the SDK, the variable wins over the resource's `service.name`.
     fn service_name(&self, resource_attributes: &mut Vec<(String, String)>) -> String {
         let of_resource = resource_attributes.iter().rposition(|(key, _)| key == "service.name");
         let of_resource = of_resource.map(|at| resource_attributes.remove(at).1);
@@ -239,7 +239,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         for name in list.split(',').map(str::trim) {
             let exporter = match name {
                 "otlp" => self.otlp(signal)?,
-                // The log is on the console, always.
+                // The log is always on the console.
                 "console" if signal == Signal::Logs => continue,
                 "console" => Exporter::Console,
                 "none" | "" => continue,
@@ -256,8 +256,8 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Ok(exporters)
     }
 
-    /// The endpoint for all signals turns on traces only: tracing back ends refuse the others, and the Prometheus
-    /// page and stderr have them anyway.
+    /// The endpoint for all signals turns on traces only: tracing back ends refuse metrics and logs, which the
+    /// Prometheus page and stderr have anyway.
     fn endpoint_is_set(&self, signal: Signal) -> bool {
         let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.name());
         self.text(&own).is_some() || signal == Signal::Traces && self.text("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()
@@ -310,7 +310,7 @@ mod tests {
         Settings::from_environment(variable, LogFormat::Json, "info", "USD")
     }
 
-    /// Returns the settings, which had nothing to warn of.
+    /// Returns the settings, after asserting that there are no warnings.
     fn quiet(variables: &[(&str, &str)]) -> Settings {
         let settings = read(variables).unwrap();
         assert_eq!(settings.warnings, Vec::<String>::new(), "{variables:?}");
@@ -353,7 +353,7 @@ mod tests {
                 "http://c:1",
                 Transport::Grpc,
             ),
-            // An exporter without an endpoint has the standard's.
+            // An exporter without an endpoint has OpenTelemetry's default.
             (&[("OTEL_TRACES_EXPORTER", "otlp")], "http://localhost:4318/v1/traces", Transport::Http),
             (&[("OTEL_TRACES_EXPORTER", "otlp"), (PROTOCOL, "grpc")], "http://localhost:4317", Transport::Grpc),
         ] {
