@@ -266,7 +266,7 @@ impl Store {
     /// is remembered, so that its deduct takes nothing if it comes late. Durable when it returns.
     ///
     /// # Errors
-    /// `OfLocalOrder` when it isn't a deduct's.
+    /// `OfLocalOrder` when the reference isn't a deduct's.
     pub async fn release(&self, reference: &Reference) -> Result<Released, StoreError> {
         let reference = reference.clone();
         self.0.queue.submit(Lane::Ending, move |context| sqlite::release(context, &reference)).await
