@@ -112,7 +112,7 @@ pub struct VersionJson {
     pub action: String,
     /// Who last changed its state.
     pub changed_by: String,
-    /// When, in milliseconds since 1970, UTC.
+    /// When its state last changed, in milliseconds since 1970, UTC.
     pub changed_at_ms: u64,
     /// The same for people.
     #[cfg_attr(test, schemars(with = "schema::Moment"))]
