@@ -204,7 +204,8 @@ impl Store {
     /// that was lost with a failed batch and so holds nothing, stays as it is.
     ///
     /// # Errors
-    /// `OrderEnded` when it is completed. After `Overloaded` or `Unavailable` it still holds its stock: try again.
+    /// `OrderEnded` when the order is completed. After `Overloaded` or `Unavailable` the order still
+    /// holds its stock: try again.
     pub async fn fail_order(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
         let fail = move |context: &mut WriteContext| sqlite::fail_order(context, id, &reason, answer.as_ref());

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! $XDG_CACHE_HOME/till, or ~/.cache/till
-//! └─ <sha256 of the component>/     the code, as a host keeps its own (`admission/kept.rs`)
+//! └─ <sha256 of the component>/     the code, as a host keeps its own (`runtime/compiled.rs`)
 //!    └─ lock                        held by a command while it compiles; its time says when the code was used last
 //! ```
 //!
