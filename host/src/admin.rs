@@ -1,9 +1,9 @@
 //! The operators' listener: orders, stock and plugins. Loopback only, or behind a token; never the public one.
 //!
-//! Its routes are the rows of `ROUTES`; `openapi.json` describes each. Beside them stand the trace page's files, `GET /traces`,
-//! `GET /traces/{trace_id}` and `GET /page/{file}`, which show what the routes answer: `page.rs`.
+//! The routes are the rows of `ROUTES`; `openapi.json` describes each. `page.rs` serves the trace page besides, which
+//! shows what the routes return: `GET /traces`, `GET /traces/{trace_id}` and `GET /page/{file}`.
 //!
-//! JSON is packed with gzip for who asks for that.
+//! JSON is compressed with gzip for clients that accept it.
 
 pub mod charts;
 mod gzip;
@@ -42,7 +42,7 @@ use crate::{
     versions::Plugins,
 };
 
-/// What the operators' requests need.
+/// The state that operators' requests need.
 #[derive(Debug)]
 pub struct Admin {
     store: Store,
@@ -57,7 +57,7 @@ pub struct Admin {
 
 impl Admin {
     /// # Errors
-    /// When the listener would be open to others without a token.
+    /// If the listener would be open to others without a token.
     pub fn new(
         settings: &Settings,
         plugins: Arc<Plugins>,
@@ -75,19 +75,19 @@ impl Admin {
     /// Returns the recent traces.
     ///
     /// # Errors
-    /// 404 where none are kept, with what keeps some.
+    /// 404 if none are kept, with how to keep some.
     fn recent(&self) -> Result<&Recent, Problem> {
         let why = "no traces are kept here: traces.kept_mib is 0, or OTEL_SDK_DISABLED is true";
         self.recent.as_ref().ok_or_else(|| Problem::not_found(why))
     }
 }
 
-/// A request that has its route.
+/// A request with its route.
 #[derive(Debug)]
 struct Asked {
-    /// What its path names where the route has braces, decoded; empty where it has none.
+    /// The decoded path segment in place of the route's braces; empty if the route has none.
     named: String,
-    /// As it stands in the target; empty without one.
+    /// The target's query, not decoded; empty if there is none.
     query: String,
     headers: HeaderMap,
     body: Inbound,
@@ -95,7 +95,7 @@ struct Asked {
 
 type Route = routes::Route<Admin, Asked>;
 
-/// What an operator can ask for.
+/// The operators' routes.
 static ROUTES: Routes<Admin, Asked> = Routes(&[
     Route::get("/", "home", |admin, _| at_once(home(admin))),
     Route::get("/openapi.json", "openapi", |_, _| at_once(Ok(openapi::show()))).linked("openapi"),
@@ -158,7 +158,7 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
         .linked("metrics"),
 ]);
 
-/// Answers one request, whatever it is.
+/// Answers one request, with a problem if it has no route.
 pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
     let started = Instant::now();
     let Arrival { request, fit, crowded, .. } = arrival;
@@ -179,7 +179,7 @@ pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
     };
     let mut response = gzip::packed(response, takes_gzip).await;
     let headers = response.headers_mut();
-    // What operators see is for nobody else who uses their browser, and is what it says that it is.
+    // No other user of the browser may see an operator's answers, and the browser may not guess another type.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if is_head {
@@ -217,7 +217,7 @@ fn home(admin: &Admin) -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "links": ROUTES.links(),
     });
-    // A page, and no route of this interface.
+    // `/traces` is a page, not a route of this interface.
     if let (Some(_), Some(members)) = (&admin.recent, home.as_object_mut()) {
         members.insert("traces".into(), "/traces".into());
     }

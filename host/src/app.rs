@@ -1,7 +1,7 @@
-//! The host as a whole: built from its settings, with bound sockets; then run; then stopped in order.
+//! The whole host: built from its settings, with bound sockets; then run; then stopped in order.
 //!
 //! Stopping: no new connection → requests under way end (`limits.drain_ms`) → the store commits and closes → telemetry
-//! is flushed (`limits.telemetry_flush_ms`). Whatever was acknowledged is in the store before any of it.
+//! is flushed (`limits.telemetry_flush_ms`). Everything acknowledged is already in the store when this begins.
 
 mod background;
 mod open_files;
@@ -30,9 +30,9 @@ use crate::{
 
 use background::Background;
 
-/// Connections that the kernel keeps until they are accepted, as `TcpListener::bind` asks for.
+/// The kernel's queue of connections that aren't accepted yet; the same as `TcpListener::bind`'s.
 const BACKLOG: u32 = 1024;
-/// How often the host looks whether its store is where it was opened. Each commit looks by itself.
+/// How often the host checks whether its store is where it was opened. Each commit checks as well.
 const PLACE_LOOKED_AT: Duration = Duration::from_secs(1);
 
 /// A host that is ready to serve.
@@ -57,13 +57,13 @@ impl App {
     /// Starts telemetry, opens the store and settles what a crash left, compiles the plugins, binds the sockets.
     ///
     /// # Errors
-    /// Says what can't be used, by name.
+    /// Names what can't be used.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let telemetry = start_telemetry(&settings)?;
         Self::build_with(settings, telemetry).await
     }
 
-    /// Does the same with telemetry that runs already.
+    /// Builds the host with telemetry that already runs.
     ///
     /// # Errors
     /// As [`App::build`].
@@ -92,7 +92,7 @@ impl App {
         let kept = move || memory.kept_bytes() as u64;
         let what = "Memory of plugin calls that have ended, kept for the next ones.";
         telemetry.metrics().gauge("plugin.memory.kept", "By", what, kept);
-        // Not the plugins themselves, which hold the metrics.
+        // A weak reference, because the plugins hold the metrics.
         let breakers = Arc::downgrade(&plugins);
         telemetry
             .metrics()
@@ -136,23 +136,23 @@ impl App {
         })
     }
 
-    /// Returns where the shop is served.
+    /// Returns the shop listener's address.
     ///
     /// # Errors
-    /// When the system doesn't tell.
+    /// If the system doesn't return it.
     pub fn public_address(&self) -> std::io::Result<SocketAddr> {
         self.public_listener.local_addr()
     }
 
-    /// Returns where operators are served.
+    /// Returns the admin listener's address.
     ///
     /// # Errors
-    /// When the system doesn't tell.
+    /// If the system doesn't return it.
     pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
         self.admin_listener.local_addr()
     }
 
-    /// Returns where traces can be looked at, `None` where none are kept.
+    /// Returns the address of the trace page; `None` if no traces are kept.
     #[must_use]
     pub fn traces_page(&self) -> Option<String> {
         self.links.as_ref().map(TraceLinks::page)
@@ -174,7 +174,7 @@ impl App {
         self.opened
     }
 
-    /// Returns what makes the host stop when it is cancelled.
+    /// Returns the token that stops the host when it is cancelled.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
@@ -183,7 +183,7 @@ impl App {
     /// Serves until [`stopping`](Self::stopping), then stops in order.
     ///
     /// # Errors
-    /// When it stopped because a part of it had broken.
+    /// If the host stopped because an essential task had ended.
     pub async fn run(self) -> anyhow::Result<()> {
         let limits = &self.settings.limits;
         let background = Background::new(self.stopping.clone());
@@ -211,7 +211,7 @@ impl App {
             let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
             background.spawn("the figures of scarce stock", scarce::watch(metrics, store, self.stopping.clone()));
         }
-        // Not among what is waited for: a plugin may take longer to compile than a shutdown has.
+        // A shutdown doesn't wait for this task: a plugin may take longer to compile than a shutdown may take.
         let mut watcher = Watcher::start(Arc::clone(&self.plugins), &self.settings);
 
         tokio::select! {
@@ -239,14 +239,14 @@ impl App {
     }
 }
 
-/// Looks every now and then whether the store is where it was opened: nobody may be buying.
+/// Checks now and then whether the store is where it was opened, in case there are no commits that do.
 async fn watch_place(store: Store, stopping: CancellationToken) {
     while stopping.run_until_cancelled(tokio::time::sleep(PLACE_LOOKED_AT)).await.is_some() {
         store.look_at_place().await;
     }
 }
 
-/// Waits for the end of a watcher; for ever where there is none.
+/// Waits for the end of a watcher; for ever if there is none.
 async fn ended(watcher: Option<&mut Watcher>) -> Result<(), JoinError> {
     match watcher {
         Some(watcher) => watcher.ended().await,
@@ -254,7 +254,7 @@ async fn ended(watcher: Option<&mut Watcher>) -> Result<(), JoinError> {
     }
 }
 
-/// Starts telemetry as OpenTelemetry's variables and the settings ask for it.
+/// Starts telemetry according to OpenTelemetry's variables and the settings.
 ///
 /// # Errors
 /// Names the variable that can't be used.
@@ -276,7 +276,7 @@ pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
     Telemetry::start(&settings.keeping(kept).sending(sent).queueing(queued))
 }
 
-/// An address that nobody else can have any more. Nobody is listened to yet: who connects is refused.
+/// A bound address that doesn't listen yet: no other process can take it, and connections to it are refused.
 struct Reserved {
     socket: TcpSocket,
     address: SocketAddr,
@@ -284,10 +284,11 @@ struct Reserved {
 }
 
 impl Reserved {
-    /// Takes the address before anything is made or changed on the disk.
+    /// Binds the address before anything is made or changed on the disk.
     fn new(address: SocketAddr, flag: &'static str) -> anyhow::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // As `TcpListener::bind` does: else the last host's closed connections would keep the address for a minute.
+        // As in `TcpListener::bind`: without this, closed connections of the previous host would keep the address for a
+        // minute.
         let bound = socket.set_reuseaddr(true).and_then(|()| socket.bind(address));
         bound.with_context(|| advice(address, flag))?;
         Ok(Self { socket, address, flag })
@@ -303,7 +304,7 @@ fn advice(address: SocketAddr, flag: &str) -> String {
     format!("listen on {address}; choose another address with {flag}")
 }
 
-/// Returns what of the settings is the store's.
+/// Returns the store's part of the settings.
 #[must_use]
 pub fn store_settings(settings: &Settings) -> store::Settings {
     store::Settings {
@@ -318,7 +319,7 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
     }
 }
 
-/// Shows the store's own figures among the metrics.
+/// Adds the store's own figures to the metrics.
 fn watch(metrics: &Metrics, store: &Store) {
     let reading = |read: fn(&store::Gauges) -> u64| {
         let store = store.clone();
@@ -363,7 +364,7 @@ fn watch(metrics: &Metrics, store: &Store) {
     );
 }
 
-/// Shows what waits to be taken by its client among the metrics.
+/// Adds the answers that wait for their clients to the metrics.
 fn watch_answers(metrics: &Metrics, answers: &Arc<Answers>) {
     let waiting = Arc::clone(answers);
     let bytes = move || waiting.waiting_bytes();
@@ -383,7 +384,7 @@ fn watch_answers(metrics: &Metrics, answers: &Arc<Answers>) {
     );
 }
 
-/// Shows what is kept of recent traces among the metrics.
+/// Adds the figures of the recent traces to the metrics.
 fn watch_traces(metrics: &Metrics, recent: &Recent) {
     let reading = |read: fn(recent::Figures) -> u64| {
         let recent = recent.clone();

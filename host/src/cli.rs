@@ -25,12 +25,12 @@ use crate::config::Unusable;
 
 /// The exit code for settings that can't be used, as in BSD's sysexits.h (`EX_USAGE`).
 const UNUSABLE_SETTINGS: u8 = 64;
-/// The exit code that clap has for it.
+/// clap's exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
 
 /// Till, the open, self-hosted host for checkout logic: WebAssembly plugins, traced end to end.
 ///
-/// Without a command it serves, as `till serve` does.
+/// Without a command `till` serves the shop, as `till serve` does.
 #[derive(Debug, Parser)]
 #[command(
     name = "till",
@@ -48,33 +48,34 @@ struct Cli {
 enum Command {
     /// Serves the shop.
     Serve(serve::Serve),
-    /// Deploys plugins to a running host, rolls them back, shows what is live; checks plugin files.
+    /// Deploys plugins to a running host, rolls them back and shows the live ones; builds, checks and tests plugin
+    /// files.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
-    /// Shows and changes what is on hand, at a running host.
+    /// Shows and changes the stock of a running host.
     #[command(subcommand)]
     Stock(stock::Stock),
     /// Lists, shows and exports orders, from a running host.
     #[command(subcommand)]
     Orders(orders::Orders),
-    // Described where its flags are, at more length than here.
+    // Described at `Traffic`, at more length.
     Traffic(traffic::Traffic),
-    /// Writes the order store to a file of its own, while a till serves or not.
+    /// Writes a backup of the order store to a file, while a till serves or not.
     Backup(backup::Backup),
-    /// Puts a backup in the place of the order store.
+    /// Replaces the order store with a backup.
     Restore(restore::Restore),
-    /// Checks the order store of a till that is stopped, and says what to do. Changes nothing.
+    /// Checks the order store of a stopped till, and says what to do. Changes nothing.
     Doctor(doctor::Doctor),
-    /// Prints what a shell needs to complete these commands.
+    /// Prints a completion script for a shell.
     Completions(completions::Completions),
-    /// Writes the manual's pages, one a command, for `man`.
+    /// Writes the manual pages for `man`, one for each command.
     Manual(manual::Manual),
     #[command(hide = true)]
     CompilePlugin(compile_plugin::CompilePlugin),
 }
 
 impl Command {
-    /// Returns whether what it writes is the shop's own: orders, stock, what sells them.
+    /// Returns whether the command writes the shop's own data: orders, stock or plugins.
     const fn keeps_private(&self) -> bool {
         match self {
             Self::Serve(_)
@@ -84,18 +85,18 @@ impl Command {
             | Self::Backup(_)
             | Self::Restore(_)
             | Self::Doctor(_) => true,
-            // An author's files, for whom the author's mask lets.
+            // These write an author's files, with the permissions that the author's mask allows.
             Self::Plugin(_) | Self::Completions(_) | Self::Manual(_) | Self::CompilePlugin(_) => false,
         }
     }
 }
 
-/// Returns this program as one to be started again: also when another file stands under its name by then.
+/// Returns this program's path for starting it again, which works even after its file was replaced.
 fn own_program() -> std::path::PathBuf {
     "/proc/self/exe".into()
 }
 
-/// Returns the commands as clap knows them: docs/reference/cli.md is made of their help.
+/// Returns clap's definition of the commands; docs/reference/cli.md is generated from their help.
 #[must_use]
 pub fn commands() -> clap::Command {
     Cli::command()
@@ -106,7 +107,7 @@ pub fn commands() -> clap::Command {
 pub fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or_else(|| Command::Serve(serve::Serve::default()));
     if command.keeps_private() {
-        // For as long as the process lives: SQLite, the plugins' files and the exports alike are nobody else's to read.
+        // The mask applies to the whole process: nobody else may read the store, the plugins' files or an export.
         let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
         rustix::process::umask(mask | Mode::RWXG | Mode::RWXO);
     }
@@ -142,12 +143,12 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// What a person handed in can't be worked with, as a flag that doesn't exist can't.
+/// An input that can't be used, reported like a wrong flag.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct WrongUsage(String);
 
-/// Writes to stdout. A reader that went away (`till orders list | head`) is no error.
+/// Writes to stdout. A reader that went away (`till orders list | head`) isn't an error.
 fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

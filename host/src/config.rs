@@ -1,8 +1,8 @@
-//! Every setting and every limit of the host: name, default, unit and the reason for it, in one table.
+//! Every setting and every limit of the host, with its name, default, unit and reason, in one table.
 //!
-//! The table below makes the typed [`Settings`], `till serve --print-config`, docs/operate/settings.md and
-//! docs/operate/limits.md. Values come from flags, then the environment, then `till.toml`, then the demo's (when there is no
-//! `till.toml`), then the defaults; [`Sources`] keeps where each came from.
+//! The table generates the typed [`Settings`], `till serve --print-config`, docs/operate/settings.md and
+//! docs/operate/limits.md. Values come from flags, then the environment, then `till.toml`, then the demo (if there is
+//! no `till.toml`), then the defaults; [`Sources`] records the origin of each.
 
 mod memory;
 mod service_links;
@@ -25,28 +25,28 @@ use crate::{
     telemetry::LogFormat,
 };
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// `section.name`, as in `till.toml` and `--set`.
     pub key: &'static str,
-    /// The default as a person reads it.
+    /// The default, in the form for people.
     pub default: &'static str,
-    /// The least and the greatest value of a number; `None` for what is no number.
+    /// The least and the greatest value; `None` if the setting isn't a number.
     pub range: Option<(u32, u32)>,
-    /// What a number counts; empty for what is no number.
+    /// The unit of a number; empty if the setting isn't a number.
     pub unit: &'static str,
     pub reason: &'static str,
-    /// What happens past it; empty where the reason says it, or where nothing can be past it.
+    /// What happens past the limit; empty if the reason says so, or if nothing can be past it.
     pub past: &'static str,
     default_value: fn() -> String,
 }
 
 impl Row {
-    /// Looks whether a number is within the range.
+    /// Checks that a number is within the range.
     ///
     /// # Errors
-    /// Says what is wanted.
+    /// Says what is allowed.
     fn check(&self, value: &OsStr) -> Result<(), String> {
         let number = value.to_str().and_then(|text| text.replace('_', "").parse::<f64>().ok());
         match (self.range, number) {
@@ -70,19 +70,19 @@ macro_rules! settings {
             }
         )*
 
-        /// Everything that can be set, checked.
+        /// All settings, checked.
         #[derive(Debug, Clone)]
         pub struct Settings {
             $(pub $section: $Section,)*
             /// Opening stock, used only for items that the store doesn't know.
             pub stock: BTreeMap<Item, u32>,
-            /// The catalogue: items that have one price, whatever a client says.
+            /// The catalogue: items with a fixed price, whatever price a client sends.
             pub prices: BTreeMap<Item, MinorUnits>,
-            /// What `host.setting` answers to the plugin of a kind.
+            /// The values of `host.setting` for each kind of plugin.
             pub of_plugins: PerKind<BTreeMap<String, String>>,
         }
 
-        /// The sections of the table, each with what it is about.
+        /// The sections of the table, each with its description.
         pub const SECTIONS: &[(&str, &str)] = &[$((stringify!($section), concat!($($section_doc),*)),)*];
 
         /// The table.
@@ -138,20 +138,20 @@ settings! {
         inventory_open: bool = "off", "", "serves `/inventory/*` without a token even off loopback; for the demo's stack only";
         admin_token_file: OptionalPath = "", "", "the bearer token of the admin listener; demanded before it listens off loopback";
     }
-    /// What the shop is.
+    /// The shop's currency.
     shop as Shop {
         currency: Currency = "USD", "", "ISO 4217; one a host";
     }
-    /// What all plugins meet.
+    /// Settings for all plugins.
     plugins as Plugins {
         random_seed: Option<u64> = "", "", "a whole number: every call of a plugin then draws equal random numbers, so that runs can be compared; for tests only";
     }
-    /// The rules of the host's own that a checkout plugin has to keep.
+    /// The host's own rules for checkout plugins.
     checkout as Checkout {
         discount_max_percent: u8 = "50" [0, 100], "%", "the most that a plugin may take off the sum of an order's lines: stops a broken plugin that gives goods away";
         idempotency_hours: u32 = "24" [0, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
     }
-    /// When a plugin that keeps breaking isn't called for a while.
+    /// When a plugin that keeps failing isn't called for a while.
     breaker as Breaker {
         faults: u64 = "20" [1, 1_000_000], "faults", "traps, limits and bad output of one version within the window";
         window_ms: u64 = "10000" [1_000, 3_600_000], "ms", "how long a fault counts";
@@ -159,7 +159,7 @@ settings! {
         open_ms: u64 = "5000" [1, 3_600_000], "ms", "how long a plugin that keeps breaking isn't called: 503 with Retry-After; then one call is on trial";
         rollback: bool = "off", "", "makes the version before live when the live one keeps breaking, if there is one";
     }
-    /// How a candidate is tried beside the live version, unless a deploy says otherwise.
+    /// The defaults of a rollout, unless a deploy says otherwise.
     rollout as Rollout {
         calls_min: u64 = "100" [1, 1_000_000_000], "calls", "calls of the candidate before anything is decided, except on overwhelming evidence";
         duration_ms: u64 = "600000" [1, 2_592_000_000], "ms", "how long a candidate is tried; then it is promoted, or paused if its calls were too few";
@@ -175,7 +175,7 @@ settings! {
         format: LogFormat = "auto", "", "json, pretty, or auto: pretty on a terminal";
         level: String = "info", "", "a level, or directives such as till=debug,info";
     }
-    /// Recent traces, in memory, for a look at them on the admin listener.
+    /// Recent traces in memory, shown on the admin listener.
     traces as Traces {
         kept_mib: usize = "64" [0, 1_048_576], "MiB", "memory for recent traces, about; traces with an error and slow traces stay longest; 0 keeps none, and there is no trace page";
         slow_ms: u64 = "1000" [1, 3_600_000], "ms", "a request that takes so long makes its trace one that stays longer";
@@ -195,7 +195,7 @@ settings! {
         look_ms: u64 = "1000" [0, 600_000], "ms", "how long a start looks through the file's structure for damage, all of it in a store of some hundred MiB; till doctor looks at everything";
         wal_warn_mib: usize = "128" [1, 1_048_576], "MiB", "size of the write-ahead log; it is cut to 64 MiB when it is used anew, so one that is larger only grows", past "the log warns";
     }
-    /// What bounds a request and a plugin's call.
+    /// The limits of requests and of plugins' calls.
     limits as Limits {
         guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "processor time of a call's guest: its code, its operations over memory, what WASI does for it; not host calls, waiting, or time in which its thread was preempted; a checkout takes well under 1 ms, so a call that takes longer loops; a single operation (`memory.fill`) isn't interrupted, and takes as long as limits.guest_memory_mib is large", past "trap, 504";
         inventory_call_ms: u64 = "4000" [1, 600_000], "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s", past "cancelled, 504";
@@ -283,7 +283,7 @@ impl Settings {
     /// Returns the settings of these sources.
     ///
     /// # Errors
-    /// Names the first value that can't be used, where it came from, and what would be fine there.
+    /// Names the first unusable value, its origin, and what is allowed there.
     pub fn load(sources: &Sources) -> Result<Self, Unusable> {
         let settings = Self::of_values(sources)?;
         settings.limits.check_nesting()?;
@@ -292,13 +292,13 @@ impl Settings {
 }
 
 impl Limits {
-    /// Returns the limits of a command that makes one call at a time: what is reserved for calls follows from them.
+    /// Returns the limits for a command that makes one call at a time, which determine what is reserved for calls.
     #[must_use]
     pub fn of_one_call(&self) -> Self {
         Self { concurrent_requests: 1, inventory_requests: 0, shadow_calls: 0, reused_instances: 0, ..self.clone() }
     }
 
-    /// An outer deadline that ends first would turn a known outcome into an unknown one.
+    /// Checks that deadlines nest: an outer deadline that ends first would turn a known outcome into an unknown one.
     fn check_nesting(&self) -> Result<(), Unusable> {
         let nested = [
             ("limits.inventory_call_ms", self.inventory_call_ms),

@@ -1,4 +1,4 @@
-//! The shop's public HTTP.
+//! The shop's public HTTP interface.
 //!
 //! A request goes `server` and `connection` (with `wire` and `framing` below) → `router` (which route, its span, its answer's headers) → one file a
 //! route. Handlers parse at the edge and return a value or a [`problem::Problem`]; only `problem` knows statuses.
@@ -57,10 +57,10 @@ use crate::{
     telemetry::{Metrics, Propagator, Telemetry, Tracer},
 };
 
-/// A response's body: small, and there as a whole.
+/// A response's body: small and complete.
 pub type Body = Full<Bytes>;
 
-/// What a request needs before and after the shop's flow. One a process.
+/// The state that a request needs before and after the shop's flow. One for each process.
 #[derive(Debug)]
 pub struct Edge {
     shop: Arc<Shop>,
@@ -70,20 +70,20 @@ pub struct Edge {
     prices: BTreeMap<Item, MinorUnits>,
     limits: Limits,
     inventory_access: Access,
-    /// `None` where it is called by any name.
+    /// `None` if requests may use any host name.
     hosts: Option<Hosts>,
     watch: Watch,
-    /// `None` where no traces are kept.
+    /// `None` if no traces are kept.
     links: Option<TraceLinks>,
-    /// Of sites whose pages may use the shop.
+    /// The sites whose pages may use the shop.
     origins: Origins,
 }
 
 impl Edge {
-    /// Returns the shop's edge; without `links` where no traces are kept.
+    /// Returns the shop's edge; `links` is `None` if no traces are kept.
     ///
     /// # Errors
-    /// When the inventory's token can't be used.
+    /// If the inventory's token can't be used.
     pub fn new(
         settings: &Settings,
         shop: Arc<Shop>,
@@ -107,8 +107,8 @@ impl Edge {
     }
 }
 
-/// Returns what a client is told of a failure, as it is kept for a request that comes again; `None` for one that says to
-/// send it again.
+/// Returns the answer to a failure, to be stored for a repeated request; `None` for a failure that asks to send the
+/// request again.
 #[must_use]
 pub fn failed(failure: &Failure, trace_id: &str) -> Option<Answered> {
     Problem::from(failure).answered(trace_id)

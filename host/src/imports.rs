@@ -1,8 +1,8 @@
-//! What a guest may call, one file an interface of `wit/v0.1`.
+//! The functions that a guest may call, one file for each interface of `wit/v0.1`.
 //!
-//! Everything a guest hands over is untrusted: each host call is counted, its bytes are counted, its texts are
-//! parsed into the types of [`crate::order`] before anything is done with them. A guest that breaks a rule which
-//! no answer of the interface could tell it about is stopped with a [`Misuse`].
+//! Everything from a guest is untrusted: each host call and its bytes are counted, and its texts are parsed into the
+//! types of [`crate::order`] before they are used. If a guest breaks a rule for which the interface has no error, its
+//! call is stopped with a [`Misuse`].
 
 pub mod bindings;
 mod budget;
@@ -33,8 +33,8 @@ use crate::{
     order::{Form, check_text},
 };
 
-/// What stands behind one call's imports. Made for the call and gone with it, but for the handles of an instance that is
-/// called again.
+/// The state behind one call's imports. It is made for the call and dropped with it, except for the handles of an
+/// instance that is called again.
 #[derive(Debug)]
 pub struct CallState {
     pub telemetry: telemetry::CallSpans,
@@ -44,7 +44,7 @@ pub struct CallState {
     pub stock: Option<stock::Door>,
     pub(crate) wasi: wasi::Virtual,
     settings: Arc<BTreeMap<String, String>>,
-    /// Where the settings that the guest asks for are noted, if somebody wants to know.
+    /// Records the settings that the guest reads, if somebody wants to know.
     asked: Option<AskedSettings>,
     budget: Budget,
     time: GuestTime,
@@ -74,7 +74,7 @@ impl CallState {
         }
     }
 
-    /// Takes the place of the state of the instance's call before, and returns that.
+    /// Replaces the state of the instance's previous call, and returns that.
     #[must_use]
     pub fn succeed(mut self, before: &mut Self) -> Self {
         std::mem::swap(&mut self.wasi, &mut before.wasi);
@@ -83,18 +83,18 @@ impl CallState {
         std::mem::replace(before, self)
     }
 
-    /// Has the guest, which hasn't begun yet, meet the chance and the time that another call met.
+    /// Gives the guest, which hasn't started yet, the random numbers and the sleep of another call.
     pub fn repeat(&mut self, seed: Seed, sleep: Sleep) {
         self.random = Random::new(seed);
         self.sleep = sleep;
     }
 
-    /// Notes from here on which settings the guest asks for.
+    /// Records from now on which settings the guest reads.
     pub fn note_settings(&mut self, asked: AskedSettings) {
         self.asked = Some(asked);
     }
 
-    /// Returns what the call's random numbers come of.
+    /// Returns the seed of the call's random numbers.
     #[must_use]
     pub const fn seed(&self) -> Seed {
         self.random.seed()
@@ -106,7 +106,7 @@ impl CallState {
         self.budget.host_calls()
     }
 
-    /// Returns how many handles of WASI's the guest holds.
+    /// Returns how many WASI handles the guest holds.
     #[must_use]
     pub fn wasi_handles(&mut self) -> usize {
         self.wasi.handles()
@@ -118,7 +118,7 @@ impl CallState {
         &self.time
     }
 
-    /// Counts bytes that a guest hands over outside a host call, its result's.
+    /// Counts bytes that a guest passes outside a host call, in its result.
     ///
     /// # Errors
     /// [`Misuse::Bytes`] past the limits.
@@ -137,7 +137,7 @@ impl CallState {
     /// Checks a text of the guest's answer; `what` names the text.
     ///
     /// # Errors
-    /// [`Misuse::Text`] for one that is too long, holds control characters, or is empty where there has to be a word.
+    /// [`Misuse::Text`] for a text that is too long, has control characters, or is empty although the form is a word.
     pub fn check_text(&self, what: &'static str, text: &str, form: Form) -> Result<(), Misuse> {
         check_text(text, form, self.budget.text_bytes_max()).map_err(|bad| Misuse::Text { what, bad })
     }
@@ -145,26 +145,27 @@ impl CallState {
 
 impl bindings::types::Host for HostCall<'_> {}
 
-/// A door that isn't open in this call: its world doesn't import the interface, and admission refuses who does all the same.
+/// An interface without a door in this call: the guest's world doesn't import it, and admission refuses a plugin that
+/// does.
 #[derive(Debug, thiserror::Error)]
 #[error("this call has no {0}")]
 struct NoDoor(&'static str);
 
-/// What a linker's store has to hold for its guests to be able to call the host.
+/// The data of a store whose guests can call the host.
 pub trait HasCallState: Send + 'static {
     fn call_state(&mut self) -> &mut CallState;
 
-    /// Begins a host call, which ends when it is dropped.
+    /// Begins a host call, which ends when the result is dropped.
     fn host_call(&mut self) -> HostCall<'_> {
         HostCall::begin(self.call_state())
     }
 }
 
-/// Adds all interfaces, and the virtual WASI. Which of them a world may import, admission checks by name; one whose door
-/// isn't open answers no call.
+/// Adds all interfaces and the virtual WASI. Admission checks by name which of them a world may import; an interface
+/// without a door answers no call.
 ///
 /// # Errors
-/// When an interface is added twice.
+/// If an interface is added twice.
 pub fn add_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::types::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
     bindings::telemetry::add_to_linker::<T, HostCalls>(linker, T::host_call)?;

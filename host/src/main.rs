@@ -1,10 +1,10 @@
-//! The `till` program: reads the command line, does what it says, ends with its code.
+//! The `till` program: runs the command line's command and exits with its code.
 
 use std::process::ExitCode;
 
-/// A checkout is allocated by one worker and freed by another, on which the system's allocator spends a tenth of all
-/// time. This one's own threads also give back what nobody has used for some ten seconds, whichever thread took it. The
-/// plugins' memory is none of its business.
+/// A checkout is allocated by one worker and freed by another, which costs a tenth of all time with the system's
+/// allocator. jemalloc's own threads also return memory that was unused for some ten seconds, whichever thread
+/// allocated it. jemalloc doesn't allocate the plugins' memory.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -1,7 +1,7 @@
-//! The words of the shop: items, quantities, money, orders.
+//! The shop's types: items, quantities, money, orders.
 //!
-//! Every value here was checked when it was made, so the rest of the host never asks again.
-//! What a client, a guest or a database row says is parsed into these types at its edge.
+//! Every value is checked when it is made, so the rest of the host never checks again. Input from clients, guests and
+//! database rows is parsed into these types at its edge.
 
 mod cart;
 mod decimal;
@@ -21,7 +21,7 @@ pub use reference::Reference;
 pub(crate) use text::is_control;
 pub use text::{BadText, Form, check_text, fitted_text};
 
-/// The longest item name, bytes. Fixed: it is part of the interface that plugins are written against, as those below are.
+/// The longest item name, bytes. This limit and those below are fixed, because they are part of the plugins' interface.
 pub const ITEM_BYTES_MAX: usize = 64;
 /// The most pieces of one line.
 pub const QUANTITY_MAX: u32 = 10_000;
@@ -34,7 +34,7 @@ pub const ORDER_ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
 /// The longest text of such an attribute, bytes.
 pub const ORDER_ATTRIBUTE_TEXT_BYTES_MAX: usize = 1024;
 
-/// Where an order stands. Only `Completed` and `Failed` are ends.
+/// The state of an order. Only `Completed` and `Failed` are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     Pending,
@@ -47,7 +47,7 @@ pub enum Status {
 impl Status {
     pub const ALL: [Self; 4] = [Self::Pending, Self::Completed, Self::Failed, Self::PendingRelease];
 
-    /// Returns the word used for it in SQL, JSON and span attributes.
+    /// Returns the status's name in SQL, JSON and span attributes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! What single values of bodies look like in `openapi.json`, for the types of bodies that have them as texts and numbers: with
-//! the limits that are in `order`.
+//! The schemas of single values in `openapi.json`, with the limits of `order`, for body types that hold the values as
+//! texts and numbers.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The largest whole number that every client can tell from its neighbours.
+/// The largest whole number that every client can hold exactly.
 pub(crate) const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
 const EFFECTS: [order::Effect; 3] = [order::Effect::Subtract, order::Effect::Add, order::Effect::Included];
@@ -28,7 +28,7 @@ const VISIBLE: &str = concat!(
     r"[^\s\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff])?$",
 );
 
-/// Makes a type of each: a schema that has this name in the document, or that stands where it is used.
+/// Makes a type for each value. Its schema is named in the document, or inlined where it is used.
 macro_rules! values {
     ($is_inline:literal: $($name:ident = $schema:tt)*) => {
         $(
@@ -107,7 +107,7 @@ values! { false:
         "description": "What went wrong, for programs. A closed set; each route's answers say what a code means there.",
         "enum": Code::ALL.iter().map(|code| code.name()).collect::<Vec<_>>(),
     }
-    // By hand, in shared.json.
+    // Written by hand in shared.json.
     GatesChange = {}
     SettingsSet = {}
     Attributes = {

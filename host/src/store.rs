@@ -1,10 +1,10 @@
 //! The shop's memory: orders, stock and the ledger between them, durable in one SQLite file.
 //!
-//! One thread writes, in batches that share an fsync; a few connections read beside it. What is acknowledged as
+//! One thread writes, in batches that share an fsync; a few connections read concurrently. A write acknowledged as
 //! durable survives a power cut.
 //!
-//! Invariants: stock is never below 0. Opening stock plus movements is the stock of every item, at every commit.
-//! Stock that is held belongs to a pending order or to a deduct that isn't confirmed yet. An order has one end.
+//! Invariants: stock is never below 0. At every commit, the stock of each item is its opening stock plus its movements.
+//! Held stock belongs to a pending order or to a deduct that isn't confirmed yet. An order has one end.
 //!
 //! ```text
 //! create_order ─▶ PENDING ─ take ─▶ held ─ complete_order ─▶ COMPLETED, final
@@ -74,33 +74,34 @@ use crate::{
     units::{MIB, i64_of},
 };
 
-/// The most that a page of a list holds, bytes of what the store has of it. The rest is on the next page.
+/// The size of a page of a list, bytes of stored text. The rest is on the next page.
 pub const LIST_BYTES_MAX: usize = MIB;
 
-/// Where the store is and how much it may take on.
+/// Where the store is, and its limits.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The folder of `till.db`; made if it is missing. No other till may use it meanwhile.
     pub folder: PathBuf,
-    /// Commands that may wait for the writer; as many again are kept for those that end an order.
+    /// Commands that may wait for the writer. The same number of extra places is reserved for commands that end an
+    /// order.
     pub queue_commands_max: usize,
     /// Commands that share one commit.
     pub batch_commands_max: usize,
     /// How long steps that nobody waits for may stay uncommitted.
     pub linger: Duration,
-    /// Connections that read beside the writer; as many again look for keys.
+    /// Read-only connections. The same number of extra connections looks up keys.
     pub readers: usize,
     /// How long to wait for a lock or a reader before it counts as failed.
     pub busy_timeout: Duration,
-    /// How long the file's structure is looked through when it is opened.
+    /// How long the file's structure is checked when it is opened.
     pub look_within: Duration,
-    /// Bytes of the write-ahead log past which there is a warning.
+    /// The size of the write-ahead log that causes a warning, bytes.
     pub log_bytes_warn: u64,
 }
 
 /// A handle to the store, cheap to clone. It stays open until [`Store::close`] or until the last handle is dropped.
 ///
-/// Every call may be dropped midway: what was queued by then is carried out, only unheard.
+/// Every call may be dropped midway: a command that is already queued is carried out, and nobody gets its result.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Inner>);
 
@@ -108,7 +109,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     queue: Queue,
     readers: Readers,
-    /// Apart, so that no page of orders keeps a checkout waiting that only asks for its key.
+    /// Separate connections, so that a checkout's key lookup never waits for a page of orders.
     key_readers: Readers,
     items: Arc<Items>,
     shared: Arc<Shared>,
@@ -120,7 +121,7 @@ impl Store {
     /// Opens the store and settles what a crash left behind. Blocks on the disk.
     ///
     /// # Errors
-    /// Names the file or folder, and says what to do about it.
+    /// Name the file or folder, and say what to do about it.
     pub fn open(settings: &Settings) -> Result<(Self, Opened), OpenError> {
         let guard = open::guard(&settings.folder)?;
         let file = settings.folder.join("till.db");
@@ -162,7 +163,7 @@ impl Store {
         Ok((Self(Arc::new(Inner { queue, readers, key_readers, items, shared, alarm, place })), opened))
     }
 
-    /// Places an order: PENDING, and its number. Its key is taken with it.
+    /// Creates a pending order, claims its key, and returns its number.
     ///
     /// # Errors
     /// `ReferenceTaken` when an order of this reference exists.
@@ -175,8 +176,8 @@ impl Store {
             .await
     }
 
-    /// Takes all lines from the stock, summed by item, and returns what is left of each item, by name; or takes
-    /// nothing. What is taken is held until the order ends or the deduct is settled; it isn't committed yet.
+    /// Takes all lines from the stock, summed by item, or nothing. Returns what is left of each item, by name. The
+    /// taken stock is held until the order ends or the deduct is settled; the change isn't committed yet.
     ///
     /// # Errors
     /// `Shortage`, `AlreadyTaken` or `Released`; `Store(ReservationGone)` when the order is no longer pending.
@@ -185,12 +186,12 @@ impl Store {
         self.0.queue.submit(Lane::Step, move |context| reservations::take(context, &taker, &pieces)).await
     }
 
-    /// Completes a pending order, makes its reservation final and keeps the answer under the order's key, if it has
-    /// one: in one transaction. Durable when it returns.
+    /// Completes a pending order, makes its reservation final and stores the answer under the order's key, if it has
+    /// one, all in one transaction. Durable when it returns.
     ///
     /// # Errors
     /// `ReservationGone` when the order isn't pending, was lost with a failed batch, or its stock is local and not
-    /// held: then nothing was changed. After `Unavailable` the order is still open: fail it.
+    /// held; nothing was changed. After `Unavailable` the order is still open: fail it.
     pub async fn complete_order(
         &self,
         id: OrderId,
@@ -202,21 +203,22 @@ impl Store {
         self.0.queue.submit(Lane::Ending, complete).await
     }
 
-    /// Fails an order, gives back what it holds here, and keeps the answer under its key; without an answer the key
-    /// is free again, unless one was kept before. Durable when it returns. An order that failed before, or that was
-    /// lost with a failed batch and so holds nothing, is fine as it is.
+    /// Fails an order, gives back its stock in this store, and stores the answer under its key. Without an answer the
+    /// key becomes free, unless an answer was stored before. Durable when it returns. An order that failed before, or
+    /// that was lost with a failed batch and so holds nothing, stays as it is.
     ///
     /// # Errors
-    /// `OrderEnded` when it is completed. After `Overloaded` or `Unavailable` it still holds its stock: try again.
+    /// `OrderEnded` when the order is completed. After `Overloaded` or `Unavailable` the order still
+    /// holds its stock: try again.
     pub async fn fail_order(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
         let fail = move |context: &mut WriteContext| sqlite::fail_order(context, id, &reason, answer.as_ref());
         self.0.queue.submit(Lane::Ending, fail).await
     }
 
-    /// Notes that nobody knows whether the remote inventory took stock for the order: PENDING_RELEASE, until
-    /// [`Store::fail_order`]. The answer is kept under the order's key, but only the order's end brings it to light.
-    /// Durable when it returns.
+    /// Sets an order to PENDING_RELEASE, until [`Store::fail_order`]: nobody knows whether the remote inventory took
+    /// stock for it. The answer is stored under the order's key, but is given out only after the order's end. Durable
+    /// when it returns.
     ///
     /// # Errors
     /// `ReservationGone` when it isn't a pending remote order.
@@ -226,11 +228,11 @@ impl Store {
         self.0.queue.submit(Lane::Ending, wait).await
     }
 
-    /// Makes another till's deduct final, and keeps what it is answered. Durable when it returns; answer that till
-    /// only then.
+    /// Makes another till's deduct final, and stores the answer to it. Durable when it returns; answer that till only
+    /// then.
     ///
     /// # Errors
-    /// `ReservationGone` when it is neither held nor final, `OfLocalOrder` when it isn't a deduct's.
+    /// `ReservationGone` when the reservation is neither held nor final, `OfLocalOrder` when it isn't a deduct's.
     pub async fn settle(
         &self,
         reference: &Reference,
@@ -240,11 +242,12 @@ impl Store {
         self.0.queue.submit(Lane::Ending, move |context| sqlite::settle(context, &reference, answer.as_ref())).await
     }
 
-    /// Gives back what another till's deduct holds, for it came to nothing, and keeps what it is answered. Without an
-    /// answer a reference that took nothing may be used again. Durable when it returns; answer that till only then.
+    /// Gives back the stock of another till's failed deduct, and stores the answer to it. Without an answer a reference
+    /// that took nothing may be used again. Durable when it returns; answer that till only then.
     ///
     /// # Errors
-    /// `OfLocalOrder` when it isn't a deduct's. After `Overloaded` or `Unavailable` it still holds its stock: try again.
+    /// `OfLocalOrder` when the reference isn't a deduct's. After `Overloaded` or `Unavailable` the deduct still holds
+    /// its stock: try again.
     pub async fn refuse(
         &self,
         reference: &Reference,
@@ -254,8 +257,8 @@ impl Store {
         self.0.queue.submit(Lane::Ending, move |context| sqlite::refuse(context, &reference, answer.as_ref())).await
     }
 
-    /// Gives back what the order or deduct holds, so that it may take once more, and notes the plugins that decide from
-    /// now on. What took nothing has nothing to give back. A remote order counts one deduct more.
+    /// Gives back the stock of an order or deduct, so that it may take once more, and records the plugins that decide
+    /// from now on. Changes no stock if nothing was taken. A remote order counts one deduct more.
     ///
     /// # Errors
     /// `OfLocalOrder` when a deduct's reference is an order's here.
@@ -264,17 +267,17 @@ impl Store {
         self.0.queue.submit(durability.into(), start_over).await
     }
 
-    /// Gives back what another till's deduct took, held or final; the second time does nothing. A reference that
-    /// nobody knows is remembered, so that its deduct, should it come late, takes nothing. Durable when it returns.
+    /// Gives back what another till's deduct took, held or final; a second release does nothing. An unknown reference
+    /// is remembered, so that its deduct takes nothing if it comes late. Durable when it returns.
     ///
     /// # Errors
-    /// `OfLocalOrder` when it isn't a deduct's.
+    /// `OfLocalOrder` when the reference isn't a deduct's.
     pub async fn release(&self, reference: &Reference) -> Result<Released, StoreError> {
         let reference = reference.clone();
         self.0.queue.submit(Lane::Ending, move |context| sqlite::release(context, &reference)).await
     }
 
-    /// Returns what came of the checkout of that key as of the last commit, `None` if its answer isn't kept.
+    /// Returns the result of the checkout with that key as of the last commit; `None` if no answer is stored.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -283,8 +286,7 @@ impl Store {
         self.0.key_readers.read(move |connection| answers::of_checkout(connection, &key)).await
     }
 
-    /// Returns what came of another till's deduct as of the last commit, `None` if its answer isn't kept or no longer
-    /// so.
+    /// Returns the result of another till's deduct as of the last commit; `None` if no answer is stored, or no longer.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -293,7 +295,7 @@ impl Store {
         self.0.key_readers.read(move |connection| answers::of_deduct(connection, &reference)).await
     }
 
-    /// Forgets some of the answers that were kept for longer than that, and returns whether there may be more.
+    /// Deletes some of the answers older than `kept`, and returns whether there may be more.
     ///
     /// # Errors
     /// Only the store's own.
@@ -318,8 +320,8 @@ impl Store {
         self.0.readers.read(move |connection| query::order_by_id(connection, id)).await
     }
 
-    /// Returns a page of orders, ascending by number; an empty one after the last. Looking for the rare failed ones
-    /// among many completed reads all of them: a page may take as long as the table is large.
+    /// Returns a page of orders, ascending by number; an empty page after the last order. A filter for rare orders,
+    /// such as failed ones, may read the whole table for one page.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -327,7 +329,7 @@ impl Store {
         self.0.readers.read(move |connection| query::orders(connection, &filter)).await
     }
 
-    /// Returns the levels of the items behind that one, by name, as of the last commit: a page of them.
+    /// Returns a page of the levels of the items after `after`, by name, as of the last commit.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -335,7 +337,7 @@ impl Store {
         self.0.readers.read(move |connection| query::stock(connection, after.as_ref())).await
     }
 
-    /// Returns the levels of so many items of which there are the fewest, those first, as of the last commit.
+    /// Returns the `count` lowest levels, lowest first, as of the last commit.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -353,7 +355,7 @@ impl Store {
         self.0.readers.read(read).await
     }
 
-    /// Gives the items that the store doesn't know yet their opening stock. Durable when it returns.
+    /// Sets the opening stock of the items that the store doesn't know yet. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own: all of them or none.
@@ -362,7 +364,7 @@ impl Store {
         self.0.queue.submit(Lane::Durable, move |context| stock::seed(context, opening)).await
     }
 
-    /// Sets the item's stock to what was counted; an unknown item becomes known. Durable when it returns.
+    /// Sets the item's stock to a counted number; an unknown item becomes known. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own.
@@ -374,22 +376,22 @@ impl Store {
     /// Adds to the item's stock, or takes away from it; an unknown item becomes known. Durable when it returns.
     ///
     /// # Errors
-    /// `OutOfRange` when that would leave less than 0 or more than [`u32::MAX`]: then nothing was changed.
+    /// `OutOfRange` when that would leave less than 0 or more than [`u32::MAX`]; nothing was changed.
     pub async fn add_stock(&self, item: &Item, delta: i64) -> Result<StockChanged, StockError> {
         let item = item.clone();
         self.0.queue.submit(Lane::Durable, move |context| stock::add(context, &item, delta)).await
     }
 
-    /// Takes the item out of the shop, with what is on hand of it; its past stays in the ledger. Durable when it returns.
+    /// Removes the item from the shop, with its stock on hand; its past stays in the ledger. Durable when it returns.
     ///
     /// # Errors
-    /// `Unknown` when the shop hasn't got it.
+    /// `Unknown` when the shop doesn't have the item.
     pub async fn remove_stock(&self, item: &Item) -> Result<(), StockError> {
         let item = item.clone();
         self.0.queue.submit(Lane::Durable, move |context| stock::remove(context, &item)).await
     }
 
-    /// Returns whether the store has a level for the item, be it 0. Takes no lock.
+    /// Returns whether the store has a level for the item, even if it is 0. Takes no lock.
     #[must_use]
     pub fn knows(&self, item: &Item) -> bool {
         self.0.items.contains(item)
@@ -403,7 +405,7 @@ impl Store {
         self.0.readers.read(query::ledger_mismatches).await
     }
 
-    /// Returns the store's figures, at the price of one `stat`.
+    /// Returns the store's figures, at the cost of one `stat`.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         let Inner { queue, items, shared, alarm, .. } = &*self.0;
@@ -420,23 +422,23 @@ impl Store {
         }
     }
 
-    /// Returns when a row was written and committed: the store can take orders.
+    /// Writes and commits a row, and returns when that is done: the store can take orders.
     ///
     /// # Errors
-    /// What keeps it from that.
+    /// The error that prevented it.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.0.queue.submit(Lane::Durable, sqlite::check_readiness).await
     }
 
-    /// Looks whether the store's files are where they were opened, and says so in the log when they aren't. Without them nothing
-    /// is committed. May be dropped midway.
+    /// Checks whether the store's files are where they were opened, and logs it if they aren't. Nothing is committed
+    /// while they are missing. May be dropped midway.
     pub async fn look_at_place(&self) {
         let place = Arc::clone(&self.0.place);
-        // On a disk that others keep busy it may take its time.
+        // The check may be slow on a busy disk.
         _ = tokio::task::spawn_blocking(move || place.check()).await;
     }
 
-    /// Returns whether rows were written and committed not longer ago than that, and nothing failed since.
+    /// Returns whether rows were committed within the last `ago`, and nothing failed since.
     #[must_use]
     pub fn committed_within(&self, ago: Duration) -> bool {
         self.0.shared.committed_at().is_some_and(|at| at.elapsed() <= ago)
@@ -447,8 +449,8 @@ impl Store {
         self.0.queue.until_ended().await;
     }
 
-    /// Carries out what is queued, moves the log into the file and lets go of it. Later calls get `Closed`; closing
-    /// again waits for the same end.
+    /// Carries out the queued commands, moves the log into the file and closes it. Later calls get `Closed`; a second
+    /// `close` waits for the same end.
     pub async fn close(&self) {
         self.0.readers.close().await;
         self.0.key_readers.close().await;

@@ -1,8 +1,8 @@
-//! Traces, metrics and logs, as OpenTelemetry's variables ask for them.
+//! Traces, metrics and logs, configured by OpenTelemetry's environment variables.
 //!
-//! A leaf: it knows no other module, and every other module may use it. Nothing here is global but the log, so a
-//! test process may hold many of these. Invariants: telemetry never takes the shop down. What it needs is bounded, a
-//! dead back end costs nothing but the telemetry, and nothing of it blocks a runtime worker.
+//! A leaf: this module uses no other module of Till, and every other module may use it. Only the log is global, so a
+//! test process may run several hosts. Invariants: telemetry never takes the shop down; its memory is bounded; a dead
+//! back end costs nothing but the telemetry; nothing here blocks a runtime worker.
 
 pub mod charts;
 mod export;
@@ -69,10 +69,11 @@ impl Telemetry {
         Self::start_with(settings, Vec::new())
     }
 
-    /// Does the same, and shows every recorded span to `processors` as well, like [`FinishedSpans`].
+    /// Starts telemetry as [`Telemetry::start`] does, and passes every recorded span to `processors` as well, for
+    /// example to [`FinishedSpans`].
     ///
     /// # Errors
-    /// As [`Telemetry::start`].
+    /// The same as of [`Telemetry::start`].
     pub fn start_with(settings: &Settings, processors: Vec<Box<dyn SpanProcessor>>) -> anyhow::Result<Self> {
         let resource = resource(settings);
         let (lost, exemplars) = (LostOnTheWay::default(), Arc::default());
@@ -134,11 +135,11 @@ impl Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        // Else the last provider to go would flush where it is dropped, most likely on a runtime worker.
+        // Without this the last provider would flush when it is dropped, most likely on a runtime worker.
         let (traces, metrics) = (self.trace_provider.clone(), self.metric_provider.clone());
         let logs = self.log_provider.clone();
         let stopping = std::thread::Builder::new().name("telemetry-stop".to_owned()).spawn(move || {
-            // Nobody is left to tell.
+            // Nobody is left to report an error to.
             drop((traces.shutdown_with_timeout(DETACHED_STOP), metrics.shutdown_with_timeout(DETACHED_STOP)));
             drop(logs.map(|logs| logs.shutdown_with_timeout(DETACHED_STOP)));
         });
@@ -146,8 +147,8 @@ impl Drop for Telemetry {
     }
 }
 
-/// Stops a provider on a thread of its own, which nobody joins: the SDK blocks, for longer than asked if its exporter
-/// is stuck, and a blocking task of the runtime would hold up the process's end.
+/// Stops a provider on a thread of its own, which nobody joins. The SDK blocks, for longer than `deadline` if its
+/// exporter is stuck, and a blocking task of the runtime would delay the end of the process.
 async fn stop(what: &'static str, deadline: Duration, stop: impl FnOnce() -> OTelSdkResult + Send + 'static) {
     let (done, stopped) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("telemetry-stop".to_owned());
@@ -165,8 +166,9 @@ async fn stop(what: &'static str, deadline: Duration, stop: impl FnOnce() -> OTe
     }
 }
 
-/// Who sends: the machine's attributes, the host's own (not the process's arguments, which may hold secrets), then the operator's, and the service's name last, since the SDK lets
-/// `OTEL_RESOURCE_ATTRIBUTES` win over `OTEL_SERVICE_NAME`.
+/// Returns the resource: the machine's attributes, the host's own (not the process's arguments, which may hold
+/// secrets), then the operator's. The service's name comes last, because the SDK lets `OTEL_RESOURCE_ATTRIBUTES` win
+/// over `OTEL_SERVICE_NAME`.
 fn resource(settings: &Settings) -> Resource {
     let own = [
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
@@ -249,7 +251,8 @@ mod tests {
         telemetry.shutdown(LONG).await;
     }
 
-    /// A caller's flag was obeyed by what the host keeps as well: opentelemetry-dotnet #5141 is of this kind.
+    /// The caller's flag once decided about the traces that the host keeps, too; opentelemetry-dotnet #5141 is the same
+    /// bug.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_the_host_keeps_does_not_obey_a_strangers_flag_and_what_it_sends_does() {
         let check = |sampler: (&str, &str), flags: Option<&str>, kept: bool, sent: bool| {
@@ -373,7 +376,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_dead_back_end_delays_no_shutdown() {
-        // One that accepts and never answers, and one that isn't there.
+        // One back end accepts and never answers; the other doesn't listen.
         let (_silent_listener, silent) = local();
         let (closed_listener, closed) = local();
         drop(closed_listener);
@@ -390,7 +393,7 @@ mod tests {
                 make_span(&telemetry);
                 let started = Instant::now();
                 telemetry.shutdown(Duration::from_millis(100)).await;
-                // Again, and once more when it is dropped: neither blocks, neither panics.
+                // Neither a second shutdown nor the drop blocks or panics.
                 telemetry.shutdown(Duration::from_millis(100)).await;
                 drop(telemetry);
                 assert!(started.elapsed() < Duration::from_secs(2), "{protocol} to {address}: {:?}", started.elapsed());

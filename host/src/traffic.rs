@@ -1,4 +1,4 @@
-//! Customers, simulated: checkouts at a rate that no answer slows down, and what came of them.
+//! Simulated customers: checkouts at a rate that doesn't depend on the answers, and their results.
 //!
 //! ```text
 //! arrivals ─ when ─┐
@@ -6,10 +6,10 @@
 //!                        └─ tally ─ summary
 //! ```
 //!
-//! Invariants: requests come when they are due, however slow the shop is (an open loop), and latencies are counted from
-//! that moment; what there is no room for is counted and not sent, never sent later. Every checkout has a key of its own
-//! and is sent again only under it. Memory is bounded: by the requests under way, and in the tally. It knows the shop
-//! only by HTTP, and only the command uses it.
+//! Invariants: requests are sent when they are due, however slow the shop is (an open loop), and latencies are measured
+//! from that moment. A request without room is counted and never sent, not even later. Every checkout has a key of its
+//! own and is sent again only with that key. Memory is bounded, by the requests under way and in the tally. This module
+//! knows the shop only by HTTP, and only the command uses it.
 
 pub mod arrivals;
 pub mod client;
@@ -37,36 +37,35 @@ use purchase::Purchase;
 use summary::Summary;
 use tally::Tally;
 
-/// How long what is under way is waited for at the end. Longer than an answer may take, so that only what is being retried
-/// is cut off.
+/// How long the end waits for requests under way. Longer than an answer may take, so that only retries are cut off.
 const UNDER_WAY: Duration = Duration::from_secs(15);
 
-/// The traffic that is wanted.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub url: String,
     pub arrivals: Arrivals,
-    /// On average; more than 0.
+    /// The average rate; more than 0.
     pub rate_per_s: f64,
-    /// Until somebody ends it, without one.
+    /// The length of the run; without one it goes on until it is stopped.
     pub duration: Option<Duration>,
-    /// Of what is asked for, and when. Not of the keys: a second run with the same ones would be told the first one's
-    /// answers.
+    /// The seed of the requests and their times, but not of the keys: with the same keys a second run would get the
+    /// first one's answers.
     pub seed: u64,
     pub in_flight_max: usize,
-    /// The share that is malformed, 0 to 1.
+    /// The share of malformed requests, 0 to 1.
     pub malformed: f64,
-    /// The share that is sent once more when it has been answered, 0 to 1.
+    /// The share of answered requests that are sent again, 0 to 1.
     pub repeated: f64,
-    /// How often a request is sent again for an answer that stands.
+    /// How often a request is sent again until its answer is final.
     pub retries: u32,
 }
 
-/// Has the traffic come until its duration is over or `ending` is cancelled, then waits for what is under way, for 15 s or
-/// until `abandoning` is cancelled. May be dropped midway: then no more requests come.
+/// Sends requests until the duration is over or `ending` is cancelled, then waits for those under way, for 15 s or
+/// until `abandoning` is cancelled. May be dropped midway: then no more requests are sent.
 ///
 /// # Errors
-/// When the address is none.
+/// If the address is invalid.
 pub async fn run(
     plan: &Plan,
     tally: &Arc<Tally>,
@@ -86,7 +85,7 @@ pub async fn run(
     };
     let due = Schedule::new(plan.arrivals, plan.rate_per_s, plan.seed);
     let duration = plan.duration;
-    // A thread of its own: its sleeps end within some 50 µs, where tokio's timer is as coarse as a millisecond.
+    // A thread of its own, because its sleeps are exact to some 50 µs, while tokio's timer is exact to a millisecond.
     let (stop, stopped) = mpsc::channel();
     let mut pacing =
         tokio::task::spawn_blocking(move || pace(due, duration, &stopped, |number, due| customers.come(number, due)));
@@ -106,8 +105,8 @@ pub async fn run(
     Ok(Summary::new(plan, elapsed.context("pace the requests")?, tally.counts()))
 }
 
-/// Calls `come` at each moment that is due, with its number, until the duration is over or `stopped` has no sender any
-/// more. Returns how long that was. One that is late is followed by the next at once.
+/// Calls `come` at each scheduled moment, with its number, until the duration is over or `stopped` has no sender any
+/// more. Returns how long that was. After a late call the next one follows at once.
 fn pace(
     schedule: Schedule,
     duration: Option<Duration>,
@@ -134,13 +133,13 @@ fn pace(
     began.elapsed()
 }
 
-/// Who makes a purchase of each moment.
+/// Makes a purchase at each moment.
 struct Customers {
     shop: Arc<Shop>,
     requests: Mix,
     room: Arc<Semaphore>,
     retries: u32,
-    /// What the keys of this run have in common, and those of no other.
+    /// The part of the keys that is unique to this run.
     run: u128,
     tally: Arc<Tally>,
     under_way: TaskTracker,
@@ -148,7 +147,7 @@ struct Customers {
 
 impl Customers {
     fn come(&mut self, number: usize, due: Instant) {
-        // Also for one that isn't sent: the next request is the same either way.
+        // Drawn even for a request that isn't sent, so that the next one is the same either way.
         let Some(request) = self.requests.next() else { return };
         let room = Arc::clone(&self.room).try_acquire_owned();
         self.tally.offered(room.is_ok());

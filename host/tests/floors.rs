@@ -1,6 +1,6 @@
 //! Who may use whom, read from the `use` lines of `src`: the table below, ARCHITECTURE.md and the code say the same.
 //!
-//! A module of the crate's root may name what its row has, and has to: a row that nobody needs any more is out of date.
+//! A module of the crate's root uses exactly the modules of its row: a row with an unused module is out of date.
 
 #![expect(clippy::expect_used, reason = "a helper that fails is a test that fails")]
 
@@ -116,9 +116,9 @@ const FLOORS: [(&str, &[&str]); 20] = [
     ("main", &[]),
 ];
 
-/// What stands in a folder and is a floor of its own, with the names by which it is used and the reason.
+/// Modules in a folder that count as modules of their own, with the names by which they are used and the reason.
 ///
-/// The kinds' names are what the store, failures and settings have of hooks, far below the hooks themselves.
+/// The store, failures and settings use only the kinds' names of hooks, which are far below the hooks themselves.
 const LEAF_IN_FOLDER: (&str, &str, [&str; 2]) = ("hooks/kind.rs", "hooks", ["Kind", "PerKind"]);
 
 fn source() -> PathBuf {
@@ -288,7 +288,7 @@ fn each_module_uses_what_its_row_has() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Who uses somebody stands above them, in the order of the table: so there is no circle.
+/// A module is above those it uses, in the order of the table, so there is no cycle.
 #[test]
 fn no_floor_uses_one_above_it() {
     let floor = |name: &str| FLOORS.iter().position(|(module, _)| *module == name).expect("a row");
@@ -297,7 +297,7 @@ fn no_floor_uses_one_above_it() {
     assert!(upward.is_empty(), "{upward:?}");
 }
 
-/// What is particular to a kind of plugin stands in `hooks`, so that another kind is an addition there.
+/// Everything specific to a kind of plugin is in `hooks`, so that a new kind is an addition there.
 #[test]
 fn no_kind_is_named_outside_hooks() {
     let kinds = ["Kind::Checkout", "Kind::Inventory"];

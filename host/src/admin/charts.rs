@@ -1,4 +1,4 @@
-//! `/recent/charts`: the last minutes of the host's own metrics, with what was changed meanwhile.
+//! `/recent/charts`: the last minutes of the host's own metrics, with the changes of plugins in that time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,34 +24,34 @@ use crate::{
     },
 };
 
-/// Changes of plugins that are shown at most.
+/// The most changes of plugins that are shown.
 const CHANGES_MAX: u32 = 100;
-/// Versions that are looked through for the changes': those that changed last.
+/// How many versions, the last changed ones, are searched for those of the changes.
 const VERSIONS_MAX: u32 = 1_000;
 
 /// The charts, one value a sample in each list.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Charts"))]
 pub(super) struct ChartsJson {
-    /// How far the samples are apart, seconds.
+    /// The time between samples, seconds.
     every_s: u64,
-    /// When the samples ended, Unix time in seconds, oldest first.
+    /// The ends of the samples, Unix time in seconds, oldest first.
     #[cfg_attr(test, schemars(length(max = 180)))]
     times: Vec<u64>,
     routes: Vec<RouteJson>,
     plugin_calls: Vec<CallsJson>,
-    /// Of the items that were asked for most.
+    /// The stock of the items that were requested most.
     #[cfg_attr(test, schemars(length(max = 8)))]
     stock: Vec<StockJson>,
     /// Changes of plugins, and samples in which plugins were at fault.
     marks: Vec<MarkJson>,
 }
 
-/// A route's requests and errors per second, and how long they took, `null` where there were none.
+/// A route's requests and errors per second, and their durations; `null` where there were no requests.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChartedRoute"))]
 struct RouteJson {
-    /// Empty where no route matched.
+    /// The route; empty if none matched.
     route: String,
     #[cfg_attr(test, schemars(with = "schema::PerSecond"))]
     requests: Vec<f64>,
@@ -63,7 +63,7 @@ struct RouteJson {
     p99_ms: Vec<Option<f64>>,
 }
 
-/// A kind's calls that ended so, per second.
+/// A plugin kind's calls with one outcome, per second.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChartedCalls"))]
 struct CallsJson {
@@ -81,7 +81,7 @@ struct StockJson {
     on_hand: Vec<Option<u32>>,
 }
 
-/// Something that happened at a moment.
+/// An event at a moment.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChartMark"))]
 struct MarkJson {
@@ -91,12 +91,12 @@ struct MarkJson {
     #[cfg_attr(test, schemars(with = "schema::MarkKind"))]
     kind: &'static str,
     text: String,
-    /// Which version a change was about.
+    /// The version that was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<VersionMark>,
 }
 
-/// A version that was changed, or tried.
+/// A version that was changed or in a rollout.
 #[derive(Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "MarkedVersion"))]
 struct VersionMark {
@@ -141,7 +141,7 @@ pub async fn keep(charts: Arc<Charts>, metrics: Metrics, store: Store, stopping:
         let mut on_hand = BTreeMap::new();
         for item in items {
             let parsed = Item::parse(&item);
-            // What can't be read now is missing from the chart.
+            // A level that can't be read now is missing from the chart.
             if let Some(parsed) = parsed
                 && let Ok(Some(pieces)) = store.level(&parsed).await
             {
@@ -157,7 +157,7 @@ pub async fn keep(charts: Arc<Charts>, metrics: Metrics, store: Store, stopping:
 }
 
 /// # Errors
-/// 503 when the store can't be read.
+/// 503 if the store can't be read.
 pub(super) async fn show(admin: &Admin) -> Answer {
     let samples = admin.charts.samples();
     let changes = admin.store.plugin_events(None, CHANGES_MAX).await?.rows;
@@ -199,7 +199,7 @@ fn calls(samples: &[Sample]) -> Vec<CallsJson> {
 }
 
 fn stock(samples: &[Sample]) -> Vec<StockJson> {
-    // Of the best sellers now, as far as they were looked at yet.
+    // The stock of the current best sellers, as far as it was read yet.
     let last = samples.iter().rev().find(|sample| !sample.on_hand.is_empty());
     let items = last.map(|sample| sample.on_hand.keys()).into_iter().flatten();
     let of_item = |item: &String| StockJson {
@@ -209,7 +209,7 @@ fn stock(samples: &[Sample]) -> Vec<StockJson> {
     items.map(of_item).collect()
 }
 
-/// Returns what was changed, and when plugins were at fault, within the samples' time.
+/// Returns the changes of plugins, and when plugins were at fault, within the samples' time.
 fn marks(samples: &[Sample], changes: &[PluginEvent], versions: &BTreeMap<VersionId, VersionMark>) -> Vec<MarkJson> {
     let from_s = samples.first().map_or(u64::MAX, |sample| sample.at_s.saturating_sub(EVERY.as_secs()));
     let changed = changes.iter().filter(|change| change.at_ms / 1000 >= from_s);

@@ -1,6 +1,6 @@
-//! Answers packed with gzip where a client asks for it: traces are texts that say the same over and over.
+//! Compresses answers with gzip if the client accepts it: traces are very repetitive text.
 //!
-//! What is packed is an answer as it is, so it is as bounded as that.
+//! Only a complete answer is compressed, so its size is as bounded as the answer's.
 
 use std::io::Write as _;
 
@@ -14,10 +14,10 @@ use hyper::{
 
 use crate::{http::Body, units::KIB};
 
-/// More takes its time, and so isn't packed on a thread that serves.
+/// A larger answer takes longer, so it is compressed on a blocking thread.
 const AT_ONCE_BYTES_MAX: usize = 64 * KIB;
 
-/// Returns whether the client takes gzip: it names it, or whatever there is, and doesn't rule it out with `q=0`.
+/// Returns whether the client accepts gzip: its header names gzip or `*`, without `q=0`.
 pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     let mut any = false;
     for value in headers.get_all(ACCEPT_ENCODING) {
@@ -38,7 +38,7 @@ pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     any
 }
 
-/// Returns the answer, packed if it is JSON and the client takes that.
+/// Returns the answer, compressed if it is JSON and the client accepts gzip.
 pub(super) async fn packed(mut response: Response<Body>, is_accepted: bool) -> Response<Body> {
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !matches!(content_type, "application/json" | "application/problem+json") {
@@ -66,7 +66,7 @@ pub(super) async fn packed(mut response: Response<Body>, is_accepted: bool) -> R
     Response::from_parts(head, Full::new(body))
 }
 
-/// Returns the bytes as gzip has them; `None` if there is no memory for it, say.
+/// Returns the bytes compressed; `None` if that fails.
 fn pack(plain: &[u8]) -> Option<Bytes> {
     let mut packing = GzEncoder::new(Vec::with_capacity(plain.len() / 8), Compression::fast());
     packing.write_all(plain).ok()?;

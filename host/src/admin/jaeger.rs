@@ -12,8 +12,8 @@
 //!
 //! Version 3 of the API is in `v3`.
 //!
-//! Answers, errors too, have Jaeger's form, and like Jaeger it takes no notice of parameters that it doesn't know. A
-//! search finds a trace if one span of it has everything that was asked for.
+//! Answers and errors have Jaeger's form, and unknown parameters are ignored, as Jaeger does. A search finds a trace if
+//! one of its spans meets all conditions.
 
 mod search;
 pub(super) mod v3;
@@ -37,9 +37,9 @@ use crate::{
     units::MIB,
 };
 
-/// Traces of one answer. Jaeger's own default is 100, and it has no limit.
+/// The most traces of one answer. Jaeger's own default is 100, without a limit.
 const LIMIT_MAX: usize = 500;
-/// What the traces of one answer take in memory, about; what is past it is left out.
+/// The most memory of one answer's traces, estimated; further traces are left out.
 const ANSWER_BYTES_MAX: usize = 16 * MIB;
 
 const NOT_FOUND: &str = "trace not found";
@@ -75,15 +75,15 @@ pub(in crate::admin) struct OperationJson {
     span_kind: &'static str,
 }
 
-/// Answers with what is found in the recent traces, by what the path names and by the query.
+/// Answers with the result of `find` on the recent traces, the path's segment and the query.
 ///
 /// # Errors
-/// 404 where no traces are kept.
+/// 404 if no traces are kept.
 pub(super) fn answer(admin: &Admin, asked: Asked, find: fn(&Recent, &str, &str) -> Answer) -> Answering<'static> {
     let recent = admin.recent().cloned();
     Box::pin(async move {
         let recent = recent?;
-        // Thousands of traces are looked through: not on a thread that serves.
+        // A blocking thread, because the search may read thousands of traces.
         let answering = tokio::task::spawn_blocking(move || find(&recent, &asked.named, &asked.query));
         answering.await.map_err(|panicked| Problem::internal(&panicked))?
     })
@@ -180,7 +180,7 @@ fn parameter(query: &str, wanted: &str) -> Option<String> {
     query::pairs(query).find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value)
 }
 
-/// Returns the parameter of the dependencies that is no number.
+/// Returns the name of a parameter of `/api/dependencies` that isn't a number; `None` if all are.
 fn unreadable_number(query: &str) -> Option<&'static str> {
     let is_bad = |name: &&str| parameter(query, name).is_some_and(|value| value.parse::<u64>().is_err());
     ["endTs", "lookback"].into_iter().find(is_bad)

@@ -1,9 +1,9 @@
-//! Which part of a list is asked for that has the newest first.
+//! The parameters for a page of a list that has the newest first.
 
 use super::query;
 use crate::http::problem::Problem;
 
-/// So many rows at most, from behind the row of that number.
+/// At most `limit` rows, starting after row `after`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) after: Option<u64>,
@@ -11,10 +11,10 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Returns what a query asks for; by default it is the first page, as long as a page may be.
+    /// Returns the page that a query requests; by default the first page, with the most rows allowed.
     ///
     /// # Errors
-    /// 422 for a parameter that means nothing.
+    /// 422 for an unknown or invalid parameter.
     pub(super) fn of_query(query: &str, limit_max: u32) -> Result<Self, Problem> {
         let mut listed = Self { after: None, limit: limit_max };
         for (name, value) in query::parameters(query)? {

@@ -1,4 +1,4 @@
-//! `/orders` for operators: any order, by number too, and pages of all.
+//! `/orders` for operators: one order, by reference or number, and pages of all.
 
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ pub(super) struct Page {
 }
 
 /// # Errors
-/// 422 for a filter that means nothing.
+/// 422 for an unknown or invalid filter.
 pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let filter = filter(&asked.query)?;
     let store::Page { rows, goes_on } = admin.store.orders(filter).await?;
@@ -34,7 +34,7 @@ pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
 }
 
 /// # Errors
-/// 404 where there is no such order.
+/// 404 if there is no such order.
 pub(super) async fn show(admin: &Admin, Asked { named, .. }: Asked) -> Answer {
     let order = match named.parse().ok().and_then(OrderId::new) {
         Some(id) => admin.store.order_by_id(id).await?,

@@ -1,10 +1,10 @@
-//! The trace page's own files, out of the binary: plain modules that the browser runs as they are.
+//! Serves the trace page's files, which are embedded in the binary: plain modules that the browser runs unchanged.
 //!
-//! They hold no data, so they are served without a token: a browser can't send one before they have asked for it. What
-//! they show they ask for, at the routes beside this.
+//! The files hold no data, so they are served without a token: a browser can't send a token before the page has asked
+//! for it. The page gets its data from the other routes.
 //!
-//! Invariant: nothing that the page shows can run. Its policy allows scripts and styles of these files only, and the
-//! files write others' text as text.
+//! Invariant: nothing that the page shows can run. Its content security policy allows only these files' scripts and
+//! styles, and the files insert others' text only as text.
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
@@ -15,7 +15,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// What it refers to stands at the listener's root, [as seen from](document) where it is shown.
+/// Its addresses are at the listener's root; [`document`] makes them relative to the shown path.
 const DOCUMENT: &str = include_str!("page/index.html");
 
 /// Name, type and content of what the document refers to.
@@ -41,8 +41,8 @@ const FILES: [(&str, &str, &[u8]); 16] = [
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Returns the page's file at the path, `None` if the path isn't the page's. The page itself finds out which trace a path
-/// names.
+/// Returns the page's file at the path; `None` if the path isn't the page's. The page itself reads the trace id from
+/// its path.
 pub(super) fn find(path: &str) -> Option<Reply> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let (content_type, content) = match segments.as_slice() {
@@ -58,8 +58,8 @@ pub(super) fn find(path: &str) -> Option<Reply> {
     Some(file.with_header(CONTENT_SECURITY_POLICY, POLICY).with_header(REFERRER_POLICY, "no-referrer"))
 }
 
-/// Returns the document with the way to the root in each of its addresses: a proxy may have the listener under a path of
-/// its own.
+/// Returns the document with `to_root` before each of its addresses, because a proxy may serve the listener under a
+/// path of its own.
 fn document(to_root: &str) -> Bytes {
     DOCUMENT.replace("=\"/", &format!("=\"{to_root}")).into()
 }
@@ -68,7 +68,7 @@ fn document(to_root: &str) -> Bytes {
 mod tests {
     use super::*;
 
-    /// Returns what the text names by `/page/{file}` or `./{file}`.
+    /// Returns the files that the text names as `/page/{file}` or `./{file}`.
     fn named(text: &str) -> Vec<&str> {
         let starts = text.match_indices("\"/page/").chain(text.match_indices("'./"));
         let ends = |start: &str| start.find(['"', '\'']).unwrap_or(start.len());

@@ -1,4 +1,5 @@
-//! `/plugins`: what is live, what was, and changing it. Each change runs to its end, whether its caller waits or not.
+//! `/plugins`: shows the live and earlier versions, and changes them. Each change runs to its end, whether its caller
+//! waits or not.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,9 +19,9 @@ use crate::{
     versions::{Candidate, Changes, Plugins, SwapError, Swapped, rollout::PlanChanges},
 };
 
-/// Versions and events that one answer has at most.
+/// The most versions or events of one answer.
 const LISTED_MAX: u32 = 1_000;
-/// The longest name that somebody gives of himself, or a plugin of itself, bytes.
+/// The longest name of a user or a plugin, bytes.
 const NAME_BYTES_MAX: usize = 64;
 const SOMEBODY: &str = "admin";
 
@@ -42,45 +43,45 @@ pub struct LiveJson {
     /// The file's SHA-256, hex.
     #[cfg_attr(test, schemars(with = "schema::Digest"))]
     pub digest: String,
-    /// Of the settings that were changed while till served. Absent where none were.
+    /// The digest of the settings that were changed while till served. Absent if none were.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::Digest>"))]
     pub settings_digest: Option<String>,
-    /// Under which `/plugins/versions/{number}` has it.
+    /// The version's number, for `/plugins/versions/{number}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub number: Option<u64>,
-    /// The first version of the same file: only its settings differ. Absent on that itself.
+    /// The first version of the same file; only the settings differ. Absent on that first version.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub same_file_as: Option<u64>,
-    /// `open` while it isn't called for what keeps breaking it: some kinds of orders, or all.
+    /// `open` while calls are refused because earlier ones failed: those for some kinds of orders, or all.
     #[cfg_attr(test, schemars(with = "schema::Breaker"))]
     pub breaker: String,
     pub last_minutes: OutcomesJson,
 }
 
-/// Returns what follows a version's number where only its settings differ from those of another; nothing where that isn't so.
+/// Returns the text after the number of a version that differs from another only in its settings; empty for any other.
 #[must_use]
 pub fn same_file_text(same_file_as: Option<u64>) -> String {
     same_file_as.map(|first| format!(" (number {first} with other settings)")).unwrap_or_default()
 }
 
-/// What the calls of a version came to lately: sold, refused with a business "no", failed as customers see it (5xx).
+/// The recent outcomes of a version's calls: sold, refused by the plugin, or failed as customers see it (5xx).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecentOutcomes"))]
 pub struct OutcomesJson {
-    /// How far back it goes.
+    /// The length of the counted time.
     #[cfg_attr(test, schemars(range(min = 1)))]
     pub minutes: u64,
     pub sold: u64,
-    /// Business "no"s.
+    /// Calls that the plugin refused.
     pub refused: u64,
-    /// What customers saw as errors of the shop.
+    /// Calls that customers saw as errors of the shop.
     pub failed: u64,
 }
 
-/// A file with its settings: the same file with others is another version.
+/// A file with its settings: the same file with other settings is another version.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginVersion"))]
 pub struct VersionJson {
@@ -89,34 +90,34 @@ pub struct VersionJson {
     #[cfg_attr(test, schemars(with = "schema::PluginKind"))]
     pub kind: String,
     pub name: String,
-    /// What the plugin says of itself.
+    /// The version that the plugin's file states.
     pub version: String,
     /// The file's SHA-256, hex.
     #[cfg_attr(test, schemars(with = "schema::Digest"))]
     pub digest: String,
     pub bytes: u64,
-    /// What it was written in, as the file's own metadata has it; may be empty.
+    /// The plugin's language, from the file's own metadata; may be empty.
     pub language: String,
-    /// What was set for this version, over what the host's settings say.
+    /// The version's own settings, which override the host's.
     #[cfg_attr(test, schemars(extend("maxProperties" = 64)))]
     pub settings: BTreeMap<String, String>,
-    /// The settings that it asks for, as far as the calls of a trial show. Only where one version is asked for, and
-    /// while that can be loaded.
+    /// The settings that the plugin reads, as far as the calls of a trial show. Only in an answer about one version,
+    /// and while that version can be loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_settings: Option<BTreeSet<String>>,
     #[cfg_attr(test, schemars(with = "schema::VersionState"))]
     pub state: String,
-    /// What made it live, or a candidate.
+    /// What made it live or a candidate.
     #[cfg_attr(test, schemars(with = "schema::SwapAction"))]
     pub action: String,
     /// Who last changed its state.
     pub changed_by: String,
-    /// When, in milliseconds since 1970, UTC.
+    /// When its state last changed, in milliseconds since 1970, UTC.
     pub changed_at_ms: u64,
     /// The same for people.
     #[cfg_attr(test, schemars(with = "schema::Moment"))]
     pub changed_at: String,
-    /// The first version of the same file: only its settings differ. Absent on that itself.
+    /// The first version of the same file; only the settings differ. Absent on that first version.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub same_file_as: Option<u64>,
@@ -147,11 +148,11 @@ pub struct EventJson {
     pub changed_by: String,
     #[cfg_attr(test, schemars(with = "schema::EventAction"))]
     pub action: String,
-    /// Absent where a refused file had none.
+    /// Absent if a refused file had no kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::PluginKind>"))]
     pub kind: Option<String>,
-    /// Absent where a file was refused.
+    /// Absent if a file was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub version: Option<u64>,
@@ -170,11 +171,11 @@ pub struct EventsJson {
     pub next_after: Option<u64>,
 }
 
-/// What a change came to.
+/// The result of a change.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginChanged"))]
 pub struct SwappedJson {
-    /// `published`: it is live. `unchanged`: it was already. `candidate`: it is tried beside the live one.
+    /// `published`: the version is live now. `unchanged`: it was live already. `candidate`: a rollout of it began.
     #[cfg_attr(test, schemars(with = "schema::Became"))]
     pub result: String,
     pub version: VersionJson,
@@ -187,19 +188,20 @@ pub(super) struct RollBack {
     /// The version to go back to.
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     to: Option<u64>,
-    /// Who it is, for the history: `admin` if nobody says.
+    /// The user's name, for the history; `admin` by default.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
 }
 
-// Not `TryJson` flattened into it: serde then lets pass whatever nobody knows, and a misspelt `canary` would be live.
+// `TryJson` isn't flattened into this, because serde would then accept unknown members, and a change with a misspelt
+// `canary` would be live at once.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SettingsChange"))]
 pub(super) struct Set {
     #[cfg_attr(test, schemars(with = "schema::SettingsSet"))]
     set: Changes,
-    /// Who it is, for the history: `admin` if nobody says.
+    /// The user's name, for the history; `admin` by default.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
     canary: Option<f64>,
@@ -208,8 +210,8 @@ pub(super) struct Set {
     #[serde(default, deserialize_with = "body::object")]
     #[cfg_attr(test, schemars(with = "schema::GatesChange"))]
     gates: PlanChanges,
-    /// Takes it although it comes to no decision (`other`, `unavailable`, `conflict`) on an order where the live version
-    /// does, and settings that the plugin doesn't seem to know.
+    /// Accepts a version that comes to no decision (`other`, `unavailable`, `conflict`) on an order that the live
+    /// version decides, and settings that the plugin doesn't seem to know.
     #[serde(default)]
     force: bool,
 }
@@ -238,7 +240,7 @@ pub(super) fn live(admin: &Admin) -> Answer {
 }
 
 /// # Errors
-/// 422 for a page that can't be.
+/// 422 for an invalid parameter of the page.
 pub(super) async fn versions(admin: &Admin, asked: Asked) -> Answer {
     let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;
     let Page { rows, goes_on } = admin.store.plugin_versions(after.and_then(VersionId::new), limit).await?;
@@ -247,7 +249,7 @@ pub(super) async fn versions(admin: &Admin, asked: Asked) -> Answer {
 }
 
 /// # Errors
-/// 404 where there is no such version.
+/// 404 if there is no such version.
 pub(super) async fn version(admin: &Admin, Asked { named: number, .. }: Asked) -> Answer {
     let version = match number.parse().ok().and_then(VersionId::new) {
         Some(id) => admin.store.plugin_version(id).await?,
@@ -259,7 +261,7 @@ pub(super) async fn version(admin: &Admin, Asked { named: number, .. }: Asked) -
 }
 
 /// # Errors
-/// 422 for a page that can't be.
+/// 422 for an invalid parameter of the page.
 pub(super) async fn history(admin: &Admin, asked: Asked) -> Answer {
     let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;
     let Page { rows, goes_on } = admin.store.plugin_events(after, limit).await?;
@@ -268,7 +270,7 @@ pub(super) async fn history(admin: &Admin, asked: Asked) -> Answer {
 }
 
 /// # Errors
-/// 422 for a component that is refused, with what to change.
+/// 422 for a refused component, with what to change.
 pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
     let Deploy { kind, name, by, how } = Deploy::of_query(&asked.query)?;
     let how = how.how(&admin.plugins)?;
@@ -278,7 +280,7 @@ pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
 }
 
 /// # Errors
-/// 409 when there is nothing to go back to.
+/// 409 if there is no version to go back to.
 pub(super) async fn roll_back(admin: &Admin, asked: Asked) -> Answer {
     let kind = parsed_kind(&asked.named)?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
@@ -290,7 +292,7 @@ pub(super) async fn roll_back(admin: &Admin, asked: Asked) -> Answer {
 }
 
 /// # Errors
-/// 422 for settings that are too many or too long.
+/// 422 for too many or too long settings.
 pub(super) async fn set(admin: &Admin, asked: Asked) -> Answer {
     let kind = parsed_kind(&asked.named)?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
@@ -307,8 +309,8 @@ where
     Reply::json(&SwappedJson { result: became.as_str().to_owned(), version: version.into() })
 }
 
-/// Carries a change out in a task of its own: one that was cut off in the middle would leave the store and what is
-/// live at odds.
+/// Runs a change in a task of its own, because a change cut off midway would leave the store and the live plugins
+/// inconsistent.
 ///
 /// # Errors
 /// The change's own.
@@ -321,7 +323,7 @@ where
     Ok(changing.await.map_err(|panicked| Problem::internal(&panicked))??)
 }
 
-/// What a deploy's query says.
+/// The parameters of a deploy.
 struct Deploy {
     kind: Option<Kind>,
     name: String,

@@ -1,4 +1,4 @@
-//! `/recent/traces`: what the host did lately, as far as it is kept in memory.
+//! `/recent/traces`: the recent traces that are kept in memory.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const LIMIT_MAX: usize = 500;
 pub(super) struct TracesJson {
     #[cfg_attr(test, schemars(length(max = LIMIT_MAX)))]
     traces: Vec<Summary>,
-    /// What is kept in all. `bytes` is an estimate; `evicted` have made room since the start.
+    /// How much is kept in total. `bytes` is an estimate; `evicted` counts the traces removed since the start.
     kept: Figures,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct TracesJson {
 pub(super) struct TraceJson<'a> {
     trace: jaeger::Trace<'a>,
     lines: Vec<LineJson<'a>>,
-    /// Past what one trace may have.
+    /// Log lines past the limit of one trace.
     lines_dropped: u64,
 }
 
@@ -68,17 +68,17 @@ struct Wanted {
 }
 
 /// # Errors
-/// 404 where none are kept, 422 for a filter that means nothing.
+/// 404 if none are kept, 422 for an unknown or invalid filter.
 pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let recent = admin.recent()?.clone();
     let wanted = Wanted::of_query(&asked.query)?;
-    // Thousands of traces are looked through: not on a thread that serves.
+    // A blocking thread, because the search may read thousands of traces.
     let listed = tokio::task::spawn_blocking(move || listed(&recent, &wanted)).await;
     Reply::json(&listed.map_err(|panicked| Problem::internal(&panicked))?)
 }
 
 /// # Errors
-/// 404 where the trace isn't kept.
+/// 404 if the trace isn't kept.
 pub(super) fn show(admin: &Admin, id: &str) -> Answer {
     let recent = admin.recent()?;
     let parsed = Some(id).filter(|id| id.len() == 32).and_then(|id| TraceId::from_hex(id).ok());

@@ -1,4 +1,4 @@
-//! `/plugins/rollout`: what is tried beside the live versions, what is known of it so far, and deciding about it.
+//! `/plugins/rollout`: shows the rollout under way with its figures, and decides about it.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ use crate::{
     },
 };
 
-/// Rollouts that one answer has at most.
+/// The most rollouts of one answer.
 const LISTED_MAX: u32 = 100;
-/// The longest reason that somebody gives, bytes.
+/// The longest reason, bytes.
 const REASON_BYTES_MAX: usize = 1024;
 
-/// How a change is to be tried first, as deploys and settings have it.
+/// The members of a deploy or a change of settings that begin a rollout.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Try"))]
@@ -36,8 +36,8 @@ pub(super) struct TryJson {
     #[serde(deserialize_with = "body::object")]
     #[cfg_attr(test, schemars(with = "schema::GatesChange"))]
     pub(super) gates: PlanChanges,
-    /// Takes it although it comes to no decision (`other`, `unavailable`, `conflict`) on an order where the live version
-    /// does, and settings that the plugin doesn't seem to know.
+    /// Accepts a version that comes to no decision (`other`, `unavailable`, `conflict`) on an order that the live
+    /// version decides, and settings that the plugin doesn't seem to know.
     pub(super) force: bool,
 }
 
@@ -45,7 +45,7 @@ impl TryJson {
     /// Returns how the change is carried out.
     ///
     /// # Errors
-    /// What makes no sense.
+    /// 422 for members that don't go together or values out of range.
     pub(super) fn how(self, plugins: &Plugins) -> Result<How, Problem> {
         let forced = self.force;
         Ok(How { when: self.when(plugins)?, forced })
@@ -64,7 +64,7 @@ impl TryJson {
     }
 }
 
-/// A version that is or was tried beside the live one.
+/// A rollout: a version that runs or ran beside the live one.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Rollout"))]
 pub struct RolloutJson {
@@ -72,7 +72,7 @@ pub struct RolloutJson {
     pub id: u64,
     #[cfg_attr(test, schemars(with = "schema::RolloutState"))]
     pub state: String,
-    /// Why it is in that state, for people.
+    /// Why the rollout is in that state, for people.
     pub reason: String,
     #[serde(flatten)]
     #[cfg_attr(test, schemars(skip))]
@@ -86,7 +86,7 @@ pub struct RolloutJson {
     pub changed_at_ms: u64,
     #[cfg_attr(test, schemars(with = "schema::Moment"))]
     pub changed_at: String,
-    /// What was counted. Only while it has no end, and since the last start or resumption.
+    /// The figures since the last start or resumption. Only of an open rollout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<FiguresJson>,
 }
@@ -96,15 +96,15 @@ pub struct RolloutJson {
 pub struct FiguresJson {
     pub candidate: CallsJson,
     pub live: CallsJson,
-    /// Calls of a shadow that differed. Only of a shadow.
+    /// Calls with a different decision. Only of a shadow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differing: Option<u64>,
-    /// Calls that it didn't follow, for there was no room. Only of a shadow.
+    /// Live calls that it didn't repeat, because there was no room. Only of a shadow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<u64>,
 }
 
-/// What the calls of one version came to.
+/// The outcomes of one version's calls.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Calls"))]
 pub struct CallsJson {
@@ -155,9 +155,9 @@ pub struct PartJson {
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Differences"))]
 pub struct DifferencesJson {
-    /// All of them.
+    /// The count of all differences.
     pub count: u64,
-    /// The newest, the newest first.
+    /// The newest differences, newest first.
     #[cfg_attr(test, schemars(length(max = 1_000)))]
     pub differences: Vec<DifferenceJson>,
 }
@@ -166,18 +166,18 @@ pub struct DifferencesJson {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RolloutChange"))]
 pub(super) struct Change {
-    /// Who it is, for the history: `admin` if nobody says.
+    /// The user's name, for the history; `admin` by default.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
-    /// Why, for the history: at most 1024 bytes.
+    /// The reason, for the history; at most 1024 bytes.
     #[cfg_attr(test, schemars(with = "Option<schema::Reason>"))]
     reason: Option<String>,
 }
 
-/// Returns the rollout that is under way, else the last one.
+/// Returns the rollout under way, or else the last one.
 ///
 /// # Errors
-/// 404 where there never was one.
+/// 404 if there never was one.
 pub(super) async fn show(admin: &Admin) -> Answer {
     let row = admin.store.rollouts(None, 1).await?.rows.pop();
     let row = row.ok_or_else(|| Problem::not_found("no version was ever tried beside the live one"))?;
@@ -185,7 +185,7 @@ pub(super) async fn show(admin: &Admin) -> Answer {
 }
 
 /// # Errors
-/// 422 for a page that can't be.
+/// 422 for an invalid parameter of the page.
 pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;
     let Page { rows, goes_on } = admin.store.rollouts(after.and_then(RolloutId::new), limit).await?;
@@ -208,7 +208,7 @@ pub(super) fn differences(admin: &Admin) -> Answer {
 }
 
 /// # Errors
-/// 409 when there is none, or it is so already.
+/// 409 if there is no rollout, or it is in that state already.
 pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
     let change = match &*asked.named {
         "promote" => RolloutChange::Promote,

@@ -1,4 +1,4 @@
-//! `/stock`: what is on hand, and changing it by hand. Each change is a movement in the ledger.
+//! `/stock`: shows the stock on hand, and changes it. The ledger records each change as a movement.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,28 +11,28 @@ use crate::{
     store::StockChanged,
 };
 
-// Not an enum: serde takes JSON that names none or both of its variants for no JSON.
+// Not an enum: serde reports JSON that names none or both of its variants as malformed JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "StockChange"))]
 pub(super) struct Change {
-    /// What is on hand from now on.
+    /// The new stock on hand.
     #[serde(default, deserialize_with = "body::present")]
     #[cfg_attr(test, schemars(with = "u32"))]
     set: Option<u32>,
-    /// What came; what went is negative.
+    /// The pieces to add; negative to subtract.
     #[serde(default, deserialize_with = "body::present")]
     #[cfg_attr(test, schemars(with = "i64", range(min = -i64::from(u32::MAX), max = u32::MAX)))]
     add: Option<i64>,
 }
 
-/// What a change came to.
+/// The result of a change.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "StockChanged"))]
 pub(super) struct ChangedJson {
     #[cfg_attr(test, schemars(with = "schema::Item"))]
     item: String,
-    /// Whether the shop hadn't got the item before.
+    /// Whether the shop didn't have the item before.
     #[serde(rename = "new")]
     is_new: bool,
     on_hand: u32,
@@ -45,7 +45,7 @@ pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
 }
 
 /// # Errors
-/// 422 for what is no change, or one that would leave less than nothing.
+/// 422 for an invalid change, or one that would make the stock negative.
 pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
     let item = Item::parse(&asked.named).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
@@ -60,7 +60,7 @@ pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
 }
 
 /// # Errors
-/// 404 for an item that the shop hasn't got.
+/// 404 for an item that the shop doesn't have.
 pub(super) async fn remove(admin: &Admin, asked: Asked) -> Answer {
     let item = Item::parse(&asked.named).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
     admin.store.remove_stock(&item).await?;

@@ -1,7 +1,7 @@
-//! The work that a host does beside its requests, all of which it needs: the listeners, releases, pruning, supervision.
+//! The host's essential background tasks: the listeners, releases, pruning, supervision.
 //!
-//! If one of them ends before the host stops, by a panic or by itself, the host would go on without it in silence. So that
-//! is an error in the log, and the host stops in order: whoever runs it starts it again.
+//! If a task ended early, by a panic or by itself, the host would silently go on without it. So an early end is logged
+//! as an error and stops the host in order; a supervisor then starts the host again.
 
 use std::{
     future::Future,
@@ -11,16 +11,16 @@ use std::{
 use tokio::task::JoinError;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Runs the host's background work and watches over it.
+/// Runs the host's background tasks and notices their ends.
 #[derive(Debug, Clone)]
 pub(super) struct Background {
     tasks: TaskTracker,
     stopping: CancellationToken,
-    /// What ended first that shouldn't have, and how.
+    /// The first task that ended early, and how.
     broken: Arc<OnceLock<Broken>>,
 }
 
-/// Why a host stopped that nobody had told to.
+/// Why the host stopped without being told to.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the host stopped because {what} {how}; start it again, and report this with the log")]
 pub(super) struct Broken {
@@ -33,14 +33,14 @@ impl Background {
         Self { tasks: TaskTracker::new(), stopping, broken: Arc::default() }
     }
 
-    /// Runs work that has to go on until the host stops. `what` is its name, in words.
+    /// Runs a task that has to go on until the host stops. `what` is its name, in words.
     pub(super) fn spawn(&self, what: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         let task = self.tasks.spawn(work);
         let watch = self.clone();
         self.tasks.spawn(async move { watch.ended(what, task.await) });
     }
 
-    /// Notes that the work has ended, which is an error unless the host stops.
+    /// Records that a task has ended, which is an error unless the host is stopping.
     pub(super) fn ended(&self, what: &'static str, ended: Result<(), JoinError>) {
         let how = match ended {
             Ok(()) if self.stopping.is_cancelled() => return,
@@ -53,14 +53,14 @@ impl Background {
         self.stopping.cancel();
     }
 
-    /// Waits for the end of all of it.
+    /// Waits for the end of all tasks.
     pub(super) async fn wait(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
 
     /// # Errors
-    /// What ended first that shouldn't have.
+    /// The first task that ended early.
     pub(super) fn outcome(&self) -> Result<(), Broken> {
         self.broken.get().map_or(Ok(()), |broken| Err(broken.clone()))
     }
@@ -74,7 +74,7 @@ mod tests {
 
     type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Issue 14.6: the end of the supervisor, an accept loop or the pruning was silence.
+    /// Issue 14.6: nobody noticed the end of the supervisor, an accept loop or the pruning.
     #[tokio::test]
     async fn work_that_ends_before_the_host_stops_it() {
         let check = async |work: fn(CancellationToken) -> Boxed, stops: bool, expected: Option<&str>| {

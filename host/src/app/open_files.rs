@@ -1,35 +1,36 @@
-//! How many connections there is room for among the files that the process may open.
+//! Fits the limits of connections to the number of files that the process may open.
 //!
-//! A connection that can't be accepted isn't even refused: its client waits until another one closes, `/livez` included. So
-//! there are fewer connections where few files may be open, and of those some are for refusals, which answer the watch
-//! routes, and for operators.
+//! A connection that can't be accepted isn't even refused: its client waits until another one closes, even for
+//! `/livez`. So with few open files there are fewer connections, some of which are reserved for operators and for
+//! refusals, which answer the watch routes.
 
 use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{config::Limits, http::server::NEWCOMERS};
 
-/// What the host may still open for itself: readers of the store, a plugin that is compiled, a backup, telemetry.
+/// The files reserved for the host itself, at least and at most: readers of the store, compiling a plugin, a backup,
+/// telemetry.
 const OWN_FILES: (u64, u64) = (16, 256);
-/// Fewer free files are no shop.
+/// With fewer free files the host refuses to start.
 const FREE_FILES_MIN: u64 = 16;
-/// The shop's and the operators'.
+/// The shop's listener and the operators'.
 const LISTENERS: u64 = 2;
 
-/// Returns how many files the process may have open, after asking for as many as it may ask for, and how many it has open.
+/// Raises the process's limit of open files to its hard limit. Returns the limit and how many files are open.
 pub(super) fn allowed_and_open() -> (u64, u64) {
     let given = getrlimit(Resource::Nofile);
-    // A process that never uses `select` may have them all; the low first limit is for those that do.
+    // The low soft limit protects processes that use `select`, which this one never does.
     let raised = setrlimit(Resource::Nofile, Rlimit { current: given.maximum, maximum: given.maximum });
     let allowed = if raised.is_ok() { given.maximum } else { given.current };
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     (allowed.unwrap_or(u64::MAX), open as u64)
 }
 
-/// Returns the limits with as many connections as there is room for, and what to say where those are fewer.
+/// Returns the limits with as many connections as there is room for, and a message if those are fewer.
 ///
 /// # Errors
-/// When there is no room for any.
+/// If there is no room for any connection.
 pub(super) fn fitted(limits: &Limits, (allowed, open): (u64, u64)) -> anyhow::Result<(Limits, Option<String>)> {
     let (least, most) = OWN_FILES;
     let own = (allowed / 8).clamp(least, most);
@@ -44,7 +45,7 @@ pub(super) fn fitted(limits: &Limits, (allowed, open): (u64, u64)) -> anyhow::Re
     let refusals = bounded(limits.refusals, (free / 24).max(1));
     let admin_connections = bounded(limits.admin_connections, (free / 12).max(2));
     let others = LISTENERS * ((1 + NEWCOMERS) * refusals) as u64 + admin_connections as u64;
-    // A checkout may have a connection to another inventory, but not every connection has a checkout.
+    // A checkout may open a connection to another inventory, but not every connection has a checkout.
     let connections = bounded(limits.connections, free.saturating_sub(others) / 4 * 3);
     let fitted = Limits { connections, admin_connections, refusals, ..limits.clone() };
     let rows = [

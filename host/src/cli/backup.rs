@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{print, print_json};
 use crate::store::{self, BackedUp};
 
-/// The file is there only once it is whole, checked and durable; an existing one is never overwritten.
+/// The file appears only once it is complete, checked and durable. An existing file is never overwritten.
 #[derive(Debug, Args)]
 pub(super) struct Backup {
     /// The file to write.

@@ -1,4 +1,4 @@
-//! Talking to a running host's admin listener.
+//! The client of a running host's admin listener.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -20,17 +20,17 @@ use serde_json::Value;
 
 use crate::config::read_token;
 
-/// How long an answer may take: a large plugin is compiled first.
+/// How long an answer may take: the host compiles a large plugin before it answers.
 const ANSWER: Duration = Duration::from_secs(120);
 const JSON: &str = "application/json";
 
-/// Where the host is.
+/// The flags that name the host.
 #[derive(Debug, Args)]
 pub(super) struct Admin {
     /// The admin listener of the host.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8001", env = "TILL_ADMIN_URL")]
     admin: String,
-    /// The file with the listener's bearer token, where it wants one.
+    /// The file with the admin listener's bearer token, if it requires one.
     #[arg(long, value_name = "FILE", env = "TILL_ADMIN_TOKEN_FILE")]
     token_file: Option<PathBuf>,
     /// Prints JSON, for programs.
@@ -43,12 +43,12 @@ struct Problem {
     detail: String,
 }
 
-/// A list that the host answers page by page.
+/// A list that the host returns in pages.
 pub(super) trait Paged: DeserializeOwned {
-    /// Returns what the next page is asked for with, `None` on the last.
+    /// Returns the `after` of the next page; `None` on the last page.
     fn next_after(&self) -> Option<String>;
 
-    /// Adds the next page, and goes on behind that.
+    /// Appends the next page and takes over its `next_after`.
     fn append(&mut self, next: Self);
 }
 
@@ -56,7 +56,7 @@ impl Admin {
     /// Returns the answer to a `GET`.
     ///
     /// # Errors
-    /// When the host can't be reached, or what it refused.
+    /// If the host can't be reached, or the host's refusal.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.call(Method::GET, path, Bytes::new(), JSON)
     }

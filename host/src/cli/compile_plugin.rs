@@ -1,4 +1,4 @@
-//! `till compile-plugin`, which the host has a child process run. Not for people.
+//! `till compile-plugin`, which the host runs as a child process. Not for people.
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use clap_complete::{Shell, generate};
 
 use super::{Cli, print};
 
-/// For bash: `source <(till completions bash)`; for others see their manual.
+/// For bash: `source <(till completions bash)`; for other shells see their manual.
 #[derive(Debug, Args)]
 pub(super) struct Completions {
     shell: Shell,

@@ -7,7 +7,8 @@ use clap::{Args, CommandFactory};
 
 use super::{Cli, print};
 
-/// Into a `man1` of a folder that `man` looks in, such as ~/.local/share/man/man1: then `man till-plugin-deploy` shows one.
+/// Use the `man1` of a folder in man's search path, such as ~/.local/share/man/man1; `man till-plugin-deploy` then
+/// shows a page.
 #[derive(Debug, Args)]
 pub(super) struct Manual {
     /// The folder, which is made if it is missing; pages of an earlier release are overwritten.

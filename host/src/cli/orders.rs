@@ -1,6 +1,6 @@
 //! `till orders`.
 //!
-//! Amounts stay the text that the host wrote: a float in between would turn 999.90 into 999.9.
+//! Amounts stay the text that the host wrote: a float would turn 999.90 into 999.9.
 
 use std::{io::Write, path::PathBuf};
 
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{client::Admin, print_json, print_table, whole::write_whole};
 
-/// Orders asked for at once while exporting.
+/// The orders requested at once while exporting.
 const PAGE: u32 = 1000;
 
 #[derive(Debug, Subcommand)]
@@ -20,7 +20,7 @@ pub(super) enum Orders {
     List {
         #[command(flatten)]
         filter: Filter,
-        /// At most so many.
+        /// The most orders to list.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
         #[command(flatten)]
@@ -32,13 +32,13 @@ pub(super) enum Orders {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Writes all orders out.
+    /// Exports all orders.
     Export {
         #[command(flatten)]
         filter: Filter,
         #[arg(long, value_enum, default_value_t = Format::Csv)]
         format: Format,
-        /// A file instead of stdout. It is there once all of it is.
+        /// Writes to this file instead of stdout. The file appears only once it is complete.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
@@ -48,13 +48,13 @@ pub(super) enum Orders {
 
 #[derive(Debug, Args)]
 pub(super) struct Filter {
-    /// Only those that stand so.
+    /// Only orders with this status.
     #[arg(long, value_parser = ["PENDING", "COMPLETED", "FAILED", "PENDING_RELEASE"])]
     status: Option<String>,
-    /// Only those that neither completed nor failed.
+    /// Only orders that neither completed nor failed.
     #[arg(long)]
     unresolved: bool,
-    /// Only those after this number.
+    /// Only orders after this number.
     #[arg(long, value_name = "NUMBER")]
     after: Option<u64>,
 }
@@ -74,7 +74,7 @@ struct Page {
     next_after: Option<u64>,
 }
 
-/// What `/orders` says of one; its members in this order are the columns of a CSV export.
+/// An order as `/orders` returns it. Its members, in this order, are the columns of a CSV export.
 #[derive(Deserialize, Serialize)]
 struct Order {
     order_id: u64,
@@ -152,7 +152,8 @@ impl Filter {
         path
     }
 
-    /// Returns the first so many orders that the filter lets through. The host answers with fewer at once if they are large.
+    /// Returns the first `limit` orders that match the filter. Asks again if the host returns fewer at once because
+    /// they are large.
     fn page(&self, admin: &Admin, limit: u32) -> anyhow::Result<Page> {
         let mut page: Page = admin.get(&self.path(limit, self.after))?;
         while let Some(after) = page.next_after {
@@ -165,7 +166,7 @@ impl Filter {
         Ok(page)
     }
 
-    /// Hands over every order that the filter lets through, a page at a time.
+    /// Passes every order that matches the filter to `write`, a page at a time.
     fn each(&self, admin: &Admin, mut write: impl FnMut(Order) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let mut after = self.after;
         loop {
@@ -179,7 +180,7 @@ impl Filter {
     }
 }
 
-/// Has `write` write to stdout. A reader that went away (`till orders export | head`) has read all it wanted.
+/// Calls `write` with stdout. A reader that went away (`till orders export | head`) isn't an error.
 fn to_stdout(write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut out = Out { stdout: std::io::stdout().lock(), is_gone: false };
     let written = write(&mut out);

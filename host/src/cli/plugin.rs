@@ -24,21 +24,21 @@ use crate::versions::built_in_bytes;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
-    /// Begins a plugin: a folder that builds, in the language of your choice.
+    /// Makes a new plugin's folder that builds, in a language of your choice.
     New(new::New),
-    /// Says whether a file would be taken as a plugin, and if not, what to change.
+    /// Says whether a host would accept a file as a plugin, and if not, what to change.
     Check(check::Check),
-    /// Makes one call of a plugin in its real sandbox, in a shop of its own, and shows all of what came of it.
+    /// Calls a plugin once, in its real sandbox and in a temporary shop, and shows the complete result.
     Run(rehearse::Run),
-    /// Makes a call for each case of a folder, and says where it isn't as expected.
+    /// Calls a plugin for each case of a folder, and shows each result that isn't as expected.
     Test(rehearse::Test),
-    /// Builds a plugin's folder, tests it and makes it live at a running host, again at every change.
+    /// Builds a plugin's folder, tests the plugin and deploys it to a running host, again at every change.
     Dev(dev::Dev),
     /// Prints the interface that plugins are written against, as WIT.
     Wit(wit::Wit),
     /// Writes a built-in plugin to a file.
     Export { kind: Kind, file: PathBuf },
-    /// Makes a plugin of what a compiler leaves, with a name and a version.
+    /// Makes a plugin from a compiler's output, with a name and a version.
     Pack(pack::Pack),
     /// Generates the interface's types and functions for a plugin in C or Go.
     Bindings(bindings::Bindings),

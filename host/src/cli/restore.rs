@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{print, print_json};
 use crate::store::{self, GoesOnPast, Restored};
 
-/// Refused while a till uses the folder, and for a file that isn't a sound order store.
+/// Refuses while a till uses the folder, and if the file isn't a sound order store.
 #[derive(Debug, Args)]
 pub(super) struct Restore {
     /// The backup.
@@ -16,7 +16,7 @@ pub(super) struct Restore {
     /// The folder of the order store.
     #[arg(long, value_name = "FOLDER", default_value = "till-data")]
     data: PathBuf,
-    /// Moves a store that is there aside, into a folder with the time in its name; it is never deleted.
+    /// Moves an existing store aside, into a folder with the time in its name. The store is never deleted.
     #[arg(long)]
     replace: bool,
     /// Prints JSON, for programs.

@@ -19,29 +19,29 @@ use signals::Signals;
 const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
 
 /// Settings come from flags, then the environment (`TILL_SECTION_NAME`, `INVENTORY_URL`, OpenTelemetry's own), then
-/// till.toml, then the defaults. Without a till.toml the demo's stock and faults are there.
+/// till.toml, then the defaults. Without a till.toml the demo's stock and faults apply.
 #[derive(Debug, Default, Args)]
 pub(super) struct Serve {
-    /// Where the shop is served [default: 127.0.0.1:8000].
+    /// The shop listener's address [default: 127.0.0.1:8000].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Where operators are served [default: 127.0.0.1:8001].
+    /// The admin listener's address, for operators [default: 127.0.0.1:8001].
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
     /// The folder of the order store [default: till-data].
     #[arg(long, value_name = "FOLDER")]
     data: Option<OsString>,
-    /// A folder of plugins that replace the built-in ones: one checkout and one inventory *.wasm. It is watched: what is
-    /// new or changed there is deployed, and live if it isn't refused.
+    /// A folder of plugins that replace the built-in ones: one checkout and one inventory *.wasm. The folder is
+    /// watched: a new or changed file is deployed, and goes live if it isn't refused.
     #[arg(long, value_name = "FOLDER")]
     plugins: Option<OsString>,
     /// A settings file [default: till.toml, if there is one].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Overrides any one setting, e.g. --set stock.headphones=100000.
+    /// Overrides one setting, e.g. --set stock.headphones=100000.
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<OsString>,
-    /// Prints every setting with its value and where that came from, and ends.
+    /// Prints every setting with its value and source, and exits.
     #[arg(long)]
     print_config: bool,
     /// With --print-config: as JSON.
@@ -60,7 +60,7 @@ impl Serve {
         log_panics();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(serve(settings));
-        // What is left is cut off: it had its time to end in `App::run`.
+        // Tasks that are left had their time to end in `App::run`, and are cut off.
         runtime.shutdown_timeout(Duration::from_millis(100));
         flush_log(LAST_LINES_WITHIN);
         served
@@ -88,11 +88,11 @@ impl Serve {
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
-    // Before anything else, so that a signal during the start isn't lost.
+    // This comes before everything else, so that a signal during the start isn't lost.
     let mut signals = Signals::listen()?;
     let app = tokio::select! {
         app = App::build(settings.clone()) => app?,
-        // Nobody was served yet, and the store is as after a crash.
+        // Nobody was served yet, and the store is in the same state as after a crash.
         () = signals.stop() => return Ok(()),
     };
     tokio::spawn(signals.watch(app.stopping()));
@@ -101,8 +101,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     app.run().await
 }
 
-/// Has a panic on any thread be a line of the log, as everything else that is said. The default prints to stderr, which
-/// blocks where nobody reads it.
+/// Logs a panic on any thread as a line of the log. The default hook prints to stderr, which blocks if nobody reads it.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
@@ -112,7 +111,7 @@ fn log_panics() {
     }));
 }
 
-/// Returns the lines that lead a person on.
+/// Returns the lines that tell a person the addresses and what to try next.
 fn banner(app: &App, settings: &Settings) -> anyhow::Result<String> {
     let (public, admin) = (app.public_address()?, app.admin_address()?);
     let opened = app.opened();

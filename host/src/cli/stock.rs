@@ -13,22 +13,22 @@ use crate::{clock::now_ms, http::rfc3339};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Stock {
-    /// Lists what is on hand.
+    /// Lists the stock on hand.
     List {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Sets what is on hand of an item; the difference is a movement in the ledger.
+    /// Sets an item's stock on hand; the ledger records the difference as a movement.
     Set {
         #[command(flatten)]
         change: Change,
     },
-    /// Adds pieces to an item, or takes some away with a negative number.
+    /// Adds pieces to an item's stock, or subtracts some with a negative number.
     Add {
         #[command(flatten)]
         change: Change,
     },
-    /// Takes an item out of the shop, with what is on hand of it. Its past stays in the ledger.
+    /// Removes an item from the shop, with its stock on hand. Its past stays in the ledger.
     Remove {
         item: String,
         #[command(flatten)]
@@ -58,12 +58,12 @@ struct Level {
     on_hand: u32,
 }
 
-/// What a change came to.
+/// The result of a change.
 #[derive(Deserialize, Serialize)]
 struct Changed {
     item: String,
     on_hand: u32,
-    /// Whether the shop hadn't got it before.
+    /// Whether the shop didn't have the item before.
     new: bool,
 }
 

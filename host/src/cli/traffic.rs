@@ -12,16 +12,16 @@ use tokio_util::sync::CancellationToken;
 use super::{WrongUsage, print, print_json};
 use crate::traffic::{self, Plan, arrivals::Arrivals, client::Shop, summary::Summary, tally::Tally};
 
-/// The most requests a second. Far past what a shop of one machine sells, and what one process offers punctually.
+/// The most requests a second: far more than a shop on one machine sells or one process can send on time.
 const RATE_MAX: f64 = 100_000.0;
-/// The longest run. Whoever wants more leaves --duration out.
+/// The longest --duration; a run without --duration has no limit.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Has customers come to a running shop, and says what came of them.
+/// Simulates customers of a running shop, and reports the results.
 ///
-/// They buy the demo's laptops, smartphones and headphones, with some malformed requests among them, at a rate that no slow
-/// answer slows down. It ends after --duration or with Ctrl-C, and tells how fast they were answered, with which outcomes, and
-/// whether the shop kept its promises.
+/// The customers buy the demo's laptops, smartphones and headphones, with some malformed requests among them, at a rate
+/// that doesn't depend on the answers. The command ends after --duration or with Ctrl-C, and reports how fast the
+/// requests were answered, with which outcomes, and whether the shop kept its promises.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Latencies count from the moment at which a request was due, retries included. When the demo's stock is sold, refusals are \
@@ -35,26 +35,26 @@ pub(super) struct Traffic {
     /// Requests a second, on average.
     #[arg(long, value_name = "N", default_value = "5", value_parser = rate)]
     rate: f64,
-    /// How the gaps between them are spread.
+    /// The distribution of the times between requests.
     #[arg(long, value_enum, default_value_t = Arrivals::Poisson)]
     arrivals: Arrivals,
-    /// How long they come, such as 90s, 500ms, 5m or 1h [default: until Ctrl-C].
+    /// How long to send requests, such as 90s, 500ms, 5m or 1h [default: until Ctrl-C].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     duration: Option<Duration>,
-    /// The same number has the same requests come in the same order at the same moments [default: any].
+    /// The seed: the same number sends the same requests in the same order at the same moments [default: random].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// The most requests under way, retries waiting included; what is due past it isn't sent, and counted. Each may have a
-    /// connection of its own.
+    /// The most requests under way, including waiting retries; a request due past this limit isn't sent but counted.
+    /// Each may have a connection of its own.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = in_flight_max)]
     in_flight_max: usize,
     /// The share of malformed requests, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value = "0.02", value_parser = share)]
     malformed: f64,
-    /// The share of answered checkouts that are sent once more under their Idempotency-Key, 0 to 1.
+    /// The share of answered checkouts that are sent again with their Idempotency-Key, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value = "0.01", value_parser = share)]
     repeat: f64,
-    /// How often a request is sent again under its key when there was no answer, or 502, 503 or 504.
+    /// How often a request is sent again with its key after no answer, or after 502, 503 or 504.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=1000))]
     retries: u32,
     /// Prints the summary as JSON, for programs.
@@ -74,7 +74,7 @@ impl Traffic {
             })?;
             run(&plan).await
         });
-        // What is left was given up, and counted so.
+        // The remaining requests were given up, and counted as such.
         runtime.shutdown_background();
         let summary = summary?;
         if self.json {
@@ -91,7 +91,7 @@ impl Traffic {
             arrivals: self.arrivals,
             rate_per_s: self.rate,
             duration: self.duration,
-            // Of 32 bits: a person may want to type it again.
+            // Only 32 bits, because a person may want to type the seed.
             seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
             in_flight_max: self.in_flight_max,
             malformed: self.malformed,
@@ -101,7 +101,8 @@ impl Traffic {
     }
 }
 
-/// The first signal ends the traffic in order, the second one gives up what is under way; both end with a summary.
+/// Runs the traffic. The first signal stops new requests, the second one gives up those under way; both end with a
+/// summary.
 async fn run(plan: &Plan) -> anyhow::Result<Summary> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -122,7 +123,7 @@ async fn run(plan: &Plan) -> anyhow::Result<Summary> {
 }
 
 /// # Errors
-/// When nobody answered, or a promise was broken.
+/// If nobody answered, or a promise was broken.
 fn check(summary: &Summary) -> anyhow::Result<()> {
     let Summary { url, sent, answered, broken_promises, .. } = summary;
     anyhow::ensure!(sent.count == 0 || answered.count > 0, "{url} answered none of {} requests", sent.count);
@@ -139,7 +140,8 @@ fn share(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "a share from 0 to 1".to_owned())
 }
 
-/// Past ten thousand a system wants its limit of open files raised, and a shop has room for a few thousand.
+/// Ten thousand is the ceiling: beyond that the system's limit of open files would have to be raised, and a shop
+/// accepts only a few thousand connections.
 fn in_flight_max(text: &str) -> Result<usize, String> {
     let requests = text.parse().ok().filter(|requests| (1..=10_000).contains(requests));
     requests.ok_or_else(|| "requests, from 1 to 10000".to_owned())

@@ -1,4 +1,4 @@
-//! Files that a command writes: there as a whole or as they were before, so that no failure costs the last good one.
+//! Writes a command's output file as a whole or not at all, so that no failure destroys the previous file.
 
 use std::{
     fs::{self, OpenOptions, Permissions},
@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::Context;
 
-/// What a new file may be read and written by, as far as the process's mask lets it.
+/// The permissions of a new file, before the process's mask.
 const NEW_FILE_MODE: u32 = 0o666;
 
-/// Has `write` write the file beside its place, and puts it there once it is whole and on the disk. What is no file, a pipe
-/// or a terminal, is written to as it comes.
+/// Calls `write` with a temporary file beside `path`, and renames it once it is complete and on the disk. A pipe or a
+/// terminal is written to directly.
 pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let context = || format!("write {}", path.display());
     let before = fs::metadata(path).ok();
@@ -21,7 +21,7 @@ pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> any
         let mut stream = OpenOptions::new().write(true).open(path).with_context(context)?;
         return write(&mut stream);
     }
-    // Where a link leads to, so that it stays one.
+    // The link's target is replaced, so that the link stays a link.
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let permissions = before.map_or(Permissions::from_mode(NEW_FILE_MODE), |before| before.permissions());
@@ -47,7 +47,7 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).expect("linked");
         put("second").expect("written");
-        // What sqly #753 and others lost: the last good file, to an export that fails halfway.
+        // sqly #753 and others lost the last good file to an export that fails halfway.
         let failed = write_whole(&link, |out| {
             out.write_all(&[b'x'; 100_000])?;
             anyhow::bail!("the host went away")

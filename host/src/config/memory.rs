@@ -1,16 +1,16 @@
-//! How much memory this process may have: the machine's, or what its control groups leave it of that.
+//! How much memory this process may have: the machine's, or the limit of its control groups.
 //!
-//! A container, a systemd unit and a batch system each put a process into a group with a limit of its own, of either version of
-//! control groups, and a limit of any group above holds as well. What the kernel says of all that stands in files.
+//! A container, a systemd unit and a batch system each put a process into a group with its own limit, in either version
+//! of control groups. The limits of all groups above apply as well. The kernel shows all of these in files.
 
 use std::path::{Path, PathBuf};
 
-/// Returns half of that memory in MiB; 1 GiB where the system doesn't tell.
+/// Returns half of that memory in MiB; 1 GiB if the system doesn't say.
 pub(super) fn half_of_memory_mib() -> String {
     half_of_memory_below(Path::new("/")).to_string()
 }
 
-/// Does the same for a system whose files are below that folder.
+/// Returns half of the memory, MiB, read from the system files below `root`.
 fn half_of_memory_below(root: &Path) -> u64 {
     let total = total_bytes(root);
     let limit = limits_bytes(root).into_iter().min();
@@ -24,7 +24,8 @@ fn total_bytes(root: &Path) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
-/// Returns the limits of all groups that this process is in. "max" is none, and of version 1 a number past any memory.
+/// Returns the limits of all groups that this process is in, bytes. No limit is "max", and in version 1 a number larger
+/// than any memory.
 fn limits_bytes(root: &Path) -> Vec<u64> {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
     let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
@@ -35,7 +36,7 @@ fn limits_bytes(root: &Path) -> Vec<u64> {
             let number = |text: &str| text.trim().parse::<u64>().ok();
             let in_file = |name| std::fs::read_to_string(folder.join(name)).ok();
             limits.extend(in_file(hierarchy.version.limit_file()).and_then(|text| number(&text)));
-            // Of groups above that a container doesn't see; version 1 only.
+            // The limits of groups above that a container doesn't see; version 1 only.
             let stat = in_file("memory.stat").unwrap_or_default();
             limits
                 .extend(stat.lines().find_map(|line| line.strip_prefix("hierarchical_memory_limit ")).and_then(number));
@@ -63,13 +64,13 @@ impl Version {
 #[derive(Debug)]
 struct Hierarchy<'a> {
     version: Version,
-    /// The group that is at the mount point: in a container that may be the process's own.
+    /// The group at the mount point, in a container perhaps the process's own.
     top: &'a str,
     point: &'a str,
 }
 
 impl<'a> Hierarchy<'a> {
-    /// Returns what a line of `mountinfo` says, `None` if it is about something else (proc_pid_mountinfo(5)).
+    /// Parses a line of `mountinfo` (proc_pid_mountinfo(5)); `None` if it isn't about control groups.
     fn of_mount(line: &'a str) -> Option<Self> {
         let (mount, system) = line.split_once(" - ")?;
         let mut mount = mount.split(' ').skip(3);
@@ -83,7 +84,8 @@ impl<'a> Hierarchy<'a> {
         Some(Self { version, top, point })
     }
 
-    /// Returns the folder of the process's group and those above, up to the mount point, which counts in any case.
+    /// Returns the folders of the process's group and the groups above, up to the mount point, which is always
+    /// included.
     fn folders(&self, groups: &str) -> Vec<PathBuf> {
         let point = PathBuf::from(self.point);
         let own = groups.lines().find_map(|line| self.group(line)).and_then(|group| self.below_top(group));
@@ -103,7 +105,7 @@ impl<'a> Hierarchy<'a> {
         here.then_some(group)
     }
 
-    /// Returns the group's path from the mount point on, `None` for one that isn't visible there.
+    /// Returns the group's path below the mount point; `None` if the group isn't visible there.
     fn below_top<'b>(&self, group: &'b str) -> Option<&'b Path> {
         let below = Path::new(group).strip_prefix(self.top).ok()?;
         let is_down = below.components().all(|part| matches!(part, std::path::Component::Normal(_)));
@@ -121,7 +123,7 @@ mod tests {
     const V1: &str = "36 25 0:31 / /sys/fs/cgroup/memory rw,nosuid shared:12 - cgroup cgroup rw,memory\n\
                       37 25 0:32 / /sys/fs/cgroup/cpu rw,nosuid shared:13 - cgroup cgroup rw,cpu,cpuacct\n";
 
-    /// Returns what is made of a machine with 8 GiB.
+    /// Returns the result for a machine with 8 GiB and these files.
     fn half(files: &[(&str, &str)]) -> u64 {
         let root = tempfile::tempdir().expect("a folder");
         for (path, text) in [("proc/meminfo", "MemFree: 1 kB\nMemTotal:        8388608 kB\n")].iter().chain(files) {
@@ -180,7 +182,7 @@ mod tests {
         };
         check("0::/docker/abc\n", 512);
         check("0::/docker/abc/below\n", 256);
-        // Of another's tree, as `nsenter` and some runtimes leave it.
+        // A group of another tree, which `nsenter` and some runtimes leave behind.
         check("0::/../../other\n", 512);
         check("0::/elsewhere\n", 512);
     }

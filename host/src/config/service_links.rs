@@ -1,6 +1,6 @@
 //! The variables that Kubernetes sets in every pod for each Service of its namespace ("service links", in the form of
-//! Docker's container links). Beside a Service named `till` or `till-orders` they begin as a setting of Till's does, and
-//! mean none. A manifest turns them off with `enableServiceLinks: false`.
+//! Docker's container links). For a Service named `till` or `till-orders` they begin with `TILL_` like Till's settings,
+//! but aren't settings. A manifest turns them off with `enableServiceLinks: false`.
 //!
 //! Source: `pkg/kubelet/envvars/envvars.go` of Kubernetes 1.35; kubernetes issues 60099 and 35189.
 

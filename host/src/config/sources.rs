@@ -1,7 +1,7 @@
 //! Where settings come from: flags over environment over `till.toml` over the demo's over defaults.
 //!
-//! Every value is kept as the text that was written, with its origin, until [`super::Settings`] parses it; so
-//! each message can say which line of which source to change.
+//! Every value is kept as its text, with its origin, until [`super::Settings`] parses it, so that each message can name
+//! the source to change.
 
 use std::{
     borrow::Cow,
@@ -21,23 +21,23 @@ use crate::{
     order::{Item, composed},
 };
 
-/// Returns whether the section's keys are the shop's own: items, or a plugin's settings.
+/// Returns whether the section's keys are chosen by the shop: items, or a plugin's settings.
 fn is_open(section: &str) -> bool {
     ["stock", "prices"].contains(&section) || Kind::parse(section).is_some()
 }
 
-/// Variables that have a name of their own beside `TILL_…`.
+/// Variables with another name than `TILL_…`.
 const ALIASES: [(&str, &str); 1] = [("INVENTORY_URL", "server.inventory_url")];
 
-/// Variables that set nothing: of the commands that talk to a running host (`cli/client.rs`), where it is; of a plugin's
-/// Makefile, where its tools are installed.
+/// Variables that aren't settings: the address and token of a running host for its commands (`cli/client.rs`), and the
+/// folder of the tools for a plugin's Makefile.
 const NO_SETTINGS: [&str; 3] = ["TILL_ADMIN_URL", "TILL_ADMIN_TOKEN_FILE", "TILL_PLUGIN_TOOLS"];
 
-/// What the demo sells; its faults are on.
+/// The demo's stock and its faults.
 const DEMO: [(&str, &str); 4] =
     [("stock.laptop", "50"), ("stock.smartphone", "100"), ("stock.headphones", "200"), ("inventory.faults", "on")];
 
-/// Who said a value.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Default,
@@ -80,10 +80,10 @@ impl Unusable {
     }
 }
 
-/// All values by key, the strongest source's last.
+/// All values by key; a later source replaces an earlier one's value.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    /// As they were written: a path need not be UTF-8.
+    /// The values as they were written, because a path need not be UTF-8.
     values: BTreeMap<String, (OsString, Origin)>,
 }
 
@@ -95,7 +95,7 @@ impl Sources {
         Self { values: ROWS.iter().map(row).collect() }
     }
 
-    /// Adds what the demo sells and its faults.
+    /// Adds the demo's stock and faults.
     pub fn add_demo(&mut self) {
         for (key, value) in DEMO {
             self.values.insert(key.to_owned(), (value.into(), Origin::Demo));
@@ -105,7 +105,7 @@ impl Sources {
     /// Adds a `till.toml`'s text; `path` is only for messages.
     ///
     /// # Errors
-    /// When it is no TOML of sections with plain values, or names a setting that there is none of.
+    /// If the text isn't TOML of sections with plain values, or names an unknown setting.
     pub fn add_file(&mut self, path: &str, text: &str) -> Result<(), Unusable> {
         let unreadable = |reason: String| Unusable::File { path: path.to_owned(), reason };
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| unreadable(error.to_string()))?;
@@ -123,7 +123,8 @@ impl Sources {
                     toml::Value::String(text) => text,
                     toml::Value::Integer(number) => number.to_string(),
                     toml::Value::Boolean(flag) => flag.to_string(),
-                    // A price written as a bare number has been a float already: its last digits can't be trusted.
+                    // A price written as a bare number was already parsed as a float, so its last digits can't be
+                    // trusted.
                     _ => {
                         return Err(unreadable(format!(
                             "{key} has to be a text in quotes, a whole number or true/false"
@@ -139,7 +140,7 @@ impl Sources {
     /// Adds the file at `path`, or `till.toml` in this folder if there is one; the demo's settings if there is none.
     ///
     /// # Errors
-    /// As [`add_file`](Self::add_file); a `path` that was asked for and can't be read.
+    /// The same as of [`add_file`](Self::add_file); or if a given `path` can't be read.
     pub fn add_file_or_demo(&mut self, path: Option<&Path>) -> Result<(), Unusable> {
         if !self.add_file_if_any(path)? {
             self.add_demo();
@@ -160,11 +161,11 @@ impl Sources {
         }
     }
 
-    /// Adds the variables `TILL_SECTION_NAME` and `INVENTORY_URL`; others are passed over, also those that Kubernetes sets
-    /// in a pod beside a Service whose name begins with `till`.
+    /// Adds the variables `TILL_SECTION_NAME` and `INVENTORY_URL`. Ignores others, including those that Kubernetes sets
+    /// in a pod for a Service whose name begins with `till`.
     ///
     /// # Errors
-    /// A `TILL_` variable that no setting has.
+    /// A `TILL_` variable that isn't a setting.
     pub fn add_environment(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Unusable> {
         for (variable, value) in variables {
             let Some((variable, key)) =
@@ -182,7 +183,7 @@ impl Sources {
     /// Adds `--set section.key=value` flags.
     ///
     /// # Errors
-    /// One without `=` or with a key that no setting has.
+    /// A flag without `=`, or with an unknown key.
     pub fn add_flags(&mut self, flags: impl Iterator<Item = impl AsRef<OsStr>>) -> Result<(), Unusable> {
         for flag in flags {
             let flag = flag.as_ref();
@@ -197,12 +198,12 @@ impl Sources {
     /// Adds the value of a flag with a name of its own.
     ///
     /// # Errors
-    /// When no setting has that key.
+    /// If no setting has that key.
     pub fn add_flag(&mut self, key: &str, value: impl Into<OsString>, flag: &str) -> Result<(), Unusable> {
         self.add(key.to_owned(), value.into(), Origin::Flag(flag.to_owned()))
     }
 
-    /// Returns every key with its text and origin: the table's in its order, then the shop's own by their names.
+    /// Returns every key with its text and origin: the table's keys in its order, then the shop's own by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>, &Origin)> {
         let of_table = ROWS.iter().filter_map(|row| self.values.get_key_value(row.key));
         let own = self.values.iter().filter(|(key, _)| !is_row(key));
@@ -227,7 +228,7 @@ impl Sources {
         parsed.and_then(in_range).map_err(|reason| unusable(key, &value, &origin, reason))
     }
 
-    /// Returns the keys of a section that are items.
+    /// Returns a section's items with their values.
     pub(super) fn items<T>(
         &self,
         section: &str,
@@ -240,7 +241,7 @@ impl Sources {
         self.entries(section).map(entry).collect()
     }
 
-    /// Returns all keys of a section, as they were written.
+    /// Returns all keys of a section with their values, as they were written.
     pub(super) fn plugin_settings(&self, section: &str) -> Result<BTreeMap<String, String>, Unusable> {
         let checked = self.entries(section).map(|(name, key, value, origin)| {
             let value = parsed(key, value, origin, |text| match name {
@@ -260,11 +261,11 @@ impl Sources {
     }
 }
 
-/// Of an open section: name, key, value, origin.
+/// An entry of an open section: name, key, value, origin.
 type Entry<'a> = (&'a str, &'a str, &'a OsStr, &'a Origin);
 
-/// Returns the key with an item's name composed, so that a flag overrides what the file says of the item, whichever way
-/// each was typed.
+/// Returns the key with an item's name in Unicode's normal form C, so that a flag overrides the file's value for the
+/// item, however each was typed.
 fn composed_item(key: String) -> String {
     if key.starts_with("stock.") || key.starts_with("prices.") { composed(&key).into_owned() } else { key }
 }
@@ -283,24 +284,24 @@ fn unusable(key: &str, value: &OsStr, origin: &Origin, reason: String) -> Unusab
     Unusable::Value { key: key.to_owned(), value: value.to_string_lossy().into_owned(), origin: origin.clone(), reason }
 }
 
-/// Returns the table's row of that key, `None` for an item or a plugin's setting.
+/// Returns the table's row of that key; `None` for an item or a plugin's setting.
 #[must_use]
 pub fn row(key: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.key == key)
 }
 
-/// Returns whether the key is one of the table's, and no item or plugin's setting.
+/// Returns whether the key is in the table, and so isn't an item or a plugin's setting.
 #[must_use]
 pub fn is_row(key: &str) -> bool {
     row(key).is_some()
 }
 
-/// Returns what is wrong with a value as what would have been fine.
+/// Returns the message for a wrong value, which says what is allowed.
 pub(super) fn wanted(fine: &str) -> String {
     format!("wanted {fine}")
 }
 
-/// Returns the key that a variable stands for, `None` for one that isn't Till's.
+/// Returns the key of a variable; `None` for one that isn't Till's.
 fn key_of_variable(variable: &str) -> Option<String> {
     if let Some((_, key)) = ALIASES.iter().find(|(alias, _)| *alias == variable) {
         return Some((*key).to_owned());
@@ -312,17 +313,17 @@ fn key_of_variable(variable: &str) -> Option<String> {
     Some(format!("{}.{}", section.to_lowercase(), name.to_lowercase()))
 }
 
-/// Names less alike than this are no slip of each other, by Jaro and Winkler's measure, which is 1 for equal ones.
+/// The least similarity of a mistyped name, by the Jaro–Winkler measure, which is 1 for equal names.
 const ALIKE_MIN: f64 = 0.8;
 
-/// Returns which of the known names a mistyped one most likely meant.
+/// Returns the known name that a mistyped one most likely meant; `None` if none is similar.
 #[must_use]
 pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let alike = known.map(|name| (strsim::jaro_winkler(typed, name), name)).filter(|(alike, _)| *alike >= ALIKE_MIN);
     alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
 }
 
-/// Returns the key that a mistyped one most likely meant, rather one of its own section.
+/// Returns the key that a mistyped one most likely meant, preferably of the same section.
 fn nearest_key(key: &str) -> Option<&'static str> {
     let (section, typed) = (section_of(key), name_of(key));
     let in_section = |own: bool| ROWS.iter().map(|row| row.key).filter(move |key| (section_of(key) == section) == own);

@@ -63,7 +63,8 @@ fn an_unusable_setting_is_named_with_its_source_and_what_would_do() {
     check("not toml", &[], &[], "till.toml");
 }
 
-/// Issue 14.5: what Kubernetes sets beside a Service named `till` or `till-…` ended the start, or became a setting.
+/// Issue 14.5: variables that Kubernetes sets for a Service named `till` or `till-…` stopped the start, or became
+/// settings.
 #[test]
 fn service_links_are_no_settings() {
     let links = [
@@ -84,7 +85,7 @@ fn service_links_are_no_settings() {
     ];
     let settings = load("", &links, &[]).expect("none of them is a setting");
     assert!(settings.of_plugins.iter().all(BTreeMap::is_empty));
-    // What only resembles one is a plugin's setting, or a mistake that is told.
+    // A variable that only resembles a service link is a plugin's setting, or a mistake that is reported.
     let settings = load("", &[("TILL_CHECKOUT_PORT", "8000"), ("TILL_CHECKOUT_PORT_8000", "x")], &[]);
     assert_eq!(settings.expect("usable").of_plugins.of(Kind::Checkout).len(), 2);
     assert!(load("", &[("TILL_SERVER_PORT", "8000")], &[]).is_err());
@@ -122,7 +123,7 @@ fn settings_are_printed_in_the_order_of_the_table() {
     assert!(printed[table.len()..].contains(&"stock.laptop"));
 }
 
-/// A reason is printed alone, so it can't speak of the row above.
+/// A reason is printed alone, so it can't refer to the row above.
 #[test]
 fn each_reason_stands_alone() {
     for row in ROWS {
@@ -161,7 +162,7 @@ fn the_demo_is_there_only_without_a_file() {
     assert!(settings.stock.is_empty());
 }
 
-/// A limit of 0 places serves nobody, and a share of 255 % is none.
+/// A limit of 0 places serves nobody, and 255 % isn't a share.
 #[test]
 fn a_number_is_refused_outside_its_range_and_taken_at_both_ends() {
     for row in ROWS {
@@ -185,7 +186,7 @@ fn a_number_is_refused_outside_its_range_and_taken_at_both_ends() {
     assert!(error.ends_with("wanted a number from 0 to 100"), "{error}");
 }
 
-/// A limit that says nothing of what is past it is half a promise.
+/// Each limit has to say what happens past it.
 #[test]
 fn each_limit_says_what_happens_past_it() {
     for row in ROWS.iter().filter(|row| row.key.starts_with("limits.") && row.range.is_some()) {

@@ -1,13 +1,13 @@
-//! Bearer tokens out of files: the settings name the file, never the token.
+//! Reads bearer tokens from files: the settings name the file, never the token.
 
 use std::path::Path;
 
 use anyhow::Context;
 
-/// Returns the token that a file holds, white space around it left out.
+/// Returns the token in a file, without the white space around it.
 ///
 /// # Errors
-/// When the file can't be read, or holds more than one word: of two nobody knows which one is meant.
+/// If the file can't be read, or has more than one word, because it would be ambiguous which one is meant.
 pub fn read_token(file: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| format!("read the token file {}", file.display()))?;
     let token = text.trim();

@@ -1,4 +1,4 @@
-//! How a setting's text becomes its type, and what is said when it can't.
+//! Parses a setting's text into its type, with messages for wrong values.
 
 use std::{ffi::OsStr, io::IsTerminal, net::SocketAddr, path::PathBuf};
 
@@ -6,13 +6,13 @@ use crate::{order::Currency, telemetry::LogFormat};
 
 /// A type that a setting can have.
 pub(super) trait Value: Sized {
-    /// Returns the value of the text.
+    /// Parses the text.
     ///
     /// # Errors
-    /// Says what would have been fine.
+    /// Says what is allowed.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// Does the same with what the system handed over, which need not be UTF-8. Paths may be anything.
+    /// Parses a value from the system, which need not be UTF-8. Paths may have any bytes.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -21,7 +21,7 @@ pub(super) trait Value: Sized {
     }
 }
 
-/// What is wanted instead of bytes that are no text.
+/// What is allowed instead of bytes that aren't text.
 pub(super) const NOT_UTF8: &str = "a text in UTF-8";
 
 /// A path that may be left empty.
@@ -29,7 +29,7 @@ pub type OptionalPath = Option<PathBuf>;
 /// A text that may be left empty.
 pub type OptionalText = Option<String>;
 
-/// Names of hosts, in lower case and without the dot that may end one.
+/// Host names, in lower case and without a final dot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostNames(Vec<String>);
 
@@ -63,8 +63,8 @@ const fn is_of_label(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// Sites whose pages may use the shop, as browsers name them: `https://shop.example`, with a port where it isn't the
-/// scheme's own.
+/// Sites whose pages may use the shop, in browsers' form: `https://shop.example`, with a port if it isn't the scheme's
+/// default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(Vec<String>);
 
@@ -100,7 +100,7 @@ impl Value for Origins {
 pub struct Percent(f64);
 
 impl Percent {
-    /// Returns it as a number from 0 to 1.
+    /// Returns the share as a number from 0 to 1.
     #[must_use]
     pub const fn share(self) -> f64 {
         self.0 / 100.0
@@ -201,20 +201,20 @@ pub(super) fn per_core(count: usize) -> String {
     cores.saturating_mul(count).to_string()
 }
 
-/// Returns `base`, and `count` more for each of those cores.
+/// Returns `base` plus `count` for each core that this process may use.
 pub(super) fn beside_cores(base: usize, count: usize) -> String {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     cores.saturating_mul(count).saturating_add(base).to_string()
 }
 
-/// The key among a plugin's settings that says how many calls an instance of it answers.
+/// The plugin setting that says how many calls one instance answers.
 pub const REUSE: &str = "reuse";
 const REUSED_CALLS_MAX: u32 = 100_000;
 
 /// Reads the value of [`REUSE`].
 ///
 /// # Errors
-/// Says what would do.
+/// Says what is allowed.
 pub fn reused_calls(text: &str) -> Result<u32, String> {
     let calls = text.parse().ok().filter(|calls| (1..=REUSED_CALLS_MAX).contains(calls));
     calls.ok_or_else(|| format!("calls that one instance answers, 1 (a fresh one for each) to {REUSED_CALLS_MAX}"))

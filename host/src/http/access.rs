@@ -1,4 +1,4 @@
-//! Who may call what only other services and operators should: bearer tokens out of files.
+//! Access to the routes for other services and operators, by bearer tokens from files.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -8,18 +8,18 @@ use sha2::{Digest, Sha256};
 use super::{hosts::Hosts, problem::Problem};
 use crate::config::{Settings, read_token};
 
-/// The shortest token that is taken for one.
+/// The shortest token that is accepted, bytes.
 const TOKEN_BYTES_MIN: usize = 16;
 
-/// A bearer token, kept as its digest: comparing digests tells nothing about how much of a guess was right.
+/// A bearer token, kept as its digest, because comparing digests doesn't reveal how much of a guess was right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token([u8; 32]);
 
 impl Token {
-    /// Reads the token that a file holds; white space around it doesn't count.
+    /// Reads the token in a file, without the white space around it.
     ///
     /// # Errors
-    /// When the file can't be read or holds less than 16 bytes.
+    /// If the file can't be read or the token has less than 16 bytes.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let token = read_token(file)?;
         anyhow::ensure!(
@@ -37,13 +37,13 @@ impl Token {
     }
 }
 
-/// Whether a group of routes may be called.
+/// Who may call a group of routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody who asks for it by its own name.
+    /// Anybody who uses one of the host's own names.
     Open(Hosts),
     Bearer(Token),
-    /// The listener can be reached by others and nobody set a token. The text says what to do.
+    /// Nobody: the listener can be reached by others, and no token is set. The text says what to do.
     Closed(&'static str),
 }
 
@@ -51,7 +51,7 @@ impl Access {
     /// Returns who may call `/inventory/*`.
     ///
     /// # Errors
-    /// When the token file can't be used.
+    /// If the token file can't be used.
     pub fn of_inventory(settings: &Settings) -> anyhow::Result<Self> {
         let server = &settings.server;
         Ok(match &server.inventory_token_file {
@@ -66,7 +66,7 @@ impl Access {
     /// Returns who may call the admin listener.
     ///
     /// # Errors
-    /// When it listens off loopback without a token.
+    /// If it listens on another address than loopback, without a token.
     pub fn of_admin(settings: &Settings) -> anyhow::Result<Self> {
         let server = &settings.server;
         match &server.admin_token_file {
@@ -79,11 +79,10 @@ impl Access {
         }
     }
 
-    /// Checks the name that it is asked for by. With a token nothing else decides: the caller has it, under whatever name it
-    /// found the host.
+    /// Checks the host name of a request. Not checked with a token, which alone decides.
     ///
     /// # Errors
-    /// 403 under another name.
+    /// 403 for another host name.
     pub fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
         match self {
             Self::Open(hosts) => hosts.check(headers),
@@ -92,7 +91,7 @@ impl Access {
     }
 
     /// # Errors
-    /// 401 without the token, 403 where there is none to have, or under another name.
+    /// 401 without the token; 403 if no token is set, or for another host name.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         match self {
             Self::Open(hosts) => hosts.check(headers),

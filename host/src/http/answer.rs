@@ -1,4 +1,4 @@
-//! What handlers return, and how it becomes a response.
+//! Handlers' answers, and their conversion into responses.
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat};
@@ -37,12 +37,12 @@ impl Reply {
     /// Returns the value as JSON.
     ///
     /// # Errors
-    /// 500 when it can't be written, which no value of ours does.
+    /// 500 if it can't be serialized, which happens for none of the host's values.
     pub fn json(value: &impl Serialize) -> Answer {
         serde_json::to_vec(value).map(Self::of_json).map_err(|error| Problem::internal(&error))
     }
 
-    /// Returns what is JSON already, with a line's end behind it: it is read in terminals, too.
+    /// Returns a reply of finished JSON, with a line break added for terminals.
     #[must_use]
     pub fn of_json(mut body: Vec<u8>) -> Self {
         if !body.ends_with(b"\n") {
@@ -51,13 +51,13 @@ impl Reply {
         Self { status: StatusCode::OK, content_type: Some(JSON), body: body.into(), headers: Vec::new() }
     }
 
-    /// Returns what was answered before to the same request.
+    /// Returns the earlier answer to a repeated request.
     #[must_use]
     pub(super) fn replayed(earlier: Answered) -> Self {
         Self::kept(earlier).with_header(IDEMPOTENCY_REPLAYED, "true")
     }
 
-    /// Returns an answer that is kept. Its type follows from its status.
+    /// Returns a stored answer. Its content type follows from its status.
     #[must_use]
     pub(super) fn kept(answer: Answered) -> Self {
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
@@ -65,7 +65,7 @@ impl Reply {
         Self { status, content_type, body: answer.body, headers: Vec::new() }
     }
 
-    /// Returns the answer as it is kept for a request that comes again.
+    /// Returns the answer to be stored for a repeated request.
     #[must_use]
     pub(super) fn answered(&self) -> Answered {
         Answered { status: self.status.as_u16(), body: self.body.clone() }
@@ -77,13 +77,13 @@ impl Reply {
         Self { status: StatusCode::OK, content_type, body: body.into(), headers: Vec::new() }
     }
 
-    /// Returns an answer that its headers say all of.
+    /// Returns an answer without a body.
     #[must_use]
     pub const fn no_content() -> Self {
         Self { status: StatusCode::NO_CONTENT, content_type: None, body: Bytes::new(), headers: Vec::new() }
     }
 
-    /// Adds a header, unless the value can't be one's.
+    /// Adds a header, unless the value isn't valid in one.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.extend(HeaderValue::from_str(value).map(|value| (name, value)));
@@ -102,13 +102,13 @@ impl Reply {
     }
 }
 
-/// Returns the amount as a JSON number, exact: it is written from whole minor units, never through a float.
+/// Returns the amount as an exact JSON number, written from whole minor units, never through a float.
 #[must_use]
 pub(super) fn money(currency: Currency, amount: MinorUnits) -> Box<RawValue> {
     RawValue::from_string(currency.format(amount)).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-/// Returns the moment as RFC 3339 writes it, in UTC and to the millisecond: for people, beside the number for programs.
+/// Returns the moment in RFC 3339's form, in UTC and to the millisecond, for people. Programs use the number beside it.
 #[must_use]
 pub fn rfc3339(unix_ms: u64) -> String {
     let time = i64::try_from(unix_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();

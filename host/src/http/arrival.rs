@@ -1,4 +1,4 @@
-//! A request as it comes from its connection.
+//! A request as it comes from a connection.
 
 use std::{
     net::SocketAddr,
@@ -21,18 +21,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::problem::Problem;
 use crate::units::micros;
 
-/// What a piece of a body takes in memory besides its bytes: its handle, and the framing in the same buffer. A body that
-/// is sent byte by byte has as many pieces.
+/// The memory of a piece of a body besides its bytes: its handle, and the framing in the same buffer. A body sent byte
+/// by byte has a piece for each byte.
 const PIECE_BYTES: usize = 64;
 
-/// A request and what its connection says about it.
+/// A request with what its connection knows about it.
 #[derive(Debug)]
 pub struct Arrival {
     pub request: Request<Inbound>,
     pub peer: SocketAddr,
-    /// Why it must not be carried out, whatever it wants.
+    /// Why the request must not be carried out, if it mustn't.
     pub fit: Result<(), Problem>,
-    /// The connection is one too many: only what watches the host is answered.
+    /// The connection is past the limit: only the watch routes are answered.
     pub crowded: bool,
 }
 
@@ -45,18 +45,18 @@ pub enum Unread {
     NoRoom,
 }
 
-/// A request's body. What was read of it counts against the room for all bodies under way, until it is dropped.
+/// A request's body. The bytes read from it count towards the limit of all bodies under way, until it is dropped.
 #[derive(Debug)]
 pub struct Inbound {
     incoming: Incoming,
     room: Arc<Semaphore>,
     taken: Option<OwnedSemaphorePermit>,
-    /// Since when more of it is waited for.
+    /// Since when the host has been waiting for more of it.
     waiting: Option<Instant>,
     rest: Rest,
 }
 
-/// What became of a body.
+/// The state of a body, for after it was read or dropped.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rest(Arc<Became>);
 
@@ -68,31 +68,31 @@ struct Became {
 }
 
 impl Rest {
-    /// Returns whether something of it is still to be read.
+    /// Returns whether a part of the body is still unread.
     pub(super) fn is_unread(&self) -> bool {
         self.0.unread.load(Relaxed)
     }
 
-    /// Returns whether it ended before its end; in HTTP/2, whether the client took the request back.
+    /// Returns whether the body ended early; on HTTP/2, whether the client reset the request.
     pub(super) fn is_torn(&self) -> bool {
         self.0.torn.load(Relaxed)
     }
 
-    /// Returns how long its client was waited for.
+    /// Returns how long the host waited for the client.
     pub(super) fn waited(&self) -> Duration {
         Duration::from_micros(self.0.waited_us.load(Relaxed))
     }
 }
 
 impl Inbound {
-    /// Returns the body; `room` has a permit for each byte that all bodies together may have in memory.
+    /// Returns the body and its state; `room` has a permit for each byte that all bodies together may have in memory.
     pub(super) fn new(incoming: Incoming, room: Arc<Semaphore>) -> (Self, Rest) {
         let rest = Rest::default();
         rest.0.unread.store(!incoming.is_end_stream(), Relaxed);
         (Self { incoming, room, taken: None, waiting: None, rest: rest.clone() }, rest)
     }
 
-    /// Returns what becomes of it.
+    /// Returns the body's state.
     pub(super) fn rest(&self) -> Rest {
         self.rest.clone()
     }

@@ -1,4 +1,4 @@
-//! Reading a request's body: its type, its size, its time, its JSON.
+//! Reads a request's body, and checks its type, size, time and JSON.
 
 use std::{pin::pin, time::Duration};
 
@@ -21,14 +21,14 @@ use super::{
 };
 use crate::{config::Limits, order::written::Object, units::MIB};
 
-/// U+FEFF in UTF-8. RFC 8259, 8.1: who sends JSON adds none.
+/// U+FEFF in UTF-8. JSON must not begin with one (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Reads a JSON body whole.
+/// Reads a complete JSON body.
 ///
 /// # Errors
-/// 415 for another type or an encoding, 413 past the limit (by its announced length before anything is read), 408
-/// when it takes too long, 400 when it is torn, 503 when all bodies under way take too much memory.
+/// 415 for another type or an encoding, 413 past the limit (by the announced length before anything is read), 408 if it
+/// takes too long, 400 if it ends early, 503 if all bodies under way take too much memory.
 pub async fn read_json(headers: &HeaderMap, body: Inbound, limits: &Limits) -> Result<Bytes, Problem> {
     check_type(headers)?;
     read(body, limits.request_body_bytes, limits.body_ms).await
@@ -64,11 +64,11 @@ async fn read(body: Inbound, bytes_max: usize, within_ms: u64) -> Result<Bytes, 
     }
 }
 
-/// Reads a body to its end, as far as one would be read, and forgets it.
+/// Reads a body to its end and discards it, within the usual limits of size and time.
 pub(super) async fn pass_over(body: Inbound, limits: &Limits) {
     let mut reading = pin!(Limited::new(body, limits.request_body_bytes));
     let passing = async { while let Some(Ok(_)) = reading.frame().await {} };
-    // What is left unread closes the connection.
+    // If a part stays unread, the connection is closed.
     _ = tokio::time::timeout(Duration::from_millis(limits.body_ms), passing).await;
 }
 
@@ -91,10 +91,10 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     if json && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8")) { Ok(()) } else { Err(wanted()) }
 }
 
-/// Returns what the JSON says, which is an object.
+/// Parses a JSON object.
 ///
 /// # Errors
-/// 400 for what is no JSON or names a key twice; 422 for JSON that says something else than is wanted.
+/// 400 for malformed JSON or a repeated key; 422 for JSON of another shape.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.starts_with(BYTE_ORDER_MARK) {
         return Err(Problem::malformed(
@@ -103,19 +103,20 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     let parsed = serde_json::from_slice(bytes).map(|Object(value)| value);
     parsed.map_err(|error| match error.classify() {
-        // serde finds a key that stands twice while it reads the data, but which one counts is anybody's guess.
+        // serde reports a repeated key as a data error, but the body is malformed, because it is ambiguous which value
+        // counts.
         Category::Data if error.to_string().starts_with("duplicate") => Problem::malformed(error.to_string()),
-        // The data is read as it comes: what stands behind the first wrong value may not even be JSON.
+        // serde stops at the first wrong value, and the rest may not even be JSON.
         Category::Data => no_json(bytes).unwrap_or_else(|| Problem::unacceptable(error.to_string())),
         Category::Syntax | Category::Eof | Category::Io => Problem::malformed(error.to_string()),
     })
 }
 
-/// Returns what keeps the bytes from being JSON at all, `None` if nothing does.
+/// Returns a problem if the bytes aren't JSON at all; otherwise `None`.
 fn no_json(bytes: &[u8]) -> Option<Problem> {
     let syntax = serde_json::from_slice::<IgnoredAny>(bytes).err();
-    // Skipping takes any depth and half a surrogate pair; only building a value looks at them. A number that is out of a
-    // float's range is JSON all the same.
+    // Skipping accepts any depth and half a surrogate pair; only building a value checks them. A number outside a
+    // float's range is still JSON.
     let built = || {
         let error = serde_json::from_slice::<serde_json::Value>(bytes).err()?;
         (!error.to_string().starts_with("number out of range")).then_some(error)
@@ -123,10 +124,10 @@ fn no_json(bytes: &[u8]) -> Option<Problem> {
     syntax.or_else(built).map(|error| Problem::malformed(error.to_string()))
 }
 
-/// Reads a field that is an object, and no array in its place.
+/// Reads a field that is an object, and refuses an array.
 ///
 /// # Errors
-/// What is no object, and what `T` doesn't take.
+/// For a value that isn't an object, and one that `T` doesn't accept.
 pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Object::deserialize(deserializer).map(|Object(value)| value)
 }
@@ -134,7 +135,7 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -
 /// Reads a field that may be absent but not `null`.
 ///
 /// # Errors
-/// What `T` doesn't take.
+/// For a value that `T` doesn't accept.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

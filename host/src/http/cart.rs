@@ -1,5 +1,5 @@
-//! The two forms in which a client says what it wants: the seed's single item, and lines; with prices for a checkout,
-//! without for a deduct.
+//! The two forms of a request's cart: the seed's single item, and lines; with prices for a checkout, without for a
+//! deduct.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::order::{
 #[cfg(test)]
 use crate::schema;
 
-/// How the client asked, and so how it is answered.
+/// The form of the request, which the answer has as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Form {
     Single,
@@ -24,7 +24,7 @@ pub(super) enum Form {
     Lines,
 }
 
-/// A body before it is known which form it has.
+/// A body in either form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -61,7 +61,7 @@ struct WrittenLine {
     attributes: WrittenAttributes,
 }
 
-/// What `/inventory/deduct` takes: the same without prices.
+/// The body of `/inventory/deduct`: the same without prices.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -87,17 +87,17 @@ struct WrittenDeductLine {
     quantity: WrittenQuantity,
 }
 
-/// A cart as a client wrote it, before it is known what its prices are worth here.
+/// A cart as a client wrote it, before its prices are parsed in the shop's currency.
 pub(super) struct Wanted {
     lines: Vec<WrittenLine>,
     attributes: WrittenAttributes,
     form: Form,
 }
 
-/// Returns what the body asks for.
+/// Parses the cart of a body.
 ///
 /// # Errors
-/// 400 for what is no JSON, 422 for what no shop could sell.
+/// 400 for malformed JSON, 422 for a cart that no shop could sell.
 pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
     let Written { item, quantity, price, lines, attributes } = parse_json(bytes)?;
     let (lines, form) = match (item, quantity, price, lines) {
@@ -116,15 +116,15 @@ impl Wanted {
         self.form
     }
 
-    /// Returns what makes it the same request as another: what is bought, in this order and at these prices, whatever
-    /// the order of the fields, the white space, the form, and what the shop charges by now.
+    /// Returns the request's fingerprint: it covers the lines in their order and with their prices, but not the order
+    /// of the fields, the white space, the form, or the shop's current prices.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         let line = |line: &WrittenLine| {
             let WrittenLine { item: WrittenItem(item), quantity: WrittenQuantity(quantity), price, attributes } = line;
             serde_json::json!([item.as_str(), quantity.pieces(), price.canonical(), attributes.canonical()])
         };
         let lines: Vec<_> = self.lines.iter().map(line).collect();
-        // An array with a word of its own at its head: no body, of which older versions kept the digest, is one.
+        // An array with a word at its head, which no body is: older versions stored the body's digest.
         Fingerprint::of_body(serde_json::json!(["cart", lines, self.attributes.canonical()]).to_string().as_bytes())
     }
 
@@ -140,13 +140,13 @@ impl Wanted {
     }
 }
 
-/// Returns what makes a deduct the same as another: as [`Wanted::fingerprint`].
+/// Returns the fingerprint of a deduct, like [`Wanted::fingerprint`].
 pub(super) fn deduct_fingerprint(lines: &[StockLine]) -> Fingerprint {
     let lines: Vec<_> = lines.iter().map(|line| (line.item.as_str(), line.quantity.pieces())).collect();
     Fingerprint::of_body(serde_json::json!(["deduct", lines]).to_string().as_bytes())
 }
 
-/// Returns what a deduct's body asks of the stock.
+/// Parses the stock lines of a deduct's body.
 ///
 /// # Errors
 /// As [`read`].

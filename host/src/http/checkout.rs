@@ -1,4 +1,4 @@
-//! `POST /checkout`: parses what is asked for, and tells what came of it. The checkout itself is `shop/checkout.rs`.
+//! `POST /checkout`: parses the request and writes the answer. The checkout itself is in `shop/checkout.rs`.
 
 mod reply;
 
@@ -19,10 +19,10 @@ use crate::{
     store::StoreError,
 };
 
-/// Parses the request and has the checkout carried out, or its first answer given again.
+/// Parses the request and runs the checkout, or repeats its first answer.
 ///
 /// # Errors
-/// A problem; past the request's deadline the order may still be completed, and its reference tells.
+/// A problem. After the request's deadline the order may still complete; its reference shows.
 pub(super) async fn checkout(edge: &Arc<Edge>, received: Received) -> Answer {
     let key = idempotency::key(&received.headers)?;
     let bytes = body::read_json(&received.headers, received.body, &edge.limits).await?;
@@ -50,7 +50,7 @@ pub(super) async fn checkout(edge: &Arc<Edge>, received: Received) -> Answer {
     told.await.map(Reply::from).map_err(|refused| problem(refused, late))
 }
 
-/// Returns what is told of a request that came to nothing; `late` has the text for one that isn't done yet.
+/// Returns the problem for a refused request; `late` makes the text for one that isn't done yet.
 pub(super) fn problem(refused: Refused<Problem>, late: impl FnOnce() -> String) -> Problem {
     match refused {
         Refused::Unsound(problem) => problem,

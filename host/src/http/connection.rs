@@ -1,8 +1,9 @@
-//! One connection, of HTTP/1.1 or HTTP/2: bounding what its client may do with it, and closing it in order.
+//! One connection, of HTTP/1.1 or HTTP/2: limits what its client may do, and closes in order.
 //!
-//! An answer on HTTP/1 says `connection: close` when the connection can't go on: the head was doubtful, something of the
+//! An answer on HTTP/1 says `connection: close` if the connection can't go on: the head was ambiguous, a part of the
 //! body is unread, the end of the body isn't followed ([`Heads`](super::framing::Heads)), or the connection is old.
-//! HTTP/2 tells its streams apart by itself; an old connection, and one on which an answer isn't taken, ends with a GOAWAY.
+//! HTTP/2 separates its streams by itself; a connection that is old, or on which an answer isn't read, ends with a
+//! GOAWAY.
 
 mod sniff;
 
@@ -47,11 +48,12 @@ use super::{
 };
 use crate::{config::Limits, units::KIB};
 
-/// How long a new connection may say nothing, or any take over a head, while others want its place.
+/// How long a new connection may send nothing, or any connection take over a head, while others wait for its place.
 const SILENCE_ALLOWED: Duration = Duration::from_millis(200);
-/// What hyper buffers of a request at most. More than the longest target it reads, which is to be refused as such.
+/// The most that hyper buffers of a request, bytes. More than the longest target that it reads, so that a too long
+/// target gets its own status.
 const BUFFER_BYTES: usize = 80 * KIB;
-/// What hyper takes as a head; the finer limits are `framing`'s, for which the head has to be there.
+/// The largest head that hyper reads, bytes. `framing` checks the finer limits once the head is complete.
 const HEAD_BYTES: usize = 72 * KIB;
 
 /// Serves a connection to its end.
@@ -65,7 +67,7 @@ pub(super) async fn serve<H, F>(
     H: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    // Answers are small and whole: waiting for more to send would only delay them.
+    // Answers are small and complete, so waiting for more data would only delay them.
     _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let limits = &listening.limits;
@@ -73,7 +75,7 @@ pub(super) async fn serve<H, F>(
     let within = |limit_ms| millis(if crowded { limits.refusal_ms } else { limit_ms });
     let (idle, header) = (within(limits.idle_ms), within(limits.header_ms));
     let http2 = tokio::select! {
-        // Nothing was asked yet, so nothing is owed.
+        // Nothing was requested yet, so no answer is owed.
         () = listening.stopping.cancelled() => return,
         _leaving = silent_too_long(listening), if !crowded => return,
         sniffed = starts_as_http2(&stream, idle, header) => match sniffed {
@@ -102,7 +104,8 @@ pub(super) async fn serve<H, F>(
     let io = TokioIo::new(wire);
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| answering.answer(request, &handler));
-    // What a connection dies of (a reset, a torn request) is the client's business, and in its span if it got that far.
+    // A connection's error (a reset, a request that ends early) is the client's doing, and is in the request's span if
+    // there is one.
     if http2 {
         let serving = pin!(over_http2(&connection, header).serve_connection(io, service));
         connection.see_through(serving, |serving| serving.graceful_shutdown()).await;
@@ -135,7 +138,7 @@ fn over_http2(connection: &Arc<Connection>, header: Duration) -> conn::http2::Bu
 fn over_http1(limits: &Limits) -> conn::http1::Builder {
     let mut builder = conn::http1::Builder::new();
     builder
-        // hyper has one time for a connection at rest and for a head under way; the wire tells them apart.
+        // hyper has one timeout for an idle connection and for a head under way; `wire` has one for each.
         .header_read_timeout(None)
         .max_headers(limits.headers)
         .max_header_size(HEAD_BYTES)
@@ -144,7 +147,7 @@ fn over_http1(limits: &Limits) -> conn::http1::Builder {
     builder
 }
 
-/// What the requests of one connection share.
+/// The state that one connection's requests share.
 struct Connection {
     listening: Arc<Listening>,
     link: Link,
@@ -154,12 +157,12 @@ struct Connection {
     crowded: bool,
     since: Instant,
     requests: AtomicU64,
-    /// Requests that the client took back before they were answered.
+    /// Requests that the client reset before they were answered.
     resets: AtomicU64,
     outbox: Outbox,
-    /// Takes no further request.
+    /// Cancelled when the connection takes no further request.
     leaving: CancellationToken,
-    /// Ends at once.
+    /// Cancelled when the connection has to end at once.
     given_up: CancellationToken,
 }
 
@@ -180,11 +183,11 @@ impl Connection {
         let doubt = self.link.lock().heads.doubt_up_to(number);
         let fit = framing::check(&head, doubt, self.local, &self.listening.limits);
         if let Some(authority) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
-            // In HTTP/2, and in a target that names it, this is the host; what else the header says doesn't count.
+            // In HTTP/2, and if the target names a host, this is the host, whatever the header says.
             head.headers.insert(HOST, authority);
         }
         let announced = head.headers.contains_key(CONTENT_LENGTH);
-        // What follows a POST without a length may be meant as its body, and would be taken for the next request.
+        // Bytes after a POST without a length may be meant as its body, and would be read as the next request.
         let unclear = head.headers.contains_key(TRANSFER_ENCODING) || head.method == Method::POST && !announced;
         let last = fit.is_err() || self.crowded || unclear;
         let (body, rest) = Inbound::new(incoming, Arc::clone(&self.listening.bodies));
@@ -192,7 +195,7 @@ impl Connection {
         let arrival = Arrival { request, peer: self.peer, fit, crowded: self.crowded };
         let handler = handler.clone();
         async move {
-            // Boxed, and only once it is its turn: what is to be done takes more than all that waits for it.
+            // Boxed only when its turn has come, because a running request takes more memory than a waiting one.
             let mut response = Box::pin(handler(arrival)).await;
             let connection = underway.done();
             if rest.is_torn() {
@@ -208,7 +211,7 @@ impl Connection {
         }
     }
 
-    /// Runs the connection to its end, which age, a shutdown or a crowd bring nearer: no further request is read.
+    /// Runs the connection to its end. At its maximum age, at a shutdown or in a crowd it reads no further request.
     async fn see_through<C: Future>(&self, mut serving: Pin<&mut C>, close: impl Fn(Pin<&mut C>)) {
         let limits = &self.listening.limits;
         let answered_within = Duration::from_millis(limits.body_ms + limits.request_ms + limits.write_ms);
@@ -217,7 +220,7 @@ impl Connection {
         let mut leaving = None;
         loop {
             tokio::select! {
-                // What came is read before the connection is asked whether it has anything to do.
+                // Received bytes are read before the check whether the connection is idle.
                 biased;
                 _ = serving.as_mut() => return,
                 () = self.given_up.cancelled() => return,
@@ -240,7 +243,8 @@ impl Connection {
                     if is_last {
                         return;
                     }
-                    // The next answer on HTTP/1 says it; a client that asks for none is idle and has `idle_ms`.
+                    // On HTTP/1 the next answer closes the connection; without a request it is idle and ends after
+                    // `idle_ms`.
                     if self.http2 {
                         close(serving.as_mut());
                     }
@@ -250,7 +254,8 @@ impl Connection {
             }
         }
         close(serving.as_mut());
-        // A client of HTTP/2 that takes no answer would never let it end, and keep others from making room meanwhile.
+        // An HTTP/2 client that doesn't read its answers would keep the connection open for ever, and its place with
+        // it.
         tokio::select! {
             _ = tokio::time::timeout(answered_within, serving) => {}
             () = self.given_up.cancelled() => {}
@@ -267,31 +272,30 @@ impl Connection {
         self.since.elapsed() >= self.age_max()
     }
 
-    /// Returns whether nobody would miss a connection of HTTP/1 that ended now: no request is under way, and no answer. hyper
+    /// Returns whether an HTTP/1 connection can end now without loss: no request and no answer is under way. hyper
     /// itself would wait for the end of a head that has begun.
     fn is_quiet(&self) -> bool {
         let known = self.link.lock();
         !self.http2 && known.underway() == 0 && !known.writing
     }
 
-    /// Returns whether the connection may go when there is a crowd: it has no request under way, nor one that is just
-    /// being sent. A head that takes its time is no request.
+    /// Returns whether the connection may be closed in a crowd: no request is under way or just being sent. A slow head
+    /// doesn't count as a request.
     fn is_idle(&self) -> bool {
         let known = self.link.lock();
         let asks_nothing = known.heads.coming_since().is_none_or(|since| since.elapsed() > SILENCE_ALLOWED);
         known.underway() == 0 && !known.writing && asks_nothing
     }
 
-    /// Counts a request that its client took back. Carrying out and never waiting for it is how HTTP/2 is made to cost a
-    /// server more than its client (CVE-2023-44487); h2 itself counts only those reset before they were seen.
+    /// Counts a request that its client reset. A client that resets requests at once makes the server work at almost no
+    /// cost (CVE-2023-44487); h2 itself counts only those reset before it has passed them on.
     fn count_reset(&self) {
         if self.http2 && self.resets.fetch_add(1, Relaxed) >= self.listening.limits.http2_resets {
             self.give_up(Cause::TakenBack);
         }
     }
 
-    /// Takes note of how a stream of HTTP/2 went. One whose answer isn't taken ends, and its connection takes no more
-    /// requests.
+    /// Records the end of an HTTP/2 stream. If its answer wasn't read, the connection takes no more requests, or ends.
     fn ended(&self, stream: Course) {
         match stream {
             Course::Done => {}
@@ -312,7 +316,7 @@ impl Connection {
     }
 }
 
-/// Carries out what hyper makes of a connection's streams of HTTP/2.
+/// Runs hyper's tasks for a connection's HTTP/2 streams.
 #[derive(Clone)]
 struct Streams(Arc<Connection>);
 
@@ -321,8 +325,8 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
         let connection = Arc::clone(&self.0);
         let stream = Progress::see_out(stream, Duration::from_millis(connection.listening.limits.write_ms));
         tokio::spawn(async move {
-            // Many streams of one connection wait for their turn together. Of a connection that was given up meanwhile nobody
-            // takes an answer: what its streams hold goes at once, and no work is done for them.
+            // Many streams of one connection may wait together. If the connection was given up meanwhile, nobody reads
+            // their answers: their memory is freed at once, and no work is done for them.
             if !connection.given_up.is_cancelled() {
                 connection.ended(stream.await);
             }
@@ -330,7 +334,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     }
 }
 
-/// A request under way; dropped unanswered, it was taken back.
+/// A request under way. If it is dropped unanswered, the client has reset it.
 struct Underway {
     connection: Arc<Connection>,
     answered: bool,
@@ -357,14 +361,14 @@ impl Drop for Underway {
     }
 }
 
-/// Returns after how long of saying nothing a client of HTTP/2 is asked whether it is there, and how long it may take to say
-/// so. Together they are what a head may take: on HTTP/1 such a client is given up by then, too.
+/// Returns how long an HTTP/2 client may be silent before it gets a PING, and how long it may take to answer that.
+/// Together they are the limit for a head, after which HTTP/1 gives up such a client, too.
 fn silence(header: Duration) -> (Duration, Duration) {
     let quiet = header / 2;
     (quiet, header.saturating_sub(quiet))
 }
 
-/// Returns when a connection that has said nothing at all is to make room for another.
+/// Returns when a connection that has sent nothing has to make room for another.
 async fn silent_too_long(listening: &Listening) -> Counted<'_> {
     sleep(SILENCE_ALLOWED).await;
     loop {
@@ -379,7 +383,7 @@ async fn silent_too_long(listening: &Listening) -> Counted<'_> {
 mod tests {
     use super::*;
 
-    /// Issue 15.18: the interval and the answer had `limits.header_ms` each.
+    /// Issue 15.18: the interval and the answer had the full `limits.header_ms` each.
     #[test]
     fn a_client_of_http2_may_say_nothing_for_as_long_as_a_head_may_take() {
         for header in [5000, 5001, 1, 0].map(Duration::from_millis) {

@@ -1,10 +1,10 @@
-//! What browsers ask of a shop before they let another site's page use it (the Fetch standard's CORS protocol).
+//! CORS: what browsers require of a shop before another site's page may use it (the Fetch standard).
 //!
-//! Off unless `server.origins` names sites: a shop's clients are mostly servers, which ask for nothing. No cookie takes part,
-//! so credentials are never allowed.
+//! Off unless `server.origins` names sites: a shop's clients are mostly servers, which don't need it. The shop uses no
+//! cookies, so credentials are never allowed.
 //!
-//! A browser sends much without asking, and only keeps the answer from the page. So what may change something is refused
-//! when the page is another site's.
+//! A browser sends many requests without asking, and only hides the answer from the page. So a request that may change
+//! something is refused if it comes from another site's page.
 
 use hyper::{
     HeaderMap, Method, Request,
@@ -18,25 +18,25 @@ use hyper::{
 use super::{answer::Reply, problem::Problem};
 use crate::config::Origins;
 
-/// What a page may send: what the routes read.
+/// The headers that a page may send: those that the routes read.
 const REQUEST_HEADERS: &str = "content-type, idempotency-key, traceparent, tracestate, baggage";
-/// What a page may read, beside what it always may.
+/// The headers that a page may read, besides those that it always may.
 const RESPONSE_HEADERS: &str = "idempotency-replayed, retry-after, traceresponse, till-plugins, link";
-/// What a browser says of where a page stands to whom it asks; no page can set it.
+/// How a browser describes the page's relation to the host; no page can set this header.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// How long a browser need not ask again, in seconds; none keeps it for more than two hours.
+/// How long a browser may cache a preflight's answer, in seconds; no browser keeps it for more than two hours.
 const MAX_AGE_S: &str = "7200";
 
-/// Returns the origin that the request is from, if it is one of those.
+/// Returns the request's origin, if it is one of `origins`.
 pub(super) fn allowed(origins: &Origins, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(ORIGIN)?;
     origin.to_str().is_ok_and(|origin| origins.contains(origin)).then(|| origin.clone())
 }
 
-/// Checks that what may change something isn't sent by a page of a site that isn't one of those, nor the host's own.
+/// Checks that a request that may change something isn't from a page of another site than the host's own or `origins`.
 ///
 /// # Errors
-/// 403 for another site's.
+/// 403 for a page of another site.
 pub fn check_origin(origins: &Origins, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     if method.is_safe() || allowed(origins, headers).is_some() {
         return Ok(());
@@ -44,7 +44,7 @@ pub fn check_origin(origins: &Origins, method: &Method, headers: &HeaderMap) -> 
     let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
     let is_own = match headers.get(SEC_FETCH_SITE) {
         Some(site) => site == "same-origin" || site == "none",
-        // No browser, or an old one.
+        // Not a browser, or an old one.
         None => origin.is_none_or(|origin| is_of_host(origin, headers)),
     };
     let origin = origin.unwrap_or("another site");
@@ -53,7 +53,8 @@ pub fn check_origin(origins: &Origins, method: &Method, headers: &HeaderMap) -> 
     if is_own { Ok(()) } else { Err(Problem::forbidden(detail())) }
 }
 
-/// Returns whether the origin is the host as it was asked for. Its scheme is of no account: TLS may end before the host.
+/// Returns whether the origin is the host that the request names. The scheme is ignored, because TLS may end before the
+/// host.
 fn is_of_host(origin: &str, headers: &HeaderMap) -> bool {
     let bare = |authority: &str| {
         let port = [":80", ":443"].into_iter().find_map(|port| authority.strip_suffix(port));
@@ -63,12 +64,12 @@ fn is_of_host(origin: &str, headers: &HeaderMap) -> bool {
     origin.split_once("://").map(|(_, authority)| bare(authority)) == host.map(bare)
 }
 
-/// Returns whether it only asks what it may do.
+/// Returns whether the request is a CORS preflight.
 pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Returns the answer to who asks for a route with these methods.
+/// Returns the answer to a preflight for a route with these methods.
 pub(super) fn preflight(methods: &str) -> Reply {
     Reply::no_content()
         .with_header(ACCESS_CONTROL_ALLOW_METHODS, methods)
@@ -76,7 +77,7 @@ pub(super) fn preflight(methods: &str) -> Reply {
         .with_header(ACCESS_CONTROL_MAX_AGE, MAX_AGE_S)
 }
 
-/// Says on an answer who may read it, and, wherever any origin is set, that it depends on who asks.
+/// Adds the headers that say who may read the answer. If any origin is set, also says that the answer varies by origin.
 pub(super) fn mark(origins: &Origins, allowed: Option<HeaderValue>, headers: &mut HeaderMap) {
     if origins.is_empty() {
         return;

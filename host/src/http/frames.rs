@@ -1,36 +1,37 @@
-//! What comes on a connection of HTTP/2, frame by frame, and whether a request comes of it.
+//! Counts an HTTP/2 connection's frames, and detects a flood of frames that lead to no request.
 //!
-//! A client may send PING, SETTINGS, WINDOW_UPDATE and frames that nobody knows for ever (CVE-2019-9512 and its kin), and
-//! each is work. h2 bounds small and empty DATA frames, CONTINUATIONs and resets by itself (0.4.20), and none of these. Here they
-//! are counted against what an honest client needs: some to begin with, some for each request, some for what it takes of its
-//! answers.
+//! A client may send PING, SETTINGS, WINDOW_UPDATE and unknown frames for ever (CVE-2019-9512 and similar), and each
+//! costs work. h2 (0.4.20) limits small and empty DATA frames, CONTINUATIONs and resets by itself, but not these. This
+//! module compares their number with what an honest client needs: some at the start, some for each request, some for
+//! the bytes that it reads of its answers.
 
 use super::connection::HTTP2_PREFACE;
 
-/// A frame's length, kind, flags and stream.
+/// The bytes of a frame's length, kind, flags and stream.
 const HEAD_BYTES: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
-/// For its body, its trailers, its windows and what its client asks in between.
+/// The frames allowed for each request: for its body, trailers, windows and the client's PINGs.
 const ALLOWED_FOR_A_REQUEST: u64 = 16;
-/// A client gives the windows back as it takes an answer, in pieces of whatever size, for the stream and the connection.
+/// The bytes read of answers for each further allowed frame. A client that reads an answer sends window updates, in
+/// pieces of any size, for the stream and the connection.
 const TAKEN_BYTES_FOR_A_FRAME: u64 = 1024;
 
-/// Follows what a client sends.
+/// Follows the frames that a client sends.
 #[derive(Debug)]
 pub(super) struct Frames {
     preface_left: usize,
     head: [u8; HEAD_BYTES],
     head_bytes: usize,
     payload_left: usize,
-    /// Frames of which nothing comes.
+    /// Frames that lead to no request.
     idle: u64,
     allowed: u64,
     taken_bytes: u64,
 }
 
 impl Frames {
-    /// Begins before the preface; `allowed` is how many frames may come of which nothing does, before any request.
+    /// Begins before the preface; `allowed` is how many frames may come before any request.
     pub(super) const fn new(allowed: u64) -> Self {
         Self {
             preface_left: HTTP2_PREFACE.len(),
@@ -61,12 +62,12 @@ impl Frames {
         }
     }
 
-    /// Takes note of what the client has taken of its answers.
+    /// Adds bytes that the client has read of its answers.
     pub(super) fn taken(&mut self, bytes: usize) {
         self.taken_bytes = self.taken_bytes.saturating_add(bytes as u64);
     }
 
-    /// Returns whether more came of which nothing does than an honest client sends.
+    /// Returns whether more frames came without a request than an honest client sends.
     pub(super) const fn is_flood(&self) -> bool {
         self.idle > self.allowed.saturating_add(self.taken_bytes / TAKEN_BYTES_FOR_A_FRAME)
     }
@@ -82,7 +83,7 @@ impl Frames {
     }
 }
 
-/// Returns what is behind so many bytes, and counts those that are still to come.
+/// Returns the bytes after the first `left`, and subtracts those that were skipped from `left`.
 fn pass_over<'a>(bytes: &'a [u8], left: &mut usize) -> &'a [u8] {
     let here = bytes.len().min(*left);
     *left -= here;
@@ -115,7 +116,7 @@ mod tests {
         check(&[frame(4, 0, &[])], 1, 10);
         check(&[frame(PING, 0, b"12345678"), frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1]), frame(0x77, 0, b"?")], 3, 10);
         check(&[frame(HEADERS, 4, b"block"), frame(DATA, 0, b"body"), frame(DATA, 1, &[])], 0, 26);
-        // What looks like a frame within another's payload is none.
+        // Bytes that look like a frame within another frame's payload don't count.
         check(&[frame(DATA, 0, &frame(PING, 0, b"12345678"))], 0, 10);
     }
 

@@ -1,10 +1,10 @@
-//! Whether a request's head leaves no doubt: where the request ends, whom it is for, what it wants.
+//! Checks that a request's head is unambiguous: where the request ends, which host it is for, what it requests.
 //!
-//! Two readers of one connection that disagree on where a request ends can be made to see different requests
-//! (RFC 9112, 11.2): whatever could be read in two ways is refused, and its connection closed. hyper refuses the worst
-//! by itself, and mends the rest: of a length beside `chunked` it drops the length, of two equal lengths one; it takes any
-//! encoding whose end is `chunked`, and drops a target's fragment. So [`Heads`] looks at the bytes as they were sent, and
-//! [`check`] at what hyper or h2 made of them.
+//! If two readers of one connection disagree about a request's end, a client can make them see different requests (RFC
+//! 9112, 11.2). So every ambiguous request is refused, and its connection closed. hyper refuses the worst cases by
+//! itself and repairs the others: it drops a length next to `chunked` and one of two equal lengths, accepts any
+//! encoding that ends in `chunked`, and drops a target's fragment. So [`Heads`] checks the bytes as they were sent, and
+//! [`check`] the result of hyper or h2.
 
 mod heads;
 
@@ -20,10 +20,9 @@ use hyper::{
 use super::problem::{Code, Problem};
 use crate::config::Limits;
 
-/// What HPACK and HTTP/1.1 both count for a header beside its name and value: `: ` and the end of the line, roughly.
+/// The bytes that are counted for a header besides its name and value: roughly `: ` and the end of the line.
 const HEADER_EXTRA_BYTES: usize = 4;
-/// The longest method that is looked at; IANA's longest has 17 bytes. What is longer a server doesn't implement: 501, by RFC
-/// 9112, 3.
+/// The longest method, bytes; IANA's longest has 17. A longer one isn't implemented: 501 (RFC 9112, 3).
 const METHOD_BYTES_MAX: usize = 32;
 
 impl From<HeadFault> for Problem {
@@ -35,10 +34,12 @@ impl From<HeadFault> for Problem {
     }
 }
 
-/// Checks a request's head; `doubt` is what the wire saw in it, `local` where the connection was accepted.
+/// Checks a request's head; `doubt` is the fault that the wire found in it, `local` the address that accepted the
+/// connection.
 ///
 /// # Errors
-/// 400, 404 for another host's target, 413 and 414, 417, 431, 501 for a tunnel and a method that is too long to be one. The connection is to be closed after it.
+/// 400, 404 for another host's target, 413 and 414, 417, 431, 501 for a tunnel and a method that is too long. The
+/// connection has to be closed after the answer.
 pub(super) fn check(
     head: &request::Parts,
     doubt: Option<HeadFault>,
@@ -111,13 +112,14 @@ fn check_host(head: &request::Parts, local: SocketAddr) -> Result<(), Problem> {
         (Version::HTTP_2, None, None) | (Version::HTTP_11, None, _) => Err(wanted()),
         (Version::HTTP_2, Some(host), Some(authority)) if host != authority => Err(wanted()),
         (Version::HTTP_2, ..) | (_, _, None) => Ok(()),
-        // Only who takes this for a proxy writes a host into the target (RFC 9112, 3.2.2).
+        // Only a client that takes this host for a proxy writes a host into the target (RFC 9112, 3.2.2).
         (_, _, Some(authority)) if is_here(&head.uri, &authority, local) => Ok(()),
         (_, _, Some(_)) => Err(Problem::not_found("the target is on another host; this is no proxy")),
     }
 }
 
-/// Returns a host and its port, `None` for what is none: nothing, a user, a list. A port may be left empty (RFC 3986, 3.2.3).
+/// Returns a host and its port; `None` for an empty text, a user name or a list. The port may be empty (RFC 3986,
+/// 3.2.3).
 fn authority_of(text: &str) -> Option<Authority> {
     let text = text.strip_suffix(':').unwrap_or(text);
     let authority = text.parse::<Authority>().ok().filter(|authority| !authority.host().is_empty())?;

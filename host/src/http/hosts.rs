@@ -1,8 +1,8 @@
-//! Under which names a listener is asked for.
+//! The host names that a listener accepts.
 //!
-//! A page of another site can have its own name point at this machine (DNS rebinding), and its browser then takes what the
-//! host answers for that site's own. The browser says the name, so who asks under a foreign one is refused. An address is
-//! nobody's name, and only HTTP/1.0 without browsers leaves it out.
+//! Another site can let its name point to this machine (DNS rebinding), and a browser then treats the host's answers as
+//! that site's. The browser sends the name, so requests with a foreign name are refused. Requests with an address are
+//! accepted, and those without a name, which only HTTP/1.0 clients send, never browsers.
 
 use std::net::IpAddr;
 
@@ -16,20 +16,20 @@ use crate::config::{HostNames, Settings};
 pub struct Hosts {
     named: HostNames,
     own: IpAddr,
-    /// What to do under another name.
+    /// What a client should do instead of using another name.
     advice: &'static str,
 }
 
 impl Hosts {
-    /// Returns the shop's names; `None` off loopback while no name is set, where it is called whatever its clients have for
-    /// it.
+    /// Returns the shop's names; `None` if it listens on another address than loopback and no name is set, so that any
+    /// name is accepted.
     #[must_use]
     pub fn of_shop(settings: &Settings) -> Option<Self> {
         let hosts = Self::of_inventory(settings);
         (hosts.own.is_loopback() || !hosts.named.is_empty()).then_some(hosts)
     }
 
-    /// Returns the names for what of the shop changes stock without a token.
+    /// Returns the names for the routes that change stock without a token.
     pub(super) fn of_inventory(settings: &Settings) -> Self {
         let server = &settings.server;
         let advice = "ask for it by its address, or have server.hosts list the name";
@@ -43,7 +43,7 @@ impl Hosts {
     }
 
     /// # Errors
-    /// 403 for a request under another name.
+    /// 403 for a request with another name.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(host) = headers.get(HOST) else { return Ok(()) };
         let name = host.to_str().map(name_of).unwrap_or_default();
@@ -62,8 +62,8 @@ impl Hosts {
     }
 }
 
-/// Returns the name without its port, in lower case, and without the dot that ends a whole one (RFC 9110, 4.2.3; RFC 3986,
-/// 3.2.2).
+/// Returns the name without its port, in lower case, and without the final dot of a fully qualified name (RFC 9110,
+/// 4.2.3; RFC 3986, 3.2.2).
 fn name_of(host: &str) -> String {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -90,7 +90,7 @@ mod tests {
         hosts.check(&headers).is_ok()
     }
 
-    /// Issue 15.12: a browser whose page had its own name point here took pieces from stock.
+    /// Issue 15.12: a page whose site's name pointed here took pieces from stock through a browser.
     #[test]
     fn on_loopback_a_listener_has_the_names_of_this_machine_and_those_that_are_set() {
         let own = settings(&[]);

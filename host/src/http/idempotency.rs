@@ -1,9 +1,9 @@
-//! `Idempotency-Key`, and what is told of a request that comes again.
+//! `Idempotency-Key`, and the answers to repeated requests.
 //!
 //! The same key and cart get the first answer, byte for byte; another cart under the key is refused, and so is a second
-//! request while the first is under way (`shop/keys.rs`). Carts are compared as they were read: a client that writes its
-//! JSON anew, with its fields in another order, sends the same one. What was refused before anything was carried out isn't
-//! kept, nor is a 503, which says that the request may be sent again.
+//! request while the first is under way (`shop/keys.rs`). Carts are compared after parsing: JSON with its fields in
+//! another order is the same cart. A refusal before anything was carried out isn't stored, nor is a 503, which says
+//! that the request may be sent again.
 //!
 //! The semantics are Stripe's, the header is that of draft-ietf-httpapi-idempotency-key-header-07.
 
@@ -15,10 +15,10 @@ use crate::{
     shop::{Full, KeyRefused, Told},
 };
 
-/// Returns the request's key, `None` if it has none.
+/// Returns the request's key; `None` if it has none.
 ///
 /// # Errors
-/// 400 for two of them, or one that is none.
+/// 400 for two keys, or an invalid one.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let mut keys = headers.get_all(IdempotencyKey::HEADER).iter();
     match (keys.next(), keys.next()) {

@@ -1,6 +1,6 @@
-//! `/inventory/*`: this host's stock, for people and for the tills that have theirs here.
+//! `/inventory/*`: this host's stock, for people and for the tills that use it as their inventory.
 //!
-//! A deduct's `Idempotency-Key` is the reference under which its stock is taken, and under which it is given back.
+//! A deduct's `Idempotency-Key` is the reference under which its stock is taken and given back.
 
 mod deduct;
 
@@ -26,7 +26,7 @@ use crate::{
     store::{Page, Released, StockLevel, Store},
 };
 
-/// A page of what is on hand.
+/// A page of the stock on hand.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Inventory"))]
 pub(super) struct Levels {
@@ -56,19 +56,19 @@ pub(super) struct Release {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ReleaseAnswer {
-    /// `returned`: given back just now. `released_before`: an earlier release did. `nothing_taken`: no deduct came, and
-    /// one that comes late will be refused.
+    /// `returned`: the stock was given back now. `released_before`: an earlier release gave it back. `nothing_taken`:
+    /// there was no deduct, and a late one will be refused.
     #[cfg_attr(test, schemars(with = "schema::ReleaseOutcome"))]
     outcome: &'static str,
     #[cfg_attr(test, schemars(extend("const" = "SUCCESS")))]
     status: &'static str,
 }
 
-/// Gives back what a deduct took. Answers 200 again and again, also for a deduct that never came: it is kept from
-/// taking from then on.
+/// Gives back what a deduct took. Answers 200 every time, also for a deduct that never came: from then on that deduct
+/// takes nothing.
 ///
 /// # Errors
-/// A [`Problem`] when the store can't.
+/// A [`Problem`] if the store can't do it.
 pub(super) async fn release(edge: &Arc<Edge>, received: Received) -> Answer {
     let bytes = body::read_json(&received.headers, received.body, &edge.limits).await?;
     let Release { reference } = body::parse_json(&bytes)?;
@@ -84,15 +84,15 @@ pub(super) async fn release(edge: &Arc<Edge>, received: Received) -> Answer {
 }
 
 /// # Errors
-/// A [`Problem`] when the store can't be read.
+/// A [`Problem`] if the store can't be read.
 pub(super) async fn list(edge: &Edge, received: Received) -> Answer {
     levels(&edge.shop.store, &received.query).await
 }
 
-/// Answers with the page of the store's stock that the query asks for. For both listeners.
+/// Answers with a page of the store's stock, according to the query. For both listeners.
 ///
 /// # Errors
-/// 422 for a parameter that means nothing; 503 when the store can't be read.
+/// 422 for an unknown or invalid parameter; 503 if the store can't be read.
 pub async fn levels(store: &Store, query: &str) -> Answer {
     let mut after = None;
     for (name, value) in query::parameters(query)? {

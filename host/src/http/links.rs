@@ -1,4 +1,4 @@
-//! Where the trace of a request can be looked at: on the admin listener, under the address that people reach it by.
+//! Links to a request's trace on the admin listener, under the address by which people reach it.
 
 use std::net::SocketAddr;
 
@@ -10,10 +10,10 @@ use opentelemetry::trace::TraceId;
 pub struct TraceLinks(String);
 
 impl TraceLinks {
-    /// Returns links to the listener at that address; `url` is the setting that says otherwise.
+    /// Returns links to the listener at `admin`, or to `url` if that setting is set.
     ///
     /// # Errors
-    /// When the setting is no http address.
+    /// If the setting isn't an http address.
     pub fn new(url: Option<&str>, admin: SocketAddr) -> anyhow::Result<Self> {
         let Some(url) = url else { return Ok(Self(format!("http://{}", reachable(admin)))) };
         let sound = url.parse::<Uri>().is_ok_and(|url| {
@@ -35,13 +35,13 @@ impl TraceLinks {
         format!("{}/traces", self.0)
     }
 
-    /// Returns the value of the header `link`, as of RFC 8288.
+    /// Returns the value of the header `link` (RFC 8288).
     pub(super) fn header(&self, id: TraceId) -> Option<HeaderValue> {
         HeaderValue::try_from(format!("<{}/traces/{id}>; rel=\"trace\"", self.0)).ok()
     }
 }
 
-/// Returns the address as a browser on this machine takes it: a wildcard is no host's name.
+/// Returns the address for a browser on this machine: a wildcard address becomes `localhost`.
 fn reachable(admin: SocketAddr) -> String {
     if admin.ip().is_unspecified() { format!("localhost:{}", admin.port()) } else { admin.to_string() }
 }

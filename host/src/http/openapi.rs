@@ -1,4 +1,5 @@
-//! `GET /openapi.json`: what both listeners say of themselves, in one document. Types, routes and people make it, in `document`.
+//! `GET /openapi.json`: one document that describes both listeners. `document` makes it from types, routes and written
+//! text.
 
 #[cfg(test)]
 mod document;

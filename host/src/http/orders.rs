@@ -1,4 +1,4 @@
-//! `GET /orders/{reference}`, and how an order is written as JSON.
+//! `GET /orders/{reference}`, and the JSON form of an order.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use crate::{
     store::Order,
 };
 
-/// Attributes by key. A plugin may give its receipt a key twice: then the last one counts.
+/// Attributes by key. If a plugin's receipt has a key twice, the last one counts.
 type Attributes = BTreeMap<String, Box<RawValue>>;
 
-/// An order as the shop's clients and operators read it.
+/// An order, for the shop's clients and operators.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Order"))]
 pub struct OrderJson {
@@ -36,11 +36,11 @@ pub struct OrderJson {
     lines: Vec<LineJson>,
     /// Empty unless completed.
     adjustments: Vec<AdjustmentJson>,
-    /// The order's, as the client sent them; absent where it sent none.
+    /// The order's attributes, as the client sent them; absent if it sent none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: Attributes,
-    /// What the checkout plugin noted on the receipt; absent where it noted nothing.
+    /// The attributes that the checkout plugin added to the receipt; absent if there are none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(test, schemars(with = "BTreeMap<String, schema::AttributeValue>"))]
     receipt_attributes: Attributes,
@@ -50,23 +50,24 @@ pub struct OrderJson {
     /// The lines' sum, before any adjustment.
     #[cfg_attr(test, schemars(with = "schema::Amount"))]
     subtotal: Box<RawValue>,
-    /// What was sold for. Only of a completed order.
+    /// The price that was paid. Only of a completed order.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::Amount>"))]
     total_price: Option<Box<RawValue>>,
-    /// Why it failed: the `code` that its checkout got, or `interrupted` when the host stopped in its midst.
+    /// Why the order failed: the `code` that its checkout got, or `interrupted` if the host stopped during the
+    /// checkout.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[cfg_attr(test, schemars(with = "schema::TraceId"))]
     trace_id: String,
-    /// The plugins that served it, as in `till-plugins`.
+    /// The plugins that served the order, as in `till-plugins`.
     plugins: String,
-    /// When it was placed, in milliseconds since 1970, UTC.
+    /// When the order was placed, in milliseconds since 1970, UTC.
     placed_at_ms: u64,
     /// The same for people.
     #[cfg_attr(test, schemars(with = "schema::Moment"))]
     placed_at: String,
-    /// When it was completed or failed, likewise. Absent while it has no end.
+    /// When the order completed or failed, in milliseconds since 1970, UTC. Absent while it has no end.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at_ms: Option<u64>,
     /// The same for people.
@@ -85,13 +86,13 @@ pub(super) struct LineJson {
     quantity: u32,
     #[cfg_attr(test, schemars(with = "schema::Amount"))]
     price: Box<RawValue>,
-    /// As the client sent them; absent where it sent none.
+    /// The line's attributes, as the client sent them; absent if it sent none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: Attributes,
 }
 
-/// What the checkout plugin did to the total: lines − `subtract` + `add` = total.
+/// A change of the total by the checkout plugin: lines − `subtract` + `add` = total.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Adjustment"))]
 pub(super) struct AdjustmentJson {
@@ -103,7 +104,7 @@ pub(super) struct AdjustmentJson {
     label: String,
     #[cfg_attr(test, schemars(with = "schema::Amount"))]
     amount: Box<RawValue>,
-    /// The index of the line it belongs to; absent where it is the whole order's.
+    /// The index of the adjusted line; absent for the whole order.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(range(max = crate::order::LINES_MAX - 1)))]
     line: Option<u32>,
@@ -136,7 +137,7 @@ impl From<Order> for OrderJson {
 }
 
 /// # Errors
-/// 404 for a reference that no order has.
+/// 404 if no order has the reference.
 pub(super) async fn show(edge: &Edge, received: Received) -> Answer {
     let reference = Reference::parse(&received.named).ok_or_else(no_route)?;
     let order = edge.shop.store.order_by_reference(&reference).await?;
@@ -170,12 +171,12 @@ fn attributes(attributes: &[Attribute]) -> Attributes {
     attributes.iter().map(of).collect()
 }
 
-/// Returns the value as JSON: a number as it was sent, as far as JSON tells the ways to write one apart.
+/// Returns the value as JSON. A number keeps its value, though not the form in which it was sent.
 fn value(value: &AttributeValue) -> Box<RawValue> {
     let json = match value {
         AttributeValue::Text(text) => json!(text).to_string(),
         AttributeValue::Integer(number) => number.to_string(),
-        // Without an exponent where JavaScript has none either.
+        // Without an exponent in the range in which JavaScript writes none either.
         AttributeValue::Decimal(number) if *number == 0.0 || (1e-7..1e21).contains(&number.abs()) => number.to_string(),
         AttributeValue::Decimal(number) => format!("{number:e}"),
         AttributeValue::Flag(flag) => flag.to_string(),

@@ -1,6 +1,6 @@
-//! What a client is told of a problem: RFC 9457, `application/problem+json`.
+//! The problem documents that clients get (RFC 9457, `application/problem+json`).
 //!
-//! `code` has each code's status; `of_failure` says which code a failure has. Nothing else knows a failure's status.
+//! `code` has each code's status; `of_failure` converts failures into codes. No other file knows a failure's status.
 //!
 //! | family | statuses |
 //! |---|---|
@@ -27,7 +27,7 @@ use super::{Body, answer::PROBLEM_JSON};
 use crate::schema;
 use crate::store::Answered;
 
-/// What went wrong, for the client.
+/// A failure, for the client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     code: Code,
@@ -47,7 +47,7 @@ struct Shortage {
     available: u32,
 }
 
-/// The document, in the order that people read it.
+/// The problem document, with its members in reading order.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AnyProblem"))]
 pub(super) struct Document<'a> {
@@ -62,8 +62,8 @@ pub(super) struct Document<'a> {
     detail: &'a str,
     #[cfg_attr(test, schemars(with = "schema::ProblemCode"))]
     code: &'a str,
-    /// The trace of the request, as in `traceresponse`. On every problem of the shop's listener, on none of the
-    /// admin listener's.
+    /// The trace of the request, as in `traceresponse`. Present on every problem of the shop's listener and on none of
+    /// the admin listener's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::TraceId>"))]
     trace_id: Option<&'a str>,
@@ -125,7 +125,7 @@ impl Problem {
         Self::new(Code::Forbidden, detail)
     }
 
-    /// Returns the answer to a request that the host has no room for.
+    /// Returns the answer to a request for which the host has no room.
     #[must_use]
     pub fn shed() -> Self {
         Self::unavailable(Code::Overloaded, "the host is at its limit of requests; retry shortly")
@@ -136,7 +136,7 @@ impl Problem {
         Self::new(code, detail).with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
-    /// Returns the answer to a request whose key's first request is under way.
+    /// Returns the answer to a request while the first one with its key is under way.
     #[must_use]
     pub fn key_in_flight(detail: impl Into<String>) -> Self {
         Self::new(Code::IdempotencyKeyInFlight, detail).with(RETRY_AFTER, HeaderValue::from_static("1"))
@@ -152,7 +152,7 @@ impl Problem {
         Self::new(Code::Deadline, detail)
     }
 
-    /// Returns the answer to what should not have happened. The error itself goes to the log, not to the client.
+    /// Returns the answer to an unexpected error. The error itself goes to the log, not to the client.
     #[must_use]
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!("internal error: {error}");
@@ -174,7 +174,8 @@ impl Problem {
         &self.detail
     }
 
-    /// Returns the problem as it is kept for a request that comes again; `None` for one that says to send it again.
+    /// Returns the answer to be stored for a repeated request; `None` for a problem that asks to send the request
+    /// again.
     #[must_use]
     pub(super) fn answered(&self, trace_id: &str) -> Option<Answered> {
         let again = self.headers.iter().any(|(name, _)| name == RETRY_AFTER);

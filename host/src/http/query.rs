@@ -4,10 +4,10 @@ use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 
-/// Returns the parameters of a query, decoded as a form's: a plus is a space. One without a value is empty.
+/// Returns the parameters of a query, decoded as a form's: a plus is a space. A parameter without a value is empty.
 ///
 /// # Errors
-/// 422 where one stands twice, for which of them counts is anybody's guess.
+/// 422 for a repeated parameter, because it is ambiguous which one counts.
 pub(crate) fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> {
     let mut parameters: Vec<(String, String)> = Vec::new();
     for (name, value) in pairs(query) {
@@ -19,7 +19,8 @@ pub(crate) fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> 
     Ok(parameters)
 }
 
-/// Returns the pairs of a query, decoded as forms are: `+` is a space. What isn't UTF-8 becomes a replacement character.
+/// Returns the pairs of a query, decoded as forms are: `+` is a space. Bytes that aren't UTF-8 become replacement
+/// characters.
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     query.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
@@ -31,7 +32,7 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
 /// Returns a parameter's value.
 ///
 /// # Errors
-/// 422 naming the parameter and what would do.
+/// 422, naming the parameter and the allowed values.
 pub(crate) fn value<T>(name: &str, value: &str, parsed: Option<T>, wanted: &str) -> Result<T, Problem> {
     parsed.ok_or_else(|| Problem::unacceptable(format!("{name}={value}: wanted {wanted}")))
 }

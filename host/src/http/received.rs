@@ -1,4 +1,4 @@
-//! What a handler gets of a request.
+//! The request that a handler gets.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use opentelemetry::trace::SpanContext;
 use super::Inbound;
 use crate::{telemetry::propagation::Carried, versions::Pinned};
 
-/// A request that has its route and its span.
+/// A request with its route and its span.
 #[derive(Debug)]
 pub(super) struct Received {
-    /// The SERVER span, below which the handler's belong.
+    /// The SERVER span, the parent of the handler's spans.
     pub(super) parent: SpanContext,
-    /// The plugins that this request uses, all of it, whatever is swapped meanwhile.
+    /// The plugins that the whole request uses, whatever is swapped meanwhile.
     pub(super) pinned: Arc<Pinned>,
     pub(super) carried: Carried,
-    /// What its path names where the route has braces, decoded; empty where it has none.
+    /// The decoded path segment in place of the route's braces; empty if the route has none.
     pub(super) named: String,
-    /// As it stands in the target; empty without one.
+    /// The target's query, not decoded; empty if there is none.
     pub(super) query: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Inbound,

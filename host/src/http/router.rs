@@ -1,4 +1,4 @@
-//! Which route a request takes, its SERVER span, and what every answer carries.
+//! Finds a request's route, makes its SERVER span, and adds the headers of every answer.
 
 use std::{
     net::SocketAddr,
@@ -32,7 +32,7 @@ use hyper::{
 };
 use opentelemetry::trace::{SpanContext, SpanKind};
 
-/// A client that was waited for no longer than this sent its body at once.
+/// The shortest wait for a client's body that is recorded on the span.
 const WAIT_TOLD: Duration = Duration::from_millis(100);
 
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
@@ -40,7 +40,7 @@ const TILL_PLUGINS: HeaderName = HeaderName::from_static("till-plugins");
 
 type Route = routes::Route<Edge, Received>;
 
-/// What the shop can be asked. `tests/it/openapi.rs` holds the host to what `openapi.json` says of it.
+/// The shop's routes. `tests/it/openapi.rs` compares them with `openapi.json`.
 static ROUTES: Routes<Edge, Received> = Routes(&[
     Route::get("/", "home", |edge, _| at_once(home(edge))),
     Route::get("/openapi.json", "openapi", |_, _| at_once(Ok(openapi::show()))).linked("openapi"),
@@ -69,7 +69,7 @@ static ROUTES: Routes<Edge, Received> = Routes(&[
     Route::get("/readyz", "ready", |edge, _| Box::pin(edge.watch.ready())).for_watch().linked("ready"),
 ]);
 
-/// Answers one request, whatever it is.
+/// Answers one request, with a problem if it has no route.
 pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     let Arrival { request, peer, fit, crowded } = arrival;
     let started = Instant::now();
@@ -81,10 +81,10 @@ pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     let is_head = request.method() == Method::HEAD;
     let origin = cors::allowed(&edge.origins, request.headers());
     let remote = edge.propagator.extract(request.headers());
-    // Asked first, so that a refusal costs next to nothing of what is there for those that are carried out.
+    // Checked first, so that a refusal takes almost nothing from the requests that are carried out.
     let full = route.and_then(|route| route.permits).is_some_and(|permits| permits(&edge).is_full());
     let is_watch = route.is_some_and(|route| route.is_watch);
-    // A probe every second would bury the orders, and so would what there is no room for.
+    // Spans of a probe every second, or of shed requests, would bury those of the orders.
     let untold = full || is_watch;
     let mut server = ServerSpan::start(&edge, &request, &remote, method, template, peer, untold);
     let context = server.context.clone();
@@ -107,7 +107,8 @@ pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
         let operation = place.operation(request.method())?;
         let (parts, body) = request.into_parts();
         if full {
-            // To its end, so that the connection goes on: a new one would cost more than this whole answer.
+            // The body is read to its end, so that the connection can go on: a new one would cost more than this
+            // answer.
             body::pass_over(body, &edge.limits).await;
             return Err(Problem::shed());
         }
@@ -148,7 +149,7 @@ pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     }
     headers.insert(TILL_PLUGINS, pinned.snapshot().header_value().clone());
     let status = response.status().as_u16();
-    // The host's own: else every client could make the shop look slow.
+    // Only the host's own time counts; otherwise every client could make the shop look slow.
     let waited = rest.waited();
     let duration = started.elapsed().saturating_sub(waited);
     edge.metrics.http_request(&context, HttpRequest { method, route: template, status, version, duration });
@@ -156,14 +157,14 @@ pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     response
 }
 
-/// Checks that the request is meant for this shop, and not a page's of another site.
+/// Checks that the request is meant for this shop, and isn't from a page of another site.
 fn meant(edge: &Edge, request: &Request<Inbound>) -> Result<(), Problem> {
     edge.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(request.headers()))?;
     cors::check_origin(&edge.origins, request.method(), request.headers())
 }
 
-/// Returns the plugins of the request. Where it calls one, a canary may be among them: always for the same key, or, of
-/// those that have none, by chance.
+/// Returns the plugins of the request. If it calls one, a canary may be among them, chosen by the request's key, or by
+/// its trace id if it has no key.
 fn pinned(edge: &Edge, calls_plugin: bool, headers: &HeaderMap, context: &SpanContext) -> Pinned {
     if !calls_plugin {
         return edge.shop.plugins.pin_live();
@@ -180,7 +181,7 @@ fn home(edge: &Edge) -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "links": ROUTES.links(),
     });
-    // Not among the links, for those are paths of this listener's.
+    // Not among the links, because those are paths of this listener.
     if let (Some(links), Some(members)) = (&edge.links, home.as_object_mut()) {
         members.insert("traces".into(), links.page().into());
     }
@@ -195,7 +196,7 @@ pub(crate) fn version_name(version: Version) -> &'static str {
     }
 }
 
-/// The span of a request; for one that isn't recorded only its ids, so that its answer has them as every other.
+/// The span of a request; only its ids if it isn't recorded, so that every answer has ids.
 struct ServerSpan {
     context: SpanContext,
     span: Option<Span>,
@@ -223,12 +224,13 @@ impl ServerSpan {
         Self { context: span.context().clone(), span: Some(span) }
     }
 
-    /// Returns whether it will be found, be it only by the host's own people.
+    /// Returns whether the span is recorded, even if only for the host's recent traces.
     fn is_recorded(&self) -> bool {
         self.span.as_ref().is_some_and(Span::is_recording)
     }
 
-    /// A client's own mistake is no error of the server's, nor is a method that nobody implements.
+    /// Marks the span as failed if the problem is the server's. A client's mistake isn't, and neither is an unknown
+    /// method.
     fn problem(&mut self, problem: &Problem) {
         let is_error = problem.status().is_server_error() && problem.status() != StatusCode::NOT_IMPLEMENTED;
         if let Some(span) = self.span.as_mut().filter(|_| is_error) {

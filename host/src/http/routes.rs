@@ -1,9 +1,10 @@
-//! What a listener can be asked: a table with a row for each operation, in one form for both listeners.
+//! A listener's routes: a table with a row for each operation, in the same form for both listeners.
 //!
-//! A new route is a new row. All else follows from the rows, here: which of them a path is, the 404 and the 405 with its
-//! `Allow`, what `OPTIONS *` says, and the links of `GET /`. A row without its operation in `openapi.json` fails a test.
+//! A new route is a new row. Everything else follows from the rows: the route of a path, the 404 and the 405 with its
+//! `Allow`, the answer to `OPTIONS *`, and the links of `GET /`. A row without its operation in `openapi.json` fails a
+//! test.
 //!
-//! Invariant: the rows of one path stand together, the first of them says what all have in common.
+//! Invariant: the rows of one path are adjacent, and the first of them states what all have in common.
 
 use std::{collections::BTreeMap, future::ready, pin::Pin, sync::Arc};
 
@@ -13,38 +14,40 @@ use percent_encoding::percent_decode_str;
 use super::{access::Access, answer::Answer, problem::Problem};
 use crate::shop::Permits;
 
-/// What a handler's answer is until it is there. Boxed once: a checkout's future is large, and hyper moves a request's several
+/// A handler's future. Boxed once, because a checkout's future is large, and hyper moves a request's future several
 /// times before it runs.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
-/// What answers an operation, out of the listener's state and what was received.
+/// The function that answers an operation, from the listener's state and the received request.
 pub(crate) type Handler<S, R> = for<'a> fn(&'a Arc<S>, R) -> Answering<'a>;
 
-/// An operation of a listener with such a state, whose handlers get such a request.
+/// An operation of a listener with the state `S`, whose handlers get a request `R`.
 pub(crate) struct Route<S: 'static, R: 'static> {
     method: Method,
-    /// As `openapi.json` has it, and metrics and spans: a segment in braces stands for any. There is one of those at most.
+    /// The template that `openapi.json`, metrics and spans show: a segment in braces stands for any. There is at most
+    /// one.
     path: &'static str,
     /// The operation's name in `openapi.json`.
     #[cfg_attr(not(test), expect(dead_code, reason = "for whoever reads the table, and for its test"))]
     operation: &'static str,
     pub(crate) handler: Handler<S, R>,
-    /// Its name among the links of `GET /`.
+    /// The route's name among the links of `GET /`.
     link: Option<&'static str>,
-    /// Serves machines that watch the host: answered when there is no connection to spare, and without a recorded span.
+    /// Whether the route serves machines that watch the host: answered even past the limit of connections, and without
+    /// a recorded span.
     pub(crate) is_watch: bool,
-    /// The places that it works in. While all are taken it is refused before anything is done for it.
+    /// The permits that a request needs. While all are taken, it is refused before any work.
     pub(super) permits: Option<fn(&S) -> &Permits>,
-    /// Who may ask for it, where that isn't decided for the whole listener.
+    /// Who may call the route, if that isn't decided for the whole listener.
     pub(super) access: Option<fn(&S) -> &Access>,
-    /// Calls a plugin, so a canary may serve it.
+    /// Whether the route calls a plugin, so that a canary may serve it.
     pub(super) calls_plugin: bool,
-    /// Says where a person finds the trace.
+    /// Whether the answer has a link to the trace.
     pub(super) links_trace: bool,
 }
 
 impl<S, R> Route<S, R> {
-    /// Takes HEAD, too.
+    /// Returns a route for GET and HEAD.
     pub(crate) const fn get(path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
         Self::new(Method::GET, path, operation, handler)
     }
@@ -106,7 +109,7 @@ impl<S, R> Route<S, R> {
         self.method == *method || self.method == Method::GET && *method == Method::HEAD
     }
 
-    /// Returns the methods that it takes, as `Allow` has them.
+    /// Returns the route's methods, in the form of `Allow`.
     fn allowed(&self) -> &str {
         if self.method == Method::GET { "GET, HEAD" } else { self.method.as_str() }
     }
@@ -115,25 +118,25 @@ impl<S, R> Route<S, R> {
 /// All operations of a listener.
 pub(crate) struct Routes<S: 'static, R: 'static>(pub(crate) &'static [Route<S, R>]);
 
-/// What a request asks for by its target, whatever its method.
+/// The target of a request, whatever its method.
 pub(crate) enum Target<S: 'static, R: 'static> {
-    /// The host as a whole, of which a client asks what it can do: `OPTIONS *` (RFC 9110, 9.3.7).
+    /// The whole host: `OPTIONS *` (RFC 9110, 9.3.7).
     Host,
     Path(Place<S, R>),
 }
 
-/// A path that has operations.
+/// A path with its operations.
 pub(crate) struct Place<S: 'static, R: 'static> {
-    /// The first of them.
+    /// The first of the path's rows.
     pub(crate) route: &'static Route<S, R>,
     routes: &'static [Route<S, R>],
-    /// What stands in the place of the template's braces, decoded; empty where it has none.
+    /// The decoded segment in place of the template's braces; empty if it has none.
     pub(crate) named: String,
 }
 
 impl<S, R> Routes<S, R> {
     /// # Errors
-    /// 404 where there is nothing.
+    /// 404 for an unknown path.
     pub(crate) fn target<B>(&self, request: &Request<B>) -> Result<Target<S, R>, Problem> {
         let path = request.uri().path();
         if request.method() == Method::OPTIONS && path == "*" {
@@ -142,7 +145,7 @@ impl<S, R> Routes<S, R> {
         self.place(path).map(Target::Path).ok_or_else(no_route)
     }
 
-    /// Returns the first place of which the path is one.
+    /// Returns the first place that the path matches.
     fn place(&self, path: &str) -> Option<Place<S, R>> {
         self.places().find_map(|routes| {
             let route = routes.first()?;
@@ -155,19 +158,19 @@ impl<S, R> Routes<S, R> {
         self.0.chunk_by(|route, next| route.path == next.path)
     }
 
-    /// Returns the methods that any of them takes, as `OPTIONS *` is told.
+    /// Returns the methods of all routes, for `OPTIONS *`.
     pub(crate) fn allowed(&self) -> String {
         allowed(self.0) + ", OPTIONS"
     }
 
-    /// Returns the paths by their links' names.
+    /// Returns the paths by their links' names, for `GET /`.
     pub(crate) fn links(&self) -> BTreeMap<&'static str, &'static str> {
         self.0.iter().filter_map(|route| Some((route.link?, route.path))).collect()
     }
 }
 
 impl<S, R> Target<S, R> {
-    /// Returns the path as spans and metrics have it.
+    /// Returns the path's template, for spans and metrics.
     pub(crate) const fn template(&self) -> &'static str {
         match self {
             Self::Host => "*",
@@ -175,7 +178,7 @@ impl<S, R> Target<S, R> {
         }
     }
 
-    /// Returns what the operations of its path have in common; `None` for the host as a whole.
+    /// Returns the first row of the path; `None` for the whole host.
     pub(crate) const fn route(&self) -> Option<&'static Route<S, R>> {
         match self {
             Self::Host => None,
@@ -186,24 +189,24 @@ impl<S, R> Target<S, R> {
 
 impl<S, R> Place<S, R> {
     /// # Errors
-    /// 405 for a method that none of its operations has.
+    /// 405 for a method that the path doesn't have.
     pub(crate) fn operation(&self, method: &Method) -> Result<&'static Route<S, R>, Problem> {
         let operation = self.routes.iter().find(|route| route.takes(method));
         operation.ok_or_else(|| Problem::method_not_allowed(&self.allowed()))
     }
 
-    /// Returns the methods that it takes, as `Allow` has them.
+    /// Returns the path's methods, in the form of `Allow`.
     pub(crate) fn allowed(&self) -> String {
         allowed(self.routes)
     }
 }
 
-/// Answers a request that asks for nothing that there is.
+/// Returns the answer to an unknown path.
 pub(crate) fn no_route() -> Problem {
     Problem::not_found("there is no such route; GET / lists them")
 }
 
-/// Makes a handler's answer of one that is there at once.
+/// Wraps an answer that is ready at once as a handler's future.
 pub(crate) fn at_once<'a>(answer: Answer) -> Answering<'a> {
     Box::pin(ready(answer))
 }
@@ -218,7 +221,8 @@ fn allowed<S, R>(routes: &[Route<S, R>]) -> String {
     methods.join(", ")
 }
 
-/// Returns what stands in the path where the template has braces, nothing if it has none; `None` if the path is another.
+/// Returns the segment of the path in place of the template's braces, empty if it has none; `None` if the path doesn't
+/// match.
 fn named<'a>(template: &str, path: &'a str) -> Option<&'a str> {
     let mut named = "";
     let mut segments = path.split('/');
@@ -233,22 +237,22 @@ fn named<'a>(template: &str, path: &'a str) -> Option<&'a str> {
     segments.next().is_none().then_some(named)
 }
 
-/// What a row says to `openapi.json`.
+/// What `openapi.json` gets from a row.
 #[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct Documented {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) operation: &'static str,
-    /// Asks for a token of its own.
+    /// Whether the route needs a token of its own.
     pub(crate) is_guarded: bool,
-    /// What its path takes.
+    /// The methods of its path.
     pub(crate) allowed: String,
 }
 
 #[cfg(test)]
 impl<S, R> Routes<S, R> {
-    /// Returns what the document is made of.
+    /// Returns the rows for `openapi.json`.
     pub(crate) fn documented(&self) -> Vec<Documented> {
         let operations: std::collections::BTreeSet<_> = self.0.iter().map(|route| route.operation).collect();
         assert_eq!(operations.len(), self.0.len(), "each operation has a name of its own");

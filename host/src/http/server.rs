@@ -1,6 +1,6 @@
-//! Connections as a crowd: accepting them, and what becomes of those that there is no room for.
+//! Accepts connections, and decides about those for which there is no room.
 //!
-//! Every connection is accepted at once, so that none waits in the kernel's queue without ever being told:
+//! Every connection is accepted at once, so that none waits in the kernel's queue without an answer:
 //!
 //! | room | |
 //! |---|---|
@@ -32,15 +32,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Body, arrival::Arrival, connection, waiting_answers::Answers};
 use crate::{config::Limits, units::MIB};
 
-/// After accepting failed: the cause, mostly file descriptors, needs time to go away.
+/// The wait after accepting has failed: the cause, mostly too few file descriptors, needs time to pass.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-/// Between two log lines about that.
+/// The time between two log lines about failed accepts.
 const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(1);
-/// How long an idle connection may take to make room. Well within what a refusal may take.
+/// How long an idle connection may take to make room; much shorter than a refusal may take.
 const ROOM_WITHIN: Duration = Duration::from_millis(20);
-/// How many may wait for that at once, for each that may be refused at once.
+/// How many connections may wait for room at once, for each one that may be refused at once.
 pub const NEWCOMERS: usize = 4;
-/// How many connections are asked for it; one that is busy stays.
+/// How many connections are asked to make room; a busy one stays.
 const ASKED_FOR_ROOM: usize = 8;
 
 /// Serves until `stopping`, then until the last connection is done. The caller bounds that wait.
@@ -78,19 +78,19 @@ pub async fn serve<H, F>(
     connections.wait().await;
 }
 
-/// What the connections of one listener share.
+/// The state that one listener's connections share.
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) limits: Limits,
     pub(super) stopping: CancellationToken,
-    /// Wakes connections that should go if they are idle.
+    /// Wakes connections, to close if they are idle.
     room_asked: Notify,
-    /// How many wait for that, and how many go. A call that comes late finds nobody waiting.
+    /// How many new connections wait for room, and how many idle ones are closing. No more close than wait.
     newcomers: AtomicUsize,
     leaving: AtomicUsize,
     /// A permit for each byte of a request's body in memory.
     pub(super) bodies: Arc<Semaphore>,
-    /// Of all listeners.
+    /// The answers of all listeners.
     pub(super) answers: Arc<Answers>,
     places: Arc<Semaphore>,
     refusals: Semaphore,
@@ -122,7 +122,7 @@ impl Listening {
             if self.newcomers.load(SeqCst) >= self.limits.refusals.saturating_mul(NEWCOMERS) {
                 return;
             }
-            // Counted here, for a flood is accepted faster than its tasks run.
+            // Counted here, because a flood is accepted faster than its tasks run.
             self.newcomers.fetch_add(1, SeqCst);
         }
         let listening = Arc::clone(self);
@@ -142,7 +142,7 @@ impl Listening {
         });
     }
 
-    /// Returns a place, should an idle connection make room for it in time.
+    /// Returns a place if an idle connection makes room in time.
     async fn room(&self) -> Option<OwnedSemaphorePermit> {
         for _ in 0..ASKED_FOR_ROOM {
             self.room_asked.notify_one();
@@ -151,12 +151,13 @@ impl Listening {
         place.ok()?.ok()
     }
 
-    /// Returns when a connection that has nothing to do should see whether it may go.
+    /// Returns when an idle connection should check whether it has to close.
     pub(super) async fn asked_for_room(&self) {
         self.room_asked.notified().await;
     }
 
-    /// Returns the right to go for somebody who waits, to be kept until the connection is closed.
+    /// Returns the right to close in favour of a waiting connection, to be held until this one is closed; `None` if
+    /// none waits.
     pub(super) fn leave(&self) -> Option<Counted<'_>> {
         let newcomers = self.newcomers.load(SeqCst);
         let leaving = self.leaving.fetch_update(SeqCst, SeqCst, |leaving| (leaving < newcomers).then_some(leaving + 1));
@@ -164,7 +165,7 @@ impl Listening {
     }
 }
 
-/// One of a count that has it already, until it is dropped.
+/// One unit of a counter, subtracted when this is dropped.
 pub(super) struct Counted<'a>(&'a AtomicUsize);
 
 impl Drop for Counted<'_> {

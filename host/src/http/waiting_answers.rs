@@ -1,11 +1,11 @@
-//! The answers that wait for their clients to take them, and the bound on all of them together.
+//! Limits the answers that wait for their clients: how much memory all of them take.
 //!
-//! hyper holds an answer until its client takes it, and HTTP/2 lets a client ask for many and take none. So a request counts
-//! from when its head is there, and its answer until the last byte of it is in the socket. All of them may have
-//! `limits.answers_mib` together. Past that the connection that has the most is ended, and the next, until the rest has room.
-//! A connection that is alone with one request is left alone.
+//! hyper holds an answer until its client reads it, and an HTTP/2 client can request many answers and read none. So a
+//! request counts from the end of its head until the last byte of its answer is in the socket. All requests together may
+//! have `limits.answers_mib`. Past that the connection with the most is ended, and the next, until the rest has room. A
+//! connection isn't ended if it is the only one and has one request.
 //!
-//! [`progress`] says since when nothing of one answer was taken.
+//! [`progress`] limits how long one answer may wait.
 
 mod progress;
 
@@ -31,13 +31,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::units::{KIB, MIB};
 
-/// What a request and its answer take in memory besides head and body: their stream's state in h2, their task, headers, and what
-/// a buffer is larger than its text. Measured with 3,840 of them.
+/// The memory of a request and its answer besides head and body, bytes: the stream's state in h2, the task, headers,
+/// and unused parts of buffers. Measured with 3,840 requests.
 const REQUEST_BYTES: usize = 8192;
-/// How much of an answer HTTP/2 is given at once. Of what it was given it can't be made to forget anything.
+/// How much of an answer h2 gets at once, bytes. What h2 has can't be taken back.
 const PIECE_BYTES: usize = 16 * KIB;
 
-/// The requests of all connections that are under way, and the answers that wait to be taken.
+/// The requests under way on all connections, and the answers that wait for their clients.
 #[derive(Debug)]
 pub struct Answers {
     bytes_max: usize,
@@ -48,12 +48,12 @@ pub struct Answers {
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: usize,
-    /// Of connections that have some, by their numbers.
+    /// The backlogs of connections, by the connection's number.
     backlogs: HashMap<u64, Backlog>,
     connections: u64,
 }
 
-/// What is under way and waits on one connection.
+/// The requests and waiting answers of one connection.
 #[derive(Debug)]
 struct Backlog {
     bytes: usize,
@@ -61,16 +61,16 @@ struct Backlog {
     given_up: CancellationToken,
 }
 
-/// Why a connection was ended before its time.
+/// Why a connection was ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Its client took nothing of an answer for too long.
+    /// Its client read nothing of an answer for too long.
     Stalled,
-    /// Its requests and answers had the most room when there was none.
+    /// Its requests and answers took the most memory when there was too little.
     NoRoom,
-    /// Its client sent too much of which nothing comes.
+    /// Its client sent too many frames without a request.
     Flood,
-    /// Its client took back too many requests.
+    /// Its client reset too many requests.
     TakenBack,
 }
 
@@ -99,13 +99,13 @@ impl Answers {
         Arc::new(Self { bytes_max: mib_max * MIB, waiting: Mutex::default(), given_up: GivenUp::default() })
     }
 
-    /// Returns how many bytes wait to be taken.
+    /// Returns how many bytes wait for their clients.
     #[must_use]
     pub fn waiting_bytes(&self) -> u64 {
         self.lock().bytes as u64
     }
 
-    /// Returns how many connections were ended before their time, by the reason.
+    /// Returns how many connections were ended early, by reason.
     #[must_use]
     pub fn given_up(&self) -> [(&'static str, u64); 4] {
         [
@@ -121,7 +121,7 @@ impl Answers {
         self.given_up.of(cause).fetch_add(1, Relaxed);
     }
 
-    /// Returns what the answers of a new connection are counted under; `given_up` is what ends the connection.
+    /// Returns a new connection's part of the count; `given_up` is the token that ends the connection.
     pub(super) fn outbox(self: &Arc<Self>, given_up: CancellationToken) -> Outbox {
         let mut waiting = self.lock();
         waiting.connections += 1;
@@ -134,7 +134,7 @@ impl Answers {
 }
 
 impl Waiting {
-    /// Counts a request. Returns whether it counts: on a connection that was given up none does any more.
+    /// Counts a request and returns true; returns false on a connection that was given up, where none counts any more.
     fn enter(&mut self, outbox: &Outbox, bytes: usize) -> bool {
         if outbox.given_up.is_cancelled() {
             return false;
@@ -149,7 +149,7 @@ impl Waiting {
         true
     }
 
-    /// Counts more of a request that counts, and ends connections until all have room.
+    /// Counts more bytes of a counted request, and ends connections until all fit.
     fn grow(&mut self, outbox: &Outbox, bytes: usize) {
         let Some(backlog) = self.backlogs.get_mut(&outbox.connection) else { return };
         backlog.bytes += bytes;
@@ -189,7 +189,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Counts a request with such a head, until it is dropped unanswered or its answer is taken.
+    /// Counts a request with such a head, until it is dropped unanswered or its answer is read.
     pub(super) fn request(&self, headers: &HeaderMap) -> Counted {
         let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         let bytes = REQUEST_BYTES + head;
@@ -198,7 +198,7 @@ impl Outbox {
     }
 }
 
-/// A request that counts, with its answer, until it is dropped.
+/// A counted request with its answer. Dropping this ends the count.
 #[derive(Debug)]
 pub(super) struct Counted {
     outbox: Outbox,
@@ -207,7 +207,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// Returns the answer's body for hyper. It counts until hyper has dropped the last of it.
+    /// Returns the answer's body for hyper. The body counts until hyper has dropped its last piece.
     pub(super) fn answer(mut self, body: Bytes, progress: Option<Arc<Progress>>) -> AnswerBody {
         let piece_bytes = if progress.is_some() { PIECE_BYTES } else { usize::MAX };
         if body.is_empty() {
@@ -257,7 +257,7 @@ impl Body for AnswerBody {
         }
         let length = self.rest.len().min(self.piece_bytes);
         let bytes = self.rest.split_to(length);
-        // The last piece takes the count along.
+        // The last piece takes the count with it.
         let counted = if self.rest.is_empty() { self.counted.take() } else { self.counted.clone() };
         Poll::Ready(Some(Ok(Frame::data(Piece { bytes, counted }))))
     }
@@ -326,7 +326,7 @@ mod tests {
         let second = request.answer(Bytes::from(vec![b'x'; 10_000]), None);
         assert!(large_given_up.is_cancelled() && !small_given_up.is_cancelled());
         assert_eq!(answers.waiting_bytes(), 20_000 + 2 * EACH);
-        // What was given up is out of the count already, and nothing of it comes in again.
+        // A given-up connection no longer counts, and nothing on it counts again.
         drop(of_large);
         drop(answered(&large, 1_000_000));
         assert_eq!(answers.waiting_bytes(), 20_000 + 2 * EACH);

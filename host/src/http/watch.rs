@@ -1,5 +1,5 @@
-//! What is asked by machines that watch the host. It waits for no permit and for nothing longer than
-//! `limits.ready_ms`, so that it is answered when nothing else is.
+//! The routes for machines that watch the host. They need no permit and never take longer than `limits.ready_ms`, so
+//! that they answer when nothing else does.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::{
     telemetry::{Metrics, metrics::Format},
 };
 
-/// For how long a commit shows that the store can: anybody may ask for readiness, as often as they like, and each row
-/// written to find out would be an fsync.
+/// How long a commit proves readiness. Anybody may request `/readyz` as often as they like, and each row written to
+/// find out would cost an fsync.
 const READY_FOR: Duration = Duration::from_millis(100);
 
-/// What the watch routes look at. Both listeners have one.
+/// The state of the watch routes. Both listeners have one.
 #[derive(Debug, Clone)]
 pub struct Watch {
     store: Store,
@@ -37,7 +37,7 @@ impl Watch {
         Self { store, metrics, stopping, ready_within }
     }
 
-    /// Answers `/livez`: whoever reads it knows that the host turns.
+    /// Answers `/livez`: the answer itself shows that the host runs.
     ///
     /// # Errors
     /// None of its own.
@@ -48,7 +48,7 @@ impl Watch {
     /// Answers `/readyz`.
     ///
     /// # Errors
-    /// 503 when the host is stopping, or the store takes no order now.
+    /// 503 if the host is stopping, or the store can't take an order now.
     pub async fn ready(&self) -> Answer {
         if self.stopping.is_cancelled() {
             return Err(Problem::unavailable(Code::Stopping, "the host is shutting down"));
@@ -61,10 +61,10 @@ impl Watch {
         ready()
     }
 
-    /// Answers `/metrics`, in the format that the client likes best.
+    /// Answers `/metrics`, in the format that the client prefers.
     ///
     /// # Errors
-    /// 500 when they can't be written.
+    /// 500 if the metrics can't be written.
     pub fn metrics(&self, headers: &HeaderMap) -> Answer {
         let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
         let format = Format::of_accept(&accept.join(","));

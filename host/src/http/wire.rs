@@ -1,11 +1,11 @@
-//! A connection's socket, as hyper reads and writes it: with an eye on what comes in, and no patience without end.
+//! A connection's socket for hyper, with checks of the received bytes and a timeout for every wait.
 //!
-//! - Each HTTP/1 head is looked at as it was sent ([`Heads`]).
-//! - Between two requests of HTTP/1 a connection may rest for `limits.idle_ms`, and a head that has begun may take
-//!   `limits.header_ms`: two limits, for balancers keep connections for a minute, and a slow head is an attack.
-//! - A client that doesn't take its answer is given up after `limits.write_ms`.
-//! - A client of HTTP/2 that floods the connection with what no request comes of is given up ([`Frames`]).
-//! - A connection that ends with something of the client's unread lingers: closing at once would have the kernel send a
+//! - Each HTTP/1 head is checked as it was sent ([`Heads`]).
+//! - Between two HTTP/1 requests a connection may be idle for `limits.idle_ms`, and a head may take `limits.header_ms`.
+//!   The limits differ, because load balancers keep connections for a minute, but a slow head is an attack.
+//! - A client that doesn't read its answer is given up after `limits.write_ms`.
+//! - An HTTP/2 client that floods the connection with frames without requests is given up ([`Frames`]).
+//! - A connection that ends with unread bytes of the client lingers: if it closed at once, the kernel would send a
 //!   reset, which can destroy the answer on its way (RFC 9112, 9.6).
 
 use std::{
@@ -31,17 +31,17 @@ use super::{
     waiting_answers::{Answers, Cause},
 };
 
-/// What the socket and the requests on it know of each other.
+/// The state shared by the socket and its requests.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) heads: Heads,
-    /// Whether the answer that was given says that the connection ends with it.
+    /// Whether the last answer announced the end of the connection.
     pub(super) closing: bool,
-    /// Whether something of an answer waits for the client to take it.
+    /// Whether a part of an answer waits for the client to read it.
     pub(super) writing: bool,
-    /// Requests that were read and aren't answered yet.
+    /// Requests that were read but aren't answered yet.
     underway: usize,
-    /// When the last of them was answered.
+    /// When the last request was answered.
     answered: Option<Instant>,
 }
 
@@ -59,19 +59,19 @@ impl Known {
         self.answered = Some(Instant::now());
     }
 
-    /// Returns until when something of the next request has to come, `None` while one is under way.
+    /// Returns the deadline for the next request's bytes; `None` while a request is under way.
     fn read_until(&self, since: Instant, patience: Patience) -> Option<Instant> {
         let rest = self.answered.unwrap_or(since);
         match (self.underway, self.heads.head_began()) {
             (1.., _) => None,
-            // What came early, behind a request under way, wasn't waited for until that was answered.
+            // For bytes that came early, during another request, the wait begins only after that one's answer.
             (0, Some(began)) => Some(began.max(rest) + patience.header),
             (0, None) => Some(rest + patience.idle),
         }
     }
 }
 
-/// [`Known`], for both of them.
+/// [`Known`], shared by both sides.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Link(Arc<Mutex<Known>>);
 
@@ -81,16 +81,16 @@ impl Link {
     }
 }
 
-/// How long a client is waited for.
+/// The timeouts for a client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// For a request, after the one before was answered.
+    /// For a request, after the previous one was answered.
     pub(super) idle: Duration,
     /// For the rest of a head.
     pub(super) header: Duration,
-    /// For taking something of an answer.
+    /// For reading a part of an answer.
     pub(super) write: Duration,
-    /// For the end of what it sends after a last answer.
+    /// For the end of the client's bytes after a last answer.
     pub(super) linger: Duration,
 }
 
@@ -100,19 +100,19 @@ pub(super) struct Wire {
     stream: TcpStream,
     link: Link,
     answers: Arc<Answers>,
-    /// On HTTP/2; on HTTP/1 heads are looked at.
+    /// On HTTP/2; on HTTP/1 heads are checked instead.
     frames: Option<Frames>,
     patience: Patience,
     since: Instant,
-    /// What ends the wait for a request.
+    /// The timer of the wait for a request.
     reading: Option<Pin<Box<Sleep>>>,
-    /// Since a write has been waiting, until when it may.
+    /// The timer of a waiting write.
     stuck: Option<Pin<Box<Sleep>>>,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
-    /// Returns the socket; `frames` are followed on HTTP/2.
+    /// Returns the socket; `frames` is for HTTP/2.
     pub(super) fn new(
         stream: TcpStream,
         link: Link,
@@ -124,7 +124,7 @@ impl Wire {
         Self { stream, link, answers, frames, patience, since, reading: None, stuck: None, lingering: None }
     }
 
-    /// Returns ready when nothing came of the next request for too long.
+    /// Returns ready if the next request's bytes took too long.
     fn waited_too_long(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(until) = self.link.lock().read_until(self.since, self.patience) else { return Poll::Pending };
         let reading = self.reading.get_or_insert_with(|| Box::pin(sleep_until(until)));

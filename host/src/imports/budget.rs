@@ -1,8 +1,8 @@
-//! How often a guest may call the host, and how much it may hand over.
+//! Limits how often a guest may call the host, and how many bytes it may pass.
 
 use crate::{config::Limits, order::BadText};
 
-/// A guest broke a rule that no answer could tell it about; its call ends here.
+/// The guest broke a rule for which the interface has no error; its call ends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misuse {
     #[error("more than {max} host calls (limits.host_calls)")]
@@ -59,7 +59,7 @@ impl Budget {
         self.text_bytes_max
     }
 
-    /// Checks how much there is in a receipt.
+    /// Checks the number of adjustments and attributes of a receipt.
     pub(super) fn receipt(&self, adjustments: usize, attributes: usize) -> Result<(), Misuse> {
         let counts = [
             ("adjustments", adjustments, self.adjustments_max),
@@ -69,7 +69,7 @@ impl Budget {
         over.map_or(Ok(()), |(what, count, max)| Err(Misuse::Receipt { what, count, max }))
     }
 
-    /// Counts one host call that hands over `bytes` of text and lists.
+    /// Counts one host call that passes `bytes` of text and lists.
     pub(super) fn host_call(&mut self, bytes: usize) -> Result<(), Misuse> {
         if self.host_calls >= self.host_calls_max {
             return Err(Misuse::HostCalls { max: self.host_calls_max });

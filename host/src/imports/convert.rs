@@ -1,4 +1,4 @@
-//! Between the interface's records and the shop's own types.
+//! Converts between the interface's records and the shop's types.
 
 use super::{Misuse, bindings::types};
 use crate::order::{Attribute, AttributeValue, Currency, Item, LINES_MAX, Line, Quantity, StockLine};
@@ -29,7 +29,7 @@ pub fn attribute_to_guest(attribute: &Attribute) -> types::Attribute {
     types::Attribute { key: attribute.key.clone(), value }
 }
 
-/// Returns the attributes that can be kept: numbers that are none (NaN, infinity) are left out.
+/// Returns the attributes, without numbers that aren't finite (NaN, infinity).
 #[must_use]
 pub fn attributes_from_guest(attributes: Vec<types::Attribute>) -> Vec<Attribute> {
     let of = |attribute: types::Attribute| {
@@ -45,7 +45,7 @@ pub fn attributes_from_guest(attributes: Vec<types::Attribute>) -> Vec<Attribute
     attributes.into_iter().filter_map(of).collect()
 }
 
-/// Returns how much text and numbers a guest handed over as attributes, bytes.
+/// Returns the bytes of a guest's attributes, texts and numbers.
 #[must_use]
 pub fn attribute_bytes(attributes: &[types::Attribute]) -> usize {
     let of = |attribute: &types::Attribute| {
@@ -67,10 +67,10 @@ pub fn stock_line_to_guest(line: &StockLine) -> types::StockLine {
     types::StockLine { item: line.item.as_str().to_owned(), quantity: line.quantity.pieces() }
 }
 
-/// Returns what a guest asks of the stock.
+/// Returns a guest's stock lines.
 ///
 /// # Errors
-/// A line that no shop could have: the guest made it up, for what it was given is fine.
+/// A line that no shop could have. The guest made it up, because its input was valid.
 pub(super) fn stock_lines_from_guest(lines: &[types::StockLine]) -> Result<Vec<StockLine>, Misuse> {
     if lines.is_empty() || lines.len() > LINES_MAX {
         return Err(Misuse::Lines { lines: lines.len(), max: LINES_MAX });

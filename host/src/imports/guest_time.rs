@@ -1,13 +1,13 @@
-//! How much processor time a guest has used.
+//! Measures the processor time that a guest uses.
 //!
-//! What counts is what the processor does for the guest: its code, its bulk operations, what WASI does for it, and the
-//! copying of arguments and results. What doesn't count: the functions of `till:plugin`, which `limits.host_calls` and
-//! `limits.hostcall_bytes` bound; waiting; and time in which the guest's thread had no processor.
+//! Counted: the guest's code, its bulk operations, its WASI calls, and the copying of arguments and results. Not
+//! counted: the functions of `till:plugin`, which `limits.host_calls` and `limits.hostcall_bytes` bound; waiting; and
+//! time in which the guest's thread had no processor.
 //!
-//! Time is counted in stretches: from when the guest gets a thread until the guest waits, calls the host, or is looked at
-//! by the epoch's callback. The thread may be another one in the next stretch. A stretch below [`SHORT`] counts as long
-//! as the monotonic clock says, which is read in some 30 ns. A longer one may be a thread that was preempted, so the
-//! processor clock of the thread has the last word; reading it takes a system call, up to a microsecond.
+//! Time is counted in stretches: from when the guest gets a thread until it waits, calls the host, or the epoch's
+//! callback runs. The next stretch may be on another thread. A stretch shorter than [`SHORT`] is measured by the
+//! monotonic clock alone, which is read in some 30 ns. In a longer one the thread may have been preempted, so its
+//! processor clock decides; reading that takes a system call, up to a microsecond.
 
 use std::{
     cell::Cell,
@@ -20,10 +20,10 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use rustix::time::{ClockId, clock_gettime};
 
-/// A stretch that the monotonic clock tells well enough: a tick of the epoch.
+/// The longest stretch that the monotonic clock measures well enough: a tick of the epoch.
 const SHORT: Duration = Duration::from_millis(1);
-/// How old a reading of the processor clock may be at the start of a stretch. What the thread did since counts as the
-/// guest's, if the stretch is a long one.
+/// How old a reading of the processor clock may be at the start of a stretch. In a long stretch, the thread's work
+/// since that reading counts as the guest's.
 const READING_AGE_MAX: Duration = Duration::from_micros(100);
 
 /// The processor time of one call's guest.
@@ -31,7 +31,7 @@ const READING_AGE_MAX: Duration = Duration::from_micros(100);
 pub struct GuestTime(Arc<Mutex<Counted>>);
 
 impl GuestTime {
-    /// Gives the guest a turn on this thread, and counts what of that is the guest's own.
+    /// Polls the guest on this thread, and counts the guest's own time.
     pub fn poll<F: Future>(&self, guest: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
         self.lock().gets_thread(&Clocks);
         let polled = guest.poll(context);
@@ -39,13 +39,13 @@ impl GuestTime {
         polled
     }
 
-    /// Returns what was counted so far.
+    /// Returns the time counted so far.
     #[must_use]
     pub fn spent(&self) -> Duration {
         self.lock().spent(&Clocks)
     }
 
-    /// Returns for how long the guest has kept its thread from other work, host calls included.
+    /// Returns for how long the guest has occupied its thread, including host calls.
     #[must_use]
     pub fn on_thread(&self) -> Duration {
         self.lock().got_thread.map(|at| at.elapsed()).unwrap_or_default()
@@ -57,7 +57,7 @@ impl GuestTime {
         self.lock().is_busy
     }
 
-    /// Notes that the guest's turns are long ones. Returns whether that is new.
+    /// Marks the guest's turns as long, and returns whether that is new.
     pub fn is_busy_from_now(&self) -> bool {
         !std::mem::replace(&mut self.lock().is_busy, true)
     }
@@ -75,22 +75,22 @@ impl GuestTime {
     }
 }
 
-/// What of a guest's time was counted.
+/// The counted time of a guest.
 #[derive(Debug, Default)]
 struct Counted {
     spent: Duration,
-    /// Since the guest has been at work, if it is.
+    /// The current stretch, if the guest is running.
     stretch: Option<Stretch>,
     in_host_call: bool,
     got_thread: Option<Instant>,
     is_busy: bool,
 }
 
-/// When the guest went to work.
+/// The start of a stretch.
 #[derive(Debug, Clone, Copy)]
 struct Stretch {
     at: Instant,
-    /// The thread's processor clock, then or up to [`READING_AGE_MAX`] before.
+    /// The thread's processor clock, at the start or up to [`READING_AGE_MAX`] before.
     processor: Duration,
 }
 
@@ -142,15 +142,15 @@ impl Counted {
     }
 }
 
-/// The clocks of the thread that asks.
+/// The clocks of the current thread.
 trait Clock {
     fn now(&self) -> Instant;
 
-    /// Returns for how long the thread has had a processor, by a reading that is at most so old.
+    /// Returns the thread's processor time, by a reading at most `age_max` old.
     fn processor(&self, now: Instant, age_max: Duration) -> Duration;
 }
 
-/// The system's.
+/// The system's clocks.
 struct Clocks;
 
 impl Clock for Clocks {

@@ -1,4 +1,4 @@
-//! `till:plugin/host`: settings, sleep and random for guests that have no WASI.
+//! `till:plugin/host`: settings, sleep and random numbers for guests without WASI.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -7,18 +7,18 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{HostCall, bindings::host};
 
-/// What a call's random numbers come of. Who has it can have the call's guest decide the same once more.
+/// The seed of a call's random numbers. With the same seed the guest can be made to decide the same again.
 pub type Seed = [u8; 32];
 
-/// Where a call's random numbers come from.
+/// The source of a call's random numbers.
 #[derive(Debug, Clone, Default)]
 pub enum Chance {
-    /// New ones for each call.
+    /// New numbers for each call.
     #[default]
     Free,
-    /// The same for each call, so that what depends on chance can be compared.
+    /// The same numbers for each call, so that random decisions can be compared.
     Fixed(u64),
-    /// These in turn for each call, the last one again and again.
+    /// These numbers in order for each call; the last one is repeated.
     Given(Arc<[f64]>),
 }
 
@@ -40,9 +40,9 @@ impl Chance {
 #[derive(Debug)]
 pub(super) struct Random {
     seed: Seed,
-    /// Made at its first use: most calls have none.
+    /// Made at its first use, because most calls need none.
     numbers: Option<StdRng>,
-    /// Answered in their place.
+    /// Numbers that are returned instead.
     given: Vec<f64>,
 }
 
@@ -55,7 +55,7 @@ impl Random {
         self.seed
     }
 
-    /// Returns a generator of its own for one of the ways to random numbers.
+    /// Returns a separate generator for each interface of random numbers.
     pub(super) fn generator(&self, way: u8) -> StdRng {
         let mut seed = self.seed;
         if let Some(last) = seed.last_mut() {
@@ -75,12 +75,11 @@ impl Random {
     }
 }
 
-/// What becomes of a guest's sleep.
+/// How a guest's sleep is carried out.
 #[derive(Debug)]
 pub enum Sleep {
     Real,
-    /// It is over at once: the call that is repeated has slept already. Past the deadline of the call it would have been
-    /// cut off.
+    /// Ends at once, because the repeated call has slept already. Sleep past the call's deadline ends the call.
     Skipped {
         left: Duration,
         after_ms: u64,
@@ -96,7 +95,7 @@ pub struct Overslept {
     pub setting: &'static str,
 }
 
-/// The settings that calls have asked for.
+/// The settings that calls have read.
 #[derive(Debug, Clone, Default)]
 pub struct AskedSettings(Arc<Mutex<BTreeSet<String>>>);
 
@@ -105,7 +104,7 @@ impl AskedSettings {
         self.0.lock().insert(key.to_owned());
     }
 
-    /// Returns their keys so far.
+    /// Returns the settings' keys so far.
     #[must_use]
     pub fn keys(&self) -> BTreeSet<String> {
         self.0.lock().clone()
@@ -121,7 +120,7 @@ impl host::Host for HostCall<'_> {
         Ok(self.settings.get(&key).cloned())
     }
 
-    /// Never blocks a thread. Past the call's wall deadline it is dropped midway.
+    /// Never blocks a thread. At the call's wall-clock deadline the sleep is dropped midway.
     async fn sleep(&mut self, duration_ms: u32) -> wasmtime::Result<()> {
         self.budget.host_call(0)?;
         let duration = Duration::from_millis(duration_ms.into());

@@ -1,7 +1,7 @@
-//! A function of `till:plugin` at work: what passes meanwhile is none of the guest's time.
+//! A running function of `till:plugin`, whose time doesn't count as the guest's.
 //!
-//! Each function of the interfaces that Till defines is reached through this. The functions of WASI aren't: nothing else
-//! counts how often a guest calls them, so their work is the guest's ([`GuestTime`](super::GuestTime)).
+//! All functions of Till's own interfaces go through this. WASI's don't: nothing else counts a guest's WASI calls, so
+//! their time is the guest's ([`GuestTime`](super::GuestTime)).
 
 use std::ops::{Deref, DerefMut};
 
@@ -40,7 +40,7 @@ impl DerefMut for HostCall<'_> {
     }
 }
 
-/// What a linker of Till's interfaces hands to their functions.
+/// Tells the linker to pass a [`HostCall`] to the interfaces' functions.
 #[derive(Debug)]
 pub struct HostCalls;
 

@@ -1,7 +1,7 @@
-//! `till:plugin/inventory`: the one effect of a checkout plugin, and the door through which every deduct goes.
+//! `till:plugin/inventory`: the only effect of a checkout plugin, through which every deduct goes.
 //!
-//! What a deduct does is handed in as a [`Deduct`]: a call of the inventory plugin, a request to another till, or the
-//! answer that another call got.
+//! The caller passes in what a deduct does, as a [`Deduct`]: a call of the inventory plugin, a request to another till,
+//! or another call's answer.
 
 use std::pin::Pin;
 
@@ -21,12 +21,12 @@ use crate::{
     store,
 };
 
-/// What a deduct does.
+/// Carries out a deduct.
 pub trait Deduct: std::fmt::Debug + Send + Sync {
     /// Takes the lines out of the stock, all of them or none, below the span `parent`.
     ///
-    /// Fails with the inventory's refusal, or with what kept it from answering. Dropped midway, what it may have taken still
-    /// stands under its reference.
+    /// Fails with the inventory's refusal, or with the reason for no answer. If it is dropped midway, stock that it
+    /// took stays taken under its reference.
     fn deduct<'a>(
         &'a self,
         parent: &'a SpanContext,
@@ -34,8 +34,8 @@ pub trait Deduct: std::fmt::Debug + Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Result<Vec<store::StockLevel>, Failure>> + Send + 'a>>;
 }
 
-/// A deduct that takes nothing, and is answered as that of another call was. If that never asked, everything is said to
-/// be there.
+/// A deduct that takes nothing and repeats another call's answer. If that call made no deduct, this one succeeds, with
+/// 0 pieces left of each item.
 #[derive(Debug)]
 pub struct Repeat(pub Option<Deducted>);
 
@@ -64,14 +64,14 @@ impl Repeat {
     }
 }
 
-/// A checkout call's way to the inventory, and what it did there.
+/// A checkout call's access to the inventory, and its deduct.
 #[derive(Debug)]
 pub struct Door {
     deduct: Box<dyn Deduct>,
     deducted: Option<Deducted>,
 }
 
-/// The one deduct, and what it came to.
+/// The call's one deduct, with its result.
 #[derive(Debug)]
 pub struct Deducted {
     pub lines: Vec<order::StockLine>,
@@ -79,7 +79,7 @@ pub struct Deducted {
 }
 
 impl Deducted {
-    /// Returns it for another call to be answered by; `None` if the host failed in it.
+    /// Returns a copy for answering another call; `None` if the deduct failed because of the host.
     #[must_use]
     pub fn repeated(&self) -> Option<Self> {
         let result = match &self.result {
@@ -96,13 +96,13 @@ impl Door {
         Self { deduct, deducted: None }
     }
 
-    /// Returns the deduct, `None` if the guest never asked for one.
+    /// Returns the deduct; `None` if the guest made none.
     #[must_use]
     pub const fn deducted(&self) -> Option<&Deducted> {
         self.deducted.as_ref()
     }
 
-    /// Returns the deduct, `None` if the guest never asked for one.
+    /// Returns the deduct; `None` if the guest made none.
     #[must_use]
     pub fn into_deducted(self) -> Option<Deducted> {
         self.deducted
@@ -123,7 +123,7 @@ impl inventory_import::Host for HostCall<'_> {
         if door.deducted.is_some() {
             return Err(Misuse::SecondDeduct.into());
         }
-        // Until it is known otherwise: a call that is cancelled here may have taken.
+        // The result until the answer is there: a deduct that is cancelled here may have taken stock.
         let deducted = door.deducted.insert(Deducted { lines, result: Err(Failure::interrupted()) });
         deducted.result = door.deduct.deduct(&parent, &deducted.lines).await;
         Ok(match &deducted.result {
@@ -137,8 +137,8 @@ pub(super) fn level_to_guest(level: &store::StockLevel) -> StockLevel {
     StockLevel { item: level.item.as_str().to_owned(), remaining: level.on_hand }
 }
 
-/// Returns what the checkout plugin is told, in texts that it may pass on. What the customer is told follows from the failure
-/// itself.
+/// Returns the error for the checkout plugin, with texts that it may pass on. The customer's answer follows from the
+/// failure itself.
 fn failure_to_guest(failure: &Failure, text_bytes_max: usize) -> InventoryError {
     let text = |text: &str| fitted_text(text, Form::Lines, text_bytes_max);
     match failure {

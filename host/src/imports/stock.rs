@@ -1,6 +1,6 @@
-//! `till:plugin/stock`: the one effect of an inventory plugin.
+//! `till:plugin/stock`: the only effect of an inventory plugin.
 //!
-//! The guest names no order: the door knows whose call it is, and takes under that order's reference.
+//! The guest names no order: the door knows the call's order, and takes stock under its reference.
 
 use std::collections::BTreeMap;
 
@@ -20,38 +20,38 @@ use crate::{
     telemetry::names::span,
 };
 
-/// What there is of everything on a shelf that stands in for the shop's: enough for any order.
+/// The level of every item in a stand-in stock: enough for any order.
 const STAND_IN_LEVEL: u32 = 1_000_000;
 
-/// One call's source to the stock, and what it did there.
+/// One call's access to the stock, and what it did there.
 #[derive(Debug)]
 pub struct Door {
     source: Source,
-    /// What the guest was told when it asked, in that order.
+    /// The levels that the guest got, in order.
     levels: Vec<(Item, Option<u32>)>,
     outcome: Option<Outcome>,
 }
 
 #[derive(Debug)]
 enum Source {
-    /// Under this reference.
+    /// Takes from the store under the taker's reference.
     Take(Store, Taker),
-    /// Taking nothing, from the shelf that another call saw.
+    /// Takes nothing, and answers with the levels that another call saw.
     Repeat(Store, Seen),
-    /// Taking nothing, from a shelf that has enough of everything.
+    /// Takes nothing, and answers as if there were enough of everything.
     StandIn,
 }
 
 /// What a call saw of the stock.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// What it was told when it asked, in that order.
+    /// The levels that the call got, in order.
     levels: Vec<(Item, Option<u32>)>,
-    /// What there was of each item that it took, or was short of, before that.
+    /// The level before its take, of each item that it took or was short of.
     shelf: BTreeMap<Item, u32>,
 }
 
-/// What the one take came to.
+/// The result of the call's one take.
 #[derive(Debug)]
 pub enum Outcome {
     Taken {
@@ -63,7 +63,7 @@ pub enum Outcome {
         item: Item,
         available: u32,
     },
-    /// The reference has taken already, or was released before it could.
+    /// The reference took stock before, or was released.
     Refused(&'static str),
     Store(StoreError),
 }
@@ -74,13 +74,13 @@ impl Door {
         Self::to(Source::Take(store, taker))
     }
 
-    /// Returns a door behind which nothing is taken. What the other call didn't look at is as it is in the store.
+    /// Returns a door that takes nothing. Levels that the other call didn't see are read from the store.
     #[must_use]
     pub fn repeating(store: Store, seen: Seen) -> Self {
         Self::to(Source::Repeat(store, seen))
     }
 
-    /// Returns a door behind which there is enough of everything, and nothing is taken.
+    /// Returns a door with enough of everything, which takes nothing.
     #[must_use]
     pub fn stand_in() -> Self {
         Self::to(Source::StandIn)
@@ -90,7 +90,7 @@ impl Door {
         Self { source, levels: Vec::new(), outcome: None }
     }
 
-    /// Returns what the guest saw of the stock, for another call to see the same.
+    /// Returns what the guest saw of the stock, for repeating it to another call.
     #[must_use]
     pub fn seen(&self) -> Seen {
         let shelf = match &self.outcome {
@@ -108,7 +108,7 @@ impl Door {
         Seen { levels: self.levels.clone(), shelf }
     }
 
-    /// Returns what the guest asked to take, nothing if it never did.
+    /// Returns the lines that the guest took or was short of; empty if there were none.
     #[must_use]
     pub fn asked(&self) -> &[order::StockLine] {
         match &self.outcome {
@@ -117,7 +117,7 @@ impl Door {
         }
     }
 
-    /// Returns what became of the take, `None` if the guest never asked for one.
+    /// Returns the result of the take; `None` if the guest made none.
     #[must_use]
     pub fn into_outcome(self) -> Option<Outcome> {
         self.outcome
@@ -163,7 +163,7 @@ impl Door {
 }
 
 impl Seen {
-    /// Returns what was told of the item, each time once.
+    /// Returns the item's next recorded level, each one once.
     fn level(&mut self, item: &Item) -> Option<Option<u32>> {
         match self.levels.iter().position(|(told, _)| told == item) {
             Some(at) => Some(self.levels.remove(at).1),

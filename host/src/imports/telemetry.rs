@@ -1,8 +1,8 @@
-//! `till:plugin/telemetry`: spans, attributes, events and logs of a guest, inside its own call's trace only.
+//! `till:plugin/telemetry`: a guest's spans, attributes, events and logs, only within its own call's trace.
 //!
-//! Spans are addressed by value: a guest gets a trace context and hands it back. What it hands back is matched
-//! against the contexts that this call gave out, by trace and span id; anything else is refused, and the call's
-//! own span is used instead. So no guest writes into another trace. Ids, times and parents are the host's.
+//! Spans are addressed by value: a guest gets a trace context and passes it back. The host compares it, by trace and
+//! span id, with the contexts that this call gave out; any other context is refused, and the call's own span is used
+//! instead. So no guest writes into another trace. The host sets ids, times and parents.
 
 mod guest_log;
 mod spans;

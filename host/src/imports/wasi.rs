@@ -1,10 +1,11 @@
-//! What a language's runtime imports of WASI 0.2, met by nothing: no files, no network, no environment, no
-//! arguments. What a guest prints becomes log lines of its call; clocks are the host's.
+//! The interfaces of WASI 0.2 that languages' runtimes import, with nothing behind them: no files, network, environment
+//! or arguments. A guest's prints become log lines of its call; clocks are the host's.
 //!
-//! `wasi:sockets` is among it because the stock toolchains import it whatever a plugin does (componentize-py links all of
-//! CPython's `socket`). Each of its operations that would reach the network fails: no socket is made, no name is looked up.
+//! `wasi:sockets` is included because the standard toolchains import it whatever a plugin does (componentize-py links
+//! all of CPython's `socket`). Every operation that would reach the network fails: no socket is made and no name is
+//! looked up.
 //!
-//! Most calls never touch it, so the context behind it is made at its first use.
+//! Most calls never use WASI, so its context is made at the first use.
 
 use std::{
     pin::Pin,
@@ -30,7 +31,7 @@ use wasmtime_wasi::{
 use super::{CallState, HasCallState, telemetry::Prints};
 use crate::config::Limits;
 
-/// The packages of WASI 0.2 that guests may import, each with its interfaces and with what is behind them.
+/// The packages of WASI 0.2 that guests may import, each with its interfaces and a text on what they do.
 pub(crate) const PACKAGES: [Package; 6] = [
     Package {
         name: "cli",
@@ -79,12 +80,12 @@ pub(crate) const PACKAGES: [Package; 6] = [
     },
 ];
 
-/// A package of WASI's, as guests meet it.
+/// A package of WASI for guests.
 #[derive(Debug)]
 pub(crate) struct Package {
     pub(crate) name: &'static str,
     interfaces: &'static [&'static str],
-    /// What there is behind it, for authors.
+    /// What the host provides for it, for authors.
     pub(crate) behind: &'static str,
 }
 
@@ -119,8 +120,8 @@ impl Virtual {
         Self { prints, handles_max: limits.wasi_handles, random_bytes_max: limits.wasi_random_bytes, context: None }
     }
 
-    /// Lets one more call of the instance hold as many handles as any call may, beside those that are left of the calls
-    /// before. Those stay: a runtime opens its stdout once and prints to it in every call.
+    /// Allows the instance's next call the usual number of handles, in addition to those left by earlier calls. Those
+    /// stay, because a runtime opens its stdout once and prints to it in every call.
     pub(super) fn begin_call(&mut self) {
         let held = self.handles();
         if let Some((_, table)) = &mut self.context {
@@ -144,7 +145,7 @@ impl WasiView for CallState {
             builder.insecure_random_seed(random.generator(3).random());
             builder.stdout(Printer(Arc::clone(prints))).stderr(Printer(Arc::clone(prints)));
             builder.max_random_size(*random_bytes_max);
-            // Refused before the system is asked for anything. That no address is allowed is a second lock.
+            // Refused before any system call. Allowing no address is a second protection.
             builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
             builder.socket_addr_check(|_, _| Box::pin(async { false }));
             let mut table = ResourceTable::new();
@@ -155,8 +156,7 @@ impl WasiView for CallState {
     }
 }
 
-/// Adds the interfaces that guests get, which are those of `PACKAGES`: a component that imports another one is refused
-/// when it is loaded.
+/// Adds the interfaces of `PACKAGES`. A component that imports another one is refused when it is loaded.
 ///
 /// # Errors
 /// When an interface is added twice.
@@ -195,14 +195,14 @@ pub fn add_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Resul
     Ok(())
 }
 
-/// Where the io interfaces keep their handles.
+/// The handle table of the io interfaces.
 struct Handles;
 
 impl HasData for Handles {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// Where prints go.
+/// A stream that writes to a call's prints.
 #[derive(Clone)]
 struct Printer(Arc<Mutex<Prints>>);
 

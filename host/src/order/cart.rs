@@ -1,4 +1,4 @@
-//! What is bought: items, quantities and the lines they form.
+//! A cart: items, quantities and lines.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
@@ -7,21 +7,23 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 use super::MinorUnits;
 use super::{ITEM_BYTES_MAX, QUANTITY_MAX};
 
-/// The name of something the shop may sell: 1 to 64 bytes that look like what they are. Cheap to clone.
+/// The name of something the shop may sell: 1 to 64 bytes of visible text. Cheap to clone.
 ///
-/// A name is composed (Unicode's NFC): "é" typed as one character and as an "e" with an accent after it are one item.
+/// A name is in Unicode's normal form C: "é" typed as one character, and as an "e" followed by an accent, are the same
+/// item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Item(Arc<str>);
 
 impl Item {
-    /// What a text has to be to name one.
+    /// The rule for item names, for error messages.
     pub const RULE: &'static str = "an item is a text of 1 to 64 bytes, all visible, without white space around it";
 
-    /// Longer than whatever composes to an item: no character has more than some 8 bytes for each that it is composed to.
+    /// The longest text that is composed at all. No text that composes to an item is longer: composing shortens a text
+    /// to no less than an eighth or so.
     const LOOSE_BYTES_MAX: usize = 16 * ITEM_BYTES_MAX;
 
-    /// Returns the item of that name, `None` when it is empty, too long, begins or ends with white space, or holds
-    /// a character that a list or a log would not show as one: a control, a line separator, a turn of direction.
+    /// Returns the item of that name; `None` if the name is empty, too long, begins or ends with white space, or has a
+    /// character that a list or a log doesn't show: a control character, a line separator, a change of direction.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > Self::LOOSE_BYTES_MAX {
@@ -32,8 +34,8 @@ impl Item {
         (fits && composed.trim() == composed && !composed.chars().any(is_unseen)).then(|| Self(composed.into()))
     }
 
-    /// Returns the item that the store has under that name. Few names get longer by being composed; one that did when it
-    /// was in the store already stays what it is.
+    /// Returns the item that the store has under that name. A stored name stays valid even if composing has made it
+    /// longer than the limit.
     #[must_use]
     pub(crate) fn kept(text: &str) -> Option<Self> {
         let composed = composed(text);
@@ -57,7 +59,8 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() }
 }
 
-/// Returns whether the character hides itself or others. The joiners U+200C and U+200D are letters' business.
+/// Returns whether the character is invisible or hides others. The joiners U+200C and U+200D are allowed, because
+/// scripts need them.
 fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -83,7 +86,7 @@ impl Quantity {
     }
 }
 
-/// A value that travels beside an order without the host reading it: a coupon, a customer group.
+/// A value beside an order that the host passes on without reading it: a coupon, a customer group.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AttributeValue {
     Text(String),
@@ -108,14 +111,14 @@ pub struct Line {
     pub attributes: Vec<Attribute>,
 }
 
-/// What an order asks of the stock for one line. Several lines may name one item.
+/// The stock that one line of an order needs. Several lines may name one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockLine {
     pub item: Item,
     pub quantity: Quantity,
 }
 
-/// A checkout's content: at least one line, and a sum that fits.
+/// A checkout's content: at least one line, and a sum below 2^53 minor units.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cart {
     lines: Vec<Line>,
@@ -124,7 +127,7 @@ pub struct Cart {
 }
 
 impl Cart {
-    /// Returns the cart, `None` when it has no lines or their sum is 2^53 minor units or more.
+    /// Returns the cart; `None` if it has no lines or their sum is 2^53 minor units or more.
     #[must_use]
     pub fn new(lines: Vec<Line>, attributes: Vec<Attribute>) -> Option<Self> {
         let subtotal = lines.iter().try_fold(MinorUnits::ZERO, |sum, line| {
@@ -149,7 +152,7 @@ impl Cart {
         self.subtotal
     }
 
-    /// Returns the one line of a cart that has just one.
+    /// Returns the line of a cart with exactly one.
     #[must_use]
     pub fn single(&self) -> Option<&Line> {
         match self.lines.as_slice() {
@@ -158,13 +161,13 @@ impl Cart {
         }
     }
 
-    /// Returns how many pieces all lines ask for together.
+    /// Returns the pieces of all lines together.
     #[must_use]
     pub fn pieces(&self) -> u64 {
         self.lines.iter().map(|line| u64::from(line.quantity.pieces())).sum()
     }
 
-    /// Returns what the cart takes out of the stock.
+    /// Returns the stock that the cart needs, line by line.
     #[must_use]
     pub fn stock_lines(&self) -> Vec<StockLine> {
         let of = |line: &Line| StockLine { item: line.item.clone(), quantity: line.quantity };
@@ -172,7 +175,7 @@ impl Cart {
     }
 }
 
-/// Returns the pieces asked for by item. Taking line by line instead would let two lines of one item oversell it.
+/// Returns the pieces by item. Taking line by line instead would let two lines of one item oversell it.
 #[must_use]
 pub fn sum_by_item(lines: &[StockLine]) -> BTreeMap<Item, u64> {
     let mut sums = BTreeMap::new();
@@ -195,14 +198,14 @@ mod tests {
         check("cafe\u{301}", Some("caf\u{e9}"));
         check("\u{1112}\u{1161}\u{11ab}", Some("\u{d55c}"));
         check("\u{212b}", Some("\u{c5}"));
-        // Half width and full width are two letters to who sells them.
+        // A half-width and a full-width letter are different letters.
         check("\u{ff21}", Some("\u{ff21}"));
-        // The limit is that of the composed name: 64 bytes of what was typed as 96, and 65.
+        // The limit is that of the composed name: 64 bytes, typed as 96, and 65.
         check(&"e\u{301}".repeat(32), Some(&"\u{e9}".repeat(32)));
         check(&format!("{}x", "e\u{301}".repeat(32)), None);
         check(&"\u{1fb7}".repeat(21), Some(&"\u{1fb7}".repeat(21)));
         check(&"\u{3b1}\u{342}\u{345}".repeat(21), Some(&"\u{1fb7}".repeat(21)));
-        // Composed it is two characters, and too long.
+        // Composing makes two characters of each, and the name too long.
         check(&"\u{958}".repeat(21), None);
         assert_eq!(Item::kept(&"\u{958}".repeat(21)).map(|item| item.as_str().len()), Some(126));
         check("e\u{301}\u{200b}", None);

@@ -1,20 +1,20 @@
-//! Decimal numbers as people and JSON write them: exact, whatever their length. A library's decimals have 28 digits, and
-//! take what is longer for too large.
+//! Decimal numbers as people and JSON write them: exact, whatever their length. A library's decimals have 28 digits,
+//! and reject a longer number as too large.
 
 use std::fmt;
 
-/// A number `digits` × 10^`exponent`. Equal numbers are equal, however they were written.
+/// A number `digits` × 10^`exponent`. Equal numbers compare equal, however they were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Decimal {
     negative: bool,
-    /// Without zeros at either end; none for zero.
+    /// Without zeros at either end; empty for zero.
     digits: String,
     exponent: i64,
 }
 
 impl Decimal {
-    /// Returns the number that the text is: JSON's form, or with digits left out on one side of the point, a plus in
-    /// front, or single `_` between digits. `None` for anything else.
+    /// Parses a number in JSON's form; also without digits on one side of the point, with a plus in front, or with
+    /// single `_` between digits. `None` for anything else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -48,7 +48,7 @@ impl Decimal {
     /// Returns the number × 10^`places` without its sign: whole, and below 10^18.
     ///
     /// # Errors
-    /// Which of the two it isn't.
+    /// Says which of the two the number isn't.
     pub(crate) fn shifted(&self, places: u8) -> Result<u64, Unfit> {
         const DIGITS_MAX: u32 = 18;
         let exponent = self.exponent.saturating_add(i64::from(places));
@@ -64,15 +64,15 @@ impl Decimal {
         digits.checked_mul(10_u64.pow(exponent)).ok_or(Unfit::Large)
     }
 
-    /// Returns the float that is written as the number, in the shortest form that JavaScript and Python write as well.
-    /// `None` if there is none, so that nothing is changed without a word.
+    /// Returns the float whose shortest form, as JavaScript and Python write it, is this number. `None` if there is
+    /// none, so that no number is changed silently.
     pub(crate) fn to_exact_f64(&self) -> Option<f64> {
         let float = self.to_string().parse::<f64>().ok().filter(|float| float.is_finite())?;
         (Self::parse(&format!("{float:e}")).as_ref() == Some(self)).then_some(float)
     }
 }
 
-/// Why a number is no count of small enough parts.
+/// Why a number isn't a whole, small enough count of the smallest parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unfit {
     Fine,
@@ -93,7 +93,7 @@ fn digits_of(text: &str) -> Option<String> {
     (digits && !grouped).then(|| text.replace('_', ""))
 }
 
-/// Returns the exponent, as far as it matters: no float and no amount has one of a million.
+/// Returns the exponent, limited to a million: no float and no amount has a larger one.
 fn exponent_of(text: &str) -> Option<i64> {
     const FAR: i64 = 1_000_000;
     let (negative, digits) = match text.strip_prefix('-') {

@@ -1,4 +1,4 @@
-//! What makes a request that is sent again the same request.
+//! How a repeated request is recognized.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use sha2::{Digest, Sha256};
 
 use super::Reference;
 
-/// The name that a client gave its request in `Idempotency-Key`: 1 to 255 visible ASCII characters. One in double
-/// quotes, as the IETF's draft (draft-ietf-httpapi-idempotency-key-header-07) writes it, is the same without them.
+/// A client's name for its request in `Idempotency-Key`: 1 to 255 visible ASCII characters. Double quotes around the
+/// key, as in the IETF's draft (draft-ietf-httpapi-idempotency-key-header-07), aren't part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(Reference);
 
 impl IdempotencyKey {
-    /// The header it travels in, of a client's checkout and of a till's deduct.
+    /// The header with the key, in a client's checkout and a till's deduct.
     pub const HEADER: &str = "idempotency-key";
 
-    /// Returns the key that `text` is, `None` when it is empty, longer than 255 bytes or not visible ASCII.
+    /// Parses a key; `None` if the text is empty, longer than 255 bytes or not visible ASCII.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
@@ -27,14 +27,14 @@ impl IdempotencyKey {
         self.0.as_str()
     }
 
-    /// Returns the key as the reference of a deduct: there it is the caller's name for what it takes.
+    /// Returns the key as the reference of a deduct: a deduct's key names the stock that it takes.
     #[must_use]
     pub const fn as_reference(&self) -> &Reference {
         &self.0
     }
 }
 
-/// What was asked for under a key: a SHA-256 of it, in a form that is the same for the same.
+/// A SHA-256 of a request's content, in a canonical form, so that equal requests have equal fingerprints.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; Self::BYTES]);
 
@@ -57,14 +57,14 @@ impl Fingerprint {
     }
 }
 
-/// Without the digest: it stands for a body, which is in no log.
+/// Hides the digest, because it stands for a body, which may be in no log.
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Fingerprint(…)")
     }
 }
 
-/// A request that may come again: its key and what it asks for.
+/// A request that may be repeated: its key and the fingerprint of its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyed {
     pub key: IdempotencyKey,

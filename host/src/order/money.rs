@@ -1,4 +1,4 @@
-//! Money in whole minor units, and the decimals that people write, without a float in between.
+//! Money in whole minor units, parsed from and written as decimals without a float in between.
 
 mod withdrawn;
 
@@ -15,7 +15,7 @@ impl MinorUnits {
     const LIMIT: u64 = 1 << 53;
     const LARGEST: Self = Self(Self::LIMIT - 1);
 
-    /// Returns the amount, `None` at 2^53 and above.
+    /// Returns the amount; `None` at 2^53 and above.
     #[must_use]
     pub fn new(amount: u64) -> Option<Self> {
         (amount < Self::LIMIT).then_some(Self(amount))
@@ -49,7 +49,8 @@ pub struct Currency {
     decimals: u8,
 }
 
-/// Why a written amount is none, and what to write. Follows the amount in a sentence: "the price 2,80 has a comma…".
+/// Why a text isn't an amount, and what to write instead. The message follows the amount in a sentence: "the price 2,80
+/// has a comma…".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.says())]
 pub struct PriceError {
@@ -92,7 +93,7 @@ impl PriceError {
     }
 }
 
-/// Why a shop can't count in a currency. The texts end a sentence that says which value was given.
+/// Why a shop can't use a currency. The messages end a sentence that names the given value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CurrencyError {
     #[error("a code of ISO 4217 that has minor units, such as USD")]
@@ -104,10 +105,10 @@ pub enum CurrencyError {
 }
 
 impl Currency {
-    /// Returns the currency that a shop may count in from now on.
+    /// Returns the currency of a code that a shop may use from now on.
     ///
     /// # Errors
-    /// For a code that is none, that has no minor units (gold), or that was withdrawn, with its successor.
+    /// For an unknown code, one without minor units (gold), or a withdrawn one, with its successor.
     pub fn in_use(code: &str) -> Result<Self, CurrencyError> {
         match withdrawn::successor(code) {
             Some("") => Err(CurrencyError::Withdrawn),
@@ -116,8 +117,8 @@ impl Currency {
         }
     }
 
-    /// Returns the currency of an ISO 4217 code, `None` for an unknown code or one without minor units (gold). Also of a
-    /// withdrawn one: orders that were sold in it stay readable.
+    /// Returns the currency of an ISO 4217 code; `None` for an unknown code or one without minor units (gold).
+    /// Withdrawn codes are accepted, so that old orders stay readable.
     #[must_use]
     pub fn of_code(code: &str) -> Option<Self> {
         let currency = iso_currency::Currency::from_code(code)?;
@@ -135,11 +136,10 @@ impl Currency {
         self.decimals
     }
 
-    /// Returns the amount that the text stands for, in whichever way its number is written: `99.990` and `9999e-2` are
-    /// 99.99.
+    /// Parses an amount, in any form of its number: `99.990` and `9999e-2` are 99.99.
     ///
     /// # Errors
-    /// Says what keeps the text from being an amount of this currency, and what to write instead.
+    /// Says why the text isn't an amount of this currency, and what to write instead.
     pub fn parse(self, text: &str) -> Result<MinorUnits, PriceError> {
         let refused = |cause| PriceError { cause, currency: self };
         let decimal = Decimal::parse(text).ok_or_else(|| refused(Cause::of_no_decimal(text)))?;
@@ -179,7 +179,7 @@ impl fmt::Display for Currency {
 }
 
 impl Cause {
-    /// Returns what most likely was meant by a text that is no number.
+    /// Returns the most likely mistake in a text that isn't a number.
     fn of_no_decimal(text: &str) -> Self {
         let meant = text.trim();
         if meant.is_empty() {
@@ -199,7 +199,7 @@ impl Cause {
     }
 }
 
-/// Returns whether the character is Unicode's sign of a currency (its category Sc, as far as shops write them).
+/// Returns whether the character is a currency sign (Unicode's category Sc, as far as shops use them).
 const fn is_currency_sign(character: char) -> bool {
     matches!(character, '$' | '\u{a2}'..='\u{a5}' | '\u{20a0}'..='\u{20cf}')
 }
@@ -293,7 +293,7 @@ mod tests {
         for code in ["USD", "EUR", "CUP", "SLE", "ZWG", "XCG", "VES", "VED", "UYW"] {
             check(code, None);
         }
-        // What was sold in it stays readable.
+        // Orders in a withdrawn currency stay readable.
         assert!(Currency::of_code("BGN").is_some());
     }
 

@@ -1,4 +1,4 @@
-//! What a checkout plugin decided, and the sums it has to satisfy before the host believes it.
+//! A checkout plugin's decision, and the sums that the host checks before accepting it.
 
 use super::{Attribute, Cart, MinorUnits};
 
@@ -7,7 +7,7 @@ use super::{Attribute, Cart, MinorUnits};
 pub enum Effect {
     Subtract,
     Add,
-    /// Stated, not summed: tax that the prices hold already.
+    /// Shown but not added: tax that the prices already include.
     Included,
 }
 
@@ -21,7 +21,7 @@ impl Effect {
         }
     }
 
-    /// Returns the effect of that name, `None` if there is none.
+    /// Returns the effect of that name; `None` if there is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Subtract, Self::Add, Self::Included].into_iter().find(|effect| effect.as_str() == text)
@@ -35,11 +35,11 @@ pub struct Adjustment {
     pub category: String,
     pub label: String,
     pub amount: MinorUnits,
-    /// The index of the line it belongs to; the whole order without one.
+    /// The index of the adjusted line; `None` for the whole order.
     pub line: Option<u32>,
 }
 
-/// A plugin's decision whose sums hold: made only by [`Receipt::checked`].
+/// A plugin's decision with correct sums; made only by [`Receipt::checked`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipt {
     adjustments: Vec<Adjustment>,
@@ -47,7 +47,7 @@ pub struct Receipt {
     attributes: Vec<Attribute>,
 }
 
-/// Why a receipt is not believed.
+/// Why a receipt isn't accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadReceipt {
     #[error("an amount or a sum is 2^53 minor units or more")]

@@ -1,34 +1,34 @@
-//! The name under which an order, its reservation and a remote inventory know each other.
+//! The name of an order, shared with its reservation and a remote inventory.
 
 use std::fmt;
 
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// An order's unguessable name: a `UUIDv7` where this host made it, any visible ASCII of up to 255 bytes
-/// where another service sent it as its Idempotency-Key.
+/// An order's unguessable name: a `UUIDv7` if this host made it; any visible ASCII of up to 255 bytes if another
+/// service sent it as its Idempotency-Key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference(Box<str>);
 
 impl Reference {
     pub const BYTES_MAX: usize = 255;
 
-    /// Returns a new one. Ordered by time, so that the index it goes into grows at its end; the 74 bits beside the time are
-    /// random in each, for nobody may guess one from another of the same moment.
+    /// Returns a new reference. References are ordered by time, so that their index grows at its end. The 74 bits
+    /// besides the time are random in each, so that nobody can guess one from another of the same moment.
     #[must_use]
     pub fn random() -> Self {
-        // Without a context: the crate's own counts up within a millisecond and while the clock is behind.
+        // Without a context, because the crate's own counts up within a millisecond and while the clock is behind.
         Self(Uuid::new_v7(Timestamp::now(NoContext)).to_string().into())
     }
 
-    /// Returns the reference that `text` is, `None` when it is empty, longer than 255 bytes or not visible ASCII.
+    /// Parses a reference; `None` if the text is empty, longer than 255 bytes or not visible ASCII.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=Self::BYTES_MAX).contains(&text.len());
         (fits && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self(text.into()))
     }
 
-    /// Returns the reference of the order's nth deduct at another till: the first is its own, and who takes over from a canary
-    /// deducts anew.
+    /// Returns the reference of the order's nth deduct at another till. The first is the order's own; there is another
+    /// if the live version takes over from a canary.
     #[must_use]
     pub fn of_deduct(&self, nth: u32) -> Self {
         if nth <= 1 { self.clone() } else { Self(format!("{self}.{nth}").into()) }
@@ -63,7 +63,7 @@ mod tests {
             }
         }
         let is_random = |count: &&u32| (PAIRS / 2 - 300..PAIRS / 2 + 300).contains(count);
-        // All but the time's 48, the version's 4 and the variant's 2.
+        // All bits but the time's 48, the version's 4 and the variant's 2.
         assert_eq!(differing.iter().filter(is_random).count(), 74, "{differing:?}");
     }
 }

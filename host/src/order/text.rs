@@ -1,20 +1,20 @@
 //! Texts that a plugin puts on an order or an answer: bounded, and without control characters.
 //!
-//! They are stored with the order, shown to customers and operators, and written as JSON, where a control character takes
-//! six bytes.
+//! These texts are stored with the order, shown to customers and operators, and written as JSON, where a control
+//! character takes six bytes.
 
-/// How a text is read.
+/// Which characters a text may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// What programs look for, such as a key or a code: a line that isn't empty.
+    /// A text for programs, such as a key or a code: a line that isn't empty.
     Word,
-    /// A word, or a line: no control character at all.
+    /// A line, perhaps empty: no control characters.
     Line,
-    /// Several lines, perhaps: line breaks and tabs are fine.
+    /// One or more lines: the only control characters are line breaks and tabs.
     Lines,
 }
 
-/// Why a text isn't taken.
+/// Why a text isn't accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadText {
     #[error("is empty")]
@@ -26,7 +26,7 @@ pub enum BadText {
 }
 
 /// # Errors
-/// What is wrong with the text.
+/// Says what is wrong with the text.
 pub fn check_text(text: &str, form: Form, bytes_max: usize) -> Result<(), BadText> {
     if text.is_empty() && form == Form::Word {
         return Err(BadText::Empty);
@@ -38,7 +38,8 @@ pub fn check_text(text: &str, form: Form, bytes_max: usize) -> Result<(), BadTex
     control.map_or(Ok(()), |control| Err(BadText::Control(control.into())))
 }
 
-/// Returns the text as a plugin may be told it, and may pass it on: cut, and with `U+FFFD` for control characters.
+/// Returns the text in a form that plugins may get and pass on: cut to the limit, and with `U+FFFD` for control
+/// characters.
 #[must_use]
 pub fn fitted_text(text: &str, form: Form, bytes_max: usize) -> String {
     let mut fitted = String::new();
@@ -52,7 +53,7 @@ pub fn fitted_text(text: &str, form: Form, bytes_max: usize) -> String {
     fitted
 }
 
-/// Returns whether the character is one that no text of that form has.
+/// Returns whether the character is a control character that the form doesn't allow.
 pub(crate) fn is_control(character: char, form: Form) -> bool {
     character.is_control() && (form != Form::Lines || !matches!(character, '\n' | '\r' | '\t'))
 }

@@ -1,5 +1,4 @@
-//! Parts of an order as JSON writes them, read into the words of the shop: by what clients send and what rehearsals are
-//! given.
+//! Parts of an order in JSON, parsed into the shop's types: for clients' requests and authors' cases.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -25,7 +24,7 @@ impl<'de> Deserialize<'de> for WrittenItem {
     }
 }
 
-/// A number as it was written; what it is worth, the currency decides.
+/// A number as it was written; the currency decides its amount.
 #[derive(Debug)]
 pub(crate) struct WrittenPrice(pub(crate) String);
 
@@ -39,7 +38,7 @@ impl<'de> Deserialize<'de> for WrittenPrice {
 }
 
 impl WrittenPrice {
-    /// Returns the price as the number that it is, whatever the currency makes of it: equal prices are equal.
+    /// Returns the price in a canonical form, the same for equal numbers, independent of the currency.
     pub(crate) fn canonical(&self) -> String {
         Decimal::parse(&self.0).map_or_else(|| self.0.clone(), |decimal| decimal.to_string())
     }
@@ -47,7 +46,7 @@ impl WrittenPrice {
     /// Returns the amount in the currency.
     ///
     /// # Errors
-    /// What keeps it from being one, for the author of a case.
+    /// Says why it isn't an amount, for the author of a case.
     pub(crate) fn amount(&self, currency: Currency) -> Result<MinorUnits, String> {
         let Self(written) = self;
         currency.parse(written).map_err(|error| format!("the amount {written:.40} {error} ({currency})"))
@@ -60,8 +59,8 @@ pub(crate) struct WrittenQuantity(pub(crate) Quantity);
 
 impl<'de> Deserialize<'de> for WrittenQuantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Read as it was written, as a price is: 1.0 and 1e0 are a quantity of one, and no float decides whether
-        // 1.00000000000000001 is.
+        // Parsed from the text, as a price is: 1.0 and 1e0 are a quantity of one, while 1.00000000000000001 isn't,
+        // although it is the float 1.
         let number = <Box<RawValue>>::deserialize(deserializer)?;
         let pieces = Decimal::parse(number.get()).filter(|pieces| !pieces.is_negative());
         let pieces = pieces.and_then(|pieces| pieces.shifted(0).ok()).and_then(|pieces| u32::try_from(pieces).ok());
@@ -109,7 +108,8 @@ impl<'de> Deserialize<'de> for WrittenAttributes {
 }
 
 impl WrittenAttributes {
-    /// Returns the attributes by key: the same whatever their order, and however a number was written.
+    /// Returns the attributes by key in a canonical form, the same whatever their order and however a number was
+    /// written.
     pub(crate) fn canonical(&self) -> BTreeMap<&str, serde_json::Value> {
         let value = |value: &AttributeValue| match value {
             AttributeValue::Text(text) => serde_json::json!(["text", text]),
@@ -126,7 +126,7 @@ fn attribute_value(written: &RawValue) -> Result<AttributeValue, String> {
     let json = written.get();
     match json.as_bytes().first() {
         Some(b'"') => match serde_json::from_str::<String>(json) {
-            // What a plugin passes on of it has to be fine as the plugin's own, too.
+            // A plugin may pass the text on, so the rules for the plugin's own texts apply.
             Ok(text) if text.chars().any(|character| is_control(character, Form::Lines)) => {
                 Err("an attribute's text has no control characters but line breaks and tabs".to_owned())
             }
@@ -142,14 +142,13 @@ fn attribute_value(written: &RawValue) -> Result<AttributeValue, String> {
     }
 }
 
-/// Returns the number if a plugin is told just that one: the interface has whole numbers of 32 bits, and floats.
+/// Returns the number if a plugin can get exactly this one: the interface has whole numbers of 32 bits, and floats.
 fn attribute_number(json: &str) -> Option<AttributeValue> {
     let whole = json.parse().ok().map(AttributeValue::Integer);
     whole.or_else(|| Decimal::parse(json)?.to_exact_f64().map(AttributeValue::Decimal))
 }
 
-/// An object and nothing else. serde by itself takes an array as well where a struct is wanted: its values in the order of
-/// the fields.
+/// A JSON object and nothing else. serde by itself also accepts an array for a struct: the fields' values in order.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

@@ -1,6 +1,6 @@
-//! What the store reports by itself, since no caller's answer says it: damage, and a log that only grows.
+//! What the store logs by itself, because no caller's answer reports it: damage, and a write-ahead log that only grows.
 //!
-//! Each is said once, when it begins, not at every commit or read that meets it.
+//! Each problem is logged once, when it begins, not at every commit or read that meets it.
 
 use std::{
     path::PathBuf,
@@ -30,12 +30,12 @@ impl Alarm {
         Arc::new(Self { file, log, log_bytes_warn, log_is_large, damage_is_told })
     }
 
-    /// Returns the bytes of the write-ahead log, at the price of a `stat`.
+    /// Returns the bytes of the write-ahead log, at the cost of a `stat`.
     pub(super) fn log_bytes(&self) -> u64 {
         bytes(&self.log)
     }
 
-    /// Looks at the log's size after a commit.
+    /// Checks the log's size after a commit, and warns once if it is too large.
     pub(super) fn look_at_log(&self) {
         let bytes = self.log_bytes();
         let is_large = bytes > self.log_bytes_warn;
@@ -53,7 +53,7 @@ impl Alarm {
         }
     }
 
-    /// Looks at why a batch or a read came to nothing.
+    /// Checks whether a batch or a read failed because of damage, and logs that once.
     pub(super) fn look_at(&self, error: &Outage) {
         let Outage::Sqlite(source) = error else { return };
         if is_damage(source) && !self.damage_is_told.swap(true, Relaxed) {
@@ -67,7 +67,7 @@ impl Alarm {
         }
     }
 
-    /// Looks at an answer of a reader.
+    /// Checks a reader's result in the same way.
     pub(super) fn look_at_answer<T>(&self, answer: &Result<T, StoreError>) {
         if let Err(StoreError::Unavailable(outage)) = answer {
             self.look_at(outage);

@@ -1,5 +1,5 @@
-//! Answers that are kept under their requests' keys, in SQL: written with what they report, read before anything is
-//! done twice, pruned when they are old: by the time for which tills have been running, never by the wall clock.
+//! Answers stored under their requests' keys, in SQL. An answer is written in the transaction that it reports, read
+//! before anything is done twice, and pruned by the time for which tills have been running, never by the wall clock.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use super::{Answered, Earlier, OrderId, StoreError, queue::Refusal, writer::WriteContext};
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
 
-/// What one prune deletes at most of each table, so that no commit waits long for it.
+/// The most rows that one prune deletes of each table, so that no commit waits long for it.
 const PRUNED_ROWS_MAX: u32 = 500;
 
-/// Takes the key for an order that was just written.
+/// Claims the key for an order that was just written.
 pub(super) fn await_checkout(context: &WriteContext, id: OrderId, keyed: &Keyed) -> rusqlite::Result<()> {
     context
         .connection
@@ -21,7 +21,7 @@ pub(super) fn await_checkout(context: &WriteContext, id: OrderId, keyed: &Keyed)
     Ok(())
 }
 
-/// Keeps what the order's client is told, if it gave a key. Without an answer the key is free again.
+/// Stores the answer to the order's client, if the client gave a key. Without an answer the key becomes free.
 pub(super) fn end_checkout(context: &WriteContext, id: OrderId, answer: Option<&Answered>) -> rusqlite::Result<()> {
     let connection = &context.connection;
     match answer {
@@ -37,7 +37,7 @@ pub(super) fn end_checkout(context: &WriteContext, id: OrderId, answer: Option<&
     Ok(())
 }
 
-/// Frees the keys of orders that failed without an answer to anybody.
+/// Frees the keys of orders that failed without an answer.
 pub(super) fn forget_interrupted(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute(
         "DELETE FROM checkout_answers INDEXED BY checkout_answers_awaited
@@ -47,7 +47,7 @@ pub(super) fn forget_interrupted(connection: &Connection) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Returns what came of the checkout of that key.
+/// Returns the result of the checkout with that key.
 pub(super) fn of_checkout(connection: &Connection, key: &IdempotencyKey) -> Result<Option<Earlier>, StoreError> {
     let mut reading = connection.prepare_cached(
         "SELECT fingerprint, CASE WHEN ended_at_ms IS NOT NULL THEN checkout_answers.status END, body
@@ -56,7 +56,7 @@ pub(super) fn of_checkout(connection: &Connection, key: &IdempotencyKey) -> Resu
     Ok(reading.query_row([key.as_str()], earlier).optional()?)
 }
 
-/// Keeps what a deduct's caller is told, if it gave a key.
+/// Stores the answer to a deduct's caller, if the caller gave a key.
 pub(super) fn end_deduct(
     context: &WriteContext,
     reference: &Reference,
@@ -79,25 +79,25 @@ pub(super) fn end_deduct(
     Ok(())
 }
 
-/// Forgets what a deduct's caller was told: it is no longer so.
+/// Deletes the answer to a deduct's caller, because it is no longer true.
 pub(super) fn forget_deduct(connection: &Connection, reference: &Reference) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM deduct_answers WHERE reference = ?1")?.execute([reference.as_str()])?;
     Ok(())
 }
 
-/// Returns what came of the deduct of that reference.
+/// Returns the result of the deduct under that reference.
 pub(super) fn of_deduct(connection: &Connection, reference: &Reference) -> Result<Option<Earlier>, StoreError> {
     let mut reading =
         connection.prepare_cached("SELECT fingerprint, status, body FROM deduct_answers WHERE reference = ?1")?;
     Ok(reading.query_row([reference.as_str()], earlier).optional()?)
 }
 
-/// Deletes some of the answers that are older, and returns whether there may be more of them.
+/// Deletes some of the answers older than `kept`, and returns whether there may be more.
 pub(super) fn prune(context: &WriteContext, kept: Duration) -> Result<bool, Refusal<StoreError>> {
     let connection = &context.connection;
     let before_ms = context.running.before(kept);
     context.running.write(connection)?;
-    // An order that waits for its release keeps its key, however long that takes.
+    // An order that waits for a release keeps its key, however long that takes.
     let checkouts = connection
         .prepare_cached(
             "DELETE FROM checkout_answers WHERE rowid IN (

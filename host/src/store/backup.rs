@@ -1,4 +1,4 @@
-//! Copies of the store: made while a till serves or not, and put in its place again.
+//! Makes copies of the store, while a till serves or not, and restores them.
 //!
 //! A file appears under its name only once it is whole, checked and durable. Nothing is ever overwritten or deleted.
 
@@ -21,7 +21,7 @@ use super::{
     sqlite::now_ms,
 };
 
-/// Where a store's files are gathered while another takes its place.
+/// The folder into which a store's files are moved while another store replaces it.
 const REPLACING: &str = "till.db.replacing";
 
 /// A backup as it was written or read.
@@ -36,26 +36,27 @@ pub struct BackedUp {
 pub struct Restored {
     pub orders: u64,
     pub bytes: u64,
-    /// The file of the store that was there before, in a folder of its own with its log.
+    /// The file of the store that was replaced, in a folder of its own with its log.
     pub replaced: Option<PathBuf>,
     /// The number of the next order.
     pub next_order: u64,
-    /// Which numbers it goes on past.
+    /// The stores whose numbers aren't given out again.
     pub goes_on_past: GoesOnPast,
 }
 
-/// Which numbers of orders, plugin versions and rollouts a restored store goes on past, so that none is given out twice.
+/// Which stores' numbers of orders, plugin versions and rollouts the restored store continues after, so that no number
+/// is given out twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GoesOnPast {
-    /// All that the stores in the folder have given out.
+    /// The numbers of the backup and of all stores in the folder.
     AllThere,
-    /// The backup's own only: there is no other store in the folder.
+    /// Only the backup's own, because there is no other store in the folder.
     TheBackups,
-    /// Those of the backup and of the stores that can be read; these can't.
+    /// Those of the backup and of the readable stores. The listed stores can't be read.
     AllBut(Vec<PathBuf>),
 }
 
-/// Why there is no backup, or no restored store. Nothing was changed, unless it says so.
+/// Why there is no backup, or no restored store. Nothing was changed, unless the message says so.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("{} exists: a backup overwrites nothing, choose another name", .file.display())]
@@ -81,11 +82,11 @@ pub enum BackupError {
     Open(#[from] OpenError),
 }
 
-/// Writes the store's last commit to a file of its own. The till that serves meanwhile is in no one's way: a reader of
-/// one snapshot blocks no writer. The log can't be used anew until it is done.
+/// Writes the store's last commit to a file of its own. A till may serve meanwhile, because a reader of a snapshot
+/// blocks no writer; the write-ahead log can't be reused until the backup is done.
 ///
 /// # Errors
-/// See [`BackupError`]; what was written of the file is removed.
+/// See [`BackupError`]; a partly written file is removed.
 pub fn backup(folder: &Path, file: &Path) -> Result<BackedUp, BackupError> {
     let store = folder.join("till.db");
     if !store.exists() {
@@ -97,7 +98,7 @@ pub fn backup(folder: &Path, file: &Path) -> Result<BackedUp, BackupError> {
         return Err(BackupError::NoFolder { folder: folder.into(), file: file.into() });
     }
     let partial = Partial::beside(file);
-    // Not SQLite's page by page copy: this one reads every row, leaves free pages out and needs no log beside it.
+    // Unlike SQLite's page-by-page copy, this one reads every row, leaves free pages out and needs no log beside it.
     let copied = open::for_reading(&store, false, open::PATIENCE).and_then(|connection| {
         let into = partial.0.to_string_lossy();
         connection.execute("VACUUM INTO ?1", [into]).map(|_none| ())
@@ -112,9 +113,9 @@ pub fn backup(folder: &Path, file: &Path) -> Result<BackedUp, BackupError> {
     Ok(backed_up)
 }
 
-/// Gives a whole file its name, which somebody else may have taken meanwhile: then theirs stays.
+/// Gives a complete file its name. If another file has the name meanwhile, that one stays.
 fn place(partial: &Path, file: &Path) -> Result<(), BackupError> {
-    // Some disks have no links. Those have the other, which network file systems often don't have.
+    // Some disks have no hard links. They support the other call, which network file systems often don't.
     let placed = fs::hard_link(partial, file).or_else(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Err(error),
         _no_links => Ok(renameat_with(CWD, partial, CWD, file, RenameFlags::NOREPLACE)?),
@@ -125,10 +126,11 @@ fn place(partial: &Path, file: &Path) -> Result<(), BackupError> {
     })
 }
 
-/// Puts a backup in the place of the folder's store. What was there is moved aside, never deleted.
+/// Replaces the folder's store with a backup. The old store is moved aside, never deleted.
 ///
 /// # Errors
-/// See [`BackupError`]. If it is cut short the next start refuses to make an empty store instead: run it again.
+/// See [`BackupError`]. If a restore is interrupted, the next start refuses to make an empty store instead: run the
+/// restore again.
 pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, BackupError> {
     if !file.exists() {
         return Err(BackupError::Write { file: file.into(), source: io::ErrorKind::NotFound.into() });
@@ -146,7 +148,7 @@ pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, Ba
     let unwritable = |source| BackupError::Write { file: restoring.clone(), source };
     copy(file, &restoring).map_err(unwritable)?;
     let (next_order, goes_on_past) = go_on(&restoring, &old)?;
-    // The copy is what counts from here on.
+    // From here on the copy is used, not the backup.
     let BackedUp { orders, bytes } = sound(&restoring)?;
     sync_folder(folder)?;
     let replaced = old.move_aside().map_err(unwritable)?;
@@ -155,7 +157,7 @@ pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, Ba
     Ok(Restored { orders, bytes, replaced, next_order, goes_on_past })
 }
 
-/// Has the restored store go on past the numbers that the other stores in its folder have given out. Returns the number
+/// Makes the restored store continue after the numbers that the other stores in its folder gave out. Returns the number
 /// of its next order.
 fn go_on(restoring: &Path, old: &Old<'_>) -> Result<(u64, GoesOnPast), BackupError> {
     let of_sqlite = |source| OpenError::of_sqlite(restoring, source);
@@ -180,9 +182,9 @@ fn go_on(restoring: &Path, old: &Old<'_>) -> Result<(u64, GoesOnPast), BackupErr
     Ok((numbers.order_id.unsigned_abs() + 1, goes_on_past))
 }
 
-/// Copies a file's bytes, not its permissions: a backup may well be read-only, the store can't be.
+/// Copies a file's bytes, not its permissions: a backup may be read-only, the store can't be.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    // Of a restore that was cut short: SQLite would roll this copy back by it.
+    // An interrupted restore leaves a journal, with which SQLite would roll this copy back.
     match fs::remove_file(format!("{}-journal", to.display())) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _gone => {}
@@ -192,10 +194,10 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copy.sync_all()
 }
 
-/// A store that makes way for a restored one.
+/// A store that a restored one replaces.
 ///
-/// Its files can't be moved all at once, and a log without its till.db is worth nothing. So they are gathered in a folder
-/// whose name has no time in it: a restore that was cut short goes on in the same one. It is given its last name when
+/// Its files can't be moved all at once, and a log without its till.db is useless. So the files are moved into a folder
+/// with a fixed name, and an interrupted restore continues in the same folder. The folder gets its final name when
 /// nothing is left to move.
 struct Old<'a> {
     folder: &'a Path,
@@ -203,11 +205,12 @@ struct Old<'a> {
 }
 
 impl Old<'_> {
-    /// The file comes first: from then on a start refuses, where it would take a file without its log for all there is.
+    /// The database comes first: once it is gone a start refuses, while a start with the database but no log would lose
+    /// the log's commits.
     const FILES: [&'static str; 3] = ["till.db", "till.db-wal", "till.db-shm"];
 
-    /// Returns the files of all stores in the folder: the one in place, one whose move was cut short, and those that were
-    /// moved aside by earlier restores.
+    /// Returns the files of all stores in the folder: the current one, one whose move was interrupted, and those that
+    /// earlier restores moved aside.
     fn stores(&self) -> impl Iterator<Item = PathBuf> {
         let folders = fs::read_dir(self.folder).into_iter().flatten().flatten();
         let aside = folders.filter(|entry| entry.file_name().to_string_lossy().starts_with(REPLACED));
@@ -220,22 +223,23 @@ impl Old<'_> {
         Self::FILES.iter().any(|name| self.folder.join(name).exists())
     }
 
-    /// Returns whether what is there is the rest of a store whose file was moved already.
+    /// Returns whether an interrupted restore has moved the store's database but maybe not its other files.
     fn is_cut_short(&self) -> bool {
         self.gathered.join("till.db").exists() && !self.folder.join("till.db").exists()
     }
 
-    /// Returns where the store's file is then, `None` if there was no store.
+    /// Moves the store aside and returns its database's new path; `None` if there was no store.
     fn move_aside(&self) -> io::Result<Option<PathBuf>> {
         if self.gathered.join("till.db").exists() && !self.is_cut_short() {
-            // Somebody has put a till.db back since. Nothing is overwritten.
+            // Somebody has put a till.db back since. The gathered files keep a folder of their own, so that nothing is
+            // overwritten.
             self.name_gathered()?;
         }
         let files = Self::FILES.into_iter().filter(|name| self.folder.join(name).exists());
         for name in files {
             fs::create_dir_all(&self.gathered)?;
             fs::rename(self.folder.join(name), self.gathered.join(name))?;
-            // Each before the next, or a power cut could leave the file in place and its log moved.
+            // Each move is synced before the next, or a power cut could leave the database in place and its log moved.
             sync_names(&self.gathered)?;
             sync_names(self.folder)?;
         }
@@ -243,7 +247,7 @@ impl Old<'_> {
     }
 
     fn name_gathered(&self) -> io::Result<PathBuf> {
-        // The next free name, should there have been another within the same millisecond.
+        // The next free name, in case of another restore within the same millisecond.
         let mut names = (now_ms()..).map(|ms| self.folder.join(format!("{REPLACED}{ms}")));
         let replaced = names.find(|name| !name.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
         fs::rename(&self.gathered, &replaced)?;
@@ -252,7 +256,7 @@ impl Old<'_> {
     }
 }
 
-/// Returns what is in the file, if it is whole and all its rows make sense.
+/// Returns the file's size and number of orders, if the file is complete and all its rows are valid.
 fn sound(file: &Path) -> Result<BackedUp, BackupError> {
     let examined = examine_file(file)?;
     if let Some(Finding { what, .. }) = examined.faults().next() {
@@ -266,13 +270,13 @@ fn refuse_existing(file: &Path) -> Result<(), BackupError> {
     if file.symlink_metadata().is_ok() { Err(BackupError::Exists { file: file.into() }) } else { Ok(()) }
 }
 
-/// A file that isn't whole yet, and nobody else's; gone when it is dropped.
+/// An unfinished file with a unique name, deleted when it is dropped.
 struct Partial(PathBuf);
 
 impl Partial {
     fn beside(file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        // Not by the process's number: on a shared disk, or in two containers, there are several of the same.
+        // The process's id isn't unique: two containers, or two machines on a shared disk, may have the same one.
         Self(file.with_file_name(format!("{name}.partial-{}", Uuid::now_v7())))
     }
 }
@@ -309,7 +313,7 @@ mod tests {
     fn what_cannot_be_linked_gets_its_name_all_the_same() {
         let folder = tempfile::tempdir().expect("a folder");
         let (partial, file) = (folder.path().join("partial"), folder.path().join("backup.db"));
-        // A folder can't be linked to, just as a file where there are no links.
+        // A folder can't be hard-linked, so this takes the path of disks without links.
         fs::create_dir(&partial).expect("a folder");
         place(&partial, &file).expect("it has a new name");
         assert!(file.is_dir() && !partial.exists());

@@ -1,5 +1,4 @@
-//! What a store counts beside its rows: for how long tills have been running on it, and which numbers other stores have
-//! given out.
+//! The store's counters: how long tills have been running on it, and the highest numbers given out.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +6,11 @@ use rusqlite::{Connection, params};
 
 use crate::units::{i64_of, millis};
 
-/// The time for which tills have been running on the store. It says how old an answer is.
+/// The time for which tills have been running on the store, by which answers age.
 ///
-/// A wall clock may jump by a day and back, and what was forgotten in between is bought twice. This time goes forward only,
-/// by the monotonic clock of whoever has the store open, and it stands still while nobody has. What it was is written down
-/// now and then: a crash sets it back by a minute, by which answers are kept for longer.
+/// If a wall clock jumps forward by a day and back, answers are deleted too early and orders may be placed twice. This
+/// time only goes forward, by the monotonic clock of the till that has the store open, and stands still while no till
+/// has. It is saved now and then: a crash sets it back by a minute, so answers are kept that much longer.
 #[derive(Debug)]
 pub(super) struct RunningTime {
     before_ms: i64,
@@ -27,12 +26,12 @@ impl RunningTime {
         self.before_ms.saturating_add(i64_of(millis(self.since.elapsed())))
     }
 
-    /// Returns what the time was so long ago.
+    /// Returns the running time `ago` before now, ms.
     pub(super) fn before(&self, ago: Duration) -> i64 {
         self.now_ms().saturating_sub(i64_of(millis(ago)))
     }
 
-    /// Writes down what it is.
+    /// Saves the running time.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection
             .prepare_cached("UPDATE counters SET value = max(value, ?1) WHERE name = 'running_ms'")?
@@ -41,7 +40,7 @@ impl RunningTime {
     }
 }
 
-/// The highest numbers that were given out, each 0 if none was.
+/// The highest numbers given out; 0 if none was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Numbers {
     pub(super) order_id: i64,
@@ -50,7 +49,7 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// Returns those of a store of this schema.
+    /// Returns the numbers of a store with this build's schema.
     pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
         let counted = Self {
             order_id: counter(connection, "order_id")?,
@@ -60,7 +59,7 @@ impl Numbers {
         Ok(counted.or_higher(Self::of_rows(connection)?))
     }
 
-    /// Returns those of a store of any schema. A table that it hasn't got yet gave out nothing.
+    /// Returns the numbers of a store with any schema; 0 for a missing table.
     pub(super) fn of_any(connection: &Connection) -> rusqlite::Result<Self> {
         if connection.table_exists(None, "counters")? { Self::of(connection) } else { Self::of_rows(connection) }
     }
@@ -87,7 +86,7 @@ impl Numbers {
         }
     }
 
-    /// Has the store go on past these.
+    /// Raises the store's counters to these numbers.
     pub(super) fn raise(self, connection: &Connection) -> rusqlite::Result<()> {
         let counters = [
             ("order_id", self.order_id),

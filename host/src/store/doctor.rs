@@ -1,7 +1,7 @@
-//! Whether a store is sound: what SQLite says of the file, and what the shop's own rules say of the rows.
+//! Checks a store: the file by SQLite's own checks, and the rows by the shop's rules.
 //!
-//! It changes neither the file nor its log and deletes nothing, for a till may have started meanwhile. What a crash leaves
-//! open is no fault: the next start settles it.
+//! The checks change neither the file nor its log and delete nothing, because a till may have started meanwhile. What a
+//! crash leaves open isn't a fault: the next start settles it.
 
 use std::{fs, path::Path};
 
@@ -12,13 +12,13 @@ use super::{OpenError, alarm::is_damage, open, schema};
 /// What was found, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether the store isn't sound. Otherwise it is worth knowing, no more.
+    /// Whether the finding is a fault; otherwise it is only worth knowing.
     pub is_fault: bool,
     pub what: String,
     pub advice: &'static str,
 }
 
-/// What a look at a store has shown.
+/// The result of examining a store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Examined {
     pub orders: u64,
@@ -55,7 +55,7 @@ struct Rule {
 const RESTORE: &str = "restore the latest sound backup with `till restore`, and keep this folder to find out why";
 const SETTLED: &str = "nothing: the next start settles it";
 
-/// In this order; the first are SQLite's own, without which the others mean nothing.
+/// The file's rules, checked in this order. The first are SQLite's own; if they fail, the others mean nothing.
 const OF_THE_FILE: &[Rule] = &[
     Rule {
         is_fault: true,
@@ -142,7 +142,7 @@ const NAMED_MAX: usize = 5;
 /// Examines a data folder that no till uses, and keeps tills off it meanwhile.
 ///
 /// # Errors
-/// `InUse` while a till has it, or names what can't be read.
+/// `InUse` while a till uses the folder; otherwise names what can't be read.
 pub fn examine(folder: &Path) -> Result<Examined, OpenError> {
     let _guard = open::guard_existing(folder)?;
     let file = folder.join("till.db");
@@ -185,8 +185,8 @@ fn read(file: &Path, with_log: bool, mut examined: Examined) -> Result<Examined,
     Ok(examined)
 }
 
-/// Looks at the file as it is. A log that a crash left is read as well, for which SQLite makes its index (-shm) if there is
-/// none. It stays, as after a crash. With no log nothing at all is made beside the file.
+/// Examines the file as it is. With a log, as a crash leaves one, reads the log as well; for that SQLite makes the
+/// log's index (-shm) if there is none, and both stay. Without a log nothing is made beside the file.
 fn look(file: &Path, with_log: bool, examined: &mut Examined) -> rusqlite::Result<()> {
     let connection = open::for_reading(file, !with_log, open::PATIENCE)?;
     let (found, known) = (schema::version(&connection)?, schema::known());

@@ -1,11 +1,11 @@
-//! Why the store says no. Each variant is a cause that a caller answers differently.
+//! The store's errors. Each variant is a cause that callers treat differently.
 
 use std::{path::PathBuf, sync::Arc};
 
 use super::{Lost, OrderId};
 use crate::order::{Item, Status};
 
-/// Why the store couldn't be opened. Every text names the file or folder and what to do about it.
+/// Why the store couldn't be opened. Every message names the file or folder and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the data folder {} can't be used", .folder.display())]
@@ -72,7 +72,7 @@ pub enum StoreError {
     /// Nothing was done. The queue drains in milliseconds once the load is off.
     #[error("the order store has {queued_max} calls at work or waiting and takes no more; retry shortly")]
     Overloaded { queued_max: usize },
-    /// Nothing was acknowledged. A write may still come to light after a power cut in the same moment.
+    /// Nothing was acknowledged. A write may still become visible after a power cut at the same moment.
     #[error("the order store can't be reached: {0}")]
     Unavailable(#[source] Outage),
     #[error("the order store is closed")]
@@ -88,7 +88,7 @@ pub enum StoreError {
     ReferenceTaken,
     #[error("a rollout is under way, and there is one at a time: promote or abort it first")]
     RolloutOpen,
-    /// A host fault: the rules of the schema caught a command that breaks them. Nothing was changed.
+    /// A host fault: the command breaks a rule of the schema. Nothing was changed.
     #[error("the order store's schema refused the command")]
     Refused(#[source] rusqlite::Error),
     /// A host fault: something else wrote to the file.
@@ -106,10 +106,10 @@ impl StoreError {
     }
 }
 
-/// What keeps the store from working. Shared by all whose commands were in the failed batch.
+/// What keeps the store from working. All callers with a command in the failed batch get the same one.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Outage {
-    /// Disk full, file locked, I/O error: over as soon as its cause is, without a restart.
+    /// Disk full, file locked, I/O error: ends with its cause, without a restart.
     #[error("{0}")]
     Sqlite(#[source] Arc<rusqlite::Error>),
     #[error("a read was cut short by a panic or by the end of the runtime")]
@@ -123,13 +123,13 @@ pub enum Outage {
 /// Why no stock was taken. In every case nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
-    /// The first item, by name, that there is too little of. An item the store doesn't know has 0.
+    /// The first item, by name, of which there is too little. An unknown item has 0.
     #[error("{requested} of {item} asked for, {available} there")]
     Shortage { item: Item, requested: u32, available: u32 },
     /// Stock was taken under this reference before.
     #[error("stock was taken under this reference already")]
     AlreadyTaken,
-    /// A release came first.
+    /// The reference was released before.
     #[error("the reference was released already")]
     Released,
     #[error(transparent)]

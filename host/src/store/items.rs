@@ -1,4 +1,4 @@
-//! The items that the store has stock of, in memory: asked for on every request, changed by hand once in a while.
+//! The items that the store has a level for, in memory: read on every request, changed by hand now and then.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 
 use crate::order::Item;
 
-/// A set that is read without a lock. Only the writer adds to it, after a commit; only the shop's own hand makes
-/// items known, so it is as large as its assortment.
+/// A set that is read without a lock. Only the writer changes it, after a commit. Only the shop itself adds items, so
+/// the set is as large as the shop's assortment.
 #[derive(Debug)]
 pub(super) struct Items(ArcSwap<HashSet<Item>>);
 

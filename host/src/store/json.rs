@@ -1,6 +1,6 @@
 //! Carts and receipts as the text columns of an order, and back.
 //!
-//! A row is read as warily as a request: whatever doesn't parse into the shop's words is an error, not a guess.
+//! A row is checked like a request: a value that doesn't parse into the shop's types is an error.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::order::{
 };
 use crate::units::i64_of;
 
-/// A new order as its columns. Made by the caller, so that the writer does nothing but write.
+/// A new order as its columns. The caller makes them, so that the writer only writes.
 pub(super) struct OrderText {
     pub(super) reference: Reference,
     pub(super) inventory: Inventory,
@@ -107,7 +107,7 @@ pub(super) fn receipt(cart: &Cart, adjustments: &str, attributes: &str, total: u
     let adjustments = read::<Vec<AdjustmentText<'_>>>(adjustments, "orders.adjustments")?;
     let adjustments = adjustments.into_iter().map(adjustment).collect::<Option<_>>().ok_or_else(unreadable)?;
     let attributes = attributes_of(attributes, "orders.receipt_attributes")?;
-    // Whatever share of the sum the shop allowed to subtract when it was sold, it was no more than this.
+    // The shop's limit for adjustments when the order was sold is unknown, but was at most this.
     Receipt::checked(cart, adjustments, total, attributes, u8::MAX).map_err(|_bad| unreadable())
 }
 

@@ -1,4 +1,4 @@
-//! Opening the file: nobody else has it, and it is what it should be.
+//! Opens the store's file: locks the folder, and checks and migrates the file.
 
 use std::{
     fs::{self, File, Permissions, TryLockError},
@@ -17,19 +17,19 @@ use super::{OpenError, Outage, StoreError, alarm::is_damage, schema};
 /// The first SQLite without the WAL-reset bug, which corrupts or loses commits where several connections are open.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
-/// Pages of 4 KiB after which a commit moves the log into the file: 16 MiB, so that this rare slow commit is shared
-/// by thousands of orders, and so that the log that a crash leaves is read in no time.
+/// Pages of 4 KiB after which a commit moves the log into the file: 16 MiB, so that thousands of orders share this rare
+/// slow commit, and the log that a crash leaves is read quickly.
 const CHECKPOINT_PAGES: i64 = 4_096;
-/// What the log file is cut to after it grew beyond, bytes.
+/// The size to which a log file that has grown larger is truncated, bytes.
 const LOG_BYTES_KEPT: i64 = 64 << 20;
 /// The writer's page cache, KiB: holds the ends of the indexes of some million orders.
 const CACHE_KIB: i64 = 32 << 10;
 /// More than the writer's distinct statements, so that each is compiled once.
 const STATEMENTS_MAX: usize = 64;
 
-/// What the names of folders with stores begin with that a restore moved aside.
+/// The prefix of the folders into which a restore moves replaced stores.
 pub(super) const REPLACED: &str = "replaced-";
-/// A store that is being restored, until it is whole.
+/// The name of a store that is being restored, until it is complete.
 pub(super) const RESTORING: &str = "till.db.restoring";
 /// How long a command waits for a lock of a till that is just starting or stopping.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +37,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Returns the lock that keeps a second till off the folder, which is made if it is missing.
 ///
 /// # Errors
-/// `InUse` while another holds it. The operating system lets go of it when its process ends, however that ends.
+/// `InUse` while another till holds the lock. The operating system releases a lock when its process ends, however it
+/// ends.
 pub(super) fn guard(folder: &Path) -> Result<File, OpenError> {
     let unusable = |source| OpenError::Folder { folder: folder.into(), source };
     make_folder(folder).map_err(unusable)?;
@@ -47,8 +48,8 @@ pub(super) fn guard(folder: &Path) -> Result<File, OpenError> {
     Ok(guard)
 }
 
-/// Takes from everybody but the owner and the group what an older till let them read. The folder itself stays as it is:
-/// somebody may have made it for more than the store.
+/// Removes the permissions of others than owner and group from files that an older till made readable. The folder's own
+/// permissions stay, because it may be used for more than the store.
 fn keep_private(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
@@ -62,7 +63,7 @@ fn keep_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the same lock of a folder in which nothing is made for it; `None` if no till was ever there.
+/// Returns the lock of an existing folder without making anything in it; `None` if no till ever used the folder.
 pub(super) fn guard_existing(folder: &Path) -> Result<Option<File>, OpenError> {
     match File::open(folder.join("till.lock")) {
         Ok(guard) => lock(folder, guard).map(Some),
@@ -79,8 +80,8 @@ fn lock(folder: &Path, guard: File) -> Result<File, OpenError> {
     }
 }
 
-/// Refuses a folder in which part of a store is missing: an empty one in its place would hide or lose its orders, for
-/// SQLite deletes a log whose file is empty.
+/// Refuses a folder in which part of a store is missing. An empty store in its place would hide or lose orders, because
+/// SQLite deletes the log of an empty file.
 pub(super) fn refuse_half(folder: &Path) -> Result<(), OpenError> {
     if bytes(&folder.join("till.db")) > 0 {
         return Ok(());
@@ -94,8 +95,8 @@ pub(super) fn refuse_half(folder: &Path) -> Result<(), OpenError> {
     if was_used(folder) { Err(OpenError::Lost { folder: folder.into() }) } else { Ok(()) }
 }
 
-/// Returns whether a till has served from the folder: it keeps plugins' files only when it has a store, and a restore moves
-/// a store aside only where there was one.
+/// Returns whether a till has served from the folder. Plugins' files and stores that were moved aside exist only where
+/// there was a store.
 fn was_used(folder: &Path) -> bool {
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
     let is_kept_plugin = |entry: fs::DirEntry| {
@@ -134,8 +135,8 @@ pub(super) fn connection(file: &Path, busy_timeout: Duration, look_within: Durat
     Ok(connection)
 }
 
-/// Looks through the file's structure, so that a customer isn't the first to meet damage. Ends when it has seen all or when
-/// its time is up: a store of many million orders has more pages than a start can wait for.
+/// Checks the file's structure, so that a customer isn't the first to meet damage. Stops after `within`, because a
+/// store of many million orders has more pages than a start can wait for.
 fn look(connection: &Connection, file: &Path, within: Duration) -> Result<(), OpenError> {
     let interrupt = connection.get_interrupt_handle();
     let (done, waiting) = channel::<()>();
@@ -147,7 +148,7 @@ fn look(connection: &Connection, file: &Path, within: Duration) -> Result<(), Op
     let timer = timer.map_err(OpenError::Thread)?;
     let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     drop(done);
-    // Before the next statement, which mustn't be interrupted.
+    // The timer must end before the next statement, which mustn't be interrupted.
     _ = timer.join();
     match found {
         Ok(what) if what == "ok" => Ok(()),
@@ -157,11 +158,11 @@ fn look(connection: &Connection, file: &Path, within: Duration) -> Result<(), Op
     }
 }
 
-/// Opens a file for nothing but reading; an immutable one without locks, log or index.
+/// Opens a file read-only; an immutable one without locks, log or index.
 pub(super) fn for_reading(file: &Path, immutable: bool, busy_timeout: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = if immutable {
-        // As a URI, in which these three mean something.
+        // The path becomes a URI, in which these three characters have a meaning.
         let path = file.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         Connection::open_with_flags(format!("file:{path}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)?
     } else {
@@ -192,14 +193,14 @@ fn configured(file: &Path, busy_timeout: Duration) -> rusqlite::Result<Connectio
     Ok(connection)
 }
 
-/// Makes the names of the files in the folder survive a power cut; SQLite does that for what is in them.
+/// Makes the names of the files in the folder durable; SQLite does that for their contents.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), OpenError> {
     sync_names(folder).map_err(|source| OpenError::Folder { folder: folder.into(), source })
 }
 
 /// Makes the names in the folder durable; an empty path is the working folder.
 pub(super) fn sync_names(folder: &Path) -> io::Result<()> {
-    // Windows can't open a folder as a file, and needs no such thing.
+    // Windows can't open a folder as a file, and doesn't need to.
     if !cfg!(unix) {
         return Ok(());
     }
@@ -207,7 +208,7 @@ pub(super) fn sync_names(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Returns how much room there is for the file, 0 where the system doesn't tell.
+/// Returns the free space for the file, MiB; 0 if the system doesn't say.
 fn free_mib(file: &Path) -> u64 {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     rustix::fs::statvfs(folder).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >> 20)
@@ -222,7 +223,7 @@ impl OpenError {
         if is_damage(&source) { Self::Damaged { file, source: source.into() } } else { Self::Sqlite { file, source } }
     }
 
-    /// Returns why the items couldn't be read.
+    /// Returns the error for items that couldn't be read.
     pub(super) fn of_store(file: &Path, source: StoreError) -> Self {
         match source {
             StoreError::Unavailable(Outage::Sqlite(source)) if is_damage(&source) => {

@@ -1,7 +1,7 @@
-//! Whether the store's files are where they were opened.
+//! Checks whether the store's files are where they were opened.
 //!
-//! A file that is deleted, or whose folder is moved away, goes on taking what is written to it, and nobody will see any of
-//! that again. So the writer looks before each commit, and the host every now and then.
+//! After a file is deleted or its folder is moved away, writes to it still succeed but are lost. So the writer checks
+//! before each commit, and the host now and then.
 
 use std::{
     fs::{self, File, Metadata},
@@ -16,14 +16,14 @@ use std::{
 
 use super::OpenError;
 
-/// Where a till has its files, and which files those are.
+/// The paths of a store's files, and the identities of the opened files.
 #[derive(Debug)]
 pub(super) struct Place {
     files: Vec<(PathBuf, Identity)>,
     is_told: AtomicBool,
 }
 
-/// A file, whatever it is called.
+/// A file's identity, independent of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -36,16 +36,16 @@ impl Identity {
     }
 }
 
-/// The file that isn't at its path any more.
+/// The file that is no longer at its path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is gone, or another file is in its place", .0.display())]
 pub struct Lost(Arc<Path>);
 
 impl Place {
-    /// Notes the files of an open store: the lock, the database and, since it is there while the database is open, its log.
+    /// Records the files of an open store: the lock, the database and its log, which exists while the database is open.
     ///
     /// # Errors
-    /// When one of them can't be looked at.
+    /// If the metadata of one of them can't be read.
     pub(super) fn of(folder: &Path, lock: &File) -> Result<Arc<Self>, OpenError> {
         let of_path = |name: &str| -> io::Result<_> {
             let path = folder.join(name);
@@ -60,10 +60,10 @@ impl Place {
         Ok(Arc::new(Self { files, is_told: AtomicBool::new(false) }))
     }
 
-    /// Looks at each file's path, and says in the log what isn't there: once, until all are there again.
+    /// Checks each file's path, and logs a missing file once, until all are there again.
     ///
     /// # Errors
-    /// The first file that isn't there. A path that can't be looked at just now proves nothing.
+    /// The first missing file. A path that can't be checked at the moment isn't counted as missing.
     pub(super) fn check(&self) -> Result<(), Lost> {
         let is_lost = |(path, identity): &&(PathBuf, Identity)| match fs::metadata(path) {
             Ok(found) => Identity::of(&found) != *identity,

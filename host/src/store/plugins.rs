@@ -1,6 +1,6 @@
-//! Which plugins the shop has had: a row a version, at most one of each kind live, and an audit of every change.
+//! The plugins' table: one row for each version, at most one of each kind live, and an audit of every change.
 //!
-//! A version is a file with its settings: the same file with others is another version.
+//! A version is a file with its settings: the same file with other settings is another version.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
@@ -16,8 +16,8 @@ use super::{
 use crate::{hooks::Kind, units::i64_of};
 
 impl Store {
-    /// Makes a plugin's version live in the place of the one that is, which a rollback withdraws, and returns it. A rollout
-    /// of its kind is over with that. Durable when it returns.
+    /// Makes a version live and returns it. A rollback withdraws the version that was live before. An open rollout of
+    /// the same kind ends. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own.
@@ -40,7 +40,7 @@ impl Store {
         self.0.queue.submit(Lane::Durable, publish).await
     }
 
-    /// Notes in the audit that a file was refused. Durable when it returns.
+    /// Records in the audit that a file was refused. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own.
@@ -48,8 +48,7 @@ impl Store {
         self.0.queue.submit(Lane::Durable, move |context| note_refusal(context, kind, &by, &detail)).await
     }
 
-    /// Returns a page of the plugin versions there were, those that changed last first: from behind that one, so many at
-    /// most.
+    /// Returns a page of all plugin versions, the last changed first: at most `limit`, from after `after`.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -61,7 +60,7 @@ impl Store {
         self.0.readers.read(move |connection| versions(connection, after, limit)).await
     }
 
-    /// Returns the version that is live.
+    /// Returns the live version of the kind.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -69,7 +68,7 @@ impl Store {
         self.0.readers.read(move |connection| live(connection, kind)).await
     }
 
-    /// Returns the version that a rollback comes back to: the last that was live and wasn't withdrawn.
+    /// Returns the version to which a rollback returns: the last that was live and wasn't withdrawn.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -85,7 +84,7 @@ impl Store {
         self.0.readers.read(move |connection| by_id(connection, id)).await
     }
 
-    /// Notes in the audit that the plugin folder has the version that is live. Durable when it returns.
+    /// Records in the audit that the plugin folder has the live version. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own.
@@ -96,8 +95,8 @@ impl Store {
         self.0.queue.submit(Lane::Durable, note).await
     }
 
-    /// Returns whether the host ever started with that file because its settings named it, or took it from the folder
-    /// that they name.
+    /// Returns whether the host ever started with that file because its settings named the file or the folder it was
+    /// in.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -106,7 +105,7 @@ impl Store {
         self.0.readers.read(move |connection| started_with(connection, kind, &digest)).await
     }
 
-    /// Returns a page of the plugins' audit, newest first: from behind the line of that number, so many at most.
+    /// Returns a page of the plugins' audit, newest first: at most `limit` lines, from after line `after`.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -115,7 +114,7 @@ impl Store {
     }
 }
 
-/// Makes the version live, in the place of the one that is.
+/// Makes the version live, in place of the current one.
 pub(super) fn write_version(
     connection: &Connection,
     text: VersionText,
@@ -139,7 +138,7 @@ pub(super) fn write_version(
     })
 }
 
-/// Writes the version's row, or gives the one that is there its new state. One that is live stays so when it becomes a
+/// Writes the version's row, or updates the state of an existing row. A live version stays live when it becomes a
 /// candidate as well.
 pub(super) fn upsert_version(
     connection: &Connection,
@@ -189,7 +188,7 @@ pub(super) fn upsert_version(
     .ok_or(Refusal::No(StoreError::Unreadable { column: "plugin_versions.state" }))
 }
 
-/// Notes a file that was refused.
+/// Records a refused file.
 fn note_refusal(
     context: &mut WriteContext,
     kind: Option<Kind>,
@@ -221,7 +220,7 @@ const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, setting
                                        WHERE same.kind = plugin_versions.kind AND same.digest = plugin_versions.digest
                                              AND same.id < plugin_versions.id) AS same_file_as";
 
-/// Returns a page of the versions behind that one, those that changed last first.
+/// Returns a page of the versions after that one, the last changed first.
 fn versions(connection: &Connection, after: Option<VersionId>, limit: u32) -> Result<Page<PluginVersion>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM plugin_versions
@@ -233,12 +232,12 @@ fn versions(connection: &Connection, after: Option<VersionId>, limit: u32) -> Re
     page(reading.query_and_then(params![after.map(|id| id.0), limit], with_bytes)?, limit)
 }
 
-/// Returns what is live of that kind.
+/// Returns the live version of that kind.
 fn live(connection: &Connection, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
     one(connection, "kind = ?1 AND state = 'live'", kind.as_str())
 }
 
-/// Returns what was live before that wasn't withdrawn.
+/// Returns the last version that was live before and wasn't withdrawn.
 fn last_good(connection: &Connection, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
     one(connection, "kind = ?1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1", kind.as_str())
 }
@@ -248,7 +247,7 @@ pub(super) fn by_id(connection: &Connection, id: VersionId) -> Result<Option<Plu
     one(connection, "id = ?1", id.0)
 }
 
-/// Returns whether that file was ever started with.
+/// Returns whether the host was ever started with that file.
 fn started_with(connection: &Connection, kind: Kind, digest: &str) -> Result<bool, StoreError> {
     let found = connection
         .prepare_cached(
@@ -261,7 +260,7 @@ fn started_with(connection: &Connection, kind: Kind, digest: &str) -> Result<boo
     Ok(found.is_some())
 }
 
-/// Returns a page of the audit's lines behind that one, newest first.
+/// Returns a page of the audit's lines after that one, newest first.
 fn events(connection: &Connection, after: Option<u64>, limit: u32) -> Result<Page<PluginEvent>, StoreError> {
     let with_bytes = |row: &Row<'_>| {
         let event = PluginEvent {

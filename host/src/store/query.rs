@@ -1,4 +1,4 @@
-//! What the readers ask, in SQL, and rows as the shop's words.
+//! The readers' queries, and the conversion of rows into the shop's types.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::order::{Currency, Item, Reference, Status};
 
-/// What a row takes of a page beside its texts, about, and an item beside its name.
+/// The estimated size of a row besides its texts, and of a level besides its item's name, bytes.
 pub(super) const ROW_BYTES: usize = 512;
 const LEVEL_BYTES: usize = 32;
 
@@ -31,7 +31,7 @@ pub(super) fn order_by_id(connection: &Connection, id: OrderId) -> Result<Option
 
 /// Returns a page of orders, ascending.
 pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<Page<Order>, StoreError> {
-    // An order without an end is found by the small index of those, however many others there are.
+    // Orders without an end have a small index of their own, which is fast however many other orders there are.
     let endless = filter.unresolved || matches!(filter.status, Some(Status::Pending | Status::PendingRelease));
     let from = if endless { "orders INDEXED BY orders_unresolved" } else { "orders" };
     let unended = if endless { "AND ended_at_ms IS NULL" } else { "" };
@@ -52,7 +52,7 @@ pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<P
     )
 }
 
-/// Returns the levels of the items behind that one, by name: a page of them.
+/// Returns a page of the levels of the items after `after`, by name.
 pub(super) fn stock(connection: &Connection, after: Option<&Item>) -> Result<Page<StockLevel>, StoreError> {
     let sql = "SELECT item, on_hand FROM stock WHERE removed = 0 AND item > ?1 ORDER BY item";
     let mut reading = connection.prepare_cached(sql)?;
@@ -64,7 +64,8 @@ pub(super) fn stock(connection: &Connection, after: Option<&Item>) -> Result<Pag
     page(reading.query_and_then([after.map_or("", Item::as_str)], with_bytes)?, u32::MAX)
 }
 
-/// Takes rows, each with its bytes, until the page is large; there are `limit` rows at most. A page has one row at least.
+/// Takes rows, each with its bytes, until the page is full or has `limit` rows. A page has at least one row, if there
+/// is one.
 pub(super) fn page<T>(
     rows: impl Iterator<Item = Result<(T, usize), StoreError>>,
     limit: u32,
@@ -84,7 +85,7 @@ pub(super) fn page<T>(
     Ok(page)
 }
 
-/// Returns how long the texts in those columns of a row are.
+/// Returns the bytes of the texts in those columns of a row.
 pub(super) fn text_bytes(row: &Row<'_>, columns: &[&str]) -> rusqlite::Result<usize> {
     columns.iter().try_fold(0, |bytes, column| {
         let text = row.get_ref(*column)?;
@@ -92,7 +93,7 @@ pub(super) fn text_bytes(row: &Row<'_>, columns: &[&str]) -> rusqlite::Result<us
     })
 }
 
-/// Returns the levels of the items of which there are the fewest.
+/// Returns the lowest levels.
 pub(super) fn scarcest(connection: &Connection, count: u32) -> Result<Vec<StockLevel>, StoreError> {
     let sql = "SELECT item, on_hand FROM stock WHERE removed = 0 ORDER BY on_hand, item LIMIT ?1";
     let mut reading = connection.prepare_cached(sql)?;
@@ -103,7 +104,7 @@ fn level(row: &Row<'_>) -> Result<StockLevel, StoreError> {
     Ok(StockLevel { item: item(row)?, on_hand: saturated(row.get(1)?) })
 }
 
-/// Returns what stock of the item there is, `None` when the shop hasn't got it.
+/// Returns the item's stock; `None` if the shop doesn't have the item.
 pub(super) fn level_of(connection: &Connection, item: &Item) -> rusqlite::Result<Option<u32>> {
     let mut reading = connection.prepare_cached("SELECT on_hand FROM stock WHERE item = ?1 AND removed = 0")?;
     reading.query_row([item.as_str()], |row| row.get(0).map(saturated)).optional()
@@ -114,7 +115,7 @@ pub(super) fn items(connection: &Connection) -> Result<HashSet<Item>, StoreError
     connection.prepare("SELECT item FROM stock WHERE removed = 0")?.query_and_then([], item)?.collect()
 }
 
-/// Returns the items whose stock isn't their opening and movements.
+/// Returns the items whose stock isn't opening plus movements.
 pub(super) fn ledger_mismatches(connection: &Connection) -> Result<Vec<LedgerMismatch>, StoreError> {
     let mut reading = connection.prepare_cached(
         "WITH moved AS (SELECT item, sum(delta) AS pieces FROM stock_movements GROUP BY item)

@@ -1,8 +1,8 @@
-//! The way to the writer: a bounded queue of commands, each with a oneshot for its answer.
+//! The writer's queue: bounded, with a oneshot channel for each command's answer.
 //!
-//! A full queue refuses at once; nobody waits for a place. Half of the room is kept for the commands that end
-//! something, so that a rush of new orders can't keep an old one from giving its stock back. Callers may drop
-//! their future at any point: a command that is queued is carried out all the same.
+//! A full queue refuses at once; no caller waits for a place. Half of the places are reserved for commands that end
+//! something, so that a rush of new orders can't keep an old one from giving its stock back. Callers may drop their
+//! future at any point: a command that is queued is carried out all the same.
 
 use std::{
     any::Any,
@@ -26,7 +26,7 @@ pub(super) enum Lane {
     Step,
     /// Once committed.
     Durable,
-    /// Once committed; it ends an order or a reservation and may use the room that is kept for that.
+    /// Once committed. The command ends an order or a reservation, and may use the reserved places.
     Ending,
 }
 
@@ -42,7 +42,7 @@ impl From<Durability> for Lane {
 /// Why a command was not carried out.
 #[derive(Debug)]
 pub(super) enum Refusal<E> {
-    /// It doesn't apply. Nothing was changed, and the batch goes on.
+    /// The command doesn't apply. Nothing was changed, and the batch goes on.
     No(E),
     /// SQLite failed, perhaps midway: the whole batch is rolled back.
     Failed(rusqlite::Error),
@@ -60,15 +60,15 @@ pub(super) struct Command {
     pub(super) task: Box<dyn Task>,
 }
 
-/// What the writer does with a command: execute it once, then answer it once.
+/// A command's work: the writer executes it once, then answers it once.
 pub(super) trait Task: Send {
-    /// Executes it and keeps the outcome for [`Task::answer`].
+    /// Executes the command and keeps the outcome for [`Task::answer`].
     ///
     /// # Errors
     /// Only SQLite's, after which the batch has to be rolled back. A refusal is an outcome.
     fn execute(&mut self, context: &mut WriteContext) -> Result<(), rusqlite::Error>;
 
-    /// Sends the outcome to the caller, or what kept it from being one.
+    /// Sends the caller the outcome, or the outage that prevented it.
     fn answer(self: Box<Self>, fate: Result<(), Outage>);
 }
 
@@ -100,12 +100,12 @@ where
             Ok(()) => self.outcome.unwrap_or_else(|| unavailable(Outage::WriterGone)),
             Err(outage) => unavailable(outage),
         };
-        // Nobody may be waiting any more; the command was carried out for its effect.
+        // The caller may be gone; the command was carried out for its effect.
         drop(self.caller.send(outcome));
     }
 }
 
-/// What writer and callers both look at.
+/// State shared by the writer and the callers.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) queued_commands: AtomicUsize,
@@ -135,12 +135,12 @@ pub(super) struct Queue {
     commands: SyncSender<Command>,
     commands_max: usize,
     shared: Arc<Shared>,
-    /// Closes when the writer has ended and let go of the file.
+    /// Closes when the writer has ended and closed the file.
     ended: watch::Receiver<()>,
 }
 
 impl Queue {
-    /// Returns both ends of a queue for `commands_max` commands, and as many again that end something.
+    /// Returns both ends of a queue for `commands_max` commands, and the same number of commands that end something.
     pub(super) fn new(
         commands_max: usize,
         shared: Arc<Shared>,
@@ -151,7 +151,7 @@ impl Queue {
         (Self { commands, commands_max, shared, ended }, receiver)
     }
 
-    /// Returns what the work made of the writer's context, when `lane` says that it counts.
+    /// Runs `work` on the writer and returns its result, at the moment that `lane` defines.
     pub(super) async fn submit<F, T, E>(&self, lane: Lane, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut WriteContext) -> Result<T, Refusal<E>> + Send + 'static,
@@ -171,7 +171,7 @@ impl Queue {
             return Err(StoreError::Closed);
         }
         let room = if command.lane == Lane::Ending { self.commands_max.saturating_mul(2) } else { self.commands_max };
-        // Counted before it is sent, so that the writer never counts down what isn't counted up yet.
+        // A command is counted before it is sent, so that the writer never subtracts it before it is added.
         if self.shared.queued_commands.fetch_add(1, Relaxed) >= room {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
             return Err(StoreError::Overloaded { queued_max: self.commands_max });
@@ -182,7 +182,7 @@ impl Queue {
         })
     }
 
-    /// Returns why nobody is there to answer.
+    /// Returns why there is no writer to answer.
     fn absence(&self) -> StoreError {
         let closed = self.shared.closing.load(Relaxed);
         if closed { StoreError::Closed } else { StoreError::Unavailable(Outage::WriterGone) }
@@ -192,10 +192,10 @@ impl Queue {
         self.commands_max
     }
 
-    /// Takes no more commands and returns when the writer has carried out what was queued and let go of the file.
+    /// Refuses further commands, and returns when the writer has carried out the queued ones and closed the file.
     pub(super) async fn close(&self) {
         self.shared.closing.store(true, Relaxed);
-        // Wakes a writer that waits for work. If there is no room for this, it is awake.
+        // Wakes a writer that waits for work. If the queue is full, the writer is awake.
         let (caller, _nobody) = oneshot::channel::<Result<(), StoreError>>();
         let work = |_desk: &mut WriteContext| Ok(());
         let task = Box::new(Submitted { work: Some(work), outcome: None, caller });
@@ -206,7 +206,7 @@ impl Queue {
         self.until_ended().await;
     }
 
-    /// Returns when the writer has let go of the file.
+    /// Returns when the writer has closed the file.
     pub(super) async fn until_ended(&self) {
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}

@@ -1,7 +1,7 @@
-//! Reading beside the writer: a few read-only connections, used on blocking threads.
+//! The readers: a few read-only connections, used on blocking threads.
 //!
-//! A reader sees the last commit, never what the writer is in the middle of. Readers never keep a transaction open
-//! beyond one statement, or the write-ahead log could not be reused.
+//! A reader sees the last commit, never an unfinished batch. Readers never keep a transaction open beyond one
+//! statement, or the write-ahead log couldn't be reused.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ impl Readers {
         Self { file, permits, count, wait_max, idle: Arc::default(), alarm }
     }
 
-    /// Returns what `read` makes of the last commit. If the future is dropped, the read goes on unheard.
+    /// Returns the result of `read` on the last commit. If the future is dropped, the read still runs to its end.
     ///
     /// # Errors
     /// `Overloaded` when no connection is free within `wait_max`.
@@ -58,15 +58,15 @@ impl Readers {
             drop(permit);
             outcome
         });
-        // Only a panic or the runtime's end keeps a blocking task from its outcome.
+        // A blocking task has no outcome only after a panic or the runtime's end.
         let answer = reading.await.unwrap_or(Err(StoreError::Unavailable(Outage::ReaderGone)));
         self.alarm.look_at_answer(&answer);
         answer
     }
 
-    /// Waits for the reads that run, then lets go of the file. Later reads are refused.
+    /// Waits for the running reads, then closes the file. Later reads are refused.
     pub(super) async fn close(&self) {
-        // Fails only if it was closed before.
+        // Fails only if the readers were closed before.
         if let Ok(all) = self.permits.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await {
             self.permits.close();
             drop(all);

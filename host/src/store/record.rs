@@ -1,4 +1,4 @@
-//! What the store keeps and tells: orders, stock levels, and the figures about itself.
+//! The store's records: orders, stock levels, and the store's own figures.
 
 use std::sync::Arc;
 
@@ -34,12 +34,12 @@ impl OrderId {
     }
 }
 
-/// Whose stock an order takes from.
+/// The inventory whose stock an order takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inventory {
-    /// This store's.
+    /// This store's stock.
     Local,
-    /// That of the till at this address, across the network.
+    /// The stock of the till at this address, across the network.
     Remote(Arc<str>),
 }
 
@@ -71,7 +71,7 @@ impl Inventory {
     }
 }
 
-/// What is known of an order when it is placed.
+/// A new order.
 #[derive(Debug, Clone)]
 pub struct NewOrder {
     pub reference: Reference,
@@ -81,22 +81,22 @@ pub struct NewOrder {
     pub trace_id: String,
     /// The plugins that decide, as the `till-plugins` header names them.
     pub plugins: String,
-    /// Unix time in ms, the same that the checkout plugin is told.
+    /// Unix time in ms; the checkout plugin gets the same value.
     pub placed_at_ms: u64,
-    /// The client's key, which is taken from now on. Nobody else may be about to take it.
+    /// The client's key, which the order claims. No other order may be claiming it at the same time.
     pub keyed: Option<Keyed>,
 }
 
 /// When a step of an order is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Once executed: a crash or a failed batch may lose it, and then every later command of the order says so.
+    /// Once executed. A crash or a failed batch may lose the step; every later command of the order then says so.
     Queued,
-    /// Once it survives a power cut: before anything of it leaves this host.
+    /// Once the step survives a power cut. Needed before anything about it leaves this host.
     Committed,
 }
 
-/// Under whose name stock is taken.
+/// The order or deduct for which stock is taken.
 #[derive(Debug, Clone)]
 pub enum Taker {
     /// A pending local order of this store, under its reference.
@@ -105,7 +105,7 @@ pub enum Taker {
     Deduct(Reference),
 }
 
-/// What a client was told, so that it is told the same again.
+/// The answer that a client got, to be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// The HTTP status.
@@ -113,11 +113,11 @@ pub struct Answered {
     pub body: Bytes,
 }
 
-/// What came of a request of the same key.
+/// The result of an earlier request with the same key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
     pub fingerprint: Fingerprint,
-    /// `None` while its order has no end.
+    /// `None` while the order has no end.
     pub answer: Option<Answered>,
 }
 
@@ -128,19 +128,20 @@ pub struct Order {
     pub reference: Reference,
     pub status: Status,
     pub inventory: Inventory,
-    /// How many deducts a remote inventory may know of it, each under [a reference of its own](Reference::of_deduct).
+    /// How many deducts of this order a remote inventory may know, each under [a reference of its
+    /// own](Reference::of_deduct).
     pub deducts: u32,
     pub currency: Currency,
     pub cart: Cart,
-    /// There exactly when the order is completed.
+    /// Present exactly when the order is completed.
     pub receipt: Option<Receipt>,
-    /// Why it failed, or why a release is pending.
+    /// Why the order failed, or why a release is pending.
     pub reason: Option<String>,
     pub trace_id: String,
     pub plugins: String,
     /// Unix time in ms.
     pub placed_at_ms: u64,
-    /// Unix time in ms; there exactly when the order is completed or failed.
+    /// Unix time in ms; present exactly when the order is completed or failed.
     pub ended_at_ms: Option<u64>,
 }
 
@@ -148,55 +149,55 @@ pub struct Order {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OrdersFilter {
     pub status: Option<Status>,
-    /// Only those that neither completed nor failed.
+    /// Only orders that neither completed nor failed.
     pub unresolved: bool,
-    /// Only those after this one: the last of the page before.
+    /// Only orders after this one, the last of the previous page.
     pub after: Option<OrderId>,
-    /// At most so many; [`OrdersFilter::LIMIT_MAX`] is the ceiling.
+    /// The most orders of a page, up to [`OrdersFilter::LIMIT_MAX`].
     pub limit: u32,
 }
 
 impl OrdersFilter {
-    /// A page is built in memory, and ends where it is large ([`LIST_BYTES_MAX`](super::LIST_BYTES_MAX)).
+    /// A page is built in memory, and ends early if it is large ([`LIST_BYTES_MAX`](super::LIST_BYTES_MAX)).
     pub const LIMIT_MAX: u32 = 1_000;
 }
 
-/// A part of a list, with at least one of the rest if there is a rest.
+/// A page of a list, with at least one entry if any is left.
 #[derive(Debug)]
 pub struct Page<T> {
     pub rows: Vec<T>,
-    /// Whether there may be more behind the last one.
+    /// Whether there may be more entries after the last one.
     pub goes_on: bool,
 }
 
-/// How much of an item is there.
+/// How much of an item is on hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockLevel {
     pub item: Item,
-    /// Pieces. Reads as [`u32::MAX`] where returned goods lifted it higher.
+    /// Pieces; [`u32::MAX`] if returned goods raised the stock above that.
     pub on_hand: u32,
 }
 
-/// What a change of stock by hand came to.
+/// The result of a change of stock by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockChanged {
     pub level: StockLevel,
-    /// Whether the shop hadn't got the item before.
+    /// Whether the shop didn't have the item before.
     pub is_new: bool,
 }
 
 /// What a release found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
-    /// Its stock was given back.
+    /// The reference's stock was given back.
     Returned,
-    /// It was released before; nothing was changed.
+    /// The reference was released before; nothing was changed.
     Before,
-    /// Nobody had taken under it. From now on nobody can.
+    /// Nothing was taken under the reference, and from now on nothing can be.
     Tombstone,
 }
 
-/// An item whose stock isn't what its ledger says. There is none unless something else wrote to the file.
+/// An item whose stock isn't what its ledger says. That happens only if something else wrote to the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerMismatch {
     pub item: String,
@@ -210,9 +211,10 @@ pub struct LedgerMismatch {
 pub struct Opened {
     /// Local orders that a crash left pending: FAILED with reason `interrupted`, their stock given back.
     pub interrupted_orders: u64,
-    /// Remote orders that nobody knows the stock of: PENDING_RELEASE, these and those from before.
+    /// Remote orders in PENDING_RELEASE, whose stock is unknown: new ones and those from before.
     pub awaiting_release_orders: u64,
-    /// Reservations that were held, never confirmed to anybody, and given back: of those orders and of deducts.
+    /// Reservations, of the interrupted orders and of deducts, that were held but never confirmed to anybody, and are
+    /// given back.
     pub returned_reservations: u64,
 }
 
@@ -227,7 +229,7 @@ pub struct Gauges {
     pub failed_batches: u64,
     /// Orders that are neither completed nor failed, as of the last commit.
     pub unresolved_orders: u64,
-    /// Those of them that wait for a remote inventory to confirm their release.
+    /// Unresolved orders that wait for a remote inventory to confirm their release.
     pub awaiting_release_orders: u64,
     pub known_items: usize,
     /// Bytes of the write-ahead log. It only grows past some 16 MiB if a reader stays for long.

@@ -1,14 +1,14 @@
 //! Recovery after a crash: no order is PENDING and no stock is held once the store is open.
 //!
 //! An order whose stock is in this store becomes FAILED; one whose inventory is another till's becomes PENDING_RELEASE, and
-//! the shop asks for its release (`shop/release.rs`). Whatever is held was never confirmed to anybody: a confirmation is sent
-//! after the reservation became final. So all of it is given back, a local order's and another till's alike.
+//! the shop asks for its release (`shop/release.rs`). Held stock was never confirmed to anybody, because a confirmation is
+//! sent only after the reservation became final. So all held stock is given back, of local orders and of other tills.
 
 use rusqlite::{Connection, params};
 
 use super::{Opened, answers, reservations::give_back, sqlite::now_ms};
 
-/// Settles all of it in one transaction, before anything else reads the store.
+/// Settles what a crash left in one transaction, before anything else reads the store.
 pub(super) fn settle(connection: &mut Connection) -> rusqlite::Result<Opened> {
     let now_ms = now_ms();
     let transaction = connection.transaction()?;

@@ -1,6 +1,6 @@
-//! What the writer executes for what is taken: held under a reference, made final, given back, taken once more.
+//! The writer's commands for reservations: stock is held under a reference, made final, given back, taken once more.
 //!
-//! Each reference takes in rounds: its first, and the next after each time that it starts over.
+//! A reference takes stock in rounds: the first, and one more each time it starts over.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{order::Item, units::i64_of};
 
-/// Takes all of it under the taker's reference and returns what is left of each item, or takes nothing.
+/// Takes all pieces under the taker's reference and returns what is left of each item, or takes nothing.
 pub(super) fn take(
     context: &mut WriteContext,
     taker: &Taker,
@@ -22,7 +22,7 @@ pub(super) fn take(
 ) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
     let connection = &context.connection;
     let reference = match taker {
-        // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
+        // Only a pending order may hold stock: a lost or ended order would never give it back.
         Taker::Order(id) => {
             reference_of_pending(connection, *id)?.ok_or_else(|| no(StoreError::ReservationGone.into()))?
         }
@@ -36,14 +36,14 @@ pub(super) fn take(
         Some(_) => return Err(no(TakeError::AlreadyTaken)),
     };
     if pieces.len() == 1 {
-        // A shortage of the only item comes before any change.
+        // With one item a shortage shows before any change, so no savepoint is needed.
         take_each(connection, &reference, again, pieces)
     } else {
         in_savepoint(connection, || take_each(connection, &reference, again, pieces))
     }
 }
 
-/// Takes all of it in the reference's first round, or in the one that it is in `again`.
+/// Takes all pieces in the reference's first round, or in the round `again`.
 fn take_each(
     connection: &Connection,
     reference: &str,
@@ -51,7 +51,7 @@ fn take_each(
     pieces: &BTreeMap<Item, u64>,
 ) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
     let now_ms = now_ms();
-    // Not with RETURNING, here and below: SQLite then keeps a statement journal, which halves what the writer can do.
+    // No RETURNING, here and below: with it SQLite keeps a statement journal, which halves the writer's throughput.
     let mut taking = connection
         .prepare_cached("UPDATE stock SET on_hand = on_hand - :pieces WHERE item = :item AND on_hand >= :pieces")?;
     let mut levels = Vec::with_capacity(pieces.len());
@@ -81,8 +81,8 @@ fn take_each(
     Ok(levels)
 }
 
-/// Gives back what was taken, so that the same order or deduct may take once more, for other plugins. One that took
-/// nothing only changes plugins; one that can't take any more stays as it is.
+/// Gives back what was taken, so that the same order or deduct may take once more, for other plugins. An order that
+/// took nothing only changes its plugins; a reservation that isn't held stays as it is.
 pub(super) fn start_over(context: &mut WriteContext, taker: &Taker, plugins: &str) -> Result<(), Refusal<StoreError>> {
     let connection = &context.connection;
     let reference = match taker {
@@ -97,7 +97,7 @@ pub(super) fn start_over(context: &mut WriteContext, taker: &Taker, plugins: &st
                      WHERE id = ?1 AND status = 'PENDING'",
                 )?
                 .execute(params![id.row(), plugins])?;
-            // A remote order's stock is none of this store's.
+            // A remote order's stock isn't in this store.
             let Some(reference) = reference_of_pending(connection, *id)? else { return Ok(()) };
             reference
         }
@@ -112,8 +112,8 @@ pub(super) fn start_over(context: &mut WriteContext, taker: &Taker, plugins: &st
     })
 }
 
-/// Releases a reservation in that state, with the inverse of its round's movements. Does nothing in any other state;
-/// returns whether it was in that one.
+/// Releases a reservation in `state`, with the inverse of its round's movements, and returns true. Does nothing and
+/// returns false in any other state.
 pub(super) fn give_back(connection: &Connection, reference: &str, state: &str, now_ms: i64) -> rusqlite::Result<bool> {
     if !move_reservation(connection, reference, state, "released", now_ms)? {
         return Ok(false);
@@ -137,13 +137,13 @@ pub(super) fn give_back(connection: &Connection, reference: &str, state: &str, n
     Ok(true)
 }
 
-/// Keeps what was given back from taking once more.
+/// Stops a reservation that was given back from taking once more.
 pub(super) fn close(connection: &Connection, reference: &str) -> rusqlite::Result<()> {
     let mut closing = connection.prepare_cached("UPDATE reservations SET reopened = 0 WHERE reference = ?1")?;
     closing.execute([reference]).map(drop)
 }
 
-/// Returns whether the reservation was in the first state and is in the second now.
+/// Moves a reservation from the first state to the second, and returns whether it was in the first.
 pub(super) fn move_reservation(
     connection: &Connection,
     reference: &str,
@@ -156,11 +156,11 @@ pub(super) fn move_reservation(
     Ok(moving.execute(params![reference, from, to, now_ms])? == 1)
 }
 
-/// How what a reference took stands.
+/// The state of a reference's reservation.
 pub(super) struct Reservation {
     pub(super) state: String,
     round: i64,
-    /// Whether it may take once more.
+    /// Whether the reference may take once more.
     reopened: bool,
 }
 

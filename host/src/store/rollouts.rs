@@ -1,6 +1,6 @@
-//! Versions that are tried beside the live one: a row a rollout, at most one of them open.
+//! The rollouts' table: one row for each rollout, at most one of them open.
 //!
-//! What decides about a rollout is kept as the JSON that it was begun with; this module doesn't read it.
+//! A rollout's plan is kept as the JSON that it was begun with; this module doesn't parse it.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::hooks::Kind;
 
-/// How a rollout stands.
+/// The state of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolloutState {
     Running,
-    /// It runs on no request until somebody resumes, promotes or aborts it.
+    /// The version serves no request until somebody resumes, promotes or aborts the rollout.
     Paused,
     /// Its version is the live one.
     Promoted,
@@ -46,7 +46,7 @@ impl RolloutState {
         }
     }
 
-    /// Returns whether it has no end yet.
+    /// Returns whether the rollout has no end yet.
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
@@ -56,7 +56,7 @@ impl RolloutState {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// Returns what the audit calls getting there.
+    /// Returns the audit's word for the change to this state.
     const fn action(self) -> &'static str {
         match self {
             Self::Running => "resume",
@@ -91,10 +91,10 @@ impl RolloutId {
 pub struct RolloutRow {
     pub id: RolloutId,
     pub version: PluginVersion,
-    /// JSON, as it was begun with.
+    /// The JSON that the rollout was begun with.
     pub plan: String,
     pub state: RolloutState,
-    /// Why it is in that state.
+    /// Why the rollout is in that state.
     pub reason: String,
     pub started_by: String,
     /// Unix time in ms.
@@ -105,10 +105,10 @@ pub struct RolloutRow {
 }
 
 impl Store {
-    /// Begins to try a version beside the live one. Durable when it returns.
+    /// Begins a rollout of a version. Durable when it returns.
     ///
     /// # Errors
-    /// `RolloutOpen` while another isn't over.
+    /// `RolloutOpen` while another rollout is open.
     pub async fn begin_rollout(
         &self,
         text: VersionText,
@@ -119,11 +119,11 @@ impl Store {
         self.0.queue.submit(Lane::Durable, move |context| begin(context, text, plan, by, detail)).await
     }
 
-    /// Pauses, resumes or ends a rollout, but for promoting it. Its version, if it isn't live, is withdrawn with its end.
-    /// Durable when it returns.
+    /// Pauses, resumes or ends a rollout, other than by promotion. An end withdraws the rollout's version, unless that
+    /// is live. Durable when it returns.
     ///
     /// # Errors
-    /// Only the store's own; one that is over stays as it is.
+    /// Only the store's own; a rollout that is over stays as it is.
     pub async fn change_rollout(
         &self,
         id: RolloutId,
@@ -134,8 +134,7 @@ impl Store {
         self.0.queue.submit(Lane::Durable, move |context| change(&context.connection, id, state, &by, &reason)).await
     }
 
-    /// Ends a rollout with its version live in the place of the one that is, in one transaction, and returns it. Durable
-    /// when it returns.
+    /// Ends a rollout and makes its version live, in one transaction. Returns the version. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own.
@@ -156,7 +155,7 @@ impl Store {
         self.0.queue.submit(Lane::Durable, promote).await
     }
 
-    /// Returns the rollout that isn't over, if there is one.
+    /// Returns the open rollout, if there is one.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -165,7 +164,7 @@ impl Store {
         self.0.readers.read(move |connection| Ok(rows(connection, open, i64::MAX, 1)?.rows.pop())).await
     }
 
-    /// Returns a page of the rollouts, newest first: from behind that one, so many at most.
+    /// Returns a page of the rollouts, newest first: at most `limit`, from after `after`.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -219,7 +218,7 @@ fn begin(
     })
 }
 
-/// Ends the rollout of that kind, if there is one, because another version is live now.
+/// Ends the open rollout of that kind, if there is one, because another version became live.
 pub(super) fn supersede(
     connection: &Connection,
     kind: Kind,
@@ -257,7 +256,7 @@ fn change(
     })
 }
 
-/// Changes the state of a rollout that isn't over, and returns which version it is about.
+/// Changes the state of an open rollout, and returns its version.
 fn set_state(
     connection: &Connection,
     id: RolloutId,
@@ -278,7 +277,7 @@ fn set_state(
     Ok(Some((version.text.kind, version.id)))
 }
 
-/// Returns a page of the rollouts of which that is so and that began before the one of that number, newest first.
+/// Returns a page of the rollouts that meet `condition` and have a number below `before`, newest first.
 fn rows(connection: &Connection, condition: &str, before: i64, limit: u32) -> Result<Page<RolloutRow>, StoreError> {
     let sql = format!(
         "SELECT id, version_id, plan, state, reason, started_by, started_at_ms, changed_by, changed_at_ms

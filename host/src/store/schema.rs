@@ -1,7 +1,7 @@
-//! The file's schema: which it has, and the steps that bring it to this build's.
+//! The file's schema: its version, and the migrations to this build's version.
 //!
-//! `user_version` counts the migrations that were applied; `application_id` tells a till's file from any other.
-//! A released migration is never edited: the next change is the next number.
+//! `user_version` counts the applied migrations; `application_id` marks a till's file. A released migration is never
+//! edited: the next change is the next number.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub(super) fn known() -> i64 {
     i64_of(MIGRATIONS.len() as u64)
 }
 
-/// Returns how many migrations the file has had, `None` if no till wrote it.
+/// Returns how many migrations the file has had; `None` if no till wrote it.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let (application_id, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
@@ -41,11 +41,12 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> 
 /// Brings the file to the newest schema, in one transaction.
 ///
 /// # Errors
-/// `Foreign` when it holds somebody else's tables, `NewerSchema` when a later till wrote it; nothing is changed then.
+/// `Foreign` when the file holds another program's tables, `NewerSchema` when a later till wrote it; nothing is changed
+/// then.
 pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let sqlite = |source| OpenError::of_sqlite(file, source);
     add_functions(connection).map_err(sqlite)?;
-    // The lock comes first, so that what is looked at here is what is migrated.
+    // The lock comes first, so that nothing changes between the check and the migration.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
     let number = |sql| transaction.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(sqlite);
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
@@ -67,7 +68,7 @@ pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), Op
     transaction.commit().map_err(sqlite)
 }
 
-/// Adds what migrations ask of the host: `nfc`, a text's composed form, which SQLite knows nothing of.
+/// Adds the SQL function `nfc` for migrations: a text's composed Unicode form, which SQLite doesn't have.
 fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function("nfc", 1, flags, |call| {
@@ -80,7 +81,7 @@ fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use super::{super::query, *};
 
-    /// Returns an empty store as a till with so many migrations left it.
+    /// Returns an empty store after the first `migrations` migrations.
     fn store_of(migrations: usize) -> Connection {
         let connection = Connection::open_in_memory().expect("opens");
         add_functions(&connection).expect("are added");

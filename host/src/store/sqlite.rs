@@ -1,7 +1,7 @@
-//! What the writer executes for orders and deducts, in SQL; what they take is in `reservations.rs`.
+//! The writer's commands for orders and deducts, in SQL; those for their stock are in `reservations.rs`.
 //!
-//! Each function is one command inside the batch's transaction. It refuses before it changes anything, or it runs
-//! in a savepoint. Stock is never checked and then taken: the UPDATE that takes it carries its own condition.
+//! Each function is one command inside the batch's transaction. A command refuses before it changes anything, or it
+//! runs in a savepoint. Stock is never checked and then taken: the UPDATE that takes it carries its own condition.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
@@ -17,7 +17,7 @@ use crate::{
     order::{Fingerprint, Item, Keyed, Reference, Status},
 };
 
-/// Writes a pending order, and takes its key.
+/// Writes a pending order, and claims its key.
 pub(super) fn create_order(
     context: &mut WriteContext,
     order: &OrderText,
@@ -90,7 +90,7 @@ pub(super) fn complete_order(
     if completed == 0 {
         return Err(no(StoreError::ReservationGone));
     }
-    // A remote order has none here of its own: one under its reference is a deduct's, of a till that calls itself.
+    // A remote order has no reservation here: one under its reference is a deduct's, of a till that calls itself.
     connection
         .prepare_cached(
             "UPDATE reservations SET state = 'final', at_ms = ?2
@@ -103,8 +103,8 @@ pub(super) fn complete_order(
     Ok(())
 }
 
-/// Fails an order that has no end yet, gives back what it holds, and keeps the answer. One that is failed, or gone,
-/// stays as it is.
+/// Fails an order that has no end yet, gives back its stock, and stores the answer. A failed or lost order stays as it
+/// is.
 pub(super) fn fail_order(
     context: &mut WriteContext,
     id: OrderId,
@@ -121,8 +121,8 @@ pub(super) fn fail_order(
     let connection = &context.connection;
     in_savepoint(connection, || {
         let now_ms = now_ms();
-        // A remote order's reference may be a deduct's here too, when a till calls itself: that one is released
-        // by its own command.
+        // When a till calls itself, a remote order's reference is a deduct's here, too. The deduct is released by its
+        // own command.
         if is_local_order(connection, &reference)? {
             give_back(connection, reference.as_str(), "held", now_ms)?;
         }
@@ -135,7 +135,7 @@ pub(super) fn fail_order(
     Ok(())
 }
 
-/// Notes that a remote inventory may hold stock for the order until it confirms the release, and keeps the answer.
+/// Sets an order to PENDING_RELEASE, because a remote inventory may hold its stock, and stores the answer.
 pub(super) fn await_release(
     context: &mut WriteContext,
     id: OrderId,
@@ -153,14 +153,14 @@ pub(super) fn await_release(
         return Err(no(StoreError::ReservationGone));
     }
     if answer.is_some() {
-        // Without one the key stays taken: only the order's end frees it.
+        // Without an answer the key stays claimed: only the order's end frees it.
         answers::end_checkout(context, id, answer)?;
     }
     context.release_awaited();
     Ok(())
 }
 
-/// Makes another till's deduct final and keeps the answer. One that is final stays so.
+/// Makes another till's deduct final and stores the answer. A final deduct stays final.
 pub(super) fn settle(
     context: &mut WriteContext,
     reference: &Reference,
@@ -177,8 +177,8 @@ pub(super) fn settle(
     Ok(answers::end_deduct(context, reference, answer)?)
 }
 
-/// Gives back what a deduct took that came to nothing, and keeps the answer, without which the reference is as if
-/// nobody had used it, unless it did take.
+/// Gives back what a failed deduct took, and stores the answer. Without an answer a reference that took nothing counts
+/// as unused.
 pub(super) fn refuse(
     context: &mut WriteContext,
     reference: &Reference,
@@ -192,13 +192,13 @@ pub(super) fn refuse(
     })
 }
 
-/// Gives back what another till's deduct took, or keeps it from ever taking.
+/// Gives back what another till's deduct took, or stops it from ever taking.
 pub(super) fn release(context: &mut WriteContext, reference: &Reference) -> Result<Released, Refusal<StoreError>> {
     let connection = &context.connection;
     refuse_local_order(connection, reference)?;
     in_savepoint(connection, || {
         let now_ms = now_ms();
-        // Whoever deducts under it once more is to learn that it is over, not that it succeeded.
+        // A repeated deduct under this reference must learn that it is released, not that it succeeded.
         answers::forget_deduct(connection, reference)?;
         let Some(Reservation { state, .. }) = reservation(connection, reference.as_str())? else {
             connection
@@ -215,7 +215,7 @@ pub(super) fn release(context: &mut WriteContext, reference: &Reference) -> Resu
     })
 }
 
-/// Writes a row, so that whoever asks for readiness learns whether that can be committed.
+/// Writes a row, to show whether the store can commit.
 pub(super) fn check_readiness(context: &mut WriteContext) -> Result<(), Refusal<StoreError>> {
     context
         .connection
@@ -224,7 +224,7 @@ pub(super) fn check_readiness(context: &mut WriteContext) -> Result<(), Refusal<
     Ok(())
 }
 
-/// Returns what stock of the item there is, `None` when the store doesn't know it.
+/// Returns the item's stock; `None` if the store doesn't know the item.
 pub(super) fn on_hand(connection: &Connection, item: &Item) -> rusqlite::Result<Option<i64>> {
     let mut reading = connection.prepare_cached("SELECT on_hand FROM stock WHERE item = ?1")?;
     reading.query_row([item.as_str()], |row| row.get(0)).optional()
@@ -241,18 +241,18 @@ fn order_status(connection: &Connection, id: OrderId) -> rusqlite::Result<Option
     reading.query_row([id.row()], read).optional()
 }
 
-/// What an order of this till holds it ends itself.
+/// Refuses a reference of this till's own orders, which end their reservations themselves.
 pub(super) fn refuse_local_order(connection: &Connection, reference: &Reference) -> Result<(), Refusal<StoreError>> {
     if is_local_order(connection, reference)? { Err(no(StoreError::OfLocalOrder)) } else { Ok(()) }
 }
 
-/// Returns whether an order here takes from the stock here under this reference. Its reservation is its own.
+/// Returns whether the reference is that of a local order, whose reservation only the order itself changes.
 pub(super) fn is_local_order(connection: &Connection, reference: &Reference) -> rusqlite::Result<bool> {
     let mut reading = connection.prepare_cached("SELECT 1 FROM orders WHERE reference = ?1 AND inventory = 'local'")?;
     reading.exists([reference.as_str()])
 }
 
-/// Does all of the work or none of it, without harm to the rest of the batch.
+/// Does all of `work` or nothing, and leaves the rest of the batch as it is.
 ///
 /// # Errors
 /// A broken rule of the schema is a refusal of this one command; any other SQLite error fails the batch.
@@ -284,7 +284,7 @@ pub(super) const fn no<E>(refusal: E) -> Refusal<E> {
     Refusal::No(refusal)
 }
 
-/// Returns the pieces as the interface counts them, with its ends standing for what lies beyond.
+/// Returns the pieces as a `u32`; values outside its range become its nearest bound.
 pub(super) fn saturated(pieces: i64) -> u32 {
     u32::try_from(pieces.max(0)).unwrap_or(u32::MAX)
 }

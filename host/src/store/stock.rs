@@ -1,4 +1,4 @@
-//! What the writer executes when the shop itself changes its stock: seeding, counting, deliveries.
+//! The writer's commands for changes of stock by hand: opening stock, counts, deliveries.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::order::Item;
 
-/// Gives the items that the store doesn't know their opening stock.
+/// Sets the opening stock of the items that the store doesn't know.
 pub(super) fn seed(context: &mut WriteContext, opening: Vec<(Item, u32)>) -> Result<(), Refusal<StoreError>> {
     let connection = &context.connection;
     let added = in_savepoint(connection, || {
@@ -26,7 +26,7 @@ pub(super) fn seed(context: &mut WriteContext, opening: Vec<(Item, u32)>) -> Res
     Ok(())
 }
 
-/// Sets an item's stock to what was counted.
+/// Sets an item's stock to a counted number.
 pub(super) fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Result<StockChanged, Refusal<StoreError>> {
     let connection = &context.connection;
     let is_new = in_savepoint(connection, || {
@@ -42,7 +42,7 @@ pub(super) fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Resu
     Ok(StockChanged { level: StockLevel { item: item.clone(), on_hand: counted }, is_new })
 }
 
-/// Adds a delivery, or takes away what broke.
+/// Adds a delivery, or subtracts breakage.
 pub(super) fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChanged, Refusal<StockError>> {
     let connection = &context.connection;
     let (left, is_new) = in_savepoint(connection, || {
@@ -65,7 +65,7 @@ pub(super) fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result
     Ok(StockChanged { level: StockLevel { item: item.clone(), on_hand: saturated(left) }, is_new })
 }
 
-/// Takes an item out of the shop. What orders under way give back of it later is its stock again, unseen.
+/// Removes an item from the shop. Pieces that orders under way give back later become its stock again, but stay hidden.
 pub(super) fn remove(context: &mut WriteContext, item: &Item) -> Result<(), Refusal<StockError>> {
     let connection = &context.connection;
     in_savepoint(connection, || {
@@ -82,7 +82,7 @@ pub(super) fn remove(context: &mut WriteContext, item: &Item) -> Result<(), Refu
     Ok(())
 }
 
-/// Makes sure that the shop has the item; returns whether it hadn't before.
+/// Makes sure that the shop has the item, and returns whether it was missing.
 fn bring_in(connection: &Connection, item: &Item) -> rusqlite::Result<bool> {
     let added = open(connection, item, 0)?;
     let back = connection
@@ -91,7 +91,7 @@ fn bring_in(connection: &Connection, item: &Item) -> rusqlite::Result<bool> {
     Ok(added || back > 0)
 }
 
-/// Returns whether the store didn't know the item.
+/// Adds the item with its opening stock if the store doesn't know it, and returns whether it was added.
 fn open(connection: &Connection, item: &Item, opening: u32) -> rusqlite::Result<bool> {
     let added = connection
         .prepare_cached("INSERT INTO stock (item, opening, on_hand) VALUES (?1, ?2, ?2) ON CONFLICT (item) DO NOTHING")?

@@ -95,7 +95,7 @@ impl Shop {
         self.store.0.queue.submit(lane, move |context| work(context).map_err(Refusal::Failed)).await
     }
 
-    /// Stops the writer within a command of its own until the gate is opened; what is sent meanwhile queues up.
+    /// Stops the writer in a command of its own until the gate is opened; commands sent meanwhile are queued.
     async fn gate(&self) -> Gate {
         let (entered, entering) = tokio::sync::oneshot::channel();
         let (open, opening) = mpsc::channel::<()>();
@@ -152,7 +152,7 @@ impl Gate {
     }
 }
 
-/// Returns what comes of it, so that what would hang fails instead.
+/// Returns the future's result, or fails if it hangs.
 async fn within_seconds<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("in time")
 }

@@ -1,4 +1,4 @@
-//! What the store says of plugins: which versions there are, how each stands, and what was done about it.
+//! The store's records of plugins: versions, their states, and the audit of changes.
 
 use std::collections::BTreeMap;
 
@@ -21,15 +21,15 @@ impl VersionId {
     }
 }
 
-/// How a version stands.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionState {
-    /// It is tried beside the live one, in a rollout.
+    /// In a rollout, beside the live version.
     Candidate,
     Live,
-    /// It was live, and was replaced by another: a rollback comes back to it.
+    /// It was live and was replaced by another. A rollback may return to it.
     Former,
-    /// It was live or tried, and was rolled back: only who names it gets it again.
+    /// It was live or in a rollout, and was rolled back. It becomes live again only if somebody names it.
     Withdrawn,
 }
 
@@ -49,7 +49,7 @@ impl VersionState {
     }
 }
 
-/// What makes a version what it is.
+/// What identifies and describes a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionText {
     pub kind: Kind,
@@ -58,9 +58,9 @@ pub struct VersionText {
     /// The file's sha256, lower-case hex.
     pub digest: String,
     pub bytes: u64,
-    /// What it was written in, as the file's own metadata has it.
+    /// The plugin's language, from the file's own metadata.
     pub language: String,
-    /// What was set for this version, over what the host's settings say.
+    /// The version's own settings, which override the host's.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -70,29 +70,29 @@ pub struct PluginVersion {
     pub id: VersionId,
     pub text: VersionText,
     pub state: VersionState,
-    /// What made it live, or a candidate.
+    /// What made it live or a candidate.
     pub action: SwapAction,
-    /// By whom its state last changed.
+    /// Who last changed its state.
     pub changed_by: String,
-    /// When. Unix time in ms.
+    /// When its state last changed, Unix time in ms.
     pub changed_at_ms: u64,
-    /// The first version of the same file, if this isn't it: of that it differs by its settings only.
+    /// The first version of the same file; `None` if this is the first. The two differ by their settings only.
     pub same_file_as: Option<VersionId>,
 }
 
-/// Why something else is live now, or tried.
+/// Why another version became live or a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwapAction {
-    /// The host started with what its settings name.
+    /// The host started with the version that its settings name.
     Start,
     Deploy,
-    /// The one before comes back; the one that goes is withdrawn.
+    /// The previous version is live again; the replaced one is withdrawn.
     Rollback,
     /// Settings of a plugin were changed.
     Set,
-    /// It is tried beside the live one.
+    /// A rollout of the version began.
     Rollout,
-    /// Its rollout ended well.
+    /// Its rollout was promoted.
     Promote,
 }
 
@@ -115,7 +115,7 @@ impl SwapAction {
     }
 }
 
-/// Who changes a plugin when a file in the plugin folder does.
+/// Who is named in the audit if a file in the plugin folder changes a plugin.
 pub const BY_FOLDER: &str = "folder";
 
 /// One line of the audit.
@@ -126,7 +126,7 @@ pub struct PluginEvent {
     pub at_ms: u64,
     pub changed_by: String,
     pub action: String,
-    /// `None` for a file that was refused before it was known.
+    /// `None` for a file that was refused before its kind was known.
     pub kind: Option<String>,
     /// `None` for a file that was refused.
     pub version: Option<VersionId>,

@@ -1,9 +1,9 @@
-//! The one thread that writes. It gathers what has queued up into one transaction, so that many callers share
-//! the price of one fsync.
+//! The only thread that writes. It runs all queued commands in one transaction, so that many callers share the cost of
+//! one fsync.
 //!
-//! Invariants: a durable command is answered only after the COMMIT of the transaction it ran in. What was rolled
-//! back is acknowledged to nobody, and the next batch starts afresh. A step is answered before its commit: if its
-//! batch fails, every later command of that order finds nothing and says so.
+//! Invariants: a durable command is answered only after the COMMIT of the transaction it ran in. A durable command that
+//! was rolled back is never acknowledged, and the next batch starts afresh. A step is answered before its commit: if
+//! its batch fails, every later command of that order finds nothing and says so.
 //!
 //! ```text
 //! BEGIN IMMEDIATE ─ step ─ step ─ durable ─ … ─ queue empty or batch full ─ COMMIT ─ answers to the durable ones
@@ -43,7 +43,7 @@ pub(super) struct WriteContext {
     uncommitted: Uncommitted,
 }
 
-/// What the world hears of only after the commit.
+/// Changes that are published only after the commit.
 #[derive(Default)]
 struct Uncommitted {
     unresolved_orders: i64,
@@ -57,8 +57,8 @@ impl WriteContext {
         Self { connection, running, last_order_id, uncommitted: Uncommitted::default() }
     }
 
-    /// Returns the next order's id, `None` after 2^53 − 1 orders. Not SQLite's own choice, which gives the id of
-    /// an order that was rolled back to the next one: the first one's caller would complete the other's order.
+    /// Returns the next order's id; `None` after 2^53 − 1 orders. SQLite would give the id of a rolled-back order to
+    /// the next one, and the first order's caller would complete the second order.
     pub(super) fn next_order_id(&mut self) -> Option<OrderId> {
         let id = self.last_order_id.checked_add(1).and_then(OrderId::of_row)?;
         self.last_order_id = id.row();
@@ -91,7 +91,7 @@ impl WriteContext {
     }
 }
 
-/// The writer's end of the queue and all it owns.
+/// The writer's end of the queue and everything it owns.
 pub(super) struct Writer {
     pub(super) context: WriteContext,
     pub(super) commands: Receiver<Command>,
@@ -109,7 +109,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Runs until the store is closed or its last handle dropped, then lets go of the file.
+    /// Runs until the store is closed or its last handle dropped, then closes the file.
     pub(super) fn run(mut self) {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.serve()));
         if let Err(payload) = outcome {
@@ -117,8 +117,8 @@ impl Writer {
             tracing::error!(message, "the order store's writer stopped; no order can be taken until till is restarted");
         }
         let Self { context, commands, place, guard, ended, .. } = self;
-        // In this order: no caller waits for a writer that has gone, no till opens the file before it is let go of,
-        // and no `close` returns before that.
+        // The order matters: no caller waits for an ended writer, no till opens the file before it is closed, and no
+        // `close` returns before that.
         drop(commands);
         close(context, &place);
         drop(guard);
@@ -131,14 +131,15 @@ impl Writer {
         }
     }
 
-    /// Returns the next batch's first command, `None` when there will be no more.
+    /// Returns the next batch's first command; `None` if there will be no more.
     fn next(&mut self) -> Option<Command> {
         let command = if self.shared.closing.load(Relaxed) { self.last()? } else { self.commands.recv().ok()? };
         self.shared.queued_commands.fetch_sub(1, Relaxed);
         Some(command)
     }
 
-    /// Returns what is still queued when the store closes, and what is counted but on its way into the queue.
+    /// Returns the next queued command after the store was closed. Waits for commands that are counted but not in the
+    /// queue yet.
     fn last(&self) -> Option<Command> {
         loop {
             match self.commands.try_recv() {
@@ -149,7 +150,7 @@ impl Writer {
         }
     }
 
-    /// Executes the command and all that queue up behind it in one transaction, and answers them.
+    /// Executes the command and those queued after it in one transaction, and answers them.
     fn batch(&mut self, first: Command) {
         let begun = self.place.check().map_err(Outage::from).and_then(|()| Ok(self.begin()?));
         if let Err(outage) = begun {
@@ -178,7 +179,7 @@ impl Writer {
         }
     }
 
-    /// Commits the batch, if the file is one that somebody will see again.
+    /// Commits the batch, if the files are still where they were opened.
     fn commit(&mut self) -> Result<(), Outage> {
         self.place.check()?;
         self.context.connection.prepare_cached("COMMIT")?.execute([])?;
@@ -196,8 +197,8 @@ impl Writer {
 
     fn execute(&mut self, command: &mut Command) -> rusqlite::Result<()> {
         command.task.execute(&mut self.context)?;
-        // SQLite ends the transaction by itself on some errors. A command that got over one must not be
-        // acknowledged, nor what ran before it.
+        // SQLite ends the transaction by itself on some errors. A command that hid such an error must not be
+        // acknowledged, nor the commands before it.
         if self.context.connection.is_autocommit() {
             return Err(rusqlite::Error::SqliteFailure(
                 rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
@@ -207,7 +208,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns what is queued. With only steps in the batch nobody waits for the commit: more may come to share it.
+    /// Returns the next queued command. If the batch has only steps, nobody waits for the commit, so this waits for
+    /// more commands until `linger_until`.
     fn following(&mut self, only_steps: bool, linger_until: Instant) -> Option<Command> {
         let command = match self.commands.try_recv() {
             Ok(command) => command,
@@ -232,7 +234,7 @@ impl Writer {
         self.shared.unresolved_orders.fetch_add(unresolved_orders, Relaxed);
         self.shared.awaiting_release_orders.fetch_add(awaiting_release_orders, Relaxed);
         self.shared.commits.fetch_add(1, Relaxed);
-        // A commit of nothing, such as the end of an order that was lost, never touched the disk.
+        // A commit without changes, such as for the end of a lost order, doesn't touch the disk and proves nothing.
         if self.has_changed_rows() {
             self.shared.set_committed_at(Some(Instant::now()));
         }
@@ -243,19 +245,19 @@ impl Writer {
         self.alarm.look_at_log();
     }
 
-    /// Returns whether any row was changed since it was last asked.
+    /// Returns whether any row was changed since the last call.
     fn has_changed_rows(&mut self) -> bool {
         let now = self.context.connection.total_changes();
         std::mem::replace(&mut self.changed_rows, now) != now
     }
 
-    /// Rolls the batch back and tells everyone who waits for its commit.
+    /// Rolls the batch back and answers all callers that wait for its commit.
     ///
-    /// After a failed sync too the next batch simply goes on, though the system may have dropped what it couldn't write
-    /// and call it clean: SQLite counts a batch's frames as part of the log only once they are synced, so the next batch
-    /// writes over them, and a checkpoint that wasn't synced is carried out anew. Nothing relies on a second sync of the
-    /// same bytes. What was refused may come to light if the host ends before the next batch, for it may be on the disk
-    /// all the same.
+    /// The next batch goes on even after a failed sync, although the system may have dropped the unwritten pages and
+    /// marked them clean. SQLite counts a batch's frames as part of the log only once they are synced, so the next
+    /// batch overwrites them, and a checkpoint that wasn't synced is repeated. Nothing relies on a second sync of the
+    /// same bytes. If the host ends before the next batch, a refused command may become visible, because its frames may
+    /// be on the disk.
     fn abort(&mut self, tasks: Vec<Box<dyn Task>>, outage: Outage) {
         self.context.uncommitted = Uncommitted::default();
         if !self.context.connection.is_autocommit()
@@ -276,7 +278,7 @@ impl Writer {
         }
     }
 
-    /// Refuses the command and what has queued up: one by one, each would wait for the same lock.
+    /// Refuses the command and all queued ones together: one by one, each would wait for the same lock.
     fn refuse(&mut self, first: Command, outage: Outage) {
         let mut tasks = vec![first.task];
         while tasks.len() < self.batch_commands_max
@@ -289,11 +291,11 @@ impl Writer {
     }
 }
 
-/// Writes down how long it ran, moves the write-ahead log into the file and closes it. If that fails nothing is lost: the
+/// Saves the running time, moves the write-ahead log into the file and closes it. If that fails nothing is lost: the
 /// log stays.
 ///
-/// The last connection to a file deletes its log by its path. What is at the path of a store that isn't where it was opened is
-/// nothing of this till's.
+/// The last connection to a file deletes its log by path. If the store isn't where it was opened, the file at that path
+/// belongs to somebody else.
 fn close(WriteContext { connection, running, .. }: WriteContext, place: &Place) {
     if place.check().is_err() {
         let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);

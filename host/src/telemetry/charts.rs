@@ -1,10 +1,10 @@
 //! The host's own metrics over the last minutes, for those who look at it without a Prometheus.
 //!
-//! Counters are read every [`EVERY`], and what they have grown by is kept for a quarter of an hour. Memory is bounded whatever
-//! the labels are: routes, kinds and outcomes are few, and of the items only the best sellers are kept.
+//! Counters are read every [`EVERY`], and their growth is kept for 15 minutes. Memory is bounded whatever the labels
+//! are: routes, kinds and outcomes are few, and only the best-selling items are kept.
 //!
-//! Durations are measured once more for this (`Requests`), finely: within the buckets that Prometheus is given a p99
-//! would be a guess, which may lie far past the slowest request.
+//! `Requests` measures durations a second time, more finely: a p99 computed from Prometheus's buckets is a guess, which
+//! may lie far past the slowest request.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,27 +18,27 @@ use super::{latency::Latencies, names::label};
 
 /// How often the metrics are read.
 pub const EVERY: Duration = Duration::from_secs(5);
-/// How many readings are kept: those of 15 minutes.
+/// How many readings are kept: 15 minutes.
 const SAMPLES_MAX: usize = 180;
 /// The items whose stock is watched: those that sold most.
 const ITEMS_MAX: usize = 8;
 
 const CALLS: &str = "plugin_call_duration_seconds";
 const CHECKOUTS: &str = "order_checkouts_total";
-/// Labels of [`CHECKOUTS`] that are no items.
+/// Labels of [`CHECKOUTS`] that aren't items.
 const NO_ITEMS: [&str; 2] = ["other", "multiple"];
 
 /// What happened between two readings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
-    /// When it ended, Unix time in seconds.
+    /// The end of the interval, Unix time in seconds.
     pub at_s: u64,
     pub routes: BTreeMap<String, Route>,
     /// Calls of plugins, by their kind and outcome.
     pub calls: BTreeMap<(String, String), u64>,
-    /// Checkouts that were asked for, by item, of those that were asked for most.
+    /// Checkouts requested, by item; only the most requested items.
     pub asked: BTreeMap<String, u64>,
-    /// Pieces on hand, as [`Charts::add_stock`] was told.
+    /// Pieces on hand, from [`Charts::add_stock`].
     pub on_hand: BTreeMap<String, u32>,
 }
 
@@ -46,14 +46,14 @@ pub struct Sample {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Route {
     pub requests: u64,
-    /// Those of them that were answered with 5xx.
+    /// The requests answered with 5xx other than 501.
     pub errors: u64,
     pub p50_ms: f64,
-    /// No more than the slowest took.
+    /// Never more than the duration of the slowest request.
     pub p99_ms: f64,
 }
 
-/// The requests since the last reading, by route: the routes' templates, so they are few.
+/// The requests since the last reading, by route template, of which there are few.
 #[derive(Debug, Default)]
 pub(super) struct Requests(Mutex<BTreeMap<&'static str, RouteRequests>>);
 
@@ -71,7 +71,7 @@ impl Requests {
         route.latencies.record(duration);
     }
 
-    /// Returns what there was since the last time.
+    /// Returns the requests since the last call.
     fn take(&self) -> BTreeMap<String, Route> {
         let mut routes = self.0.lock();
         let used = routes.iter_mut().filter(|(_, requests)| requests.latencies.count() > 0);
@@ -92,18 +92,18 @@ impl RouteRequests {
     }
 }
 
-/// The last minutes.
+/// The samples of the last 15 minutes.
 #[derive(Debug, Default)]
 pub struct Charts(Mutex<Minutes>);
 
 #[derive(Debug, Default)]
 struct Minutes {
-    /// What the counters said last.
+    /// The counters' values at the last reading.
     totals: Totals,
     samples: VecDeque<Sample>,
 }
 
-/// What counters have counted since the host started.
+/// The counters' values since the host started.
 #[derive(Debug, Default)]
 struct Totals {
     calls: BTreeMap<(String, String), u64>,
@@ -111,8 +111,8 @@ struct Totals {
 }
 
 impl Charts {
-    /// Takes in what the counters say at a moment, Unix time in seconds, and what requests there were, and returns the items
-    /// that sold most lately.
+    /// Adds a sample of the counters and requests at `at_s`, Unix time in seconds. Returns the items that sold most
+    /// lately.
     pub(super) fn add(&self, at_s: u64, families: &[MetricFamily], requests: &Requests) -> Vec<String> {
         let totals = Totals::of(families);
         let mut kept = self.0.lock();
@@ -129,7 +129,7 @@ impl Charts {
         most(asked).into_iter().map(|(item, _)| item.to_owned()).collect()
     }
 
-    /// Adds how much is on hand to the last sample.
+    /// Adds the pieces on hand to the last sample.
     pub fn add_stock(&self, on_hand: BTreeMap<String, u32>) {
         let mut kept = self.0.lock();
         if let Some(sample) = kept.samples.back_mut() {
@@ -165,7 +165,7 @@ impl Totals {
         totals
     }
 
-    /// Returns what was counted since then.
+    /// Returns what was counted since `before`.
     fn since(&self, before: &Self, at_s: u64) -> Sample {
         let calls = self.calls.iter().map(|(key, count)| (key.clone(), grown(*count, before.calls.get(key))));
         let asked = self.checkouts.iter().filter(|(item, _)| !NO_ITEMS.contains(&item.as_str()));
@@ -180,7 +180,7 @@ impl Totals {
     }
 }
 
-/// Returns those with the highest counts.
+/// Returns the entries with the highest counts, at most [`ITEMS_MAX`].
 fn most<K: Ord>(counts: BTreeMap<K, u64>) -> Vec<(K, u64)> {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

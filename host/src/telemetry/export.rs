@@ -1,7 +1,7 @@
 //! How spans, metrics and log lines leave the process: OTLP over gRPC or HTTP, or the console.
 //!
 //! Invariants: a dead back end costs nothing but the telemetry. Exporting happens on the SDK's own threads, never on a
-//! runtime worker; what gets lost is counted and told by `lost`.
+//! runtime worker; `lost` counts and reports what gets lost.
 
 mod lost;
 
@@ -26,7 +26,7 @@ pub(super) enum Signal {
 }
 
 impl Signal {
-    /// As in the names of the variables.
+    /// Returns the signal's part of the variables' names.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Traces => "TRACES",
@@ -44,7 +44,7 @@ impl Signal {
     }
 }
 
-/// One way out.
+/// Where a signal is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exporter {
     Otlp(Endpoint),
@@ -79,7 +79,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Returns the standard's endpoint, on this machine.
+    /// Returns OpenTelemetry's default endpoint, on this machine.
     pub(super) fn default_of(signal: Signal, transport: Transport, timeout: Duration) -> Self {
         let url = match transport {
             Transport::Grpc => "http://localhost:4317".to_owned(),
@@ -92,7 +92,7 @@ impl Endpoint {
     /// means gRPC, since nothing else ever listens there. HTTP gets the signal's path, unless `whole`.
     ///
     /// # Errors
-    /// Says why the address can't be used. `https` can't: the host has no TLS, a collector beside it does.
+    /// Says why the address can't be used. `https` is refused, because the host has no TLS; a collector beside it does.
     pub(super) fn parse(
         text: &str,
         whole: bool,
@@ -110,7 +110,7 @@ impl Endpoint {
         let Some(authority) = address.authority().filter(|authority| !authority.host().is_empty()) else {
             return Err("has no host");
         };
-        // A port too big for one reads as none, and would silently become 80.
+        // A port that is too large parses as no port, and would silently become 80.
         if authority.port_u16().is_none() && !authority.as_str().ends_with(authority.host()) {
             return Err("has a port that is none");
         }
@@ -139,7 +139,7 @@ impl Endpoint {
     }
 }
 
-/// Returns what exports spans, behind a queue that has so much room.
+/// Returns a processor that exports spans, with a queue bounded by `room`.
 ///
 /// # Errors
 /// If the exporter can't be built, or gRPC is wanted outside a tokio runtime.
@@ -155,7 +155,7 @@ pub(super) fn span_processor(exporter: &Exporter, room: Room, lost: &Arc<Lost>) 
     })
 }
 
-/// Adds an exporter that metrics are pushed to.
+/// Adds an exporter to which metrics are pushed.
 ///
 /// # Errors
 /// If the exporter can't be built, or gRPC is wanted outside a tokio runtime.
@@ -175,10 +175,11 @@ pub(super) fn add_metric_exporter(
     })
 }
 
-/// Returns what exports log lines, behind a queue that has so much room; `None` for the console, which has them anyway.
+/// Returns a processor that exports log lines, with a queue bounded by `room`; `None` for the console, which has the
+/// lines anyway.
 ///
 /// # Errors
-/// As [`span_processor`].
+/// The same as of [`span_processor`].
 pub(super) fn log_processor(
     exporter: &Exporter,
     room: Room,
@@ -223,10 +224,10 @@ fn otlp_log_exporter(endpoint: &Endpoint) -> anyhow::Result<opentelemetry_otlp::
     otlp!(opentelemetry_otlp::LogExporter, endpoint)
 }
 
-/// Connects when it is first used, and gives that up after `timeout`. The exporters' own channel has no such limit: where
-/// no answer comes at all, the kernel's two minutes pass before it says so.
+/// Returns a channel that connects when it is first used, and gives up after `timeout`. The exporters' own channel has
+/// no such limit: if no answer comes at all, it fails only after the kernel's two minutes.
 fn channel(url: &str, timeout: Duration) -> anyhow::Result<Channel> {
-    // tonic panics without one: the channel is a task.
+    // tonic panics outside a runtime: the channel is a task.
     tokio::runtime::Handle::try_current().context("start OTLP over gRPC inside a tokio runtime")?;
     let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned()).context("read the endpoint")?;
     Ok(endpoint.timeout(timeout).connect_timeout(timeout).connect_lazy())

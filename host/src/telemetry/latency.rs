@@ -1,4 +1,5 @@
-//! How long things took: finely enough that a percentile is what somebody waited, and never more than the longest wait.
+//! How long things took, so finely that a percentile is a time that somebody really waited, and never more than the
+//! longest.
 
 use std::time::Duration;
 
@@ -6,9 +7,10 @@ use hdrhistogram::Histogram;
 
 use crate::units::micros;
 
-/// The longest latency that is told from longer ones: an hour, far past the longest row of retries that a person awaits.
+/// The longest latency that is recorded exactly, an hour: far more than the longest series of retries that a person
+/// waits for.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
-/// Digits of a latency that are kept.
+/// Significant digits of a recorded latency.
 const LATENCY_DIGITS: u8 = 3;
 
 /// How long things took, in microseconds. A percentile is within 0.1 %, the longest is exact.
@@ -34,12 +36,12 @@ impl Latencies {
     }
 
     pub fn add(&mut self, other: &Self) {
-        // They have the same bounds, so nothing is out of them.
+        // Both histograms have the same bounds, so no value is out of range.
         _ = self.histogram.add(&other.histogram);
         self.max_us = self.max_us.max(other.max_us);
     }
 
-    /// Forgets everything, and keeps its memory.
+    /// Removes all latencies and keeps the allocated memory.
     pub fn clear(&mut self) {
         self.histogram.reset();
         self.max_us = 0;
@@ -50,14 +52,14 @@ impl Latencies {
         self.histogram.len()
     }
 
-    /// Returns the latency within which so many percent were, in milliseconds; 0 where there are none.
+    /// Returns the latency that `percent` of the recorded ones don't exceed, in milliseconds; 0 if none was recorded.
     #[must_use]
     pub fn percentile_ms(&self, percent: f64) -> f64 {
         millis(Duration::from_micros(self.histogram.value_at_percentile(percent).min(self.max_us)))
     }
 }
 
-/// Returns it in milliseconds, to the microsecond.
+/// Returns the duration in milliseconds, to the microsecond.
 #[must_use]
 pub fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3

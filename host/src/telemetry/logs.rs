@@ -1,7 +1,7 @@
-//! The host's log: one line an event on stderr, as JSON or for people, with the ids of the trace it belongs to; by OTLP,
-//! too, when asked.
+//! The host's log: one line an event on stderr, as JSON or for people, with the event's trace and span ids; optionally
+//! by OTLP as well.
 //!
-//! `tracing` is for events only; spans go through OpenTelemetry, which is four times as cheap.
+//! `tracing` is for events only; spans go through OpenTelemetry, at a quarter of the cost.
 
 mod formats;
 mod lines;
@@ -30,10 +30,10 @@ use super::export::{self, Lost};
 use super::recent;
 use super::settings::{LogFormat, Settings};
 
-/// The target of what guests log and print.
+/// The target of events for what guests log and print.
 const GUEST: &str = "guest";
 
-/// How the log looks and what is in it.
+/// The log's format and filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LogSettings {
     format: LogFormat,
@@ -42,14 +42,14 @@ pub(super) struct LogSettings {
 }
 
 impl LogSettings {
-    /// `level` is a level, or a filter as of `tracing_subscriber::EnvFilter` ("info,till=debug"); `of_sdk` is the
-    /// level of OpenTelemetry's own events, unless the filter names them.
+    /// `level` is a level, or a filter of `tracing_subscriber::EnvFilter` ("info,till=debug"); `of_sdk` is the level of
+    /// OpenTelemetry's own events, unless the filter names them.
     ///
     /// # Errors
     /// Says why `level` is no filter.
     pub(super) fn new(format: LogFormat, level: &str, of_sdk: &str) -> Result<Self, String> {
-        // Later ones win. The target is a prefix: it means the SDK's other crates, too.
-        // h2 warns of what a client does, which is the client's business.
+        // Later directives win. A target is a prefix, so `opentelemetry` covers the SDK's other crates, too. h2 warns
+        // of clients' mistakes, which need no action here.
         let filter = format!("opentelemetry={of_sdk},h2=error,{level}");
         EnvFilter::builder().parse(&filter).map_err(|error| error.to_string())?;
         Ok(Self { format, filter })
@@ -60,7 +60,7 @@ impl LogSettings {
     }
 }
 
-/// Returns the filter's word for a value of `OTEL_LOG_LEVEL`, `None` if it is no level.
+/// Returns the filter's level for a value of `OTEL_LOG_LEVEL`; `None` if the value isn't a level.
 pub(super) fn sdk_level(text: &str) -> Option<&'static str> {
     match text.to_ascii_lowercase().as_str() {
         "none" | "off" => Some("off"),
@@ -73,20 +73,21 @@ pub(super) fn sdk_level(text: &str) -> Option<&'static str> {
     }
 }
 
-/// What stderr is written through: one a process, as the log is.
+/// The process's only writer to stderr.
 static STDERR: OnceLock<Arc<Lines>> = OnceLock::new();
 
-/// Makes this the process's log, on stderr and for whoever `provider` exports to. Only the first call does anything: a
-/// process has one log.
+/// Installs the process's log, on stderr and through `provider`. Only the first call has an effect, because a process
+/// has one log.
 ///
 /// # Errors
-/// When the thread that writes can't be started.
+/// If the writing thread can't be started.
 pub(super) fn install(settings: &LogSettings, provider: Option<&SdkLoggerProvider>) -> io::Result<()> {
     if STDERR.get().is_some() {
         return Ok(());
     }
     let exported = provider.map(|provider| {
-        // What exporting logs must not be exported, or a back end that is down would have ever more to say.
+        // Events of the exporting itself must not be exported, or a back end that is down would cause more and more of
+        // them.
         let own = filter_fn(|event| event.target() == GUEST || event.target().starts_with(env!("CARGO_PKG_NAME")));
         OpenTelemetryTracingBridge::new(provider).with_filter(settings.filter().and(own))
     });
@@ -103,14 +104,14 @@ pub(super) fn lines_lost() -> u64 {
     STDERR.get().map_or(0, |lines| lines.lost())
 }
 
-/// Waits until the log lines so far are on stderr, but no longer than `within`: for who is about to end the process.
+/// Waits until all log lines so far are on stderr, at most `within`. Called before the process ends.
 pub fn flush_log(within: Duration) {
     if let Some(lines) = STDERR.get() {
         lines.flush(within);
     }
 }
 
-/// Makes what exports log lines; `None` when nobody is to have them.
+/// Makes the provider that exports log lines; `None` if there is no exporter for them.
 ///
 /// # Errors
 /// If an exporter can't be built.
@@ -129,8 +130,8 @@ pub(super) fn provider(
     Ok(Some(processors.into_iter().fold(builder, |builder, processor| builder.with_log_processor(processor)).build()))
 }
 
-/// Runs the future with a log that isn't written: what guests log meanwhile, at any level, goes to the recent traces of
-/// those who keep some.
+/// Runs the future without writing its log to stderr: what guests log meanwhile, at any level, goes only to the recent
+/// traces of hosts that keep some.
 pub fn unwritten<F: Future>(future: F) -> WithDispatch<F> {
     let of_guests = filter_fn(|event| event.target() == GUEST);
     future.with_subscriber(tracing_subscriber::registry().with(recent::Lines.with_filter(of_guests)))
@@ -141,7 +142,7 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    // A log that can't be written must not be written about: the crate would do so on stderr, and panic there.
+    // The crate must not log its own write errors: it would write them to stderr, and panic there.
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     let filter = settings.filter().and(filter_fn(|event| !is_said_otherwise(event.name())));
     match settings.format {
@@ -150,9 +151,9 @@ where
     }
 }
 
-/// Returns whether the host says by itself what this event of the SDK's says. The SDK logs an error for every batch that
-/// it can't send, thousands in an outage of hours; the host says when one begins and when it ends (`export::Outage`), and
-/// what a shutdown leaves unsent.
+/// Returns whether the host itself already logs what this event of the SDK says. The SDK logs an error for every batch
+/// that it can't send, thousands in an outage of hours. The host logs when an outage begins and ends
+/// (`export::Outage`), and what a shutdown leaves unsent.
 fn is_said_otherwise(event: &str) -> bool {
     event.starts_with("BatchSpanProcessor.Shutdown.")
         || matches!(event, "BatchSpanProcessor.ExportError" | "PeriodicReader.ExportError")

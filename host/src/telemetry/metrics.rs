@@ -1,7 +1,7 @@
-//! The host's metrics, made with OpenTelemetry's API, read by Prometheus and pushed by OTLP when asked.
+//! The host's metrics, made with OpenTelemetry's API, read by Prometheus and optionally pushed by OTLP.
 //!
-//! Methods take the words of telemetry, not the shop's types: this module depends on none. Invariant: every label
-//! is bounded. The caller names items only as far as the shop knows them; the rest are constants of the code.
+//! Methods take telemetry's own types, because this module depends on none of the shop's. Invariant: every label is
+//! bounded. The caller names only items that the shop knows; all other labels are constants of the code.
 
 pub(super) mod exemplars;
 mod format;
@@ -30,7 +30,8 @@ use exemplars::{Exemplar, Exemplars, Observation};
 pub use format::Format;
 pub use measured::{HttpRequest, PluginCall, PluginInfo};
 
-/// Seconds; the semantic conventions' for `http.server.request.duration`, which aren't the SDK's default.
+/// Seconds; the buckets that the semantic conventions want for `http.server.request.duration`, which aren't the SDK's
+/// default.
 const REQUEST_SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// Seconds. A compiled plugin takes tens of microseconds, an interpreted one milliseconds, the demo's slow one
 /// seconds; the deadline is 6 s.
@@ -53,18 +54,18 @@ const MEMORY_BYTES: [f64; 11] = [
     67_108_864.0,
 ];
 
-/// When what was measured may be shown as an exemplar: once its trace is sure to be found.
+/// When a measurement may become an exemplar: once its trace is certain to be found.
 #[derive(Debug, Clone)]
 pub(super) enum Traces {
     /// No trace is kept anywhere.
     Unkept,
-    /// Every sampled one is.
+    /// Every sampled trace is kept.
     Kept,
-    /// That is decided at their ends.
+    /// The tail sampler decides at the end of each trace.
     Decided(TailSampler),
 }
 
-/// What was lost on its way out, by signal.
+/// The spans and log lines that weren't exported.
 #[derive(Debug, Default)]
 pub(super) struct LostOnTheWay {
     pub(super) spans: Arc<Lost>,
@@ -85,7 +86,7 @@ struct Instruments {
     revenue: Counter<f64>,
     checkout_errors: Counter<u64>,
     request_seconds: Histogram<f64>,
-    /// The same requests, for the host's own charts.
+    /// The shop's requests, for the host's own charts.
     requests: Requests,
     admin_seconds: Histogram<f64>,
     call_seconds: Histogram<f64>,
@@ -102,7 +103,7 @@ struct Instruments {
 }
 
 impl Metrics {
-    /// Makes the instruments and the provider behind them, which has to be shut down.
+    /// Makes the instruments and their provider, which has to be shut down.
     ///
     /// # Errors
     /// If an exporter can't be built.
@@ -114,7 +115,8 @@ impl Metrics {
         traces: Traces,
     ) -> anyhow::Result<(Self, SdkMeterProvider)> {
         let registry = Registry::new();
-        // The scope is always this crate: as labels it would only be noise. The resource is `target_info`, for joins.
+        // The scope is always this crate, so labels for it would only be noise. The resource is `target_info`, for
+        // joins.
         let prometheus = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             .scope_info_enabled(false)
@@ -136,12 +138,12 @@ impl Metrics {
         Ok((Self(Arc::new(instruments)), provider))
     }
 
-    /// Counts a checkout that was asked for, whatever comes of it.
+    /// Counts a requested checkout, whatever its result.
     pub fn checkout(&self, item: &str) {
         self.0.checkouts.add(1, &[KeyValue::new(label::ITEM, item.to_owned())]);
     }
 
-    /// Adds what an order brought in, in major units of the shop's currency.
+    /// Adds an order's revenue, in major units of the shop's currency.
     pub fn revenue(&self, item: &str, amount: f64) {
         self.0.revenue.add(amount, &[KeyValue::new(label::ITEM, item.to_owned())]);
     }
@@ -152,7 +154,8 @@ impl Metrics {
         self.0.checkout_errors.add(1, &labels);
     }
 
-    /// Records a request that was answered, before its span ends. 5xx are errors but for 501, which is the client's own as 4xx are.
+    /// Records an answered request. To be called before its span ends. 5xx are errors, except 501, which is the
+    /// client's mistake as 4xx are.
     pub fn http_request(&self, span: &SpanContext, request: HttpRequest) {
         let labels = request.labels();
         let seconds = request.duration.as_secs_f64();
@@ -161,12 +164,12 @@ impl Metrics {
         self.0.exemplify("http_server_request_duration_seconds", labels, &REQUEST_SECONDS, seconds, span);
     }
 
-    /// Records a request of the admin listener, apart from the shop's, which an alert is about.
+    /// Records a request of the admin listener, apart from the shop's requests, on which alerts are based.
     pub fn admin_request(&self, request: HttpRequest) {
         self.0.admin_seconds.record(request.duration.as_secs_f64(), &request.labels());
     }
 
-    /// Records a call of a plugin, before its span ends.
+    /// Records a call of a plugin. To be called before its span ends.
     pub fn plugin_call(&self, span: &SpanContext, call: PluginCall) {
         let PluginCall { kind, rollout, outcome, duration, memory_bytes, fuel_used, log_lines_dropped } = call;
         let labels = [
@@ -187,7 +190,7 @@ impl Metrics {
         }
     }
 
-    /// Counts so many attempts to replace a plugin, with what came of them.
+    /// Counts attempts to replace a plugin, by result.
     pub fn plugin_swaps(&self, kind: &'static str, result: &'static str, count: u64) {
         self.0.swaps.add(count, &[KeyValue::new(label::KIND, kind), KeyValue::new(label::RESULT, result)]);
     }
@@ -202,17 +205,17 @@ impl Metrics {
         self.0.breaker_openings.add(count, &[KeyValue::new(label::KIND, kind)]);
     }
 
-    /// Says what is loaded from now on; what isn't among it is gone from the metrics.
+    /// Replaces the list of loaded plugins; a plugin that isn't in the new list is no longer in the metrics.
     pub fn set_plugins(&self, plugins: Vec<PluginInfo>) {
         *self.0.plugins.lock() = plugins;
     }
 
-    /// Says how many pieces there are of some items from now on. The caller bounds how many items.
+    /// Replaces the pieces on hand of some items. The caller bounds how many items there are.
     pub fn set_stock(&self, on_hand: Vec<(String, u32)>) {
         *self.0.stock.lock() = on_hand;
     }
 
-    /// Shows for each kind of plugin whether calls of the live one are refused for the faults of earlier ones.
+    /// Exposes for each kind of plugin whether the live version's breaker is open.
     pub fn watch_breakers(&self, observe: impl Fn() -> Vec<(&'static str, bool)> + Send + Sync + 'static) {
         let gauge = self.0.meter.u64_observable_gauge(metric::BREAKER_OPEN);
         gauge
@@ -225,8 +228,9 @@ impl Metrics {
             .build();
     }
 
-    /// Shows a value of another module that goes up and down. `observe` is called whenever metrics are read, and
-    /// must not block. A unit "By" or "s" becomes a part of the exposed name; `{…}` and "" don't. Once a name.
+    /// Exposes a gauge: a value of another module that goes up and down. `observe` is called whenever metrics are read,
+    /// and must not block. A unit "By" or "s" becomes a part of the exposed name; `{…}` and "" don't. A name may be
+    /// used once.
     pub fn gauge(
         &self,
         name: &'static str,
@@ -238,7 +242,7 @@ impl Metrics {
         gauge.with_callback(move |observer| observer.observe(observe(), &[])).build();
     }
 
-    /// Does the same for a value that only grows; Prometheus sees it with `_total`.
+    /// Exposes a counter: a value of another module that only grows. Prometheus sees the name with `_total`.
     pub fn counter_from(
         &self,
         name: &'static str,
@@ -250,7 +254,7 @@ impl Metrics {
         counter.with_callback(move |observer| observer.observe(observe(), &[])).build();
     }
 
-    /// Does the same for values that are told apart by a reason. The reasons are constants of the code.
+    /// Exposes a counter with a label for the reason. The reasons are constants of the code.
     pub fn counter_by_reason<const REASONS: usize>(
         &self,
         name: &'static str,
@@ -268,12 +272,13 @@ impl Metrics {
             .build();
     }
 
-    /// Has the charts take in what is counted up to now, Unix time in seconds, and returns the items that sold most lately.
+    /// Adds a sample of all metrics to the charts, at `at_s` (Unix time in seconds). Returns the items that sold most
+    /// lately.
     pub fn sample(&self, charts: &Charts, at_s: u64) -> Vec<String> {
         charts.add(at_s, &self.0.registry.gather(), &self.0.requests)
     }
 
-    /// Returns all metrics in that format.
+    /// Returns all metrics in `format`.
     ///
     /// # Errors
     /// If a metric can't be written in it.
@@ -360,7 +365,7 @@ impl Instruments {
         }
     }
 
-    /// Offers what was recorded as the exemplar of its bucket. `metric` is Prometheus's name of it.
+    /// Offers a recorded value as its bucket's exemplar. `metric` is the metric's name in Prometheus.
     fn exemplify(
         &self,
         metric: &'static str,

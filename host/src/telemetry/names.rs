@@ -1,7 +1,7 @@
 //! Every name that telemetry shows: spans, events, attributes and instruments.
 //!
-//! One place, because a name is an interface: dashboards, alerts and the golden span trees are written
-//! against it. A word here is the word used in WIT, JSON and SQL for the same thing.
+//! The names are in one place because they are an interface: dashboards, alerts and the golden span trees use them. A
+//! thing has the same name here as in WIT, JSON and SQL.
 
 /// Spans of the host, in the order a checkout makes them. The SERVER span is named "{method} {route}".
 pub mod span {
@@ -11,13 +11,13 @@ pub mod span {
     pub const TAKE_STOCK: &str = "db_take_stock";
     pub const COMPLETE_ORDER: &str = "db_complete_order";
     pub const FAIL_ORDER: &str = "db_fail_order";
-    /// In place of `db_fail_order`, where a remote inventory has to confirm a release first.
+    /// Instead of `db_fail_order` if a remote inventory has to confirm a release first.
     pub const AWAIT_RELEASE: &str = "db_await_release";
-    /// A canary's stock given back, before the live version takes for the same order.
+    /// Gives a canary's stock back, before the live version takes stock for the same order.
     pub const START_OVER: &str = "db_start_over";
-    /// A candidate's call that repeats the live version's, below that.
+    /// A candidate's call that repeats the live version's call; its child.
     pub const SHADOW: &str = "plugin_shadow";
-    /// The call of an inventory in another process; what it does hangs below this span, not beside it.
+    /// The call of an inventory in another process; that process's spans are its children, not its siblings.
     pub const CALL_INVENTORY_SERVICE: &str = "http_call_inventory_service";
 }
 
@@ -25,9 +25,9 @@ pub mod span {
 pub mod event {
     /// A canary was at fault; the live version runs the same order.
     pub const CANARY_FAULT: &str = "canary_fault";
-    /// A shadow decided otherwise than the live version.
+    /// A shadow's decision differs from the live version's.
     pub const SHADOW_DIFFERENCE: &str = "shadow_difference";
-    /// A guest named a trace context that isn't of its call; the call's own span was used.
+    /// A guest named a trace context that isn't its call's; the call's own span was used.
     pub const CONTEXT_REFUSED: &str = "context_refused";
 }
 
@@ -51,9 +51,10 @@ pub mod attribute {
     pub const PLUGIN_DIGEST: &str = "plugin.digest";
     /// The version's number in this host's store.
     pub const PLUGIN_NUMBER: &str = "plugin.number";
-    /// The number of the first version of the same file, of which it differs by its settings only. Not on that itself.
+    /// The number of the first version of the same file; the two differ by their settings only. Absent on that first
+    /// version.
     pub const PLUGIN_SAME_FILE_AS: &str = "plugin.same_file_as";
-    /// As what it was called: live, canary or shadow.
+    /// The role of the called version: live, canary or shadow.
     pub const PLUGIN_ROLLOUT: &str = "plugin.rollout";
     pub const PLUGIN_OUTCOME: &str = "plugin.outcome";
     pub const PLUGIN_FUEL_USED: &str = "plugin.fuel_used";
@@ -63,14 +64,14 @@ pub mod attribute {
     pub const PLUGIN_HOST_CALLS: &str = "plugin.host_calls";
     /// True on a span that the guest started itself.
     pub const PLUGIN_SPAN: &str = "plugin.span";
-    // What the limits of a call kept out; absent where nothing was.
+    // What a call's limits dropped; absent if nothing was dropped.
     pub const DROPPED_SPANS: &str = "plugin.dropped_spans";
     pub const DROPPED_EVENTS: &str = "plugin.dropped_events";
     pub const DROPPED_ATTRIBUTES: &str = "plugin.dropped_attributes";
     pub const DROPPED_LOG_LINES: &str = "plugin.dropped_log_lines";
     pub const DROPPED_LOG_BYTES: &str = "plugin.dropped_log_bytes";
 
-    /// Of the time that the span lasted, what the host waited for its client's body; absent where that was next to nothing.
+    /// How long the host waited for the client's body during this span; absent if that was next to nothing.
     pub const CLIENT_WAIT_MS: &str = "client.wait_ms";
     /// A guest left this span open; the host ended it.
     pub const ABANDONED: &str = "abandoned";
@@ -98,7 +99,7 @@ pub mod attribute {
     pub const USER_AGENT_ORIGINAL: &str = "user_agent.original";
 }
 
-/// Instruments, as the OpenTelemetry API knows them; the comment is the name that Prometheus sees.
+/// Instruments, under their names in OpenTelemetry's API; the comment is the name in Prometheus.
 pub mod metric {
     // Neither counter of orders has a unit: opentelemetry-prometheus 0.33 would write it into the name,
     // `order_checkouts_ratio_total` for a unit of 1.
@@ -154,7 +155,7 @@ pub mod metric {
     pub const TRACES_EVICTED: &str = "telemetry.traces.evicted";
 }
 
-/// Labels of metrics that aren't attributes of spans as well. Their values are bounded, always.
+/// Labels of metrics that aren't span attributes as well. Their values are always bounded.
 pub mod label {
     pub const ITEM: &str = "item";
     pub const REASON: &str = "reason";
@@ -169,11 +170,10 @@ pub mod label {
     pub const DECISION: &str = "decision";
 }
 
-/// What the semantic conventions want instead of a method that nobody knows.
+/// What the semantic conventions want instead of an unknown method.
 pub const OTHER_METHOD: &str = "_OTHER";
 
-/// Returns the HTTP method as telemetry names it: one of the ten known ones, else [`OTHER_METHOD`].
-/// Case matters, as it does in HTTP.
+/// Returns the HTTP method if it is one of the ten known ones, else [`OTHER_METHOD`]. Case matters, as it does in HTTP.
 #[must_use]
 pub fn http_method(method: &str) -> &'static str {
     const KNOWN: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"];

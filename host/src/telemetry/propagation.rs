@@ -1,8 +1,8 @@
 //! How a trace enters and leaves the host: W3C trace context level 2, and baggage passed on unread.
 //!
-//! Own code, because the SDK's propagator fails a third of the W3C's own test suite: it takes a wrong length,
-//! a leading `+`, the first of two headers. Whatever a header says, the worst it does is to start a new trace;
-//! a request without trace headers costs no allocation.
+//! The host has its own code because the SDK's propagator fails a third of the W3C's test suite: it accepts a wrong
+//! length, a leading `+` and the first of two headers. The worst that a header can do is to start a new trace. A
+//! request without trace headers costs no allocation.
 
 use std::fmt;
 
@@ -15,16 +15,16 @@ use super::tracestate;
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 pub const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
-/// Tells a client which trace its request became; the value is a [`traceparent`].
+/// Tells a client the trace of its request; the value is a [`traceparent`].
 pub const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// Level 2: the trace id is random in its last seven bytes, so that samplers may decide by it.
 pub const RANDOM: TraceFlags = TraceFlags::new(0x02);
-/// What is known of the flags. Level 2 wants the others to be zero in what we send.
+/// The known flags. Level 2 wants the others to be zero in what we send.
 const KNOWN_FLAGS: TraceFlags = TraceFlags::new(0x03);
 
-/// The longest baggage passed on, bytes of all its headers together, and the most members of it.
-/// Both are the W3C's: what a platform has to support, and more than any shop needs.
+/// The most baggage that is passed on: bytes of all its headers together, and members. Both limits are the W3C's
+/// minimum for a platform, and more than any shop needs.
 const BAGGAGE_BYTES_MAX: usize = 8192;
 const BAGGAGE_MEMBERS_MAX: usize = 64;
 
@@ -35,7 +35,7 @@ pub struct Propagator {
     baggage: bool,
 }
 
-/// What another process said about the request it sent.
+/// What a caller's trace headers say about its request.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Remote {
     /// The caller's span, `None` for a trace that starts here.
@@ -43,18 +43,18 @@ pub struct Remote {
     pub carried: Carried,
 }
 
-/// What a caller's headers say to whoever comes after us: passed on with what is asked of other processes for this
-/// request, its content nobody's business here.
+/// The caller's headers for processes after this one. They are passed on unread with this request's calls to other
+/// processes.
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct Carried {
     /// At most 8,192 bytes and 64 members.
     baggage: Option<HeaderValue>,
-    /// The whole `tracestate`, if the context of a span can't hold all of it. Spans and guests see what it can hold.
+    /// The whole `tracestate`, if a span's context can't hold all of it. Spans and guests see the part that fits.
     trace_state: Option<HeaderValue>,
 }
 
 impl fmt::Debug for Carried {
-    /// Hides the content: it may be about people.
+    /// Hides the content, which may be about people.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = |header: &Option<HeaderValue>| header.as_ref().map_or(0, HeaderValue::len);
         write!(out, "Carried({} + {} bytes)", bytes(&self.baggage), bytes(&self.trace_state))
@@ -68,8 +68,8 @@ impl Default for Propagator {
 }
 
 impl Propagator {
-    /// Returns the propagator that a list as of `OTEL_PROPAGATORS` asks for, and the names in it that mean
-    /// nothing to the host. `none` and unknown ones add nothing.
+    /// Returns the propagator for a list in the form of `OTEL_PROPAGATORS`, and the list's unknown names. `none` and
+    /// unknown names add nothing.
     pub(super) fn parse(list: &str) -> (Self, Vec<String>) {
         let mut propagator = Self { trace_context: false, baggage: false };
         let mut unknown = Vec::new();
@@ -84,7 +84,7 @@ impl Propagator {
         (propagator, unknown)
     }
 
-    /// Returns what the headers say of the caller. Anything malformed is as good as absent.
+    /// Returns what the headers say about the caller. A malformed header counts as absent.
     #[must_use]
     pub fn extract(&self, headers: &HeaderMap) -> Remote {
         let context = self.trace_context.then(|| extract_span_context(headers)).flatten();
@@ -93,8 +93,8 @@ impl Propagator {
         Remote { span_context, carried: Carried { baggage, trace_state } }
     }
 
-    /// Writes `context` and what its trace's caller had carried into the headers of a request to another process, in
-    /// place of what was there. An invalid context writes nothing.
+    /// Writes `context` and `carried` into the headers of a request to another process, replacing earlier values. An
+    /// invalid context writes nothing.
     pub fn inject(&self, context: &SpanContext, carried: &Carried, headers: &mut HeaderMap) {
         if self.trace_context
             && context.is_valid()
@@ -115,16 +115,16 @@ impl Propagator {
     }
 }
 
-/// Returns the `traceparent` of a span: what guests and other processes are given, and the value of
-/// `traceresponse`. 55 bytes, version 00, of the flags only those of level 2.
+/// Returns the `traceparent` of a span, for guests, other processes and `traceresponse`: 55 bytes, version 00, with
+/// level 2's flags only.
 #[must_use]
 pub fn traceparent(context: &SpanContext) -> String {
     let flags = context.trace_flags() & KNOWN_FLAGS;
     format!("00-{}-{}-{flags:02x}", context.trace_id(), context.span_id())
 }
 
-/// Returns the context that a guest sends back, `None` if its `traceparent` is malformed; a malformed
-/// `tracestate` is dropped. The rules are those for headers, the span counts as one of this process.
+/// Returns the context that a guest sends back; `None` if its `traceparent` is malformed. A malformed `tracestate` is
+/// dropped. The rules are those for headers, but the span counts as one of this process.
 #[must_use]
 pub fn parse(traceparent: &str, tracestate: &str) -> Option<SpanContext> {
     let (trace_id, span_id, flags) = parse_traceparent(traceparent)?;
@@ -136,12 +136,12 @@ pub fn parse(traceparent: &str, tracestate: &str) -> Option<SpanContext> {
 fn extract_span_context(headers: &HeaderMap) -> Option<(SpanContext, Option<HeaderValue>)> {
     let mut parents = headers.get_all(TRACEPARENT).iter();
     let parent = parents.next()?;
-    // Of two parents neither is to be believed.
+    // If there are two parents, neither is trusted.
     if parents.next().is_some() {
         return None;
     }
     let (trace_id, span_id, flags) = parse_traceparent(parent.to_str().ok()?.trim_matches([' ', '\t']))?;
-    // A header of other bytes than ASCII reads as a list that is malformed.
+    // A header with bytes other than ASCII counts as a malformed list.
     let states = headers.get_all(TRACESTATE).iter().map(|header| header.to_str().unwrap_or("="));
     let (state, whole) = tracestate::List::parse(states).into_state();
     let whole = whole.and_then(|whole| HeaderValue::try_from(whole).ok());
@@ -165,7 +165,7 @@ fn parse_traceparent(text: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
     valid.then_some((trace_id, span_id, TraceFlags::new(flags) & KNOWN_FLAGS))
 }
 
-/// Lower-case digits only; `from_str_radix` alone would take upper case and a sign.
+/// Parses lower-case digits only; `from_str_radix` alone would accept upper case and a sign.
 fn parse_hex(text: &str) -> Option<u128> {
     let lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if lower { u128::from_str_radix(text, 16).ok() } else { None }
@@ -207,7 +207,7 @@ mod tests {
         Propagator::default().extract(&headers(pairs))
     }
 
-    /// Every row with `{T}` and `{S}` for the ids, and the flags that come out: `None` is a new trace.
+    /// Checks a template, with `{T}` and `{S}` for the ids, against the flags that result; `None` is a new trace.
     fn check(template: &str, flags: Option<u8>) {
         let value = template.replace("{T}", TRACE).replace("{S}", SPAN);
         let context = extract(&[("traceparent", &value)]).span_context;
@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(sent.get(BAGGAGE).unwrap(), "user=1;p,tier=gold");
         assert_eq!(Propagator::default().extract(&sent), before);
 
-        // Nothing of an earlier trace stays behind, and an invalid context says nothing.
+        // No header of an earlier trace stays, and an invalid context writes nothing.
         let bare =
             SpanContext::new(context.trace_id(), context.span_id(), context.trace_flags(), false, TraceState::NONE);
         Propagator::default().inject(&bare, &Carried::default(), &mut sent);
@@ -361,7 +361,7 @@ mod tests {
         let mut sent = HeaderMap::new();
         Propagator::default().inject(&context, &remote.carried, &mut sent);
         assert_eq!(sent.get(TRACESTATE).unwrap(), "a=1,b@c@d=2,e=3");
-        // Without a parent it is nobody's.
+        // Without a parent a `tracestate` is ignored.
         assert_eq!(extract(&[("tracestate", "b@c@d=2")]), Remote::default());
     }
 

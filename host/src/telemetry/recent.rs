@@ -1,14 +1,14 @@
-//! Recent traces in memory, for a look at what the host just did without any other program.
+//! Recent traces in memory, which show what the host just did without any other program.
 //!
-//! Spans come in as they end and are written down ([`span`]); what reads them converts them. A trace is all that ended
-//! under one trace id, with the log lines written meanwhile. It is *under way* until its local root ends (the span without a
-//! parent, or with one in another process), and kept from then on. What ends later still is added.
+//! Spans are serialized as they end ([`span`]), and their readers convert them. A trace is all spans that ended under
+//! one trace id, with the log lines written meanwhile. A trace is *under way* until its local root ends (the span
+//! without a parent, or with one in another process), and is kept from then on. Spans that end later are added.
 //!
-//! Invariants: memory is bounded, by an estimate that errs on the large side, for all traces together and for each. A
-//! span costs its thread a lock of one part of many, for as long as it takes to copy it; what has to go is freed after
-//! the lock. A span that is too large for its trace's part is cut, and says so; it isn't left out. Traces with an error and
-//! slow ones stay longer than others, but never have more than half as long as there are others. What anybody can ask for
-//! nothing (`root::Asked`) goes before anything else does, but for the last eighth.
+//! Invariants: memory is bounded, for all traces together and for each, by an estimate that errs on the large side. A
+//! span locks one shard of many, only while it is copied; evicted traces are freed after the lock. A span that is too
+//! large for its trace is cut and marked, not dropped. Traces with an error and slow traces are kept longer than
+//! others, but take at most half of the memory while there are others. Traces of wrong and read-only requests
+//! (`root::Asked`) are evicted first, except for the last eighth of the memory.
 
 pub mod jaeger;
 mod lines;
@@ -35,18 +35,18 @@ use shard::Shard;
 use span::{Span, Spans};
 pub use summary::micros;
 
-/// The attribute of a resource that names it.
+/// The resource attribute with the service's name.
 const SERVICE_NAME: &str = "service.name";
-/// One shard for so many bytes, so that a big trace is still a small part of its shard.
+/// The memory of one shard, so large that a big trace is a small part of its shard.
 const SHARD_BYTES: usize = 4 << 20;
 const SHARDS_MAX: usize = 16;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Of all traces together, about.
+    /// The memory of all traces together, estimated.
     pub bytes_max: usize,
-    /// A local root in which the host takes so long makes its trace one that stays longer.
+    /// A trace is slow, and kept longer, if the host takes this long in one of its local roots.
     pub slow: Duration,
 }
 
@@ -57,53 +57,53 @@ pub struct Recent(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shards: Vec<Mutex<Shard>>,
-    /// Random, for a caller chooses trace ids and mustn't choose the shard.
+    /// Random, because a caller chooses trace ids and mustn't choose the shard.
     hasher: RandomState,
     bytes_max: usize,
     span_bytes_max: usize,
     process: Process,
 }
 
-/// Who made the spans.
+/// The process that made the spans.
 #[derive(Debug)]
 pub struct Process {
     pub service_name: String,
     pub attributes: Vec<KeyValue>,
 }
 
-/// What is kept, in numbers.
+/// How much is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "KeptTraces"))]
 pub struct Figures {
     /// Traces that can be read; those under way aren't among them.
     pub traces: usize,
-    /// Of all traces, those under way included. An estimate.
+    /// The memory of all traces, including those under way. An estimate.
     pub bytes: usize,
     pub bytes_max: usize,
-    /// Traces that went to make room, or never came to an end.
+    /// Traces evicted to make room, or because they never ended.
     pub evicted: u64,
 }
 
-/// A trace as it was when it was asked for.
+/// A trace as it was when it was read.
 #[derive(Debug, Clone)]
 pub struct KeptTrace {
     pub trace_id: TraceId,
     pub spans: Spans,
     /// In the order they were written.
     pub lines: Vec<Arc<Line>>,
-    /// What the trace's own limits kept out.
+    /// Spans dropped by the trace's own limits.
     pub spans_dropped: u64,
     pub lines_dropped: u64,
     /// An estimate.
     pub bytes: usize,
 }
 
-/// Of a trace's local root: enough to put traces in an order without reading them.
+/// What of a trace's local root is needed to order traces without reading their spans.
 #[derive(Debug, Clone, Copy)]
 pub struct Root {
     /// Since 1970.
     pub start_ns: u64,
-    /// How long the host took, without its waiting for the client.
+    /// How long the host took, without waiting for the client.
     pub took_ns: u64,
 }
 
@@ -128,19 +128,19 @@ impl Recent {
         let root = LocalRoot::of(span);
         let mut span = Span::of(span);
         let written = span.written_within(self.0.span_bytes_max);
-        // The guard is gone at the end of the statement, before what it gave back is.
+        // The lock's guard is dropped at the end of this statement, before the evicted traces are.
         let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, &mut span, root, &written, Instant::now()));
         drop(gone);
     }
 
-    /// Returns the trace, unless it isn't kept, or its local root hasn't ended yet.
+    /// Returns the trace; `None` if it isn't kept or its local root hasn't ended yet.
     #[must_use]
     pub fn trace(&self, id: TraceId) -> Option<KeptTrace> {
         self.0.shard(id)?.kept(id)
     }
 
-    /// Returns what `select` makes of each trace that is kept, in no order. It copies references of a part at a time, so
-    /// that spans which end meanwhile don't wait; `select` may take its time, on a thread that may be blocked.
+    /// Returns what `select` makes of each kept trace, in no order. Copies the references of one shard at a time, so
+    /// that spans which end meanwhile don't wait. `select` may be slow; call this on a thread that may be blocked.
     pub fn select<T>(&self, mut select: impl FnMut(&KeptTrace) -> Option<T>) -> Vec<T> {
         let mut selected = Vec::new();
         for shard in &self.0.shards {
@@ -150,7 +150,7 @@ impl Recent {
         selected
     }
 
-    /// Does the same in the order of their `rank`, the highest first, until there are so many: what is far down isn't read.
+    /// Returns the first `count` results of `select`, the highest `rank` first. Traces of a lower rank aren't read.
     pub fn first<T>(
         &self,
         count: usize,

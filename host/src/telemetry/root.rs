@@ -1,7 +1,8 @@
-//! What the first span of a trace in this process says of the whole trace: how long the host took, and what was asked.
+//! What the first span of a trace in this process says about the whole trace: how long the host took, and what was
+//! requested.
 //!
-//! What decides about a trace (how long it stays, whether it is sent on) mustn't be in a stranger's hands. A client can send
-//! a body as slowly as it likes, and as many wrong requests as it likes, and neither costs it an order.
+//! A stranger mustn't control how long a trace is kept or whether it is sent on. A client can send a body slowly and
+//! make wrong requests at no cost, so neither may make a trace important.
 
 use std::time::Duration;
 
@@ -13,24 +14,24 @@ use super::names::attribute;
 /// The first span of a trace in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LocalRoot {
-    /// How long the host took, without its waiting for the client.
+    /// How long the host took, without waiting for the client.
     pub(super) took: Duration,
     pub(super) asked: Asked,
 }
 
-/// What was asked of the host, from what anybody may do for nothing to what changes something.
+/// What was requested, in ascending order of what it costs a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Asked {
-    /// What a client shouldn't have asked, and was told so: 4xx, and a method that nobody has.
+    /// A refused request: 4xx, or 501 for an unknown method.
     Wrongly,
-    /// To be shown something.
+    /// A request that only reads.
     ToLook,
-    /// An order, a deploy, or nothing: the host works by itself, too.
+    /// An order or a deploy; or the host's own work, without a request.
     ToAct,
 }
 
 impl LocalRoot {
-    /// Returns what the span says; `None` if it has a parent in this process.
+    /// Returns what the span says about its trace; `None` if the span has a parent in this process.
     pub(super) fn of(span: &SpanData) -> Option<Self> {
         if !span.parent_span_is_remote && span.parent_span_id != opentelemetry::trace::SpanId::INVALID {
             return None;

@@ -1,11 +1,11 @@
-//! Which traces are recorded: OpenTelemetry's `OTEL_TRACES_SAMPLER`, and nothing at all when the SDK is off; and, of those
-//! that were recorded, which are sent on (`tail`).
+//! Which traces are recorded (OpenTelemetry's `OTEL_TRACES_SAMPLER`; none if the SDK is off), and which of those are
+//! sent on (`tail`).
 //!
-//! A caller's flag decides about what leaves the host, as the standard has it. What the host keeps for itself (`recent`) is
-//! what it would have sampled without a caller, and what callers ask for: else a stranger's `-00` would hide failures.
+//! A caller's flag decides what leaves the host, as the standard wants. The host keeps for itself (`recent`) what it
+//! would have sampled without a caller, and what callers ask for; otherwise a stranger's `-00` would hide failures.
 //!
-//! Read here and not by the SDK, so that a wrong value is said once, in the shop's own log, and so that
-//! several hosts can live in one test process.
+//! This module reads the variables instead of the SDK, so that a wrong value is reported once, in the shop's own log,
+//! and several hosts can run in one test process.
 
 mod tail;
 
@@ -27,7 +27,7 @@ pub(super) enum Sampling {
     On,
     /// This share of the traces, by trace id, whatever a caller decided.
     Ratio(f64),
-    /// As the caller decided; for traces that start here all, none or a share of them.
+    /// As the caller decided; of the traces that start here: all, none or a share.
     ParentOn,
     ParentOff,
     ParentRatio(f64),
@@ -40,7 +40,7 @@ impl Sampling {
     /// Returns what `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` ask for.
     ///
     /// # Errors
-    /// Says what is wrong with a sampler nobody knows, or with a share that isn't within 0 and 1.
+    /// Says what is wrong: an unknown sampler, or a share that isn't within 0 and 1.
     pub(super) fn parse(name: &str, argument: Option<&str>) -> Result<Self, String> {
         match name {
             "always_on" => Ok(Self::On),
@@ -53,12 +53,12 @@ impl Sampling {
         }
     }
 
-    /// Returns the sampler of a host that keeps traces for itself, or doesn't.
+    /// Returns the sampler; `keeps` says whether the host keeps recent traces for itself.
     pub(super) fn head(self, keeps: bool) -> Head {
         Head { sent: self.sampler(), kept: if keeps { self.own() } else { Sampler::AlwaysOff } }
     }
 
-    /// Returns what the host decides on its own, whatever a caller did.
+    /// Returns the sampler for the host's own decision, whatever the caller decided.
     const fn own(self) -> Sampler {
         match self {
             Self::Off | Self::ParentOff => Sampler::AlwaysOff,
@@ -83,7 +83,7 @@ impl Sampling {
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     sent: Sampler,
-    /// Asked where a trace comes into the host; what is below follows.
+    /// Asked for the local root only; spans below it follow.
     kept: Sampler,
 }
 

@@ -1,13 +1,13 @@
 //! What the environment says about telemetry, read once into values that can't be wrong.
 //!
-//! The variables are OpenTelemetry's own. The Rust SDK honours only some of them and a few against the
-//! specification (facts: no `OTEL_SDK_DISABLED`, no exporter lists, port 4317 taken for HTTP), so everything
-//! that chooses an exporter is decided here. Left to the SDK: `OTEL_EXPORTER_OTLP_*HEADERS`, `*COMPRESSION`,
-//! `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, the same of `OTEL_BLRP`, `OTEL_SPAN_*_COUNT_LIMIT`
-//! and `OTEL_METRIC_EXPORT_INTERVAL`.
+//! The variables are OpenTelemetry's own. The Rust SDK honours only some of them, and a few not as specified (no
+//! `OTEL_SDK_DISABLED`, no exporter lists, port 4317 taken for HTTP), so everything that chooses an exporter is decided
+//! here. Left to the SDK: `OTEL_EXPORTER_OTLP_*HEADERS`, `*COMPRESSION`, `OTEL_BSP_SCHEDULE_DELAY`,
+//! `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, the same of `OTEL_BLRP`, `OTEL_SPAN_*_COUNT_LIMIT` and
+//! `OTEL_METRIC_EXPORT_INTERVAL`.
 //!
-//! A value that means nothing is a warning and its default applies, as OpenTelemetry wants; only an endpoint
-//! that can't be used is an error, because it would lose every span in silence.
+//! An invalid value causes a warning and its default applies, as OpenTelemetry wants. Only an unusable endpoint is an
+//! error, because it would silently lose every span.
 
 mod environment;
 
@@ -18,9 +18,9 @@ use super::recent;
 use super::sampling::{Sampling, TailLimits};
 use environment::Environment;
 
-/// Spans that wait for their export. OpenTelemetry's default; about 2 MiB of spans.
+/// The most spans that wait for their export. OpenTelemetry's default; about 2 MiB of spans.
 const SPAN_QUEUE_MAX: usize = 2048;
-/// Log lines that wait for their export. OpenTelemetry's default.
+/// The most log lines that wait for their export. OpenTelemetry's default.
 const RECORD_QUEUE_MAX: usize = 2048;
 /// The longest text of a span attribute, bytes. The SDK has no limit, and guests write attributes.
 const ATTRIBUTE_BYTES_MAX: usize = 4096;
@@ -34,14 +34,14 @@ pub enum LogFormat {
     Pretty,
 }
 
-/// Everything that telemetry is told from outside.
+/// All settings of telemetry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub(super) service_name: String,
-    /// Of the resource, as the operator wrote them; they win over the host's own.
+    /// The operator's attributes of the resource, which win over the host's own.
     pub(super) resource_attributes: Vec<(String, String)>,
     pub(super) sampling: Sampling,
-    /// Empty when nothing leaves the process.
+    /// Empty if no traces leave the process.
     pub(super) traces: Vec<Exporter>,
     /// Besides the Prometheus page, which is always there.
     pub(super) metrics: Vec<Exporter>,
@@ -49,20 +49,20 @@ pub struct Settings {
     pub(super) log_exporters: Vec<Exporter>,
     pub(super) propagator: Propagator,
     pub(super) logs: LogSettings,
-    /// Three capitals, a part of a metric's name.
+    /// Three capital letters, a part of a metric's name.
     pub(super) currency_code: String,
     pub(super) span_room: Room,
     pub(super) record_room: Room,
     pub(super) attribute_bytes_max: usize,
-    /// What is kept of recent traces; none unless the host asks for it.
+    /// The limits of recent traces; `None` keeps none.
     recent: Option<recent::Limits>,
-    /// What is sent on of traces; all of them unless the host says otherwise.
+    /// Which traces are sent on; `None` sends all of them.
     tail: Option<TailLimits>,
-    /// To be said once the log is up.
+    /// Warnings to be logged once the log is installed.
     pub(super) warnings: Vec<String>,
 }
 
-/// A setting that telemetry can't start with.
+/// A setting with which telemetry can't start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     #[error("{variable}={value}: {reason}")]
@@ -74,7 +74,7 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// Reads the settings; `variable` returns an environment variable, and is a map in tests.
+    /// Reads the settings. `variable` returns an environment variable, from a map in tests.
     ///
     /// # Errors
     /// For an OTLP endpoint that isn't a plain `http` address, a log level that isn't a filter, and a
@@ -115,33 +115,33 @@ impl Settings {
         })
     }
 
-    /// Has recent traces kept in memory, so many of them; none with 0 bytes.
+    /// Keeps recent traces in memory, within `limits`; none with 0 bytes.
     #[must_use]
     pub fn keeping(mut self, limits: recent::Limits) -> Self {
         self.recent = Some(limits).filter(|limits| limits.bytes_max > 0);
         self
     }
 
-    /// Has traces with an error and slow ones sent on, and so many of the rest.
+    /// Sends on the traces with an error, the slow ones, and a share of the rest.
     #[must_use]
     pub fn sending(mut self, limits: TailLimits) -> Self {
         self.tail = Some(limits).filter(|limits| limits.share < 1.0);
         self
     }
 
-    /// Has spans that wait for their export take so much memory at most, and log lines as much.
+    /// Limits the memory of the spans that wait for their export, and of the log lines that do, to `bytes_max` each.
     #[must_use]
     pub const fn queueing(mut self, bytes_max: usize) -> Self {
         (self.span_room.bytes, self.record_room.bytes) = (bytes_max, bytes_max);
         self
     }
 
-    /// Returns what is sent on, `None` where that is everything or nothing.
+    /// Returns which traces are sent on; `None` if all are or none is.
     pub(super) fn tail_limits(&self) -> Option<TailLimits> {
         self.tail.filter(|_| self.sampling != Sampling::Off && !self.traces.is_empty())
     }
 
-    /// Returns how much of recent traces is kept: nothing where nothing is recorded.
+    /// Returns the limits of recent traces; `None` if nothing is recorded or kept.
     pub(super) fn recent_limits(&self) -> Option<recent::Limits> {
         self.recent.filter(|_| self.sampling != Sampling::Off)
     }
@@ -158,7 +158,7 @@ mod tests {
         Settings::from_environment(variable, LogFormat::Json, "info", "USD")
     }
 
-    /// Returns the settings, which had nothing to warn of.
+    /// Returns the settings, after asserting that there are no warnings.
     fn quiet(variables: &[(&str, &str)]) -> Settings {
         let settings = read(variables).unwrap();
         assert_eq!(settings.warnings, Vec::<String>::new(), "{variables:?}");
@@ -201,7 +201,7 @@ mod tests {
                 "http://c:1",
                 Transport::Grpc,
             ),
-            // An exporter without an endpoint has the standard's.
+            // An exporter without an endpoint has OpenTelemetry's default.
             (&[("OTEL_TRACES_EXPORTER", "otlp")], "http://localhost:4318/v1/traces", Transport::Http),
             (&[("OTEL_TRACES_EXPORTER", "otlp"), (PROTOCOL, "grpc")], "http://localhost:4317", Transport::Grpc),
         ] {

@@ -1,8 +1,8 @@
-//! Spans, made through OpenTelemetry's API and passed by value: no context hides in a thread.
+//! Spans, made through OpenTelemetry's API and passed by value, not through a thread-local context.
 //!
 //! A span costs about half a microsecond this way, a quarter of what `tracing` takes. Invariants: every span has a
-//! valid context, recorded or not, before and after the provider stops, so that a plugin never sees the difference;
-//! a key is in a span once; a text in a span is never longer than its limit.
+//! valid context, recorded or not, before and after the provider stops, so that a plugin never sees the difference; a
+//! span has a key once; a text in a span is never longer than its limit.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -34,11 +34,11 @@ use super::settings::Settings;
 /// The instrumentation scope of all spans of the host.
 const SCOPE: &str = env!("CARGO_PKG_NAME");
 
-/// Of a span that is recorded for the host's own eyes and isn't sampled. A flag that the standard reserves: it never leaves
-/// the process, and what comes in can't have it (`propagation`).
+/// Marks a span that is recorded for the host's recent traces but isn't sampled. The standard reserves this flag: it
+/// never leaves the process, and an incoming context can't have it (`propagation`).
 const KEPT: TraceFlags = TraceFlags::new(0x80);
 
-/// Says to what is logged meanwhile that the span at work is kept.
+/// Marks a context whose span is kept, for what is logged meanwhile.
 struct KeptSpan;
 
 /// Returns whether the span is recorded although it isn't sampled.
@@ -58,7 +58,7 @@ impl Tracer {
         Self { sdk: provider.tracer(SCOPE), text_bytes_max }
     }
 
-    /// Returns one whose spans have ids and are seen by nobody.
+    /// Returns a tracer whose spans have ids but are never recorded.
     #[must_use]
     pub fn off() -> Self {
         let provider = SdkTracerProvider::builder().with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff).build();
@@ -91,15 +91,15 @@ impl Tracer {
         span
     }
 
-    /// Returns fresh ids below `parent` for something that is answered but not recorded.
+    /// Returns fresh ids below `parent` for a request that is answered but not recorded.
     #[must_use]
     pub fn unrecorded(&self, parent: Option<&SpanContext>) -> SpanContext {
         complete(&SpanContext::NONE, parent.filter(|parent| parent.is_valid()), false)
     }
 }
 
-/// Adds what the SDK leaves out of a span's context: all of it once the provider has stopped, and level 2's random
-/// bit, which a new trace has (the SDK's ids are random) and a child inherits, sampled or not; and whether it is `kept`.
+/// Completes a span's context: with ids of its own once the provider has stopped; with level 2's random bit, which a
+/// new trace has (the SDK's ids are random) and a child inherits, sampled or not; and with the flag [`KEPT`].
 fn complete(context: &SpanContext, parent: Option<&SpanContext>, kept: bool) -> SpanContext {
     let ids = RandomIdGenerator::default();
     let random = parent.map_or(RANDOM, |parent| parent.trace_flags() & RANDOM);
@@ -114,23 +114,23 @@ fn complete(context: &SpanContext, parent: Option<&SpanContext>, kept: bool) -> 
     SpanContext::new(trace_id, ids.new_span_id(), TraceFlags::NOT_SAMPLED | random, false, state)
 }
 
-/// One thing that is being done. Ends when it is dropped.
+/// One operation under way. The span ends when it is dropped.
 pub struct Span {
     sdk: opentelemetry_sdk::trace::Span,
     context: SpanContext,
-    // Kept here until the end, because the SDK would record a key twice that is set twice.
+    // Kept here until the end, because the SDK would record a key that is set twice two times.
     attributes: Vec<KeyValue>,
     text_bytes_max: usize,
 }
 
 impl Span {
-    /// Returns its ids and flags: the parent of what is done below it. Always valid.
+    /// Returns the span's ids and flags, to be the parent of spans below. Always valid.
     #[must_use]
     pub fn context(&self) -> &SpanContext {
         &self.context
     }
 
-    /// Returns whether anything that is set will be seen. False when the trace isn't sampled.
+    /// Returns whether what is set on the span is recorded. False if the trace is neither sampled nor kept.
     #[must_use]
     pub fn is_recording(&self) -> bool {
         self.sdk.is_recording()
@@ -149,7 +149,7 @@ impl Span {
         }
     }
 
-    /// Adds an event, now.
+    /// Adds an event with the current time.
     pub fn event(&mut self, name: impl Into<Cow<'static, str>>, mut attributes: Vec<KeyValue>) {
         if !self.is_recording() {
             return;
@@ -161,7 +161,7 @@ impl Span {
         self.sdk.add_event(shortened(name.into(), self.text_bytes_max), attributes);
     }
 
-    /// Marks it as failed. `error_type` is a word out of a bounded set, like the name of an error's variant;
+    /// Marks the span as failed. `error_type` is a word of a bounded set, like the name of an error's variant;
     /// `description` is for people.
     pub fn fail(&mut self, error_type: impl Into<Cow<'static, str>>, description: impl Into<Cow<'static, str>>) {
         if !self.is_recording() {
@@ -171,14 +171,14 @@ impl Span {
         self.sdk.set_status(Status::error(shortened(description.into(), self.text_bytes_max)));
     }
 
-    /// Gives it another name, once more is known.
+    /// Renames the span, once more is known.
     pub fn rename(&mut self, name: impl Into<Cow<'static, str>>) {
         if self.is_recording() {
             self.sdk.update_name(shortened(name.into(), self.text_bytes_max));
         }
     }
 
-    /// Ends it, now.
+    /// Ends the span now.
     pub fn end(self) {
         drop(self);
     }
@@ -202,13 +202,13 @@ pub fn in_span<F: Future>(context: &SpanContext, future: F) -> impl Future<Outpu
     future.with_context(at_work(context))
 }
 
-/// Does the same for a closure, on the thread it is called on.
+/// Runs a closure as the work of a span, on the current thread.
 pub fn with_span<R>(context: &SpanContext, work: impl FnOnce() -> R) -> R {
     let _attached = at_work(context).attach();
     work()
 }
 
-/// Returns the span at work if it is recorded, whoever it is recorded for.
+/// Returns the current span if it is recorded, sampled or only kept.
 pub(super) fn recorded_now() -> Option<SpanContext> {
     Context::map_current(|context| {
         let span = context.span();
@@ -222,7 +222,7 @@ fn at_work(span: &SpanContext) -> Context {
     if !is_kept(span) {
         return Context::new().with_remote_span_context(span.clone());
     }
-    // Log lines go out with the flags of the context, of which this is none.
+    // Exported log lines carry the context's flags, so `KEPT` is removed here.
     let flags = span.trace_flags() & RANDOM;
     let (state, remote) = (span.trace_state().clone(), span.is_remote());
     let span = SpanContext::new(span.trace_id(), span.span_id(), flags, remote, state);
@@ -240,12 +240,12 @@ fn shortened(text: Cow<'static, str>, bytes_max: usize) -> Cow<'static, str> {
     if text.len() > bytes_max { Cow::Owned(cut(&text, bytes_max)) } else { text }
 }
 
-/// At most `bytes_max` bytes of it, whole characters only.
+/// Returns at most `bytes_max` bytes of the text, whole characters only.
 fn cut(text: &str, bytes_max: usize) -> String {
     text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default().to_owned()
 }
 
-/// Makes the provider of spans, and says which of them will be found.
+/// Makes the provider of spans, and says which traces will be found.
 ///
 /// # Errors
 /// If one of the exporters can't be built.
@@ -276,8 +276,8 @@ pub(super) fn provider(
     Ok((builder.with_span_processor(Ended { recent, processors }).build(), traces))
 }
 
-/// Whoever sees a span that has ended: the recent traces each, the others what is sampled. One processor to the SDK, which
-/// would copy the span for each of several.
+/// The processor of ended spans: recent traces get every span, the others only sampled ones. The SDK gets one
+/// processor, because it would copy the span for each of several.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) recent: Option<Recent>,
@@ -285,7 +285,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Has each of them do it, and returns the first of what went wrong.
+    /// Calls `act` on each processor, and returns the first error.
     fn each(&self, act: impl Fn(&dyn SpanProcessor) -> OTelSdkResult) -> OTelSdkResult {
         let results: Vec<_> = self.processors.iter().map(|processor| act(&**processor)).collect();
         results.into_iter().collect()
@@ -306,7 +306,7 @@ impl SpanProcessor for Ended {
         if let Some(recent) = &self.recent {
             recent.keep(&span);
         }
-        // Recorded for the host's own eyes only.
+        // Recorded for the recent traces only.
         if !span.span_context.is_sampled() {
             return;
         }
@@ -332,12 +332,12 @@ impl SpanProcessor for Ended {
     }
 }
 
-/// Keeps the spans that ended, for tests: `Telemetry::start_with(&settings, vec![Box::new(spans.clone())])`.
+/// Collects ended spans, for tests: `Telemetry::start_with(&settings, vec![Box::new(spans.clone())])`.
 #[derive(Debug, Clone, Default)]
 pub struct FinishedSpans(Arc<Mutex<Vec<SpanData>>>);
 
 impl FinishedSpans {
-    /// More are let go.
+    /// The most collected spans; later ones are dropped.
     const SPANS_MAX: usize = 100_000;
 
     /// Returns the spans that ended since the last call, in the order they ended.

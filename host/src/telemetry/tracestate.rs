@@ -1,8 +1,8 @@
 //! The `tracestate` header of W3C trace context: a list of `key=value` members, first one newest.
 //!
-//! The SDK's own parser takes more than the standard allows (`foo==1`), and other tracers trust what they get from
-//! us; its type takes less (a second `@` in a key), and a caller's member isn't ours to lose. All or nothing: one bad
-//! member and the whole list is dropped, as level 2 asks; the trace itself goes on.
+//! The SDK's parser accepts more than the standard allows (`foo==1`), although other tracers trust what we send. The
+//! SDK's type accepts less (no second `@` in a key), although we mustn't lose a caller's member. One bad member drops
+//! the whole list, as level 2 wants; the trace itself goes on.
 
 use opentelemetry::trace::TraceState;
 
@@ -11,7 +11,7 @@ const MEMBERS_MAX: usize = 32;
 /// The longest key, and the longest value, bytes.
 const KEY_BYTES_MAX: usize = 256;
 const VALUE_BYTES_MAX: usize = 256;
-/// What every tracer has to pass on, bytes. We pass on no more: it ends up in guests and in other tills.
+/// The length that every tracer has to pass on, bytes. We pass on no more, because guests and other tills get it.
 const LIST_BYTES_MAX: usize = 512;
 /// Members longer than this go first when a list is too long, bytes.
 const LONG_MEMBER_BYTES: usize = 128;
@@ -21,10 +21,10 @@ const LONG_MEMBER_BYTES: usize = 128;
 pub(super) struct List<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> List<'a> {
-    /// Returns the list that one or several headers spell, in their order. Empty when there is nothing, or when
-    /// any member is malformed or there are more than 32. Of members with one key the first, the newest, is kept: to
-    /// send each but once is the sender's duty, and no reason to lose the others. A list over 512 bytes is shortened:
-    /// members over 128 bytes go first, then those at the end.
+    /// Returns the list in one or several headers, in their order. Empty if there is no member, if any is malformed, or
+    /// if there are more than 32. If members share a key, the first, which is the newest, is kept: a sender's mistake
+    /// is no reason to lose the others. A list over 512 bytes is shortened: members over 128 bytes go first, then those
+    /// at the end.
     pub(super) fn parse(headers: impl Iterator<Item = &'a str>) -> Self {
         let texts = headers.flat_map(|header| header.split(',')).map(|text| text.trim_matches([' ', '\t']));
         let mut members: Vec<(&str, &str)> = Vec::new();
@@ -38,8 +38,9 @@ impl<'a> List<'a> {
         Self(members)
     }
 
-    /// Returns it for a span, and as a header of its own if it doesn't all fit into a span: the SDK's type follows
-    /// level 1, where a key has one `@` at most and 13 bytes behind it. Such members are left out of the first.
+    /// Returns the list for a span, and the whole list as a header if not all of it fits into a span. The SDK's type
+    /// follows level 1, where a key has at most one `@` and at most 13 bytes after it; the span's list lacks other
+    /// members.
     pub(super) fn into_state(mut self) -> (TraceState, Option<String>) {
         if let Ok(state) = TraceState::from_key_value(self.0.iter().copied()) {
             return (state, None);
@@ -62,7 +63,8 @@ fn key_is_valid(key: &str) -> bool {
         && key.bytes().all(|byte| alphanumeric(byte) || matches!(byte, b'_' | b'-' | b'*' | b'/' | b'@'))
 }
 
-/// Printable ASCII without `,` and `=`, not empty. It can't end in a space: the member was trimmed.
+/// Returns whether the value is printable ASCII without `,` and `=`, and not empty. A value can't end in a space,
+/// because members are trimmed.
 fn value_is_valid(value: &str) -> bool {
     (1..=VALUE_BYTES_MAX).contains(&value.len())
         && value.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b'='))
@@ -83,7 +85,7 @@ fn shorten(members: &mut Vec<(&str, &str)>) {
 mod tests {
     use super::*;
 
-    /// What the headers come to, and whether a span can hold all of it.
+    /// Checks the parsed list, and what of it a span can hold.
     fn check_held(headers: &[&str], expected: &str, held: Option<&str>) {
         let (state, whole) = List::parse(headers.iter().copied()).into_state();
         assert_eq!(whole.as_deref().unwrap_or(&state.header()), expected, "{headers:?}");
@@ -100,12 +102,12 @@ mod tests {
         for (headers, expected) in [
             (&["a=1,b=2"][..], "a=1,b=2"),
             (&["a=1", "b=2,c=3", "d=4"], "a=1,b=2,c=3,d=4"),
-            // Empty headers and empty members say nothing, and spoil nothing.
+            // Empty headers and empty members are ignored.
             (&[""], ""),
             (&["", "a=1"], "a=1"),
             (&["a=1", ""], "a=1"),
             (&["a=1,,b=2, \t ,"], "a=1,b=2"),
-            // Optional white space around members isn't theirs; within a value it is.
+            // Optional white space around a member isn't part of it; within a value it is.
             (&["\t a=1 \t , \t b=2,\tc=3 "], "a=1,b=2,c=3"),
             (&["a=1\t \t,\t \tb=2"], "a=1,b=2"),
             (&[" a=1"], "a=1"),

@@ -1,14 +1,14 @@
-//! What a span or a log line takes in memory while it waits, about: an estimate that errs on the large side.
+//! Estimates the memory of a waiting span or log line. The estimate errs on the large side.
 //!
-//! A queue that is bounded by a number of spans alone has no bound: a plugin's span may have as much text as a call may hand
-//! over, a thousand times an ordinary one's.
+//! A number of spans doesn't bound a queue's memory: a plugin's span may have as much text as a call may pass, a
+//! thousand times an ordinary span's.
 
 use std::mem::size_of;
 
 use opentelemetry::{Array, Key, KeyValue, Value, logs::AnyValue, trace::Event, trace::Link, trace::Status};
 use opentelemetry_sdk::{logs::SdkLogRecord, trace::SpanData};
 
-/// What the allocator and the places in lists add to each piece.
+/// What the allocator and list entries add to each allocation, bytes.
 const PIECE_BYTES: usize = 32;
 
 pub(super) fn of_span(span: &SpanData) -> usize {

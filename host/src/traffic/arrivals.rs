@@ -1,4 +1,5 @@
-//! When requests are due. The shop has no say in it: customers don't come slower because others wait.
+//! When requests are due. The schedule doesn't depend on the shop: customers don't come more slowly because others
+//! wait.
 
 use std::time::Duration;
 
@@ -6,31 +7,33 @@ use clap::ValueEnum;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::Serialize;
 
-/// How the gaps between requests are spread.
+/// The distribution of the times between requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrivals {
-    /// Exponentially, as of customers that don't know of each other.
+    /// Exponentially distributed, as for independent customers.
     Poisson,
-    /// All the same.
+    /// All equal.
     Constant,
 }
 
-/// An endless row of moments, counted from the beginning. The same seed makes the same ones.
+/// An endless sequence of moments, counted from the beginning. The same seed gives the same moments.
 #[derive(Debug)]
 pub struct Schedule {
     arrivals: Arrivals,
     rate_per_s: f64,
-    /// In gaps of the mean length, which adds up more exactly than seconds do.
+    /// In units of the mean gap, which adds up more exactly than seconds.
     at: f64,
     dice: StdRng,
 }
 
 impl Schedule {
-    /// Returns the moments of so many requests a second on average, more than 0. A constant rate's first is at the beginning.
+    /// Returns a schedule with `rate_per_s` requests a second on average, more than 0. At a constant rate the first is
+    /// at the beginning.
     #[must_use]
     pub fn new(arrivals: Arrivals, rate_per_s: f64, seed: u64) -> Self {
-        // Not the dice of the mix, which has the same seed: a long gap would have a cart of its own.
+        // Not the same generator as the mix, which has the same seed: otherwise the gaps would be correlated with the
+        // carts.
         Self { arrivals, rate_per_s, at: 0.0, dice: StdRng::seed_from_u64(!seed) }
     }
 }
@@ -45,7 +48,7 @@ impl Iterator for Schedule {
                 self.at - 1.0
             }
             Arrivals::Poisson => {
-                // Never the logarithm of 0: what is drawn is below 1.
+                // Never the logarithm of 0, because the number drawn is below 1.
                 self.at -= (1.0 - self.dice.random::<f64>()).ln();
                 self.at
             }

@@ -1,4 +1,4 @@
-//! One request, and what came back.
+//! The client: one request and its answer.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use hyper_util::{
 use super::{mix, outcome::Trace};
 use crate::order::IdempotencyKey;
 
-/// How long an answer is waited for: a host gives its own up after 7 s (`limits.request_ms`), and says so.
+/// How long to wait for an answer: a host gives up after 7 s (`limits.request_ms`), and says so.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long a connection rests: less than the 5 s after which a host closes it (`limits.header_ms`).
+/// How long an idle connection is kept: less than the 75 s after which a host closes it (`limits.idle_ms`).
 const IDLE: Duration = Duration::from_secs(2);
-/// The longest answer that is read. A cart of one line is answered with some hundred bytes.
+/// The longest answer that is read, bytes. The answer to a cart of one line has some hundred.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// A shop that is asked for checkouts.
+/// A shop to which checkouts are sent.
 #[derive(Debug)]
 pub struct Shop {
     client: Client<HttpConnector, Full<Bytes>>,
     checkout: Uri,
 }
 
-/// What a client knows after it has asked.
+/// The result of a request.
 #[derive(Debug, Clone)]
 pub enum Said {
     Answer(Answer),
@@ -44,9 +44,9 @@ pub enum Said {
 pub enum Silence {
     /// No connection: nothing was sent.
     Unreachable,
-    /// Torn off, or nothing that could be read: what became of the request is unknown.
+    /// The answer broke off or can't be read: the request's result is unknown.
     Torn,
-    /// Not within 10 s: likewise.
+    /// No answer within 10 s: the request's result is unknown.
     TimedOut,
 }
 
@@ -54,17 +54,17 @@ pub enum Silence {
 pub struct Answer {
     pub status: StatusCode,
     pub body: Bytes,
-    /// The first answer to a request that came before.
+    /// Whether this is the repeated answer to an earlier request.
     pub replayed: bool,
     pub retry_after: Option<Duration>,
     pub trace: Option<Trace>,
 }
 
 impl Shop {
-    /// Prepares requests to the shop at `url`; `connections_max` of them rest at most.
+    /// Prepares requests to the shop at `url`, with at most `connections_max` idle connections.
     ///
     /// # Errors
-    /// When the address isn't `http://host[:port]`.
+    /// If the address isn't `http://host[:port]`.
     pub fn new(url: &str, connections_max: usize) -> anyhow::Result<Self> {
         let base: Uri = url.parse().with_context(|| format!("read {url:?}"))?;
         let has_host = base.host().is_some_and(|host| !host.is_empty());
@@ -82,10 +82,10 @@ impl Shop {
         Ok(Self { client, checkout: checkout.parse().with_context(|| format!("read {url:?}"))? })
     }
 
-    /// Opens a connection, for who wants to know whether anybody is there.
+    /// Opens a connection, to find out whether the shop can be reached.
     ///
     /// # Errors
-    /// When nobody is.
+    /// If it can't be reached.
     pub async fn reach(&self) -> std::io::Result<()> {
         let host = self.checkout.host().unwrap_or_default().trim_matches(['[', ']']);
         let connecting = tokio::net::TcpStream::connect((host, self.checkout.port_u16().unwrap_or(80)));
@@ -93,7 +93,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Asks for the checkout under the key. May be dropped midway: then it is unknown what became of it.
+    /// Sends the checkout with the key. May be dropped midway: then its result is unknown.
     pub async fn ask(&self, request: &mix::Request, key: &str) -> Said {
         let asked = Request::post(&self.checkout)
             .header(CONTENT_TYPE, request.content_type)

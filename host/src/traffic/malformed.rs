@@ -1,11 +1,11 @@
-//! Requests that no shop may take.
+//! Requests that every shop has to refuse.
 
 use super::mix::{Cart, JSON, Request};
 
-/// Longer than the longest text beside an order (1 KiB), and than a body may be by default (64 KiB).
+/// Longer than the longest attribute of an order (1 KiB), and than a body may be by default (64 KiB).
 const TOO_LARGE_BYTES: usize = 70_000;
 
-/// In which way a request is wrong.
+/// How a request is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     BrokenJson,
@@ -19,7 +19,7 @@ impl Malformed {
     pub const ALL: [Self; 5] =
         [Self::BrokenJson, Self::NegativeQuantity, Self::UnknownField, Self::ContentType, Self::TooLarge];
 
-    /// Returns the cart, spoilt in this way.
+    /// Returns a request with the cart, malformed in this way.
     pub(super) fn of(self, mut cart: Cart) -> Request {
         let mut content_type = JSON;
         match self {

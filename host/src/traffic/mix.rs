@@ -1,7 +1,7 @@
-//! What is asked for: the demo's carts by chance, with some among them that no shop may take.
+//! The requests: random carts of the demo's goods, some of them malformed.
 //!
-//! The same seed makes the same requests in the same order, as long as the release of Till is the same. The shares change
-//! which requests are malformed or repeated, and none of the others: each is drawn with the same number of dice.
+//! The same seed gives the same requests in the same order, within one release of Till. The shares change only which
+//! requests are malformed or repeated: each request uses the same number of random numbers.
 
 use std::fmt;
 
@@ -12,17 +12,18 @@ use super::malformed::Malformed;
 
 pub(super) const JSON: &str = "application/json";
 
-/// The demo's goods: the price of a piece, how often of 100 it is chosen, and how often of 100 how many are wanted.
+/// The demo's goods: the price of a piece, the percentage of carts with it, and the percentages of its quantities.
 ///
-/// Its two faults are met by two or more laptops and three or more smartphones: by 10 and 8 of 100 carts here, which is
-/// often enough to be seen within a minute, and seldom enough to be sought. Prices are text: none goes through a float.
+/// The demo's two faults occur with two or more laptops and with three or more smartphones. With these numbers that is
+/// 10 and 8 of 100 carts: often enough to show within a minute, and seldom enough that one has to look for them. Prices
+/// are text, so that none goes through a float.
 const GOODS: [Good; 3] = [
     Good { item: "laptop", price: "1299.00", chosen: 25, quantities: &[60, 30, 10] },
     Good { item: "smartphone", price: "799.00", chosen: 30, quantities: &[45, 29, 18, 8] },
     Good { item: "headphones", price: "99.99", chosen: 45, quantities: &[55, 25, 12, 8] },
 ];
 
-/// A cart of one line, in the seed's form when it is written.
+/// A cart of one line, written in the seed's form.
 #[derive(Debug)]
 pub(super) struct Cart {
     item: &'static str,
@@ -52,13 +53,13 @@ struct Good {
 pub struct Request {
     pub body: Bytes,
     pub content_type: &'static str,
-    /// In which way it is wrong, if it is: then it has to be refused with 4xx.
+    /// How the request is malformed, if it is: then it has to be refused with 4xx.
     pub malformed: Option<Malformed>,
-    /// Whether it is sent once more when it has been answered.
+    /// Whether the request is sent again after its answer.
     pub repeated: bool,
 }
 
-/// An endless row of requests.
+/// An endless sequence of requests.
 #[derive(Debug)]
 pub struct Mix {
     dice: StdRng,
@@ -67,7 +68,7 @@ pub struct Mix {
 }
 
 impl Mix {
-    /// Returns the requests of the seed, with these shares of all of them (0 to 1) malformed and repeated.
+    /// Returns the requests of the seed, with these shares (0 to 1) malformed and repeated.
     #[must_use]
     pub fn new(seed: u64, malformed: f64, repeated: f64) -> Self {
         Self { dice: StdRng::seed_from_u64(seed), malformed, repeated }
@@ -98,7 +99,7 @@ impl Iterator for Mix {
     }
 }
 
-/// Returns the number of the share that the die, from 0 on, falls into; the last one's if it falls past all.
+/// Returns the index of the share that `die`, counted from 0, falls into; the last index if it is past all.
 fn pick(mut die: u32, shares: impl ExactSizeIterator<Item = u32>) -> usize {
     let last = shares.len().saturating_sub(1);
     for (number, share) in shares.enumerate() {

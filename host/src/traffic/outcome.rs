@@ -1,4 +1,5 @@
-//! How a request came out, and where its trace is: what is believed of a host's answer, bounded and harmless on a terminal.
+//! The outcome of a request, and its trace: the parts of a host's answer that are used, bounded and harmless on a
+//! terminal.
 
 use std::fmt;
 
@@ -7,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Answer, Said, Silence};
 
-/// The longest code, and the longest link: what a host says goes to a terminal and into a table.
+/// The longest code and the longest link, bytes, because a host's texts go to a terminal and into a table.
 const TEXT_BYTES_MAX: usize = 200;
 
-/// How a request came out, in one word: the status and the code of a problem, or why there is no answer.
+/// The outcome of a request: the status and the code of a problem, or why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Outcome {
     /// `None` without an answer.
@@ -18,11 +19,11 @@ pub struct Outcome {
     pub code: String,
 }
 
-/// Where an answer's trace is.
+/// The trace of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trace {
     pub trace_id: String,
-    /// Where it can be looked at, if the host says so.
+    /// Where the trace can be viewed, if the host says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
 }
@@ -45,7 +46,7 @@ impl Said {
 }
 
 impl Answer {
-    /// A problem has its code, an order its status in lower case; anything else is `other`.
+    /// Returns the outcome: a problem's code, an order's status in lower case, or `other`.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let document: Option<Document> = serde_json::from_slice(&self.body).ok();
@@ -61,7 +62,7 @@ impl Answer {
     }
 }
 
-/// What of an answer's document has a say in its outcome.
+/// The members of an answer that determine its outcome.
 #[derive(Deserialize)]
 struct Document {
     code: Option<String>,
@@ -69,7 +70,7 @@ struct Document {
 }
 
 impl Outcome {
-    /// Whether it is the host's fault, or a plugin's: 5xx, or no answer.
+    /// Returns whether the host or a plugin failed: 5xx, or no answer.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         self.status.is_none_or(|status| status >= 500)

@@ -1,4 +1,4 @@
-//! One checkout, from the moment at which it is due to its end.
+//! One checkout, from the moment it is due to its end.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,25 +10,25 @@ use super::{
     tally::{Promise, Tally},
 };
 
-/// A request with the key that it is sent under, again and again.
+/// A request with its key, with which every retry is sent.
 #[derive(Debug)]
 pub(super) struct Purchase {
     pub request: Request,
     pub key: String,
-    /// When a customer would have sent it. Its latency is counted from then, whatever kept the client from sending it.
+    /// When a customer would have sent it. Latency is measured from then, whatever delayed the sending.
     pub due: Instant,
 }
 
 impl Purchase {
-    /// Asks, tells the tally what came of it, and for one that is repeated asks once more under the same key. May be
-    /// dropped midway: then the tally never hears of its end.
+    /// Sends the request, records its result in the tally, and sends a repeated one again with the same key. May be
+    /// dropped midway: then the tally doesn't count its end.
     pub(super) async fn carry_out(self, shop: Arc<Shop>, retries: u32, tally: Arc<Tally>) {
         let said = shop.insist(&self.request, &self.key, retries, || tally.retried()).await;
         tally.ended(self.due.elapsed(), &said);
         if self.request.malformed.is_some() {
             match said.answer() {
                 Some(answer) if answer.status.is_client_error() => tally.refused(),
-                // Not a word about the request, but about the host.
+                // A 503 says nothing about the request, only about the host.
                 Some(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {}
                 Some(_) => tally.broken(Promise::MalformedTaken, &said),
                 None => {}
@@ -51,8 +51,8 @@ impl Purchase {
 }
 
 impl Answer {
-    /// Whether a host keeps it for the next request of its key: an order, or why none came of a cart that plugins have
-    /// decided. What was refused before that isn't kept.
+    /// Returns whether a host stores the answer for the next request with its key: an order, or a failure after a
+    /// plugin was called. An earlier refusal isn't stored.
     fn is_kept(&self) -> bool {
         let code = self.outcome().code;
         self.status == StatusCode::OK

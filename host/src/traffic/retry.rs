@@ -1,4 +1,4 @@
-//! When a request is sent again under its key, and how long is waited before.
+//! When a request is sent again with its key, and how long the client waits before.
 
 use std::time::Duration;
 
@@ -10,14 +10,16 @@ use super::{
     mix::Request,
 };
 
-/// The first wait, doubled each time. A host's own refusals say `Retry-After: 1`; this is for what says nothing.
+/// The first wait, doubled each time, for failures without a `Retry-After`; a host's own refusals have `Retry-After:
+/// 1`.
 const BACKOFF: Duration = Duration::from_millis(100);
-/// The longest wait: a host that is back is noticed within it. Also of a `Retry-After`, which may say anything.
+/// The longest wait before the random part, so that a host that is back is soon noticed. Also limits a `Retry-After`,
+/// which may have any value.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 impl Shop {
-    /// Asks until there is an answer that stands, or has been asked `retries` times more; `resent` is told each time. May be
-    /// dropped midway.
+    /// Sends the request until its answer is final, or it was sent again `retries` times. Calls `resent` each time. May
+    /// be dropped midway.
     pub async fn insist(&self, request: &Request, key: &str, retries: u32, mut resent: impl FnMut() + Send) -> Said {
         let mut said = self.ask(request, key).await;
         for retry in 0..retries {
@@ -33,8 +35,8 @@ impl Shop {
 }
 
 impl Said {
-    /// Whether sending the request again can't change it: an answer, unless it is 502, 503, 504, or a 409 that says when to
-    /// come back. One that was given before to the same key stands, whatever it is.
+    /// Returns whether the answer is final: any answer except 502, 503, 504, or a 409 with a `Retry-After`. A repeated
+    /// answer to the same key is final, whatever its status.
     #[must_use]
     pub fn stands(&self) -> bool {
         self.answer().is_some_and(|answer| answer.replayed || !answer.asks_for_another())
@@ -51,8 +53,8 @@ impl Answer {
     }
 }
 
-/// Returns what the host asks for and up to half as much again, or up to twice as much as the last time: never the same
-/// for all, who would come back at once.
+/// Returns the wait: the host's `Retry-After` and up to half as much again, or half to all of the doubled backoff.
+/// Random, so that clients don't all come back at once.
 fn wait(retry: u32, retry_after: Option<Duration>) -> Duration {
     let chance = rand::rng().random::<f64>();
     match retry_after {

@@ -1,4 +1,4 @@
-//! What has come of the traffic, as a document.
+//! The summary of a run, as a document.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use super::{
 };
 use crate::telemetry::latency::Latencies;
 
-/// Everything that is known at the end. Rates are per second of [`elapsed_s`](Self::elapsed_s).
+/// The results of a run. Rates are per second of [`elapsed_s`](Self::elapsed_s).
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     pub url: String,
     pub seed: u64,
     pub arrivals: Arrivals,
     pub rate_per_s: f64,
-    /// How long requests were due, seconds; what was waited for at the end isn't in it.
+    /// How long requests were due, seconds, without the wait at the end.
     pub elapsed_s: f64,
     pub offered: Rate,
-    /// Of the offered: what there was room for (`--in-flight-max`).
+    /// The offered requests for which there was room (`--in-flight-max`).
     pub sent: Rate,
-    /// Of the sent.
+    /// The sent requests that were answered.
     pub answered: Rate,
     pub not_sent: u64,
-    /// Sent, and at the end without an answer: after all retries.
+    /// Sent requests without an answer, after all retries.
     pub unanswered: u64,
-    /// Sent, and given up at the end, when they had been waited for long enough.
+    /// Sent requests that were given up after the wait at the end.
     pub cut_off: u64,
     pub retries: u64,
     pub malformed_refused: u64,
     pub repeats: u64,
     pub repeats_agreed: u64,
     pub broken_promises: u64,
-    /// Of all that came to an end, from the moment at which each was due.
+    /// The latencies of all finished requests, from the moment at which each was due.
     pub latency_ms: LatencyMs,
     pub outcomes: Vec<Ended>,
     /// The slowest answers whose traces are known.
@@ -51,7 +51,7 @@ pub struct Rate {
     pub per_s: f64,
 }
 
-/// Milliseconds; all are 0 where nothing came to an end.
+/// Milliseconds; all are 0 if no request finished.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct LatencyMs {
     pub p50: f64,
@@ -74,7 +74,7 @@ pub struct Ended {
 }
 
 impl Summary {
-    /// Returns what the counts of a run say, in which requests were due for so long.
+    /// Returns the summary of a run in which requests were due for `elapsed`.
     #[must_use]
     pub fn new(plan: &Plan, elapsed: Duration, counts: Counts) -> Self {
         let elapsed_s = (elapsed.as_secs_f64() * 1e3).round() / 1e3;

@@ -1,4 +1,4 @@
-//! What has come of the traffic so far: bounded, whatever a host answers.
+//! The counts of a run: bounded, whatever a host answers.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -11,29 +11,29 @@ use super::{
 };
 use crate::telemetry::latency::{Latencies, millis};
 
-/// Different outcomes that are told apart; the codes of Till are fewer. Each has a histogram of some 200 KiB.
+/// The most outcomes that are counted separately; Till has fewer codes. Each has a histogram of some 200 KiB.
 const OUTCOMES_MAX: usize = 40;
-/// The slowest answers whose traces are kept, and the broken promises'. What a person looks at.
+/// How many traces are kept of the slowest answers, and of broken promises, for a person to look at.
 const TRACES_MAX: usize = 5;
 
-/// Where requests say how they came out.
+/// Collects the results of requests.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counts>);
 
-/// The counts at one moment. The overall latencies are the outcomes' put together.
+/// The counts at one moment. The overall latencies are the sum of the outcomes'.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// Checkouts that were due.
     pub offered: u64,
-    /// Of them, those for which there was no room.
+    /// Checkouts for which there was no room.
     pub not_sent: u64,
-    /// Of the others, those that came to an end, with or without an answer.
+    /// Sent checkouts that finished, with or without an answer.
     pub ended: u64,
-    /// Of these, those with an answer.
+    /// Finished checkouts with an answer.
     pub answered: u64,
-    /// 5xx, or no answer.
+    /// Checkouts with 5xx, or without an answer.
     pub failed: u64,
-    /// Requests sent again because the last answer, if there was one, said nothing about the order.
+    /// Requests sent again because there was no answer, or one that didn't say what became of the order.
     pub retries: u64,
     /// Malformed requests that were refused with 4xx.
     pub malformed_refused: u64,
@@ -44,15 +44,15 @@ pub struct Counts {
     /// Slowest first.
     pub slowest: Vec<Slow>,
     pub broken_promises: u64,
-    /// The first of them.
+    /// The first broken promises.
     pub broken: Vec<Broken>,
 }
 
-/// What is known of all requests with one outcome.
+/// The requests with one outcome.
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub latencies: Latencies,
-    /// The newest one's trace: of a host's recent traces the old ones go first.
+    /// The newest request's trace, because a host removes its oldest traces first.
     pub trace: Option<Trace>,
 }
 
@@ -66,13 +66,13 @@ pub struct Slow {
     pub trace: Trace,
 }
 
-/// What every host has to keep to.
+/// A promise that every host has to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Promise {
-    /// The same key and body got another answer than the first time.
+    /// A repeated key and body got a different answer.
     RepeatDiffers,
-    /// A request that no shop may take got something else than 4xx.
+    /// A malformed request got another status than 4xx.
     MalformedTaken,
 }
 
@@ -96,14 +96,14 @@ pub struct Broken {
 }
 
 impl Tally {
-    /// A checkout is due; `sent` says whether there is room for it.
+    /// Counts a checkout that is due; `sent` says whether there is room for it.
     pub fn offered(&self, sent: bool) {
         let mut counts = self.lock();
         counts.offered += 1;
         counts.not_sent += u64::from(!sent);
     }
 
-    /// A checkout came to its end, so long after it was due.
+    /// Counts a finished checkout, `latency` after it was due.
     pub fn ended(&self, latency: Duration, said: &Said) {
         let outcome = said.outcome();
         let trace = said.answer().and_then(|answer| answer.trace.clone());
@@ -157,13 +157,13 @@ impl Tally {
 }
 
 impl Counts {
-    /// Returns how many are on their way, or waiting for their next try.
+    /// Returns how many requests are under way or waiting for a retry.
     #[must_use]
     pub const fn under_way(&self) -> u64 {
         self.offered.saturating_sub(self.not_sent).saturating_sub(self.ended)
     }
 
-    /// Returns the latencies of all that came to an end.
+    /// Returns the latencies of all finished requests.
     #[must_use]
     pub fn latencies(&self) -> Latencies {
         let mut all = Latencies::default();

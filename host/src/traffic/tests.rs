@@ -1,4 +1,4 @@
-//! The traffic, at a shop that does as a test says.
+//! The traffic, against a shop that a test controls.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -22,16 +22,15 @@ use super::{
     tally::{Promise, Tally},
 };
 
-/// What a shop of a test's gets of a request.
+/// A request that a test's shop gets.
 struct Asked {
     key: String,
     body: String,
-    /// How many came before it.
+    /// How many requests came before.
     before: usize,
 }
 
-/// Serves at a free port what `answer` makes of each request; each connection is a thread's, to the end of the test
-/// process.
+/// Serves `answer` at a free port; each connection has a thread, until the test process ends.
 fn shop(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,8 +87,8 @@ fn run(plan: &Plan, tally: &Arc<Tally>) -> Summary {
 
 #[test]
 fn a_shop_that_stalls_for_a_second_shows_it_in_the_tail() {
-    // Nobody is answered before the last of the requests that are due in a second has come: a client that waited for
-    // answers would never send it.
+    // No request is answered before the last one of a second has come: a client that waited for answers would never
+    // send it.
     let all = Arc::new(std::sync::Barrier::new(100));
     let url = shop(move |asked| {
         all.wait();
@@ -169,7 +168,7 @@ fn request(repeated: bool) -> Request {
     Request { repeated, ..Mix::new(1, 0.0, 0.0).next().unwrap() }
 }
 
-/// Has the purchases made one after the other, all due at that moment.
+/// Makes the purchases one after the other, all due at `due`.
 fn purchases(url: &str, requests: Vec<Request>, due: Instant) -> Arc<Tally> {
     let (shop, tally) = (Arc::new(Shop::new(url, 1).unwrap()), Arc::new(Tally::default()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

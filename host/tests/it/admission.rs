@@ -1,4 +1,4 @@
-//! Compiling beside the host: what it may cost, what is left of it, and what is kept.
+//! Compiling in child processes: its limits, its leftovers, and the code that is kept.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ impl Admission {
         Self::on(tempfile::tempdir().expect("a temporary folder"), flags)
     }
 
-    /// One on the folder that another has used: as after a restart.
+    /// An engine on a folder that another one used, as after a restart.
     fn on(folder: TempDir, flags: &[&str]) -> Self {
         let mut sources = Sources::defaults();
         sources.add_flags(flags.iter()).expect("settings");
@@ -53,7 +53,7 @@ impl Admission {
     }
 }
 
-/// One that takes seconds and hundreds of MiB to compile.
+/// A component that takes seconds and hundreds of MiB to compile.
 fn bomb() -> Vec<u8> {
     checkout_with(MODULE, &format!("(module {})", "(func)".repeat(90_000)))
 }
@@ -93,7 +93,7 @@ async fn what_does_not_compile_is_refused_in_wasmtimes_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_compile_that_is_cut_off_no_process_is_left() {
-    // By its deadline, and by whoever wanted it and went away.
+    // Ended by its deadline, and by a caller that went away.
     for (flags, waits) in [(&["limits.compile_wall_ms=2000"][..], true), (&["limits.compile_ms=300000"], false)] {
         let admission = Arc::new(Admission::new(flags));
         let admitting = tokio::spawn({

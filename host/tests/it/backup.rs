@@ -1,4 +1,4 @@
-//! `till backup` and `till restore`: what is saved is whole, and what is there is never overwritten.
+//! `till backup` and `till restore`: a backup is complete, and nothing existing is overwritten.
 
 use std::{
     fs,
@@ -193,7 +193,7 @@ fn a_restored_store_goes_on_past_every_number_that_its_folder_knows() {
         host.stop();
     }
 
-    // Without another store nobody knows, and that is said.
+    // Without another store the numbers can't be known, and restore says so.
     let elsewhere = shelf.path().join("elsewhere");
     let restored = json(&till("restore", &file, &elsewhere, &["--json"]));
     assert_eq!((&restored["next_order"], &restored["numbers_may_repeat"]), (&(first + 1).into(), &true.into()));
@@ -280,7 +280,7 @@ fn half_a_store_isnt_taken_for_an_empty_one() {
     plan().folder(&folder).start().stop();
     assert_eq!(broken(&data(&folder), std::slice::from_ref(&sold)), [""; 0]);
 
-    // As a restore leaves it that was cut short in the worst moment.
+    // The state after a restore that was interrupted at the worst moment.
     fs::rename(&store, &aside).expect("it is moved");
     fs::write(data(&folder).join("till.db.restoring"), "half").expect("writes");
     let refused = plan().folder(&folder).refusal();

@@ -1,4 +1,4 @@
-//! Requests that mustn't become an order, each sent as the bytes that it is, and what each is told.
+//! Requests that mustn't become an order, sent as raw bytes, and their answers.
 //!
 //! After every one of them a good order goes through, and at the end the store has the good ones only.
 
@@ -74,7 +74,7 @@ fn check_all(cases: &[Case]) {
 fn only_good_orders(host: &Host, good: usize) {
     let orders = host.orders();
     let refused = |reason: &str| orders.iter().filter(|order| order["reason"] == reason).count();
-    // Asking for more than there is leaves a trace on purpose; being wrong doesn't.
+    // A request for more than is on hand leaves a FAILED order on purpose; a wrong request leaves none.
     assert_eq!(orders.len() - refused("insufficient_stock"), good, "{orders:#?}");
     assert_eq!(host.on_hand("headphones"), 1000 - u64::try_from(good).expect("few"));
 }

@@ -30,7 +30,7 @@ fn one_piece_is_sold_to_one_of_a_thousand_buyers() {
             let (sold, broken, start) = (&sold, &broken, &start);
             scope.spawn(move || {
                 for (round, sold) in sold.iter().enumerate() {
-                    // Whatever comes of it, for the others wait here.
+                    // Reached whatever the result, because the others wait here.
                     start.wait();
                     match buys(&shop, &format!("last_{round}"), &format!("buyer-{buyer}-{round}")) {
                         Ok(bought) => _ = sold.fetch_add(usize::from(bought), Relaxed),
@@ -46,8 +46,8 @@ fn one_piece_is_sold_to_one_of_a_thousand_buyers() {
     host.stop();
 }
 
-/// Returns whether the shop sold the piece. One that can't now is asked again, and so is one that has closed the
-/// connection, which it does to those that are idle.
+/// Returns whether the shop sold the piece. Asks again if the shop can't answer now, or has closed the connection
+/// because it was idle.
 fn buys(shop: &Client, item: &str, key: &str) -> Result<bool, String> {
     let order = order_of(item, 1).to_string();
     let headers = [("content-type", "application/json"), ("idempotency-key", key)];
@@ -58,7 +58,7 @@ fn buys(shop: &Client, item: &str, key: &str) -> Result<bool, String> {
             Ok(answer) if answer.status == 400 => return Ok(false),
             Ok(answer) if !matches!(answer.status, 409 | 503) => return Err(answer.text()),
             again if started.elapsed() > PATIENCE => return Err(format!("{again:?}")),
-            // A client that is told to come again later, and doesn't wait, keeps those from being served who do.
+            // A client that retries without waiting keeps the waiting clients from being served.
             Ok(_) => std::thread::sleep(RETRY),
             Err(_) => {}
         }

@@ -1,7 +1,7 @@
 //! The same plugin in all languages decides the same: outcomes, receipts and span trees, to the byte.
 //!
-//! The cases are those of `plugins/cases`; what a call comes to stands in one golden file a case. Which plugins there are is
-//! said here: one that wasn't built is a failure.
+//! The cases are those of `plugins/cases`; each case has a golden file with the call's result. The plugins are listed
+//! here: a missing one is a failure.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ const INVENTORIES: [&str; 6] =
     ["inventory", "inventory-c", "inventory-go", "inventory-js", "inventory-ts", "inventory-python"];
 const PRICING_CHECKOUTS: [&str; 5] = ["checkout-c", "checkout-go", "checkout-js", "checkout-ts", "checkout-python"];
 
-/// What a call comes to, by its case.
+/// The results of calls, by case.
 type Calls = BTreeMap<String, String>;
 
 #[test]
@@ -105,7 +105,7 @@ fn names(span: &Value, depth: usize) -> String {
     format!("{}{name}\n{}", "  ".repeat(depth), below.collect::<String>())
 }
 
-/// What an inventory decides travels in the host's words: one in a compiled language and one with a runtime show it.
+/// An inventory's decision travels in the host's own types: a compiled language and one with a runtime show it.
 #[test]
 fn across_the_network_an_inventory_decides_the_same() {
     for inventory in ["inventory", "inventory-js"] {
@@ -113,7 +113,7 @@ fn across_the_network_an_inventory_decides_the_same() {
     }
 }
 
-/// Buys from one till, whose stock is another's with that inventory plugin, and returns what came of it.
+/// Buys from a till whose stock is at another till with that inventory plugin, and returns the result.
 fn remote(inventory: &str) -> String {
     let receiver = Receiver::start();
     let plan = Host::plan().traced(&receiver, Protocol::Grpc, "inventory-service");

@@ -1,4 +1,4 @@
-//! Whose trace it is: a caller's is continued, a malformed one is not, a guest's forgery changes nothing.
+//! Trace context: a caller's is continued, a malformed one isn't, and a guest's forgery changes nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! The pages of `docs` that are made of the host's own tables, and what the written ones say of it: the commands and settings
-//! that they name exist, and each promise of README has a test.
+//! The pages of `docs` that are generated from the host's tables, and checks of the written pages: the commands and
+//! settings that they name exist, and each promise of README has a test.
 
 use std::{
     fmt::Write,

@@ -7,7 +7,7 @@ const LINES_MAX: usize = 64;
 /// Issue 15.2: the limit counted text, and 8,192 prints of one letter wrote 1.7 MB.
 #[test]
 fn a_call_prints_so_many_lines_and_no_more() {
-    // What the prints cost the guest differs with the machine, and isn't what is tried.
+    // The guest's cost for printing depends on the machine, and isn't tested here.
     let host = Host::plan().set("limits.guest_cpu_ms=2000").plugins(built_in_and("checkout_prints")).start();
     let answer = host.shop.buy("headphones", 1);
     assert_eq!(answer.status, 200, "{}", answer.text());

@@ -146,8 +146,8 @@ fn rows_of(kind: &str) -> Vec<Row> {
     all.into_iter().flatten().filter(|row| row.guest.starts_with(kind)).collect()
 }
 
-/// As a canary of every request: the live version takes over, and no customer sees what the canary did. One that sleeps
-/// until the call's time is up leaves none for it.
+/// As a canary of every request: the live version takes over, and no customer sees the canary's fault. A canary that
+/// sleeps until the call's deadline leaves no time for that.
 #[test]
 fn a_hostile_canary_costs_no_customer_an_order() {
     let plan = SHORT_WALL.iter().copied().fold(Host::plan(), Plan::set).warns("checkout failed");
@@ -171,7 +171,7 @@ fn a_hostile_canary_costs_no_customer_an_order() {
     host.stop();
 }
 
-/// As a shadow: its calls come to nothing, for nobody and in no ledger.
+/// As a shadow: its calls have no effect, on customers or on the ledger.
 #[test]
 fn a_hostile_shadow_is_nobodys_business() {
     let plan = SHORT_WALL.iter().copied().fold(Host::plan(), Plan::set);
@@ -195,7 +195,7 @@ fn a_hostile_shadow_is_nobodys_business() {
     host.stop();
 }
 
-/// With the stock at another till: what a hostile checkout plugin took there is back, and its orders have ended.
+/// With the stock at another till: a hostile checkout plugin's stock there is given back, and its orders have ended.
 #[test]
 fn a_hostile_checkout_plugin_keeps_nothing_of_another_tills_stock() {
     let stock = Host::plan().set("stock.headphones=1000000").start();

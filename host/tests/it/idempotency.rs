@@ -58,7 +58,8 @@ fn the_same_request_gets_its_first_answer_again_and_nothing_twice() {
     assert_replayed(&first[0].2, &buy_anew(&host));
     assert_eq!((host.orders().len(), host.on_hand("headphones")), (2, 198));
 
-    // Also after a power cut, and whatever the item costs by then; and as an older till kept it, by the body's digest.
+    // Also after a power cut, whatever the item costs by then, and for an older till's keys, which have the body's
+    // digest.
     let folder = host.kill().folder;
     let store = rusqlite::Connection::open(folder.path().join("data/till.db")).expect("the store opens");
     let digest = sha2::Sha256::digest(short.to_string()).to_vec();
@@ -252,7 +253,7 @@ fn a_deduct_under_an_orders_own_reference_is_refused_and_done_with() {
     let host = Host::start();
     let reference = host.shop.buy("headphones", 1).reference();
     let folder = host.stop().folder;
-    // It fails before it comes as far as the stock, where the reference would be found used.
+    // It fails before the stock is reached, which would find the reference used.
     let host = Host::plan().folder(&folder).plugins(built_in_and("inventory_without_take")).start();
     for _ in 0..2 {
         let body = json!({ "item": "headphones", "quantity": 1 });

@@ -82,7 +82,7 @@ impl Shop {
     }
 }
 
-/// Returns whether the answer is the key's: not that it is in flight, nor that the host can't now.
+/// Returns whether the answer is the key's final one: neither `idempotency_key_in_flight` nor a 503.
 fn is_final(answer: &Answer) -> bool {
     match answer.status {
         200 | 400 => true,
@@ -99,7 +99,7 @@ fn name(key: usize) -> String {
     format!("purchase-{key}")
 }
 
-/// Every seventh asks for what there is too little of for all of them.
+/// Every seventh order is for an item of which there is too little for all.
 fn order(key: usize) -> Value {
     let item = if key.is_multiple_of(7) { "laptop" } else { "headphones" };
     json!({ "item": item, "quantity": 1, "price": key })

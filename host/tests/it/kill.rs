@@ -14,10 +14,10 @@ use crate::support::{
 };
 
 const BUYERS: usize = 6;
-/// What everybody wants and there is enough of.
+/// An item that every order has, with enough stock.
 const PLENTY: &str = "espresso";
 
-/// A host whose stock of one more item, scarce from the start, is fought for.
+/// A host with one more item that is scarce from the start.
 fn plan(round: usize) -> Plan {
     Host::plan().set(format!("stock.{PLENTY}=10000000")).set(format!("stock.{}=20", scarce(round)))
 }
@@ -33,7 +33,7 @@ fn nothing_acknowledged_is_lost_when_the_host_is_killed() {
     let mut folder = plan(0).start().stop().folder;
     let mut acknowledged: Vec<Acknowledged> = Vec::new();
     for round in 1..=rounds {
-        // Every other disk is slow, which makes the moments long in which a kill meets half a commit.
+        // Every second disk is slow, which makes it likelier that a kill comes in the middle of a commit.
         let plan = plan(round).folder(&folder);
         let disk = Disk::of(&folder);
         let host = if round % 2 == 0 { disk.slow(plan) } else { plan }.start();

@@ -49,7 +49,7 @@ fn a_host_starts_with_little_address_space_and_says_what_it_gave_up() {
     host.stop();
 }
 
-/// valkey #2651, etcd #6700: what is kept for a day must not go because the clock says that it is tomorrow.
+/// valkey #2651, etcd #6700: an answer that is kept for a day must not be deleted because the clock jumped a day ahead.
 #[test]
 fn a_clock_that_jumps_forgets_no_answer() {
     let key = [("content-type", "application/json"), ("idempotency-key", "a-purchase")];

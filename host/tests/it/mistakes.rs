@@ -32,7 +32,7 @@ fn told(name: &str, file: &Path) -> String {
     std::fs::write(folder.path().join("case.json"), case.to_string()).expect("the case is written");
     let till = |arguments: &[&str]| {
         let mut till = till();
-        // For an endless loop long enough, and for a busy machine: compiling CPython takes it seconds, or minutes.
+        // Long enough to notice an endless loop, and for a busy machine, on which compiling CPython may take minutes.
         till.env("TILL_LIMITS_GUEST_CPU_MS", "500").env("TILL_LIMITS_COMPILE_MS", "600000");
         till.arg("plugin").args(arguments).current_dir(folder.path());
         till.output().expect("till starts")
@@ -188,7 +188,7 @@ fn attributes(of: &Value) -> String {
     own.map(|(key, value)| format!(" {key}={value}")).collect()
 }
 
-/// Builds against WIT of another release, and says what comes of it.
+/// Builds against the WIT of another release, and returns the outcome.
 fn of_another_release() -> String {
     let project = javascript("right");
     // The types are of this release.

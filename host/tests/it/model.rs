@@ -55,7 +55,7 @@ type Lines = Vec<(&'static str, u64)>;
 #[derive(Debug, Clone)]
 struct Cart {
     lines: Lines,
-    /// What the plugin does after it has deducted, where that isn't to answer a receipt at once.
+    /// What the plugin does after its deduct, if it doesn't return a receipt at once.
     twist: Option<&'static str>,
 }
 
@@ -264,7 +264,7 @@ fn agree(steps: Vec<Step>) {
                 std::thread::sleep(std::time::Duration::from_micros(kill_after_us));
                 let folder = host.kill().folder;
                 host = plan().folder(&folder).start();
-                // What the first was told counts. If nobody heard of it, then what the second is told.
+                // The first answer counts; if the client never got it, the second one.
                 if let Some(answer) = first.join().expect("no panic") {
                     model.bought_with_key(&cart, key, &answer);
                 }

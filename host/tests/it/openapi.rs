@@ -14,7 +14,7 @@ const CASES_MIN: u64 = 1_000;
 const SALES_MIN: usize = 50;
 /// Enough for every cart that is tried, also for a hundred lines of 10,000 pieces.
 const STOCK: &str = "stock.headphones=4000000000";
-/// A disk that others keep busy is no answer that the document lacks: a probe waits for it.
+/// A busy disk must not cause an undocumented answer, so a probe waits longer.
 const PATIENT: &str = "limits.ready_ms=30000";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -47,7 +47,7 @@ fn every_admin_route_answers_as_documented() {
     for action in ["set", "rollback", "rollout", "refuse"] {
         assert!(done.contains(action), "no {action} among {done:?}");
     }
-    // Which of the decisions meets a rollout that isn't over is a matter of luck.
+    // It is random which decision meets an open rollout.
     let decided = ["promote", "pause", "abort"].iter().any(|action| done.contains(action));
     assert!(decided, "no rollout was decided on: {done:?}");
     host.stop();
@@ -65,7 +65,7 @@ fn a_documented_token_is_demanded() {
         let host = Host::plan().set(STOCK).set(PATIENT).set(format!("{setting}={}", file.display())).start();
         let authorization = format!("Authorization: Bearer {TOKEN}");
         let checks = ["--checks", "ignored_auth", "--phases", "examples,coverage", "--header", &authorization];
-        // That most is refused, for there is nothing yet, is no matter here.
+        // Most requests are refused, because the host has no data yet; that doesn't matter here.
         let checks = [&checks[..], &["--warnings", "off"]].concat();
         let report = schemathesis(&host, listener, &[&checks, group].concat(), &[("CLOSED", "1")]);
         assert_eq!(report["operations"]["tested"], operations, "{report:#}");

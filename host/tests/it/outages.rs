@@ -12,13 +12,13 @@ use crate::support::{
     promises::{Acknowledged, broken},
 };
 
-/// What befalls the store, and its end.
+/// A fault of the store, and its end.
 struct Outage {
     name: &'static str,
     begin: Box<dyn Fn() -> Box<dyn FnOnce()>>,
 }
 
-/// What befalls the data folder.
+/// A fault of the data folder.
 type Loss = fn(&Path);
 
 fn assert_unavailable(answer: &Answer, what: &str) {

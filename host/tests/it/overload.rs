@@ -64,7 +64,8 @@ fn past_its_places_a_checkout_is_refused_at_once_and_watchers_are_served() {
         let buy = || host.shop.buy("headphones", 1);
         let buyers = [scope.spawn(buy), scope.spawn(buy)];
         let under_way = [inventory.asked(), inventory.asked()];
-        // More than may wait, all at once: some find the queue full, some nothing free in time, for nothing gets free.
+        // More requests than may wait, all at once: some find the queue full, others time out, because no place gets
+        // free.
         let refused: Vec<_> = (0..12).map(|_| scope.spawn(buy)).collect();
         refused.into_iter().for_each(|buyer| is_refused(&buyer.join().expect("an answer")));
         is_watched(&host.shop);
@@ -109,7 +110,7 @@ fn a_steady_crowd_within_the_limits_is_served() {
 #[test]
 fn bodies_under_way_have_a_room_of_their_own() {
     let whole = post(&["content-length: 65536"], " ".repeat(65_535));
-    // As JSON may begin. It takes what the others have left, if they have left anything.
+    // JSON may begin like this. It takes the memory that the others have left, if any.
     let large = format!("{}{ORDER}", " ".repeat(65_000));
     no_room_beside(&[&whole; 16], &large);
     // Each piece counts for more than its byte.
@@ -117,7 +118,7 @@ fn bodies_under_way_have_a_room_of_their_own() {
     no_room_beside(&[&in_pieces], ORDER);
 }
 
-/// What the host's threads took for a crowd, they give back when it has gone, whichever of them freed it.
+/// The host's threads return the memory of a crowd when it has gone, whichever thread freed it.
 #[test]
 fn what_a_crowd_makes_the_host_take_is_given_back() {
     const BODIES: usize = 1_000;
@@ -296,7 +297,7 @@ fn where_few_files_may_be_open_the_watch_routes_are_answered() {
 #[test]
 fn without_files_to_open_the_host_rests_and_recovers() {
     let host = patient().warns("connections can't be accepted").start();
-    // From now on, for a start makes do with what there is.
+    // Limited only from now on, because a start would adapt to the limit.
     host.open_files_max(40);
     let warnings = || {
         let told =

@@ -1,4 +1,4 @@
-//! The trace page in a browser, Chromium: a script of `tests/page` a promise, against a host.
+//! The trace page in Chromium, against a host: a script in `tests/page` for each promise.
 //!
 //! With `TILL_PICTURES` they take the pictures of docs, too, after as many seconds of sales as it says (`make pictures`).
 
@@ -36,7 +36,7 @@ pub(crate) fn look(host: &Host, script: &str, mut given: Value) {
     assert!(output.status.success(), "{script}: {}\n{given:#}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Has something to look at: some good sales, one of them slow, a shortage and a deadlock.
+/// Makes traces to look at: some good sales, one of them slow, a shortage and a deadlock.
 fn sell_some(host: &Host) {
     for (item, quantity) in [("headphones", 1), ("laptop", 1), ("smartphone", 2), ("headphones", 3)] {
         assert_eq!(host.shop.buy(item, quantity).status, 200, "{item}");

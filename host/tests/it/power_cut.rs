@@ -1,6 +1,7 @@
-//! The power is cut at any moment: worked out from the record of what was written and synced, and started on.
+//! Power cuts at any moment, computed from the record of what was written and synced; a host is started on each result.
 //!
-//! A killed process loses nothing that it wrote. Only a cut tells a durable commit from one in the system's cache.
+//! A killed process loses nothing that it wrote. Only a power cut distinguishes a durable commit from one in the
+//! system's cache.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +36,7 @@ impl Recorded {
         Self::on(hosts, |host, _disk| load(host))
     }
 
-    /// Does the same, with their disk in the hands of who loads them.
+    /// Records hosts in the same way, with a disk that `load` controls.
     fn on(hosts: usize, mut load: impl FnMut(&Host, &Disk) -> Vec<Acknowledged>) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let disk = Disk::of(&folder);
@@ -228,7 +229,7 @@ fn the_model_sees_what_synchronous_normal_would_lose() {
     let (mut losing, mut orders) = (0, 0);
     for cut in &cuts {
         let found = broken_after(&record.disk(*cut).image(Unsynced::Nothing), &recorded.before(*cut, &record));
-        // Orders are lost from the end, and nothing else is wrong: that much NORMAL promises.
+        // Only the last orders are lost and nothing else is wrong, as NORMAL promises.
         assert!(found.iter().all(|broken| broken.starts_with("lost: ")), "{found:?}");
         losing += usize::from(!found.is_empty());
         orders += found.len();

@@ -35,7 +35,7 @@ fn host_calls_are_none_of_it_however_busy_the_host_is() {
     host.stop();
 }
 
-/// No tick of the epoch is seen within an operation: each counted as one tick, whatever it took.
+/// No tick of the epoch is noticed within an operation: each once counted as one tick, however long it took.
 #[test]
 fn an_operation_counts_as_long_as_it_takes() {
     let plan = Host::plan().warns("checkout failed");

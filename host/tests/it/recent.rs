@@ -216,7 +216,7 @@ fn a_checkouts_answer_leads_to_its_trace() {
     let home = host.shop.get("/");
     assert_eq!(home.json()["traces"], format!("http://{}/traces", host.admin.address));
     assert_eq!((home.header("link"), host.shop.get("/checkout").header("link")), ("", ""));
-    // A stranger's flag keeps nothing from the shop's own people.
+    // A caller's flag doesn't keep a trace from the host's own page.
     let unsampled = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")];
     let answer = host.shop.post_with("/checkout", &unsampled, &json!({ "item": "laptop", "quantity": 1, "price": 1 }));
     assert!(answer.header("link").contains("/traces/4bf92f3577b34da6a3ce929d0e0e4736>"), "{}", answer.header("link"));
@@ -328,7 +328,7 @@ fn hostile_text_comes_back_as_it_was() {
 fn memory_stays_within_its_bound_in_a_flood() {
     const MIB: u64 = 1 << 20;
     const BOUND: u64 = 32 * MIB;
-    // Beside the same flood where nothing is kept: what the process uses anyway.
+    // Compared with the same flood on a host that keeps no traces.
     let (unkept, without) = flooded("traces.kept_mib=0");
     unkept.stop();
     let (host, with) = flooded("traces.kept_mib=32");

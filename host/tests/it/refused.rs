@@ -1,4 +1,4 @@
-//! Files that don't become plugins, and in which words they are told so.
+//! Files that are refused as plugins, and the messages.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::support::{
     host::till,
 };
 
-/// A file, by the name under which it is told off.
+/// A refused file, by its name in the golden file.
 type File = (&'static str, Vec<u8>, &'static [(&'static str, &'static str)]);
 
 /// Says what `till plugin check` says of a file that is to be refused, and that it says so by exit code 1.
@@ -153,7 +153,7 @@ fn a_start_without_a_plugin_that_fits_says_why() {
         serve.current_dir(folder.path());
         serve
     };
-    // What was live before must not hide why the settings' plugins aren't.
+    // The previously live version must not hide why the settings' plugins aren't live.
     let mut before =
         serve("limits.guest_memory_mib=64").stdout(std::process::Stdio::piped()).spawn().expect("till starts");
     let mut told = std::io::BufReader::new(before.stdout.take().expect("stdout is piped"));

@@ -1,4 +1,4 @@
-//! An inventory in another process: what travels there, and what a lost answer means.
+//! An inventory in another process: the requests to it, and lost answers.
 
 use serde_json::{Value, json};
 

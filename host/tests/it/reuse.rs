@@ -1,4 +1,5 @@
-//! Instances that are called again: as often as is set, never after a fault, and each call as if the instance were its own.
+//! Reused instances: called as often as is set, never after a fault, and each call behaves as in an instance of its
+//! own.
 
 use crate::{
     rollouts::{change, rollout, try_out},
@@ -89,7 +90,7 @@ fn an_instance_at_fault_is_never_called_again() {
     assert_eq!(buy(&host, 1, 200), ("fresh".to_owned(), 1));
     assert_eq!(buy(&host, 13, 502), ("reused".to_owned(), 2));
     assert_eq!(buy(&host, 1, 200), ("fresh".to_owned(), 1));
-    // What the shop says no to is no fault of the instance's.
+    // A rejection isn't a fault of the instance.
     assert_eq!(host.shop.buy("headphones", 10_000).status, 400);
     assert_eq!(buy(&host, 1, 200), ("reused".to_owned(), 3));
     host.stop();
@@ -182,7 +183,7 @@ fn is_given_back(host: &Host) {
 /// Settings with which what a crowd leaves is given back at once.
 const RESTLESS: [&str; 3] = ["limits.resting_memory_mib=0", "limits.resting_ms=300", "stock.headphones=1000000"];
 
-/// What a crowd leaves is given back, without a sign of it to those who buy meanwhile.
+/// A crowd's memory is given back, and clients that buy meanwhile notice nothing.
 #[test]
 fn the_memory_of_a_crowd_is_given_back_while_others_buy() {
     let host = plan(&RESTLESS).start();
@@ -195,7 +196,7 @@ fn the_memory_of_a_crowd_is_given_back_while_others_buy() {
     }
     let number = || host.admin.get("/plugins").json()["plugins"][0]["number"].clone();
     assert_eq!(number(), 1, "the same version");
-    // Instances that rest are of the pool before: they are dropped, and others answer.
+    // Idle instances belong to the previous pool: they are dropped, and new ones answer.
     let set = host.admin.post("/plugins/checkout/settings", &serde_json::json!({ "set": { "reuse": "100" } }));
     assert_eq!(set.status, 200, "{}", set.text());
     assert_eq!(host.shop.buy("headphones", 1).status, 200);

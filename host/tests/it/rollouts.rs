@@ -1,4 +1,4 @@
-//! What is tried beside the live version: no customer sees it fail, and it decides by itself what becomes of it.
+//! Rollouts: no customer sees a candidate fail, and the gates decide about it without a person.
 
 use std::sync::{
     Mutex,
@@ -78,7 +78,7 @@ fn a_canary_that_breaks_is_rolled_back_and_no_customer_sees_it() {
             let tried = try_out(&host.admin, guest, &json!({ "canary": 10, "gates": { "calls_min": 50 } }));
             assert_eq!((tried.status, &tried.json()["result"]), (200, &"candidate".into()), "{}", tried.text());
             let calls = |rollout: &Value| rollout["figures"]["candidate"]["calls"].as_u64().expect("a count");
-            // Where it breaks often enough at once, before the 50th call.
+            // If it fails often enough at once, before the 50th call.
             let ended = eventually_is(&host.admin, "rolled_back");
             println!("{guest}: {} after {} calls", ended["reason"], calls(&ended));
             assert!(ended["reason"].as_str().expect("words").contains("trapped"), "{ended:#}");
@@ -96,7 +96,7 @@ fn a_canary_that_breaks_is_rolled_back_and_no_customer_sees_it() {
     }
 }
 
-/// The order says who decided in the end, and the trace what came before.
+/// The order says which version decided in the end, and the trace shows what came before.
 #[test]
 fn the_live_version_takes_over_from_a_canary_on_every_order() {
     let host = Host::plan().start();
@@ -180,7 +180,7 @@ fn a_version_passes_against_itself() {
             let state = ended["state"].as_str().expect("a state");
             if state != "promoted" {
                 println!("{state}: {}", ended["reason"]);
-                // One that was paused for want of calls is out of the way of the next.
+                // A rollout that was paused for too few calls doesn't block the next one.
                 change(&host.admin, "abort");
             }
             *ends.entry(state.to_owned()).or_default() += 1;
@@ -407,7 +407,7 @@ fn a_setting_that_the_plugin_doesnt_have_is_refused_with_the_nearest_name() {
         assert!(said.contains(&format!("did you mean {near:?}?")) && said.contains("--force"), "{said}");
     }
     assert_eq!(host.shop.get("/").header("till-plugins"), before);
-    // What it was set to, whatever it is, can be taken back.
+    // Any setting can be taken back.
     assert_eq!(set(&host.admin, &json!({ "set": { "shiping": "1" }, "force": true })).status, 200);
     assert_eq!(set(&host.admin, &json!({ "set": { "shiping": null } })).status, 200);
     let number = host.admin.get("/plugins").json()["plugins"][0]["number"].clone();
@@ -437,7 +437,7 @@ fn a_setting_with_which_no_sale_is_decided_is_refused_unless_forced() {
     let forced = set(&host.admin, &json!({ "set": { "shipping": "abc" }, "force": true }));
     assert_eq!(forced.status, 200, "{}", forced.text());
     assert_eq!(host.shop.buy("headphones", 1).code(), "other");
-    // What decides on nothing itself is no measure for the next.
+    // A live version that decides nothing is no standard for the next one.
     let mended = set(&host.admin, &json!({ "set": { "shipping": "499" } }));
     assert_eq!(mended.status, 200, "{}", mended.text());
     assert_eq!(host.shop.buy("headphones", 1).status, 200);

@@ -1,4 +1,4 @@
-//! What a plugin says: its texts, which are kept with the order and shown to people, and its shortages.
+//! A plugin's texts, which are stored with the order and shown to people, and its shortages.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! What is sent on of traces: every one with an error and a share of the rest, whole or not at all, and nothing is kept
-//! waiting without a bound when nobody takes it.
+//! Tail sampling: every trace with an error and a share of the rest are sent, as a whole or not at all, and waiting
+//! spans are bounded if the backend is down.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -84,7 +84,7 @@ fn every_error_is_sent_and_a_share_of_the_rest_and_no_part_of_a_trace() {
     let collector = Collector::start(Protocol::Grpc);
     let host = plan(&collector).start();
     let sold = rush(&host, |bought| bought < checkouts / BUYERS);
-    // Answered before its spans have ended, and of its own: the metrics' request makes no trace.
+    // The answer comes before the spans have ended; the request for the metrics makes no trace of its own.
     let decided = eventually("all decisions", || {
         let decided = decisions(&host);
         (decided.values().sum::<u64>() == sold.len() as u64).then_some(decided)
@@ -151,7 +151,7 @@ fn without_a_receiver_memory_is_bounded_and_what_is_lost_is_counted() {
         after >> 20
     );
     assert!(after < before + (64 << 20), "{before} bytes became {after}");
-    // What went on has arrived or is counted, to the span. A trace that failed or went well has 5 or 6.
+    // Each sent span has arrived or is counted. A failed trace has 5, a good one 6.
     let sent = collector.received() as u64 + lost;
     let went_on = decided["kept"] + decided["queue_full"];
     assert!((went_on * 5..=went_on * 6).contains(&sent), "{sent} spans of {went_on} traces, {decided:?}");

@@ -1,10 +1,11 @@
-//! The shop's routes: what they answer to what they are asked.
+//! The shop's routes and their answers.
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Host, golden, http::order_of};
 
-/// Of two sites one may use the shop from its pages; what others ask is answered as ever, and their browsers keep it.
+/// Pages of one of two sites may use the shop. Requests of the other are answered as usual, but browsers hide the
+/// answers from its pages.
 #[test]
 fn pages_of_the_sites_that_are_named_may_use_the_shop() {
     let host = Host::plan().set("server.origins=https://shop.example, http://localhost:5173").start();

@@ -1,5 +1,5 @@
-//! What of the stack can be run without containers: its dashboards' queries and its alerts, asked of a real Prometheus that
-//! scraped a busy host. `stack/check.py` checks the rest, which can only be read.
+//! The parts of the stack that run without containers: the dashboards' queries and the alerts, on a real Prometheus
+//! that scraped a busy host. `stack/check.py` checks the rest, which can only be read.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::support::{Host, Protocol, collector::Collector, eventually, host::til
 
 const PANELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../stack/panels.py");
 
-/// The demo's traffic is on, and of what happens now and then each thing happens.
+/// The demo's traffic is on, and each occasional event happens at least once.
 #[test]
 fn every_panel_has_numbers_once_a_host_was_busy() {
     let collector = Collector::start(Protocol::Grpc);

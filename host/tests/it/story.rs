@@ -10,7 +10,7 @@ use crate::{
     support::{Client, Host, eventually, prometheus::Prometheus},
 };
 
-/// What a checkout takes when nothing is wrong is far below, what a slow smartphone adds is at least 1 s.
+/// A normal checkout takes far less; a slow smartphone adds at least 1 s.
 const SPIKE_SECONDS: f64 = 1.0;
 const SPIKE: &str = r#"histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket{http_route="/checkout"}[15s])))"#;
 const BUCKETS: &str = r#"http_server_request_duration_seconds_bucket{http_route="/checkout"}"#;

@@ -1,4 +1,4 @@
-//! What the tests stand on.
+//! Shared code of the tests.
 
 pub(crate) mod collector;
 pub(crate) mod component;
@@ -43,7 +43,7 @@ pub(crate) fn soaking() -> bool {
     std::env::var_os("TILL_SOAK").is_some_and(|soak| soak == "1")
 }
 
-/// Returns what the test throws dice with. The seed is printed: `TILL_SEED` throws the same dice again.
+/// Returns the test's random generator. The seed is printed; `TILL_SEED` sets it, to repeat a run.
 pub(crate) fn dice(test: &str) -> StdRng {
     let given = std::env::var("TILL_SEED").ok().map(|seed| seed.parse().expect("TILL_SEED is a number"));
     let seed = given.unwrap_or_else(rand::random::<u64>);
@@ -51,7 +51,8 @@ pub(crate) fn dice(test: &str) -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-/// Is set when it is dropped, also by a panic: who works until then would go on for ever, and the test with it.
+/// A flag that is set when this is dropped, also by a panic; otherwise threads that work until then, and the test,
+/// would never end.
 #[derive(Debug)]
 pub(crate) struct OnDrop<'a>(pub(crate) &'a AtomicBool);
 

@@ -1,4 +1,4 @@
-//! What is live is changed while requests are served; a file that is refused changes nothing.
+//! Plugins are changed while requests are served; a refused file changes nothing.
 
 use std::{
     path::PathBuf,
@@ -41,7 +41,7 @@ fn ran(answer: &Answer) -> (String, String) {
     (checkout.to_owned(), inventory.to_owned())
 }
 
-/// Returns the same of a host, asked where nothing is bought.
+/// Returns the same from a request that buys nothing.
 fn live(shop: &Client) -> (String, String) {
     ran(&shop.get("/"))
 }

@@ -1,5 +1,5 @@
-//! The tracing backend fails, in every way that one can: nobody who buys notices, what is lost is counted, the log says
-//! it once, spans flow again without a restart, and a shutdown is on time.
+//! The tracing backend fails in every way: customers notice nothing, losses are counted, the log says so once, spans
+//! flow again without a restart, and a shutdown is on time.
 
 use std::time::Instant;
 
@@ -62,7 +62,7 @@ fn a_backend_that_answers_garbage() {
 #[test]
 fn nobody_waits_for_a_backend_that_never_answers() {
     over_both(|protocol| {
-        // An export that has begun outlasts the test: who waited for it would have no answer.
+        // An export that has begun outlasts the test: a request that waited for it would get no answer.
         let mut shop = Shop::open(protocol, |plan| plan.env("OTEL_EXPORTER_OTLP_TIMEOUT", "600000"));
         shop.collector.fail(Fault::Silent);
         shop.rush(BUYERS, CHECKOUTS_EACH);
@@ -133,9 +133,9 @@ struct Shop {
     checkouts: usize,
 }
 
-/// All is well, then the fault, then all is well again, and then the fault once more, to be stopped in.
+/// The backend works, fails, works again, and fails once more; the host is stopped during that second fault.
 fn outage_of(fault: Fault, protocol: Protocol) {
-    // What arrives too late for the host's patience would be lost by its count only.
+    // Spans that arrive after the host's timeout would count as lost although they arrived.
     let timeout_ms = if fault == Fault::Slow { "60000" } else { "5000" };
     let mut shop = Shop::open(protocol, |plan| plan.env("OTEL_EXPORTER_OTLP_TIMEOUT", timeout_ms));
     shop.rush(1, 1);

@@ -1,4 +1,4 @@
-//! `till traffic` at a real host: both sides count the same, and no trouble on the way makes a second order.
+//! `till traffic` against a real host: both sides count the same, and no failure on the way makes a second order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -167,7 +167,7 @@ fn a_host_that_is_killed_and_comes_back_has_one_order_for_each_that_was_answered
     assert!(summary["retries"].as_u64() > Some(0), "{summary}");
     assert_eq!((&summary["unanswered"], &summary["cut_off"]), (&json!(0), &json!(0)), "{summary}");
     let mut ends = ends(&host);
-    // What the kill met halfway was failed at the next start, and bought anew.
+    // Orders interrupted by the kill were failed at the next start, and bought again.
     ends.remove("interrupted");
     assert_eq!(outcomes(&summary), ends, "{summary}");
     host.stop();

@@ -1,5 +1,5 @@
-//! Two tills that share the stock of a third, over a network that loses, delays, doubles and reorders what they say,
-//! while any of the three is killed: what they sold is what is gone from the stock.
+//! Two tills that share the stock of a third, over a network that loses, delays, duplicates and reorders messages,
+//! while any of the three is killed: exactly what they sold is gone from the stock.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,8 +1,8 @@
 //! The program against the W3C's own tests of trace context: `make w3c SUITE=folder`.
 //!
-//! They ask a service to call them back as often as they say, and look at the headers of what comes. Till has no such
-//! route, and needs none: its stock may be another service's, and a checkout then is a call to that. A relay between
-//! the two hands on, byte for byte, the header lines of either side:
+//! The tests ask a service to call them back a number of times, and check the headers of those calls. Till needs no
+//! route for that: its stock may be at another service, and a checkout then calls that service. A relay between the two
+//! passes on the header lines of either side, byte for byte:
 //!
 //! ```text
 //! suite ── POST /test ─▶ relay ── POST /checkout ─▶ till ── POST /inventory/deduct ─▶ relay ── POST (callback) ─▶ suite

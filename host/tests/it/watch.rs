@@ -1,4 +1,4 @@
-//! The plugin folder is watched while the host serves: what is completed there is live, whatever is done halfway isn't.
+//! The plugin folder is watched while the host serves: a complete file goes live, a half-written one never does.
 
 use std::{
     fs::{self, File},
@@ -81,8 +81,7 @@ fn put(path: &Path, bytes: &[u8]) {
     fs::rename(part, path).expect("renamed");
 }
 
-/// Returns once the watcher has been through the folder after what was done to it until now: it has deployed a file
-/// that was put there last.
+/// Returns once the watcher has seen everything done to the folder so far: it has deployed a file that was added last.
 fn passed(host: &Host, folder: &Path, guest: &str) {
     let path = folder.join("inventory_forged_context.wasm");
     let bytes = bytes(guest);
@@ -103,7 +102,7 @@ fn a_file_that_is_written_there_is_live() {
     let spans = bytes("checkout_spans");
     fs::write(folder.join("checkout.wasm"), &spans).expect("written");
     wait_for(&host, &spans);
-    // A new file: of two of a kind it is the one that was completed last.
+    // If the folder holds two plugins of a kind, the newest complete file wins.
     fs::write(folder.join("new.wasm"), &discount).expect("written");
     wait_for(&host, &discount);
     assert_eq!(actions(&host), by_folder(&["deploy"; 3]));
@@ -420,8 +419,8 @@ fn borders(bytes: &[u8]) -> Vec<usize> {
     borders
 }
 
-/// Returns the component with a mark in front and one behind: what begins as one of them and ends as another of the same
-/// component is valid, and nobody wrote it.
+/// Returns the component with a mark at its beginning and its end. A file that begins with one mark and ends with
+/// another is valid, although nobody wrote it.
 fn marked(component: &[u8], mark: u8) -> Vec<u8> {
     let borders = borders(component);
     let section = [0, 3, 1, b'm', mark];
@@ -495,7 +494,7 @@ fn leave(dice: &mut StdRng, path: &Path, bytes: &[u8], others: &[Vec<u8>]) {
             pause(dice);
             fs::write(path, bytes).expect("written");
         }
-        // Hard links take its place in turn.
+        // Hard links replace it in turn.
         _ => {
             let [one, two] = ["one", "two"].map(|name| path.with_extension(name));
             fs::write(&one, other).expect("written");

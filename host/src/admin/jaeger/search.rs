@@ -1,4 +1,4 @@
-//! What a search of Jaeger's asks for, and whether a trace has it.
+//! A search of Jaeger's API, and whether a trace matches it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -13,25 +13,25 @@ use crate::{
     units,
 };
 
-/// Jaeger's own.
+/// Jaeger's own default.
 const LIMIT_DEFAULT: usize = 100;
 
-/// What `/api/traces` is asked for.
+/// A request to `/api/traces`.
 #[derive(Debug)]
 pub(super) enum Wanted {
     Traces(Vec<TraceId>),
     Search(Search),
 }
 
-/// All of it has to be so of one span.
+/// The conditions of a search, all of which one span has to meet.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     pub(super) service: String,
     pub(super) limit: usize,
     operation: Option<String>,
-    /// By key; of the span, its events or its process.
+    /// Tags by key, of the span, its events or its process.
     tags: BTreeMap<String, String>,
-    /// Microseconds since 1970, of the start.
+    /// The earliest start, microseconds since 1970.
     start_us: Option<u64>,
     end_us: Option<u64>,
     min: Option<Duration>,
@@ -40,7 +40,7 @@ pub(super) struct Search {
 
 impl Wanted {
     /// # Errors
-    /// Says what can't be read, as Jaeger does.
+    /// Says which parameter can't be parsed, as Jaeger does.
     pub(super) fn of_query(query: &str) -> Result<Self, String> {
         let mut search = Search { limit: LIMIT_DEFAULT, ..Search::default() };
         let (mut ids, mut lookback) = (Vec::new(), None);
@@ -57,7 +57,7 @@ impl Wanted {
                 }
                 "start" => search.start_us = Some(value.parse().map_err(|_| unreadable())?),
                 "end" => search.end_us = Some(value.parse().map_err(|_| unreadable())?),
-                // `custom` beside a start and an end.
+                // May be `custom`, next to a start and an end.
                 "lookback" => lookback = duration(&value),
                 "minDuration" => search.min = Some(duration(&value).ok_or_else(unreadable)?),
                 "maxDuration" => search.max = Some(duration(&value).ok_or_else(unreadable)?),
@@ -75,10 +75,10 @@ impl Wanted {
 }
 
 impl Search {
-    /// Returns what a search of version 3 asks for.
+    /// Returns the search of a query of version 3.
     ///
     /// # Errors
-    /// Says what can't be read.
+    /// Says which parameter can't be parsed.
     pub(super) fn of_v3_query(query: &str) -> Result<Self, String> {
         let mut search = Self { limit: LIMIT_DEFAULT, ..Self::default() };
         for (name, value) in query::pairs(query).filter(|(_, value)| !value.is_empty()) {
@@ -116,7 +116,7 @@ impl Search {
         end_us.saturating_sub(units::micros(lookback))
     }
 
-    /// Returns whether a span of the trace has all of it.
+    /// Returns whether a span of the trace meets all conditions.
     pub(super) fn takes(&self, trace: &KeptTrace, process: &Process) -> bool {
         trace.spans.in_order().into_iter().any(|span| {
             let (took, start) = (Duration::from_nanos(span.duration_ns), Duration::from_nanos(span.start_ns));
@@ -139,7 +139,7 @@ impl Search {
     }
 }
 
-/// Returns the tags of a JSON object. Jaeger takes texts only; a number or a flag is taken as it is written.
+/// Returns the tags of a JSON object. Jaeger accepts only texts; here a number or a flag counts as its text.
 fn tags(text: &str) -> Result<BTreeMap<String, String>, String> {
     let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(text)
         .map_err(|error| format!("malformed 'tags' parameter, cannot unmarshal JSON: {error}"))?;
@@ -153,12 +153,12 @@ pub(super) fn trace_id(text: &str) -> Option<TraceId> {
     is_id.then(|| TraceId::from_hex(text).ok())?
 }
 
-/// Returns the microseconds since 1970 of a moment as RFC 3339 writes it.
+/// Returns a moment in RFC 3339's form as microseconds since 1970.
 fn moment_us(text: &str) -> Option<u64> {
     DateTime::parse_from_rfc3339(text).ok().and_then(|moment| u64::try_from(moment.timestamp_micros()).ok())
 }
 
-/// Returns a duration as Go writes it: `1.2s`, `500us`, `1h30m`.
+/// Parses a duration in Go's form: `1.2s`, `500us`, `1h30m`.
 fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut sum = Duration::ZERO;
@@ -174,7 +174,7 @@ fn duration(text: &str) -> Option<Duration> {
             "s" => 1.0,
             "m" => 60.0,
             "h" => 3600.0,
-            // Not Go's, but a Jaeger UI's lookback.
+            // Go has no days, but the lookback of a Jaeger UI has.
             "d" => 86_400.0,
             _ => return None,
         };

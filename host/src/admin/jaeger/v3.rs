@@ -1,5 +1,5 @@
-//! `/api/v3`: version 3 of Jaeger's query API, which a Jaeger UI since 2.20 (its commit b6c97a182) searches with, and
-//! Grafana's data source when it is told to use the gRPC endpoint.
+//! `/api/v3`: version 3 of Jaeger's query API. A Jaeger UI since 2.20 (its commit b6c97a182) searches with it, and so
+//! does Grafana's data source if it is set to the gRPC endpoint.
 //!
 //! | route | |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | `GET /api/v3/trace-summaries?query.serviceName=&query.operationName=&query.attributes=&query.startTimeMin=&query.startTimeMax=&query.durationMin=&query.durationMax=&query.searchDepth=` | a search, the newest first |
 //! | `GET /api/v3/traces/{trace id}` | one, as OTLP |
 //!
-//! A parameter may be written with underscores as well, as Jaeger's own gateway takes it.
+//! A parameter's name may have underscores instead, as Jaeger's own gateway allows.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,8 @@ pub(in crate::admin) struct Summaries {
     summaries: Vec<Summary>,
 }
 
-/// A trace in one row. Times are nanoseconds since 1970, as decimal texts: they are past what a JavaScript number holds.
+/// The summary of a trace. Times are nanoseconds since 1970, as decimal texts, because a JavaScript number can't hold
+/// them.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerV3Summary"))]

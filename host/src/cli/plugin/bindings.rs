@@ -14,7 +14,7 @@ pub(in super::super) struct Bindings {
     lang: LanguageName,
     #[arg(long)]
     kind: Kind,
-    /// The folder that they go to; files of the same name are replaced.
+    /// The output folder; files of the same name are replaced.
     #[arg(long)]
     out: PathBuf,
 }

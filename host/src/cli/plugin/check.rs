@@ -1,4 +1,4 @@
-//! `till plugin check`: what admission will say, in words.
+//! `till plugin check`: runs admission on a file and prints the result.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     versions::{Candidate, Checked, check},
 };
 
-/// Does what a host does with a plugin that is deployed: counts its parts, compares its imports and exports with the
+/// Checks the plugin as a host does at a deploy: counts its parts, compares its imports and exports with the
 /// interface's, compiles it in a process of its own, and calls it once for one piece of an item named "probe".
 #[derive(Debug, Args)]
 #[command(
@@ -37,12 +37,12 @@ pub(in super::super) struct Check {
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut settings = self.shop.settings()?;
-        // As a rehearsal's code does: so all of an author's commands share it.
+        // The same as in a rehearsal, so that all of an author's commands share the compiled code.
         settings.limits.guest_fuel = true;
         let limits = &settings.limits;
         let candidate = Candidate::read(&self.file, limits)?;
         let source = candidate.source.clone();
-        // What the process beside compiles is loaded from here, instead of being compiled once more.
+        // The code that the child process compiled is loaded from here, instead of being compiled again.
         let code = Code::of(&candidate.bytes, limits.compiled_mib)?;
         let compiler = Compiler::with_child(own_program()).keeping(code.kept());
         let engine = Arc::new(Engine::with(&limits.of_one_call(), compiler)?);
@@ -58,13 +58,14 @@ impl Check {
     }
 }
 
-/// Returns what of WASI the imports name, each package once, with what is behind it: no plugin gets more by importing it.
+/// Returns the WASI packages that the imports name, each once, with what the host provides for it. No plugin gets more
+/// by importing one.
 fn wasi(imports: &[String]) -> BTreeMap<&'static str, &'static str> {
     let is_imported = |package: &&Package| imports.iter().any(|import| package.has(import));
     PACKAGES.iter().filter(is_imported).map(|package| (package.name, package.behind)).collect()
 }
 
-/// Returns the interfaces of Till's that the imports name, without their version.
+/// Returns the names of Till's interfaces among the imports, without their version.
 fn interfaces(imports: &[String]) -> Vec<&str> {
     imports.iter().filter_map(|name| name.strip_prefix("till:plugin/")?.split('@').next()).collect()
 }

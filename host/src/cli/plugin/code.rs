@@ -1,14 +1,14 @@
-//! Compiled code of plugins that are being written, kept from one command to the next: a compile of seconds is done once for
-//! the same bytes, however often they are checked, run and tested.
+//! A cache of compiled code for plugin authors' commands, so that the same bytes are compiled only once, however often
+//! they are checked, run and tested.
 //!
 //! ```text
 //! $XDG_CACHE_HOME/till, or ~/.cache/till
-//! └─ <sha256 of the component>/     the code, as a host keeps its own (`admission/kept.rs`)
+//! └─ <sha256 of the component>/     the code, as a host keeps its own (`runtime/compiled.rs`)
 //!    └─ lock                        held by a command while it compiles; its time says when the code was used last
 //! ```
 //!
-//! The code is loaded into this process, so the folder has to be the user's own, and nobody else's to write to. Where
-//! it isn't, or there is none, a temporary folder takes its place, and every command compiles.
+//! The code is loaded into this process, so the folder has to be the user's own and writable by nobody else. If it
+//! isn't, or there is none, a temporary folder is used, and every command compiles.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -26,10 +26,10 @@ use crate::{
     units::MIB,
 };
 
-/// The permissions to write that a folder may not give to others: those of its group and of everybody.
+/// The write permissions that a folder may not have: its group's and everybody's.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// A folder for the code of one component. Other commands that want it wait until this is dropped.
+/// A locked folder for the code of one component. Other commands for the same component wait until this is dropped.
 pub(super) struct Code {
     kept: CodeCache,
     _lock: File,
@@ -37,10 +37,10 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// Opens the folder of the component with these bytes; all folders together may have `mib_max`.
+    /// Opens the folder for a component with these bytes; all folders together may take `mib_max` MiB.
     ///
     /// # Errors
-    /// When not even a temporary folder can be made.
+    /// If not even a temporary folder can be made.
     pub(super) fn of(component: &[u8], mib_max: usize) -> anyhow::Result<Self> {
         Self::within(users_own(), component, mib_max)
     }
@@ -49,7 +49,7 @@ impl Code {
         let digest = digest_of(component);
         if let Some(folder) = folder.filter(|folder| is_private(folder)) {
             let own = folder.join(&digest);
-            // A full disk, or a folder that can't be written to, is no reason not to compile.
+            // A full disk or a read-only folder doesn't stop the compiling.
             if let Ok((kept, lock)) = open(&own) {
                 make_room(&folder, &digest, (mib_max * MIB) as u64);
                 return Ok(Self { kept, _lock: lock, _temporary: None });
@@ -73,7 +73,7 @@ fn open(folder: &Path) -> anyhow::Result<(CodeCache, File)> {
     Ok((CodeCache::open(folder)?, lock))
 }
 
-/// Returns the user's folder of code, which is made if it isn't there.
+/// Returns the user's folder of compiled code, which is made if it is missing.
 fn users_own() -> Option<PathBuf> {
     let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?;
@@ -82,7 +82,7 @@ fn users_own() -> Option<PathBuf> {
     Some(folder)
 }
 
-/// Whether the folder, and the one that it lies in, are the user's own and nobody else's to write to.
+/// Returns whether the folder and its parent are the user's own and writable by nobody else.
 fn is_private(folder: &Path) -> bool {
     let user = geteuid().as_raw();
     let is_own = |path: &Path| {
@@ -93,7 +93,7 @@ fn is_private(folder: &Path) -> bool {
     is_own(folder) && folder.parent().is_some_and(is_own)
 }
 
-/// Deletes the folders that were used longest ago, until the rest fits. Best effort.
+/// Deletes the least recently used folders until the rest fits. Ignores errors.
 fn make_room(folder: &Path, kept_digest: &str, bytes_max: u64) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut used: Vec<(SystemTime, PathBuf)> = entries

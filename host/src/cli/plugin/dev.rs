@@ -5,8 +5,8 @@
 //!      └───────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! What the compiler says goes to the author as it is, so that an error shows where it arose. Whatever fails, the next
-//! change is a new chance.
+//! The compiler's output goes to the author unchanged, so that an error shows its place. After any failure the command
+//! waits for the next change.
 
 use std::{
     collections::BTreeMap,
@@ -29,17 +29,17 @@ use super::{
     shop::Shop,
 };
 
-/// How often the sources are looked at. They are looked at and not listened to: so it doesn't matter which file system they
-/// are on and how an editor saves, and the few files of a plugin cost next to nothing.
+/// How often the sources are polled. Polling works on every file system and however an editor saves, and costs next to
+/// nothing for a plugin's few files.
 const LOOK: Duration = Duration::from_millis(200);
-/// What a build writes, and what isn't a plugin's source.
+/// Folders that a build writes or that hold no sources of the plugin.
 const NOT_SOURCES: [&str; 5] = ["build", "gen", "node_modules", "target", "__pycache__"];
-/// Files that are looked at; past it a folder holds something else than a plugin's sources.
+/// The most files to poll; a folder with more holds something else than a plugin's sources.
 const FILES_MAX: usize = 10_000;
 
-/// Runs `make` in the folder, makes the calls of its `cases`, if it has some, and makes `build/*.wasm` live at the running
-/// host; then again at every change. Where make fails, a case isn't as expected or the host refuses, it says so and waits for
-/// the next change.
+/// Runs `make` in the folder, tests its `cases`, if there are any, and deploys `build/*.wasm` to the running host; then
+/// again at every change. If make fails, a case isn't as expected or the host refuses, the command says so and waits
+/// for the next change.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Start a host first: till serve. Looked at is all but build, gen, node_modules, target and names that begin with a dot."
@@ -48,7 +48,7 @@ pub(in super::super) struct Dev {
     /// The folder with the plugin's sources and its Makefile.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Does it once, and ends with 1 where anything of it failed.
+    /// Does this once, and ends with 1 if anything failed.
     #[arg(long)]
     once: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(in super::super) struct Dev {
     admin: Admin,
 }
 
-/// The files of a folder as they are seen without reading them.
+/// The files of a folder, with their times and sizes.
 type Sources = BTreeMap<PathBuf, (SystemTime, u64)>;
 
 impl Dev {
@@ -73,8 +73,8 @@ impl Dev {
             if let Err(error) = done {
                 writeln!(std::io::stderr(), "till: {error:#}")?;
             }
-            // What changed while it was built is built once more. A build that writes beside its sources changes them
-            // each time, so not again after that.
+            // If sources changed during a build, it is repeated once. Not more often, because a build that writes
+            // beside its sources changes them each time.
             let changed_meanwhile = !is_repeated && sources(&self.folder)? != before;
             is_repeated = changed_meanwhile;
             if !changed_meanwhile {
@@ -118,8 +118,8 @@ fn make(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the component that was built: the one named after the folder, beside which tools may leave others, or the only
-/// one.
+/// Returns the built component: the one named after the folder, or else the only one. Tools may leave other components
+/// beside it.
 fn component(folder: &Path) -> anyhow::Result<PathBuf> {
     let build = folder.join("build");
     let named =
@@ -142,7 +142,7 @@ fn component(folder: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Returns as soon as something changed and has stayed as it is for a look.
+/// Returns once something has changed and then stayed the same for one poll.
 fn wait_for_change(folder: &Path) -> anyhow::Result<()> {
     let (before, mut last) = (sources(folder)?, None);
     loop {
@@ -159,7 +159,7 @@ fn sources(folder: &Path) -> anyhow::Result<Sources> {
     let mut found = Sources::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        // What is gone by the time it is looked at is gone.
+        // A folder may be gone before it is read.
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries.filter_map(Result::ok).filter(|entry| is_source(&entry.file_name())) {
             let Ok(metadata) = entry.metadata() else { continue };

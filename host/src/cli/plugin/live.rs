@@ -1,4 +1,4 @@
-//! The commands that talk to a running host: what is live, what was, and changing it.
+//! The commands for a running host's plugins: show the live and earlier versions, and change them.
 
 use std::{
     collections::BTreeMap,
@@ -29,11 +29,11 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(in super::super) enum Live {
-    /// Makes a plugin file live, or tries it first, while requests are served. A file that is refused changes nothing.
+    /// Makes a plugin file live, or begins a rollout of it, while requests are served. A refused file changes nothing.
     Deploy {
         file: PathBuf,
-        /// A folder of cases (*.json, as `till plugin test` has them), kept with the version: it is tried with each of their
-        /// orders before it is live, and again at each setting.
+        /// A folder of cases (*.json, as for `till plugin test`), kept with the version. The version is tried with each
+        /// case's order before it goes live, and again whenever its settings change.
         #[arg(long, value_name = "FOLDER")]
         cases: Option<PathBuf>,
         /// Refuses a file of the other kind.
@@ -44,15 +44,15 @@ pub(in super::super) enum Live {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Shows what is live, whether it is called, and what is tried beside it.
+    /// Shows the live versions, whether their breakers let calls through, and the rollout under way.
     Status {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Looks at what is tried beside the live version, and decides about it.
+    /// Shows the rollout of a candidate, and decides about it.
     #[command(subcommand)]
     Rollout(Rollout),
-    /// Lists the versions that are or were live, or tried.
+    /// Lists the versions that are or were live or in a rollout.
     List {
         #[command(flatten)]
         admin: Admin,
@@ -63,12 +63,12 @@ pub(in super::super) enum Live {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Lists who changed what, the newest first.
+    /// Lists who changed what, newest first.
     History {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Makes the version before live again. The one that goes comes back only by its number.
+    /// Makes the previous version live again. The replaced version can be made live again only by its number.
     Rollback {
         kind: Kind,
         /// The version to go back to, by its number.
@@ -77,7 +77,7 @@ pub(in super::super) enum Live {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Changes settings of the live plugin; `key=` alone goes back to what the host's settings say.
+    /// Changes settings of the live plugin; `key=` alone returns to the host's own value.
     Set {
         kind: Kind,
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = key_value)]
@@ -119,7 +119,7 @@ impl Live {
                 if admin.json {
                     return print_json(&history);
                 }
-                // What each was about.
+                // The versions that the events are about.
                 let listed: VersionsJson = admin.all("/plugins/versions")?;
                 let rows = history.events.iter().map(|event| event_row(event, &listed.versions));
                 print_table(["EVENT", "AT", "ACTION", "KIND", "VERSION", "BY", "DETAIL"], rows)
@@ -161,7 +161,7 @@ impl Paged for EventsJson {
     }
 }
 
-/// Deploys what was read of the file, whose name is the plugin's if it has none.
+/// Deploys the bytes of a file, whose name becomes the plugin's name if the plugin has none.
 pub(super) fn deploy(file: &Path, bytes: Vec<u8>, kind: Option<Kind>, how: &Try, admin: &Admin) -> anyhow::Result<()> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -172,7 +172,7 @@ pub(super) fn deploy(file: &Path, bytes: Vec<u8>, kind: Option<Kind>, how: &Try,
     told(&admin.post_component(&path, bytes)?, admin.json)
 }
 
-/// Returns the cases of a folder. What is in them the host reads, which knows the plugin's kind.
+/// Returns the cases of a folder. The host parses them, because it knows the plugin's kind.
 fn cases_of(folder: &Path) -> anyhow::Result<Cases> {
     let unreadable = || format!("read the cases in {}", folder.display());
     let mut cases = BTreeMap::new();
@@ -205,7 +205,7 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
     open.map_or_else(|| print("nothing is tried beside them"), print_rollout)
 }
 
-/// Returns who asks, for the audit.
+/// Returns the user's name, for the audit.
 pub(super) fn user() -> String {
     let named = ["USER", "LOGNAME"].into_iter().find_map(|variable| std::env::var(variable).ok());
     let fits = |user: &String| (1..=64).contains(&user.len());
@@ -213,7 +213,8 @@ pub(super) fn user() -> String {
     named.filter(fits).or_else(|| name_of_user(&id).filter(fits)).unwrap_or_else(|| format!("user {id}"))
 }
 
-/// Returns the name that the system has for a user: where no variable says it, in a container or under a supervisor.
+/// Returns the name of a user id from `/etc/passwd`, for when no variable has it, as in a container or under a
+/// supervisor.
 fn name_of_user(id: &str) -> Option<String> {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     users.lines().find_map(|line| {
@@ -243,7 +244,7 @@ fn key_value(text: &str) -> Result<(String, Option<String>), String> {
     if key.is_empty() { Err("a setting has a name".into()) } else { Ok((key.to_owned(), value)) }
 }
 
-/// Returns how a version is named, wherever one is.
+/// Returns the name under which all commands show a version.
 pub(super) fn version_name(
     name: &str,
     version: &str,

@@ -13,20 +13,20 @@ use crate::author::pack::{Label, pack};
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Pack {
-    /// What the compiler left: a core module, with or without WASI, or a component.
+    /// The compiler's output: a core module, with or without WASI, or a component.
     file: PathBuf,
     #[arg(long)]
     kind: Kind,
     /// The plugin's name: letters, digits and `-_.+`.
     #[arg(long, value_parser = sound)]
     name: Option<String>,
-    /// Its version, of the same characters.
+    /// The plugin's version, of the same characters.
     #[arg(long, value_parser = sound)]
     version: Option<String>,
-    /// The language, where its compiler doesn't leave word of it.
+    /// The language, if its compiler doesn't record it.
     #[arg(long, value_parser = sound)]
     lang: Option<String>,
-    /// Where the component goes.
+    /// The component's file.
     #[arg(long)]
     out: PathBuf,
 }

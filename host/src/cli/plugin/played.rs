@@ -1,4 +1,4 @@
-//! What came of a plugin's call, for people and for programs.
+//! The result of a plugin's call, for people and for programs.
 
 use std::{fmt::Write, path::Path, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
     units::micros,
 };
 
-/// Where the durations stand in a tree of spans.
+/// The column of the durations in a tree of spans.
 const TREE_WIDTH: usize = 44;
 
-/// The figures of a call, off its own span.
+/// The figures of a call, from its span.
 struct Figures {
     duration: Duration,
     fuel_used: i64,
@@ -42,7 +42,7 @@ impl Figures {
     }
 }
 
-/// Returns all of it as text.
+/// Returns the complete result as text.
 pub(super) fn text_of(plugin: Option<&Identity>, played: &Played) -> String {
     let spans = tree(&played.trace);
     let mut text = format!("{}  {}", played.outcome(), plugin.map(ToString::to_string).unwrap_or_default());
@@ -67,7 +67,7 @@ pub(super) fn text_of(plugin: Option<&Identity>, played: &Played) -> String {
     text
 }
 
-/// Returns a log line as text; a traceback in it has lines of its own.
+/// Returns a log line as text; a traceback in it is split into lines.
 pub(super) fn log_line(line: &Line) -> String {
     let mut text = format!("{:<5} {}", line.level, line.message);
     for (key, value) in shown(line) {
@@ -76,7 +76,7 @@ pub(super) fn log_line(line: &Line) -> String {
     text
 }
 
-/// Returns a line's own attributes, which the log has as one text of JSON, and where it was printed.
+/// Returns a line's own attributes, which the log has as one JSON text, and the stream that it was printed to.
 fn shown(line: &Line) -> Map<String, Value> {
     let mut shown = Map::new();
     for (key, value) in &line.fields {
@@ -105,7 +105,7 @@ fn span_lines(node: &Node<'_>, depth: usize) -> Vec<String> {
     std::iter::once(line).chain(events).chain(below).collect()
 }
 
-/// Whether a person wants to see it in the tree: what a call's span has of the host's stands elsewhere.
+/// Returns whether an attribute belongs in the tree. The host's own attributes of a call's span are shown elsewhere.
 fn is_plugins_own(key: &str) -> bool {
     !["plugin.", "error.", "inventory."].iter().any(|prefix| key.starts_with(prefix))
 }
@@ -118,7 +118,7 @@ const fn duration(node: &Node<'_>) -> Duration {
     Duration::from_nanos(node.span.duration_ns)
 }
 
-/// Returns all of it as JSON.
+/// Returns the complete result as JSON.
 pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played) -> Value {
     let spans = tree(&played.trace);
     let Figures { duration, fuel_used, memory_bytes, host_calls } = Figures::of(spans.first());
@@ -147,7 +147,7 @@ fn decided_json(decided: &Result<Shown, Failure>) -> Map<String, Value> {
         Ok(shown) => _ = json.insert(shown.name.into(), shown.json.clone()),
         Err(failure) => {
             json.insert("detail".into(), failure.to_string().into());
-            // A "no" is the plugin's right, a fault is its author's.
+            // A rejection is a valid answer; a fault is for the author to mend.
             json.insert("is_fault".into(), failure.is_of_host().into());
             if let Failure::Rejected { code, .. } = failure {
                 json.insert("rejection".into(), code.clone().into());

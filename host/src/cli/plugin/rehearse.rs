@@ -1,4 +1,4 @@
-//! `till plugin run` and `till plugin test`: what a plugin does, before any host has it.
+//! `till plugin run` and `till plugin test`: show what a plugin does, before it is deployed.
 
 use std::{
     collections::BTreeMap,
@@ -26,8 +26,8 @@ use crate::{
     versions::Candidate,
 };
 
-/// Exit codes: 0, the call came to a receipt or to stock levels; 1, it said no or broke, and `outcome` says which; 2, the case
-/// can't be read.
+/// Exit codes: 0, the call returned a receipt or stock levels; 1, it was rejected or failed, and `outcome` says which;
+/// 2, the case can't be read.
 #[derive(Debug, Args)]
 #[command(after_help = FORMAT)]
 pub(in super::super) struct Run {
@@ -36,10 +36,10 @@ pub(in super::super) struct Run {
     /// The case, a JSON file; `-` reads it from standard input.
     #[arg(long, value_name = "CASE")]
     input: PathBuf,
-    /// Puts pieces of an item on hand, over what the case says.
+    /// Sets the stock of an item, over what the case says.
     #[arg(long, value_name = "ITEM=PIECES", value_parser = stock)]
     stock: Vec<(Item, u32)>,
-    /// Sets one of the plugin's settings, over what the case says; or one of the host's, e.g. shop.currency=EUR.
+    /// Sets one of the plugin's settings, over what the case says, or one of the host's, e.g. shop.currency=EUR.
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     set: Vec<(String, String)>,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(in super::super) struct Run {
     json: bool,
 }
 
-/// Exit codes: 0, all as expected; 1, one isn't, or there are none; 2, one can't be read.
+/// Exit codes: 0, all cases are as expected; 1, one isn't, or there are no cases; 2, one can't be read.
 #[derive(Debug, Args)]
 #[command(after_help = FORMAT)]
 pub(in super::super) struct Test {
@@ -93,7 +93,7 @@ Next: till plugin check FILE says whether a host would take it, till plugin depl
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
-        // A plugin's setting has the name that its author chose; the host's are known.
+        // A key that isn't one of the host's settings is a plugin's setting.
         let (of_host, of_plugin): (Vec<_>, Vec<_>) = self.set.into_iter().partition(|(key, _)| is_row(key));
         let settings = self.file_of_shop.settings(of_host.iter().map(|(key, value)| (&**key, &**value)))?;
         let played = runtime.block_on(async {
@@ -150,7 +150,7 @@ impl Test {
     }
 }
 
-/// A case that was played.
+/// A case and its result.
 struct Tested {
     name: String,
     played: Played,
@@ -188,13 +188,13 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 async fn stage(file: &Path, inventory: Option<&Path>, settings: Settings) -> anyhow::Result<(Stage, Currency)> {
-    // A case says itself what is set for the plugin.
+    // In a test, only the case sets the plugin's settings.
     let settings = Settings { of_plugins: PerKind::default(), ..settings };
     let currency = settings.shop.currency;
     let plugin = Candidate::read(file, &settings.limits)?;
     let inventory = inventory.map(|file| Candidate::read(file, &settings.limits)).transpose()?;
     let of_store = store_settings(&settings);
-    // Until all of it is compiled.
+    // The lock is held until everything is compiled.
     let code = Code::of(&plugin.bytes, settings.limits.compiled_mib)?;
     let compiler = Compiler::in_process().keeping(code.kept());
     Ok((Stage::set(plugin, inventory, settings, of_store, compiler).await?, currency))

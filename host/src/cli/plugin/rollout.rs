@@ -1,4 +1,4 @@
-//! The commands about what is tried beside the live version, and the flags with which a change is tried.
+//! The commands for rollouts, and the flags that begin one.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -15,47 +15,51 @@ use crate::{
     versions::rollout::{Mode, PlanChanges},
 };
 
-/// How a change is tried before it is live; without any of this it is live at once.
+/// The flags of a rollout; without any of them a change is live at once.
 #[derive(Debug, Default, Args)]
 pub(in super::super) struct Try {
-    /// Runs it in the live version's place on this share of the requests, `10%` say; always for the same Idempotency-Key.
+    /// Runs the candidate instead of the live version on this share of the requests, e.g. `10%`; the same
+    /// Idempotency-Key always gets the same version.
     #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "shadow")]
     canary: Option<f64>,
-    /// Runs it after the live version on every request, and shows where it would have decided otherwise.
+    /// Runs the candidate after the live version on every request, without effect, and shows where its decision
+    /// differs.
     #[arg(long)]
     shadow: bool,
-    /// Calls of it before which nothing is decided [rollout.calls_min].
+    /// The candidate's calls before anything is decided [rollout.calls_min].
     #[arg(long, value_name = "CALLS")]
     calls_min: Option<u64>,
-    /// Takes it although it comes to no decision (other, unavailable, conflict) on an order where the live version does, and
-    /// settings that the plugin doesn't seem to know.
+    /// Accepts a version that comes to no decision (other, unavailable, conflict) on an order that the live version
+    /// decides, and settings that the plugin doesn't seem to know.
     #[arg(long)]
     force: bool,
-    /// How long it is tried [rollout.duration_ms].
+    /// The length of the rollout [rollout.duration_ms].
     #[arg(long, value_name = "MS")]
     duration_ms: Option<u64>,
-    /// Traps, limits and bad output that withdraw it, of its calls [rollout.trap_percent_max].
+    /// The share of its calls with a trap, a limit or bad output that withdraws the candidate
+    /// [rollout.trap_percent_max].
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     trap_percent_max: Option<f64>,
-    /// Deadlines that withdraw it, of its calls [rollout.deadline_percent_max].
+    /// The share of its calls past a deadline that withdraws the candidate [rollout.deadline_percent_max].
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     deadline_percent_max: Option<f64>,
-    /// Its p99 in percent of the live version's that withdraws it [rollout.p99_percent_max].
+    /// The p99, in percent of the live version's, that withdraws the candidate [rollout.p99_percent_max].
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     p99_percent_max: Option<f64>,
-    /// Points between the outcomes' shares, or differing calls of a shadow, that withdraw it [rollout.outcome_percent_max].
+    /// The difference between the outcomes' shares, in percentage points, or a shadow's share of differing calls, that
+    /// withdraws the candidate [rollout.outcome_percent_max].
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     outcome_percent_max: Option<f64>,
-    /// Whether it becomes live by itself when it has passed, or is paused [rollout.promote; a shadow is paused].
+    /// Whether a candidate that has passed goes live by itself, or is paused [rollout.promote; a shadow is paused].
     #[arg(long, value_name = "BOOL")]
     promote: Option<bool>,
-    /// Whether it is withdrawn by itself when it fails, or paused [rollout.rollback].
+    /// Whether a candidate that fails is withdrawn by itself, or paused [rollout.rollback].
     #[arg(long, value_name = "BOOL")]
     rollback: Option<bool>,
 }
 
 impl Try {
-    /// Returns it as the routes take it.
+    /// Returns the flags as the JSON that the routes take.
     pub(super) fn json(&self) -> anyhow::Result<Map<String, Value>> {
         let gates = PlanChanges {
             calls_min: self.calls_min,
@@ -86,17 +90,17 @@ impl Try {
 
 #[derive(Debug, Subcommand)]
 pub(in super::super) enum Rollout {
-    /// Shows the rollout that is under way, else the last one: its figures and why it is as it is.
+    /// Shows the rollout under way, or else the last one, with its figures and the reason for its state.
     Show {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Lists the rollouts that there were.
+    /// Lists all rollouts.
     List {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Lists where a shadow decided otherwise than the live version, the newest first.
+    /// Lists where a shadow's decision differed from the live version's, newest first.
     Differences {
         #[command(flatten)]
         admin: Admin,
@@ -111,7 +115,7 @@ pub(in super::super) enum Rollout {
         #[command(flatten)]
         change: Change,
     },
-    /// Runs it again, and counts anew.
+    /// Runs the candidate again, and counts from zero.
     Resume {
         #[command(flatten)]
         change: Change,
@@ -125,7 +129,7 @@ pub(in super::super) enum Rollout {
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Change {
-    /// Why, for the audit.
+    /// The reason, for the audit.
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]

@@ -1,6 +1,6 @@
-//! The shop that a plugin is checked and tried for: the settings of `till serve`, read as it does.
+//! The shop for which a plugin is checked and tested: the settings of `till serve`, read in the same way.
 //!
-//! The demo's aren't among them: without a `till.toml` there are the defaults.
+//! The demo's settings aren't used: without a `till.toml` the defaults apply.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,15 @@ use clap::Args;
 
 use crate::config::{Settings, Sources, Unusable};
 
-/// The file that has the shop's settings.
+/// The file with the shop's settings.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ShopFile {
-    /// The settings file whose currency and limits count [default: till.toml, if there is one].
+    /// The settings file with the currency and the limits [default: till.toml, if there is one].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-/// The file, and what is set over it.
+/// The file, and the settings that override it.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Shop {
     #[command(flatten)]

@@ -5,8 +5,8 @@ use clap::Args;
 use super::{super::print, Kind};
 use crate::hooks::wit;
 
-/// One text that every tool for WIT takes as a file. Lay it down and generate your language's bindings from it:
-/// till plugin wit > wit/till.wit
+/// Prints one file that every tool for WIT accepts. Save it and generate your language's bindings from it: till plugin
+/// wit > wit/till.wit
 #[derive(Debug, Args)]
 pub(in super::super) struct Wit {
     /// Only what a plugin of that kind needs.

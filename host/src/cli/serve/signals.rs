@@ -14,23 +14,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::flush_log;
 
-/// The exit code of a host that was told twice to stop, as shells have it for SIGINT.
+/// The exit code of a host that got two signals to stop; shells use the same one for SIGINT.
 const STOPPED_TWICE: i32 = 130;
 
 /// The signals that a host listens to, from its start on.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// `None` where it is ignored, and stays so.
+    /// `None` if HUP was ignored at the start, and so stays ignored.
     hang_up: Option<Signal>,
     user: [Signal; 2],
 }
 
 impl Signals {
-    /// Listens from now on, so that none is lost or ends the process by itself.
+    /// Listens from now on, so that no signal is lost or ends the process by itself.
     ///
     /// # Errors
-    /// When the system has no room for that.
+    /// If the system can't register a handler.
     pub(super) fn listen() -> std::io::Result<Self> {
         let hang_up = (!is_ignored(SignalKind::hangup())).then(|| signal(SignalKind::hangup())).transpose()?;
         Ok(Self {
@@ -41,7 +41,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one that stops the host.
+    /// Waits for a signal that stops the host.
     pub(super) async fn stop(&mut self) {
         loop {
             let [user1, user2] = &mut self.user;
@@ -61,7 +61,7 @@ impl Signals {
         }
     }
 
-    /// Has the first one that stops the host cancel `stopping`, and the second one end the process.
+    /// Cancels `stopping` at the first signal that stops the host, and ends the process at the second.
     pub(super) async fn watch(mut self, stopping: CancellationToken) {
         self.stop().await;
         stopping.cancel();
@@ -75,7 +75,7 @@ fn passed_over(name: &'static str) {
     tracing::info!("{name} does nothing: settings are read at a start, plugins are changed with `till plugin`");
 }
 
-/// Returns whether whoever started this process has had the signal ignored, as `nohup` does with HUP.
+/// Returns whether the process was started with the signal ignored, as `nohup` does with HUP.
 fn is_ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,4 +1,4 @@
-//! How it goes, on stderr: a bar for a person, now and then a line for a log.
+//! Shows the progress on stderr: a bar for a person, or a line now and then for a log.
 
 use std::{
     io::Write,
@@ -15,12 +15,12 @@ use crate::{
     units::millis,
 };
 
-/// A person sees it move, and it costs nothing that the traffic would notice.
+/// How often the bar is redrawn: often enough for a person, and cheap enough for the traffic.
 const REDRAW: Duration = Duration::from_millis(250);
-/// So that the log of a day can be read.
+/// The time between lines, so that a day's log stays readable.
 const LINE: Duration = Duration::from_secs(10);
 
-/// Shows it until it is dropped, which wipes the bar away.
+/// Shows the progress until the future is dropped, which removes the bar.
 pub(super) async fn show<T>(tally: &Tally, duration: Option<Duration>) -> T {
     let began = Instant::now();
     let bar = Bar(bar(duration));
@@ -29,7 +29,7 @@ pub(super) async fn show<T>(tally: &Tally, duration: Option<Duration>) -> T {
         tokio::time::sleep(every).await;
         let line = line(&tally.counts());
         if bar.0.is_hidden() {
-            // Nobody reads stderr: no reason to end the traffic.
+            // The traffic goes on even if nobody reads stderr.
             _ = writeln!(std::io::stderr(), "{:>6} s  {line}", began.elapsed().as_secs());
         } else {
             bar.0.set_position(millis(began.elapsed()));
@@ -48,10 +48,10 @@ impl Drop for Bar {
     }
 }
 
-/// With a duration, and without.
+/// The bar's templates with a duration and without one.
 const TEMPLATES: [&str; 2] = ["{elapsed} {bar:20} {wide_msg}", "{elapsed} {spinner} {wide_msg}"];
 
-/// Returns a bar of so many milliseconds, hidden where stderr is no terminal.
+/// Returns a bar for `duration`, hidden if stderr isn't a terminal.
 fn bar(duration: Option<Duration>) -> ProgressBar {
     let length = duration.map(millis);
     let [bounded, endless] = TEMPLATES;

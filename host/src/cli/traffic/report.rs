@@ -7,14 +7,14 @@ use crate::traffic::{
     summary::{Ended, LatencyMs, Rate, Summary},
 };
 
-/// Where the numbers begin: the longest of Till's outcomes fits.
+/// The width of the outcomes' column: the longest of Till's outcomes fits.
 const OUTCOME_WIDTH: usize = 32;
-/// The code of what is refused because it is sold.
+/// The code of a refusal because the stock is sold out.
 const SOLD_OUT: &str = "insufficient_stock";
 
 pub(super) fn text(summary: &Summary) -> String {
     let mut text = String::new();
-    // A String takes whatever is written to it.
+    // Writing to a `String` can't fail.
     _ = write_all(summary, &mut text);
     text
 }

@@ -1,4 +1,4 @@
-//! What a client reads of an order that was just completed.
+//! The answer to a completed checkout.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::{order::Status, shop::Sold};
 
-/// The answer, in the form that the request had.
+/// The answer, in the request's form.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum CheckoutReply {

@@ -1,21 +1,22 @@
-//! Telling HTTP/2 from HTTP/1.1 by the first bytes of a connection.
+//! Detects HTTP/1.1 or HTTP/2 by the first bytes of a connection.
 
 use std::time::Duration;
 
 use tokio::{net::TcpStream, time::sleep};
 
-/// An HTTP/2 client speaks first, and with this. No request of HTTP/1.1 is like it.
+/// The first bytes of an HTTP/2 client. No HTTP/1.1 request begins with them.
 pub(in crate::http) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Between looks at a connection that sent less than it takes to tell its protocol: the first time, and at most. The rest is
-/// mostly right behind; a client that holds it back is to cost little.
+/// The first and the longest interval between checks of a connection that hasn't sent enough to show its protocol. The
+/// rest mostly follows at once; a client that holds it back must cost little.
 const SNIFF_INTERVAL: Duration = Duration::from_millis(5);
 const SNIFF_INTERVAL_MAX: Duration = Duration::from_millis(100);
 
-/// Looks at the first bytes without taking them. hyper-util can tell the protocols apart too, but waits for ever for
-/// a client that says nothing.
+/// Peeks at the first bytes and returns whether they are HTTP/2's. hyper-util can detect the protocol too, but waits
+/// for ever for a silent client.
 ///
 /// # Errors
-/// The connection's own; a client that says nothing for `idle`, or not enough within `header` of its first byte.
+/// The connection's own, or a timeout if the client sends nothing for `idle`, or not enough within `header` of its
+/// first byte.
 pub(super) async fn starts_as_http2(stream: &TcpStream, idle: Duration, header: Duration) -> std::io::Result<bool> {
     let mut start = [0; HTTP2_PREFACE.len()];
     tokio::time::timeout(idle, stream.peek(&mut start)).await??;

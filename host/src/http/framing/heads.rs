@@ -1,11 +1,11 @@
-//! The heads of an HTTP/1 connection as they were sent, beside hyper, which shows only what it made of them.
+//! Reads an HTTP/1 connection's heads as they were sent, next to hyper, which shows only its own interpretation.
 
 use tokio::time::Instant;
 
-/// The longest body that can be announced. No server takes so much, and sums of it and more still are numbers.
+/// The longest announced body that is counted, bytes. No server accepts so much, and sums with it don't overflow.
 const LENGTH_MAX: u64 = i64::MAX as u64;
 
-/// What is wrong with a head as it was sent.
+/// What makes a head ambiguous or invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::http) enum HeadFault {
     #[error("nobody can tell where this request ends: it has content-length twice")]
@@ -20,9 +20,9 @@ pub(in crate::http) enum HeadFault {
     Fragment,
 }
 
-/// Finds the heads in an HTTP/1 connection's bytes, whatever pieces they come in, and what is doubtful about them.
+/// Finds the heads in an HTTP/1 connection's bytes, whatever pieces they come in, and their faults.
 ///
-/// It follows the connection by lengths alone. Behind a chunked body or a doubtful head it no longer looks: the
+/// The connection is followed by lengths alone. After a chunked body or a faulty head nothing more is checked: the
 /// connection has to be closed after that request.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Heads {
@@ -36,28 +36,28 @@ pub(in crate::http) struct Heads {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum At {
-    /// Before a request, where empty lines don't count.
+    /// Before a request, where empty lines are ignored.
     #[default]
     Between,
     Line,
     Body {
         bytes_left: u64,
     },
-    /// Behind all that it can follow.
+    /// After the point up to which the connection can be followed.
     Beyond,
 }
 
-/// What counts of the head that is being read.
+/// The state of the head that is being read.
 #[derive(Debug, Default)]
 struct Head {
     is_request_line: bool,
-    /// Whether its target has begun.
+    /// Whether the target has begun.
     in_target: bool,
     line_bytes: usize,
     previous: u8,
     name: Name,
     length: u64,
-    /// Whether that is more than a number can be.
+    /// Whether the announced length is past the longest.
     endless: bool,
     fragment: bool,
     lengths: u32,
@@ -65,7 +65,7 @@ struct Head {
     bare_line_feed: bool,
 }
 
-/// How far a line still can be one of the headers that say where a request ends.
+/// How much of a line matches a header that determines a request's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Name {
     #[default]
@@ -76,8 +76,8 @@ enum Name {
 }
 
 impl Heads {
-    /// Follows the connection through these bytes, which came now. Digits that a length has no room for are made blanks: hyper
-    /// would refuse them by itself, with a status for something else.
+    /// Follows the connection through these bytes, received `now`. Replaces surplus digits of a length with blanks:
+    /// hyper would refuse them with the wrong status.
     pub(in crate::http) fn see(&mut self, bytes: &mut [u8], now: Instant) {
         let mut seen = 0;
         while let Some(byte) = bytes.get_mut(seen) {
@@ -105,22 +105,22 @@ impl Heads {
         }
     }
 
-    /// Returns what is doubtful about the connection up to its request of that number, which counts from 1.
+    /// Returns the fault on the connection up to the given request, counted from 1.
     pub(in crate::http) fn doubt_up_to(&self, request: u64) -> Option<HeadFault> {
         self.doubtful.filter(|(number, _)| *number <= request).map(|(_, doubt)| doubt)
     }
 
-    /// Returns whether all that came belongs to requests that are there as a whole.
+    /// Returns whether all received bytes belong to complete requests.
     pub(in crate::http) fn is_between(&self) -> bool {
         self.at == At::Between
     }
 
-    /// Returns since when a request has been coming that isn't there as a whole yet, `None` between requests.
+    /// Returns when the incomplete request began; `None` between requests.
     pub(in crate::http) fn coming_since(&self) -> Option<Instant> {
         self.began.filter(|_| !self.is_between())
     }
 
-    /// Returns when the head began that isn't there as a whole yet, `None` if none is on its way.
+    /// Returns when the incomplete head began; `None` if there is none.
     pub(in crate::http) fn head_began(&self) -> Option<Instant> {
         self.began.filter(|_| self.at == At::Line)
     }
@@ -188,7 +188,7 @@ impl Head {
                     Name::Other
                 }
             },
-            // What is no number hyper refuses.
+            // hyper refuses a value that isn't a number.
             (Name::Length, digit @ b'0'..=b'9') => {
                 let longer = self.length.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
                 self.endless |= longer > LENGTH_MAX;
@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    /// What hyper is to read is a number that it takes, however long the one was that was sent.
+    /// However long the sent length is, hyper reads a number that it accepts.
     #[test]
     fn a_length_past_all_numbers_is_shortened_and_nothing_else_is_changed() {
         let check = |sent: &str, read: &str| {

@@ -1,4 +1,4 @@
-//! `POST /inventory/deduct`: parses what another till asks for, and tells what came of it. The deduct itself is
+//! `POST /inventory/deduct`: parses another till's request and writes the answer. The deduct itself is in
 //! `shop/for_till.rs`.
 
 use std::sync::Arc;
@@ -32,7 +32,7 @@ struct Remaining {
     remaining: u32,
 }
 
-/// Takes stock for another till, durably when it returns; or gives the first answer again.
+/// Takes stock for another till, durably when it returns; or repeats the first answer.
 ///
 /// # Errors
 /// A [`Problem`](super::super::problem::Problem); nothing stays taken.

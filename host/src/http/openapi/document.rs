@@ -1,8 +1,8 @@
-//! Makes `openapi.json` of three things: the routes of both listeners say which operations there are and what is asked of
-//! every request, the types of bodies say what their schemas are, and people say the rest, in `operations.json` (an entry
-//! for each operation) and `shared.json` (what several have).
+//! Makes `openapi.json` from three sources: the routes of both listeners give the operations and what every request
+//! needs, the types of bodies give the schemas, and people write the rest, in `operations.json` (an entry for each
+//! operation) and `shared.json` (what several have in common).
 //!
-//! They write it shorter than OpenAPI has it; the rest is filled in here:
+//! The written entries are shorter than OpenAPI's; this module fills in the rest:
 //!
 //! | written | becomes |
 //! |---|---|
@@ -12,8 +12,8 @@
 //! | `"404": "NotFound"` | that answer out of `shared.json`, in the form of the listener |
 //! | no `"405"` | what any route may answer; also what any may that reads a body |
 //!
-//! A test compares the outcome with the file that both listeners serve: so it costs a host nothing, and a change of what
-//! clients are told is reviewed.
+//! A test compares the result with the file that both listeners serve, so that a host doesn't make it at run time, and
+//! every change of it is reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,16 +30,16 @@ const OPERATIONS: &str = include_str!("operations.json");
 const SHARED: &str = include_str!("shared.json");
 
 const ADMIN_URL: &str = "http://127.0.0.1:8001";
-/// Of all examples.
+/// The trace id of all examples.
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-/// Of a line.
+/// The width of a line.
 const WIDTH: usize = 120;
 const PROBLEM_JSON: &str = "application/problem+json";
-/// What any route may answer, and what those may that read a body.
+/// The answers that any route may give, and those of routes that read a body.
 const OF_ALL: [(&str, &str); 4] =
     [("405", "MethodNotAllowed"), ("414", "TargetTooLong"), ("417", "ExpectationFailed"), ("431", "HeadersTooLarge")];
 const OF_BODIES: [(&str, &str); 3] = [("408", "BodyTimeout"), ("413", "BodyTooLarge"), ("415", "UnsupportedMediaType")];
-/// What a client may meet on no route.
+/// The answer that belongs to no route.
 const OF_NO_ROUTE: &str = "NotImplemented";
 
 #[derive(Deserialize)]
@@ -50,13 +50,13 @@ struct Shared {
     tags: Value,
     components: Map<String, Value>,
     responses: BTreeMap<String, SharedResponse>,
-    /// Those that aren't derived, and what is added to those that are.
+    /// The schemas that aren't derived, and additions to those that are.
     schemas: Value,
 }
 
 #[derive(Clone, Deserialize)]
 struct SharedResponse {
-    /// May be answered before there is a span, so without the shop's headers.
+    /// Whether the answer may come before there is a span, so without the shop's headers.
     #[serde(default)]
     bare: bool,
     #[serde(flatten)]
@@ -85,19 +85,19 @@ enum Answer {
 /// An answer, or a request's body.
 #[derive(Clone, Default, Deserialize)]
 struct Response {
-    /// Of a JSON body.
+    /// The schema of a JSON body.
     schema: Option<String>,
-    /// Of a problem.
+    /// The codes of a problem.
     #[serde(default)]
     codes: Vec<String>,
-    /// Of a body of another type.
+    /// The content of a body of another type.
     content: Option<Map<String, Value>>,
-    /// Names of shared ones, or a header by its name.
+    /// Names of shared headers, or a header by its name.
     #[serde(default)]
     headers: Vec<Value>,
     examples: Option<Map<String, Value>>,
     example: Option<Value>,
-    /// As OpenAPI has it.
+    /// The other members, in OpenAPI's form.
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -110,7 +110,7 @@ enum Audience {
     Admin,
 }
 
-/// Returns the document as it is to be served.
+/// Returns the document to be served.
 pub(super) fn text() -> String {
     let mut operations: BTreeMap<String, Operation> = serde_json::from_str(OPERATIONS).expect("operations.json");
     let mut shared: Shared = serde_json::from_str(SHARED).expect("shared.json");
@@ -137,7 +137,7 @@ pub(super) fn text() -> String {
     object(members, 0) + "\n"
 }
 
-/// Returns what `Allow` can be.
+/// Returns the possible values of `Allow`.
 fn allowed() -> BTreeSet<String> {
     router::documented().into_iter().chain(admin::documented()).map(|route| route.allowed).collect()
 }
@@ -254,14 +254,14 @@ impl Making {
         operation
     }
 
-    /// Returns a reference to a shared answer in the audience's form, and sees to it that this is there.
+    /// Returns a reference to a shared answer in the audience's form, and adds that answer to the document.
     fn shared(&mut self, audience: Audience, name: &str) -> Value {
         let shared = self.shared.responses.get(name).unwrap_or_else(|| panic!("shared.json has no {name}")).clone();
         let of_admin = name.starts_with("Admin") || name.starts_with("Jaeger");
         let (name, audience) = match audience {
             Audience::Shop => (name.to_owned(), Audience::Shop),
             _ if of_admin => (name.to_owned(), Audience::Admin),
-            // Without what only the shop's answers have: an operation of both listeners refers to it, too.
+            // Without what only the shop's answers have, because operations of both listeners refer to it.
             _ => (format!("Any{name}"), Audience::Admin),
         };
         let address = reference("responses", &name);
@@ -299,7 +299,7 @@ fn answer_of(audience: Audience, mut answer: Response, bare: bool) -> Value {
 }
 
 impl Response {
-    /// Returns the code of a problem: the first of those, which have one status.
+    /// Returns the first of a problem's codes, which all have the same status.
     fn code(&self) -> Option<Code> {
         let codes: Vec<_> = self.codes.iter().map(|name| code_of(name)).collect();
         let first = *codes.first()?;
@@ -307,7 +307,7 @@ impl Response {
         Some(first)
     }
 
-    /// Returns it as OpenAPI has it, with these headers and these bodies and its own.
+    /// Returns the answer in OpenAPI's form, with these headers and bodies and its own.
     fn written(self, mut headers: Map<String, Value>, mut content: Map<String, Value>) -> Value {
         let Self { schema, content: other, headers: own, examples, example, rest, .. } = self;
         for header in own {
@@ -333,7 +333,7 @@ impl Response {
     }
 }
 
-/// Returns an example of a problem with all of its members. Its code is its name, unless it says another.
+/// Returns an example of a problem with all its members. Its code is its name, unless it states another.
 fn problem_example(name: String, written: Value, is_traced: bool) -> (String, Value) {
     let Value::Object(mut members) = written else { panic!("the example {name} is an object") };
     let summary = members.remove("summary");
@@ -357,7 +357,7 @@ fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-/// Returns the value with the whole addresses of schemas.
+/// Returns the value with the full addresses of schemas.
 fn expanded(mut value: Value) -> Value {
     match &mut value {
         Value::Object(members) => {
@@ -376,7 +376,7 @@ fn expanded(mut value: Value) -> Value {
     value
 }
 
-/// Returns the value as it is read best: on one line where it fits.
+/// Returns the value formatted for reading: on one line if it fits.
 fn lines(value: &Value, indent: usize, lead: usize) -> String {
     let line = one_line(value);
     if 2 * indent + lead + line.len() <= WIDTH {

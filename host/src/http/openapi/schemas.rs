@@ -1,5 +1,5 @@
-//! The schemas of `openapi.json`: those of bodies from their types, those of single values from `crate::schema`, and what no type
-//! says from `shared.json`.
+//! Makes the schemas of `openapi.json`: bodies from their types, single values from `crate::schema`, and the rest from
+//! `shared.json`.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{admin, schema};
 
 const LINES: &str = "Several items. The same item may stand in several lines.";
 
-/// Returns all schemas. `written` has those of no type and what is added to those of types.
+/// Returns all schemas. `written` has the schemas without a type, and additions to those of types.
 pub(super) fn all(written: Value) -> Value {
     let mut schemas = Schemas::new();
     schemas.answer::<schema::TillPlugins>();
@@ -43,7 +43,7 @@ pub(super) fn all(written: Value) -> Value {
     schemas
 }
 
-/// Schemas by their names, and those that are derived on the way.
+/// Schemas by name, including those derived on the way.
 pub(crate) struct Schemas {
     named: Map<String, Value>,
     answers: SchemaGenerator,
@@ -62,24 +62,24 @@ impl Schemas {
         Self { named: Map::new(), answers: generator(Contract::Serialize), requests: generator(Contract::Deserialize) }
     }
 
-    /// Adds what is answered.
+    /// Adds the type of an answer.
     pub(crate) fn answer<T: JsonSchema>(&mut self) {
         self.answers.subschema_for::<T>();
     }
 
-    /// Adds what is answered, under a name of its own.
+    /// Adds the type of an answer, under a name of its own.
     pub(crate) fn answer_as<T: JsonSchema>(&mut self, name: &str) {
         let schema = T::json_schema(&mut self.answers).to_value();
         self.insert(name, plain(schema, true));
     }
 
-    /// Adds what is sent.
+    /// Adds the type of a request's body.
     pub(crate) fn request<T: JsonSchema>(&mut self) {
         self.requests.subschema_for::<T>();
     }
 
-    /// Adds what is sent in one of these forms: name, description, members that it has to have and others. The type has the
-    /// members of all of them.
+    /// Adds the type of a request's body that has one of several forms. Each form has a name, a description, required
+    /// members and others; the type has the members of all forms.
     pub(crate) fn forms<T: JsonSchema>(&mut self, name: &str, forms: &[(&str, &str, &[&str], &[&str])]) {
         let all = T::json_schema(&mut self.requests).to_value();
         let mut left: BTreeSet<_> = all["properties"].as_object().expect("members").keys().cloned().collect();
@@ -103,7 +103,7 @@ impl Schemas {
         self.insert(name, json!({ "oneOf": forms }));
     }
 
-    /// Adds a change of plugins, which has the members of `TryJson`: at once, as a canary or as a shadow.
+    /// Adds a change of plugins, with the members of `TryJson`: at once, as a canary or as a shadow.
     pub(crate) fn change<T: JsonSchema>(&mut self, name: &str) {
         let change = plain(T::json_schema(&mut self.requests).to_value(), false);
         let case = |description: &str, required: Option<&str>, narrowed: Value| {
@@ -161,8 +161,8 @@ impl Schemas {
     }
 }
 
-/// Returns the schema as clients want it: whole numbers with their range instead of Rust's name for it, lines of prose as
-/// they belong together, and no null where an answer leaves a member out.
+/// Returns the schema in the form for clients: whole numbers with their range instead of Rust's type, prose without
+/// line breaks, and no null if an answer leaves a member out.
 fn plain(mut schema: Value, is_answer: bool) -> Value {
     let Value::Object(members) = &mut schema else { return schema };
     members.remove("default");
@@ -228,7 +228,7 @@ fn without_null(mut schema: Value) -> Value {
     schema
 }
 
-/// Adds to the schema what the other one has, besides or otherwise.
+/// Merges the other schema into the first; the other's values win.
 fn merge(schema: &mut Value, other: Value) {
     match (schema, other) {
         (Value::Object(members), Value::Object(others)) => {

@@ -1,6 +1,7 @@
 //! Every code of a problem document: its status, what has happened, and what to do about it.
 //!
-//! The table makes the type, so a code without its sentences doesn't compile. docs/operate/problems.md is made of it, too.
+//! The table generates the type, so a code without its sentences doesn't compile. docs/operate/problems.md is generated
+//! from it, too.
 
 use hyper::StatusCode;
 
@@ -16,7 +17,7 @@ macro_rules! codes {
             /// All codes, by status.
             pub const ALL: &[Self] = &[$(Self::$Code,)*];
 
-            /// Returns the code as it is written.
+            /// Returns the code's text.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$Code => $name,)* }
@@ -27,13 +28,13 @@ macro_rules! codes {
                 match self { $(Self::$Code => StatusCode::$status,)* }
             }
 
-            /// Returns what has happened, in sentences.
+            /// Returns what happened, in sentences.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$Code => $meaning,)* }
             }
 
-            /// Returns what a client or an operator does about it, in sentences.
+            /// Returns what a client or an operator should do, in sentences.
             #[must_use]
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$Code => $advice,)* }

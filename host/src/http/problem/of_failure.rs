@@ -1,4 +1,4 @@
-//! Which problem a failure is for the client: the one place that turns errors into codes, and so into statuses.
+//! Converts failures into problems: into codes, and so into statuses. No other file does.
 
 use hyper::header::{HeaderValue, RETRY_AFTER};
 
@@ -122,7 +122,7 @@ mod tests {
         order::Item,
     };
 
-    /// Metrics and spans have the failure's own word, and clients the problem's.
+    /// Metrics and spans have the failure's own word, clients the problem's code.
     #[test]
     fn a_failure_has_one_word_for_clients_and_operators() {
         let text = || String::from("why");

@@ -1,8 +1,8 @@
-//! Since when a client has taken nothing of the answer on one stream of HTTP/2.
+//! Limits how long the answer on one HTTP/2 stream may wait for its client.
 //!
-//! A stream of which nothing is taken for `limits.write_ms` is reset, and its connection takes no more requests. What hyper has
-//! handed on to h2 can't be reset any more: then the connection ends at once. (On HTTP/1 the socket itself is waited for, by
-//! `wire`.)
+//! An HTTP/2 stream whose client reads nothing of its answer for `limits.write_ms` is reset, and its connection takes no
+//! more requests. If hyper has already passed the answer to h2, it can't be reset: then the connection ends at once. (On
+//! HTTP/1 `wire` waits for the socket itself.)
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use tokio::{
 };
 
 tokio::task_local! {
-    /// Of the stream that a task of hyper's carries out.
+    /// The progress of the stream that the current hyper task runs.
     static PROGRESS: Arc<Progress>;
 }
 
-/// When something of a stream's answer was taken last.
+/// When the client last read a part of a stream's answer.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Progress {
     /// `None` while nothing waits.
@@ -25,29 +25,29 @@ pub(in crate::http) struct Progress {
     changed: Notify,
 }
 
-/// How a stream went.
+/// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Course {
     Done,
-    /// Nothing was taken for too long, and its reset is on the way.
+    /// The client read nothing for too long, and the reset is on its way.
     Reset,
-    /// The same, and nothing but its connection's end ends it.
+    /// The client read nothing for too long, and only the connection's end can end the stream.
     Stuck,
 }
 
 impl Progress {
-    /// Returns the progress of the stream that is being carried out; `None` on HTTP/1.
+    /// Returns the progress of the current stream; `None` on HTTP/1.
     pub(in crate::http) fn of_stream() -> Option<Arc<Self>> {
         PROGRESS.try_with(Arc::clone).ok()
     }
 
-    /// Carries out a stream of hyper's until its answer is taken, or nothing is for so long.
+    /// Runs a stream of hyper's until its answer is read, or nothing of it was read for `patience`.
     pub(in crate::http) fn see_out(
         stream: impl Future<Output = ()> + Send + 'static,
         patience: Duration,
     ) -> impl Future<Output = Course> + Send + 'static {
         let progress = Arc::<Self>::default();
-        // Boxed before it is moved on: each future that had it within would be as large once more.
+        // Boxed before it is moved, because each enclosing future would otherwise grow by its size.
         let mut stream = Box::pin(PROGRESS.scope(Arc::clone(&progress), stream));
         async move {
             let mut stalled = pin!(progress.stalled(patience));
@@ -88,7 +88,7 @@ impl Progress {
         *self.taken.lock()
     }
 
-    /// Returns when nothing of an answer that waits was taken for so long.
+    /// Returns when nothing of a waiting answer was read for `patience`.
     async fn stalled(&self, patience: Duration) {
         loop {
             let Some(taken) = self.taken() else {
@@ -103,7 +103,7 @@ impl Progress {
         }
     }
 
-    /// Returns when nothing waits.
+    /// Returns when no part of an answer waits.
     async fn gone(&self) {
         while self.taken().is_some() {
             self.changed.notified().await;

@@ -1,7 +1,7 @@
-//! How much of the log plugins may fill: a call its lines and bytes, a plugin its lines and bytes of a second.
+//! Limits what plugins write to the log: lines and bytes of a call, and lines and bytes of a plugin for each second.
 //!
-//! Bytes are counted as they stand in the log, where a control character takes six. What is past a limit is dropped and
-//! counted; the call goes on. Calls and prints are treated alike: a print is a line, or several.
+//! Bytes are counted as written in the log, where a control character takes six. Text past a limit is dropped and
+//! counted; the call goes on. Log calls and prints have the same limits: a print is one line or several.
 
 use std::{
     sync::Arc,
@@ -11,15 +11,15 @@ use std::{
 use crate::config::Limits;
 use parking_lot::Mutex;
 
-/// What the pace of a plugin is counted in.
+/// The window in which a plugin's lines and bytes are counted.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Between two lines that say that a plugin's were dropped.
+/// The time between two log lines about a plugin's dropped lines.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// The log of one plugin, which all its calls write.
+/// The log of one plugin, shared by all its calls.
 #[derive(Debug)]
 pub struct GuestLog {
-    /// `kind/name@version`, on each of the lines.
+    /// `kind/name@version`, a field of each line.
     plugin: Arc<str>,
     lines_max: usize,
     bytes_max: usize,
@@ -27,7 +27,7 @@ pub struct GuestLog {
 }
 
 impl GuestLog {
-    /// `plugin` names who writes, as `kind/name@version`.
+    /// Returns a log for `plugin`, named as `kind/name@version`.
     #[must_use]
     pub fn new(plugin: impl Into<Arc<str>>, limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
@@ -38,7 +38,7 @@ impl GuestLog {
         })
     }
 
-    /// Returns a log of the same pace for another one that writes.
+    /// Returns a log with the same limits for another plugin.
     #[must_use]
     pub fn of(&self, plugin: impl Into<Arc<str>>) -> Arc<Self> {
         let Self { lines_max, bytes_max, .. } = *self;
@@ -49,7 +49,7 @@ impl GuestLog {
         &self.plugin
     }
 
-    /// Returns whether one more line of so many bytes may be written now.
+    /// Returns whether one more line of `bytes` may be written now, and counts it.
     pub(super) fn admits(&self, bytes: usize) -> bool {
         let now = Instant::now();
         let mut pace = self.pace.lock();
@@ -69,7 +69,7 @@ impl GuestLog {
     }
 }
 
-/// What was written in the second that runs.
+/// The lines and bytes of the current second.
 #[derive(Debug, Default)]
 struct Pace {
     since: Option<Instant>,
@@ -100,18 +100,18 @@ impl Pace {
     }
 }
 
-/// What a call prints, and what it may still print and log.
+/// A call's prints, and how much it may still print and log.
 #[derive(Debug)]
 pub struct Prints {
     text: String,
     lines_left: usize,
     bytes_left: usize,
-    /// Whether the last line printed goes on.
+    /// Whether the last printed line hasn't ended.
     in_line: bool,
     dropped: DroppedLog,
 }
 
-/// What the limits kept out of the log.
+/// The lines and bytes that the limits dropped.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DroppedLog {
     pub(super) lines: usize,
@@ -129,7 +129,7 @@ impl Prints {
         }
     }
 
-    /// Takes as much of the text as the call's limits have room for.
+    /// Adds as much of the text as the call's limits allow.
     pub(in crate::imports) fn print(&mut self, bytes: &[u8]) {
         for piece in String::from_utf8_lossy(bytes).split_inclusive('\n') {
             if !self.in_line && self.lines_left == 0 {
@@ -145,7 +145,7 @@ impl Prints {
         }
     }
 
-    /// Takes the beginning of a line that fits.
+    /// Adds as much of a line as fits.
     fn print_piece(&mut self, piece: &str) {
         for character in piece.chars() {
             let bytes = written_bytes_of(character);
@@ -159,7 +159,7 @@ impl Prints {
         }
     }
 
-    /// Returns whether there is room for a whole line; one that isn't written uses none up.
+    /// Returns whether a whole line fits; a line that doesn't is counted as dropped and uses no room.
     pub(super) fn admits_line(&mut self, bytes: usize) -> bool {
         let fits = self.lines_left > 0 && bytes <= self.bytes_left;
         if fits {
@@ -189,7 +189,7 @@ impl Prints {
     }
 }
 
-/// Returns how many bytes the text takes in a line of the log.
+/// Returns the bytes of the text in a log line.
 pub(super) fn written_bytes(text: &str) -> usize {
     text.chars().map(written_bytes_of).sum()
 }

@@ -1,4 +1,4 @@
-//! The spans and log lines of one call: which contexts it gave out, what is open, what the limits kept out.
+//! The spans and log lines of one call: the contexts that it gave out, the open spans, and what the limits dropped.
 
 use std::sync::Arc;
 
@@ -23,9 +23,9 @@ use crate::{
     units::i64_of,
 };
 
-/// Keys that are the host's on a call's own span; a guest that set them could tell lies about itself.
+/// Prefixes of keys that only the host sets on a call's own span; otherwise a guest could forge them.
 const RESERVED_PREFIXES: [&str; 3] = ["plugin.", "order.", "db."];
-/// The length of `version-traceid-spanid` in a traceparent; the flags behind it are not part of the address.
+/// The length of `version-traceid-spanid` in a traceparent; the flags after it aren't part of the address.
 const ADDRESS_BYTES: usize = 2 + 1 + 32 + 1 + 16;
 
 /// The spans and log lines of one call.
@@ -45,7 +45,7 @@ pub struct CallSpans {
     log: Arc<GuestLog>,
 }
 
-/// Under which context the guest knows a span.
+/// The context by which the guest addresses a span.
 #[derive(Debug)]
 struct Address {
     context: SpanContext,
@@ -65,7 +65,7 @@ struct GuestSpan {
 enum GuestSpanState {
     Open(Box<Span>),
     Ended,
-    /// The limit on spans kept it from starting; what the guest says of it lands nowhere, not on its parent.
+    /// Not started because of the limit on spans. What the guest records on it is dropped, not added to the parent.
     Dropped,
 }
 
@@ -77,7 +77,7 @@ struct Bounds {
     text_bytes: usize,
 }
 
-/// What the limits kept out, noted on the call's span at its end.
+/// What the limits dropped, recorded on the call's span at its end.
 #[derive(Debug, Default)]
 struct Dropped {
     spans: i64,
@@ -147,7 +147,8 @@ impl CallSpans {
         Arc::clone(&self.prints)
     }
 
-    /// Takes over where the guest of the call before prints, which keeps what it has printed.
+    /// Swaps print buffers with the previous call, because the instance keeps writing to that one. The previous call
+    /// keeps its printed text.
     pub(in crate::imports) fn take_over_prints(&mut self, before: &mut Self) {
         {
             let [mut own, mut others] = [&self.prints, &before.prints].map(|prints| prints.lock());
@@ -156,8 +157,8 @@ impl CallSpans {
         std::mem::swap(&mut self.prints, &mut before.prints);
     }
 
-    /// Returns the span below which work for the guest belongs: the one it names, or the call's own if that is not
-    /// of this call.
+    /// Returns the parent span for work of the guest: the named span, or the call's own if the named one isn't of this
+    /// call.
     pub(in crate::imports) fn parent(&mut self, named: &TraceContext) -> SpanContext {
         let of_guest = self.find(named).and_then(|index| self.guests.get(index));
         of_guest.map_or(&self.own, |guest| &guest.address).context.clone()
@@ -214,7 +215,7 @@ impl CallSpans {
         }
     }
 
-    /// Ends a span of the guest's. The call's own stays open: it ends with what the host still does for the call.
+    /// Ends a span of the guest. The call's own span stays open until the host has finished the call.
     pub(super) fn end(&mut self, named: &TraceContext) {
         let guest = self.find(named).and_then(|index| self.guests.get_mut(index));
         if let Some(guest) = guest.filter(|guest| matches!(guest.state, GuestSpanState::Open(_))) {
@@ -231,7 +232,7 @@ impl CallSpans {
         if !self.lock_prints().admits_line(bytes) {
             return;
         }
-        // A line of a level that isn't written uses up nothing of the plugin's second.
+        // A line of a level that isn't written doesn't count towards the plugin's limits.
         if !is_logged(level) || self.log.admits(bytes) {
             with_span(&context, || log_line(self.log.plugin(), level, &message, attributes.as_deref()));
         } else {
@@ -246,12 +247,12 @@ impl CallSpans {
         self.prints.lock()
     }
 
-    /// Ends the spans that the guest left open, writes its prints to the log, and hands the call's own span back with the
-    /// number of log lines that were dropped.
+    /// Ends the spans that the guest left open and writes its prints to the log. Returns the call's own span and the
+    /// number of dropped log lines.
     #[must_use]
     pub fn finish(mut self, end: End) -> (Span, u64) {
         let mark = if end == End::Trapped { attribute::TRAPPED } else { attribute::ABANDONED };
-        // Children before their parents, as a guest in order would have ended them.
+        // Children end before their parents, as in a well-behaved guest.
         for guest in self.guests.drain(..).rev() {
             if let GuestSpanState::Open(mut span) = guest.state {
                 span.set(mark, true);
@@ -266,7 +267,7 @@ impl CallSpans {
         (self.span, dropped_log.lines as u64)
     }
 
-    /// Writes what was printed, and returns what of the call's log was dropped.
+    /// Writes the printed lines, and returns what of the call's log was dropped.
     fn write_prints(&self) -> DroppedLog {
         let text = self.lock_prints().take();
         let is_logged = is_logged(Level::Info);
@@ -283,8 +284,8 @@ impl CallSpans {
         self.lock_prints().dropped()
     }
 
-    /// Returns the index of the guest's span that `named` addresses; `None` is the call's own, also where the
-    /// context was refused.
+    /// Returns the index of the guest's span that `named` addresses; `None` is the call's own span, also for a refused
+    /// context.
     fn find(&mut self, named: &TraceContext) -> Option<usize> {
         let index = self.guests.iter().rposition(|guest| guest.address.is(named));
         if index.is_none() && !self.own.is(named) {
@@ -293,7 +294,7 @@ impl CallSpans {
         index
     }
 
-    /// Returns the span at the index of [`find`](Self::find), `None` if it has ended or never started.
+    /// Returns the span at the index of [`find`](Self::find); `None` if it has ended or never started.
     fn span_at(&mut self, index: Option<usize>) -> Option<&mut Span> {
         match index {
             None => Some(&mut self.span),
@@ -320,7 +321,7 @@ impl CallSpans {
         }
     }
 
-    /// Returns those attributes that may stand on one more span, event or line; the others are counted.
+    /// Returns the attributes that fit on a span, event or line, and counts the others as dropped.
     fn admit(&mut self, attributes: Vec<Attribute>, room: usize, reserved: bool) -> Vec<KeyValue> {
         let offered = attributes.len();
         let text_bytes = self.bounds.text_bytes;
@@ -380,7 +381,7 @@ fn dropped_log_rows(DroppedLog { lines, bytes }: DroppedLog) -> [(&'static str, 
         .map(|(key, count)| (key, i64_of(count as u64)))
 }
 
-/// Returns whether lines of that level are written at all.
+/// Returns whether the log writes lines of that level.
 fn is_logged(level: Level) -> bool {
     match level {
         Level::Debug => tracing::enabled!(target: "guest", tracing::Level::DEBUG),
@@ -399,7 +400,7 @@ fn log_line(plugin: &str, level: Level, message: &str, attributes: Option<&str>)
     }
 }
 
-/// Returns the attributes of a log line as a JSON object, `None` if there are none.
+/// Returns the attributes of a log line as a JSON object; `None` if there are none.
 fn attributes_json(attributes: &[KeyValue]) -> Option<String> {
     let fields = attributes.iter().map(|kept| (kept.key.to_string(), json(&kept.value)));
     (!attributes.is_empty()).then(|| serde_json::Value::Object(fields.collect()).to_string())
@@ -414,7 +415,7 @@ fn json(value: &Value) -> serde_json::Value {
     }
 }
 
-/// Returns the value for telemetry, `None` for a number that is none.
+/// Returns the value for telemetry; `None` for a number that isn't finite.
 fn value(value: AttributeValue, text_bytes: usize) -> Option<Value> {
     match value {
         AttributeValue::Text(text) => Some(cut(text, text_bytes).into()),
@@ -424,7 +425,7 @@ fn value(value: AttributeValue, text_bytes: usize) -> Option<Value> {
     }
 }
 
-/// Cuts the text to `bytes_max`, at a character's border.
+/// Cuts the text to `bytes_max`, between two characters.
 fn cut(mut text: String, bytes_max: usize) -> String {
     if text.len() > bytes_max {
         text.truncate(text.floor_char_boundary(bytes_max));

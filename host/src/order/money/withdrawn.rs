@@ -1,10 +1,11 @@
-//! Currencies that ISO 4217 has withdrawn, each with the one that is counted in today where it was used.
+//! Currencies that ISO 4217 has withdrawn, each with the currency used in their place today.
 //!
-//! A shop that sells in a withdrawn currency finds out when its payments are refused. The crate `iso_currency` still knows
-//! some of them and takes them like any other; it knows nothing of the older ones. The table is ISO 4217's list three (codes
-//! for historic denominations), with today's currency in place of each next one: a chain of three reforms is told as its end.
+//! Without this check a shop would notice a withdrawn currency only when its payments are refused. The crate
+//! `iso_currency` accepts some withdrawn currencies like any other, and doesn't know the older ones. The table is ISO
+//! 4217's list three (codes for historic denominations), but each code's successor is today's currency: of a chain of
+//! three reforms only the last counts.
 
-/// The code and its successor; empty where several have taken its place, or none.
+/// Each code with its successor; empty if there are several successors or none.
 pub(super) const ALL: [(&str, &str); 129] = [
     ("ADP", "EUR"),
     ("AFA", "AFN"),
@@ -137,7 +138,7 @@ pub(super) const ALL: [(&str, &str); 129] = [
     ("ZWR", "ZWG"),
 ];
 
-/// Returns what has taken the currency's place, empty for nothing; `None` for a currency that was never withdrawn.
+/// Returns the currency's successor, empty if there is no single one; `None` for a currency that was never withdrawn.
 pub(super) fn successor(code: &str) -> Option<&'static str> {
     ALL.iter().find(|(withdrawn, _)| *withdrawn == code).map(|(_, successor)| *successor)
 }

@@ -1,4 +1,4 @@
-//! What shares a commit, what is acknowledged when, and what a failed batch leaves: nothing.
+//! Which commands share a commit, when they are acknowledged, and that a failed batch leaves nothing.
 
 use std::time::Duration;
 

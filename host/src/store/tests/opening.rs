@@ -1,4 +1,4 @@
-//! Starting: after a crash, beside another till, on files that are none.
+//! Starts after a crash, beside another till, and on files that aren't stores.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 

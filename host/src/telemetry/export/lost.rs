@@ -1,5 +1,5 @@
-//! What gets lost on its way out: spans and log lines wait in bounded queues, and every one that doesn't arrive is counted.
-//! The log says when an outage begins and when it is over, not what became of every batch.
+//! Counts what isn't exported. Spans and log lines wait in bounded queues, and each one that doesn't arrive is counted.
+//! The log says when an outage begins and ends, not what happened to each batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -19,13 +19,13 @@ use super::super::weight;
 /// How much may wait for its export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Room {
-    /// Spans or log lines.
+    /// How many spans or log lines.
     pub(in super::super) places: usize,
-    /// What they take in memory, about, those included that are being sent.
+    /// The memory they take, estimated, including those that are being sent.
     pub(in super::super) bytes: usize,
 }
 
-/// How many spans, or log lines, never arrived, and why.
+/// How many spans or log lines never arrived, and why.
 #[derive(Debug, Default)]
 pub(in super::super) struct Lost {
     queue_full: AtomicU64,
@@ -42,14 +42,14 @@ impl Lost {
     }
 }
 
-/// The SDK's batch processor with a count of what it drops, which it keeps to itself until shutdown.
+/// The SDK's batch processor with a count of dropped spans, which the SDK reports only at shutdown.
 #[derive(Debug)]
 pub(in super::super) struct CountingProcessor {
     inner: BatchSpanProcessor,
     queue: Arc<Queue>,
 }
 
-/// The same for log lines.
+/// The SDK's batch processor of log lines, with the same count.
 #[derive(Debug)]
 pub(in super::super) struct CountingLogProcessor {
     inner: BatchLogProcessor,
@@ -63,15 +63,16 @@ fn counting<E>(exporter: E, room: Room, lost: Arc<Lost>) -> (Arc<Queue>, Countin
     (queue, exporter)
 }
 
-/// What is known of the SDK's queue from outside. `waiting` goes down only once a batch has left it, so it is
-/// never less than what the queue holds, and the SDK never gets to drop anything uncounted.
+/// An outside count of the SDK's queue. `waiting` goes down only after a batch has left the queue, so it is never less
+/// than the queue's length, and the SDK never drops anything uncounted.
 #[derive(Debug)]
 struct Queue {
     waiting: AtomicUsize,
-    /// Of what waits and of the batch that is being sent: it is in memory until the back end has it.
+    /// The memory of the waiting entries and of the batch that is being sent, which stays in memory until the back end
+    /// has it.
     bytes: AtomicUsize,
     room: Room,
-    /// Since the last batch.
+    /// Entries refused since the last batch.
     turned_away: AtomicU64,
     lost: Arc<Lost>,
 }
@@ -85,7 +86,7 @@ impl CountingProcessor {
 }
 
 impl CountingProcessor {
-    /// Queues all of these spans, or none and counts them as lost. Returns whether it did.
+    /// Queues all these spans and returns true; or queues none, counts them as lost and returns false.
     pub(in super::super) fn queue_whole(&self, spans: Vec<SpanData>) -> bool {
         if !self.queue.reserve(spans.len(), spans.iter().map(weight::of_span).sum()) {
             return false;
@@ -96,7 +97,7 @@ impl CountingProcessor {
 }
 
 impl Queue {
-    /// Takes so many places for so much, or counts so many as lost.
+    /// Reserves `places` and `bytes` and returns true; or counts `places` as lost and returns false.
     fn reserve(&self, places: usize, bytes: usize) -> bool {
         let places_before = self.waiting.fetch_add(places, Ordering::AcqRel);
         let bytes_before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
@@ -107,13 +108,13 @@ impl Queue {
             self.bytes.fetch_sub(bytes, Ordering::AcqRel);
             let lost = places as u64;
             self.lost.queue_full.fetch_add(lost, Ordering::Relaxed);
-            // Said of by the exporter's thread: a request never waits for the log.
+            // The exporter's thread logs this: a request never waits for the log.
             self.turned_away.fetch_add(lost, Ordering::Relaxed);
         }
         has_room
     }
 
-    /// Takes note of what became of a batch that left the queue.
+    /// Counts the result of a batch that left the queue.
     fn exported(&self, what: &'static str, count: usize, bytes: usize, result: &OTelSdkResult, outage: &Outage) {
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
         let failed = if result.is_err() { count as u64 } else { 0 };
@@ -173,15 +174,15 @@ impl SpanProcessor for CountingProcessor {
     }
 }
 
-/// Whether a way out loses what it is given. Only the exporter's own thread reads and writes it.
+/// Whether an exporter is losing what it is given. Only the exporter's own thread reads and writes this.
 #[derive(Debug, Default)]
 struct Outage {
-    /// Spans or batches, since it began; 0 when there is none.
+    /// Spans or batches lost since the outage began; 0 when there is no outage.
     lost: AtomicU64,
 }
 
 impl Outage {
-    /// Takes note of what an export lost, and says so if that is news.
+    /// Adds the losses of one export, and logs the beginning or the end of an outage.
     fn note(&self, what: &'static str, lost: u64, error: Option<&OTelSdkError>) {
         let before = self.lost.load(Ordering::Relaxed);
         if lost > 0 {
@@ -253,7 +254,7 @@ impl<E: SpanExporter> SpanExporter for CountingExporter<E> {
         self.inner.shutdown_with_timeout(timeout)
     }
 
-    // The OTLP exporter's work is in this one, not in the one above.
+    // The OTLP exporter does its work in this method, not in the one above.
     fn shutdown(&self) -> OTelSdkResult {
         self.inner.shutdown()
     }
@@ -296,7 +297,7 @@ mod tests {
 
     use super::*;
 
-    /// Fails every batch, and only once it is let go.
+    /// Blocks every batch until the test releases it, then fails it.
     #[derive(Debug, Clone, Default)]
     struct StuckExporter(Arc<(Mutex<Stage>, Condvar)>);
 
@@ -340,7 +341,8 @@ mod tests {
         let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
         let tracer = provider.tracer("test");
 
-        // A full queue is a full batch: it leaves the queue and gets stuck, and the next four fill the queue.
+        // A full queue is a full batch. The batch leaves the queue and gets stuck, and the next four spans fill the
+        // queue.
         for _ in 0..QUEUE_MAX {
             tracer.start("first batch");
         }
@@ -354,7 +356,8 @@ mod tests {
         drop(provider.shutdown());
         assert_eq!(lost.by_reason(), [("queue_full", 3), ("export_failed", 8)]);
     }
-    /// Issue 15.6: a queue of 2,048 spans had no bound for what a plugin puts on them, nor had the batch on its way.
+    /// Issue 15.6: a queue of 2,048 spans didn't bound the bytes that a plugin puts on them, and neither did the batch
+    /// being sent.
     #[test]
     fn what_waits_has_a_bound_in_bytes_and_the_batch_on_its_way_counts() {
         let exporter = StuckExporter::default();

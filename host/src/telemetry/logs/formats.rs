@@ -1,7 +1,8 @@
-//! How an event looks in the log: as a JSON object, or as a line for people.
+//! The formats of an event in the log: a JSON object, or a line for people.
 //!
-//! The ids come from OpenTelemetry's current context (`traces::in_span`), so nobody passes them along. Invariant: an event is
-//! one line, whatever a guest wrote into it.
+//! The ids come from OpenTelemetry's current context (`traces::in_span`), so no caller passes them.
+//!
+//! Invariant: an event is one line, whatever a guest wrote into it.
 
 use std::fmt::{self, Write as _};
 
@@ -16,7 +17,7 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The keys of a JSON line that are the host's own; a field of such a name is left out.
+/// The keys of a JSON line that are the host's own; a field with such a name is left out.
 const RESERVED: [&str; 6] = ["timestamp", "level", "message", "target", "trace_id", "span_id"];
 
 /// `{"timestamp":…,"level":…,"message":…,"target":…,"trace_id":…,"span_id":…,` fields `}`
@@ -58,7 +59,7 @@ fn write_json(line: &mut Vec<u8>, event: &Event<'_>, timestamp: &str) -> Result<
     fields.map.end()
 }
 
-/// Adds the other fields, with their types.
+/// A visitor that adds the other fields, with their types.
 struct JsonFields<M: SerializeMap> {
     map: M,
     result: Result<(), M::Error>,
@@ -139,11 +140,11 @@ impl Visit for PrettyFields {
     }
 }
 
-/// Takes the message alone.
+/// A visitor that takes only the message.
 struct Message(String);
 
 impl Message {
-    /// Returns the event's message; its name where it has none, as OpenTelemetry's own lines.
+    /// Returns the event's message, or its name if it has no message, as OpenTelemetry's own events.
     fn of(event: &Event<'_>) -> Self {
         let mut message = Self(String::new());
         event.record(&mut message);
@@ -165,7 +166,7 @@ impl Visit for Message {
     }
 }
 
-/// Runs `write` with the span that the current context names, if it names one.
+/// Runs `write` with the current context's span, if there is one.
 fn with_current_span<R>(write: impl FnOnce(Option<&SpanContext>) -> R) -> R {
     Context::map_current(|context| {
         let span = context.span();
@@ -185,7 +186,7 @@ struct Escaped<'a>(&'a str);
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for letter in self.0.chars() {
-            // Beside the control characters those that break lines or reverse them.
+            // Besides control characters: those that break lines or reverse the writing direction.
             let steers = matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             if letter.is_control() || steers {
                 write!(out, "{}", letter.escape_default())?;

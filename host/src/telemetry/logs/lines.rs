@@ -1,10 +1,10 @@
-//! Log lines on their way to stderr: a bounded buffer, and a thread of its own that empties it.
+//! The writer to stderr: a bounded buffer of log lines, and a thread that empties it.
 //!
-//! A pipe that nobody reads blocks whoever writes to it. So no thread that serves requests writes: a line that doesn't fit
-//! into the buffer is lost and counted, and how many were lost is logged once somebody reads again.
+//! A pipe that nobody reads blocks its writer, so no thread that serves requests writes to stderr. A line that doesn't
+//! fit into the buffer is lost and counted, and the count is logged once somebody reads again.
 //!
-//! Not `tracing-appender`: it bounds lines instead of bytes, and a full queue at the end of the process makes it print to
-//! the terminal that is stuck.
+//! Why not `tracing-appender`: that crate bounds lines instead of bytes, and with a full queue at the end of the
+//! process it prints to the terminal that is stuck.
 
 use std::{
     io::{self, Write},
@@ -15,10 +15,10 @@ use std::{
 
 use crate::units::MIB;
 
-/// What may wait for the writer, bytes; as much may be with it.
+/// The bytes that may wait for the writing thread, which may hold as many more.
 const WAITING_BYTES_MAX: usize = MIB;
 
-/// Where log lines are handed in.
+/// The buffer of log lines.
 #[derive(Debug)]
 pub(in crate::telemetry) struct Lines {
     state: Mutex<State>,
@@ -31,15 +31,15 @@ struct State {
     waiting: Vec<u8>,
     is_writing: bool,
     lost: u64,
-    /// Of those, the ones that no line has told of yet.
+    /// The lost lines that no log line has reported yet.
     untold: u64,
 }
 
 impl Lines {
-    /// Starts the thread that writes to `sink`, which lives as long as the process.
+    /// Starts the thread that writes to `sink`. The thread lives as long as the process.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// If the system can't start another thread.
     pub(super) fn start(sink: impl Write + Send + 'static) -> io::Result<Arc<Self>> {
         let lines = Arc::new(Self { state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new() });
         let written = Arc::clone(&lines);
@@ -63,7 +63,7 @@ impl Lines {
         let mut taken = Vec::new();
         loop {
             let untold = self.take(&mut taken);
-            // Nobody is left to tell when stderr itself is gone.
+            // If stderr itself is gone, there is nowhere to report the loss.
             if sink.write_all(&taken).is_ok() && untold > 0 {
                 tracing::warn!(lost = untold, "{untold} log lines were lost: nobody read them from stderr in time");
             }
@@ -71,7 +71,7 @@ impl Lines {
         }
     }
 
-    /// Waits for lines and takes them all; returns how many were lost since this was asked before.
+    /// Waits for lines and takes them all. Returns how many were lost since the last call.
     fn take(&self, taken: &mut Vec<u8>) -> u64 {
         let mut state = self.state();
         state.is_writing = false;
@@ -90,7 +90,7 @@ impl Lines {
     }
 }
 
-/// Takes a whole line, or loses it. Never blocks, never fails.
+/// Takes a whole line or drops it. Never blocks, never fails.
 impl Write for &Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe without room: each write waits until somebody reads.
+    /// A full pipe: each write waits until somebody reads.
     struct Pipe(SyncSender<Vec<u8>>);
 
     impl Write for Pipe {

@@ -18,7 +18,7 @@ impl io::Write for Buffer {
     }
 }
 
-/// Returns what the log has after `work`, without the timestamp of each line.
+/// Returns the log written by `work`, without the timestamp of each line.
 fn log(format: LogFormat, level: &str, work: impl FnOnce()) -> String {
     let buffer = Buffer::default();
     let writer = buffer.clone();

@@ -1,7 +1,8 @@
-//! The last trace of each bucket of a histogram: what leads from a spike to a request that was in it.
+//! The last trace of each bucket of a histogram, which leads from a spike to a request in it.
 //!
-//! The SDK records none, and the `prometheus` crate has no place for them, so they are kept beside the registry and
-//! meet its histograms when they are written. Bounded: by the series that there are, and by [`SERIES_MAX`].
+//! The SDK records no exemplars and the `prometheus` crate has no field for them, so they are kept beside the registry
+//! and joined with its histograms when the page is written. Their number is bounded by the series in use and by
+//! [`SERIES_MAX`].
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,7 @@ use opentelemetry::{
 };
 use parking_lot::Mutex;
 
-/// As many series as the SDK keeps of one instrument; the host has some dozens.
+/// The SDK's own limit of series for one instrument; the host has some dozens.
 const SERIES_MAX: usize = 2000;
 
 /// A measured value and where it was measured.
@@ -27,19 +28,20 @@ pub(in super::super) struct Exemplar {
     pub(in super::super) at: SystemTime,
 }
 
-/// An exemplar and its place. Most are never shown: what the place is gets worked out for those that are.
+/// An exemplar with what determines its series and bucket. Most are never shown, so the series and bucket are computed
+/// only for those that are.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Observation {
-    /// As Prometheus names it.
+    /// The metric's name in Prometheus.
     pub(in super::super) metric: &'static str,
     pub(in super::super) labels: Vec<KeyValue>,
-    /// Of the metric's buckets, ascending.
+    /// The upper bounds of the metric's buckets, ascending.
     pub(in super::super) bounds: &'static [f64],
     pub(in super::super) exemplar: Exemplar,
 }
 
 impl Observation {
-    /// Returns its series and its bucket, counted from the one with the lowest bound.
+    /// Returns the series and the bucket's index, counted from the lowest bound.
     fn place(&self) -> (Series, usize) {
         let labels = self.labels.iter().map(|label| (label.key.as_str(), label.value.as_str()));
         let bucket = self.bounds.partition_point(|bound| *bound < self.exemplar.value);
@@ -47,9 +49,9 @@ impl Observation {
     }
 }
 
-/// A series of a histogram, by a hash of its name and labels: whoever measures knows them as OpenTelemetry does,
-/// whoever writes the page as Prometheus does, and neither order nor dots make a difference here. With 64 bits and some
-/// thousand series two of them never meet.
+/// A series of a histogram, identified by a hash of its name and labels. The hash ignores the labels' order and their
+/// dots, so OpenTelemetry's labels and Prometheus's give the same series. With 64 bits and some thousand series a
+/// collision is practically impossible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in super::super) struct Series(u64);
 
@@ -74,7 +76,7 @@ fn hash(name: &str, value: &str) -> u64 {
 pub(in super::super) struct Exemplars(Mutex<HashMap<Series, HashMap<usize, Exemplar>>>);
 
 impl Exemplars {
-    /// Keeps it in the place of an older one of its bucket.
+    /// Replaces the bucket's exemplar, if the new one isn't older.
     pub(in super::super) fn put(&self, observation: &Observation) {
         let ((series, bucket), exemplar) = (observation.place(), observation.exemplar);
         let mut all = self.0.lock();
@@ -82,13 +84,13 @@ impl Exemplars {
             return;
         }
         let last = all.entry(series).or_default().entry(bucket).or_insert(exemplar);
-        // Prometheus refuses one that is older than the last it has seen.
+        // Prometheus refuses an exemplar that is older than the last one it has seen.
         if last.at < exemplar.at {
             *last = exemplar;
         }
     }
 
-    /// Returns those of a series, by bucket.
+    /// Returns the exemplars of a series, by bucket.
     pub(in super::super) fn of(&self, series: Series) -> HashMap<usize, Exemplar> {
         self.0.lock().get(&series).cloned().unwrap_or_default()
     }

@@ -2,17 +2,17 @@
 
 use super::openmetrics;
 
-/// How metrics are written for whoever reads them.
+/// A text format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Prometheus's own, which every tool reads.
+    /// Prometheus's own format, which every tool reads.
     Text,
-    /// The standard that has exemplars.
+    /// OpenMetrics, which has exemplars.
     OpenMetrics,
 }
 
 impl Format {
-    /// Returns the format that an `Accept` header likes best of the two.
+    /// Returns which of the two formats an `Accept` header prefers.
     #[must_use]
     pub fn of_accept(accept: &str) -> Self {
         let mut liked = [(Self::Text, 0.0_f32), (Self::OpenMetrics, 0.0)];
@@ -39,7 +39,7 @@ impl Format {
         }
     }
 
-    /// Returns the content type of what [`Metrics::render`](super::Metrics::render) returns in it.
+    /// Returns the content type of [`Metrics::render`](super::Metrics::render)'s output in this format.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {

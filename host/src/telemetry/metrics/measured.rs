@@ -1,4 +1,4 @@
-//! What is measured, in the words of telemetry.
+//! The measurements that callers record.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use super::super::names::{self, attribute};
 /// An HTTP request that was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpRequest {
-    /// As of [`names::http_method`].
+    /// From [`names::http_method`].
     pub method: &'static str,
     /// The route that matched ("/orders/{reference}"), never the path; empty if none did.
     pub route: &'static str,
     pub status: u16,
-    /// Of HTTP: "1.1", "2".
+    /// HTTP's version: "1.1", "2".
     pub version: &'static str,
     pub duration: Duration,
 }
 
 impl HttpRequest {
-    /// Returns whether it is an error of the host's. A method that nobody implements is its client's mistake, though its
-    /// status is among those of the host.
+    /// Returns whether the answer is an error of the host: 5xx other than 501. A method that the host doesn't implement
+    /// is the client's mistake.
     pub(super) const fn is_error(&self) -> bool {
         self.status >= 500 && self.status != 501
     }
@@ -48,15 +48,15 @@ impl HttpRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PluginCall {
     pub kind: &'static str,
-    /// As what it was called: live, canary, shadow.
+    /// The role of the called version: live, canary or shadow.
     pub rollout: &'static str,
     pub outcome: &'static str,
     pub duration: Duration,
-    /// The most that it had.
+    /// The most memory it had during the call.
     pub memory_bytes: u64,
-    /// `None` where it isn't counted.
+    /// `None` if fuel isn't counted.
     pub fuel_used: Option<u64>,
-    /// What the limits kept out of the log.
+    /// Log lines dropped because of the limits.
     pub log_lines_dropped: u64,
 }
 
@@ -64,7 +64,7 @@ pub struct PluginCall {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginInfo {
     pub kind: &'static str,
-    /// As what it is called.
+    /// The version's role: live, canary or shadow.
     pub rollout: &'static str,
     pub plugin: String,
     pub version: String,

@@ -1,7 +1,7 @@
 //! OpenMetrics 1.0, the text format that can carry exemplars. The `prometheus` crate writes only the older one.
 //!
-//! Source: the specification at <https://prometheus.io/docs/specs/om/open_metrics_spec/>. What is written here is what the
-//! host has: counters, gauges and histograms, without timestamps.
+//! Source: the specification at <https://prometheus.io/docs/specs/om/open_metrics_spec/>. This file writes only what
+//! the host has: counters, gauges and histograms, without timestamps.
 
 use std::{fmt::Write as _, time::UNIX_EPOCH};
 
@@ -27,7 +27,7 @@ fn write_family(page: &mut String, family: &MetricFamily, exemplars: &Exemplars)
         MetricType::COUNTER => ("counter", family.name().trim_end_matches("_total")),
         MetricType::GAUGE => ("gauge", family.name()),
         MetricType::HISTOGRAM => ("histogram", family.name()),
-        // The exporter makes none of them.
+        // The exporter makes no metrics of these types.
         MetricType::SUMMARY | MetricType::UNTYPED => return,
     };
     line(page, format_args!("# TYPE {name} {kind}"));
@@ -62,14 +62,14 @@ fn write_histogram(page: &mut String, name: &str, labels: &str, metric: &Metric,
     line(page, format_args!("{name}_count{labels} {}", histogram.get_sample_count()));
 }
 
-/// Returns the bounds and counts, the last without a bound.
+/// Returns the buckets' bounds and counts; the last bucket has no bound.
 fn buckets(histogram: &Histogram) -> impl Iterator<Item = (String, u64)> {
     let bounded = histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite());
     let bounded = bounded.map(|bucket| (bound(bucket.upper_bound()), bucket.cumulative_count()));
     bounded.chain(std::iter::once(("+Inf".to_owned(), histogram.get_sample_count())))
 }
 
-/// As the specification wants it: "1.0", not "1".
+/// Writes a bound as the specification wants it: "1.0", not "1".
 fn bound(bound: f64) -> String {
     if bound.fract() == 0.0 { format!("{bound:.1}") } else { bound.to_string() }
 }

@@ -1,7 +1,7 @@
-//! Traces in the form that Jaeger's query API has them, so that what reads Jaeger reads a host: Grafana, a Jaeger UI.
+//! Traces in the form of Jaeger's query API, so that Jaeger's clients, such as Grafana or a Jaeger UI, can read a host.
 //!
-//! The shapes are those of Jaeger's HTTP JSON, and what becomes of a span is what Jaeger makes of one that came by OTLP:
-//! its kind, status and scope are tags, its events are logs, its links are references. Log lines are logs as well.
+//! The shapes are those of Jaeger's HTTP JSON. A span is converted as Jaeger converts one from OTLP: its kind, status
+//! and scope become tags, its events logs, its links references. Log lines become logs as well.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use crate::schema;
 
 /// The one process of a trace.
 const PROCESS: &str = "p1";
-/// The largest whole number that JavaScript can tell from its neighbours; past it Jaeger writes a text.
+/// The largest integer that JavaScript holds exactly; Jaeger writes a larger one as text.
 const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// As Jaeger's query API has it; times in microseconds.
+/// A trace in the form of Jaeger's query API; times in microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "JaegerTrace"))]
@@ -109,7 +109,7 @@ pub struct ProcessJson<'a> {
 }
 
 impl<'a> Trace<'a> {
-    /// Returns the trace as Jaeger has it, its log lines among its spans' logs.
+    /// Returns the trace in Jaeger's form, with its log lines among its spans' logs.
     #[must_use]
     pub fn with_lines(trace: &'a KeptTrace, process: &'a Process) -> Self {
         let mut own = Self::of(trace, process);
@@ -121,7 +121,7 @@ impl<'a> Trace<'a> {
         own
     }
 
-    /// Returns the trace as Jaeger has it, without its log lines.
+    /// Returns the trace in Jaeger's form, without its log lines.
     #[must_use]
     pub fn of(trace: &'a KeptTrace, process: &'a Process) -> Self {
         let dropped = trace.spans_dropped;
@@ -135,7 +135,7 @@ impl<'a> Trace<'a> {
 }
 
 impl<'a> ProcessJson<'a> {
-    /// Returns the process as Jaeger has it.
+    /// Returns the process in Jaeger's form.
     #[must_use]
     pub fn of(process: &'a Process) -> Self {
         let attributes = process.attributes.iter();
@@ -145,7 +145,7 @@ impl<'a> ProcessJson<'a> {
 }
 
 impl<'a> Span<'a> {
-    /// Returns the span as Jaeger has it.
+    /// Returns the span in Jaeger's form.
     #[must_use]
     pub fn of(trace_id: TraceId, span: span::Span<'a>) -> Self {
         let dropped = (span.dropped > 0).then(|| format!("{} attributes and events were not recorded", span.dropped));
@@ -199,7 +199,7 @@ fn tags(span: span::Span<'_>) -> Vec<Tag<'_>> {
     tags
 }
 
-/// Returns the kind as Jaeger's tag `span.kind` has it.
+/// Returns the kind as a value of Jaeger's tag `span.kind`.
 #[must_use]
 pub const fn kind(kind: &SpanKind) -> &'static str {
     match kind {
@@ -249,7 +249,7 @@ impl<'a> Tag<'a> {
         }
     }
 
-    /// Returns whether the value, written as text, is this one.
+    /// Returns whether the value's text form equals `text`.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {
         match &self.value {

@@ -1,7 +1,7 @@
-//! Log lines on their way to the trace they belong to.
+//! Adds log lines to the traces they belong to.
 //!
-//! The log is the process's and hosts are several in tests, so a line goes to every host's traces that are alive; of a
-//! trace that isn't a host's own it has nothing but the line, which never comes to an end there and is swept.
+//! The process has one log, and in tests several hosts, so a line goes to the traces of every host that is alive. A
+//! host that doesn't have the line's trace gets a trace of that line only, which never ends there and is swept.
 
 use std::fmt;
 use std::mem::size_of;
@@ -21,12 +21,12 @@ use super::{super::traces::recorded_now, Inner, span::Value};
 /// The longest message or text of a field, bytes; a guest's is shorter by its own limits.
 const TEXT_BYTES_MAX: usize = 4096;
 const FIELDS_MAX: usize = 32;
-/// Of a line beside its own size: the counts of its `Arc` and its place in a list.
+/// A line's memory besides its own size: the counts of its `Arc` and its place in a list.
 const LINE_OVERHEAD: usize = 48;
-/// Of a text on the heap, likewise: what an allocator rounds up.
+/// A text's memory on the heap besides its length: what an allocator rounds up.
 const TEXT_OVERHEAD: usize = 8;
 
-/// Beside the log, which is the one thing that is global.
+/// Global, like the log itself.
 static LISTENERS: RwLock<Vec<Weak<Inner>>> = RwLock::new(Vec::new());
 
 /// One line of the log.
@@ -52,7 +52,7 @@ pub enum FieldValue {
 }
 
 impl FieldValue {
-    /// Returns it as the attribute of a span that it would be.
+    /// Returns the field as a span attribute's value.
     pub(super) fn to_attribute(&self) -> Value<'_> {
         match self {
             Self::Text(text) => Value::Text(text.into()),
@@ -64,20 +64,20 @@ impl FieldValue {
     }
 }
 
-/// Has the traces see the lines from now on, as long as they are alive.
+/// Adds log lines to `traces` from now on, as long as they are alive.
 pub(super) fn listen(traces: &Arc<Inner>) {
     let mut listeners = LISTENERS.write();
     listeners.retain(|listener| listener.strong_count() > 0);
     listeners.push(Arc::downgrade(traces));
 }
 
-/// The layer of the log that hands its lines on.
+/// The log's layer that adds lines to traces.
 #[derive(Debug)]
 pub(in super::super) struct Lines;
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
-        // Of a span that isn't recorded there is no trace to be read beside the line.
+        // If the span isn't recorded, its line belongs to no kept trace.
         let Some(span) = recorded_now() else { return };
         let listeners = LISTENERS.read();
         let mut alive = listeners.iter().filter_map(Weak::upgrade).peekable();
@@ -92,10 +92,10 @@ impl<S: Subscriber> Layer<S> for Lines {
 }
 
 impl Line {
-    /// What it is called as an event of its span.
+    /// The line's name as an event of its span.
     pub(super) const EVENT: &str = "log";
 
-    /// Returns when it was written, in nanoseconds since 1970.
+    /// Returns when the line was written, in nanoseconds since 1970.
     pub(super) fn unix_ns(&self) -> u64 {
         super::span::nanos(self.time)
     }
@@ -117,7 +117,7 @@ impl Line {
         line
     }
 
-    /// Returns what it takes of memory, about.
+    /// Returns the memory that the line takes, estimated.
     pub(super) fn bytes(&self) -> usize {
         let of_field = |value: &FieldValue| if let FieldValue::Text(text) = value { text_bytes(text) } else { 0 };
         size_of::<Self>()

@@ -1,7 +1,7 @@
-//! Traces as OTLP's JSON has them, for what reads version 3 of Jaeger's query API.
+//! Traces as OTLP's JSON, for clients of version 3 of Jaeger's query API.
 //!
-//! The encoding is that of OTLP 1.x: ids in hex, numbers of 64 bits as texts, enums as numbers. KeptTrace log lines are events of
-//! their spans, as they are logs in version 1.
+//! The encoding is OTLP 1.x's: ids in hex, 64-bit numbers as texts, enums as numbers. A kept trace's log lines become
+//! events of their spans; in version 1 of the query API they become logs.
 
 use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub struct Span<'a> {
     pub trace_state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_span_id: Option<String>,
-    /// W3C's: 1 for sampled.
+    /// W3C's flags: 1 for sampled.
     pub flags: u8,
     pub name: &'a str,
     pub kind: u8,
@@ -93,7 +93,7 @@ pub enum AnyValue<'a> {
 }
 
 impl<'a> ResourceSpans<'a> {
-    /// Returns the trace as OTLP has it: one resource, and its spans by scope in the order they started.
+    /// Returns the trace in OTLP's form: one resource, with its spans by scope, in the order they started.
     #[must_use]
     pub fn of(trace: &'a KeptTrace, process: &'a Process) -> Self {
         let mut scopes: Vec<ScopeSpans<'a>> = Vec::new();

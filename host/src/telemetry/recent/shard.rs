@@ -1,4 +1,4 @@
-//! A part of the traces, behind one lock: what of them stays and what goes.
+//! One shard of the kept traces, behind one lock, with the rules of what is evicted.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -13,25 +13,26 @@ use super::lines::Line;
 use super::span::{Span, Spans};
 use super::{Figures, KeptTrace, Root};
 
-/// Spans of one trace: a caller may use one trace id for ever. A checkout has 6, and each call of a plugin up to 64.
+/// The most spans of one trace, because a caller may use one trace id for ever. A checkout has 6, and each call of a
+/// plugin up to 64.
 const SPANS_MAX: usize = 1_000;
-/// Log lines of one trace.
+/// The most log lines of one trace.
 const LINES_MAX: usize = 256;
 /// How long a trace may be under way. The longest request ends within seconds.
 const UNDER_WAY_MAX: Duration = Duration::from_secs(120);
-/// Traces that are swept at once, for whoever adds one waits meanwhile.
+/// The most traces swept at once, because the thread that adds a span waits meanwhile.
 const SWEPT_MAX: usize = 8;
-/// Of a trace beside its spans: its own size, its places in the map and the queue, the heads of its two lists.
+/// A trace's memory besides its spans: its own size, its places in the map and the queue, the heads of its two lists.
 const TRACE_OVERHEAD: usize = size_of::<Trace>() + 256;
 
-/// What a shard holds to.
+/// The limits of a shard.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     bytes_max: usize,
     trace_bytes_max: usize,
     under_way_bytes_max: usize,
     notable_bytes_max: usize,
-    /// What stays of those that nobody did anything in, whatever else there is.
+    /// The memory of idle traces that other traces can't displace.
     idle_bytes_min: usize,
     slow: Duration,
 }
@@ -48,12 +49,12 @@ impl Limits {
         }
     }
 
-    /// Returns what one span may take, so that a trace has room for the call that one belongs to.
+    /// Returns the memory of one span, bytes, such that the trace still has room for the call's other spans.
     pub(super) const fn span_bytes_max(self) -> usize {
         self.trace_bytes_max / 6
     }
 
-    /// Returns what a span may take of a trace that is nearly full.
+    /// Returns the memory of one span in a trace that is nearly full, bytes.
     const fn brief_bytes_max(self) -> usize {
         self.trace_bytes_max / 256
     }
@@ -67,7 +68,7 @@ pub(super) struct Shard {
     idle: Queue,
     ordinary: Queue,
     notable: Queue,
-    /// Of the next place in a queue.
+    /// The number of the next place in a queue.
     number: u64,
     evicted: u64,
 }
@@ -81,17 +82,17 @@ struct Queue {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// Its local root hasn't ended.
+    /// The local root hasn't ended.
     UnderWay,
-    /// It was a mistake of the client's, or only looked at something.
+    /// The request was a mistake of the client's, or only read something.
     Idle,
-    /// It did something.
+    /// The request or the host changed something.
     Ordinary,
-    /// It has an error or is slow, and isn't a mistake of the client's.
+    /// The trace has an error or is slow, and isn't a mistake of the client's.
     Notable,
 }
 
-/// A trace that had to go, and what it holds.
+/// A trace with its spans and log lines.
 #[derive(Debug)]
 pub(super) struct Trace {
     class: Class,
@@ -103,9 +104,9 @@ pub(super) struct Trace {
     lines: Vec<Arc<Line>>,
     spans_dropped: u64,
     lines_dropped: u64,
-    /// Its first local root, once that has ended.
+    /// The first local root that has ended.
     root: Option<Root>,
-    /// The most that any of its local roots was asked.
+    /// The highest of its local roots' values.
     asked: Asked,
     has_error: bool,
     is_slow: bool,
@@ -118,7 +119,7 @@ impl Shard {
         Self { limits, traces: HashMap::new(), under_way, idle, ordinary, notable, number: 0, evicted: 0 }
     }
 
-    /// Adds a span and returns what had to go for it, to be freed after the lock.
+    /// Adds a span and returns the traces evicted for it, to be freed after the lock.
     #[must_use]
     pub(super) fn add_span(
         &mut self,
@@ -132,7 +133,7 @@ impl Shard {
         self.change(id, now, |trace| trace.add_span(span, root, written, &limits))
     }
 
-    /// Does the same for a log line.
+    /// Adds a log line and returns the traces evicted for it, to be freed after the lock.
     #[must_use]
     pub(super) fn add_line(&mut self, id: TraceId, line: Arc<Line>, bytes: usize, now: Instant) -> Vec<Trace> {
         let limits = self.limits;
@@ -182,7 +183,7 @@ impl Shard {
         gone
     }
 
-    /// Puts the trace at the end of another queue.
+    /// Moves the trace to the end of another class's queue.
     fn reclass(&mut self, id: TraceId, class: Class) {
         let Some(mut trace) = self.traces.remove(&id) else { return };
         self.queue(trace.class).take(&trace);
@@ -196,7 +197,7 @@ impl Shard {
         self.number
     }
 
-    /// Has traces go that never came to an end, at most a few.
+    /// Evicts traces that never ended, at most [`SWEPT_MAX`].
     fn sweep(&mut self, now: Instant, gone: &mut Vec<Trace>) {
         for _ in 0..SWEPT_MAX {
             let Some(id) = self.under_way.oldest() else { return };
@@ -276,9 +277,9 @@ impl Trace {
         }
     }
 
-    /// Of a trace that is three quarters full, large spans are kept in brief, so that those which end last, the call's own
-    /// among them, find room. What is dropped counts for what the trace is, and its first local root is never dropped:
-    /// without it the trace would never be one that is kept.
+    /// Cuts large spans short once the trace is three quarters full, so that the spans that end last, such as the
+    /// call's own, still fit. A dropped span still counts towards the trace's class. The first local root is never
+    /// dropped: without it the trace would never count as kept.
     fn add_span(&mut self, span: &mut Span<'_>, root: Option<LocalRoot>, written: &[u8], limits: &Limits) {
         let is_first_root = root.is_some() && self.root.is_none();
         self.has_error |= span.is_error();

@@ -1,8 +1,8 @@
-//! A span as it is kept: a few hundred bytes, behind one another in one buffer a trace.
+//! A kept span: a few hundred bytes, one after another in one buffer a trace.
 //!
-//! As the SDK has it a span is a dozen pieces of memory, and to give those back long after they were made costs a busy
-//! host a tenth of its throughput. So a span is written down as it ends, and read again by whoever looks. It has what
-//! those who look show, and no more: a list among attributes is the text that it is written as.
+//! The SDK's span is a dozen allocations, and to free those long after they were made costs a busy host a tenth of its
+//! throughput. So a span is serialized as it ends, and deserialized by its readers. It holds only what those show: a
+//! list among the attributes is kept as its text.
 
 use std::{
     borrow::Cow,
@@ -17,19 +17,19 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::SpanData;
 use serde::{Deserialize, Serialize};
 
-/// What a span takes when it is written, mostly: room for it in one piece.
+/// The usual size of a serialized span, bytes: the first allocation for one.
 const SPAN_BYTES: usize = 512;
 
-/// What is left of each text of a span that is too large, bytes: tried in this order.
+/// The lengths to which each text of a span that is too large is cut, bytes, tried in this order.
 const TEXTS_CUT: [usize; 2] = [256, 64];
-/// Behind what is left of a text.
+/// The mark at the end of a cut text.
 const CUT_SIGN: char = '\u{2026}';
 
-/// A span, with texts of the buffer that it is read from.
+/// A span, whose texts are borrowed from the buffer it is read from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span<'a> {
     id: [u8; 8],
-    /// All zero where there is none.
+    /// All zero if there is no parent.
     parent_id: [u8; 8],
     /// Whether it is the first of its trace in this process.
     pub is_local_root: bool,
@@ -47,20 +47,20 @@ pub struct Span<'a> {
     pub attributes: Vec<Attribute<'a>>,
     #[serde(borrow)]
     pub events: Vec<Event<'a>>,
-    /// Of other traces' spans, mostly.
+    /// Trace and span ids, mostly of other traces' spans.
     links: Vec<([u8; 16], [u8; 8])>,
     #[serde(borrow)]
     pub status: Status<'a>,
     /// Attributes and events that the SDK's limits kept out.
     pub dropped: u64,
-    /// What of it was cut because it was too large to be kept as a whole.
+    /// What was cut because the span was too large.
     pub cut: Cut,
 }
 
-/// What is missing of a span that is kept.
+/// What is missing from a kept span.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
-    /// Texts of which there is the beginning.
+    /// Texts of which only the beginning is kept.
     pub texts: u64,
     pub attributes: u64,
     pub events: u64,
@@ -163,8 +163,8 @@ impl<'a> Span<'a> {
         self.duration_ns / 1_000
     }
 
-    /// Cuts it until it takes no more than so many bytes, and returns it as it is kept: first its texts, then its last
-    /// events, then its last attributes. Its ids, times and status stay, and its name.
+    /// Cuts the span to at most `bytes_max` bytes and returns it serialized. Cuts its texts first, then its last
+    /// events, then its last attributes. Its ids, times, status and name stay.
     pub(super) fn written_within(&mut self, bytes_max: usize) -> Vec<u8> {
         let mut texts = TEXTS_CUT.into_iter();
         loop {
@@ -184,13 +184,13 @@ impl<'a> Span<'a> {
     fn cut_texts(&mut self, bytes_max: usize) {
         let of_events = self.events.iter_mut().flat_map(|event| &mut event.attributes);
         let cut = self.attributes.iter_mut().chain(of_events).filter_map(|(_, value)| value.cut(bytes_max));
-        // One that was cut before is cut again, and counted again.
+        // A text that was cut before is cut again, and counted again.
         self.cut.texts = self.cut.texts.max(u64::try_from(cut.count()).unwrap_or(u64::MAX));
     }
 
-    /// Returns it as it is kept.
+    /// Returns the span serialized.
     pub(super) fn written(&self) -> Vec<u8> {
-        // Nothing in it that the format doesn't know.
+        // The format can write every type in a span.
         postcard::to_extend(self, Vec::with_capacity(SPAN_BYTES)).unwrap_or_default()
     }
 }
@@ -221,7 +221,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Leaves the beginning of a longer text; `None` where nothing is left out.
+    /// Cuts a longer text to its beginning; returns `None` if nothing was cut.
     fn cut(&mut self, bytes_max: usize) -> Option<()> {
         let Self::Text(text) = self else { return None };
         let kept = text.get(..text.floor_char_boundary(bytes_max)).filter(|kept| kept.len() < text.len())?;
@@ -229,7 +229,7 @@ impl<'a> Value<'a> {
         Some(())
     }
 
-    /// Returns it as it is written.
+    /// Returns the value as text.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Flag(flag) => flag.to_string().into(),
@@ -257,7 +257,7 @@ impl std::fmt::Display for Cut {
     }
 }
 
-/// Leaves the first half, and returns how many went.
+/// Keeps the first half, and returns how many entries were removed.
 fn halve<T>(all: &mut Vec<T>) -> u64 {
     let kept = all.len() / 2;
     let gone = all.len() - kept;
@@ -294,7 +294,7 @@ impl Spans {
         self.count == 0
     }
 
-    /// Returns them in the order they started, a span before what it contains.
+    /// Returns the spans in the order they started, a span before its children.
     pub fn in_order(&self) -> Vec<Span<'_>> {
         let mut spans = Vec::with_capacity(self.count);
         let mut rest = self.written.as_slice();
@@ -306,17 +306,17 @@ impl Spans {
         spans
     }
 
-    /// Returns what they take of memory.
+    /// Returns the memory that the spans take, bytes.
     pub(super) fn bytes(&self) -> usize {
         bytes_of(self.written.capacity())
     }
 
-    /// Returns what they would take with another one, where `room` is what they should take at most.
+    /// Returns the memory that the spans would take with another one, bytes. `room` is what they should take at most.
     pub(super) fn bytes_with(&self, written: &[u8], room: usize) -> usize {
         bytes_of(self.capacity_with(written, room))
     }
 
-    /// Grows by half, to be copied seldom, or by no more than is needed where there is little room.
+    /// Grows by half, so that the buffer is seldom copied, or only as far as needed if there is little room.
     fn capacity_with(&self, written: &[u8], room: usize) -> usize {
         let (needed, capacity) = (self.written.len() + written.len(), self.written.capacity());
         let grown = needed.max(capacity + capacity / 2);
@@ -336,7 +336,7 @@ impl Spans {
     }
 }
 
-/// An allocator's sizes are an eighth apart.
+/// Adds an eighth, because an allocator's size classes are that far apart.
 const fn bytes_of(capacity: usize) -> usize {
     capacity + capacity / 8
 }

@@ -1,4 +1,4 @@
-//! A trace in one row, and which rows somebody wants.
+//! The summary of a trace in a list, and the list's filter.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,8 +10,8 @@ use super::span::{Span, Value};
 use crate::schema;
 use crate::telemetry::names::{attribute, span};
 
-/// What a list says of a trace. Its name, start, duration, route and status are its local root's: the first one's where
-/// a caller made several requests under one trace id.
+/// A trace's row in a list. Name, start, duration, route and status are the local root's; the first local root's if a
+/// caller made several requests under one trace id.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "TraceSummary"))]
 pub struct Summary {
@@ -19,9 +19,9 @@ pub struct Summary {
     pub trace_id: String,
     /// Microseconds since 1970.
     pub start_us: u64,
-    /// How long the host took, without its waiting for the client's body.
+    /// How long the host took, without waiting for the client's body.
     pub duration_us: u64,
-    /// Of its first span here.
+    /// The name of its first span in this process.
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
@@ -35,11 +35,11 @@ pub struct Summary {
     pub spans: usize,
     /// `kind/name@version+digest`, each once.
     pub plugins: Vec<String>,
-    /// The same in parts, each once for each role in which it was called.
+    /// The called versions in parts, each once for each role.
     pub versions: Vec<Called>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Of the order.
+    /// The order's reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
@@ -52,22 +52,22 @@ pub struct Called {
     pub kind: String,
     pub name: String,
     pub version: String,
-    /// The beginning of the file's, and of its own settings' behind a dot.
+    /// The beginning of the file's digest, and after a dot that of its own settings' digest.
     pub digest: String,
-    /// In this host's store.
+    /// The version's number in this host's store.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub number: Option<u64>,
-    /// The first version of the same file: only its settings differ. Absent on that itself.
+    /// The first version of the same file; only the settings differ. Absent on that first version.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub same_file_as: Option<u64>,
-    /// As what it was called.
+    /// The role in which the version was called.
     #[cfg_attr(test, schemars(with = "schema::Role"))]
     pub rollout: String,
 }
 
-/// Which traces are wanted; all, where nothing is said.
+/// Which traces to list; all, if nothing is set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
     pub route: Option<String>,
@@ -79,14 +79,14 @@ pub struct Filter {
     pub min: Option<Duration>,
     pub max: Option<Duration>,
     pub errors: Option<bool>,
-    /// The beginning of one, in lower case.
+    /// The beginning of a trace id, in lower case.
     pub trace_id: Option<String>,
-    /// Microseconds since 1970, of the start; itself included.
+    /// The earliest start, inclusive, microseconds since 1970.
     pub after_us: Option<u64>,
     pub before_us: Option<u64>,
 }
 
-/// One status, or a hundred of them.
+/// One status, or a class of a hundred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusFilter {
     One(u16),
@@ -136,7 +136,7 @@ fn is(wanted: Option<&String>, found: Option<&String>) -> bool {
 }
 
 impl Summary {
-    /// Returns the row of a trace; `None` for one without a local root, which none that is kept is.
+    /// Returns the row of a trace; `None` if it has no local root, which every kept trace has.
     #[must_use]
     pub fn of(trace: &KeptTrace) -> Option<Self> {
         let spans = trace.spans.in_order();

@@ -136,7 +136,7 @@ fn errors_and_slow_ones_outlive_successes() {
     check_bound(&recent);
 }
 
-/// Issue 15.8: a client's dribbling counted as the host's time, and 600 malformed bodies pushed out an error.
+/// Issue 15.8: a client's slow sending counted as the host's time, and 600 malformed bodies pushed out an error.
 #[test]
 fn what_anybody_can_ask_for_nothing_goes_before_orders_and_errors() {
     let recent = recent(64);
@@ -263,7 +263,7 @@ fn a_span_that_is_too_large_is_cut_and_says_so() {
         first.value("why").map(|text| text.text().into_owned()),
         Some(format!("{}\u{2026}", "\u{e9}".repeat(32)))
     );
-    // Those that end last find room, with less of them.
+    // The spans that end last still fit, shortened.
     let last = spans.iter().find(|span| span.id() == SpanId::from(39)).expect("it is there");
     assert!(last.cut.events > 0 && last.value("why").is_some(), "{:?}", last.cut);
     let told = serde_json::to_string(&jaeger::Trace::of(&trace, recent.process())).expect("JSON");

@@ -1,9 +1,9 @@
-//! The decision at the end of a trace: with an error or slow it is always sent on, if it isn't a mistake of its client's;
-//! else as a share by trace id.
+//! The sampling decision at the end of a trace. A trace with an error or a slow one is always sent on, unless it is a
+//! mistake of its client's; of the others a share is sent on, by trace id.
 //!
 //! The spans of a trace wait here until its last local root (a span whose parent isn't in this process) has ended.
-//! Invariants: a trace goes on whole or not at all; what waits is bounded, by spans and by age; every trace has one
-//! decision, and it is counted. The head of the trace has to be sampled, or there is nothing to decide on.
+//! Invariants: a trace is sent as a whole or not at all; waiting spans are bounded by number, bytes and age; every
+//! trace has one decision, which is counted. The head of the trace has to be sampled, or there is nothing to decide on.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -32,34 +32,37 @@ use super::super::{
     weight,
 };
 
-/// Requests of a few cores hardly ever meet in one of so many.
+/// With this many shards, requests on a few cores hardly ever lock the same one.
 const SHARDS: usize = 16;
-/// A request and what it leaves behind end well within their deadlines of some seconds.
+/// The longest a trace is held. A request and its later work end well before, within deadlines of some seconds.
 const HELD_MAX: Duration = Duration::from_secs(60);
-/// Of a checkout of the demo's; a guest may add more.
+/// The spans of a checkout in the demo; a guest may add more.
 const SPANS_USUAL: usize = 8;
-/// The request and two calls of plugins.
+/// The measurements of a checkout: the request and two calls of plugins.
 const OBSERVATIONS_USUAL: usize = 3;
 /// How often a shard is searched for traces that never end.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Decisions that a trace id alone doesn't tell, kept for spans that end after their root.
+/// How many decisions are remembered that don't follow from the trace id, for spans that end after their root.
 const REMEMBERED_MAX: usize = 1024;
 
-/// What is sent on, and what may wait.
+/// Which traces are sent on, and how much may wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TailLimits {
-    /// Of the traces without an error that aren't slow, 0 to 1.
+    /// The share of the traces that have no error and aren't slow, 0 to 1.
     pub share: f64,
-    /// A local root in which the host takes so long makes its trace a slow one.
+    /// A trace is slow if the host takes this long in one of its local roots.
     pub slow: Duration,
-    /// Spans that wait. Past it a new trace isn't held: its id decides when it begins, and its errors may be lost.
+    /// The most waiting spans. Past this limit a new trace isn't held: its id decides when it begins, and its errors
+    /// may be lost.
     pub spans_max: usize,
-    /// What they take in memory, about. Past it the trace that grows isn't held any longer, as if it never had been.
+    /// The most memory of waiting spans, estimated. Past this limit the trace that grows is no longer held, and its id
+    /// decides.
     pub bytes_max: usize,
 }
 
 impl TailLimits {
-    /// Returns whether the id is among the share. As the SDK's sampler does, so that other processes agree.
+    /// Returns whether the share includes the trace id. Computed as in the SDK's sampler, so that other processes
+    /// agree.
     fn keeps(&self, trace_id: TraceId) -> bool {
         let [.., a, b, c, d, e, f, g, h] = trace_id.to_bytes();
         let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1;
@@ -69,16 +72,16 @@ impl TailLimits {
     }
 }
 
-/// Traces by what was decided.
+/// Traces by decision.
 #[derive(Debug, Default)]
 struct Decisions {
     kept: AtomicU64,
     dropped: AtomicU64,
-    /// Dropped, though an error or a slow one, because the queue of the exporter had no room for all of it.
+    /// Dropped, despite an error or slowness, because the exporter's queue had no room for the whole trace.
     queue_full: AtomicU64,
-    /// Decided by their ids when they began, because too many spans were held.
+    /// Decided by the trace id, because too many spans were held.
     not_held: AtomicU64,
-    /// Dropped because they had no end.
+    /// Dropped because they never ended.
     unfinished: AtomicU64,
 }
 
@@ -109,17 +112,17 @@ struct Shard {
 struct Held {
     spans: Vec<SpanData>,
     bytes: usize,
-    /// Of what was measured below it, to be shown if it is kept.
+    /// Measurements in this trace, which become exemplars if it is kept.
     observations: Vec<Observation>,
     roots_open: u32,
     has_error: bool,
     is_slow: bool,
-    /// The most that any of its local roots was asked.
+    /// The highest of its local roots' values.
     asked: Asked,
     since: Instant,
 }
 
-/// The last decisions that are other than the trace ids'.
+/// The last decisions that differ from what the trace id says.
 #[derive(Debug, Default)]
 struct Remembered {
     kept: HashMap<TraceId, bool>,
@@ -153,7 +156,7 @@ impl TailSampler {
         }))
     }
 
-    /// Shows what was measured as an exemplar, once its trace is kept.
+    /// Makes the measurement an exemplar once its trace is kept.
     pub(in super::super) fn attach(&self, observation: Observation) {
         let trace_id = observation.exemplar.trace_id;
         let mut shard = self.0.shard(trace_id);
@@ -164,12 +167,12 @@ impl TailSampler {
         }
     }
 
-    /// Returns the spans that wait.
+    /// Returns how many spans wait.
     pub(in super::super) fn held_spans(&self) -> u64 {
         self.0.held_spans.load(Ordering::Relaxed).try_into().unwrap_or(u64::MAX)
     }
 
-    /// Returns the traces by decision, since the start.
+    /// Returns how many traces had each decision, since the start.
     pub(in super::super) fn by_decision(&self) -> [(&'static str, u64); 5] {
         let Decisions { kept, dropped, queue_full, not_held, unfinished } = &self.0.decisions;
         [
@@ -208,7 +211,7 @@ impl Tail {
         }
     }
 
-    /// Lets go of traces that were begun long ago. What of them still ends is dropped, too.
+    /// Drops traces that began long ago, and their spans that end later.
     fn sweep(&self, shard: &mut Shard, now: Instant) {
         let Shard { held, remembered, .. } = shard;
         held.retain(|trace_id, trace| {
@@ -256,7 +259,7 @@ impl Tail {
         self.held_bytes.fetch_sub(trace.bytes, Ordering::Relaxed);
     }
 
-    /// Sends on what there is of a trace if its id says so. What of it ends later goes the same way.
+    /// Decides by the trace id: sends the trace's spans or drops them. Spans that end later follow the same decision.
     fn decide_by_id(&self, trace_id: TraceId, trace: Held) {
         self.decisions.not_held.fetch_add(1, Ordering::Relaxed);
         if self.limits.keeps(trace_id) && self.send(trace.spans) {
@@ -283,19 +286,19 @@ impl Tail {
         }
     }
 
-    /// Returns whether the trace, which isn't held any more or never was, went on.
+    /// Returns whether a trace that isn't held was sent on.
     fn was_kept(&self, shard: &Shard, trace_id: TraceId) -> bool {
         shard.remembered.kept.get(&trace_id).copied().unwrap_or_else(|| self.limits.keeps(trace_id))
     }
 
-    /// Sends all of these spans to every exporter that has room for them, and returns whether one had.
+    /// Sends all these spans to every exporter that has room for them, and returns whether any had.
     fn send(&self, spans: Vec<SpanData>) -> bool {
         let Some((last, others)) = self.next.split_last() else { return false };
         let others = others.iter().filter(|next| next.queue_whole(spans.clone())).count();
         last.queue_whole(spans) || others > 0
     }
 
-    /// Has each exporter do it, and returns the first of what went wrong.
+    /// Calls `act` on each exporter, and returns the first error.
     fn each(&self, act: impl Fn(&CountingProcessor) -> OTelSdkResult) -> OTelSdkResult {
         let results: Vec<_> = self.next.iter().map(act).collect();
         results.into_iter().collect()
@@ -316,7 +319,7 @@ impl Held {
         }
     }
 
-    /// Returns whether it was the last local root.
+    /// Adds a span, and returns whether it was the last local root.
     fn add(&mut self, span: SpanData, bytes: usize, slow: Duration) -> bool {
         self.has_error |= matches!(span.status, Status::Error { .. });
         let root = LocalRoot::of(&span);
@@ -354,7 +357,7 @@ impl SpanProcessor for TailSampler {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        // The provider does so before it gives the first clone away.
+        // The provider calls this before it hands out the first clone.
         if let Some(tail) = Arc::get_mut(&mut self.0) {
             tail.next.iter_mut().for_each(|next| next.set_resource(resource));
         }

@@ -1,4 +1,4 @@
-//! The environment's variables, each read into what it means, with a warning where it means nothing.
+//! Reads the environment's variables into typed values, with a warning for each invalid one.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::{
 };
 
 const SERVICE_NAME: &str = "order-service";
-/// What either of them takes in memory at most, unless the host says otherwise.
+/// The most memory of the queue of spans, and of that of log lines, unless the host says otherwise.
 const QUEUE_BYTES_MAX: usize = 16 * MIB;
 /// How long one export may take. Half of OpenTelemetry's: a collector that needs longer is down.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The variables, and what was odd about them.
+/// The variables, and warnings about them.
 pub(super) struct Environment<F> {
     variable: F,
-    /// To be said once the log is up.
+    /// Warnings to be logged once the log is installed.
     pub(super) warnings: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Self { variable, warnings: Vec::new() }
     }
 
-    /// OpenTelemetry wants an empty variable to be as good as none.
+    /// Returns the variable's trimmed value; `None` if it is unset or, as OpenTelemetry wants, empty.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
@@ -49,7 +49,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Room { places: self.number(name).unwrap_or(places).max(1), bytes: QUEUE_BYTES_MAX }
     }
 
-    /// Returns the variable of a signal, or else the one for all signals, with its name.
+    /// Returns the name and value of a signal's own variable, or else of the one for all signals.
     fn of_signal(&self, signal: Signal, suffix: &str) -> Option<(String, String)> {
         let own = format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.name());
         let general = format!("OTEL_EXPORTER_OTLP_{suffix}");
@@ -68,7 +68,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         attributes
     }
 
-    /// The variable wins over the resource's `service.name`, which is not what the SDK does.
+    /// Unlike in the SDK, the variable wins over the resource's `service.name`.
     pub(super) fn service_name(&self, resource_attributes: &mut Vec<(String, String)>) -> String {
         let of_resource = resource_attributes.iter().rposition(|(key, _)| key == "service.name");
         let of_resource = of_resource.map(|at| resource_attributes.remove(at).1);
@@ -112,7 +112,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         for name in list.split(',').map(str::trim) {
             let exporter = match name {
                 "otlp" => self.otlp(signal)?,
-                // The log is on the console, always.
+                // The log is always on the console.
                 "console" if signal == Signal::Logs => continue,
                 "console" => Exporter::Console,
                 "none" | "" => continue,
@@ -129,8 +129,8 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Ok(exporters)
     }
 
-    /// The endpoint for all signals turns on traces only: tracing back ends refuse the others, and the Prometheus
-    /// page and stderr have them anyway.
+    /// The endpoint for all signals turns on traces only: tracing back ends refuse metrics and logs, which the
+    /// Prometheus page and stderr have anyway.
     fn endpoint_is_set(&self, signal: Signal) -> bool {
         let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.name());
         self.text(&own).is_some() || signal == Signal::Traces && self.text("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()

@@ -21,7 +21,7 @@ const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
-/// A setting: how much of an answer the client takes unasked, nothing.
+/// A SETTINGS value: the client's initial window, 0.
 const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
 /// The static table's `:status: 400`.
 const STATUS_400: u8 = 0x8c;
@@ -58,7 +58,7 @@ impl Connection {
         self.frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&fields));
     }
 
-    /// Reads on to the end, answering whether it is there; `false` if it is asked that for ever.
+    /// Reads to the end and answers PINGs; returns `false` if the PINGs never end.
     fn is_closed(&mut self) -> bool {
         let mut asked = 0;
         while let Some((kind, flags, _, payload)) = self.next() {
@@ -74,7 +74,7 @@ impl Connection {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        // A host that has closed already tells by what it doesn't answer.
+        // A host that has already closed shows that by not answering.
         _ = self.0.write_all(bytes);
     }
 
@@ -254,7 +254,8 @@ fn an_old_connection_goes_away_and_no_more_than_64_streams_are_taken() {
     host.stop();
 }
 
-/// Returns a host that waits for nobody to take an answer, asks often whether a client is there, and finds no connection old.
+/// Returns a host that doesn't wait for clients to read answers, sends PINGs often, and never counts a connection as
+/// old.
 fn waiting_for_nobody() -> Host {
     let limits = ["write_ms=300", "header_ms=200", "connection_age_ms=1000000000"];
     limits.into_iter().fold(Host::plan(), |plan, limit| plan.set(format!("limits.{limit}"))).start()

@@ -42,7 +42,7 @@ fn a_connection_rests_for_longer_than_a_head_may_take() {
         let mut rested = Raw::connect(address);
         rested.send(live);
         assert_eq!(rested.answer().expect("an answer").status, 200);
-        // By then any of them that might go would have gone.
+        // By then every connection that might be closed would have been.
         for sent in ["P", "GET / HTTP/1.1\r\nhost: a\r\n"] {
             let mut slow = Raw::connect(address);
             slow.send(sent);

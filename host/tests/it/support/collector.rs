@@ -89,7 +89,7 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// Drops all connections, and does no better with new ones.
+    /// Drops all connections, and fails new ones in the same way.
     pub(crate) fn fail(&self, fault: Fault) {
         self.fault.send_replace(Some(fault));
     }

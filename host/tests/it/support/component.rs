@@ -1,5 +1,5 @@
-//! Components that no toolchain makes: a core module written by hand, in the clothes of one of Till's worlds, and more
-//! beside it.
+//! Components that no toolchain makes: a core module written by hand, wrapped as one of Till's worlds, with other
+//! parts.
 
 use std::{fmt::Write, path::Path};
 
@@ -54,7 +54,7 @@ pub(crate) struct Code {
 /// An endless loop.
 pub(crate) const SPIN: &str = "(loop (br 0))";
 
-/// Plugins that behave while they are probed, and then as no compiler would have them.
+/// Plugins that behave well in the trial and then misbehave as no compiler's code would.
 const HOSTILE: [(&str, Code); 7] = {
     const CODE: Code = Code { module: "", realloc: "", call: "", live: "", live_sold: "", post_return: "" };
     [

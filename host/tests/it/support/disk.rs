@@ -19,7 +19,7 @@ pub(crate) enum Fault {
     ReadOnly,
 }
 
-/// What the shim is told, and what it tells.
+/// The files with the shim's instructions and its record.
 #[derive(Debug)]
 pub(crate) struct Disk {
     folder: Arc<TempDir>,

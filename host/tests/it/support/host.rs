@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::{Client, PATIENCE, PluginFolder, Protocol, Receiver, eventually};
 
-/// What of a test runner's environment would reach into a host.
+/// Variables of a test runner's environment that would affect a host.
 const FOREIGN: [&str; 3] = ["OTEL_", "TILL_", "INVENTORY_URL"];
 
 /// Returns the program under test. It is held open from its first use: a build meanwhile puts another file under its
@@ -96,7 +96,7 @@ impl Plan {
         self
     }
 
-    /// Starts it as a terminal does, also where the tests themselves run under `nohup`: a shell can't undo that.
+    /// Starts it as a terminal does, even if the tests themselves run under `nohup`, which a shell can't undo.
     pub(crate) fn on_a_terminal(mut self) -> Self {
         self.before_start.push("exec env --default-signal=HUP \"$0\" \"$@\"".to_owned());
         self
@@ -438,7 +438,7 @@ impl Log {
     }
 
     fn lines(&self) -> Vec<Value> {
-        // Copied, for a line that is none must not hide itself behind a lock that it poisoned.
+        // Copied, because a panic about an invalid line must not poison the lock and hide the line.
         let lines = self.lines.lock().expect("no writer panics").clone();
         let parsed = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON line: {line}"));
         lines.iter().map(parsed).collect()

@@ -1,4 +1,4 @@
-//! An inventory service that does as a test says, in place of another till.
+//! An inventory service controlled by a test, in place of another till.
 
 use std::{
     collections::BTreeMap,

@@ -1,7 +1,7 @@
 //! What a power cut leaves of a folder, worked out from the record of what was written to it.
 //!
-//! What was synced is there. Of what wasn't, anything may be: nothing, all, or any of its sectors, and a name that was
-//! made or removed may be as before until its folder is synced. So the file systems promise, and no more.
+//! Synced data is there. Of unsynced data nothing, all or any sectors may be there, and a name that was made or removed
+//! may be as before until its folder is synced. File systems promise this and no more.
 
 use std::{
     collections::BTreeMap,
@@ -11,13 +11,14 @@ use std::{
 
 use rand::{RngExt, rngs::StdRng};
 
-/// What a disk writes whole or not at all, bytes.
+/// The unit that a disk writes as a whole or not at all, bytes.
 const SECTOR: usize = 512;
 
 /// An operation on the folder, in the order in which they happened.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    /// Until when it hadn't happened, on the machine's monotonic clock: a sync's end, the others' beginning.
+    /// The last moment before it happened, on the machine's monotonic clock: the end of a sync, the beginning of any
+    /// other operation.
     pub(crate) at_ns: u64,
     pub(crate) name: String,
     pub(crate) operation: Operation,

@@ -1,4 +1,4 @@
-//! What the shop promises its clients of the store, whatever has crashed.
+//! The promises of the store to clients, whatever has crashed.
 
 use std::{
     collections::HashMap,

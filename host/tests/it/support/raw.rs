@@ -1,4 +1,4 @@
-//! A connection that sends what it is told, byte by byte, right or wrong.
+//! A connection that sends given bytes, valid or not.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -21,7 +21,7 @@ impl Raw {
         Self::of(TcpStream::connect(address).expect("the host listens"))
     }
 
-    /// Returns a connection, `None` when there is nobody to have one with.
+    /// Returns a connection; `None` if nobody listens.
     pub(crate) fn connect_if_listening(address: &str) -> Option<Self> {
         TcpStream::connect(address).ok().map(Self::of)
     }

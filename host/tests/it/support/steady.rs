@@ -1,6 +1,6 @@
-//! What is printed for people, with what differs from run to run or from compiler to compiler left out.
+//! Normalizes printed output: leaves out what differs between runs or compilers.
 
-/// Puts words for what differs from run to run, and for what another compiler changes.
+/// Replaces what differs between runs or compilers with words.
 pub(crate) fn text(text: &str) -> String {
     let line = |line: &str| {
         let indentation = line.len() - line.trim_start().len();

@@ -81,7 +81,7 @@ fn observation(trace_id: TraceId) -> Observation {
 const LIMITS: TailLimits =
     TailLimits { share: 0.05, slow: Duration::from_secs(3600), spans_max: 10_000, bytes_max: usize::MAX };
 
-/// What anybody can send for nothing, and as slowly as they like, isn't what the shop has to look at.
+/// Requests that cost a client nothing, however slow, don't count as slow or failed traces.
 #[test]
 fn a_clients_mistake_is_no_reason_to_send_a_trace_on() {
     let setting = set_up(TailLimits { share: 0.0, slow: Duration::ZERO, ..LIMITS }, 100);
