@@ -3,16 +3,17 @@ declare module 'till:plugin/checkout@0.1.0' {
   /**
    * Prices the order, or says why there is no sale.
    * 
-   * To answer ok a plugin calls `inventory.deduct` exactly once, for exactly what the order's lines sell, summed
-   * by item, and that call has to succeed. An ok without it, for fewer or other pieces, or after a shortage is no
-   * sale: 502 `bad_output`. A second `deduct` ends the call in the same way, whatever the first one answered. A
-   * plugin that answers an error need not have asked: reject first, deduct last.
+   * To answer ok a plugin calls `inventory.deduct` exactly once, for exactly what the order's lines sell, summed by
+   * item, and that call has to succeed. An ok without it, for fewer or other pieces, or after a shortage is no sale:
+   * 502 `bad_output`. A second `deduct` ends the call in the same way, whatever the first one answered. A plugin that
+   * answers an error need not call it: reject first, deduct last.
    * 
-   * The host commits after an ok: the order COMPLETED and the stock gone for good, in one transaction. If it can't, there is no sale although the plugin said ok. If the
-   * plugin traps or reaches a limit after its `deduct` succeeded, the stock goes back.
+   * After an ok the host commits: the order becomes COMPLETED and the stock is sold, in one transaction. If the commit
+   * fails, there is no sale, although the plugin answered ok. If the plugin traps or reaches a limit after its
+   * `deduct` succeeded, the stock goes back.
    * 
-   * The host doesn't repeat a call for one order, and has other orders' calls running beside it. A customer who
-   * hangs up changes nothing: the call runs to its end.
+   * The host doesn't repeat a call for one order, and runs other orders' calls at the same time. A customer who hangs
+   * up changes nothing: the call runs to its end.
    * 
    * `ctx` is the call's own span, `checkout_transaction`. It ends after the commit.
    */
@@ -30,7 +31,7 @@ declare module 'till:plugin/checkout@0.1.0' {
    */
   export interface Order {
     /**
-     * The host's number of it.
+     * The order's number on this host.
      */
     id: OrderId,
     /**
@@ -47,8 +48,8 @@ declare module 'till:plugin/checkout@0.1.0' {
      */
     lines: Array<Line>,
     /**
-     * What the client sent beside the lines: coupons, identity, the shop's own fields; 0 to 32. The host doesn't
-     * read them. A client wrote them: take a customer group or a coupon in them as a claim.
+     * What the client sent besides the lines: coupons, identity, the shop's own fields; 0 to 32. The host doesn't read
+     * them. A client wrote them, so a customer group or a coupon in them is only a claim.
      */
     attributes: Array<Attribute>,
   }
@@ -58,14 +59,14 @@ declare module 'till:plugin/checkout@0.1.0' {
    * 
    * ## `"subtract"`
    * 
-   * The amount comes off: a discount. All of these together are at most `checkout.discount_max_percent` of the
+   * The amount is subtracted: a discount. All of these together are at most `checkout.discount_max_percent` of the
    * lines' sum, a setting of the shop, 50 by default.
    * ## `"add"`
    * 
-   * The amount comes on top: tax on net prices, shipping.
+   * The amount is added: tax on net prices, shipping.
    * ## `"included"`
    * 
-   * The amount is stated and changes nothing: tax that the prices hold already.
+   * The amount is shown and changes nothing: tax that the prices already include.
    */
   export type Effect = 'subtract' | 'add' | 'included';
   /**
@@ -90,25 +91,24 @@ declare module 'till:plugin/checkout@0.1.0' {
      */
     amount: MinorUnits,
     /**
-     * The line that it belongs to, as an index into `order.lines` from 0; without one it belongs to the whole
-     * order. An index past the last line makes the receipt a bad one.
+     * The line that the adjustment belongs to, as an index into `order.lines` from 0; none for the whole order. An
+     * index past the last line makes the receipt a bad one.
      */
     line?: number,
   }
   /**
-   * What the order costs. The host believes it only if the figures hold:
+   * What the order costs. The host accepts a receipt only if all of this is true:
    * 
    * - `total` is the lines' sum minus every `subtract` plus every `add`; `included` changes nothing;
    * - every amount and every sum, that of `included` too, is below 2^53, and the total isn't below 0;
    * - what is subtracted is at most `checkout.discount_max_percent` (default 50) of the lines' sum;
    * - what was taken out of the stock for the order is what its lines sell, summed by item.
    * 
-   * If one of them doesn't, the customer gets 502 with the code `bad_output`, the order is FAILED and its stock is
-   * back.
+   * Otherwise the customer gets 502 with the code `bad_output`, the order is FAILED and its stock is back.
    */
   export interface Receipt {
     /**
-     * What was changed, and what is stated beside it; often empty. At most `limits.receipt_adjustments` of them, a
+     * The changes of the lines' sum, and the statements about it; often empty. At most `limits.receipt_adjustments`, a
      * setting of the host, 400 by default; more make the receipt a bad one.
      */
     adjustments: Array<Adjustment>,
@@ -117,9 +117,9 @@ declare module 'till:plugin/checkout@0.1.0' {
      */
     total: MinorUnits,
     /**
-     * What else there is to say about the decision; often empty. The host keeps it with the order and doesn't read
-     * it; one that holds NaN or an infinity is left out. At most `limits.receipt_attributes` of them, 64 by default;
-     * more make the receipt a bad one, and so does one without a key.
+     * Further data about the decision; often empty. The host keeps the attributes with the order and doesn't read
+     * them. An attribute with NaN or an infinity is left out. At most `limits.receipt_attributes`, 64 by default; more
+     * make the receipt a bad one, and so does an attribute without a key.
      */
     attributes: Array<Attribute>,
   }
@@ -131,9 +131,9 @@ declare module 'till:plugin/checkout@0.1.0' {
    */
   export type CheckoutError = CheckoutErrorRejected | CheckoutErrorOutOfStock | CheckoutErrorConflict | CheckoutErrorUnavailable | CheckoutErrorOther;
   /**
-   * The shop doesn't sell this order as it stands: an expired coupon, too many pieces for one customer, an
-   * inventory's rejection passed on. For what the same request would meet again. The customer gets 422 with the
-   * code and the message. A business "no": the call's span is not marked as an error.
+   * The shop doesn't sell this order: an expired coupon, too many pieces for one customer, an inventory's rejection
+   * passed on. The same request would be rejected again. The customer gets 422 with the code and the message. A
+   * business "no": the call's span is not marked as an error.
    */
   export interface CheckoutErrorRejected {
     tag: 'rejected',
@@ -156,17 +156,17 @@ declare module 'till:plugin/checkout@0.1.0' {
     val: string,
   }
   /**
-   * A part that the decision needs didn't get to an answer: as a rule `inventory-error.unavailable` passed on. The
-   * customer gets 502, or, if the inventory's failure has a status of its own, that one (503, 504). The call's
-   * span is an error.
+   * A part that the decision needs gave no answer: as a rule `inventory-error.unavailable` passed on. The customer
+   * gets 502, or, if the inventory's failure has a status of its own, that one (503, 504). The call's span is an
+   * error.
    */
   export interface CheckoutErrorUnavailable {
     tag: 'unavailable',
     val: string,
   }
   /**
-   * Anything else that keeps the plugin from deciding, above all what it can't explain: a setting that can't be
-   * read, a state that shouldn't be. The customer gets 502; the call's span is an error.
+   * Anything else that keeps the plugin from deciding, above all the unexpected: a setting that can't be parsed, an
+   * impossible state. The customer gets 502; the call's span is an error.
    */
   export interface CheckoutErrorOther {
     tag: 'other',

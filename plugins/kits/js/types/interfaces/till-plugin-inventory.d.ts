@@ -21,15 +21,15 @@ declare module 'till:plugin/inventory@0.1.0' {
   export type StockLine = import('till:plugin/types@0.1.0').StockLine;
   export type TraceContext = import('till:plugin/types@0.1.0').TraceContext;
   /**
-   * Why nothing is taken. The order that asked becomes FAILED in every case: without its goods an ok is no sale.
+   * Why nothing is taken. The order becomes FAILED in every case: without its goods an ok is no sale.
    * 
-   * A checkout plugin as a rule passes it on as the `checkout-error` of the same name. The HTTP status is what the
-   * customer sees then, and what `POST /inventory/deduct` answers another till.
+   * A checkout plugin as a rule passes the error on as the `checkout-error` of the same name. The customer then gets
+   * the HTTP status given here, and another till gets the same one from `POST /inventory/deduct`.
    */
   export type InventoryError = InventoryErrorOutOfStock | InventoryErrorRejected | InventoryErrorConflict | InventoryErrorUnavailable | InventoryErrorOther;
   /**
-   * There is less of an item than asked for. As a rule what `stock.take` answered; an inventory that keeps some
-   * pieces back may say it with its own figures. 400 (insufficient stock). A business "no": the call's span is
+   * There is less of an item than requested. As a rule the shortage that `stock.take` reported; an inventory that
+   * keeps some pieces back may report its own figures. 400 (insufficient stock). A business "no": the call's span is
    * not marked as an error.
    */
   export interface InventoryErrorOutOfStock {
@@ -37,9 +37,8 @@ declare module 'till:plugin/inventory@0.1.0' {
     val: Shortage,
   }
   /**
-   * The inventory doesn't hand these lines out although they may be there: an item that is blocked, a limit for
-   * one order. For what the same lines would meet again. 422 with the code and the message. A business "no",
-   * too.
+   * The inventory refuses these lines although they may be on hand: a blocked item, a limit for one order. The same
+   * lines would be refused again. 422 with the code and the message. A business "no", too.
    */
   export interface InventoryErrorRejected {
     tag: 'rejected',
@@ -54,12 +53,11 @@ declare module 'till:plugin/inventory@0.1.0' {
     val: string,
   }
   /**
-   * The inventory didn't get to an answer. From an inventory plugin: something that it needs doesn't work. From
-   * the host, to a checkout plugin: another till that can't be reached, took too long or answered what can't be
-   * read, or an inventory plugin that trapped or reached a limit. Whether stock was taken may be unknown then; the
-   * host has it given back, and whatever the checkout plugin answers there is no sale. 502, unless the cause has a
-   * status of its own (504 for a deadline, 503 for a store or a plugin that takes no calls); the call's span is an
-   * error.
+   * The inventory gave no answer. From an inventory plugin: something that it needs doesn't work. From the host, to
+   * a checkout plugin: another till can't be reached, took too long or gave an invalid answer, or an inventory
+   * plugin trapped or reached a limit. Whether stock was taken may be unknown then; the host has it given back, and
+   * whatever the checkout plugin answers there is no sale. 502, unless the cause has a status of its own (504 for a
+   * deadline, 503 for a store or a plugin that takes no calls); the call's span is an error.
    */
   export interface InventoryErrorUnavailable {
     tag: 'unavailable',

@@ -4,8 +4,8 @@ declare module 'till:plugin/stock@0.1.0' {
    * Returns how many pieces of an item are on hand, or none for an item that the shop doesn't know; so also for a
    * text that can't be an item's name.
    * 
-   * A hint, and stale at once: other orders take from the same stock. It never replaces the answer of `take`,
-   * which looks and takes in one step.
+   * The level is a hint and out of date at once, because other orders take from the same stock. It never replaces the
+   * answer of `take`, which checks and takes in one step.
    */
   export function level(ctx: TraceContext, item: string): number | undefined;
   /**

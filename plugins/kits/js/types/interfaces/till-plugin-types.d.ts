@@ -103,13 +103,13 @@ declare module 'till:plugin/types@0.1.0' {
      */
     unitPrice: MinorUnits,
     /**
-     * What travels with this line beside its figures: 0 to 32. As untrusted as the order's attributes.
+     * What the client sent with this line: 0 to 32. As untrusted as the order's attributes.
      */
     attributes: Array<Attribute>,
   }
   /**
-   * What is asked of the stock: so many pieces of an item. Several stock lines of a call may name the same item;
-   * they are summed.
+   * Pieces of an item that are requested from the stock. Several stock lines of a call may name the same item; they
+   * are summed.
    */
   export interface StockLine {
     /**
@@ -135,7 +135,7 @@ declare module 'till:plugin/types@0.1.0' {
     remaining: number,
   }
   /**
-   * An item of which there is less than asked for.
+   * An item of which there is less than requested.
    */
   export interface Shortage {
     /**
@@ -143,11 +143,11 @@ declare module 'till:plugin/types@0.1.0' {
      */
     item: string,
     /**
-     * Pieces asked for: the sum over all the lines that name the item, so it may exceed 10,000.
+     * Pieces requested: the sum over all lines that name the item, so it may exceed 10,000.
      */
     requested: number,
     /**
-     * Pieces on hand when it was looked at, fewer than `requested`; 0 for an item that the shop doesn't know.
+     * Pieces on hand at that moment, fewer than `requested`; 0 for an item that the shop doesn't know.
      */
     available: number,
   }
