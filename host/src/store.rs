@@ -21,6 +21,7 @@ mod doctor;
 mod error;
 mod items;
 mod json;
+mod levels;
 mod open;
 mod place;
 mod plugins;
@@ -40,12 +41,14 @@ mod version;
 mod writer;
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 pub use backup::{BackedUp, BackupError, GoesOnPast, Restored, backup, restore};
@@ -64,8 +67,9 @@ use self::{
     counters::{Numbers, RunningTime},
     items::Items,
     json::{OrderText, ReceiptText},
+    levels::Levels,
     place::Place,
-    queue::{Lane, Queue, Shared},
+    queue::{Lane, Queue, Sent, Shared, Stock},
     reader::Readers,
     writer::{WriteContext, Writer},
 };
@@ -115,6 +119,38 @@ struct Inner {
     shared: Arc<Shared>,
     alarm: Arc<Alarm>,
     place: Arc<Place>,
+    /// The highest number that an order was given, rolled back or not. SQLite would give the number of an order that was
+    /// rolled back to the next one, and the first one's caller would complete the other's order.
+    last_order_id: Mutex<i64>,
+    levels: Arc<Levels>,
+}
+
+/// An order that has its number, and whose creation is queued.
+#[derive(Debug)]
+pub struct BegunOrder {
+    pub id: OrderId,
+    /// There until it is waited for.
+    created: Option<Sent<SystemTime, StoreError>>,
+    levels: Arc<Levels>,
+}
+
+impl BegunOrder {
+    /// Waits for the creation, and returns when it was done: executed or committed, as its durability says.
+    ///
+    /// # Errors
+    /// `ReferenceTaken` when an order of this reference exists.
+    pub async fn created(mut self) -> Result<SystemTime, StoreError> {
+        match self.created.take() {
+            Some(created) => created.outcome().await,
+            None => Err(StoreError::Closed),
+        }
+    }
+}
+
+impl Drop for BegunOrder {
+    fn drop(&mut self) {
+        self.levels.order_created(self.id);
+    }
 }
 
 impl Store {
@@ -130,13 +166,13 @@ impl Store {
         open::sync_folder(&settings.folder)?;
         let of_sqlite = |source| OpenError::of_sqlite(&file, source);
         let opened = recovery::settle(&mut connection).map_err(of_sqlite)?;
-        let last_order_id = Numbers::of(&connection).map_err(of_sqlite)?.order_id;
+        let last_order_id = Mutex::new(Numbers::of(&connection).map_err(of_sqlite)?.order_id);
         let running = RunningTime::of(&connection).map_err(of_sqlite)?;
         let items = query::items(&connection).map_err(|source| OpenError::of_store(&file, source))?;
         let place = Place::of(&settings.folder, &guard)?;
 
         let items = Arc::new(Items::new(items));
-        let shared = Arc::new(Shared::default());
+        let (shared, levels) = (Arc::new(Shared::default()), Arc::<Levels>::default());
         let awaiting_release_orders = i64_of(opened.awaiting_release_orders);
         shared.unresolved_orders.store(awaiting_release_orders, Relaxed);
         shared.awaiting_release_orders.store(awaiting_release_orders, Relaxed);
@@ -145,7 +181,7 @@ impl Store {
         let alarm = Alarm::new(file.clone(), log, settings.log_bytes_warn);
         let (queue, commands) = Queue::new(settings.queue_commands_max, Arc::clone(&shared), ending);
         let writer = Writer {
-            context: WriteContext::new(connection, running, last_order_id),
+            context: WriteContext::new(connection, running, Arc::clone(&levels)),
             commands,
             shared: Arc::clone(&shared),
             items: Arc::clone(&items),
@@ -160,20 +196,40 @@ impl Store {
         thread::Builder::new().name("till-store".into()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
         let readers = || Readers::new(file.clone(), settings.readers, settings.busy_timeout, Arc::clone(&alarm));
         let (readers, key_readers) = (readers(), readers());
-        Ok((Self(Arc::new(Inner { queue, readers, key_readers, items, shared, alarm, place })), opened))
+        Ok((
+            Self(Arc::new(Inner { queue, readers, key_readers, items, shared, alarm, place, last_order_id, levels })),
+            opened,
+        ))
     }
 
     /// Creates a pending order, claims its key, and returns its number.
     ///
     /// # Errors
     /// `ReferenceTaken` when an order of this reference exists.
-    pub async fn create_order(&self, mut order: NewOrder, durability: Durability) -> Result<OrderId, StoreError> {
+    pub async fn create_order(&self, order: NewOrder, durability: Durability) -> Result<OrderId, StoreError> {
+        let begun = self.begin_order(order, durability)?;
+        let id = begun.id;
+        begun.created().await.map(|_at| id)
+    }
+
+    /// Gives an order its number and queues its creation. A later command of the order is carried out after the creation, and
+    /// finds no order if that failed.
+    ///
+    /// # Errors
+    /// When the creation can't be queued: then there is no such order.
+    pub fn begin_order(&self, mut order: NewOrder, durability: Durability) -> Result<BegunOrder, StoreError> {
         let keyed = order.keyed.take();
         let order = OrderText::new(order)?;
-        self.0
-            .queue
-            .submit(durability.into(), move |context| sqlite::create_order(context, &order, keyed.as_ref()))
-            .await
+        // Under the lock, so that orders are created in the order of their numbers: who reads page by page misses none.
+        let mut last = self.0.last_order_id.lock();
+        let exhausted = || StoreError::Refused(rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX));
+        let id = last.checked_add(1).and_then(OrderId::of_row).ok_or_else(exhausted)?;
+        let create = move |context: &mut WriteContext| sqlite::create_order(context, id, &order, keyed.as_ref());
+        let created = self.0.queue.send(durability.into(), Stock::Told, create)?;
+        *last = id.row();
+        drop(last);
+        self.0.levels.order_begun(id);
+        Ok(BegunOrder { id, created: Some(created), levels: Arc::clone(&self.0.levels) })
     }
 
     /// Takes all lines from the stock, summed by item, or nothing. Returns what is left of each item, by name. The
@@ -182,8 +238,26 @@ impl Store {
     /// # Errors
     /// `Shortage`, `AlreadyTaken` or `Released`; `Store(ReservationGone)` when the order is no longer pending.
     pub async fn take(&self, taker: Taker, lines: &[StockLine]) -> Result<Vec<StockLevel>, TakeError> {
-        let pieces = sum_by_item(lines);
-        self.0.queue.submit(Lane::Step, move |context| reservations::take(context, &taker, &pieces)).await
+        let pieces = Arc::new(sum_by_item(lines));
+        if let Some(levels) = self.take_ahead(&taker, &pieces)? {
+            return Ok(levels);
+        }
+        let take = move |context: &mut WriteContext| reservations::take_told(context, &taker, &pieces, false);
+        self.0.queue.send(Lane::Step, Stock::Told, take)?.outcome().await
+    }
+
+    /// Takes without waiting for the writer, if it is an order's first take and there is certain to be enough.
+    fn take_ahead(
+        &self,
+        taker: &Taker,
+        pieces: &Arc<BTreeMap<Item, u64>>,
+    ) -> Result<Option<Vec<StockLevel>>, StoreError> {
+        let Taker::Order(id) = *taker else { return Ok(None) };
+        self.0.levels.take_ahead(id, pieces, || {
+            let (taker, pieces) = (taker.clone(), Arc::clone(pieces));
+            let take = move |context: &mut WriteContext| reservations::take_told(context, &taker, &pieces, true);
+            self.0.queue.send(Lane::Step, Stock::Told, take).map(drop)
+        })
     }
 
     /// Completes a pending order, makes its reservation final and stores the answer under the order's key, if it has
@@ -200,7 +274,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let receipt = ReceiptText::new(receipt)?;
         let complete = move |context: &mut WriteContext| sqlite::complete_order(context, id, &receipt, answer.as_ref());
-        self.0.queue.submit(Lane::Ending, complete).await
+        self.0.queue.send(Lane::Ending, Stock::Told, complete)?.outcome().await
     }
 
     /// Fails an order, gives back its stock in this store, and stores the answer under its key. Without an answer the

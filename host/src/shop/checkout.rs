@@ -38,7 +38,7 @@ use crate::{
     imports::inventory,
     order::{Cart, Currency, Receipt, Reference, Status},
     runtime::Time,
-    store::{Answered, Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
+    store::{Answered, BegunOrder, Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
     telemetry::{
         names::{attribute, span},
         propagation::Carried,
@@ -138,6 +138,25 @@ struct Checkout {
     permit: Arc<Permit>,
 }
 
+/// An order whose creation is under way, and the span of that.
+struct Creation {
+    order: BegunOrder,
+    span: Span,
+}
+
+/// Waits for the creation, unless that was done before.
+async fn created(creation: &mut Option<Creation>) -> Result<(), StoreError> {
+    let Some(Creation { order, mut span }) = creation.take() else { return Ok(()) };
+    match order.created().await {
+        Ok(at) => span.end_at(at),
+        Err(error) => {
+            span.fail("store_unavailable", error.to_string());
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
 /// A completed order, and what its client is told.
 struct Completed {
     receipt: Receipt,
@@ -151,13 +170,13 @@ impl Checkout {
         let mut span = shop.tracer.start(span::CHECKOUT, SpanKind::Internal, Some(&parent), Vec::new());
         self.describe(&mut span);
 
-        let created = match self.pinned.refusal(&self.cart) {
+        let begun = match self.pinned.refusal(&self.cart) {
             // Nothing is written for what isn't going to be decided.
             Some(failure) => Err(failure),
-            None => self.create(&span).await.map_err(Failure::Store),
+            None => self.begin(&span).map_err(Failure::Store),
         };
-        let (span, ended) = match created {
-            Ok(id) => self.decide_and_end(span, id).await,
+        let (span, ended) = match begun {
+            Ok(creation) => self.decide_and_end(span, creation).await,
             Err(failure) => (span, Err(failure)),
         };
         match ended {
@@ -172,10 +191,21 @@ impl Checkout {
         }
     }
 
-    async fn decide_and_end(&self, span: Span, id: OrderId) -> (Span, Result<Completed, Failure>) {
+    async fn decide_and_end(&self, span: Span, creation: Creation) -> (Span, Result<Completed, Failure>) {
+        let id = creation.order.id;
+        let mut creation = Some(creation);
+        if self.shop.remote.is_some()
+            && let Err(error) = created(&mut creation).await
+        {
+            return (span, Err(error.into()));
+        }
         let deciding = Deciding { checkout: self, id, span };
         let whole_ms = self.shop.limits.checkout_call_ms;
         let (Deciding { span, .. }, decided) = stand_in::decide(deciding, &self.pinned, whole_ms).await;
+        // Known by now, but for a plugin that decided without the store. An order that wasn't created has nothing to end.
+        if let Err(error) = created(&mut creation).await {
+            return (span, Err(error.into()));
+        }
         let completed = match decided {
             Ok(receipt) => self.complete(&span, id, receipt).await,
             Err(failure) => Err(failure),
@@ -205,7 +235,8 @@ impl Checkout {
         }
     }
 
-    async fn create(&self, parent: &Span) -> Result<OrderId, StoreError> {
+    /// Queues the order's creation. The plugins decide meanwhile: what they ask of the store is carried out after it.
+    fn begin(&self, parent: &Span) -> Result<Creation, StoreError> {
         let mut span = self.child(span::CREATE_ORDER, parent);
         let inventory = match &self.shop.remote {
             None => Inventory::Local,
@@ -221,12 +252,16 @@ impl Checkout {
             placed_at_ms: self.placed_at_ms,
             keyed: self.claim.as_ref().map(|claim| claim.keyed().clone()),
         };
-        let created = self.shop.store.create_order(order, self.durability()).await;
-        match &created {
-            Ok(id) => span.set(attribute::DB_ORDER_ID, i64::try_from(id.number()).unwrap_or(i64::MAX)),
-            Err(error) => span.fail("store_unavailable", error.to_string()),
+        match self.shop.store.begin_order(order, self.durability()) {
+            Ok(order) => {
+                span.set(attribute::DB_ORDER_ID, i64_of(order.id.number()));
+                Ok(Creation { order, span })
+            }
+            Err(error) => {
+                span.fail("store_unavailable", error.to_string());
+                Err(error)
+            }
         }
-        created
     }
 
     /// Completes the order.

@@ -57,7 +57,17 @@ impl<E> From<rusqlite::Error> for Refusal<E> {
 /// A command in the queue.
 pub(super) struct Command {
     pub(super) lane: Lane,
+    pub(super) stock: Stock,
     pub(super) task: Box<dyn Task>,
+}
+
+/// What a command does to the stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stock {
+    /// Nothing, or it tells [`Levels`](super::levels::Levels) by itself.
+    Told,
+    /// Perhaps something: no level is known after it.
+    Open,
 }
 
 /// A command's work: the writer executes it once, then answers it once.
@@ -127,6 +137,26 @@ impl Shared {
     pub(super) fn set_committed_at(&self, at: Option<Instant>) {
         *self.committed_at.lock() = at;
     }
+
+    /// Returns why nobody is there to answer.
+    fn absence(&self) -> StoreError {
+        let closed = self.closing.load(Relaxed);
+        if closed { StoreError::Closed } else { StoreError::Unavailable(Outage::WriterGone) }
+    }
+}
+
+/// A command that is queued. It is carried out, whether or not its outcome is read.
+#[derive(Debug)]
+pub(super) struct Sent<T, E> {
+    outcome: oneshot::Receiver<Result<T, E>>,
+    shared: Arc<Shared>,
+}
+
+impl<T, E: From<StoreError>> Sent<T, E> {
+    /// Waits until the command's lane says that it counts.
+    pub(super) async fn outcome(self) -> Result<T, E> {
+        self.outcome.await.unwrap_or_else(|_dropped| Err(self.shared.absence().into()))
+    }
 }
 
 /// The callers' end of the queue.
@@ -158,12 +188,22 @@ impl Queue {
         T: Send + 'static,
         E: Send + From<StoreError> + 'static,
     {
+        self.send(lane, Stock::Open, work)?.outcome().await
+    }
+
+    /// Queues the work, and returns what its outcome is read from. Commands are carried out in the order of these calls.
+    ///
+    /// # Errors
+    /// `Overloaded` when the queue is full; `Closed` or `Unavailable` when nobody is there to answer.
+    pub(super) fn send<F, T, E>(&self, lane: Lane, stock: Stock, work: F) -> Result<Sent<T, E>, StoreError>
+    where
+        F: FnOnce(&mut WriteContext) -> Result<T, Refusal<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + From<StoreError> + 'static,
+    {
         let (caller, outcome) = oneshot::channel();
-        self.push(Command { lane, task: Box::new(Submitted { work: Some(work), outcome: None, caller }) })?;
-        match outcome.await {
-            Ok(outcome) => outcome,
-            Err(_dropped) => Err(self.absence().into()),
-        }
+        self.push(Command { lane, stock, task: Box::new(Submitted { work: Some(work), outcome: None, caller }) })?;
+        Ok(Sent { outcome, shared: Arc::clone(&self.shared) })
     }
 
     fn push(&self, command: Command) -> Result<(), StoreError> {
@@ -178,14 +218,8 @@ impl Queue {
         }
         self.commands.try_send(command).map_err(|_gone| {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
-            self.absence()
+            self.shared.absence()
         })
-    }
-
-    /// Returns why there is no writer to answer.
-    fn absence(&self) -> StoreError {
-        let closed = self.shared.closing.load(Relaxed);
-        if closed { StoreError::Closed } else { StoreError::Unavailable(Outage::WriterGone) }
     }
 
     pub(super) const fn commands_max(&self) -> usize {
@@ -197,10 +231,10 @@ impl Queue {
         self.shared.closing.store(true, Relaxed);
         // Wakes a writer that waits for work. If the queue is full, the writer is awake.
         let (caller, _nobody) = oneshot::channel::<Result<(), StoreError>>();
-        let work = |_desk: &mut WriteContext| Ok(());
+        let work = |_context: &mut WriteContext| Ok(());
         let task = Box::new(Submitted { work: Some(work), outcome: None, caller });
         self.shared.queued_commands.fetch_add(1, Relaxed);
-        if self.commands.try_send(Command { lane: Lane::Step, task }).is_err() {
+        if self.commands.try_send(Command { lane: Lane::Step, stock: Stock::Open, task }).is_err() {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
         }
         self.until_ended().await;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
@@ -14,6 +14,18 @@ use super::{
 };
 use crate::{order::Item, units::i64_of};
 
+/// Does [`take`], and tells [`Levels`](super::levels::Levels); `was_ahead` if the take was answered before.
+pub(super) fn take_told(
+    context: &mut WriteContext,
+    taker: &Taker,
+    pieces: &BTreeMap<Item, u64>,
+    was_ahead: bool,
+) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
+    let outcome = take(context, taker, pieces);
+    context.levels.executed(pieces, &outcome, was_ahead);
+    outcome
+}
+
 /// Takes all pieces under the taker's reference and returns what is left of each item, or takes nothing.
 pub(super) fn take(
     context: &mut WriteContext,
@@ -21,15 +33,13 @@ pub(super) fn take(
     pieces: &BTreeMap<Item, u64>,
 ) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
     let connection = &context.connection;
-    let reference = match taker {
-        // Only a pending order may hold stock: a lost or ended order would never give it back.
-        Taker::Order(id) => {
-            reference_of_pending(connection, *id)?.ok_or_else(|| no(StoreError::ReservationGone.into()))?
-        }
+    let (reference, standing) = match taker {
+        // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
+        Taker::Order(id) => pending_order(connection, *id)?.ok_or_else(|| no(StoreError::ReservationGone.into()))?,
         Taker::Deduct(reference) if is_local_order(connection, reference)? => return Err(no(TakeError::AlreadyTaken)),
-        Taker::Deduct(reference) => reference.as_str().to_owned(),
+        Taker::Deduct(reference) => (reference.as_str().to_owned(), reservation(connection, reference.as_str())?),
     };
-    let again = match reservation(connection, &reference)? {
+    let again = match standing {
         None => None,
         Some(again @ Reservation { reopened: true, .. }) => Some(again.round),
         Some(Reservation { state, .. }) if state == "released" => return Err(no(TakeError::Released)),
@@ -52,12 +62,12 @@ fn take_each(
 ) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
     let now_ms = now_ms();
     // No RETURNING, here and below: with it SQLite keeps a statement journal, which halves the writer's throughput.
-    let mut taking = connection
-        .prepare_cached("UPDATE stock SET on_hand = on_hand - :pieces WHERE item = :item AND on_hand >= :pieces")?;
+    let mut taking =
+        connection.prepare_cached("UPDATE stock SET on_hand = on_hand - ?2 WHERE item = ?1 AND on_hand >= ?2")?;
     let mut levels = Vec::with_capacity(pieces.len());
     for (item, pieces) in pieces {
         let asked = i64_of(*pieces);
-        let taken = taking.execute(named_params! { ":item": item.as_str(), ":pieces": asked })?;
+        let taken = taking.execute(params![item.as_str(), asked])?;
         let there = saturated(on_hand(connection, item)?.unwrap_or(0));
         if taken == 0 {
             let requested = saturated(asked);
@@ -98,7 +108,7 @@ pub(super) fn start_over(context: &mut WriteContext, taker: &Taker, plugins: &st
                 )?
                 .execute(params![id.row(), plugins])?;
             // A remote order's stock isn't in this store.
-            let Some(reference) = reference_of_pending(connection, *id)? else { return Ok(()) };
+            let Some((reference, _)) = pending_order(connection, *id)? else { return Ok(()) };
             reference
         }
     };
@@ -171,8 +181,19 @@ pub(super) fn reservation(connection: &Connection, reference: &str) -> rusqlite:
     reading.query_row([reference], read).optional()
 }
 
-fn reference_of_pending(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<String>> {
-    let mut reading = connection
-        .prepare_cached("SELECT reference FROM orders WHERE id = ?1 AND status = 'PENDING' AND inventory = 'local'")?;
-    reading.query_row([id.row()], |row| row.get(0)).optional()
+/// Returns the reference of a pending order of this store's stock, and what that reference holds.
+fn pending_order(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<(String, Option<Reservation>)>> {
+    let mut reading = connection.prepare_cached(
+        "SELECT orders.reference, state, round, reopened FROM orders LEFT JOIN reservations USING (reference)
+         WHERE id = ?1 AND status = 'PENDING' AND inventory = 'local'",
+    )?;
+    let read = |row: &Row<'_>| {
+        let state: Option<String> = row.get(1)?;
+        let standing = match state {
+            Some(state) => Some(Reservation { state, round: row.get(2)?, reopened: row.get(3)? }),
+            None => None,
+        };
+        Ok((row.get(0)?, standing))
+    };
+    reading.query_row([id.row()], read).optional()
 }

@@ -3,6 +3,8 @@
 //! Each function is one command inside the batch's transaction. A command refuses before it changes anything, or it
 //! runs in a savepoint. Stock is never checked and then taken: the UPDATE that takes it carries its own condition.
 
+use std::time::SystemTime;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::{
@@ -17,14 +19,13 @@ use crate::{
     order::{Fingerprint, Item, Keyed, Reference, Status},
 };
 
-/// Writes a pending order, and claims its key.
+/// Inserts a pending order under its id and claims its key. Returns when that was done.
 pub(super) fn create_order(
     context: &mut WriteContext,
+    id: OrderId,
     order: &OrderText,
     keyed: Option<&Keyed>,
-) -> Result<OrderId, Refusal<StoreError>> {
-    let exhausted = || no(StoreError::Refused(rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX)));
-    let id = context.next_order_id().ok_or_else(exhausted)?;
+) -> Result<SystemTime, Refusal<StoreError>> {
     let connection = &context.connection;
     match keyed {
         None => insert_order(connection, id, order)?,
@@ -34,7 +35,7 @@ pub(super) fn create_order(
         })?,
     }
     context.order_opened();
-    Ok(id)
+    Ok(SystemTime::now())
 }
 
 fn insert_order(connection: &Connection, id: OrderId, order: &OrderText) -> Result<(), Refusal<StoreError>> {

@@ -1,5 +1,6 @@
 //! The store against real SQLite files: what the tests of all areas share.
 
+mod ahead;
 mod answers;
 mod batches;
 mod opening;
@@ -101,7 +102,7 @@ impl Shop {
         let (open, opening) = mpsc::channel::<()>();
         let store = self.store.clone();
         let passed = tokio::spawn(async move {
-            let wait = move |_desk: &mut WriteContext| {
+            let wait = move |_context: &mut WriteContext| {
                 entered.send(()).expect("the test waits");
                 opening.recv().ok();
                 Ok::<_, Refusal<StoreError>>(())

@@ -26,12 +26,13 @@ use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::watch;
 
 use super::{
-    OrderId, Outage,
+    Outage,
     alarm::Alarm,
     counters::RunningTime,
     items::Items,
+    levels::Levels,
     place::Place,
-    queue::{Command, Lane, Shared, Task, panic_text},
+    queue::{Command, Lane, Shared, Stock, Task, panic_text},
 };
 use crate::order::{Item, Status};
 
@@ -39,7 +40,7 @@ use crate::order::{Item, Status};
 pub(super) struct WriteContext {
     pub(super) connection: Connection,
     pub(super) running: RunningTime,
-    last_order_id: i64,
+    pub(super) levels: Arc<Levels>,
     uncommitted: Uncommitted,
 }
 
@@ -53,16 +54,8 @@ struct Uncommitted {
 }
 
 impl WriteContext {
-    pub(super) fn new(connection: Connection, running: RunningTime, last_order_id: i64) -> Self {
-        Self { connection, running, last_order_id, uncommitted: Uncommitted::default() }
-    }
-
-    /// Returns the next order's id; `None` after 2^53 − 1 orders. SQLite would give the id of a rolled-back order to
-    /// the next one, and the first order's caller would complete the second order.
-    pub(super) fn next_order_id(&mut self) -> Option<OrderId> {
-        let id = self.last_order_id.checked_add(1).and_then(OrderId::of_row)?;
-        self.last_order_id = id.row();
-        Some(id)
+    pub(super) fn new(connection: Connection, running: RunningTime, levels: Arc<Levels>) -> Self {
+        Self { connection, running, levels, uncommitted: Uncommitted::default() }
     }
 
     pub(super) fn order_opened(&mut self) {
@@ -196,7 +189,11 @@ impl Writer {
     }
 
     fn execute(&mut self, command: &mut Command) -> rusqlite::Result<()> {
-        command.task.execute(&mut self.context)?;
+        let executed = command.task.execute(&mut self.context);
+        if command.stock == Stock::Open {
+            self.context.levels.forget();
+        }
+        executed?;
         // SQLite ends the transaction by itself on some errors. A command that hid such an error must not be
         // acknowledged, nor the commands before it.
         if self.context.connection.is_autocommit() {
@@ -260,6 +257,7 @@ impl Writer {
     /// be on the disk.
     fn abort(&mut self, tasks: Vec<Box<dyn Task>>, outage: Outage) {
         self.context.uncommitted = Uncommitted::default();
+        self.context.levels.forget();
         if !self.context.connection.is_autocommit()
             && let Err(error) = self.context.connection.execute_batch("ROLLBACK")
         {

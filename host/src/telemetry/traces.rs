@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::context::FutureExt as _;
 use opentelemetry::trace::{
@@ -181,6 +181,14 @@ impl Span {
     /// Ends the span now.
     pub fn end(self) {
         drop(self);
+    }
+}
+
+impl Span {
+    /// Ends the span with that time: for a span whose end is learned later.
+    pub fn end_at(mut self, at: SystemTime) {
+        self.sdk.set_attributes(self.attributes.drain(..));
+        self.sdk.end_with_timestamp(at);
     }
 }
 

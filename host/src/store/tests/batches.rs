@@ -155,7 +155,7 @@ async fn a_batch_that_meets_a_full_disk_acknowledges_nothing_and_the_next_one_wo
 async fn an_order_lost_with_its_batch_stays_lost_and_its_number_unused() {
     let shop = Shop::with(&[("laptop", 10)], |settings| settings.linger = Duration::from_secs(3_600)).await;
     let lost = shop.hold(&[("laptop", 4)]).await;
-    let failure = shop.in_writer(Lane::Durable, |_desk| -> rusqlite::Result<()> {
+    let failure = shop.in_writer(Lane::Durable, |_context| -> rusqlite::Result<()> {
         Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR), None))
     });
     assert!(matches!(failure.await, Err(StoreError::Unavailable(Outage::Sqlite(_)))));
@@ -252,7 +252,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
 #[tokio::test]
 async fn a_writer_that_is_gone_is_said_to_be_unavailable() {
     let shop = Shop::new(&[("laptop", 10)]).await;
-    let panicked = shop.in_writer(Lane::Durable, |_desk| -> rusqlite::Result<()> { panic!("provoked by a test") });
+    let panicked = shop.in_writer(Lane::Durable, |_context| -> rusqlite::Result<()> { panic!("provoked by a test") });
     assert!(matches!(panicked.await, Err(StoreError::Unavailable(Outage::WriterGone))));
     shop.store.0.queue.until_ended().await;
     assert!(matches!(shop.store.ready().await, Err(StoreError::Unavailable(Outage::WriterGone))));
