@@ -15,6 +15,8 @@ mod host;
 mod memory;
 #[path = "native/refuser.rs"]
 mod refuser;
+#[path = "shop/resident.rs"]
+mod resident;
 
 use std::{
     cell::RefCell,

@@ -36,7 +36,20 @@ impl Host {
     /// # Errors
     /// As [`Host::start`].
     pub(crate) fn start_in(folder: &Path, settings: &[&str], variables: &[(&str, String)]) -> anyhow::Result<Self> {
-        let mut till = Command::new(env!("CARGO_BIN_EXE_till"));
+        Self::start_program(Path::new(env!("CARGO_BIN_EXE_till")), folder, settings, variables)
+    }
+
+    /// Starts a till of another build.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub(crate) fn start_program(
+        program: &Path,
+        folder: &Path,
+        settings: &[&str],
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
+        let mut till = Command::new(program);
         till.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"]).arg(folder);
         let stock = format!("stock.{ITEM}={OPENING_STOCK}");
         for setting in [stock.as_str(), "inventory.faults=off"].iter().chain(settings) {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::resident::resident_mib;
+
 const EVERY: Duration = Duration::from_secs(5);
 
 /// What is being read.
@@ -17,11 +19,11 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn watch(process_id: &str) -> Self {
         let (stop, stopped) = channel();
-        let status = format!("/proc/{process_id}/status");
+        let process_id = process_id.to_owned();
         let watching = std::thread::spawn(move || {
             let mut resident = Vec::new();
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                resident.extend(resident_mib(&status));
+                resident.extend(resident_mib(&process_id));
             }
             resident
         });
@@ -45,10 +47,4 @@ impl Memory {
             last / first
         ))
     }
-}
-
-fn resident_mib(status: &str) -> Option<f64> {
-    let status = std::fs::read_to_string(status).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
 }

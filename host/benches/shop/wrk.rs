@@ -16,8 +16,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checkout.lua"
 pub(crate) struct Load {
     pub(crate) answered: u64,
     took_us: f64,
-    refused: u64,
-    broken: u64,
+    pub(crate) refused: u64,
+    pub(crate) broken: u64,
     p50_us: f64,
     p99_us: f64,
 }
