@@ -14,9 +14,9 @@ use std::time::Duration;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use tracing::Subscriber;
 use tracing::instrument::{WithDispatch, WithSubscriber as _};
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -89,7 +89,7 @@ pub(super) fn install(settings: &LogSettings, provider: Option<&SdkLoggerProvide
         // Events of the exporting itself must not be exported, or a back end that is down would cause more and more of
         // them.
         let own = filter_fn(|event| event.target() == GUEST || event.target().starts_with(env!("CARGO_PKG_NAME")));
-        OpenTelemetryTracingBridge::new(provider).with_filter(settings.filter().and(own))
+        OpenTelemetryTracingBridge::new(provider).with_filter(settings.filter().and(any_level(own)))
     });
     let lines = Lines::start(io::stderr())?;
     let log = tracing_subscriber::registry().with(layer(settings, Arc::clone(&lines))).with(exported);
@@ -144,11 +144,20 @@ where
 {
     // The crate must not log its own write errors: it would write them to stderr, and panic there.
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
-    let filter = settings.filter().and(filter_fn(|event| !is_said_otherwise(event.name())));
+    let filter = settings.filter().and(any_level(filter_fn(|event| !is_said_otherwise(event.name()))));
     match settings.format {
         LogFormat::Json => lines.event_format(JsonLines).and_then(recent::Lines).with_filter(filter).boxed(),
         LogFormat::Pretty => lines.event_format(PrettyLines).and_then(recent::Lines).with_filter(filter).boxed(),
     }
+}
+
+/// Says of a filter that it lets no level through by itself. A filter that says nothing takes away what the one beside it
+/// says, and then each line that a library would log at any level is made, to be thrown away.
+fn any_level<F>(filter: FilterFn<F>) -> FilterFn<F>
+where
+    F: Fn(&Metadata<'_>) -> bool,
+{
+    filter.with_max_level_hint(LevelFilter::TRACE)
 }
 
 /// Returns whether the host itself already logs what this event of the SDK says. The SDK logs an error for every batch

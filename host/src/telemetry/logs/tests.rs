@@ -28,6 +28,19 @@ fn log(format: LogFormat, level: &str, work: impl FnOnce()) -> String {
     String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
 }
 
+/// What says nothing of its level is made by each library, at any level, and thrown away.
+#[test]
+fn the_log_says_which_levels_it_writes() {
+    for (level, most) in
+        [("info", LevelFilter::INFO), ("warn,till=debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]
+    {
+        let settings = LogSettings::new(LogFormat::Json, level, "warn").unwrap();
+        let layer: Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync> = layer(&settings, io::sink);
+        let subscriber = tracing_subscriber::registry().with(layer);
+        assert_eq!(Subscriber::max_level_hint(&subscriber), Some(most), "{level}");
+    }
+}
+
 fn span() -> SpanContext {
     let trace_id = TraceId::from(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128);
     SpanContext::new(
