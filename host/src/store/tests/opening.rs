@@ -213,3 +213,11 @@ async fn the_writer_commits_as_durably_as_promised() {
     assert_eq!(pragma("foreign_keys").await, "1");
     assert_eq!(pragma("trusted_schema").await, "0");
 }
+
+/// `.cargo/config.toml` says how SQLite is compiled. Where it isn't read, each commit costs more than it has to.
+#[test]
+fn sqlite_is_compiled_as_the_project_says() {
+    let connection = rusqlite::Connection::open_in_memory().expect("opens");
+    let read = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, bool>(0)).expect("reads");
+    assert!(read("SELECT sqlite_compileoption_used('DEFAULT_MEMSTATUS=0')"));
+}
