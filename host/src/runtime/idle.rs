@@ -1,7 +1,7 @@
 //! Instances that are called again.
 //!
-//! Every call has a fresh instance, unless the plugin's language is slow to start: then one that has answered may rest and
-//! answer again, up to so many times (`reuse`, a setting of the plugin's; its language's default otherwise). At rest it has
+//! Every call has a fresh instance, unless the plugin is built in or its language is slow to start: then one that has answered
+//! may rest and answer again, up to so many times (`reuse`, a setting of the plugin's; its language's default otherwise). At rest it has
 //! no doors, no span and no order. Invariants: an instance that trapped, was cut off or was found at fault is never called
 //! again, nor is one that is too old, holds too much memory or has piled up handles; what rests is bounded in number, for all plugins together,
 //! and is given up before calls go short of memory. The one that rested last is called first, so that those that aren't
@@ -36,10 +36,13 @@ pub(super) fn calls_by_language(language: &str) -> u32 {
     }
 }
 
+/// For how many calls an instance of a built-in plugin is used: its code is the host's own and keeps nothing.
+const BUILT_IN_CALLS: u32 = 1_000;
+
 /// Returns for how many calls an instance is used.
-pub(super) fn calls_max(language: &str, settings: &BTreeMap<String, String>) -> u32 {
+pub(super) fn calls_max(language: &str, is_built_in: bool, settings: &BTreeMap<String, String>) -> u32 {
     let set = settings.get(REUSE).and_then(|text| reused_calls(text).ok());
-    set.unwrap_or_else(|| calls_by_language(language))
+    set.unwrap_or_else(|| if is_built_in { BUILT_IN_CALLS } else { calls_by_language(language) })
 }
 
 /// What all plugins' instances share.
@@ -244,14 +247,16 @@ mod tests {
     #[test]
     fn what_is_set_wins_over_the_language() {
         let set = |value: &str| BTreeMap::from([(REUSE.to_owned(), value.to_owned())]);
-        for (language, settings, expected) in [
-            ("Rust", BTreeMap::new(), 1),
-            ("unknown", BTreeMap::new(), 1),
-            ("Python", BTreeMap::new(), 200),
-            ("Python", set("1"), 1),
-            ("Rust", set("7"), 7),
+        for (language, is_built_in, settings, expected) in [
+            ("Rust", false, BTreeMap::new(), 1),
+            ("Rust", true, BTreeMap::new(), BUILT_IN_CALLS),
+            ("Rust", true, set("1"), 1),
+            ("unknown", false, BTreeMap::new(), 1),
+            ("Python", false, BTreeMap::new(), 200),
+            ("Python", false, set("1"), 1),
+            ("Rust", false, set("7"), 7),
         ] {
-            assert_eq!(calls_max(language, &settings), expected, "{language} {settings:?}");
+            assert_eq!(calls_max(language, is_built_in, &settings), expected, "{language} {is_built_in} {settings:?}");
         }
     }
 }

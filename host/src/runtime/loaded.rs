@@ -138,6 +138,8 @@ pub struct Setup<'a> {
     pub set: &'a BTreeMap<String, String>,
     /// What `host.setting` answers.
     pub settings: BTreeMap<String, String>,
+    /// Whether its code is the host's own.
+    pub is_built_in: bool,
     pub wall_limit: WallLimit,
     pub limits: &'a Limits,
     pub idle_places: &'a Arc<IdlePlaces>,
@@ -148,13 +150,13 @@ impl Loaded {
     pub fn new(
         mut identity: Identity,
         code: Code,
-        Setup { set, settings, wall_limit, limits, idle_places }: Setup<'_>,
+        Setup { set, settings, is_built_in, wall_limit, limits, idle_places }: Setup<'_>,
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
         identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
         let log = GuestLog::new(label(&identity, Role::Live), limits);
         let breaker = breaker(&identity);
-        let calls_max = idle::calls_max(&identity.language, &settings);
+        let calls_max = idle::calls_max(&identity.language, is_built_in, &settings);
         let idle = Arc::new(IdleInstances::new(calls_max, Arc::clone(idle_places)));
         let (numbered, role, settings) = (Arc::default(), Role::Live, Arc::new(settings));
         Self { identity, numbered, role, code, settings, wall_limit, log, breaker, idle }

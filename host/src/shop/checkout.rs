@@ -44,6 +44,7 @@ use crate::{
         propagation::Carried,
         traces::Span,
     },
+    units::i64_of,
     versions::{Pinned, Snapshot},
 };
 

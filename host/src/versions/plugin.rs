@@ -6,6 +6,7 @@ use super::{
     Plugins,
     admission::{Admitted, Cases},
     rollout::{Followed, Shadow, Tally},
+    source,
 };
 use crate::{
     config::Settings,
@@ -41,6 +42,7 @@ impl Plugin {
         let setup = Setup {
             set,
             settings: hooks::settings_of(identity.kind, settings, set),
+            is_built_in: source::is_built_in(&identity),
             wall_limit: (hooks::info(identity.kind).wall_limit)(&settings.limits),
             limits: &settings.limits,
             idle_places,

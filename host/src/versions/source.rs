@@ -9,6 +9,7 @@ use super::folder;
 use crate::{
     config::Limits,
     hooks::{self, Kind},
+    runtime::{Identity, digest_of},
     units::MIB,
 };
 
@@ -45,6 +46,11 @@ impl Candidate {
 #[must_use]
 pub const fn built_in_bytes(kind: Kind) -> &'static [u8] {
     hooks::info(kind).built_in
+}
+
+/// Returns whether the plugin is the one of its kind that is built into the binary.
+pub(super) fn is_built_in(identity: &Identity) -> bool {
+    digest_of(built_in_bytes(identity.kind)) == identity.digest
 }
 
 /// Returns the built-in plugins.

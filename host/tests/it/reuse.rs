@@ -226,3 +226,47 @@ fn the_memory_of_a_crowd_is_given_back_while_a_version_is_tried() {
     }
     host.stop();
 }
+
+/// Where a text lies in the memories of a host's guests: those begin with an image of the plugin's data, and go on behind it.
+fn found_in_guests(host: &Host, text: &str) -> usize {
+    let process = format!("/proc/{}", host.process_id());
+    let maps = std::fs::read_to_string(format!("{process}/maps")).expect("its mappings");
+    let memory = std::fs::File::open(format!("{process}/mem")).expect("its memory");
+    let mut guest_goes_on_at = None;
+    let mut found = 0;
+    for mapping in maps.lines() {
+        let (range, rest) = mapping.split_once(' ').expect("a range");
+        let (start, end) = range.split_once('-').expect("two ends");
+        let [start, end] = [start, end].map(|end| u64::from_str_radix(end, 16).expect("an address"));
+        let is_guests = rest.contains("wasm-memory-image") || guest_goes_on_at == Some(start);
+        if !is_guests || !rest.starts_with("rw") {
+            continue;
+        }
+        guest_goes_on_at = Some(end);
+        let mut bytes = vec![0; usize::try_from(end - start).expect("it fits")];
+        std::os::unix::fs::FileExt::read_exact_at(&memory, &mut bytes, start).expect("is mapped");
+        found += memchr::memmem::find_iter(&bytes, text).count();
+    }
+    found
+}
+
+/// The same plugin without the built-in one's allocator leaves the order's texts behind, which shows that they would be found.
+#[test]
+fn a_built_in_instance_that_rests_holds_nothing_of_the_order_before() {
+    let check = |plan: Plan, leaves_texts: bool| {
+        let host = plan.start();
+        for mark in ["mark-of-the-first-order", "mark-of-the-second-order"] {
+            let body = serde_json::json!({
+                "lines": [{ "item": "headphones", "quantity": 1, "price": 99.99, "attributes": { "engraving": mark } }],
+                "attributes": { mark: true },
+            });
+            let answer = host.shop.post("/checkout", &body);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        let left = found_in_guests(&host, "-order");
+        assert_eq!(left > 0, leaves_texts, "{left} texts were found");
+        host.stop();
+    };
+    check(Host::plan(), false);
+    check(plan(&["checkout.reuse=1000"]), true);
+}

@@ -5,7 +5,11 @@
 
 mod faults;
 
-use till_sdk::{Inventory, InventoryError, Span, StockLevel, StockLine, setting_is_on, take};
+use till_sdk::{Inventory, InventoryError, Span, StockLevel, StockLine, Wiping, setting_is_on, take};
+
+/// The host calls the built-in plugins again, and nothing of an order is to rest in their memory.
+#[global_allocator]
+static ALLOCATOR: Wiping = Wiping;
 
 struct DefaultInventory;
 

@@ -7,6 +7,7 @@
 mod amount;
 mod bindings;
 mod span;
+mod wiping;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use bindings::{
 #[doc(hidden)]
 pub use bindings::{checkout as __checkout, inventory as __inventory};
 pub use span::Span;
+pub use wiping::Wiping;
 
 /// The decision of a checkout plugin.
 pub trait Checkout {

@@ -287,6 +287,10 @@ impl Host {
         Duration::from_millis(10 * ticks)
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.child.id()
+    }
+
     /// Returns how much of its memory is in use.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).expect("it runs");
