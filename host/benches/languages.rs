@@ -12,6 +12,8 @@ mod guest;
 mod host;
 #[path = "shop/memory.rs"]
 mod memory;
+#[path = "shop/resident.rs"]
+mod resident;
 #[allow(dead_code, clippy::allow_attributes, reason = "it has what other benches need, too")]
 mod shop;
 #[allow(dead_code, clippy::allow_attributes, reason = "likewise")]
