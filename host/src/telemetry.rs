@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod names;
 pub mod propagation;
 pub mod recent;
+mod recorded;
 mod root;
 mod sampling;
 pub mod settings;
@@ -29,7 +30,7 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor};
+use opentelemetry_sdk::trace::SpanProcessor;
 use uuid::Uuid;
 
 pub use logs::{flush_log, unwritten};
@@ -53,7 +54,6 @@ pub struct Telemetry {
     metrics: Metrics,
     propagator: Propagator,
     recent: Option<Recent>,
-    trace_provider: SdkTracerProvider,
     metric_provider: SdkMeterProvider,
     /// `None` when log lines stay on stderr.
     log_provider: Option<SdkLoggerProvider>,
@@ -69,8 +69,8 @@ impl Telemetry {
         Self::start_with(settings, Vec::new())
     }
 
-    /// Starts telemetry as [`Telemetry::start`] does, and passes every recorded span to `processors` as well, for
-    /// example to [`FinishedSpans`].
+    /// Starts telemetry as [`Telemetry::start`] does, and passes every sampled span that ends to `processors` as well,
+    /// for example to [`FinishedSpans`]. They aren't told of a span's start.
     ///
     /// # Errors
     /// The same as of [`Telemetry::start`].
@@ -83,20 +83,12 @@ impl Telemetry {
             tracing::warn!("{warning}");
         }
         let recent = settings.recent_limits().map(|limits| Recent::new(limits, &resource));
-        let (trace_provider, traces) =
-            traces::provider(settings, resource.clone(), recent.clone(), processors, &lost.spans, &exemplars)?;
+        let (tracer, traces) =
+            traces::tracer(settings, &resource, recent.clone(), processors, &lost.spans, &exemplars)?;
         let (metrics, metric_provider) = Metrics::start(settings, resource, lost, exemplars, traces)?;
         let of_lines = "Log lines that nobody read from stderr in time.";
         metrics.counter_from(names::metric::LOG_LINES_LOST, "{line}", of_lines, logs::lines_lost);
-        Ok(Self {
-            tracer: Tracer::new(&trace_provider, settings.attribute_bytes_max),
-            metrics,
-            propagator: settings.propagator,
-            recent,
-            trace_provider,
-            metric_provider,
-            log_provider,
-        })
+        Ok(Self { tracer, metrics, propagator: settings.propagator, recent, metric_provider, log_provider })
     }
 
     #[must_use]
@@ -123,7 +115,7 @@ impl Telemetry {
     /// Sends what is waiting and stops, within `deadline` whatever the back ends do. Spans that end later are
     /// lost; the metrics page is empty from then on. May be dropped midway, and called again.
     pub async fn shutdown(&self, deadline: Duration) {
-        let (traces, metrics) = (self.trace_provider.clone(), self.metric_provider.clone());
+        let (traces, metrics) = (self.tracer.clone(), self.metric_provider.clone());
         let logs = self.log_provider.clone();
         tokio::join!(
             stop("traces", deadline, move || traces.shutdown_with_timeout(deadline)),
@@ -136,7 +128,7 @@ impl Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         // Without this the last provider would flush when it is dropped, most likely on a runtime worker.
-        let (traces, metrics) = (self.trace_provider.clone(), self.metric_provider.clone());
+        let (traces, metrics) = (self.tracer.clone(), self.metric_provider.clone());
         let logs = self.log_provider.clone();
         let stopping = std::thread::Builder::new().name("telemetry-stop".to_owned()).spawn(move || {
             // Nobody is left to report an error to.

@@ -120,7 +120,21 @@ impl Propagator {
 #[must_use]
 pub fn traceparent(context: &SpanContext) -> String {
     let flags = context.trace_flags() & KNOWN_FLAGS;
-    format!("00-{}-{}-{flags:02x}", context.trace_id(), context.span_id())
+    let mut text = String::with_capacity(55);
+    text.push_str("00-");
+    push_hex(&mut text, &context.trace_id().to_bytes());
+    text.push('-');
+    push_hex(&mut text, &context.span_id().to_bytes());
+    text.push('-');
+    push_hex(&mut text, &[flags.to_u8()]);
+    text
+}
+
+/// Appends the bytes in hex. The formatting of numbers takes several times as long, and each call of a plugin needs a
+/// [`traceparent`].
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
+    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]));
 }
 
 /// Returns the context that a guest sends back; `None` if its `traceparent` is malformed. A malformed `tracestate` is

@@ -17,6 +17,7 @@ mod shard;
 pub mod span;
 pub mod summary;
 
+use std::cell::RefCell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,15 +25,15 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SpanData;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::recorded::Recorded;
 use super::root::LocalRoot;
 pub(super) use lines::Lines;
 use lines::listen;
 pub use lines::{FieldValue, Line};
 use shard::Shard;
-use span::{Span, Spans};
+use span::{Span, Spans, write};
 pub use summary::micros;
 
 /// The resource attribute with the service's name.
@@ -40,6 +41,14 @@ const SERVICE_NAME: &str = "service.name";
 /// The memory of one shard, so large that a big trace is a small part of its shard.
 const SHARD_BYTES: usize = 4 << 20;
 const SHARDS_MAX: usize = 16;
+
+/// The largest buffer that a thread keeps to serialize spans in, bytes.
+const WRITTEN_BYTES_MAX: usize = 16 << 10;
+
+thread_local! {
+    /// A span is serialized here, so that its shard is locked only while it is copied.
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,13 +132,21 @@ impl Recent {
     }
 
     /// Keeps a span that has ended.
-    pub(super) fn keep(&self, span: &SpanData) {
-        let id = span.span_context.trace_id();
-        let root = LocalRoot::of(span);
-        let mut span = Span::of(span);
-        let written = span.written_within(self.0.span_bytes_max);
-        // The lock's guard is dropped at the end of this statement, before the evicted traces are.
-        let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, &mut span, root, &written, Instant::now()));
+    pub(super) fn keep(&self, span: &Recorded) {
+        let (id, root, now) = (span.context.trace_id(), LocalRoot::of(span), Instant::now());
+        let gone = WRITTEN.with_borrow_mut(|written| {
+            written.clear();
+            write(span, written);
+            if written.len() > self.0.span_bytes_max {
+                *written = Span::of(span).written_within(self.0.span_bytes_max);
+            }
+            // The lock's guard is dropped at the end of this statement, before the evicted traces are.
+            let gone = self.0.shard(id).map(|mut shard| shard.add_span(id, span, root, written, now));
+            if written.capacity() > WRITTEN_BYTES_MAX {
+                *written = Vec::new();
+            }
+            gone
+        });
         drop(gone);
     }
 

@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use opentelemetry::Value;
-use opentelemetry_sdk::trace::SpanData;
 
 use super::names::attribute;
+use super::recorded::Recorded;
 
 /// The first span of a trace in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub(super) enum Asked {
 
 impl LocalRoot {
     /// Returns what the span says about its trace; `None` if the span has a parent in this process.
-    pub(super) fn of(span: &SpanData) -> Option<Self> {
-        if !span.parent_span_is_remote && span.parent_span_id != opentelemetry::trace::SpanId::INVALID {
+    pub(super) fn of(span: &Recorded) -> Option<Self> {
+        if !span.is_local_root() {
             return None;
         }
         let value = |key: &str| span.attributes.iter().find(|own| own.key.as_str() == key).map(|own| &own.value);
@@ -42,7 +42,7 @@ impl LocalRoot {
             _ => None,
         };
         let waited = u64::try_from(whole(attribute::CLIENT_WAIT_MS).unwrap_or_default()).unwrap_or_default();
-        let lasted = span.end_time.duration_since(span.start_time).unwrap_or_default();
+        let lasted = span.end.duration_since(span.start).unwrap_or_default();
         let looks = value(attribute::HTTP_REQUEST_METHOD)
             .is_some_and(|method| matches!(&*method.as_str(), "GET" | "HEAD" | "OPTIONS"));
         let asked = match whole(attribute::HTTP_RESPONSE_STATUS_CODE) {

@@ -9,13 +9,9 @@
 
 mod tail;
 
-use opentelemetry::{
-    Context, KeyValue,
-    trace::{Link, SpanKind, TraceContextExt as _, TraceId},
-};
-use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
+use opentelemetry::trace::{SpanContext, SpanKind, TraceId};
+use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample as _};
 
-use super::traces::is_kept;
 pub use tail::TailLimits;
 pub(super) use tail::TailSampler;
 
@@ -54,64 +50,63 @@ impl Sampling {
     }
 
     /// Returns the sampler; `keeps` says whether the host keeps recent traces for itself.
-    pub(super) fn head(self, keeps: bool) -> Head {
-        Head { sent: self.sampler(), kept: if keeps { self.own() } else { Sampler::AlwaysOff } }
+    pub(super) const fn head(self, keeps: bool) -> Head {
+        Head { sampling: self, keeps }
     }
 
-    /// Returns the sampler for the host's own decision, whatever the caller decided.
-    const fn own(self) -> Sampler {
+    /// Returns whether the host would sample the trace itself, whatever a caller decided.
+    fn is_own(self, trace_id: TraceId) -> bool {
         match self {
-            Self::Off | Self::ParentOff => Sampler::AlwaysOff,
-            Self::On | Self::ParentOn => Sampler::AlwaysOn,
-            Self::Ratio(share) | Self::ParentRatio(share) => Sampler::TraceIdRatioBased(share),
+            Self::Off | Self::ParentOff => false,
+            Self::On | Self::ParentOn => true,
+            Self::Ratio(share) | Self::ParentRatio(share) => includes(share, trace_id),
         }
     }
 
-    fn sampler(self) -> Sampler {
-        match self {
-            Self::Off => Sampler::AlwaysOff,
-            Self::On => Sampler::AlwaysOn,
-            Self::Ratio(share) => Sampler::TraceIdRatioBased(share),
-            Self::ParentOn => Sampler::ParentBased(Box::new(Sampler::AlwaysOn)),
-            Self::ParentOff => Sampler::ParentBased(Box::new(Sampler::AlwaysOff)),
-            Self::ParentRatio(share) => Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(share))),
+    fn is_sent(self, caller: Option<&SpanContext>, trace_id: TraceId) -> bool {
+        match (self, caller) {
+            (Self::ParentOn | Self::ParentOff | Self::ParentRatio(_), Some(caller)) => caller.is_sampled(),
+            _ => self.is_own(trace_id),
         }
     }
 }
 
-/// Decides whether a span is sampled, and whether one that isn't is recorded all the same.
-#[derive(Debug, Clone)]
+/// What becomes of a trace's spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Recorded, and sent on.
+    Sampled,
+    /// Recorded for the host's recent traces only.
+    Kept,
+    Dropped,
+}
+
+/// Decides at the head of a trace. Spans below it follow (`traces`).
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
-    sent: Sampler,
-    /// Asked for the local root only; spans below it follow.
-    kept: Sampler,
+    sampling: Sampling,
+    keeps: bool,
 }
 
-impl ShouldSample for Head {
-    fn should_sample(
-        &self,
-        parent: Option<&Context>,
-        trace_id: TraceId,
-        name: &str,
-        kind: &SpanKind,
-        attributes: &[KeyValue],
-        links: &[Link],
-    ) -> SamplingResult {
-        let mut result = self.sent.should_sample(parent, trace_id, name, kind, attributes, links);
-        if result.decision == SamplingDecision::Drop {
-            let is_kept = match parent.map(|parent| parent.span().span_context().clone()) {
-                Some(parent) if parent.is_valid() && !parent.is_remote() => is_kept(&parent),
-                _ => {
-                    let own = self.kept.should_sample(None, trace_id, name, kind, attributes, links);
-                    own.decision == SamplingDecision::RecordAndSample
-                }
-            };
-            if is_kept {
-                result.decision = SamplingDecision::RecordOnly;
-            }
+impl Head {
+    pub(super) const OFF: Self = Sampling::Off.head(false);
+
+    /// Returns the decision about a trace's first span in this process; `caller` is its parent, in another process.
+    pub(super) fn decide(self, caller: Option<&SpanContext>, trace_id: TraceId) -> Decision {
+        let Self { sampling, keeps } = self;
+        match () {
+            () if sampling.is_sent(caller, trace_id) => Decision::Sampled,
+            () if keeps && sampling.is_own(trace_id) => Decision::Kept,
+            () => Decision::Dropped,
         }
-        result
     }
+}
+
+/// Returns whether a share of the traces includes this one, as the SDK decides it.
+fn includes(share: f64, trace_id: TraceId) -> bool {
+    let sampler = Sampler::TraceIdRatioBased(share);
+    let result = sampler.should_sample(None, trace_id, "", &SpanKind::Internal, &[], &[]);
+    result.decision == SamplingDecision::RecordAndSample
 }
 
 fn parse_ratio(argument: Option<&str>) -> Result<f64, String> {

@@ -3,8 +3,7 @@
 //! The variables are OpenTelemetry's own. The Rust SDK honours only some of them, and a few not as specified (no
 //! `OTEL_SDK_DISABLED`, no exporter lists, port 4317 taken for HTTP), so everything that chooses an exporter is decided
 //! here. Left to the SDK: `OTEL_EXPORTER_OTLP_*HEADERS`, `*COMPRESSION`, `OTEL_BSP_SCHEDULE_DELAY`,
-//! `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, the same of `OTEL_BLRP`, `OTEL_SPAN_*_COUNT_LIMIT` and
-//! `OTEL_METRIC_EXPORT_INTERVAL`.
+//! `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, the same of `OTEL_BLRP` and `OTEL_METRIC_EXPORT_INTERVAL`.
 //!
 //! An invalid value causes a warning and its default applies, as OpenTelemetry wants. Only an unusable endpoint is an
 //! error, because it would silently lose every span.
@@ -15,6 +14,7 @@ use super::export::{Exporter, Room, Signal};
 use super::logs::LogSettings;
 use super::propagation::Propagator;
 use super::recent;
+use super::recorded;
 use super::sampling::{Sampling, TailLimits};
 use environment::Environment;
 
@@ -22,8 +22,6 @@ use environment::Environment;
 const SPAN_QUEUE_MAX: usize = 2048;
 /// The most log lines that wait for their export. OpenTelemetry's default.
 const RECORD_QUEUE_MAX: usize = 2048;
-/// The longest text of a span attribute, bytes. The SDK has no limit, and guests write attributes.
-const ATTRIBUTE_BYTES_MAX: usize = 4096;
 
 /// The shape of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +51,7 @@ pub struct Settings {
     pub(super) currency_code: String,
     pub(super) span_room: Room,
     pub(super) record_room: Room,
-    pub(super) attribute_bytes_max: usize,
+    pub(super) span_limits: recorded::Limits,
     /// The limits of recent traces; `None` keeps none.
     recent: Option<recent::Limits>,
     /// Which traces are sent on; `None` sends all of them.
@@ -92,9 +90,6 @@ impl Settings {
         let enabled = !environment.text("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let mut resource_attributes = environment.resource_attributes();
         let service_name = environment.service_name(&mut resource_attributes);
-        let attribute_bytes_max = environment
-            .number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT")
-            .or_else(|| environment.number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"));
 
         Ok(Self {
             service_name,
@@ -108,7 +103,7 @@ impl Settings {
             currency_code: currency_code.to_owned(),
             span_room: environment.room("OTEL_BSP_MAX_QUEUE_SIZE", SPAN_QUEUE_MAX),
             record_room: environment.room("OTEL_BLRP_MAX_QUEUE_SIZE", RECORD_QUEUE_MAX),
-            attribute_bytes_max: attribute_bytes_max.unwrap_or(ATTRIBUTE_BYTES_MAX),
+            span_limits: environment.span_limits(),
             recent: None,
             tail: None,
             warnings: environment.warnings,
@@ -281,7 +276,11 @@ mod tests {
     #[test]
     fn limits_can_be_set() {
         let settings = quiet(&[("OTEL_BSP_MAX_QUEUE_SIZE", "16"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "10")]);
-        assert_eq!((settings.span_room.places, settings.attribute_bytes_max), (16, 10));
+        assert_eq!((settings.span_room.places, settings.span_limits.text_bytes_max), (16, 10));
+        let counts = [("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "3"), ("OTEL_SPAN_EVENT_COUNT_LIMIT", "0")];
+        let (given, usual) = (quiet(&counts).span_limits, quiet(&[]).span_limits);
+        assert_eq!((given.attributes_max, given.events_max), (3, 0));
+        assert_eq!((usual.attributes_max, usual.events_max), (128, 128));
         let settings = quiet(&[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "250")]);
         assert!(matches!(&settings.traces[..], [Exporter::Otlp(endpoint)] if endpoint.timeout().as_millis() == 250));
     }

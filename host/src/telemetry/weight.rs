@@ -5,24 +5,36 @@
 
 use std::mem::size_of;
 
-use opentelemetry::{Array, Key, KeyValue, Value, logs::AnyValue, trace::Event, trace::Link, trace::Status};
+use opentelemetry::trace::{Event, Link, SpanContext, Status};
+use opentelemetry::{Array, Key, KeyValue, Value, logs::AnyValue};
 use opentelemetry_sdk::{logs::SdkLogRecord, trace::SpanData};
+
+use super::recorded::Recorded;
 
 /// What the allocator and list entries add to each allocation, bytes.
 const PIECE_BYTES: usize = 32;
 
 pub(super) fn of_span(span: &SpanData) -> usize {
     let SpanData { name, attributes, events, links, status, span_context, .. } = span;
-    let of_event = |event: &Event| piece(size_of::<Event>() + event.name.len()) + of_attributes(&event.attributes);
     let of_link = |link: &Link| piece(size_of::<Link>()) + of_attributes(&link.attributes);
+    of_parts(name, status, span_context, attributes, events) + links.iter().map(of_link).sum::<usize>()
+}
+
+/// Returns what the span takes in the SDK's form, which isn't less than it takes in the host's.
+pub(super) fn of_recorded(span: &Recorded) -> usize {
+    let Recorded { name, attributes, events, status, context, .. } = span;
+    of_parts(name, status, context, attributes, events)
+}
+
+fn of_parts(name: &str, status: &Status, context: &SpanContext, attributes: &[KeyValue], events: &[Event]) -> usize {
+    let of_event = |event: &Event| piece(size_of::<Event>() + event.name.len()) + of_attributes(&event.attributes);
     let description = if let Status::Error { description } = status { description.len() } else { 0 };
     size_of::<SpanData>()
         + piece(name.len())
         + piece(description)
-        + piece(span_context.trace_state().header().len())
+        + piece(context.trace_state().header().len())
         + of_attributes(attributes)
         + events.iter().map(of_event).sum::<usize>()
-        + links.iter().map(of_link).sum::<usize>()
 }
 
 pub(super) fn of_record(record: &SdkLogRecord) -> usize {

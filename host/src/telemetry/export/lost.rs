@@ -86,13 +86,19 @@ impl CountingProcessor {
 }
 
 impl CountingProcessor {
-    /// Queues all these spans and returns true; or queues none, counts them as lost and returns false.
-    pub(in super::super) fn queue_whole(&self, spans: Vec<SpanData>) -> bool {
-        if !self.queue.reserve(spans.len(), spans.iter().map(weight::of_span).sum()) {
-            return false;
+    /// Queues `count` spans of `bytes`, which `spans` makes, and returns true; or makes none, counts them as lost and
+    /// returns false.
+    pub(in super::super) fn queue_whole(
+        &self,
+        count: usize,
+        bytes: usize,
+        spans: impl FnOnce() -> Vec<SpanData>,
+    ) -> bool {
+        let has_room = self.queue.reserve(count, bytes);
+        if has_room {
+            spans().into_iter().for_each(|span| self.inner.on_end(span));
         }
-        spans.into_iter().for_each(|span| self.inner.on_end(span));
-        true
+        has_room
     }
 }
 

@@ -134,20 +134,14 @@ fn what_the_host_says_by_itself_is_left_out() {
 
 #[test]
 fn lines_of_recorded_spans_reach_the_recent_traces_whatever_the_format() {
-    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use crate::telemetry::traces::{Sink, Tracer};
     use std::time::Duration;
 
     for format in [LogFormat::Json, LogFormat::Pretty] {
         let limits = recent::Limits { bytes_max: 1 << 20, slow: Duration::from_secs(1) };
         let kept = recent::Recent::new(limits, &opentelemetry_sdk::Resource::builder_empty().build());
-        let ended = crate::telemetry::traces::Ended { recent: Some(kept.clone()), processors: Vec::new() };
-        let provider = SdkTracerProvider::builder().with_span_processor(ended).build();
-        let root = crate::telemetry::Tracer::new(&provider, 100).start(
-            "root",
-            opentelemetry::trace::SpanKind::Server,
-            None,
-            Vec::new(),
-        );
+        let tracer = Tracer::recording(Sink::new(Some(kept.clone()), None, Vec::new()));
+        let root = tracer.start("root", opentelemetry::trace::SpanKind::Server, None, Vec::new());
         let context = root.context().clone();
         log(format, "info", || {
             tracing::warn!("of no span");

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::trace::TraceId;
 
+use super::super::recorded::Recorded;
 use super::super::root::{Asked, LocalRoot};
 use super::lines::Line;
-use super::span::{Span, Spans};
+use super::span::{Span, Spans, nanos};
 use super::{Figures, KeptTrace, Root};
 
 /// The most spans of one trace, because a caller may use one trace id for ever. A checkout has 6, and each call of a
@@ -124,7 +125,7 @@ impl Shard {
     pub(super) fn add_span(
         &mut self,
         id: TraceId,
-        span: &mut Span<'_>,
+        span: &Recorded,
         root: Option<LocalRoot>,
         written: &[u8],
         now: Instant,
@@ -280,20 +281,20 @@ impl Trace {
     /// Cuts large spans short once the trace is three quarters full, so that the spans that end last, such as the
     /// call's own, still fit. A dropped span still counts towards the trace's class. The first local root is never
     /// dropped: without it the trace would never count as kept.
-    fn add_span(&mut self, span: &mut Span<'_>, root: Option<LocalRoot>, written: &[u8], limits: &Limits) {
+    fn add_span(&mut self, span: &Recorded, root: Option<LocalRoot>, written: &[u8], limits: &Limits) {
         let is_first_root = root.is_some() && self.root.is_none();
         self.has_error |= span.is_error();
         if let Some(LocalRoot { took, asked }) = root {
             self.is_slow |= took >= limits.slow;
             self.asked = self.asked.max(asked);
             let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-            self.root.get_or_insert(Root { start_ns: span.start_ns, took_ns });
+            self.root.get_or_insert(Root { start_ns: nanos(span.start), took_ns });
         }
         let room = limits.trace_bytes_max.saturating_sub(self.bytes - self.spans.bytes());
         let mut written = Cow::Borrowed(written);
         let brief_bytes_max = limits.brief_bytes_max();
         if written.len() > brief_bytes_max && self.spans.bytes_with(&written, room) > room / 4 * 3 {
-            written = span.written_within(brief_bytes_max).into();
+            written = Span::of(span).written_within(brief_bytes_max).into();
         }
         let grown = self.spans.bytes_with(&written, room) - self.spans.bytes();
         let has_room = self.spans.len() < SPANS_MAX && self.bytes + grown <= limits.trace_bytes_max;

@@ -1,8 +1,8 @@
 //! A kept span: a few hundred bytes, one after another in one buffer a trace.
 //!
-//! The SDK's span is a dozen allocations, and to free those long after they were made costs a busy host a tenth of its
-//! throughput. So a span is serialized as it ends, and deserialized by its readers. It holds only what those show: a
-//! list among the attributes is kept as its text.
+//! A recorded span is some allocations, and to free those long after they were made costs a busy host a tenth of its
+//! throughput. So a span is serialized as it ends ([`write()`]), and deserialized by its readers. It holds only what those
+//! show: a list among the attributes is kept as its text.
 
 use std::{
     borrow::Cow,
@@ -14,11 +14,9 @@ use opentelemetry::{
     KeyValue, Value as OwnValue,
     trace::{SpanId, SpanKind, Status as OwnStatus, TraceId},
 };
-use opentelemetry_sdk::trace::SpanData;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
-/// The usual size of a serialized span, bytes: the first allocation for one.
-const SPAN_BYTES: usize = 512;
+use super::super::{recorded::Recorded, traces};
 
 /// The lengths to which each text of a span that is too large is cut, bytes, tried in this order.
 const TEXTS_CUT: [usize; 2] = [256, 64];
@@ -48,10 +46,10 @@ pub struct Span<'a> {
     #[serde(borrow)]
     pub events: Vec<Event<'a>>,
     /// Trace and span ids, mostly of other traces' spans.
-    links: Vec<([u8; 16], [u8; 8])>,
+    pub(super) links: Vec<([u8; 16], [u8; 8])>,
     #[serde(borrow)]
     pub status: Status<'a>,
-    /// Attributes and events that the SDK's limits kept out.
+    /// Attributes and events that the limits of a span kept out.
     pub dropped: u64,
     /// What was cut because the span was too large.
     pub cut: Cut,
@@ -104,27 +102,106 @@ enum Kind {
     Internal,
 }
 
+/// Appends the span to `out`, serialized as a [`Span`], without making one.
+pub(super) fn write(span: &Recorded, out: &mut Vec<u8>) {
+    // The format can write every type in a span.
+    *out = postcard::to_extend(&Written(span), std::mem::take(out)).unwrap_or_default();
+}
+
+/// A recorded span that serializes as its [`Span`].
+struct Written<'a>(&'a Recorded);
+
+struct WrittenAttributes<'a>(&'a [KeyValue]);
+
+struct WrittenEvents<'a>(&'a [opentelemetry::trace::Event]);
+
+struct WrittenEvent<'a>(&'a opentelemetry::trace::Event);
+
+struct WrittenKind<'a>(&'a SpanKind);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(span) = self;
+        let (start_ns, duration_ns) = times(span);
+        let mut fields = serializer.serialize_struct("Span", 15)?;
+        fields.serialize_field("id", &span.context.span_id().to_bytes())?;
+        fields.serialize_field("parent_id", &span.parent_id.to_bytes())?;
+        fields.serialize_field("is_local_root", &span.is_local_root())?;
+        fields.serialize_field("is_sampled", &span.context.is_sampled())?;
+        fields.serialize_field("tracestate", &span.context.trace_state().header())?;
+        fields.serialize_field("kind", &WrittenKind(&span.kind))?;
+        fields.serialize_field("scope", traces::SCOPE)?;
+        fields.serialize_field("name", &*span.name)?;
+        fields.serialize_field("start_ns", &start_ns)?;
+        fields.serialize_field("duration_ns", &duration_ns)?;
+        fields.serialize_field("attributes", &WrittenAttributes(&span.attributes))?;
+        fields.serialize_field("events", &WrittenEvents(&span.events))?;
+        fields.serialize_field("links", &[([0_u8; 16], [0_u8; 8]); 0][..])?;
+        fields.serialize_field("status", &Status::of(&span.status))?;
+        fields.serialize_field("dropped", &dropped(span))?;
+        fields.serialize_field("cut", &Cut::default())?;
+        fields.end()
+    }
+}
+
+impl Serialize for WrittenKind<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Kind::serialize(self.0, serializer)
+    }
+}
+
+impl Serialize for WrittenAttributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|attribute| (attribute.key.as_str(), Value::of(&attribute.value))))
+    }
+}
+
+impl Serialize for WrittenEvents<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(WrittenEvent))
+    }
+}
+
+impl Serialize for WrittenEvent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(event) = self;
+        let mut fields = serializer.serialize_struct("Event", 3)?;
+        fields.serialize_field("time_ns", &nanos(event.timestamp))?;
+        fields.serialize_field("name", &*event.name)?;
+        fields.serialize_field("attributes", &WrittenAttributes(&event.attributes))?;
+        fields.end()
+    }
+}
+
+/// Returns when the span started, since 1970, and how long it took, nanoseconds.
+fn times(span: &Recorded) -> (u64, u64) {
+    let start_ns = nanos(span.start);
+    (start_ns, nanos(span.end).saturating_sub(start_ns))
+}
+
+fn dropped(span: &Recorded) -> u64 {
+    u64::from(span.attributes_dropped) + u64::from(span.events_dropped)
+}
+
 impl<'a> Span<'a> {
-    pub(super) fn of(span: &'a SpanData) -> Self {
-        let context = &span.span_context;
-        let dropped = u64::from(span.dropped_attributes_count) + u64::from(span.events.dropped_count);
-        let start_ns = nanos(span.start_time);
+    pub(super) fn of(span: &'a Recorded) -> Self {
+        let (start_ns, duration_ns) = times(span);
         Self {
-            id: context.span_id().to_bytes(),
-            parent_id: span.parent_span_id.to_bytes(),
-            is_local_root: span.parent_span_is_remote || span.parent_span_id == SpanId::INVALID,
-            is_sampled: context.is_sampled(),
-            tracestate: context.trace_state().header().into(),
-            kind: span.span_kind.clone(),
-            scope: span.instrumentation_scope.name(),
+            id: span.context.span_id().to_bytes(),
+            parent_id: span.parent_id.to_bytes(),
+            is_local_root: span.is_local_root(),
+            is_sampled: span.context.is_sampled(),
+            tracestate: span.context.trace_state().header().into(),
+            kind: span.kind.clone(),
+            scope: traces::SCOPE,
             name: &span.name,
             start_ns,
-            duration_ns: nanos(span.end_time).saturating_sub(start_ns),
+            duration_ns,
             attributes: attributes(&span.attributes),
             events: span.events.iter().map(Event::of).collect(),
-            links: span.links.iter().map(|link| &link.span_context).map(ids).collect(),
+            links: Vec::new(),
             status: Status::of(&span.status),
-            dropped,
+            dropped: dropped(span),
             cut: Cut::default(),
         }
     }
@@ -191,7 +268,7 @@ impl<'a> Span<'a> {
     /// Returns the span serialized.
     pub(super) fn written(&self) -> Vec<u8> {
         // The format can write every type in a span.
-        postcard::to_extend(self, Vec::with_capacity(SPAN_BYTES)).unwrap_or_default()
+        postcard::to_extend(self, Vec::new()).unwrap_or_default()
     }
 }
 
@@ -267,10 +344,6 @@ fn halve<T>(all: &mut Vec<T>) -> u64 {
 
 fn attributes(attributes: &[KeyValue]) -> Vec<Attribute<'_>> {
     attributes.iter().map(|attribute| (attribute.key.as_str(), Value::of(&attribute.value))).collect()
-}
-
-fn ids(context: &opentelemetry::trace::SpanContext) -> ([u8; 16], [u8; 8]) {
-    (context.trace_id().to_bytes(), context.span_id().to_bytes())
 }
 
 /// Returns the nanoseconds since 1970, 0 for a time before.

@@ -1,9 +1,8 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState};
-use opentelemetry::{InstrumentationScope, Value};
-use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+use opentelemetry::Value;
+use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState};
 
 use super::span::Cut;
 use super::summary::{Filter, StatusFilter, Summary};
@@ -43,29 +42,22 @@ impl Made {
         self
     }
 
-    fn span(self) -> SpanData {
+    fn span(self) -> Recorded {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + Duration::from_micros(self.id);
-        let trace_id = TraceId::from(self.trace);
-        SpanData {
-            span_context: SpanContext::new(
-                trace_id,
-                SpanId::from(self.id),
-                TraceFlags::SAMPLED,
-                false,
-                TraceState::NONE,
-            ),
-            parent_span_id: SpanId::from(self.parent),
-            parent_span_is_remote: self.remote,
-            span_kind: SpanKind::Internal,
+        let (trace_id, id) = (TraceId::from(self.trace), SpanId::from(self.id));
+        Recorded {
+            context: SpanContext::new(trace_id, id, TraceFlags::SAMPLED, false, TraceState::NONE),
+            parent_id: SpanId::from(self.parent),
+            parent_is_remote: self.remote,
+            kind: SpanKind::Internal,
             name: self.name,
-            start_time: start,
-            end_time: start + self.took,
+            start,
+            end: start + self.took,
             attributes: self.attributes,
-            dropped_attributes_count: 0,
-            events: SpanEvents::default(),
-            links: SpanLinks::default(),
+            attributes_dropped: 0,
+            events: Vec::new(),
+            events_dropped: 0,
             status: if self.failed { Status::error("broken") } else { Status::Unset },
-            instrumentation_scope: InstrumentationScope::builder("till").build(),
         }
     }
 }
@@ -246,8 +238,8 @@ fn a_span_that_is_too_large_is_cut_and_says_so() {
     let large = |id: u64| {
         let mut span = Made { name: "checkout_transaction".into(), ..child(7, id) }.with("why", text.clone()).span();
         let fields: Vec<_> = (0..8).map(|_| KeyValue::new("text", text.clone())).collect();
-        let event = || opentelemetry::trace::Event::new("happened", span.end_time, fields.clone(), 0);
-        span.events.events.extend((0..110).map(|_| event()));
+        let event = || Event::new("happened", span.end, fields.clone(), 0);
+        span.events.extend((0..110).map(|_| event()));
         span
     };
     for id in 2..40 {
@@ -280,9 +272,8 @@ fn what_never_ends_is_swept() {
     let (began, id) = (Instant::now(), TraceId::from(1));
     let mut add = |made: Made, now| {
         let made = made.span();
-        let (id, root, mut span) = (made.span_context.trace_id(), LocalRoot::of(&made), Span::of(&made));
-        let written = span.written();
-        let gone = shard.add_span(id, &mut span, root, &written, now).len();
+        let (id, root) = (made.context.trace_id(), LocalRoot::of(&made));
+        let gone = shard.add_span(id, &made, root, &written(&made), now).len();
         (gone, shard.figures().evicted)
     };
     assert_eq!(add(child(1, 2), began), (0, 0));
@@ -427,35 +418,52 @@ fn check_filters(summary: &Summary) {
     }
 }
 
+fn written(span: &Recorded) -> Vec<u8> {
+    let mut written = Vec::new();
+    write(span, &mut written);
+    written
+}
+
 #[test]
 fn what_is_written_of_a_span_is_read_again() {
     let state = TraceState::from_key_value([("vendor", "value")]).expect("a state");
-    let context =
-        |id: u64| SpanContext::new(TraceId::from(9), SpanId::from(id), TraceFlags::SAMPLED, false, TraceState::NONE);
     let mut whole =
         Made { parent: 3, ..root(9) }.failed().with("share", 0.5).with("list", Value::Array(vec![1].into()));
     whole.name = "x".repeat(5_000).into();
     let mut whole = whole.span();
-    whole.span_context =
-        SpanContext::new(TraceId::from(9), SpanId::from(u64::MAX), TraceFlags::default(), false, state);
-    whole.links.links.push(opentelemetry::trace::Link::with_context(context(7)));
+    whole.kind = SpanKind::Consumer;
+    (whole.attributes_dropped, whole.events_dropped) = (200, 3);
+    whole.context = SpanContext::new(TraceId::from(9), SpanId::from(u64::MAX), TraceFlags::default(), false, state);
     let fields = vec![KeyValue::new("why", "\u{202e}"), KeyValue::new("flag", true)];
-    whole.events.events.push(opentelemetry::trace::Event::new("happened", whole.end_time, fields, 0));
+    whole.events.push(Event::new("happened", whole.end, fields, 0));
     let bare = root(9).span();
 
-    let (whole, bare) = (Span::of(&whole), Span::of(&bare));
     let mut spans = Spans::default();
     for span in [&whole, &bare] {
-        let (written, before) = (span.written(), spans.bytes_with(&span.written(), usize::MAX));
+        let written = written(span);
+        let before = spans.bytes_with(&written, usize::MAX);
         spans.push(&written, usize::MAX);
         assert_eq!(spans.bytes(), before, "what it takes is known before");
+        assert_eq!(Span::of(span).written(), written, "a span that is cut is written in the same way");
     }
     let earlier = spans.clone();
-    spans.push(&bare.written(), usize::MAX);
+    spans.push(&written(&bare), usize::MAX);
+    let (whole, bare) = (Span::of(&whole), Span::of(&bare));
     assert_eq!(earlier.in_order(), [whole.clone(), bare.clone()]);
     assert_eq!(spans.in_order(), [whole.clone(), bare.clone(), bare]);
-    assert_eq!(whole.links().collect::<Vec<_>>(), [(TraceId::from(9), SpanId::from(7))]);
     assert_eq!((whole.id(), whole.parent_id()), (SpanId::from(u64::MAX), Some(SpanId::from(3))));
+    assert_eq!(whole.dropped, 203);
+}
+
+#[test]
+fn a_kept_span_has_its_links() {
+    let linked = (TraceId::from(9), SpanId::from(7));
+    let bare = root(9).span();
+    let mut span = Span::of(&bare);
+    span.links.push((linked.0.to_bytes(), linked.1.to_bytes()));
+    let mut spans = Spans::default();
+    spans.push(&span.written(), usize::MAX);
+    assert_eq!(spans.in_order()[0].links().collect::<Vec<_>>(), [linked]);
 }
 
 #[test]
@@ -469,9 +477,9 @@ fn a_span_is_told_as_jaeger_tells_it() {
         .with("flag", true)
         .with("list", Value::Array(vec![1, 2].into()))
         .span();
-    let at = failed.start_time;
+    let at = failed.start;
     let fields = vec![KeyValue::new("why", "<b>\u{1b}[2J\u{202e}")];
-    failed.events.events.push(opentelemetry::trace::Event::new("happened", at, fields, 0));
+    failed.events.push(Event::new("happened", at, fields, 0));
     recent.keep(&failed);
     let trace = recent.trace(TraceId::from(1)).expect("it is kept");
     let tag = |key: &str, r#type: &str, value: serde_json::Value| serde_json::json!({ "key": key, "type": r#type, "value": value });

@@ -14,20 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use opentelemetry::{
-    Context,
-    trace::{SpanContext, Status, TraceContextExt as _, TraceId},
-};
+use opentelemetry::{InstrumentationScope, trace::TraceId};
 use opentelemetry_sdk::{
-    Resource,
     error::OTelSdkResult,
-    trace::{Span, SpanData, SpanProcessor},
+    trace::{SpanData, SpanProcessor as _},
 };
 use parking_lot::{Mutex, MutexGuard};
 
 use super::super::{
     export::CountingProcessor,
     metrics::exemplars::{Exemplars, Observation},
+    recorded::Recorded,
     root::{Asked, LocalRoot},
     weight,
 };
@@ -97,6 +94,7 @@ struct Tail {
     held_bytes: AtomicUsize,
     decisions: Decisions,
     exemplars: Arc<Exemplars>,
+    scope: InstrumentationScope,
     next: Vec<CountingProcessor>,
 }
 
@@ -110,7 +108,7 @@ struct Shard {
 /// A trace that isn't decided yet.
 #[derive(Debug)]
 struct Held {
-    spans: Vec<SpanData>,
+    spans: Vec<Box<Recorded>>,
     bytes: usize,
     /// Measurements in this trace, which become exemplars if it is kept.
     observations: Vec<Observation>,
@@ -143,7 +141,13 @@ impl Remembered {
 }
 
 impl TailSampler {
-    pub(in super::super) fn new(limits: TailLimits, exemplars: Arc<Exemplars>, next: Vec<CountingProcessor>) -> Self {
+    /// Returns a sampler that sends the traces it keeps to `next`, as spans of `scope`.
+    pub(in super::super) fn new(
+        limits: TailLimits,
+        exemplars: Arc<Exemplars>,
+        scope: InstrumentationScope,
+        next: Vec<CountingProcessor>,
+    ) -> Self {
         let shard = || Shard { held: HashMap::new(), remembered: Remembered::default(), swept: Instant::now() };
         Self(Arc::new(Tail {
             limits,
@@ -152,8 +156,29 @@ impl TailSampler {
             held_bytes: AtomicUsize::new(0),
             decisions: Decisions::default(),
             exemplars,
+            scope,
             next,
         }))
+    }
+
+    /// Takes note of a local root that starts.
+    pub(in super::super) fn begin(&self, trace_id: TraceId) {
+        self.0.begin(trace_id);
+    }
+
+    /// Takes a span that has ended.
+    pub(in super::super) fn end(&self, span: Box<Recorded>) {
+        self.0.end(span);
+    }
+
+    #[cfg(test)]
+    pub(in super::super) fn force_flush(&self) -> OTelSdkResult {
+        self.0.each(opentelemetry_sdk::trace::SpanProcessor::force_flush)
+    }
+
+    /// Has the exporters send what waits for them. What isn't decided yet is lost.
+    pub(in super::super) fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.each(|next| next.shutdown_with_timeout(timeout))
     }
 
     /// Makes the measurement an exemplar once its trace is kept.
@@ -225,18 +250,19 @@ impl Tail {
         });
     }
 
-    fn end(&self, span: SpanData) {
-        let trace_id = span.span_context.trace_id();
+    fn end(&self, span: Box<Recorded>) {
+        let trace_id = span.context.trace_id();
         let mut shard = self.shard(trace_id);
         let Entry::Occupied(mut entry) = shard.held.entry(trace_id) else {
             let was_kept = self.was_kept(&shard, trace_id);
             drop(shard);
             if was_kept {
-                self.send(vec![span]);
+                let bytes = weight::of_recorded(&span);
+                self.send(vec![span], bytes);
             }
             return;
         };
-        let bytes = weight::of_span(&span);
+        let bytes = weight::of_recorded(&span);
         let is_last = entry.get_mut().add(span, bytes, self.limits.slow);
         self.held_spans.fetch_add(1, Ordering::Relaxed);
         let has_room =
@@ -262,7 +288,7 @@ impl Tail {
     /// Decides by the trace id: sends the trace's spans or drops them. Spans that end later follow the same decision.
     fn decide_by_id(&self, trace_id: TraceId, trace: Held) {
         self.decisions.not_held.fetch_add(1, Ordering::Relaxed);
-        if self.limits.keeps(trace_id) && self.send(trace.spans) {
+        if self.limits.keeps(trace_id) && self.send(trace.spans, trace.bytes) {
             trace.observations.iter().for_each(|observation| self.exemplars.put(observation));
         }
     }
@@ -271,7 +297,7 @@ impl Tail {
         let by_id = self.limits.keeps(trace_id);
         let wanted = by_id || trace.asked > Asked::Wrongly && (trace.has_error || trace.is_slow);
         let Decisions { kept, dropped, queue_full, .. } = &self.decisions;
-        let sent = wanted && self.send(trace.spans);
+        let sent = wanted && self.send(trace.spans, trace.bytes);
         let decision = match (wanted, sent) {
             (true, true) => kept,
             (true, false) => queue_full,
@@ -292,10 +318,13 @@ impl Tail {
     }
 
     /// Sends all these spans to every exporter that has room for them, and returns whether any had.
-    fn send(&self, spans: Vec<SpanData>) -> bool {
+    fn send(&self, spans: Vec<Box<Recorded>>, bytes: usize) -> bool {
         let Some((last, others)) = self.next.split_last() else { return false };
-        let others = others.iter().filter(|next| next.queue_whole(spans.clone())).count();
-        last.queue_whole(spans) || others > 0
+        let made = |span: Recorded| span.into_sdk(&self.scope);
+        let copies = || -> Vec<SpanData> { spans.iter().map(|span| made(Recorded::clone(span))).collect() };
+        let others = others.iter().filter(|next| next.queue_whole(spans.len(), bytes, copies)).count();
+        let count = spans.len();
+        last.queue_whole(count, bytes, || spans.into_iter().map(|span| made(*span)).collect()) || others > 0
     }
 
     /// Calls `act` on each exporter, and returns the first error.
@@ -320,8 +349,8 @@ impl Held {
     }
 
     /// Adds a span, and returns whether it was the last local root.
-    fn add(&mut self, span: SpanData, bytes: usize, slow: Duration) -> bool {
-        self.has_error |= matches!(span.status, Status::Error { .. });
+    fn add(&mut self, span: Box<Recorded>, bytes: usize, slow: Duration) -> bool {
+        self.has_error |= span.is_error();
         let root = LocalRoot::of(&span);
         if let Some(LocalRoot { took, asked }) = root {
             self.roots_open = self.roots_open.saturating_sub(1);
@@ -331,36 +360,6 @@ impl Held {
         self.spans.push(span);
         self.bytes += bytes;
         root.is_some() && self.roots_open == 0
-    }
-}
-
-impl SpanProcessor for TailSampler {
-    fn on_start(&self, span: &mut Span, context: &Context) {
-        let parent = context.span();
-        let parent = parent.span_context();
-        if !parent.is_valid() || parent.is_remote() {
-            let own: &SpanContext = opentelemetry::trace::Span::span_context(span);
-            self.0.begin(own.trace_id());
-        }
-    }
-
-    fn on_end(&self, span: SpanData) {
-        self.0.end(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.0.each(SpanProcessor::force_flush)
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.each(|next| next.shutdown_with_timeout(timeout))
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        // The provider calls this before it hands out the first clone.
-        if let Some(tail) = Arc::get_mut(&mut self.0) {
-            tail.next.iter_mut().for_each(|next| next.set_resource(resource));
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
         export::{Endpoint, Exporter, Room, Signal, Transport},
         logs::{self, LogSettings},
         propagation::Propagator,
+        recorded,
         sampling::Sampling,
     },
     units::MIB,
@@ -47,6 +48,18 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
 
     pub(super) fn room(&mut self, name: &str, places: usize) -> Room {
         Room { places: self.number(name).unwrap_or(places).max(1), bytes: QUEUE_BYTES_MAX }
+    }
+
+    pub(super) fn span_limits(&mut self) -> recorded::Limits {
+        let text_bytes_max = self
+            .number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT")
+            .or_else(|| self.number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"));
+        let default = recorded::Limits::default();
+        recorded::Limits {
+            text_bytes_max: text_bytes_max.unwrap_or(default.text_bytes_max),
+            attributes_max: self.number("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT").unwrap_or(default.attributes_max),
+            events_max: self.number("OTEL_SPAN_EVENT_COUNT_LIMIT").unwrap_or(default.events_max),
+        }
     }
 
     /// Returns the name and value of a signal's own variable, or else of the one for all signals.

@@ -2,15 +2,16 @@ use std::collections::BTreeMap;
 
 use opentelemetry::{
     KeyValue,
-    trace::{SpanId, SpanKind},
+    trace::{SpanContext, SpanId, SpanKind},
 };
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
+use opentelemetry_sdk::trace::SpanExporter;
 
 use super::*;
 use crate::telemetry::{
     Tracer,
     export::{Lost, Room},
     metrics::exemplars::{Exemplar, Series},
+    traces::{Sink, scope},
 };
 
 /// What arrived, by trace.
@@ -29,7 +30,6 @@ impl SpanExporter for Received {
 
 struct Setting {
     tracer: Tracer,
-    provider: SdkTracerProvider,
     sampler: TailSampler,
     exemplars: Arc<Exemplars>,
     received: Received,
@@ -39,9 +39,9 @@ fn set_up(limits: TailLimits, queue_max: usize) -> Setting {
     let (received, exemplars) = (Received::default(), Arc::<Exemplars>::default());
     let next =
         CountingProcessor::new(received.clone(), Room { places: queue_max, bytes: usize::MAX }, Arc::<Lost>::default());
-    let sampler = TailSampler::new(limits, Arc::clone(&exemplars), vec![next]);
-    let provider = SdkTracerProvider::builder().with_span_processor(sampler.clone()).build();
-    Setting { tracer: Tracer::new(&provider, 100), provider, sampler, exemplars, received }
+    let sampler = TailSampler::new(limits, Arc::clone(&exemplars), scope(), vec![next]);
+    let sink = Sink::new(None, Some(sampler.clone()), Vec::new());
+    Setting { tracer: Tracer::recording(sink), sampler, exemplars, received }
 }
 
 impl Setting {
@@ -97,14 +97,14 @@ fn a_clients_mistake_is_no_reason_to_send_a_trace_on() {
     assert_eq!(setting.decisions(), BTreeMap::from([("dropped", 7)]));
     [200, 500, 502, 503, 504].into_iter().for_each(answered);
     assert_eq!(setting.decisions(), BTreeMap::from([("dropped", 7), ("kept", 5)]));
-    setting.provider.shutdown().expect("it ends");
+    setting.tracer.shutdown_with_timeout(Duration::from_secs(5)).expect("it ends");
 }
 
 #[test]
 fn every_error_is_sent_on_and_a_share_of_the_rest_all_of_it_whole() {
     let setting = set_up(LIMITS, 1 << 20);
     let traces: Vec<_> = (0..20_000).map(|at| (setting.trace(at % 10 == 0), at % 10 == 0)).collect();
-    setting.provider.force_flush().unwrap();
+    setting.tracer.force_flush().unwrap();
     let received = setting.received.0.lock();
     for (trace_id, fails) in &traces {
         let spans = received.get(&trace_id.to_bytes()).map_or(0, Vec::len);
@@ -153,7 +153,7 @@ fn a_trace_waits_for_all_of_its_local_roots_and_late_spans_follow_it() {
     assert_eq!((setting.sampler.held_spans(), setting.decisions().len()), (1, 0));
     root.end();
     late.end();
-    setting.provider.force_flush().unwrap();
+    setting.tracer.force_flush().unwrap();
     assert_eq!(setting.received.0.lock().get(&trace_id.to_bytes()).unwrap().len(), 3);
 }
 
@@ -161,7 +161,7 @@ fn a_trace_waits_for_all_of_its_local_roots_and_late_spans_follow_it() {
 fn a_trace_that_the_queue_has_no_room_for_is_dropped_whole_and_counted() {
     let setting = set_up(TailLimits { share: 0.0, ..LIMITS }, 4);
     let trace_id = setting.trace(true);
-    setting.provider.force_flush().unwrap();
+    setting.tracer.force_flush().unwrap();
     assert!(setting.received.0.lock().is_empty());
     assert_eq!(setting.decisions(), BTreeMap::from([("queue_full", 1)]));
     assert!(!setting.exemplar(trace_id));
@@ -181,7 +181,7 @@ fn what_is_held_is_bounded() {
     let ids: Vec<_> = (0..1000).map(|_| setting.trace(true)).collect();
     assert_eq!(setting.sampler.held_spans(), 200);
     assert_eq!(setting.decisions(), BTreeMap::from([("not_held", 1000)]));
-    setting.provider.force_flush().unwrap();
+    setting.tracer.force_flush().unwrap();
     let received = setting.received.0.lock();
     for trace_id in ids {
         let spans = received.get(&trace_id.to_bytes()).map_or(0, Vec::len);
@@ -199,7 +199,7 @@ fn a_trace_without_an_end_is_let_go() {
     tail.sweep(&mut tail.shard(trace_id), Instant::now() + HELD_MAX);
     assert_eq!((setting.sampler.held_spans(), setting.decisions()), (0, BTreeMap::from([("unfinished", 1)])));
     root.end();
-    setting.provider.force_flush().unwrap();
+    setting.tracer.force_flush().unwrap();
     assert!(setting.received.0.lock().is_empty(), "a part of a trace was sent on");
 }
 
