@@ -1,13 +1,15 @@
 //! What a checkout costs in processor time, which a busy machine changes less than it changes a rate: till in several settings,
 //! another commit's till, the native twin, and another host's answer of a few bytes.
 //!
-//! Each is a process of its own with a fresh store, loaded by `wrk` on the same cores, in turns. A figure is the least, the
-//! middle and the most of the turns. It fails when till or the twin refuses a request, never for being slow.
+//! Each is a process of its own with a fresh store. They run beside each other and are loaded in turn by `wrk` on the same cores,
+//! each round in another order, so that a machine that slows down favours none. A figure is the median of the rounds; the ratio
+//! is to the first of the table, round by round, with the least and the most. It fails when till or the twin refuses a request,
+//! never for being slow.
 //!
 //! | variable | what it says | default |
 //! |---|---|---|
-//! | `TILL_BENCH_SECONDS` | for how long each is loaded | 10 |
-//! | `TILL_BENCH_ROUNDS` | turns | 3 |
+//! | `TILL_BENCH_SECONDS` | for how long each is loaded in a round | 2 |
+//! | `TILL_BENCH_ROUNDS` | rounds | 8 |
 //! | `TILL_BENCH_CONNECTIONS` | with how many connections, with commas | 64 |
 //! | `TILL_BENCH_ONLY` | whom to load, with commas: names of the table | all |
 //! | `TILL_BENCH_BEFORE` | the program of another commit | it isn't compared |
@@ -29,13 +31,15 @@ mod server;
 #[expect(dead_code, reason = "no host runs in this process, with telemetry of its own")]
 mod shop;
 #[path = "shop/wrk.rs"]
+#[expect(dead_code, reason = "each round has a time of its own, and refusals are counted")]
 mod wrk;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::Context;
 use host::Host;
 use peer::Peer;
+use tempfile::TempDir;
 use till::{app::store_settings, config::Settings, hooks::Kind, store::Store};
 
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -76,6 +80,11 @@ impl Contender {
             Self::WasmtimeServe => std::env::var_os("TILL_BENCH_WASMTIME").is_some(),
             Self::Till | Self::Foreign | Self::Untraced | Self::Native => true,
         }
+    }
+
+    /// Returns whether each request is to be answered with 200.
+    const fn must_serve(self) -> bool {
+        !matches!(self, Self::Before | Self::WasmtimeServe)
     }
 
     fn start(self, folder: &Path) -> anyhow::Result<Running> {
@@ -159,7 +168,6 @@ struct Turn {
     p50_ms: f64,
     p99_ms: f64,
     refused: u64,
-    resident_mib: f64,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -169,7 +177,7 @@ fn main() -> anyhow::Result<()> {
         let folder = arguments.next().context("the twin's data folder")?;
         return runtime.block_on(serve_natively(Path::new(&folder)));
     }
-    runtime.block_on(compare(wrk::duration()?))
+    runtime.block_on(compare())
 }
 
 /// Serves as the native twin until it is told to stop.
@@ -186,65 +194,83 @@ async fn serve_natively(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A contender at work, and what its turns showed.
+struct Measured {
+    who: Contender,
+    running: Running,
+    turns: Vec<Turn>,
+    /// Its data, for as long as it runs.
+    _folder: TempDir,
+}
+
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
-async fn compare(duration: Duration) -> anyhow::Result<()> {
-    let rounds: usize = std::env::var("TILL_BENCH_ROUNDS").map_or(Ok(3), |text| text.parse())?;
+async fn compare() -> anyhow::Result<()> {
+    let seconds = number("TILL_BENCH_SECONDS", 2)?;
+    let rounds = number("TILL_BENCH_ROUNDS", 8)?;
     let connections = std::env::var("TILL_BENCH_CONNECTIONS").unwrap_or_else(|_| "64".to_owned());
     let only = std::env::var("TILL_BENCH_ONLY").ok();
     let is_wanted = |who: &Contender| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == who.name()));
-    let contenders: Vec<_> = Contender::ALL.into_iter().filter(|who| who.is_there() && is_wanted(who)).collect();
     println!(
-        "{:<10} {:>11} {:>21} {:>24} {:>18} {:>18} {:>8} {:>15}",
-        "", "connections", "processor us/request", "requests/s", "p50 ms", "p99 ms", "refused", "resident MiB"
+        "{:<10} {:>11} {:>12} {:>18} {:>10} {:>8} {:>8} {:>8} {:>13}",
+        "", "connections", "us/request", "of the first's", "requests/s", "p50 ms", "p99 ms", "refused", "resident MiB"
     );
     for connections in connections.split(',') {
         let connections: u32 = connections.trim().parse().context("read TILL_BENCH_CONNECTIONS")?;
-        let mut turns: BTreeMap<Contender, Vec<Turn>> = BTreeMap::new();
-        for _ in 0..rounds {
-            for who in &contenders {
-                let turn = measure(*who, connections, duration).await;
-                let turn = turn.with_context(|| format!("{} on {connections} connections", who.name()))?;
-                turns.entry(*who).or_default().push(turn);
-            }
+        let mut all = Vec::new();
+        for who in Contender::ALL.into_iter().filter(|who| who.is_there() && is_wanted(who)) {
+            let folder = shop::folder()?;
+            let running = who.start(folder.path()).with_context(|| format!("start {}", who.name()))?;
+            wrk::load(running.address(), connections, WARM_UP).await?;
+            all.push(Measured { who, running, turns: Vec::new(), _folder: folder });
         }
-        for (who, turns) in &turns {
-            let of = |figure: fn(&Turn) -> f64, digits| spread(turns.iter().map(figure).collect(), digits);
+        for _ in 0..rounds {
+            for measured in &mut all {
+                let turn = measured.running.turn(connections, Duration::from_secs(seconds)).await;
+                measured.turns.push(turn.with_context(|| measured.who.name())?);
+            }
+            all.rotate_left(1);
+        }
+        all.sort_by_key(|measured| measured.who);
+        let first = all.first().map(|measured| measured.turns.clone()).unwrap_or_default();
+        for Measured { who, running, turns, .. } in all {
+            let of = |figure: fn(&Turn) -> f64| median(turns.iter().map(figure).collect());
+            let mut ratios: Vec<_> = turns.iter().zip(&first).map(|(own, first)| own.cpu_us / first.cpu_us).collect();
+            ratios.sort_by(f64::total_cmp);
+            let (least, most) = (ratios.first().copied().unwrap_or(1.0), ratios.last().copied().unwrap_or(1.0));
+            let ratio = format!("{:.2} ({least:.2}-{most:.2})", median(ratios));
+            let resident_mib = resident::resident_mib(&running.process_id()).context("read its memory")?;
             let refused: u64 = turns.iter().map(|turn| turn.refused).sum();
             println!(
-                "{:<10} {connections:>11} {:>21} {:>24} {:>18} {:>18} {refused:>8} {:>15}",
+                "{:<10} {connections:>11} {:>12.1} {ratio:>18} {:>10.0} {:>8.2} {:>8.2} {refused:>8} {resident_mib:>13.0}",
                 who.name(),
-                of(|turn| turn.cpu_us, 1),
-                of(|turn| turn.rate, 0),
-                of(|turn| turn.p50_ms, 2),
-                of(|turn| turn.p99_ms, 2),
-                of(|turn| turn.resident_mib, 0),
+                of(|turn| turn.cpu_us),
+                of(|turn| turn.rate),
+                of(|turn| turn.p50_ms),
+                of(|turn| turn.p99_ms),
             );
+            running.stop()?;
+            anyhow::ensure!(refused == 0 || !who.must_serve(), "{} refused {refused} requests", who.name());
         }
     }
     Ok(())
 }
 
-async fn measure(who: Contender, connections: u32, duration: Duration) -> anyhow::Result<Turn> {
-    let folder = shop::folder()?;
-    let running = who.start(folder.path())?;
-    wrk::load(running.address(), connections, WARM_UP).await?;
-    let had = cpu::seconds(&running.process_id())?;
-    let load = wrk::load(running.address(), connections, duration).await?;
-    let cpu_seconds = cpu::seconds(&running.process_id())? - had;
-    let resident_mib = resident::resident_mib(&running.process_id()).context("read its memory")?;
-    running.stop()?;
-    if who != Contender::WasmtimeServe && who != Contender::Before {
-        load.check()?;
+impl Running {
+    async fn turn(&self, connections: u32, duration: Duration) -> anyhow::Result<Turn> {
+        let had = cpu::seconds(&self.process_id())?;
+        let load = wrk::load(self.address(), connections, duration).await?;
+        let cpu_seconds = cpu::seconds(&self.process_id())? - had;
+        let (rate, p50_ms, p99_ms) = load.figures()?;
+        let cpu_us = cpu_seconds / f64::from(u32::try_from(load.answered)?) * 1e6;
+        Ok(Turn { cpu_us, rate, p50_ms, p99_ms, refused: load.refused + load.broken })
     }
-    let (rate, p50_ms, p99_ms) = load.figures()?;
-    let cpu_us = cpu_seconds / f64::from(u32::try_from(load.answered)?) * 1e6;
-    Ok(Turn { cpu_us, rate, p50_ms, p99_ms, refused: load.refused + load.broken, resident_mib })
 }
 
-/// Returns the least, the middle and the most of them.
-fn spread(mut figures: Vec<f64>, digits: usize) -> String {
+fn number(variable: &str, usual: u64) -> anyhow::Result<u64> {
+    std::env::var(variable).map_or(Ok(usual), |text| text.parse()).with_context(|| format!("read {variable}"))
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
-    let (least, most) = (figures.first().copied().unwrap_or_default(), figures.last().copied().unwrap_or_default());
-    let middle = figures.get(figures.len() / 2).copied().unwrap_or_default();
-    format!("{least:.digits$} {middle:.digits$} {most:.digits$}")
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
