@@ -67,7 +67,7 @@ use self::{
     counters::{Numbers, RunningTime},
     items::Items,
     json::{OrderText, ReceiptText},
-    levels::Levels,
+    levels::{Levels, MayTakeAhead},
     place::Place,
     queue::{Lane, Queue, Sent, Shared, Stock},
     reader::Readers,
@@ -129,9 +129,8 @@ struct Inner {
 #[derive(Debug)]
 pub struct BegunOrder {
     pub id: OrderId,
-    /// There until it is waited for.
-    created: Option<Sent<SystemTime, StoreError>>,
-    levels: Arc<Levels>,
+    created: Sent<SystemTime, StoreError>,
+    _may_take: MayTakeAhead,
 }
 
 impl BegunOrder {
@@ -139,17 +138,8 @@ impl BegunOrder {
     ///
     /// # Errors
     /// `ReferenceTaken` when an order of this reference exists.
-    pub async fn created(mut self) -> Result<SystemTime, StoreError> {
-        match self.created.take() {
-            Some(created) => created.outcome().await,
-            None => Err(StoreError::Closed),
-        }
-    }
-}
-
-impl Drop for BegunOrder {
-    fn drop(&mut self) {
-        self.levels.order_created(self.id);
+    pub async fn created(self) -> Result<SystemTime, StoreError> {
+        self.created.outcome().await
     }
 }
 
@@ -228,12 +218,12 @@ impl Store {
         let created = self.0.queue.send(durability.into(), Stock::Told, create)?;
         *last = id.row();
         drop(last);
-        self.0.levels.order_begun(id);
-        Ok(BegunOrder { id, created: Some(created), levels: Arc::clone(&self.0.levels) })
+        Ok(BegunOrder { id, created, _may_take: self.0.levels.order_begun(id) })
     }
 
     /// Takes all lines from the stock, summed by item, or nothing. Returns what is left of each item, by name. The
-    /// taken stock is held until the order ends or the deduct is settled; the change isn't committed yet.
+    /// taken stock is held until the order ends or the deduct is settled; the change isn't committed yet. An order's first take
+    /// may be answered before the writer carries it out (`levels.rs`): only an order that holds its stock is completed.
     ///
     /// # Errors
     /// `Shortage`, `AlreadyTaken` or `Released`; `Store(ReservationGone)` when the order is no longer pending.

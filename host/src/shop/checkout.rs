@@ -10,6 +10,9 @@
 //!       or db_fail_order                      FAILED and the stock given back, one transaction
 //! ```
 //!
+//! The order's creation is queued, and its first take is answered ahead of the store's writer: the plugins decide without waiting for
+//! another order's commit. The end waits for its own, and finds whatever of that went wrong.
+//!
 //! Plugins decide, the host does: whatever the plugin did, the order ends here. A canary's fault is none of its
 //! customer's: while there is time left, what it took is given back (`db_start_over`) and the live version decides.
 

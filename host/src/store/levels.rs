@@ -7,7 +7,10 @@
 //! Invariant: what a level has on hand is the store's after the commands that were carried out; what is queued is what the
 //! others will take. Whatever may change the stock in another way, or roll a change back, makes all levels unknown.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 
@@ -16,6 +19,19 @@ use crate::{order::Item, units::i64_of};
 
 #[derive(Debug, Default)]
 pub(super) struct Levels(Mutex<State>);
+
+/// An order whose first take may be answered ahead of the writer.
+#[derive(Debug)]
+pub(super) struct MayTakeAhead {
+    id: OrderId,
+    levels: Arc<Levels>,
+}
+
+impl Drop for MayTakeAhead {
+    fn drop(&mut self) {
+        self.levels.0.lock().untaken.remove(&self.id);
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -39,13 +55,10 @@ impl Level {
 }
 
 impl Levels {
-    /// Notes an order that may take ahead of the writer, until [`Levels::order_created`].
-    pub(super) fn order_begun(&self, id: OrderId) {
+    /// Lets an order take ahead of the writer, once, until the value is dropped.
+    pub(super) fn order_begun(self: &Arc<Self>, id: OrderId) -> MayTakeAhead {
         self.0.lock().untaken.insert(id);
-    }
-
-    pub(super) fn order_created(&self, id: OrderId) {
-        self.0.lock().untaken.remove(&id);
+        MayTakeAhead { id, levels: Arc::clone(self) }
     }
 
     /// Queues the order's first take with `send`, and returns what it will leave of each item. `None` if that isn't certain:
