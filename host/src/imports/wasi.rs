@@ -1,5 +1,6 @@
 //! The interfaces of WASI 0.2 that languages' runtimes import, with nothing behind them: no files, network, environment
-//! or arguments. A guest's prints become log lines of its call; clocks are the host's.
+//! or arguments. A guest's prints become log lines of its call; clocks are the host's. A component that imports another
+//! interface of WASI is denied at admission.
 //!
 //! `wasi:sockets` is included because the standard toolchains import it whatever a plugin does (componentize-py links
 //! all of CPython's `socket`). Every operation that would reach the network fails: no socket is made and no name is
@@ -30,6 +31,23 @@ use wasmtime_wasi::{
 
 use super::{CallState, HasCallState, telemetry::Prints};
 use crate::config::Limits;
+
+/// Returns whether a component's import is an interface of WASI that is met, with nothing behind it.
+pub(crate) fn is_met(import: &str) -> bool {
+    PACKAGES.iter().any(|package| package.has(import))
+}
+
+/// Returns what an author is told of an import of WASI that is denied: the component is refused. `None` if it isn't WASI's.
+pub(crate) fn denied(import: &str) -> Option<&'static str> {
+    if is_met(import) || !import.starts_with("wasi:") {
+        return None;
+    }
+    Some(if import.starts_with("wasi:http/") {
+        "Plugins get no network. If the plugin itself sends no requests, its language's runtime brings that import: build with componentize-js -d http fetch-event, with jco componentize --disable http fetch-event, or with the kit of till plugin new"
+    } else {
+        "Of WASI there is what language runtimes need, at 0.2: cli, clocks, filesystem, io, random and sockets, with nothing behind them. Build against WASI 0.2, or leave out what needs that import"
+    })
+}
 
 /// The packages of WASI 0.2 that guests may import, each with its interfaces and a text on what they do.
 pub(crate) const PACKAGES: [Package; 6] = [

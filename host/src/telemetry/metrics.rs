@@ -10,7 +10,6 @@ mod openmetrics;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::Context as _;
 use opentelemetry::KeyValue;
@@ -26,7 +25,7 @@ use super::export::{self, Lost};
 use super::names::{label, metric};
 use super::sampling::TailSampler;
 use super::settings::Settings;
-use exemplars::{Exemplar, Exemplars, Observation};
+use exemplars::Exemplars;
 pub use format::Format;
 pub use measured::{HttpRequest, PluginCall, PluginInfo};
 
@@ -362,27 +361,6 @@ impl Instruments {
             exemplars,
             traces,
             meter,
-        }
-    }
-
-    /// Offers a recorded value as its bucket's exemplar. `metric` is the metric's name in Prometheus.
-    fn exemplify(
-        &self,
-        metric: &'static str,
-        labels: impl Into<Vec<KeyValue>>,
-        bounds: &'static [f64],
-        value: f64,
-        span: &SpanContext,
-    ) {
-        if matches!(self.traces, Traces::Unkept) || !span.is_sampled() {
-            return;
-        }
-        let exemplar = Exemplar { trace_id: span.trace_id(), span_id: span.span_id(), value, at: SystemTime::now() };
-        let observation = Observation { metric, labels: labels.into(), bounds, exemplar };
-        match &self.traces {
-            Traces::Unkept => {}
-            Traces::Kept => self.exemplars.put(&observation),
-            Traces::Decided(sampler) => sampler.attach(observation),
         }
     }
 }

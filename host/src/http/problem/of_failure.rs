@@ -1,4 +1,4 @@
-//! Converts failures into problems: into codes, and so into statuses. No other file does.
+//! Converts a `Failure` and the store's errors into problems: into codes, whose statuses `code.rs` has. A trap is one of them, and 502.
 
 use hyper::header::{HeaderValue, RETRY_AFTER};
 

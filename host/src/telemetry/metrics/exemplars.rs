@@ -12,9 +12,11 @@ use std::{
 
 use opentelemetry::{
     KeyValue,
-    trace::{SpanId, TraceId},
+    trace::{SpanContext, SpanId, TraceId},
 };
 use parking_lot::Mutex;
+
+use super::{Instruments, Traces};
 
 /// The SDK's own limit of series for one instrument; the host has some dozens.
 const SERIES_MAX: usize = 2000;
@@ -74,6 +76,29 @@ fn hash(name: &str, value: &str) -> u64 {
 /// The exemplars of all histograms.
 #[derive(Debug, Default)]
 pub(in super::super) struct Exemplars(Mutex<HashMap<Series, HashMap<usize, Exemplar>>>);
+
+impl Instruments {
+    /// Offers a recorded value as its bucket's exemplar, once its trace is kept. `metric` is the metric's name in Prometheus.
+    pub(super) fn exemplify(
+        &self,
+        metric: &'static str,
+        labels: impl Into<Vec<KeyValue>>,
+        bounds: &'static [f64],
+        value: f64,
+        span: &SpanContext,
+    ) {
+        if matches!(self.traces, Traces::Unkept) || !span.is_sampled() {
+            return;
+        }
+        let exemplar = Exemplar { trace_id: span.trace_id(), span_id: span.span_id(), value, at: SystemTime::now() };
+        let observation = Observation { metric, labels: labels.into(), bounds, exemplar };
+        match &self.traces {
+            Traces::Unkept => {}
+            Traces::Kept => self.exemplars.put(&observation),
+            Traces::Decided(sampler) => sampler.attach(observation),
+        }
+    }
+}
 
 impl Exemplars {
     /// Replaces the bucket's exemplar, if the new one isn't older.

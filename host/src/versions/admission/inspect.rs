@@ -5,7 +5,7 @@ use wasmparser::{ComponentExternalKind, ComponentNameSectionReader, KnownCustom,
 use super::Reason;
 use crate::{
     hooks::{self, Kind, PACKAGE},
-    imports::wasi::PACKAGES,
+    imports::wasi,
 };
 
 /// The longest name or version that is taken from a file.
@@ -137,8 +137,7 @@ fn allowed(kind: Kind, import: &str) -> Result<(), Reason> {
     if hooks::info(kind).imports().any(|name| import == hooks::interface(name)) {
         return Ok(());
     }
-    // What a language's runtime imports is met by the virtual WASI, which gives nothing.
-    if PACKAGES.iter().any(|package| package.has(import)) {
+    if wasi::is_met(import) {
         return Ok(());
     }
     if import.starts_with(PACKAGE) {
@@ -146,15 +145,8 @@ fn allowed(kind: Kind, import: &str) -> Result<(), Reason> {
             "Generate the bindings from the host's own WIT: wit/v0.1, and call only what its world imports",
         );
     }
-    if import.starts_with("wasi:http/") {
-        return foreign(
-            "Plugins get no network. If the plugin itself sends no requests, its language's runtime brings that import: build with componentize-js -d http fetch-event, with jco componentize --disable http fetch-event, or with the kit of till plugin new",
-        );
-    }
-    if import.starts_with("wasi:") {
-        return foreign(
-            "Of WASI there is what language runtimes need, at 0.2: cli, clocks, filesystem, io, random and sockets, with nothing behind them. Build against WASI 0.2, or leave out what needs that import",
-        );
+    if let Some(hint) = wasi::denied(import) {
+        return foreign(hint);
     }
     foreign("Take that import out of its world, or leave out what needs it")
 }
