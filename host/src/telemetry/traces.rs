@@ -1,6 +1,6 @@
 //! Spans, passed by value, not through a thread-local context.
 //!
-//! The host records its spans itself ([`Recorded`]) and makes the SDK's of those that a processor gets. Invariants: every
+//! The host records its spans itself (`Recorded`) and makes the SDK's of those that a processor gets. Invariants: every
 //! span has a valid context, recorded or not, before and after the tracer stops, so that a plugin never sees the
 //! difference; a span has a key once; a text in a span is never longer than its limit; a span below another of this
 //! process is recorded and sampled if that one is.

@@ -1,7 +1,7 @@
 //! A kept span: a few hundred bytes, one after another in one buffer a trace.
 //!
 //! A recorded span is some allocations, and to free those long after they were made costs a busy host a tenth of its
-//! throughput. So a span is serialized as it ends ([`write()`]), and deserialized by its readers. It holds only what those
+//! throughput. So a span is serialized as it ends (`write()`), and deserialized by its readers. It holds only what those
 //! show: a list among the attributes is kept as its text.
 
 use std::{

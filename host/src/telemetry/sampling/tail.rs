@@ -108,6 +108,7 @@ struct Shard {
 /// A trace that isn't decided yet.
 #[derive(Debug)]
 struct Held {
+    #[expect(clippy::vec_box, reason = "a span comes in its box, and isn't copied out of it to be held")]
     spans: Vec<Box<Recorded>>,
     bytes: usize,
     /// Measurements in this trace, which become exemplars if it is kept.
@@ -318,6 +319,7 @@ impl Tail {
     }
 
     /// Sends all these spans to every exporter that has room for them, and returns whether any had.
+    #[expect(clippy::vec_box, reason = "as they were held")]
     fn send(&self, spans: Vec<Box<Recorded>>, bytes: usize) -> bool {
         let Some((last, others)) = self.next.split_last() else { return false };
         let made = |span: Recorded| span.into_sdk(&self.scope);
