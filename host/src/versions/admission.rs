@@ -1,19 +1,19 @@
-//! Whether a file may become a plugin, and in which words not.
+//! Decides whether a file may become a plugin, and says why not.
 //!
-//! One way in for every file, in this order, each step dearer than the one before:
+//! Every file goes through these steps in this order, each more expensive than the one before:
 //!
 //! ```text
 //! size and magic      is it a component at all
-//! sha256              under which name it is known from here on
-//! component_limits.rs counted: nothing in it that is known to make compiling dear
+//! sha256              the name of the file from here on
+//! component_limits.rs counts its parts: none so many that compiling them is known to be expensive
 //! inspect.rs          its imports and exports are those of a world, by their names
 //! world.rs            and by their types; if not, what to change
-//! runtime/compiler.rs compiled in a child process, within limits of the system's
-//! compiling           in this process, on a thread of its own: after the child's work a load of its code
-//! probe.rs            instantiated and called for the orders of trial.rs, under the limits of a call, where nothing is at stake
+//! runtime/compiler.rs compiled in a child process, within limits that the system enforces
+//! compiling           in this process, on a blocking thread: after the child this loads the child's code
+//! probe.rs            instantiated and called for the orders of trial.rs, under the limits of a call, without effects
 //! ```
 //!
-//! `refusal.rs` has the words. Until the last step nothing knows of the candidate but the one who handed it in.
+//! `refusal.rs` has the messages. No request uses the candidate before the last step.
 
 pub(super) mod case;
 mod cases;
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Admitted {
     }
 }
 
-/// A candidate that fills a world, as far as can be told without compiling it.
+/// A candidate that implements a world, as far as can be told without compiling it.
 #[derive(Debug)]
 pub struct Examined {
     pub(super) source: String,
@@ -87,7 +87,7 @@ pub struct Examined {
     cases: Cases,
 }
 
-/// Reads who the candidate is, on a thread that may be kept busy.
+/// Identifies the candidate, on a blocking thread.
 ///
 /// # Errors
 /// The first thing that is wrong with its file.
@@ -101,9 +101,9 @@ pub async fn examine(candidate: Candidate, limits: &Limits) -> Result<Examined, 
     Ok(Examined { source, identity, bytes, cases })
 }
 
-/// Compiles the candidate beside the host (for seconds, if it is a large one), and tries it under the limits of a
-/// call, with what is `set` for it over the host's settings. Has to be called inside a tokio runtime. Dropped midway,
-/// nothing is left of it.
+/// Compiles the candidate in a child process (for seconds, if it is large), then in this one, and calls it under the
+/// limits of a call, with what is `set` for it over the host's settings. Has to be called inside a tokio runtime. If
+/// the future is dropped midway, the candidate isn't admitted.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
@@ -129,8 +129,7 @@ pub async fn admit(
     stages.await.map_err(|reason| Refused::new(source_name, reason))
 }
 
-/// Compiles the candidate in this process, or loads its code, and calls it not even once: for rehearsals, whose call is the
-/// first.
+/// Compiles the candidate in this process, or loads its code, without calling it: a rehearsal makes the first call.
 ///
 /// # Errors
 /// What keeps it from being compiled or linked.
@@ -141,7 +140,7 @@ pub async fn compile_only(engine: &Arc<Engine>, examined: Examined, compiled_mib
     compiled.map(|(admitted, _)| admitted).map_err(|reason| Refused::new(source, reason))
 }
 
-/// Compiles what was admitted for the pool that is there now, or loads its code.
+/// Compiles an admitted plugin for the engine's current pool, or loads its code.
 ///
 /// # Errors
 /// What keeps it from being compiled.
@@ -156,10 +155,10 @@ pub(super) async fn again(
     compile_only(engine, examined, compiled_mib).await
 }
 
-/// Tries a plugin once more that was admitted with other settings.
+/// Tries an admitted plugin again, with other settings.
 ///
 /// # Errors
-/// How it fails with these.
+/// Says how the plugin fails.
 pub(super) async fn probe(
     engine: &Engine,
     admitted: &Admitted,
@@ -172,7 +171,8 @@ pub(super) async fn probe(
     probe::call(bench, candidate, trial).await.map(|_| ()).map_err(refused)
 }
 
-/// Compiles the candidate in a process of its own, then in this one; or loads its code, if that was kept.
+/// Compiles the candidate in a child process, unless it is built in, and then in this one, or loads its code if it is
+/// kept.
 async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> Result<Compiled, Reason> {
     let Examined { identity, bytes, cases, .. } = examined;
     let compiler = engine.compiler();
@@ -184,21 +184,21 @@ async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> 
     compiled.map(|(admitted, is_loaded)| Compiled { admitted, is_loaded, cpu_ms })
 }
 
-/// What has become of a candidate that compiles.
+/// A candidate that compiles, and how it was compiled.
 struct Compiled {
     admitted: Admitted,
-    /// Whether its code was kept.
+    /// Whether its code was loaded instead of compiled.
     is_loaded: bool,
-    /// Processor time of the process that compiled it, if there was one.
+    /// Processor time of the child that compiled it, if there was one.
     cpu_ms: Option<u64>,
 }
 
-/// Has it done on a thread that may be kept busy. A panic there is the candidate's doing.
+/// Runs the work on a blocking thread. A panic there counts as the candidate's fault.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Reason> + Send + 'static) -> Result<T, Reason> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panicked| Err(does_not_compile(&panicked)))
 }
 
-/// Says who the candidate is, without compiling anything.
+/// Identifies the candidate, without compiling anything.
 fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> {
     let bytes = candidate.bytes.len();
     let bytes_max = limits.component_mib * MIB;
@@ -236,7 +236,7 @@ fn compile(
     // from_binary, not new: nothing that comes from outside is ever taken for text or for compiled code.
     let component =
         Component::from_binary(&pool.engine, bytes).map_err(|error| does_not_compile(&format_args!("{error:#}")))?;
-    // Nobody else compiles meanwhile.
+    // Admissions take turns, so a new hit is this component's, unless a pool is being replaced at the same time.
     let loaded = kept.map(CodeCache::loads) > loads;
     if let Some(kept) = kept {
         kept.make_room(compiled_mib);
@@ -246,7 +246,7 @@ fn compile(
     Ok((Admitted { identity, code, cases }, loaded))
 }
 
-/// Finds what the component imports, and the function that a plugin of the kind exports.
+/// Links the component's imports to the host's, and finds the function that a plugin of the kind exports.
 fn link(pool: &Pool, kind: Kind, component: &Component) -> wasmtime::Result<Code> {
     let instance_pre = pool.linker.instantiate_pre(component)?;
     let interface = component.get_export_index(None, hooks::interface(kind.as_str()));

@@ -1,4 +1,4 @@
-//! A case: what one call of a plugin meets, and what is expected of it. One JSON object a file.
+//! A case: the inputs of one call of a plugin, and the expected result. One JSON object per file.
 //!
 //! ```text
 //! { "set": {"faults": "on"},                the plugin's settings
@@ -6,7 +6,7 @@
 //!   "stock": {"headphones": 10},            what is on hand
 //!   "lines": [{"item": "headphones", "quantity": 3, "price": 99.99}],
 //!   "attributes": {"coupon": "X"},          of the order
-//!   "inventory": {"unavailable": "down"},   what a checkout's deduct is answered, instead of by the stock
+//!   "inventory": {"unavailable": "down"},   the answer to a checkout's deduct, instead of the stock's
 //!   "expect": {"outcome": "ok", "receipt": {"total": 269.98}} }
 //! ```
 //!
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// How a call can end, in the words that problem documents have.
+/// The outcomes of a call: `ok`, or the code that the problem document has.
 pub const OUTCOMES: [&str; 11] = [
     "ok",
     "insufficient_stock",
@@ -46,7 +46,7 @@ pub const OUTCOMES: [&str; 11] = [
     "bad_output",
 ];
 
-/// What one call of a plugin meets.
+/// The inputs of one call of a plugin, and the expected result.
 #[derive(Debug)]
 pub struct Case {
     pub set: BTreeMap<String, String>,
@@ -54,12 +54,12 @@ pub struct Case {
     pub stock: BTreeMap<Item, u32>,
     /// What the plugin is asked about.
     pub cart: Arc<Cart>,
-    /// What its deduct is answered; as the stock has it, if nothing is said.
+    /// The answer to its deduct; if `None`, the stock's.
     pub inventory: Option<InventoryAnswer>,
     pub expected: Option<Expected>,
 }
 
-/// What a checkout's deduct is answered, in the words of the interface.
+/// An answer to a checkout's deduct, with the names of the interface.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InventoryAnswer {
@@ -81,23 +81,23 @@ impl InventoryAnswer {
     }
 }
 
-/// What is expected of a call. What isn't said isn't compared.
+/// The expected result of a call. What is `None` isn't compared.
 #[derive(Debug)]
 pub struct Expected {
     pub outcome: String,
-    /// The reason that an operator reads.
+    /// The failure's text, which an operator reads.
     pub detail: Option<String>,
-    /// The lines that its decision is shown with.
+    /// The lines that show its decision.
     pub decision: Option<Vec<String>>,
-    /// Pieces that were asked for, by item.
+    /// Pieces that the plugin asked the stock for, by item.
     pub asked: Option<BTreeMap<String, u64>>,
     /// The span tree's names, each line indented by two spaces a level.
     pub spans: Option<Vec<String>>,
 }
 
 impl Case {
-    /// Returns what the plugin is asked for, for a call that is only to end in a decision; `None` if the case has it come to
-    /// none.
+    /// Returns the cart for a trial's call, which only has to end in a decision; `None` if the case expects none or
+    /// sets the inventory's answer.
     pub(super) fn tried(self) -> Option<Arc<Cart>> {
         let decides = |outcome: &str| matches!(outcome, "ok" | "insufficient_stock" | "rejected");
         let comes_to_none = self.expected.is_some_and(|expected| !decides(&expected.outcome));
@@ -114,7 +114,7 @@ impl Case {
     /// Reads a case for a plugin of that kind.
     ///
     /// # Errors
-    /// What of it is wrong, where, and what would be fine there.
+    /// Says what is wrong, where, and what is allowed there.
     pub fn parse(text: &str, kind: Kind, currency: Currency) -> Result<Self, BadCase> {
         let Object::<Written>(written) = serde_json::from_str(text).map_err(|error| BadCase(error.to_string()))?;
         written.into_case(kind, currency).map_err(BadCase)
@@ -147,7 +147,7 @@ struct WrittenLine {
     attributes: WrittenAttributes,
 }
 
-/// What is expected, by its parts, each there once: one of them is named as what the plugin's kind decides.
+/// The parts of `expect` by name, each of them once. One of the names is what the plugin's kind decides.
 struct WrittenExpected(BTreeMap<String, Box<RawValue>>);
 
 impl<'de> Deserialize<'de> for WrittenExpected {

@@ -1,7 +1,7 @@
 //! The author's own cases, in the plugin's file: a custom section named `till:cases` with a JSON object of cases by name.
 //!
-//! `till plugin deploy FILE --cases FOLDER` puts them there, so they are kept with the version: by its digest, through a
-//! restart, a rollback, and for each setting that is tried later.
+//! `till plugin deploy FILE --cases FOLDER` puts them there, so they belong to the version's file and digest: they are
+//! still there after a restart and a rollback, and each setting that is tried later is tried with them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,14 +14,14 @@ use crate::units::KIB;
 const SECTION: &str = "till:cases";
 /// The most cases of a plugin: each is a call at every deploy and setting.
 const CASES_MAX: usize = 64;
-/// The most that they take together.
+/// The most bytes of all cases together.
 const BYTES_MAX: usize = 256 * KIB;
 
 /// Cases by their names, as their author wrote them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cases(Arc<BTreeMap<String, String>>);
 
-/// Why there are no such cases.
+/// Why the cases can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadCases {
     #[error("there are {0} cases, a plugin may have {CASES_MAX}")]
@@ -46,7 +46,7 @@ impl Cases {
         }
     }
 
-    /// Returns those that are in the component, none if there are none.
+    /// Returns the cases that the component has in it, if any.
     ///
     /// # Errors
     /// When its section of cases can't be read.
@@ -62,7 +62,7 @@ impl Cases {
                     return Self::new(cases.into_iter().map(|(name, case)| (name, case.get().to_owned())).collect());
                 }
                 Ok(_) => {}
-                // Whoever reads the whole file says so.
+                // What can't be parsed here is refused where the whole file is read.
                 Err(_) => break,
             }
         }

@@ -1,4 +1,4 @@
-//! What admission finds out about a candidate, for who wants to know before any host has it.
+//! What admission finds out about a candidate, for its author, before any host has it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -9,7 +9,7 @@ use crate::{
     units::millis,
 };
 
-/// A candidate that would be taken.
+/// A candidate that would be admitted.
 #[derive(Debug)]
 pub struct Checked {
     pub identity: Identity,
@@ -18,15 +18,15 @@ pub struct Checked {
     pub imports: Vec<String>,
     /// The processor time that compiling it took here.
     pub compile_ms: u64,
-    /// What its memories have before any of its code runs, bytes.
+    /// The size of its memories before any of its code runs, bytes.
     pub memory_bytes_at_start: u64,
-    /// What they had after the call on trial, bytes.
+    /// The size of its memories after the trial's call, bytes.
     pub memory_bytes: u64,
-    /// Host calls of the call on trial.
+    /// Host calls of the trial's call.
     pub host_calls: u32,
 }
 
-/// Does all that admission does, and keeps nothing.
+/// Runs all steps of admission, and keeps nothing.
 ///
 /// # Errors
 /// The first thing that is wrong with the candidate.
@@ -37,7 +37,7 @@ pub async fn check(engine: &Arc<Engine>, candidate: Candidate, settings: &Settin
     let examined = examine(candidate, limits).await?;
     let began = Instant::now();
     let Compiled { admitted, cpu_ms, .. } = compiled(engine, examined, limits).await.map_err(refused)?;
-    // Without a process of its own it compiles on this one's threads, beside others.
+    // Without a child there is only the time by the clock: it compiles on this process's threads, beside other work.
     let compile_ms = cpu_ms.unwrap_or_else(|| millis(began.elapsed()));
     let trial = Trial::Anew { live: None, forced: false };
     let candidate = Configured { plugin: &admitted, set: &BTreeMap::new() };

@@ -1,8 +1,8 @@
 //! What a file may consist of, counted before anything of it is compiled.
 //!
 //! wasmtime bounds what a plugin costs while it runs, not what it costs to compile: a file of half a megabyte can keep
-//! a core busy for minutes. These counts keep out the shapes of which that is known, at the price of one walk over the
-//! file. What they let through is compiled first where it can do no harm (`runtime/compiler.rs`).
+//! a core busy for minutes. These counts refuse the files that are known for that, and read a file only once.
+//! Any other file is compiled in a child process first (`runtime/compiler.rs`).
 
 use wasmparser::{BinaryReaderError, Instance, Parser, Payload};
 
@@ -78,7 +78,7 @@ impl Counts {
             Payload::ModuleSection { .. } => self.modules += 1,
             Payload::InstanceSection(section) => {
                 for instance in section.clone() {
-                    // Those made of another's exports are names only.
+                    // Instances made of another's exports are only names.
                     self.core_instances += u64::from(matches!(instance?, Instance::Instantiate { .. }));
                 }
             }
@@ -121,7 +121,7 @@ impl Counts {
         self.memory_bytes = self.memory_bytes.saturating_add(memory.initial.saturating_mul(page_bytes));
     }
 
-    /// Returns what is counted, how much of it was found and may be found, and the setting that says so.
+    /// Returns each count's name, what was found, what is allowed, and the setting for that.
     fn against(&self, limits: &Limits) -> [(&'static str, u64, u64, &'static str); 17] {
         let memory_bytes_max = (limits.guest_memory_mib * MIB) as u64;
         let function_bytes_max = (limits.component_function_kib * KIB) as u64;

@@ -23,7 +23,7 @@ pub(super) fn magic(bytes: &[u8]) -> Result<(), Reason> {
         let start = bytes.get(..8.min(bytes.len())).unwrap_or_default();
         return Err(Reason::NotWasm { start: String::from_utf8_lossy(start).into_owned() });
     }
-    // The version of a core module; a component's has its layer in the upper half.
+    // This is the version of a core module; a component has its layer in the upper two bytes.
     if bytes.get(4..8) == Some(&[1, 0, 0, 0]) { Err(Reason::CoreModule) } else { Ok(()) }
 }
 
@@ -70,10 +70,10 @@ impl Outline {
         Ok(outline)
     }
 
-    /// Returns the world that the exports fill.
+    /// Returns the kind of plugin, by the world that the exports implement.
     ///
     /// # Errors
-    /// When it is neither of the two, both, of another release, or imports what the world doesn't have.
+    /// When the exports implement no world, two, or one of another release, or when the world lacks one of the imports.
     pub(super) fn kind(&self) -> Result<Kind, Reason> {
         let fills = |kind: &Kind| self.exports.iter().any(|export| *export == hooks::interface(kind.as_str()));
         let mut filled = Kind::ALL.into_iter().filter(fills);
@@ -101,8 +101,8 @@ impl Outline {
         if ours.is_some() { Reason::OtherVersion { found } } else { Reason::NoWorld { found } }
     }
 
-    /// The name is the component's own. The version may also stand on a core module inside it, where toolchains that
-    /// only know core modules put it; the component's own wins.
+    /// Reads the name, which only the component itself has, or the version. Toolchains that only know core modules put
+    /// the version on a core module inside the component; the component's own version takes precedence.
     fn read_custom(&mut self, section: &wasmparser::CustomSectionReader<'_>, depth: u32) {
         match section.as_known() {
             KnownCustom::ComponentName(names) if depth == 1 => {

@@ -2,8 +2,9 @@
 
 use wasmparser::{KnownCustom, Parser, Payload, ProducersSectionReader};
 
-/// What toolchains call themselves and their language, and what people call it. Where several are named in one place,
-/// the first row wins: an interpreter is a C program, and `wit-bindgen` for Rust names the one for C beside itself.
+/// Names of toolchains and languages in `producers` sections, each with the language's usual name. If one section has
+/// several, the first row wins: an interpreter is a C program, and `wit-bindgen` for Rust names the one for C beside
+/// itself.
 const NAMES: [(&str, &str); 18] = [
     ("componentize-py", "Python"),
     ("python", "Python"),
@@ -48,7 +49,7 @@ pub(super) fn of(bytes: &[u8]) -> &'static str {
             _ => {}
         }
     }
-    // Else it is that of the largest part, which is the program: what toolchains add to it is small.
+    // Otherwise the largest part counts, which is the program: what toolchains add to it is small.
     let telling = named.iter().map(|(row, _)| *row).filter(|row| *row < TELLING).min();
     let largest = named.iter().max_by_key(|(row, bytes)| (*bytes, std::cmp::Reverse(*row))).map(|(row, _)| *row);
     telling.or(largest).and_then(|row| NAMES.get(row)).map_or(UNKNOWN, |(_, language)| language)
@@ -62,7 +63,7 @@ fn first_row(producers: ProducersSectionReader<'_>) -> Option<usize> {
 }
 
 fn row(name: &str) -> Option<usize> {
-    // Compilers that are made of LLVM name C's and C++'s years: C11, C_plus_plus_14.
+    // Compilers based on LLVM name C and C++ with the year of the standard: C11, C_plus_plus_14.
     let plain = name.trim_end_matches(|character: char| character.is_ascii_digit() || character == '_');
     NAMES.iter().position(|(known, _)| *known == name || *known == plain)
 }

@@ -1,9 +1,10 @@
-//! Calling a candidate off to the side, under the limits of a call: only then is it known that its functions have
-//! the world's types, that its start functions end, and that it answers an order with something that can be believed.
+//! Calls a candidate before any request does, under the limits of a call. Only this shows that its functions have the
+//! world's types, that its start functions end, and that it answers an order with a valid decision.
 //!
-//! It is asked for a handful of orders ([`super::trial`]), with doors behind which nothing is: no stock is taken, no order
-//! written. Settings, random numbers and sleep are those of any call; its spans and its log go nowhere. A "no" of the
-//! shop's is as good an answer as a receipt. An answer that is neither is a fault where the live version decides.
+//! It is called for a handful of orders ([`super::trial`]), with a stand-in for the stock: no stock is taken, and no
+//! order is written. Settings, random numbers and sleep are as in any call; its spans and its log are discarded. A
+//! rejection is as good an answer as a receipt. Any other answer is a fault if the live version decides about the same
+//! order.
 
 use std::{
     borrow::Borrow,
@@ -34,10 +35,10 @@ use crate::{
     telemetry::traces::Tracer,
 };
 
-/// How much of what it prints and logs before its fault is passed on, bytes of each.
+/// How much of what a plugin printed and logged before its fault is reported, bytes of each.
 const SAID_BYTES_MAX: usize = 300;
 
-/// What a trial of a plugin is carried out with.
+/// The engine and the settings of a trial.
 #[derive(Clone, Copy)]
 pub(super) struct Bench<'a> {
     pub(super) engine: &'a Engine,
@@ -47,7 +48,7 @@ pub(super) struct Bench<'a> {
 /// Tries the candidate, and returns what the call for the simple order took.
 ///
 /// # Errors
-/// What keeps it from being instantiated, how its types differ, how a call ended, or where it comes to no decision.
+/// Says why it can't be instantiated, how its types differ, how a call failed, or for which order it decides nothing.
 pub(super) async fn call(bench: Bench<'_>, candidate: Configured<'_>, trial: Trial<'_>) -> Result<Spent, Reason> {
     let _turn = bench.engine.probe_turn().await;
     let Configured { plugin, .. } = candidate;
@@ -69,7 +70,7 @@ pub(super) async fn call(bench: Bench<'_>, candidate: Configured<'_>, trial: Tri
     spent.ok_or_else(|| super::does_not_compile(&"there was no order to try it with"))
 }
 
-/// Returns the settings that the plugin asks for in the calls of a trial, whatever these come to.
+/// Returns the settings that the plugin asks for in the calls of a trial, however those end.
 pub(in crate::versions) async fn asked_settings(
     engine: &Engine,
     plugin: &Admitted,
@@ -77,7 +78,7 @@ pub(in crate::versions) async fn asked_settings(
     set: &BTreeMap<String, String>,
 ) -> BTreeSet<String> {
     let _turn = engine.probe_turn().await;
-    // Cases that can't be read would have kept the plugin out.
+    // A plugin with cases that can't be read isn't admitted.
     let orders = trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency);
     let asked = AskedSettings::default();
     for order in &orders.unwrap_or_else(|_| vec![trial::simple()]) {
@@ -92,7 +93,7 @@ async fn decides(bench: Bench<'_>, live: Configured<'_>, order: &TriedOrder) -> 
     tried.is_ok_and(|tried| tried.undecided.is_none())
 }
 
-/// Makes one call, and notes the settings that are `asked` for in it, if that is wanted.
+/// Makes one call; notes the settings that the plugin asks for in `asked`.
 async fn tried(
     bench: Bench<'_>,
     candidate: Configured<'_>,
@@ -100,18 +101,18 @@ async fn tried(
     asked: Option<&AskedSettings>,
 ) -> Result<Tried, Reason> {
     let once = Once { bench, candidate, order, asked };
-    // What it logs is no event of the shop's.
+    // What a plugin logs on trial doesn't belong in the host's log.
     hooks::visit(candidate.plugin.identity().kind, once).with_subscriber(NoSubscriber::default()).await
 }
 
-/// A call that ended in a decision, or in none that is the plugin's to make.
+/// A call without a fault: it ended in a decision, or in an answer that is none.
 struct Tried {
     spent: Spent,
-    /// What it answered that is neither a receipt nor a "no", and what it said before.
+    /// An answer that is neither a receipt nor a rejection, and what the plugin printed and logged before.
     undecided: Option<(Box<Failure>, Box<Said>)>,
 }
 
-/// What the call took.
+/// What the call used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spent {
     pub(super) memory_bytes: u64,
@@ -138,7 +139,7 @@ impl<'a> Once<'a> {
     async fn carry_out<H: Hook>(self) -> Result<Tried, Reason> {
         let settings = self.bench.settings;
         let mut guest = self.guest::<H>();
-        // With no door open: what runs now runs before every call, and is to depend on nothing.
+        // Without access to its imports: start functions run before every call, and must not call the host.
         let instantiated = guest.instantiate().await;
         if guest.imports().host_calls() > 0 {
             return Err(Reason::StartHostCall { kind: H::KIND });
@@ -182,7 +183,7 @@ impl<'a> Once<'a> {
             Err(failure) if failure.at_fault() == Some(H::KIND) => {
                 Ok(Tried { spent, undecided: Some((Box::new(failure), said)) })
             }
-            // A receipt, or a "no".
+            // A receipt, or a rejection.
             _ => Ok(Tried { spent, undecided: None }),
         }
     }
@@ -194,7 +195,7 @@ fn said(guest: &Guest<'_>) -> Box<Said> {
     Box::new(Said { printed: line(&telemetry.printed()), logged: line(telemetry.logged_error().unwrap_or_default()) })
 }
 
-/// The first order's, for none is written.
+/// Returns the first order's number: no order is written.
 #[expect(clippy::expect_used, reason = "1 is a number that an order can have")]
 fn order_id() -> OrderId {
     OrderId::new(1).expect("a number")

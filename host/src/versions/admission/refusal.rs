@@ -103,7 +103,7 @@ pub enum Reason {
     Link { kind: Kind, detail: String },
 }
 
-/// How the tools that read WebAssembly say that something is too much for them.
+/// How tools that read WebAssembly report that a file exceeds one of their limits.
 const PAST_FORMAT: [&str; 8] = [
     "exceeds limit",
     "exceeds the limit",
@@ -116,7 +116,7 @@ const PAST_FORMAT: [&str; 8] = [
 ];
 
 impl Reason {
-    /// Returns what a validator has against a file that can be read.
+    /// Returns the reason for a validator's error in a file that can be read.
     pub(super) fn of_validator(error: &BinaryReaderError) -> Self {
         let text = error.to_string();
         if text.starts_with("malformed") || text.starts_with("unexpected end") {
@@ -154,7 +154,8 @@ pub struct Said {
 }
 
 impl Said {
-    /// Whether no error was logged. What a language's engine prints before it traps may be about anything.
+    /// Returns whether no error was logged. What a language's engine prints before it traps says nothing about the
+    /// fault.
     pub(super) fn is_silent(&self) -> bool {
         self.logged.is_empty()
     }
@@ -176,8 +177,8 @@ fn function(kind: Kind) -> String {
     format!("{kind}.{}", hooks::info(kind).function)
 }
 
-/// Returns what the author of a plugin has to change whose call ended like this, `None` if it is not at fault. `silent` is
-/// one that logged no error, whatever its language's engine printed.
+/// Returns what an author has to change about a plugin after a call that ended like this, `None` if the plugin isn't at
+/// fault. `silent` says that it logged no error, whatever its language's engine printed.
 pub(crate) fn advice_on(kind: Kind, language: &str, failure: &Failure, silent: bool) -> Option<String> {
     (failure.at_fault() == Some(kind)).then(|| advice(kind, language, failure, silent))
 }
@@ -232,7 +233,7 @@ fn worlds_in_rust() -> String {
     )
 }
 
-/// Returns the kind's name as a class has it.
+/// Returns the kind's name with a capital, as a class is named.
 fn class(kind: Kind) -> String {
     let mut name = kind.as_str().chars();
     name.next().into_iter().flat_map(char::to_uppercase).chain(name).collect()

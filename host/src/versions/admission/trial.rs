@@ -12,14 +12,14 @@ use crate::{
 /// How far a candidate is tried.
 #[derive(Debug, Clone, Copy)]
 pub enum Trial<'a> {
-    /// It served before: whether it still can be called.
+    /// A version that served before: it is only called for the simple order.
     Again,
-    /// It is new, or has new settings. Where the live version decides and it doesn't, it is refused, unless that is
-    /// `forced`; without a live version that is nobody's loss.
+    /// A version that is new, or has new settings. It is refused if the live version decides about an order and it
+    /// doesn't, unless that is `forced`. Without a live version nothing is compared.
     Anew { live: Option<Configured<'a>>, forced: bool },
 }
 
-/// A plugin as it is tried, or as a candidate is measured against it.
+/// A plugin with its settings: the candidate, or the live version that a candidate is compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct Configured<'a> {
     pub plugin: &'a super::Admitted,
@@ -30,12 +30,12 @@ pub struct Configured<'a> {
 /// One order.
 #[derive(Debug)]
 pub(super) struct TriedOrder {
-    /// What is asked for, as a part of a sentence.
+    /// Describes the order, as a part of a sentence.
     pub(super) what: String,
     pub(super) cart: Arc<Cart>,
 }
 
-/// What a candidate is asked for one piece of.
+/// The item of the simple order, and its price in minor units.
 const ITEM: &str = "probe";
 const UNIT_PRICE: u64 = 1_000;
 
@@ -61,7 +61,7 @@ pub(super) fn all(cases: &Cases, kind: Kind, currency: Currency) -> Result<Vec<T
     Ok(orders)
 }
 
-/// What plugins commonly look at: a coupon, who buys, whether that is a member; an attribute of each type.
+/// Returns an order with what plugins commonly read: a coupon, the customer, a membership; an attribute of each type.
 fn of_several_lines() -> TriedOrder {
     let attribute = |key: &str, value| Attribute { key: key.to_owned(), value };
     let text = |key: &str, text: &str| attribute(key, AttributeValue::Text(text.to_owned()));

@@ -1,4 +1,4 @@
-//! Whether a component has a world's types, told in the words of its WIT before anything is compiled.
+//! Compares a component's types with a world's before anything is compiled, and reports a difference as the WIT has it.
 //!
 //! The engine's linker decides the same, but only once the component is compiled, and it says "expected a record of 5
 //! fields, found 2 fields". Here the component's types are compared with those of `wit/v0.1`, which `build.rs` has
@@ -46,7 +46,7 @@ pub(super) fn check(bytes: &[u8], kind: Kind) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Reads the types of a component; what its functions consist of isn't looked at.
+/// Reads the types of a component, without validating the bodies of its functions.
 fn types_of(bytes: &[u8]) -> Result<Types, Reason> {
     let malformed = |error: BinaryReaderError| Reason::Malformed(error.to_string());
     let mut validator = Validator::new_with_features(WasmFeatures::all());
@@ -69,7 +69,7 @@ struct Pair<'a> {
 /// The first type that isn't the world's.
 #[derive(Debug, PartialEq, Eq)]
 struct Difference {
-    /// The way to it, outermost first.
+    /// The path to it, outermost part first.
     place: Vec<String>,
     wanted: String,
     found: String,
@@ -166,7 +166,7 @@ impl Pair<'_> {
                 within("ok".to_owned(), self.optional(*ok, *found_ok))
                     .or_else(|| within("error".to_owned(), self.optional(*err, *found_err)))
             }
-            // What else there is, no function of this release has.
+            // No function of this release has any other type.
             _ => None,
         }
     }
