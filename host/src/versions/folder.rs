@@ -1,7 +1,8 @@
-//! The plugin folder as it is on the disk: which files it has, and what is in one of them. All of it blocks.
+//! Reads the plugin folder: lists its files, and reads one of them. Every function blocks.
 //!
-//! Others write there whenever they like. So nothing here believes that a file stays what it was: it is opened without
-//! waiting for anybody, looked at while it is open, read up to what a plugin may have, and looked at again.
+//! Other processes may write to the folder at any time, so no function assumes that a file stays the same. A file is
+//! opened without waiting for a writer, its metadata is read from the open file, no more is read than a plugin may
+//! have, and its metadata is compared with the first reading.
 
 use std::{
     collections::BTreeMap,
@@ -21,11 +22,11 @@ mod watch;
 
 pub use watch::Watcher;
 
-/// Files of one folder that are looked at. It needs two.
+/// The most `*.wasm` of a folder that are read. A shop needs two.
 pub(super) const FILES_MAX: usize = 1_000;
 const NO_FILE: &str = "is no regular file";
 
-/// What tells one content of a file from the next: whoever writes changes the times, whoever replaces it the number.
+/// What distinguishes one content of a file from the next: writing changes the times, replacing the file the inode.
 ///
 /// Within a tick of the file system's clock (4 ms on ext4, 2 s on FAT) a file may change and keep its stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +34,10 @@ pub(super) struct Stamp {
     device: u64,
     inode: u64,
     bytes: u64,
-    /// Seconds and nanoseconds. A writer may set it to anything.
+    /// When the content was last written, in seconds and nanoseconds. A writer may set this to anything.
     modified: (i64, i64),
-    /// Likewise, but nobody can set it. Renaming counts as a change on most file systems.
+    /// When the file was last changed, in seconds and nanoseconds. Nobody can set this. Renaming counts on most file
+    /// systems.
     changed: (i64, i64),
 }
 
@@ -50,7 +52,7 @@ impl Stamp {
         }
     }
 
-    /// Returns one that differs from those of other numbers.
+    /// Returns a stamp that differs from the stamps with other numbers.
     #[cfg(test)]
     pub(super) const fn numbered(number: u64) -> Self {
         Self { device: 1, inode: number, bytes: 0, modified: (0, 0), changed: (0, 0) }
@@ -62,24 +64,24 @@ impl Stamp {
     }
 }
 
-/// What is seen of a file without opening it.
+/// What a file's metadata says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FileState {
     File(Stamp),
-    /// It is none, or can't be looked at; says what it is instead, as in "… is no regular file".
+    /// No regular file, or its metadata can't be read. The text says which, as in "… is no regular file".
     Unusable(String),
 }
 
 /// What is in the folder.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
-    /// Every `*.wasm` by its name, links followed; of more than [`FILES_MAX`] the first ones.
+    /// Every `*.wasm` by its name, links followed; if there are more than [`FILES_MAX`], the first by name.
     pub(super) files: BTreeMap<OsString, FileState>,
-    /// How many there are besides.
+    /// How many more `*.wasm` there are.
     pub(super) left_out: usize,
 }
 
-/// Looks at all `*.wasm` of the folder.
+/// Lists the `*.wasm` of the folder.
 ///
 /// # Errors
 /// When the folder can't be read. A file that can't be is [`FileState::Unusable`].
@@ -90,7 +92,8 @@ pub(super) fn list(folder: &Path) -> io::Result<Listed> {
         if !is_wasm(&name) {
             continue;
         }
-        // Kept in order while there is room: a folder with a million of them costs no more memory than a thousand.
+        // No more than FILES_MAX names are held: a folder with a million files costs no more memory than one with a
+        // thousand.
         listed.files.insert(name, FileState::Unusable(String::new()));
         if listed.files.len() > FILES_MAX {
             listed.files.pop_last();
@@ -100,19 +103,19 @@ pub(super) fn list(folder: &Path) -> io::Result<Listed> {
     listed.files.retain(|name, state| {
         let path = folder.join(name);
         *state = look(&path);
-        // A folder of that name is somebody's order, and no plugin.
+        // A folder with such a name isn't meant as a plugin.
         matches!(state, FileState::File(_)) || !path.is_dir()
     });
     Ok(listed)
 }
 
-/// Returns whether a file of that name is taken for a plugin. A hidden one isn't: macOS and archives leave `._x.wasm` beside
-/// `x.wasm`, and who writes a file in place hides it meanwhile.
+/// Returns whether a file of that name counts as a plugin. A hidden file doesn't: macOS and archives leave `._x.wasm`
+/// beside `x.wasm`, and some tools hide a file while they write it.
 pub(super) fn is_wasm(name: &OsStr) -> bool {
     !name.as_bytes().starts_with(b".") && Path::new(name).extension().is_some_and(|ending| ending == "wasm")
 }
 
-/// Looks at a file, or at what a link leads to.
+/// Returns what a file's metadata says; follows a link.
 pub(super) fn look(path: &Path) -> FileState {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => FileState::File(Stamp::of(&metadata)),
@@ -147,7 +150,7 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<(Stamp, Vec<u8>), Read
         return Err(ReadError::Unusable(too_large));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    // One more than it had: a file that grows is caught by its length already.
+    // One byte more than the size: if the file has grown, its length tells.
     Read::by_ref(&mut file).take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(unusable)?;
     let is_same = Stamp::of(&file.metadata().map_err(unusable)?) == stamp;
     if !is_same || u64::try_from(bytes.len()) != Ok(size) {
@@ -185,7 +188,7 @@ mod tests {
         };
         let names = ["a.wasm", "link.wasm", "dangling.wasm", "fifo.wasm"];
         assert_eq!(names.map(is_file), [Some(true), Some(true), Some(false), Some(false)]);
-        // No plugins at all, which keep no host from starting.
+        // None of these is a plugin, so none may keep a host from starting.
         assert_eq!(["folder.wasm", "._a.wasm", "a.txt"].map(is_file), [None; 3]);
         for name in ["folder.wasm", "dangling.wasm", "fifo.wasm"] {
             assert!(matches!(read(&at(name), 10), Err(ReadError::Unusable(_))), "{name}");

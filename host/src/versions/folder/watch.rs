@@ -1,21 +1,22 @@
-//! The plugin folder while the host serves: what is new or changed in it is deployed as `till plugin deploy` would.
+//! Watches the plugin folder while the host serves: deploys a new or changed file as `till plugin deploy` would.
 //!
 //! ```text
 //! an event, or every plugins_scan_ms ─ look into the folder ─ read what is due ─ did it change meanwhile? ─ deploy
 //! ```
 //!
-//! What counts is the folder, never an event: those only say when to look, which file its writer is done with, and that
-//! one was written to while it was read. A file that its writer is done with is read at once, and deployed if it has its
-//! end. Any other, and one that is refused, has to stay as it is for `plugins_settle_ms` before anything is said of it: it
-//! may be half of what it is going to be ([`files`]). A file that changed while it was read is let go and read again.
+//! What counts is what is in the folder. An event only says when to look, that the writer of a file is done, and that a
+//! file was written to while it was read. A file with a writer that is done is read at once, and deployed if it is
+//! complete (`whole.rs`). Any other file, and one that is refused, has to stay the same for `plugins_settle_ms` before
+//! anything is said about it: it may be only half written ([`files`]). If a file changed while it was read, that
+//! content is dropped, and the file is read again.
 //!
-//! Only a change counts: a file with the bytes that it had when it was last dealt with is no news, nor is one that is
-//! gone. So what was deployed by command stays until something changes in the folder. Of two plugins of a kind the one
-//! that was completed last is live.
+//! Only a change counts: a file with the content that was last dealt with isn't deployed again, and a file that was
+//! deleted changes nothing. So what was deployed by command stays live until something changes in the folder. If the
+//! folder holds two plugins of a kind, the newest complete file wins.
 //!
-//! One look at a time, on a thread that may block; after it a rest of several times as long as it took, so that whatever
-//! is done to the folder takes a fraction of one core. Of a folder with more than [`FILES_MAX`] plugins the rest is
-//! ignored, and of a file more than `limits.component_mib` is never read.
+//! The folder is scanned by one blocking thread at a time. After that the watcher sleeps several times as long as the
+//! work took, so that whatever happens in the folder takes a fraction of one core. Files past the first [`FILES_MAX`]
+//! are ignored, and no file is read that is larger than `limits.component_mib`.
 
 mod events;
 mod files;
@@ -41,14 +42,15 @@ use crate::{
 use events::{Events, FileEvents};
 use files::{DueFile, Files, Refusal};
 
-/// The rest after some work, times the work: a fifth of a core at most.
+/// The sleep after some work, as a multiple of the time that the work took: so the work takes a fifth of a core at
+/// most.
 const REST_FACTOR: u32 = 4;
-/// So long at most, or one large file would keep the next from being seen.
+/// The longest such sleep: a longer one after a large file would delay the next file.
 const REST_MAX: Duration = Duration::from_secs(2);
-/// When something is tried again that failed for a reason of the host's own.
+/// After how long a deploy is tried again that failed because of the host.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Watches the folder until it is dropped. What is dropped midway is as after a crash: a change is in the store or isn't.
+/// Watches the folder until it is dropped. A deploy that is dropped midway is as after a crash: in the store or not.
 #[derive(Debug)]
 pub struct Watcher(JoinHandle<()>);
 
@@ -70,7 +72,7 @@ impl Watcher {
         Some(Self(tokio::spawn(watch.run())))
     }
 
-    /// Waits for its end, which it comes to only by a panic.
+    /// Waits for the watcher's end, which only a panic causes.
     ///
     /// # Errors
     /// The panic.
@@ -92,7 +94,7 @@ struct Watch {
     events: Events,
     scan: Duration,
     bytes_max: u64,
-    /// What was last said of the folder as a whole, `None` if that it is watched.
+    /// The last thing logged about the whole folder, `None` if that was that it is watched.
     told: Option<String>,
 }
 
@@ -121,8 +123,7 @@ impl Watch {
         }
     }
 
-    /// Looks into the folder and deals with what is due. Returns how long it was at work; what was deployed doesn't
-    /// count.
+    /// Scans the folder and deals with the files that are due. Returns how long that took, without the deploys.
     async fn round(&mut self, file_events: FileEvents) -> Duration {
         let began = Instant::now();
         let Some(listed) = self.look().await else { return began.elapsed() };
@@ -135,11 +136,11 @@ impl Watch {
         work
     }
 
-    /// Lists the folder and sees to it that it is watched; `None` if it can't be read, which is told once.
+    /// Lists the folder and watches it; `None` if it can't be read, which is logged once.
     async fn look(&mut self) -> Option<Listed> {
         let (folder, watch) = (self.folder.clone(), self.events.watcher());
         let looking = spawn_blocking(move || {
-            // Watched first: what happens after the look is an event.
+            // Watched before it is listed: any later change causes an event.
             let watched = watch(&folder);
             (watched, folder::list(&folder))
         });
@@ -170,7 +171,7 @@ impl Watch {
         listed
     }
 
-    /// Reads a file and deploys what is new in it. Returns how long that took, without what was deployed.
+    /// Reads a file and deploys a new content. Returns how long that took, without the deploy.
     async fn deal_with(&mut self, due: DueFile, look: Duration) -> Duration {
         let DueFile { name, state, has_settled } = due;
         if let FileState::Unusable(reason) = state {
@@ -182,7 +183,7 @@ impl Watch {
         let read = spawn_blocking(move || read(&path, bytes_max)).await.unwrap_or(Err(ReadError::Changed));
         let steps = Steps { look, read: began.elapsed() };
         let content = match read {
-            // A stamp says nothing of a change within a tick of the file system's clock; the system tells each.
+            // A change within one tick of the file system's clock doesn't show in the stamp, but causes an event.
             Ok(content) if !self.events.say_anew(&name) => content,
             Err(ReadError::Unusable(reason)) => {
                 self.unusable(&name, reason, has_settled).await;
@@ -194,14 +195,14 @@ impl Watch {
             }
         };
         let is_same = self.files.of(&name).is_some_and(|file| file.opened(content.stamp, began));
-        // Another content than the one that was seen hasn't settled, and the event wasn't about it.
+        // A content other than the listed one hasn't settled, and the event wasn't about it.
         if is_same && !self.take_in(&name, content, has_settled, &steps).await {
             return began.elapsed();
         }
         steps.read
     }
 
-    /// Has something that can't be read told once, when it has settled.
+    /// Reports a file that can't be read: once, when it has settled.
     async fn unusable(&mut self, name: &OsStr, reason: String, has_settled: bool) {
         let Some(file) = self.files.of(name).filter(|_| has_settled) else { return };
         file.settle();
@@ -274,7 +275,7 @@ impl Watch {
         false
     }
 
-    /// Has a refusal told if the file has settled, and remembers it until then if it hasn't.
+    /// Reports a refusal if the file has settled; otherwise keeps the refusal until it has.
     async fn refused(&mut self, name: &OsStr, refusal: Refusal, has_settled: bool) {
         let Some(file) = self.files.of(name) else { return };
         if has_settled {
@@ -304,7 +305,7 @@ impl Watch {
     }
 }
 
-/// Reads a file where it may block.
+/// Reads a file with its digest. Blocks.
 fn read(path: &Path, bytes_max: u64) -> Result<Content, ReadError> {
     let (stamp, bytes) = folder::read(path, bytes_max)?;
     Ok(Content { stamp, digest: digest_of(&bytes), has_its_end: whole::has_its_end(&bytes), bytes })

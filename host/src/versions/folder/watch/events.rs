@@ -1,8 +1,8 @@
-//! What the system says of the folder, by inotify. Only file_events: events get lost, merge, come late, or never come (NFS,
-//! what a link leads to). What is in the folder is what a look into it finds.
+//! The system's events about the folder, by inotify. They are only hints: events get lost, merge, come late, or never
+//! come (NFS, the target of a link). What is in the folder is what a scan finds.
 //!
-//! inotify by itself and no crate around it: those also ask for every opening and reading, which the looks would answer
-//! to themselves, and the mask below is what keeps a storm of events cheap.
+//! inotify is used without a crate around it: those also subscribe to opening and reading, so that each scan would
+//! cause events itself. The mask below keeps many events cheap.
 
 use std::{
     collections::BTreeMap,
@@ -25,34 +25,34 @@ use crate::{
     versions::folder::{FILES_MAX, is_wasm},
 };
 
-/// What is taken from the system at once, bytes: some hundred events.
+/// The size of one read from inotify, bytes: some hundred events.
 const READ_BYTES: usize = 16 * KIB;
 
-/// What is said of one file.
+/// The last event of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileEvent {
-    /// It was moved there, or whoever wrote to it has closed it.
+    /// The file was moved into the folder, or its writer has closed it.
     Complete,
-    /// Somebody writes to it and hasn't closed it.
+    /// A writer writes to the file and hasn't closed it.
     Open,
 }
 
-/// What was said since the last time.
+/// The events since they were last taken.
 #[derive(Debug, Default)]
 pub(super) struct FileEvents {
     pub(super) files: BTreeMap<OsString, FileEvent>,
-    /// Something may have happened that isn't among them.
+    /// Whether other events may have been lost.
     pub(super) lost: bool,
 }
 
-/// The system's events of one folder. Without inotify there are none, and everything else goes on.
+/// Receives the system's events of one folder. Without inotify there are none, and only scans find changes.
 #[derive(Debug)]
 pub(super) struct Events {
     inotify: Option<Arc<AsyncFd<OwnedFd>>>,
     watched: Option<Watched>,
-    /// What was heard and not taken yet.
+    /// Events that were received and not taken yet.
     file_events: FileEvents,
-    /// Whether anything was, and be it of a file that is no plugin: it may be what a plugin's link leads through.
+    /// Whether there was any event, also of a file that is no plugin: a plugin's link may lead through it.
     has_news: bool,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Watched {
 }
 
 impl Events {
-    /// Asks the system for events. Says in the log when there are none to be had.
+    /// Opens inotify. Logs a warning if there is none.
     pub(super) fn new() -> Self {
         let opened = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from);
         #[expect(deprecated, reason = "its successor is unsafe for what isn't an owned file; this one is owned")]
@@ -76,8 +76,8 @@ impl Events {
         Self { inotify: inotify.ok(), watched: None, file_events: FileEvents::default(), has_news: false }
     }
 
-    /// Returns what watches the folder that stands at a path now, to be called where it may block. What stood there
-    /// before, behind a link or under the name, isn't watched any more.
+    /// Returns a closure that watches the folder which is at a path now. The closure blocks. A folder that was there
+    /// before, under that name or behind a link, is no longer watched.
     pub(super) fn watcher(&self) -> impl FnOnce(&Path) -> io::Result<Option<Watched>> + Send + 'static {
         let (inotify, before) = (self.inotify.clone(), self.watched);
         move |folder| {
@@ -96,22 +96,23 @@ impl Events {
                 | WatchFlags::MOVE_SELF
                 | WatchFlags::ONLYDIR;
             let number = add_watch(inotify.as_ref(), folder, wanted)?;
-            // The same number for the same folder: between the two calls above it may have been swapped back.
+            // The number is the old one if it is the old folder: that may have been put back between the two calls
+            // above.
             if let Some(before) = before.filter(|before| before.number != number) {
-                // It is gone by itself if its folder is.
+                // The system has already removed the watch if its folder was deleted.
                 _ = remove_watch(inotify.as_ref(), before.number);
             }
             Ok(Some(Watched { number, device, inode }))
         }
     }
 
-    /// Takes what [`watcher`](Self::watcher) returned: events of anything else are the past's.
+    /// Takes what [`watcher`](Self::watcher) returned. Events of other watches are ignored from now on.
     pub(super) fn watching(&mut self, watched: Option<Watched>) {
         self.file_events.lost |= watched.is_some() && watched != self.watched;
         self.watched = watched;
     }
 
-    /// Waits until there is something to take. May be dropped midway.
+    /// Waits until there is an event to take. May be dropped midway.
     pub(super) async fn wait(&self) {
         if self.has_news {
             return;
@@ -126,15 +127,15 @@ impl Events {
         }
     }
 
-    /// Takes all that was said since it was taken last.
+    /// Returns the events since they were last taken.
     pub(super) fn take(&mut self) -> FileEvents {
         self.hear();
         self.has_news = false;
         std::mem::take(&mut self.file_events)
     }
 
-    /// Returns whether something happened to that file, or may have, since they were taken: what was read of it since may
-    /// be neither what it was nor what it becomes.
+    /// Returns whether that file was changed, or may have been, since the events were last taken: then what was read of
+    /// it may be neither the old content nor the new one.
     pub(super) fn say_anew(&mut self, name: &OsStr) -> bool {
         self.hear();
         self.file_events.lost || self.file_events.files.contains_key(name)
@@ -144,12 +145,12 @@ impl Events {
         let Some(inotify) = self.inotify.clone() else { return };
         let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
         let mut reader = Reader::new(inotify.get_ref(), &mut buffer);
-        // Ends: the system keeps so many events and no more, and they are read faster than they can be made.
+        // This loop ends: the system's queue is bounded, and events are read faster than they are made.
         while let Ok(event) = reader.next() {
             self.has_news = true;
             let what = event.events();
             if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-                // The end of the watch itself may be among what is lost.
+                // The event of the watch's own end may be among the lost ones.
                 self.watched = None;
                 self.file_events.lost = true;
             } else if self.watched.is_some_and(|watched| watched.number == event.wd()) {

@@ -1,19 +1,19 @@
 //! What is known of the folder's files, and which of them are to be read.
 //!
 //! ```text
-//!              seen anew, or otherwise than before
+//!                 new, or its stamp changed
 //!                            │
-//!                            ▼          a event that it is complete
-//!      ┌──────────────── unsettled ───────────────► read at once, refused in silence
+//!                            ▼          an event says that it is complete
+//!      ┌──────────────── unsettled ───────────────► read at once, a refusal is kept back
 //!      │ written to,         │                               │
 //!      │ changed meanwhile   │ the same for settle_ms        │ the same for settle_ms
 //!      └─────────────────────┤◄──────────────────────────────┘
 //!                            ▼
-//!                       read again ───► settled: nothing to do until it is seen otherwise
+//!                       read again ───► settled: nothing to do until its stamp changes
 //! ```
 //!
-//! The second reading is what makes a stamp trustworthy: a file that was read within the tick of its last change could
-//! change once more and look the same. After `settle_ms`, which is longer than a tick, it can't.
+//! The second reading makes a stamp trustworthy: a file that was read within one tick of its last change could change
+//! once more and keep its stamp. After `settle_ms`, which is longer than a tick, a change changes the stamp.
 
 use std::{
     collections::BTreeMap,
@@ -31,20 +31,20 @@ use crate::versions::{
 /// How long a writer that has the file open and writes nothing is waited for.
 const WRITER_MAX: Duration = Duration::from_secs(30);
 
-/// One file, also after it is gone: what it last held is no news when it comes back.
+/// One file, remembered after it was deleted: if it comes back with its last content, that is no change.
 #[derive(Debug)]
 pub(super) struct File {
-    /// How it was seen last, `None` if it isn't there.
+    /// What the last scan found, `None` if the file wasn't there.
     state: Option<FileState>,
-    /// Since when it is seen so, as far as it is known.
+    /// Since when it has been the same, as far as is known.
     since: Instant,
     is_open: bool,
     is_settled: bool,
-    /// The content that was dealt with last: it is live or was, or was told to be refused.
+    /// The content that was last dealt with: it was deployed, or its refusal was reported.
     pub(super) digest: Option<String>,
-    /// Why the content that was read at a event is refused, which nobody was told yet.
+    /// Why the content that was read at an event is refused; not reported yet.
     pub(super) refused: Option<Refusal>,
-    /// What was told of it last besides.
+    /// What was last reported about the file, other than a refusal.
     pub(super) told: Option<String>,
 }
 
@@ -81,8 +81,8 @@ impl Files {
         Self { known: digests.iter().map(file).collect(), settle }
     }
 
-    /// Takes in what a look into the folder has found, and returns which files are to be read, those that changed last
-    /// at the end: of two of a kind the newer one stays live.
+    /// Takes in a scan of the folder, and returns which files are to be read, those that changed last at the end: of
+    /// two plugins of a kind, the newer one is deployed last.
     pub(super) fn see(
         &mut self,
         seen: BTreeMap<OsString, FileState>,
@@ -106,7 +106,7 @@ impl Files {
                     file.unsettle(now);
                 }
                 Some(FileEvent::Complete) => file.is_open = false,
-                // Its closing may be what was lost.
+                // The lost event may be that its writer has closed it.
                 None => file.is_open &= !file_events.lost,
             }
             let has_settled = now >= file.since + file.wait(self.settle);
@@ -145,19 +145,19 @@ impl File {
         if self.is_open { settle.max(WRITER_MAX) } else { settle }
     }
 
-    /// Has it settle anew from a moment on, which may be to come.
+    /// Makes the file settle anew from a moment on, which may be in the future.
     pub(super) const fn unsettle(&mut self, since: Instant) {
         self.since = since;
         self.is_settled = false;
     }
 
-    /// Leaves it alone until it is seen otherwise.
+    /// Marks the file as dealt with until its stamp changes.
     pub(super) const fn settle(&mut self) {
         self.is_settled = true;
     }
 
-    /// Takes the stamp that the file had when it was opened: between the look and the opening it may have changed, and
-    /// the time to settle begins with what was read.
+    /// Takes the stamp that the file had when it was opened, and returns whether it is that of the scan. If the file
+    /// changed in between, the time to settle begins anew.
     pub(super) fn opened(&mut self, stamp: Stamp, now: Instant) -> bool {
         let is_same = self.state == Some(FileState::File(stamp));
         if !is_same {
@@ -174,8 +174,8 @@ mod tests {
 
     const SETTLE: Duration = Duration::from_millis(200);
 
-    /// Looks at `a.wasm`: its stamp's number, what is said of it, and after how many ms. Returns whether it is due, and
-    /// has settled.
+    /// Scans a folder with `a.wasm`. `at` takes the time in ms, the stamp's number and the event; it returns whether
+    /// the file has settled, `None` if it isn't due.
     struct Looking {
         files: Files,
         began: Instant,

@@ -1,9 +1,9 @@
 //! Whether a component has its last section.
 //!
-//! Sections carry their length, but the file doesn't: cut off between two of them it parses. What is cut off before the
-//! export of the world is refused for having none. But behind it there are custom sections, with the plugin's version
-//! among them, and a file that lacks those only would be taken. Every toolchain makes components with wit-component or
-//! a descendant of it, which writes the section `producers` last.
+//! Each section has its length, but the file has none: a file that was cut off between two sections can be parsed. If
+//! it was cut off before the export of its world, it is refused for having none. But custom sections come after that
+//! export, the plugin's version among them, and a file that lacks only these would be admitted. Every toolchain makes
+//! components with wit-component or a tool derived from it, which writes the section `producers` last.
 
 use wasmparser::BinaryReader;
 
@@ -12,8 +12,8 @@ const HEAD_BYTES: usize = 8;
 const CUSTOM: u8 = 0;
 const LAST: &str = "producers";
 
-/// Returns whether the bytes end as a whole component's do: with that section. A whole one that was made or stripped by
-/// other means may end otherwise; nothing can be told of it.
+/// Returns whether the last section is `producers`, as in a complete component. A complete component that was made or
+/// stripped by other tools may end otherwise, so `false` doesn't say that the file was cut off.
 pub(super) fn has_its_end(bytes: &[u8]) -> bool {
     let sections = bytes.get(HEAD_BYTES..).unwrap_or_default();
     ends_with_last(&mut BinaryReader::new(sections, HEAD_BYTES)).unwrap_or(false)
@@ -38,7 +38,7 @@ mod tests {
         versions::{Candidate, admission::examine, built_in_bytes},
     };
 
-    /// Returns where a section ends.
+    /// Returns where each section ends.
     fn borders(bytes: &[u8]) -> Vec<usize> {
         let mut reader = BinaryReader::new(&bytes[HEAD_BYTES..], HEAD_BYTES);
         let mut borders = Vec::new();
@@ -64,7 +64,8 @@ mod tests {
                 let examined = examine(Candidate { source: "it".into(), stem: "it".into(), bytes }, &limits).await;
                 admissible += usize::from(examined.is_ok());
             }
-            // What this file is there for: cut off before the names and before the producers it has its world.
+            // These would be admitted without this check: cut off before the names or the producers, a file still has
+            // its world.
             assert_eq!(admissible, 3, "{kind}");
         }
     }
