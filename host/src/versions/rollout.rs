@@ -1,5 +1,5 @@
 //! A version that is tried beside the live one, on some of the requests (canary) or after each of them (shadow), until
-//! its gates promote it, pause it or roll it back. One at a time, so that a difference has one cause.
+//! its gates promote it, pause it or roll it back. One rollout runs at a time, so that a difference has one cause.
 
 mod difference;
 mod gates;
@@ -28,17 +28,18 @@ pub use tally::{Figures, Tally};
 use super::Plugin;
 use crate::{hooks::Kind, runtime::Role, store::RolloutRow, telemetry::metrics::PluginInfo};
 
-/// Calls of a candidate before which its figures aren't looked at: no fewer could be evidence of anything.
+/// Calls of a candidate before its figures are first judged, unless its time is up: fewer are no evidence of anything.
 const FIRST_LOOK_CALLS: u64 = 10;
-/// Requests are told apart so finely: in parts of 10,000.
+/// A canary's share of the requests is exact to one part in 10,000.
 const PARTS: u32 = 10_000;
 
-/// A rollout that isn't over.
+/// A rollout: its candidate, its plan and its counts.
 #[derive(Debug)]
 pub struct Rollout {
     pub row: RolloutRow,
     pub plan: Plan,
-    /// In its role, counted. The same code is put in its place when the engine has another pool.
+    /// The candidate in its role, with its tally. Replaced when the engine has a new pool: the same code, loaded into
+    /// that.
     candidate: ArcSwap<Plugin>,
     tally: Arc<Tally>,
     live_tally: Arc<Tally>,
@@ -48,7 +49,7 @@ pub struct Rollout {
     pace: Mutex<Pace>,
 }
 
-/// Since when it runs, and when its figures are looked at next.
+/// When the rollout began to run, and at how many calls its figures are judged next.
 #[derive(Debug)]
 struct Pace {
     since: Instant,
@@ -62,7 +63,7 @@ impl Pace {
 }
 
 impl Rollout {
-    /// Returns it with nothing counted yet.
+    /// Returns the rollout with nothing counted yet.
     pub(super) fn new(row: RolloutRow, plan: Plan, plugin: &Plugin, shadows_max: usize) -> Arc<Self> {
         let (tally, differences) = (Arc::<Tally>::default(), Arc::<Differences>::default());
         let (candidate, shadow) = match plan.mode {
@@ -89,41 +90,41 @@ impl Rollout {
         self.running.load(Ordering::Acquire)
     }
 
-    /// Returns what the candidate's calls came to so far.
+    /// Returns how the candidate's calls have ended so far.
     #[must_use]
     pub fn candidate_figures(&self) -> Figures {
         self.tally.figures()
     }
 
-    /// Returns the same of the live version, meanwhile.
+    /// Returns how the live version's calls have ended in the same time.
     #[must_use]
     pub fn live_figures(&self) -> Figures {
         self.live_tally.figures()
     }
 
-    /// Returns where its calls differed from the live version's; of a canary nothing is known.
+    /// Returns where a shadow's decisions differed from the live version's; empty for a canary.
     #[must_use]
     pub const fn differences(&self) -> &Arc<Differences> {
         &self.differences
     }
 
-    /// Returns how many calls weren't followed, for there was no room.
+    /// Returns how many calls a shadow skipped, because too many were being repeated.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.shadow.as_ref().map_or(0, |shadow| shadow.skipped())
     }
 
-    /// Returns whether the candidate serves the request of that key. The same key gets the same answer.
+    /// Returns whether the canary serves the request with that key. The same key gets the same answer.
     #[must_use]
     pub fn picks(&self, key: &[u8]) -> bool {
         let Mode::Canary { percent } = self.plan.mode else { return false };
-        // With the rollout's number, so that it isn't the same customers' turn every time.
+        // The hash includes the rollout's number, so that each rollout picks other customers.
         let hash = Sha256::new().chain_update(self.row.id.number().to_le_bytes()).chain_update(key).finalize();
         let part = hash.first_chunk().map_or(0, |start| u32::from_le_bytes(*start)) % PARTS;
         f64::from(part) < percent / 100.0 * f64::from(PARTS)
     }
 
-    /// Looks at the figures, if there are enough new ones, and at the clock.
+    /// Judges the figures, if there are enough new calls or the time is up.
     pub(super) fn verdict(&self) -> Verdict {
         let mut pace = self.pace();
         let calls = self.tally.calls();
@@ -131,7 +132,7 @@ impl Rollout {
         if calls < pace.next_look_calls && !time_is_up {
             return Verdict::GoOn;
         }
-        // Each look is another chance to see a difference that is none. They are ever further apart.
+        // Each judgement is another chance to see a difference where there is none, so the intervals grow.
         pace.next_look_calls = calls.saturating_add(calls / 20).saturating_add(1);
         drop(pace);
         let differing = self.shadow.is_some().then(|| self.differences.count());
@@ -142,7 +143,7 @@ impl Rollout {
         self.running.store(false, Ordering::Release);
     }
 
-    /// Lets it run anew: what was counted before led to the pause.
+    /// Runs the rollout again, with nothing counted: what was counted before led to the pause.
     pub(super) fn resume(&self) {
         *self.pace() = Pace::start();
         self.tally.reset();
@@ -155,7 +156,7 @@ impl Rollout {
         self.candidate.load_full()
     }
 
-    /// Calls that code of the candidate from now on, which is compiled for another pool. What was counted stays.
+    /// Replaces the candidate by the same version, loaded into another pool. The counts stay.
     pub(super) fn move_to(&self, candidate: Plugin) {
         if let Some(shadow) = &self.shadow {
             shadow.move_to(candidate.clone());

@@ -1,5 +1,6 @@
-//! What happens by itself: a rollout's gates decide about it, a breaker that opens is told and may bring the version before
-//! back, and memory that is kept for too long is given back.
+//! What the host does by itself, in a periodic task: it promotes, pauses or rolls back a rollout as the gates decide
+//! (`rollout/gates.rs`), reports a breaker that has opened and may roll back to the previous version, and releases
+//! memory that was kept for too long.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::{Plugins, RolloutChange, SwapError, release_memory::KeptForLong, rollout::Verdict};
 use crate::hooks::Kind;
 
-/// How often it is looked at: a candidate that fails is to be gone within a second.
+/// How often all of it is checked: a candidate that fails is to be rolled back within a second.
 const PERIOD: Duration = Duration::from_millis(100);
-/// Who does it, in the audit.
+/// The names in the audit for changes that the host makes by itself.
 const GATES: &str = "gates";
 const BREAKER: &str = "breaker";
 
 impl Plugins {
-    /// Looks after rollouts, breakers and memory until the host stops.
+    /// Checks the rollout, the breakers and the kept memory every 100 ms until the host stops.
     pub async fn supervise(self: Arc<Self>, stopping: CancellationToken) {
         let mut kept = KeptForLong::new(&self.runtime.limits);
         loop {
@@ -41,7 +42,7 @@ impl Plugins {
             Verdict::Passed(reason) | Verdict::Thin(reason) | Verdict::Failed(reason) => (RolloutChange::Pause, reason),
         };
         match self.change_rollout(Some(&rollout), change, GATES, &reason).await {
-            // Somebody was faster.
+            // Somebody else changed the rollout first.
             Ok(_) | Err(SwapError::NoRollout | SwapError::RolloutState(_)) => {}
             Err(error) => tracing::error!("what the gates want of rollout {} failed: {error}", rollout.row.id.number()),
         }

@@ -1,23 +1,23 @@
-//! Where a shadow would have decided otherwise.
+//! Where a shadow's decisions differ from the live version's.
 
 use std::collections::VecDeque;
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// The newest differences that are kept to be looked at; all are counted.
+/// How many differences are kept, the newest ones; all are counted.
 const KEPT_MAX: usize = 1_000;
 
 /// One call that differed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Of the request that the live version answered, hex.
+    /// The trace of the request that the live version answered, hex.
     pub trace_id: String,
     /// Unix time in ms.
     pub at_ms: u64,
     pub parts: Vec<Part>,
 }
 
-/// What of a call differed.
+/// A part of the decision that differed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// `outcome`, `total`, `adjustments` or `stock`.
@@ -43,7 +43,7 @@ impl Differences {
         self.kept().count
     }
 
-    /// Returns the newest of them, the newest first.
+    /// Returns the differences that are kept, the newest first.
     #[must_use]
     pub fn newest(&self) -> Vec<Difference> {
         self.kept().newest.iter().rev().cloned().collect()

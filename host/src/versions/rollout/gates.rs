@@ -1,8 +1,9 @@
-//! What a candidate's figures say about it, and how sure that is.
+//! Judges a candidate by its figures: the rollout goes on, has passed or has failed. `versions/supervise.rs` acts on
+//! that verdict.
 //!
-//! A rate above its limit is not enough: of few calls some fail by chance, and the figures are looked at again and again.
-//! So a gate closes only when a version that keeps the limit would hardly ever show such figures: less often than once
-//! in a million looks. A candidate that fails one call in five is found out within the fewest calls that decide at all.
+//! A rate above its limit is not enough: of few calls some fail by chance, and the figures are judged many times. So a
+//! gate fails a candidate only for figures that a version within the limit would show less often than once in a million
+//! judgements. A candidate that fails one call in five fails as soon as it has `calls_min` calls.
 
 use std::collections::BTreeSet;
 
@@ -10,27 +11,27 @@ use statrs::distribution::{Binomial, DiscreteCDF, Hypergeometric};
 
 use super::{Figures, Gates};
 
-/// How often figures like these may come from a version that keeps the limit.
+/// A gate fails figures that a version within the limit shows with a smaller probability than this.
 const CHANCE_MAX: f64 = 1e-6;
-/// Live calls without which there is nothing to compare durations and outcomes with.
+/// The fewest live calls that durations and outcomes are compared with.
 const LIVE_CALLS_MIN: u64 = 100;
-/// What of the candidate's calls may be slower than the live version's p99, with room for what is unknown about that:
-/// it is an estimate itself.
+/// The share of the candidate's calls that may be slower than the live version's p99 times `p99_percent_max`. One in a
+/// hundred is by definition; the rest allows for the error of that p99, which is an estimate.
 const SLOWER_SHARE: f64 = 0.02;
 
-/// What becomes of a rollout.
+/// What the gates say about a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     GoOn,
-    /// The time is over, and nothing was wrong.
+    /// The time is up, and nothing was wrong.
     Passed(String),
-    /// The time is over, and there were too few calls to tell.
+    /// The time is up, and there were too few calls to tell.
     Thin(String),
     Failed(String),
 }
 
 impl Gates {
-    /// Returns what the figures say. `differing` is how many calls of a shadow differed.
+    /// Returns the verdict. `differing` is the number of a shadow's calls that differed, `None` for a canary.
     pub(super) fn verdict(
         &self,
         candidate: &Figures,
@@ -40,7 +41,7 @@ impl Gates {
     ) -> Verdict {
         let calls = candidate.calls;
         if calls < self.calls_min {
-            // Too few for a judgement, but not for a version that fails where the live one doesn't.
+            // Too few calls to pass, but enough to fail a version that breaks where the live one doesn't.
             if live.calls > 0
                 && let Some(failed) = self.breaks(candidate, live)
             {
@@ -63,7 +64,7 @@ impl Gates {
         }
     }
 
-    /// The candidate is at fault more often than it may be, in one of the ways to be.
+    /// Returns why the candidate fails, if it traps, decides nothing or misses a deadline more often than it may.
     fn breaks(&self, candidate: &Figures, live: &Figures) -> Option<String> {
         let ways = [
             ("trapped", candidate.traps, live.traps, self.trap_percent_max),
@@ -80,7 +81,7 @@ impl Gates {
         })
     }
 
-    /// The candidate breaks more often than it may, and not just as often as the live version does.
+    /// Returns why the candidate fails, if it has more of these faults than it may, and more than the live version has.
     fn faults(
         &self,
         what: &str,
@@ -132,7 +133,7 @@ impl Gates {
             return None;
         }
         let words: BTreeSet<_> = candidate.outcomes.keys().chain(live.outcomes.keys()).collect();
-        // Of the calls that came to one: how many didn't is for the other gates.
+        // Shares of the calls that have an outcome; the other gates judge how many have none.
         let all = |figures: &Figures| figures.outcomes.values().sum::<u64>();
         words.into_iter().find_map(|outcome| {
             let count = |figures: &Figures| figures.outcomes.get(outcome).copied().unwrap_or(0);
@@ -149,19 +150,19 @@ impl Gates {
     }
 }
 
-/// Returns whether `hits` of `calls` would hardly ever come of a rate of at most `share`.
+/// Returns whether a rate of at most `share` yields `hits` of `calls` with a probability below [`CHANCE_MAX`].
 fn is_more(hits: u64, calls: u64, share: f64) -> bool {
     if hits == 0 || share >= 1.0 {
         return false;
     }
-    // P(at least so many) = 1 - P(at most one less).
+    // P(at least `hits`) = 1 - P(at most `hits - 1`).
     Binomial::new(share, calls).is_ok_and(|binomial| binomial.sf(hits - 1) < CHANCE_MAX)
 }
 
-/// Returns whether two shares would hardly ever lie so far apart if both came from one rate: Fisher's exact test.
+/// Returns whether two shares differ by more than chance, by Fisher's exact test with [`CHANCE_MAX`].
 fn is_other((hits, calls): (u64, u64), (live_hits, live_calls): (u64, u64)) -> bool {
     let (all, of_all) = (calls + live_calls, hits + live_hits);
-    // The rarer of a thing and its opposite says the same, and is summed up sooner.
+    // Testing the rarer of hits and misses gives the same result with a shorter sum.
     let (hits, of_all) = if of_all > all / 2 { (calls - hits, all - of_all) } else { (hits, of_all) };
     let Ok(chance) = Hypergeometric::new(all, of_all, calls) else { return false };
     let at_most = chance.cdf(hits);
@@ -212,7 +213,7 @@ mod tests {
         Failure::Rejected { code: String::new(), message: String::new() }
     }
 
-    /// So many calls, each ending and lasting as `call` has it.
+    /// Returns the figures of `calls` calls; `call` says how each ends and how many µs it takes.
     fn figures(calls: u64, call: impl Fn(u64) -> (Result<(), Failure>, u64)) -> Figures {
         let tally = Tally::default();
         for number in 0..calls {
@@ -260,10 +261,10 @@ mod tests {
 
     #[test]
     fn chance_closes_no_gate() {
-        // One or two faults among few calls are no rate.
+        // Two faults among fifty calls are no evidence of a rate.
         let unlucky = figures(50, |number| (if number < 2 { Err(trap()) } else { Ok(()) }, 100));
         assert_eq!(gates().verdict(&unlucky, &sound(450), None, false), Verdict::GoOn);
-        // Nor do they make the others end otherwise.
+        // Faults don't change the outcomes of the other calls.
         let unlucky = figures(55, |number| (if number < 7 { Err(trap()) } else { Ok(()) }, 100));
         assert_eq!(gates().verdict(&unlucky, &sound(500), None, false), Verdict::GoOn);
         assert!(!is_more(3, 100, 0.01) && is_more(20, 100, 0.01));
@@ -289,7 +290,7 @@ mod tests {
         assert!(matches!(gates().verdict(&sound(49), &sound(450), None, true), Verdict::Thin(_)));
     }
 
-    /// Issue 14.3: 33 of 33 faults against 0 of 30 waited for the hundredth call.
+    /// Issue 14.3: a candidate that failed 33 of 33 calls, against 0 of 30, was only judged at its hundredth call.
     #[test]
     fn overwhelming_evidence_needs_no_more_calls() {
         let undecided = || Failure::Other(Undecided { by: Some(KIND), message: String::new() });
@@ -297,7 +298,7 @@ mod tests {
             let all_fail = figures(33, |_| (Err(failure()), 100));
             let verdict = gates().verdict(&all_fail, &figures(30, |_| (Ok(()), 100)), None, false);
             assert!(matches!(verdict, Verdict::Failed(_)), "{verdict:?}");
-            // As the live one does, or with nothing to compare with: that is for later.
+            // If the live version fails as often, or has no calls yet, the gates wait for `calls_min`.
             assert_eq!(gates().verdict(&all_fail, &all_fail, None, false), Verdict::GoOn);
             assert_eq!(gates().verdict(&all_fail, &figures(0, |_| (Ok(()), 100)), None, false), Verdict::GoOn);
         }

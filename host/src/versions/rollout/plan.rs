@@ -1,4 +1,4 @@
-//! How a candidate is tried, and what decides about it.
+//! The plan of a rollout: on which requests the candidate runs, and what its gates allow.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::config;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum Mode {
-    /// In the place of the live one, on this share of them.
+    /// The candidate takes the live version's place on this share of the requests.
     Canary { percent: f64 },
-    /// After the live one, on all of them; what it answers is compared, and thrown away.
+    /// The candidate repeats the live version's calls on all requests. Its answers are compared and discarded.
     Shadow,
 }
 
-/// What is kept with a rollout.
+/// The plan of a rollout, kept with the rollout in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     #[serde(flatten)]
@@ -24,25 +24,26 @@ pub struct Plan {
     pub gates: Gates,
 }
 
-/// What decides about a candidate, and when. Percentages are of its calls, 0 to 100, but for the p99's.
+/// What decides about a candidate, and when. Percentages are of the candidate's calls, except for the p99's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Gates {
-    /// Before so many calls of the candidate nothing is decided.
+    /// The fewest calls of the candidate before it passes or fails. Only overwhelming evidence of faults fails it
+    /// earlier.
     pub calls_min: u64,
-    /// How long it is tried, ms.
+    /// How long the candidate is tried, ms.
     pub duration_ms: u64,
     pub trap_percent_max: f64,
     pub deadline_percent_max: f64,
     /// The candidate's p99 in percent of the live version's.
     pub p99_percent_max: f64,
     pub outcome_percent_max: f64,
-    /// Whether it becomes live when it has passed; else it is paused.
+    /// Whether the candidate becomes live when it has passed; otherwise it is paused.
     pub promote: bool,
-    /// Whether it is withdrawn when it fails; else it is paused.
+    /// Whether the candidate is withdrawn when it fails; otherwise it is paused.
     pub rollback: bool,
 }
 
-/// What somebody wants otherwise than the host's settings have it.
+/// Values for one plan, in place of the host's settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlanChanges {
@@ -56,7 +57,7 @@ pub struct PlanChanges {
     pub rollback: Option<bool>,
 }
 
-/// Why a plan is none.
+/// Why a plan can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPlan {
     #[error("a canary runs on more than 0 % of the requests, and on 100 % at most")]
@@ -68,10 +69,10 @@ pub enum BadPlan {
 }
 
 impl Plan {
-    /// Returns the plan with the gates of the settings, but for the changes.
+    /// Returns the plan: the gates of the settings, with these changes.
     ///
     /// # Errors
-    /// What of it makes no sense.
+    /// Says which value can't be used.
     pub fn new(mode: Mode, settings: &config::Rollout, changes: PlanChanges) -> Result<Self, BadPlan> {
         if let Mode::Canary { percent } = mode
             && !(percent > 0.0 && percent <= 100.0)
@@ -85,7 +86,7 @@ impl Plan {
             deadline_percent_max: changes.deadline_percent_max.unwrap_or(settings.deadline_percent_max),
             p99_percent_max: changes.p99_percent_max.unwrap_or(settings.p99_percent_max),
             outcome_percent_max: changes.outcome_percent_max.unwrap_or(settings.outcome_percent_max),
-            // A shadow has served nobody yet: what it passed is a reason for a canary.
+            // A shadow has served nobody yet: when it has passed, a canary comes next.
             promote: changes.promote.unwrap_or(settings.promote && mode != Mode::Shadow),
             rollback: changes.rollback.unwrap_or(settings.rollback),
         };

@@ -1,14 +1,15 @@
-//! A candidate that follows the live version: each call of that is repeated with the candidate, off the request's path,
-//! and what the two decide is compared.
+//! A shadow: each call of the live version is repeated with the candidate, off the request's path, and the two
+//! decisions are compared.
 //!
 //! ```text
 //! the live version's call, answered as ever
 //! └─ plugin_shadow                    afterwards, in a task of its own
 //! ```
 //!
-//! Nothing that the candidate does has an effect, and nobody gets its answer. It is told what the live version was told:
-//! the stock it saw, what its deduct came to, the same random numbers; its sleeps are over at once. So a version that
-//! follows itself decides the same, unless it looks at a WASI clock. Calls that the host failed in aren't followed.
+//! Nothing that the candidate does has an effect, and its answer is discarded. The host tells the candidate what it
+//! told the live version: the same levels of stock, the same answer to `deduct`, the same random numbers. A sleep
+//! returns at once. So a version that shadows itself decides the same, unless it reads a WASI clock. A call that failed
+//! because of the host isn't repeated.
 
 use std::{
     borrow::Borrow,
@@ -41,32 +42,32 @@ use crate::{
     versions::{Plugin, Plugins},
 };
 
-/// The candidate, and what came of following with it.
+/// Repeats calls with the candidate, and collects where its decisions differ.
 #[derive(Debug)]
 pub(in crate::versions) struct Shadow {
     candidate: ArcSwap<Plugin>,
     differences: Arc<Differences>,
-    /// Calls that follow at once.
+    /// One permit for each call that may be repeated at the same time.
     places: Arc<Semaphore>,
     skipped: AtomicU64,
 }
 
-/// What a call leaves for another to meet the same, and to be compared with.
+/// What is kept of a live call, so that the candidate's call meets the same and can be compared.
 pub(in crate::versions) struct Followed<Met> {
     pub(in crate::versions) seed: Seed,
     pub(in crate::versions) met: Met,
-    /// The lines that it asked the stock for.
+    /// The lines that the call asked the stock for.
     pub(in crate::versions) asked_stock: Vec<StockLine>,
 }
 
 /// What a call decided.
 #[derive(Debug, PartialEq)]
 struct Decided {
-    /// The outcome's word; a rejection's with its own code.
+    /// The outcome's code; for a rejection, with the plugin's own code.
     outcome: String,
     total: Option<u64>,
     adjustments: Vec<Adjustment>,
-    /// Pieces that it asked for.
+    /// Pieces that the call asked for, by item.
     stock: BTreeMap<Item, u64>,
 }
 
@@ -76,17 +77,17 @@ impl Shadow {
         Self { candidate, differences, places: Arc::new(Semaphore::new(calls_max)), skipped: AtomicU64::new(0) }
     }
 
-    /// Follows with that code of the candidate from now on.
+    /// Repeats calls with this one from now on: the same candidate, loaded into another pool.
     pub(in crate::versions) fn move_to(&self, candidate: Plugin) {
         self.candidate.store(Arc::new(candidate));
     }
 
-    /// Returns how many calls weren't followed, for too many were being followed.
+    /// Returns how many calls were skipped, because too many were being repeated.
     pub(in crate::versions) fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
     }
 
-    /// Has the candidate repeat a call, later.
+    /// Repeats a call with the candidate, in a task of its own. Skips the call if too many are being repeated.
     pub(in crate::versions) fn follow<H: Hook>(
         self: &Arc<Self>,
         plugins: &Arc<Plugins>,
@@ -117,7 +118,7 @@ impl Shadow {
         place
     }
 
-    /// Ends the span of a call that followed, with what of it differs.
+    /// Ends the span of a repeated call, with the parts of the decision that differ.
     fn compare(
         &self,
         plugins: &Plugins,
@@ -143,7 +144,7 @@ impl Shadow {
 }
 
 impl Decided {
-    /// Returns what a call decided; `None` if something else than the plugin decided.
+    /// Returns what a call decided; `None` if the call failed because of the host or of another plugin.
     fn by<H: Hook>(result: &Result<H::Decided, Failure>, asked: &[StockLine]) -> Option<Self> {
         let (outcome, (total, adjustments)) = match result {
             Ok(decided) => ("ok".to_owned(), H::compared(decided)),

@@ -1,4 +1,4 @@
-//! What the calls of one version came to, while a rollout looks at it.
+//! Counts how the calls of one version end during a rollout.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,25 +10,25 @@ use crate::{
     hooks::Kind,
 };
 
-/// The longest duration that is told apart from longer ones, µs: past every deadline.
+/// The longest duration that is measured, µs; a longer one counts as this. Above the default of every deadline.
 const MICROS_MAX: u64 = 60_000_000;
 
 /// Counts calls, from several threads.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Figures>);
 
-/// What was counted.
+/// The counts, and the durations.
 #[derive(Debug, Clone)]
 pub struct Figures {
-    /// Calls that were the version's own to end.
+    /// Calls that count for the version: a failure of the host or of another plugin doesn't.
     pub calls: u64,
-    /// Its faults but for deadlines: traps, limits, bad output.
+    /// Calls that ended in a fault other than a deadline: a trap, a limit, bad output.
     pub traps: u64,
-    /// CPU or wall time used up.
+    /// Calls that used up their CPU time or their wall time.
     pub deadlines: u64,
     /// Answers that are neither a receipt nor a "no": `other`, `unavailable`, `conflict`.
     pub undecided: u64,
-    /// How the others ended, by their outcome's word.
+    /// The other calls, by outcome.
     pub outcomes: BTreeMap<&'static str, u64>,
     micros: Histogram<u64>,
 }
@@ -42,7 +42,8 @@ impl Default for Figures {
 }
 
 impl Tally {
-    /// Counts how a call of a plugin of that kind ended. What was somebody else's doing counts for nothing.
+    /// Counts how a call of a plugin of that kind ended. A failure that the host or another plugin caused isn't
+    /// counted.
     pub(in crate::versions) fn count<T>(&self, kind: Kind, result: &Result<T, Failure>, elapsed: Duration) {
         let mut figures = self.figures_now();
         match result {
@@ -79,13 +80,13 @@ impl Tally {
 }
 
 impl Figures {
-    /// Returns how long 99 of 100 calls took at most, µs; 0 without any.
+    /// Returns the 99th percentile of the calls' durations, µs; 0 if there are none.
     #[must_use]
     pub fn p99_micros(&self) -> u64 {
         self.micros.value_at_quantile(0.99)
     }
 
-    /// Returns how many took longer.
+    /// Returns how many calls took longer than that.
     pub(super) fn slower_than(&self, micros: u64) -> u64 {
         self.micros.count_between(micros.saturating_add(1), MICROS_MAX)
     }
