@@ -1,7 +1,7 @@
-//! Versions of plugins: admitted, live, tried beside what is live, swapped while requests are served.
+//! Plugin versions: their admission, the live ones, rollouts of new ones, and swaps while requests are served.
 //!
-//! A request pins one [`Snapshot`] and makes all its calls on it ([`Plugin::call`]). What is done here is the same for each
-//! kind of plugin: it is generic over [`crate::hooks::Hook`], or loops over the kinds.
+//! A request pins one [`Snapshot`] and makes all its plugin calls on that snapshot ([`Plugin::call`]). The code here is
+//! the same for every kind of plugin: it is generic over [`crate::hooks::Hook`], or loops over the kinds.
 
 mod admission;
 mod catalogue;
@@ -50,7 +50,7 @@ use crate::{
 /// The folder of compiled code, beside the order store.
 const COMPILED: &str = "compiled";
 
-/// Which versions there are and which are live, and what their calls need. One a process.
+/// Holds the plugin versions of this process, the live ones among them, and what their calls need. One per process.
 #[derive(Debug)]
 pub struct Plugins {
     runtime: Runtime,
@@ -58,20 +58,20 @@ pub struct Plugins {
     catalogue: Catalogue,
     /// The digests of the plugin folder's files at the start, by their names.
     started_with: BTreeMap<OsString, String>,
-    /// Whoever has it may change what is live.
+    /// Held while what is live is changed, so that there is one change at a time.
     changing: Mutex<()>,
-    /// The rollout that ended last, to be looked at.
+    /// The rollout that ended last, for [`Plugins::rollout`].
     ended: ArcSwapOption<Rollout>,
     rollout_rules: config::Rollout,
-    /// Whether the version before becomes live when the live one's breaker opens.
+    /// Whether the previous version becomes live when the live version's breaker opens.
     breaker_rolls_back: bool,
     rules: Rules,
     store: Store,
 }
 
 impl Plugins {
-    /// Admits what was live when the host stopped, or what the settings name. Takes tens of milliseconds a Rust plugin,
-    /// seconds for large ones.
+    /// Admits what was live when the host stopped, or what the settings name. Takes tens of milliseconds for each Rust
+    /// plugin, seconds for a large plugin.
     ///
     /// # Errors
     /// Says which plugin is refused, and why.
@@ -88,10 +88,10 @@ impl Plugins {
         Ok(Arc::new(plugins))
     }
 
-    /// Returns these plugins as what is live: for a rehearsal, which swaps nothing.
+    /// Returns plugins of which this snapshot is live, for a rehearsal, which swaps nothing.
     ///
     /// # Errors
-    /// When a name can't stand in a header, which admission sees to.
+    /// When a plugin's name can't stand in a header; admission lets no such name through.
     pub fn of_snapshot(
         settings: &Settings,
         catalogue: Catalogue,
@@ -157,8 +157,8 @@ impl Plugins {
         self.registry.live()
     }
 
-    /// Returns the plugins of a request, which takes them once and keeps them. The same key gets the same ones, as long
-    /// as nothing changes.
+    /// Returns the plugins for a request, which pins them once and uses them to its end. The same key gets the same
+    /// plugins until something is published.
     #[must_use]
     pub fn pin(&self, key: &[u8]) -> Pinned {
         self.registry.pin(key)
@@ -176,15 +176,15 @@ impl Plugins {
         self.registry.rollout().or_else(|| self.ended.load_full())
     }
 
-    /// Returns the plan of a rollout with the host's settings, but for the changes.
+    /// Returns the plan of a rollout: the host's settings with these changes.
     ///
     /// # Errors
-    /// What of it makes no sense.
+    /// Says which value can't be used.
     pub fn plan(&self, mode: Mode, changes: PlanChanges) -> Result<Plan, BadPlan> {
         Plan::new(mode, &self.rollout_rules, changes)
     }
 
-    /// Shows the counters that an alert asks for before there is anything to count: what appears with 1 never grew.
+    /// Exports the counters that alerts read as 0 at the start: a counter that first appears as 1 shows no increase.
     fn show_nothing_yet(&self) {
         for kind in Kind::ALL.map(Kind::as_str) {
             self.runtime.metrics.breakers_opened(kind, 0);
@@ -205,7 +205,7 @@ impl Plugins {
         &self.runtime.tracer
     }
 
-    /// Returns for each kind whether the live plugin isn't called for a while.
+    /// Returns for each kind whether the live plugin's breaker is open.
     #[must_use]
     pub fn breakers_open(&self) -> Vec<(&'static str, bool)> {
         let is_open = |plugin: &Plugin| (plugin.identity().kind.as_str(), !plugin.is_let_through());

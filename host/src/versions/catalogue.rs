@@ -1,4 +1,4 @@
-//! Versions off to the side: their files, and those of them that are compiled and may be live at once.
+//! The versions that can become live: their files, and the compiled code of some, which can be live at once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,10 +17,10 @@ use crate::{
 };
 use parking_lot::Mutex;
 
-/// Compiled plugins that are kept beside the live ones. Each costs some megabytes of code.
+/// How many compiled plugins are kept, the live ones included. Each costs some megabytes of code.
 const KEPT_MAX: usize = 8;
 
-/// Why a version that was there can't be had again.
+/// Why a version that was admitted before can't be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     #[error(transparent)]
@@ -38,7 +38,7 @@ pub struct Catalogue {
     breakers: Breakers,
     idle_places: Arc<IdlePlaces>,
     memory: Arc<MemoryPool>,
-    /// By their file's digest, the one used last at the end.
+    /// The compiled plugins, one per file, the one that was admitted last at the end.
     compiled: Mutex<Vec<Admitted>>,
 }
 
@@ -61,16 +61,16 @@ impl Catalogue {
         Arc::clone(&self.engine)
     }
 
-    /// Returns the memory that calls and resting instances share.
+    /// Returns the memory budget that calls and idle instances share.
     pub(super) fn memory(&self) -> Arc<MemoryPool> {
         Arc::clone(&self.memory)
     }
 
-    /// Admits a candidate with what is `set` for it, keeps its file and what was compiled of it. One that is compiled
-    /// already is only tried once more.
+    /// Admits a candidate with what is `set` for it, and keeps its file and its compiled code. A candidate that is
+    /// already compiled is only tried again.
     ///
     /// # Errors
-    /// What is wrong with it, or that its file can't be kept.
+    /// Says what is wrong with the candidate, or that its file can't be kept.
     pub(super) async fn admit(
         &self,
         examined: Examined,
@@ -96,7 +96,7 @@ impl Catalogue {
     /// Tries a plugin with what is `set` for it.
     ///
     /// # Errors
-    /// How it fails with that.
+    /// Says how the plugin fails.
     pub(super) async fn probe(
         &self,
         admitted: &Admitted,
@@ -114,24 +114,24 @@ impl Catalogue {
     /// Returns the bytes of the file that a plugin was made of.
     ///
     /// # Errors
-    /// When the file is gone or another by now.
+    /// When the file is missing or was changed.
     pub(super) async fn file(&self, digest: &str) -> Result<Vec<u8>, FileError> {
         let (files, digest) = (self.files.clone(), digest.to_owned());
         let reading = tokio::task::spawn_blocking(move || files.read(&digest));
         reading.await.unwrap_or(Err(FileError::CutOff))
     }
 
-    /// Puts a fresh pool in the place of the engine's, and forgets what was compiled for that.
+    /// Replaces the engine's pool by a fresh one, and drops what was compiled for the old one.
     ///
     /// # Errors
-    /// When there is no address space for a second one meanwhile.
+    /// When there is no address space for two pools at the same time.
     pub(super) fn renew_pool(&self) -> anyhow::Result<()> {
         self.engine.renew()?;
         self.compiled.lock().clear();
         Ok(())
     }
 
-    /// Returns the plugin with its code in the engine's pool.
+    /// Returns the plugin with its code loaded into the engine's current pool.
     ///
     /// # Errors
     /// As [`Catalogue::version`].
@@ -143,10 +143,10 @@ impl Catalogue {
         Ok(plugin.moved(admitted))
     }
 
-    /// Returns a version that was admitted before: at once if it is still compiled.
+    /// Returns a version that was admitted before: at once if its compiled code is still kept.
     ///
     /// # Errors
-    /// When its file is gone or another by now, or isn't admitted any more.
+    /// When the file is missing, was changed, or isn't admitted any more.
     pub(super) async fn version(&self, text: &VersionText) -> Result<Plugin, CatalogueError> {
         let admitted = match self.compiled(&text.digest) {
             Some(admitted) => admitted,
@@ -163,7 +163,7 @@ impl Catalogue {
         Ok(self.plugin(admitted, &text.settings))
     }
 
-    /// Returns the plugin with what was set for it, over what the host's settings say.
+    /// Returns the plugin with what is `set` for it over the host's settings.
     pub fn plugin(&self, admitted: Admitted, set: &BTreeMap<String, String>) -> Plugin {
         Plugin::new(admitted, set, &self.settings, &self.idle_places, |identity| self.breakers.of(identity))
     }

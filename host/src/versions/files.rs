@@ -1,4 +1,4 @@
-//! Plugin files as the data folder keeps them: named by their sha256, written once, never changed.
+//! The plugin files in the data folder: each is named by its sha256, written once and never changed.
 
 use std::{
     fs::{self, File},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{runtime::digest_of, units::KIB};
 
-/// What is written of a file at once.
+/// How much is written to a file before each flush.
 const FLUSH_BYTES: usize = 512 * KIB;
 
 /// The folder of the files.
@@ -33,10 +33,10 @@ impl PluginFiles {
         Self { folder: data.join("plugins") }
     }
 
-    /// Keeps the bytes; durable when it returns. Blocks on the disk.
+    /// Writes the bytes to their file, durably. Blocks on the disk.
     ///
     /// # Errors
-    /// When they can't be written.
+    /// When the file can't be written.
     pub(super) fn keep(&self, digest: &str, bytes: &[u8]) -> Result<(), FileError> {
         if self.read(digest).is_ok() {
             return Ok(());
@@ -45,10 +45,10 @@ impl PluginFiles {
         self.write(&file, bytes).map_err(|source| FileError::Io { file, source })
     }
 
-    /// Returns the file's bytes, which are those that were kept. Blocks on the disk.
+    /// Returns the file's bytes, with their digest checked. Blocks on the disk.
     ///
     /// # Errors
-    /// When they can't be read, or are others by now.
+    /// When the file can't be read, or its content has changed.
     pub(super) fn read(&self, digest: &str) -> Result<Vec<u8>, FileError> {
         let file = self.file(digest);
         match fs::read(&file) {
@@ -63,7 +63,7 @@ impl PluginFiles {
         let part = self.folder.join(format!("{:016x}.part", rand::random::<u64>()));
         let written = write_durably(&part, bytes).and_then(|()| fs::rename(&part, file));
         if written.is_err() {
-            // What is left would only take room.
+            // A part of a file would only take up space.
             _ = fs::remove_file(&part);
         }
         written?;
@@ -77,7 +77,7 @@ impl PluginFiles {
 
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    // Piece by piece: on the same disk the orders' own flushes wait for whatever is waiting to be written.
+    // In pieces: the order store's flushes to the same disk wait for everything that is to be written there.
     for piece in bytes.chunks(FLUSH_BYTES) {
         file.write_all(piece)?;
         file.sync_data()?;

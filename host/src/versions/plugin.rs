@@ -1,4 +1,4 @@
-//! A version that may be called, with what a rollout wants of its calls.
+//! A version that may be called, with the tally and the shadow that a rollout gives it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,16 +21,16 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Plugin {
     loaded: Arc<Loaded>,
-    /// What its author has it tried with.
+    /// Its author's cases, which it is tried with.
     cases: Cases,
     /// Where its calls are counted, while there is a rollout of its kind.
     tally: Option<Arc<Tally>>,
-    /// What follows its calls.
+    /// Repeats its calls with a rollout's candidate.
     shadow: Option<Arc<Shadow>>,
 }
 
 impl Plugin {
-    /// Returns the plugin with what was `set` for it over the host's settings.
+    /// Returns the plugin with what is `set` for it over the host's settings.
     pub(super) fn new(
         admitted: Admitted,
         set: &BTreeMap<String, String>,
@@ -61,12 +61,12 @@ impl Plugin {
         self.loaded.role
     }
 
-    /// Says which version of the store it is. Once: a version keeps its number.
+    /// Sets which version of the store this is. Only the first call counts: a version keeps its number.
     pub(super) fn is_version(&self, version: &PluginVersion) {
         self.loaded.is_version(version);
     }
 
-    /// Returns which version of the store it is, `None` for one that isn't there.
+    /// Returns which version of the store this is, `None` if the store doesn't have it.
     #[must_use]
     pub fn numbered(&self) -> Option<Numbered> {
         self.loaded.numbered()
@@ -80,51 +80,51 @@ impl Plugin {
         &self.loaded.breaker
     }
 
-    /// Returns what its calls came to in the last minutes.
+    /// Returns how its calls ended in the last minutes.
     #[must_use]
     pub fn recent_outcomes(&self) -> Counts {
         self.loaded.breaker.recent_outcomes()
     }
 
-    /// Returns whether it would be called now for every order: its breaker is closed.
+    /// Returns whether its breaker lets a call through now, whatever the order.
     #[must_use]
     pub fn is_let_through(&self) -> bool {
         self.loaded.breaker.is_open().is_none()
     }
 
-    /// Returns the plugin in a role, counted and followed as a rollout wants it.
+    /// Returns the plugin in a role, with a rollout's tally and shadow if there are any.
     pub(super) fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
         Self { loaded: Arc::new(self.loaded.in_role(role)), cases: self.cases.clone(), tally, shadow }
     }
 
-    /// Returns the plugin with its code compiled for another pool.
+    /// Returns the plugin with its code loaded into another pool.
     pub(super) fn moved(&self, code: Admitted) -> Self {
         Self { loaded: Arc::new(self.loaded.moved(code.code)), ..self.clone() }
     }
 
-    /// Returns the engine of the pool in which its instances are.
+    /// Returns the engine of the pool that holds its instances.
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         self.loaded.code.wasmtime()
     }
 
-    /// Frees idle instances that weren't called for `rest`, as long as all of them hold more than so many bytes.
+    /// Drops idle instances that weren't called for `rest`, as long as all idle ones hold more than `bytes_max` bytes.
     pub(super) fn drop_idle(&self, rest: Duration, bytes_max: u64) {
         self.loaded.drop_idle(rest, bytes_max);
     }
 
-    /// Returns what was admitted, without what was set for it.
+    /// Returns what was admitted, without what is set for it.
     pub(super) fn admitted(&self) -> Admitted {
         let Loaded { identity, code, .. } = &*self.loaded;
         Admitted { identity: identity.clone(), code: code.clone(), cases: self.cases.clone() }
     }
 
-    /// Returns what a call of it is started with.
+    /// Returns the code and everything else that a call begins with.
     #[must_use]
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
 
-    /// Counts a call that has ended, and gives its span back.
+    /// Counts a call that has ended, and returns its span.
     pub(super) fn count<T>(&self, done: Done, result: &Result<T, Failure>) -> Span {
         if let (Some(tally), Some(took)) = (&self.tally, done.took) {
             tally.count(self.loaded.identity.kind, result, took);
@@ -132,13 +132,13 @@ impl Plugin {
         done.span
     }
 
-    /// Has the plugin decide, with its doors open, unless its breaker is open. Gives the span back for what the host still
-    /// does under it. A shadow follows the call afterwards.
+    /// Calls the plugin, with access to what its world imports, unless its breaker is open. Returns the span for what
+    /// the host still does under it. A shadow repeats the call afterwards.
     ///
-    /// Cancelling drops the guest and the span; what it has taken stands under the taker's reference.
+    /// If the future is dropped, so are the guest and the span. Stock that the plugin has taken stays taken.
     ///
     /// # Errors
-    /// The plugin's refusal, its fault, or what it couldn't help. Stock may have been taken in each.
+    /// The plugin's rejection or fault, or a failure that others caused. Stock may have been taken before each of them.
     pub async fn call<H: Hook>(
         &self,
         plugins: &Arc<Plugins>,

@@ -1,4 +1,4 @@
-//! What requests are served with: one snapshot of plugins, and what is tried beside it, published with one atomic store.
+//! What requests are served with: the live snapshot and the rollout beside it, published with one atomic store.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ use crate::{
     runtime::{Identity, Likeness, Role},
 };
 
-/// The plugins that one request uses, all of it.
+/// The plugins that one request uses from beginning to end.
 #[derive(Debug)]
 pub struct Snapshot {
     plugins: PerKind<Plugin>,
@@ -26,7 +26,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// # Errors
-    /// When a name can't stand in a header, which admission sees to.
+    /// When a plugin's name can't stand in a header; admission lets no such name through.
     pub fn new(plugins: PerKind<Plugin>) -> anyhow::Result<Self> {
         let identities: Vec<_> = plugins.iter().map(|plugin| plugin.identity().to_string()).collect();
         let header = identities.join(", ");
@@ -34,7 +34,7 @@ impl Snapshot {
         Ok(Self { plugins, header, header_value })
     }
 
-    /// Returns the snapshot with that plugin in the place of its kind's.
+    /// Returns the snapshot with this plugin in place of the one of the same kind.
     ///
     /// # Errors
     /// As [`Snapshot::new`].
@@ -73,7 +73,7 @@ impl Snapshot {
     }
 }
 
-/// The snapshot that one request uses, and who takes over if that has a canary which is at fault.
+/// The snapshot that one request uses; with a canary, also the live one that takes over if the canary is at fault.
 #[derive(Debug)]
 pub struct Pinned {
     snapshot: Arc<Snapshot>,
@@ -95,7 +95,7 @@ impl Pinned {
         }
     }
 
-    /// Returns who can take over from a plugin of that kind that is at fault: the live one, from a canary, once.
+    /// Returns the snapshot that takes over if the plugin of that kind is at fault: the live one, once, from a canary.
     #[must_use]
     pub fn stand_in(&self, at_fault: Kind) -> Option<&Arc<Snapshot>> {
         let of_canary =
@@ -103,13 +103,13 @@ impl Pinned {
         self.live.as_ref().filter(|_| of_canary)
     }
 
-    /// Returns why no such order is to be begun with these plugins: the breaker of one is open for it, and nobody can take
-    /// over.
+    /// Returns why an order with this cart isn't begun with these plugins: a breaker is open for the cart, and no live
+    /// version can take over.
     #[must_use]
     pub fn refusal(&self, cart: &Cart) -> Option<Failure> {
         self.snapshot().plugins().find_map(|plugin| {
             let (kind, breaker) = (plugin.identity().kind, plugin.breaker());
-            // Hardly ever is one open.
+            // Breakers are rarely open, and this check is cheaper than the next.
             breaker.is_open()?;
             let open = breaker.is_open_for(hooks::visit(kind, LikenessIn(cart)))?;
             self.stand_in(kind).is_none().then(|| open.failure(kind))
@@ -122,7 +122,7 @@ impl Pinned {
     }
 }
 
-/// What the call of a kind in a checkout of that cart has in common with others.
+/// Computes the likeness of the call that a kind gets in a checkout of that cart.
 struct LikenessIn<'a>(&'a Cart);
 
 impl Visitor for LikenessIn<'_> {
@@ -136,10 +136,10 @@ impl Visitor for LikenessIn<'_> {
 /// What is published: the live snapshot, and the rollout beside it.
 #[derive(Debug)]
 pub(super) struct Published {
-    /// Counted and followed, if the rollout wants that.
+    /// The live plugins, with the rollout's tally and shadow while the rollout runs.
     live: Arc<Snapshot>,
     rollout: Option<Arc<Rollout>>,
-    /// The live snapshot with the canary in its place, while it runs.
+    /// The live plugins with the canary in place of its kind's, while the canary runs.
     canary: Option<Arc<Snapshot>>,
 }
 
@@ -160,7 +160,7 @@ impl Published {
     }
 }
 
-/// What is live, and what is tried beside it.
+/// Holds what is published.
 #[derive(Debug)]
 pub struct Registry {
     published: ArcSwap<Published>,
@@ -183,7 +183,7 @@ impl Registry {
         self.published.load().rollout.clone()
     }
 
-    /// Returns the plugins of a request that is known by this key: the same for the same key, as long as nothing is
+    /// Returns the plugins for the request with this key. The same key gets the same plugins until something is
     /// published.
     #[must_use]
     pub fn pin(&self, key: &[u8]) -> Pinned {
@@ -201,7 +201,7 @@ impl Registry {
         Pinned::new(self.live(), None)
     }
 
-    /// Makes it what every request that begins from now on is served with.
+    /// Serves every request that begins from now on with this.
     pub(super) fn publish(&self, published: Published) {
         self.published.store(Arc::new(published));
     }

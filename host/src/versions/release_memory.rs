@@ -1,9 +1,9 @@
-//! What is kept of calls that have ended, for the next ones' sake, and giving it back.
+//! Releases memory that is kept of ended calls for the next calls.
 //!
-//! wasmtime's pool keeps some memory of each place that a call had, so that the next call there doesn't fault it in again.
-//! After a crowd that is a place for each of its calls, and the pool gives none of it back. So the pool as a whole is
-//! replaced: the plugins' code, that of a candidate too, is loaded into a fresh one, and the system has the old one back
-//! when its last call has ended. Nobody waits for it.
+//! wasmtime's pool keeps some memory of each slot that a call used, so that the next call there has fewer page faults.
+//! After a peak it keeps memory for as many calls as ran at once, and never returns that to the system. So the whole
+//! pool is replaced: the code of all plugins, a rollout's candidate included, is loaded into a fresh pool, and the old
+//! pool is freed when its last call has ended. No request waits for that.
 
 use std::time::{Duration, Instant};
 
@@ -15,18 +15,18 @@ use crate::{
     units::MIB,
 };
 
-/// With fewer memories than that it isn't worth a look at how much is shared.
+/// With fewer kept memories than this, it isn't worth reading how much memory is shared.
 const MEMORIES_LOOKED_AT: usize = 8;
 /// The least time between two replacements, however full the memory is.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether it is time to give back.
+/// Decides when the pool is replaced.
 #[derive(Debug)]
 pub(super) struct KeptForLong {
     kept_max: usize,
     all_max: usize,
     rest: Duration,
-    /// Since when more is kept than may be, at every look.
+    /// Since when each check has found more memory kept than allowed.
     above_since: Option<Instant>,
     renewed: Option<Instant>,
 }
@@ -42,8 +42,8 @@ impl KeptForLong {
         }
     }
 
-    /// Returns whether the pool is to be replaced, of which so much is kept beside what calls use: it has been too much for
-    /// as long as may be, or there is no room for both.
+    /// Returns whether the pool is to be replaced: it kept more than `kept_max` bytes at every check during `rest`, or
+    /// it does now, and the kept and the used bytes are more than `all_max` together.
     fn is_over(&mut self, kept: usize, used: usize, now: Instant) -> bool {
         if kept <= self.kept_max {
             self.above_since = None;
@@ -61,7 +61,7 @@ impl KeptForLong {
 }
 
 impl Plugins {
-    /// Gives back what is kept for too long.
+    /// Drops idle instances, and replaces the pool if it has kept too much memory for too long.
     pub(super) async fn release_memory(&self, kept_for_long: &mut KeptForLong) {
         let live = self.snapshot();
         let candidate = self.registry.rollout().map(|rollout| Plugin::clone(&rollout.candidate()));
@@ -104,8 +104,8 @@ impl Plugins {
     }
 }
 
-/// Returns how much memory of the process that is, as its user sees it: the images of memories are shared, and count once
-/// for each place that has looked at them.
+/// Returns how much resident memory of the process is kept. The images of memories are shared pages, which count as
+/// resident once for each memory that has read them.
 fn kept_bytes(kept: KeptMemory) -> usize {
     if kept.memories < MEMORIES_LOOKED_AT {
         return kept.bytes;
@@ -115,7 +115,8 @@ fn kept_bytes(kept: KeptMemory) -> usize {
     kept.bytes.saturating_add(share)
 }
 
-/// Returns the resident shared memory of a process, by proc(5). It is the pool's: nothing else of the host's is shared.
+/// Returns the resident shared memory of a process, by proc(5). All of it is the pool's: the host shares no other
+/// memory.
 fn shared_bytes(status: &str) -> Option<usize> {
     let line = status.lines().find_map(|line| line.strip_prefix("RssShmem:"))?;
     Some(line.split_ascii_whitespace().next()?.parse::<usize>().ok()?.saturating_mul(1024))

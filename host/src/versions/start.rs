@@ -4,10 +4,10 @@
 //! |---|---|
 //! | nothing was deployed, or the settings' plugin was live | what the settings name: the folder's, or the built-in one |
 //! | a deployed version was live | that version |
-//! | the same, and the folder has a file that was never started with | the folder's |
-//! | the folder has several of a kind | the new one; without any, what was live |
+//! | the same, and the folder has a file that the host was never started with | that file |
+//! | the folder has several of a kind | the one the host was never started with; if all are known, what was live |
 //! | a file of the folder can't be used, or is one of several | what was live, with an error in the log; the first start is refused |
-//! | the deployed version can't be had any more | the one before it, else what the settings name; an error in the log |
+//! | the deployed version can't be loaded | the one before it, else what the settings name; an error is logged |
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
@@ -28,11 +28,11 @@ use crate::{
     store::{PluginVersion, RolloutState, Store, SwapAction, VersionText},
 };
 
-/// Who made live what the settings name.
+/// The name in the audit for what the host makes live when it starts.
 const BY: &str = "till";
 
-/// Returns the snapshot to start with, and notes in the store what of it is new; and the digests of the folder's files,
-/// by their names.
+/// Returns the snapshot to start with, and the digests of the folder's files by their names. Notes in the store which
+/// versions are new.
 ///
 /// # Errors
 /// Says which plugin is refused, and why, or which is missing, unless something was live before.
@@ -77,11 +77,11 @@ pub(super) async fn snapshot(
     Ok((Snapshot::new(PerKind::try_from_fn(plugin)?)?, digests))
 }
 
-/// Returns the rollout that was under way when the host stopped, with nothing counted yet. One whose version can't be had
-/// any more is over.
+/// Returns the rollout that was under way when the host stopped, with nothing counted yet. Aborts the rollout if its
+/// version can't be loaded any more.
 ///
 /// # Errors
-/// Only the store's own.
+/// When the store can't be read or written.
 pub(super) async fn rollout(
     limits: &Limits,
     store: &Store,
@@ -104,10 +104,10 @@ pub(super) async fn rollout(
     }
 }
 
-/// Says that a file isn't used. One that was refused while the host served mustn't keep it from starting again.
+/// Logs that a file isn't used. A file that was refused while the host served must not keep it from starting again.
 ///
 /// # Errors
-/// What is wrong with the file, where nothing was live yet.
+/// Says what is wrong with the file, if a kind has no live version yet.
 async fn passed_over(store: &Store, refused: anyhow::Error) -> anyhow::Result<()> {
     for kind in Kind::ALL {
         if store.live_plugin(kind).await?.is_none() {
@@ -122,7 +122,7 @@ struct Start<'a> {
     store: &'a Store,
     catalogue: &'a Catalogue,
     of_folder: bool,
-    /// Of files that may have been of any kind.
+    /// Why files were refused whose kind isn't known.
     refusals: Vec<String>,
 }
 
@@ -165,7 +165,7 @@ impl Start<'_> {
             return Ok(plugin);
         }
         let (bytes, set) = (examined.bytes.len(), BTreeMap::new());
-        // What served before may go on, whatever is known better of orders by now.
+        // What served before may go on, even if a newer trial would refuse it.
         let was_live = live.is_some_and(|live| live.text.digest == digest);
         let trial = if was_live { Trial::Again } else { Trial::Anew { live: None, forced: false } };
         let plugin = self.catalogue.plugin(self.catalogue.admit(examined, &set, trial).await?, &set);
@@ -179,8 +179,8 @@ impl Start<'_> {
         Ok(plugin)
     }
 
-    /// Returns which of a kind's candidates counts, `None` if there are none. Several gather in a folder that is watched, and
-    /// were live one after the other; a crash must not make the next start refuse what ran.
+    /// Returns the candidate to start with, `None` if there are none. A folder that is watched gathers several that
+    /// were live one after the other; after a crash, the next start must not refuse them for that.
     async fn choose(
         &self,
         kind: Kind,
@@ -210,7 +210,7 @@ impl Start<'_> {
         Ok(chosen)
     }
 
-    /// Returns the deployed version, or the one before it; `None` if neither can be had.
+    /// Returns the deployed version, or else the one before it, which is made live; `None` if neither can be loaded.
     async fn deployed(&self, live: &PluginVersion) -> anyhow::Result<Option<Plugin>> {
         let failed = match self.catalogue.version(&live.text).await {
             Ok(plugin) => {
@@ -236,7 +236,7 @@ impl Start<'_> {
     }
 }
 
-/// Returns the version as the store has it, with nothing set for it.
+/// Returns the version as the store keeps it, without settings.
 pub(super) fn text_of(identity: &Identity, bytes: usize) -> VersionText {
     VersionText {
         kind: identity.kind,

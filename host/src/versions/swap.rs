@@ -1,14 +1,15 @@
 //! Changing what is live while requests are served: a deploy, a rollback, a plugin's setting.
 //!
 //! ```text
-//! admit, off to the side ─ keep the file ─ row, audit and `live` in one transaction ─ one atomic store ─ answered
+//! admit ─ keep the file ─ row, audit and `live` in one transaction ─ one atomic store ─ answered
 //! ```
 //!
-//! What is to be tried first becomes a candidate in the place of the last two steps: `swap/rollout.rs`.
+//! A version that is to be tried first becomes a rollout's candidate instead of live: `swap/rollout.rs`.
 //!
-//! One change at a time, but for what takes long: admitting a file holds up no rollback. A crash before the transaction
-//! leaves the old version live, after it the new one. A request pins its snapshot when it begins: what is under way ends
-//! on the versions it started with, and none that begins after a change was answered runs the old one.
+//! Changes are made one at a time, except for admission, which takes long and must not hold up a rollback. A crash
+//! before the transaction leaves the old version live, a crash after it the new one. A request pins its snapshot when
+//! it begins: a request under way ends with the versions that it began with, and a request that begins after the change
+//! was answered never runs the old version.
 
 mod rollout;
 mod settings;
@@ -30,7 +31,7 @@ use crate::config::REUSE;
 use crate::hooks::Kind;
 use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
 
-/// What came of a change that didn't, in `plugin_swaps_total`: the file was at fault, or the wish.
+/// Labels of failed changes in `plugin_swaps_total`: the file is at fault, or what the caller asked for.
 const REFUSED: &str = "refused";
 const NOT_FOUND: &str = "not_found";
 
@@ -66,7 +67,7 @@ pub enum SwapError {
 }
 
 impl SwapError {
-    /// Returns the error's word in `plugin_swaps_total`.
+    /// Returns the error's label in `plugin_swaps_total`.
     const fn result(&self) -> &'static str {
         match self {
             Self::Catalogue(CatalogueError::Refused(_))
@@ -85,7 +86,7 @@ impl SwapError {
         }
     }
 
-    /// Returns whether it is the file's fault: the same file would be refused again.
+    /// Returns whether the file is at fault, so that the same file would be refused again.
     pub(super) fn is_refusal(&self) -> bool {
         self.result() == REFUSED
     }
@@ -95,7 +96,7 @@ impl SwapError {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum When {
     AtOnce,
-    /// When it has been tried.
+    /// After a rollout has tried the version.
     Tried(Plan),
 }
 
@@ -103,7 +104,7 @@ pub enum When {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct How {
     pub when: When,
-    /// Whether a candidate is taken that comes to no decision where the live version does, and a setting that the plugin
+    /// Whether to accept a candidate that decides nothing where the live version decides, and a setting that the plugin
     /// doesn't seem to know.
     pub forced: bool,
 }
@@ -118,14 +119,14 @@ pub struct Swapped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Became {
     Live,
-    /// It was live already.
+    /// The version was live already.
     Unchanged,
-    /// It is tried beside the live one.
+    /// The version is tried beside the live one.
     Candidate,
 }
 
 impl Became {
-    /// Returns the word in `plugin_swaps_total` and for the caller.
+    /// Returns the label in `plugin_swaps_total`, which the caller is told as well.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -140,7 +141,7 @@ impl Plugins {
     /// Makes the candidate live, or tries it, with the settings of the version that it replaces.
     ///
     /// # Errors
-    /// What is wrong with it; the live version stays.
+    /// Says what is wrong with the candidate. The live version stays.
     pub async fn deploy(
         &self,
         candidate: Candidate,
@@ -152,8 +153,8 @@ impl Plugins {
         self.told(kind, by, deployed).await
     }
 
-    /// Does the same, but leaves it to the caller to have what came of it [told](Self::told). Returns the candidate's kind
-    /// with it, if it has one.
+    /// Deploys as [`deploy`](Self::deploy) does, but leaves it to the caller to pass the result to
+    /// [`told`](Self::told). Returns the candidate's kind, too, if the file has one.
     pub(super) async fn deploy_untold(
         &self,
         candidate: Candidate,
@@ -193,10 +194,10 @@ impl Plugins {
         self.change(live, plugin, text, SwapAction::Deploy, when, (by, source)).await
     }
 
-    /// Makes the version before the live one live again, or the one that is named.
+    /// Makes the last good version before the live one live again, or the version `to`.
     ///
     /// # Errors
-    /// When there is none, or it can't be had any more.
+    /// When there is no such version, or it can't be loaded any more.
     pub async fn roll_back(&self, kind: Kind, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
         let swapped = self.roll_back_to(kind, to, by).await;
         self.told(Some(kind), by, swapped).await
@@ -222,7 +223,7 @@ impl Plugins {
         live.ok_or_else(|| SwapError::Host(anyhow::anyhow!("the store has no live {kind} plugin")))
     }
 
-    /// Makes a version live, or a candidate. `by` has who wants that, and what is to be said of it.
+    /// Makes a version live, or a rollout's candidate. The last argument is the actor and the detail for the audit.
     async fn change(
         &self,
         live: PluginVersion,
@@ -269,7 +270,7 @@ impl Plugins {
         self.show_loaded();
     }
 
-    /// Notes that the plugin folder has what is live already, so that the next start doesn't take it for new there.
+    /// Notes that the plugin folder holds the live version, so that the next start doesn't take its file for new.
     pub(super) async fn note_folder_has(&self, version: &PluginVersion) {
         let VersionText { kind, digest, .. } = &version.text;
         if !self.store.was_started_with(*kind, digest).await.unwrap_or(true) {
@@ -277,7 +278,7 @@ impl Plugins {
         }
     }
 
-    /// Counts the change, and notes one that was refused.
+    /// Counts a change, logs a failed one, and notes a refused one in the audit.
     pub(super) async fn told(
         &self,
         kind: Option<Kind>,
@@ -290,11 +291,11 @@ impl Plugins {
         };
         self.runtime.metrics.plugin_swaps(kind.map_or("unknown", Kind::as_str), result, 1);
         if let Err(error) = &swapped {
-            // A wish that nothing fits is told to who had it.
+            // If what was asked for doesn't exist, only the caller has to know.
             if result != NOT_FOUND {
                 tracing::warn!(by, "no plugin was changed: {error}");
             }
-            // The audit is for those who look back; what the caller is told doesn't hang on it.
+            // Best effort: the caller gets the same answer if the audit can't be written.
             if result == REFUSED {
                 _ = self.store.note_refused_plugin(kind, by.to_owned(), error.to_string()).await;
             }

@@ -8,18 +8,18 @@ use crate::{
     versions::rollout::Rollout,
 };
 
-/// What becomes of the rollout that is under way.
+/// How the rollout that is under way is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolloutChange {
-    /// Its version becomes live.
+    /// The candidate becomes live.
     Promote,
-    /// Its version runs on no request for now.
+    /// The candidate runs on no request until it is resumed.
     Pause,
-    /// It runs again, and is counted anew.
+    /// The candidate runs again, and is counted anew.
     Resume,
-    /// Its version is withdrawn, as somebody wants it.
+    /// An operator withdraws the candidate.
     Abort,
-    /// Its version is withdrawn, as its gates want it.
+    /// The gates withdraw the candidate.
     RollBack,
 }
 
@@ -36,7 +36,7 @@ impl RolloutChange {
 }
 
 impl Plugins {
-    /// Tries a version beside the live one. What it ran on before is left alone.
+    /// Begins to try a version beside the live one.
     pub(super) async fn begin_rollout(
         &self,
         plugin: &Plugin,
@@ -55,11 +55,11 @@ impl Plugins {
         Ok(Swapped { version, became: Became::Candidate })
     }
 
-    /// Changes the rollout that is under way, or only `this` one, for a reason that the audit has.
+    /// Changes the rollout that is under way; with `this`, only if it is that one. The audit gets the reason.
     ///
     /// # Errors
-    /// When there is none, or it is so already, or the store can't note it. A version that is to run on nothing doesn't,
-    /// whatever the store says.
+    /// When there is no such rollout, when it is in that state already, or when the store can't write the change. A
+    /// pause, an abort and a rollback take the candidate off the requests even if the store fails.
     pub async fn change_rollout(
         &self,
         this: Option<&Arc<Rollout>>,
@@ -114,7 +114,7 @@ impl Plugins {
                 if change == RolloutChange::Pause && !rollout.is_running() {
                     return Err(SwapError::RolloutState(RolloutState::Paused));
                 }
-                // First off the requests: whoever buys meanwhile mustn't wait for the disk.
+                // Off the requests first: no customer should meet the candidate while the disk is written.
                 rollout.pause();
                 self.publish(beside(&live, Some(Arc::clone(rollout)))?);
                 self.store.change_rollout(id, state, by, reason).await?;

@@ -1,7 +1,8 @@
 //! Changing settings of a live plugin, and which settings a plugin has.
 //!
-//! The interface has no list of a plugin's settings. A plugin is taken to know what it asks for in the calls of a trial,
-//! and any other name that stands in its file: one that is asked for on one path only. What is neither is a slip.
+//! The interface has no list of a plugin's settings. A plugin counts as knowing each name that it asks for in the calls
+//! of a trial, and each other name that its file contains, since it may ask for some on one path only. Any other name
+//! is taken for a typing error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,7 @@ impl Plugins {
     /// Changes settings of the live plugin, or tries it with them.
     ///
     /// # Errors
-    /// When they are too many or too long, or it can't be called with them.
+    /// When the settings are too many or too long, or the plugin fails with them.
     pub async fn set(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
         let swapped = self.set_live(kind, changes, how, by).await;
         self.told(Some(kind), by, swapped).await
@@ -97,13 +98,13 @@ impl Plugins {
     /// Returns the settings that a version asks for in the calls of a trial, with what is set for it.
     ///
     /// # Errors
-    /// When the version can't be had any more.
+    /// When the version can't be loaded any more.
     pub async fn asked_settings(&self, version: &VersionText) -> Result<BTreeSet<String>, CatalogueError> {
         let admitted = self.catalogue.version(version).await?.admitted();
         Ok(self.catalogue.asked_settings(&admitted, &version.settings).await)
     }
 
-    /// Looks whether a plugin has settings of these names.
+    /// Checks that the plugin knows settings of these names.
     async fn known(
         &self,
         keys: impl Iterator<Item = &String>,
@@ -123,8 +124,8 @@ impl Plugins {
     }
 }
 
-/// Returns whether a text stands in a component as one of its languages keeps texts, in UTF-8 or in UTF-16, and not only
-/// as a part of a longer name that is known.
+/// Returns whether a component contains the text in UTF-8 or UTF-16, as its languages store texts, and not only as a
+/// part of a longer known name.
 fn stands_in(text: &str, component: &[u8], known: &BTreeSet<String>) -> bool {
     let utf_8 = |text: &str| text.as_bytes().to_vec();
     let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
