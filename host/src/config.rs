@@ -153,7 +153,7 @@ settings! {
     }
     /// When a plugin that keeps failing isn't called for a while.
     breaker as Breaker {
-        faults: u64 = "20" [1, 1_000_000], "faults", "traps, limits and bad output of one version within the window";
+        faults: u64 = "20" [1, 1_000_000], "faults", "traps, limits, bad output and answers without a decision (`other`, `unavailable`) of one version within the window";
         window_ms: u64 = "10000" [1_000, 3_600_000], "ms", "how long a fault counts";
         fault_percent: u8 = "20" [0, 100], "%", "the share of the version's calls that have to be faults as well: one cart that traps a plugin mustn't close the shop for everybody";
         open_ms: u64 = "5000" [1, 3_600_000], "ms", "how long a plugin that keeps breaking isn't called: 503 with Retry-After; then one call is on trial";
@@ -163,7 +163,7 @@ settings! {
     rollout as Rollout {
         calls_min: u64 = "100" [1, 1_000_000_000], "calls", "calls of the candidate before anything is decided, except on overwhelming evidence";
         duration_ms: u64 = "600000" [1, 2_592_000_000], "ms", "how long a candidate is tried; then it is promoted, or paused if its calls were too few";
-        trap_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: traps, limits, bad output";
+        trap_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: traps, limits, bad output; the same for answers without a decision (`other`, `unavailable`, `conflict`)";
         deadline_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: CPU or wall time used up";
         p99_percent_max: f64 = "150" [1, 1_000_000], "%", "the candidate's p99 in percent of the live version's";
         outcome_percent_max: f64 = "5" [0, 100], "%", "percentage points between the shares of an outcome; for a shadow, the share of calls that differ";
@@ -187,46 +187,46 @@ settings! {
     }
     /// The order store.
     store as Store {
-        queue_commands_max: usize = "4096" [1, 1_000_000], "commands", "commands that wait for the writer", past "503";
+        queue_commands_max: usize = "4096" [1, 1_000_000], "commands", "commands that wait for the writer", past "`store_unavailable`, 503";
         batch_commands_max: usize = "512" [1, 100_000], "commands", "commands of one transaction; more would only make callers wait longer";
         linger_ms: u64 = "5" [0, 10_000], "ms", "how long a step that nobody waits for may stay uncommitted";
         readers: usize = "2" [1, 64], "connections", "SQLite readers apart from the writer";
         busy_timeout_ms: u64 = "2000" [0, 600_000], "ms", "how long the writer waits for a lock that a backup holds";
-        look_ms: u64 = "1000" [0, 600_000], "ms", "how long a start looks through the file's structure for damage, all of it in a store of some hundred MiB; till doctor looks at everything";
+        look_ms: u64 = "1000" [0, 600_000], "ms", "how long a start checks the file's structure for damage: enough for all of a store of some hundred MiB; till doctor always checks all of it";
         wal_warn_mib: usize = "128" [1, 1_048_576], "MiB", "size of the write-ahead log; it is cut to 64 MiB when it is used anew, so one that is larger only grows", past "the log warns";
     }
     /// The limits of requests and of plugins' calls.
     limits as Limits {
-        guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "processor time of a call's guest: its code, its operations over memory, what WASI does for it; not host calls, waiting, or time in which its thread was preempted; a checkout takes well under 1 ms, so a call that takes longer loops; a single operation (`memory.fill`) isn't interrupted, and takes as long as limits.guest_memory_mib is large", past "trap, 504";
-        inventory_call_ms: u64 = "4000" [1, 600_000], "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s", past "cancelled, 504";
-        remote_call_ms: u64 = "5000" [1, 600_000], "ms", "wall time of a call to inventory_url; more than the remote's own limit, so that its answer arrives", past "unknown outcome: 502, and the order waits for its release";
-        checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included", past "cancelled, 504";
-        request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request after it was read; more than everything that it waits for", past "504; `/orders/{reference}` tells how it ended";
+        guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "processor time of a call's guest: its code, its operations over memory, what WASI does for it; not host calls, waiting, or time in which its thread was preempted; a checkout takes well under 1 ms, so a call that takes longer loops; a single operation (`memory.fill`) isn't interrupted, and takes longer the larger limits.guest_memory_mib is", past "`deadline`, 504";
+        inventory_call_ms: u64 = "4000" [1, 600_000], "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s", past "cancelled: `deadline`, 504";
+        remote_call_ms: u64 = "5000" [1, 600_000], "ms", "wall time of a call to inventory_url; more than the remote's own limit, so that its answer arrives", past "`inventory_unreachable`, 502: the outcome is unknown, and the order waits for its release";
+        checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included", past "cancelled: `deadline`, 504";
+        request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request after it was read; more than everything that it waits for", past "`deadline`, 504; `/orders/{reference}` tells how it ended";
         guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; equal on every machine; counting costs some speed";
-        guest_memory_mib: usize = "64" [1, 4_096], "MiB", "linear memory of a call, all its memories summed", past "trap, 502";
+        guest_memory_mib: usize = "64" [1, 4_096], "MiB", "linear memory of a call, all its memories summed", past "`memory`, 502";
         guest_table_elements: usize = "20000" [0, 10_000_000], "elements", "table elements of a call, all its tables summed; CPython needs 7,699", past "`table.grow` answers -1";
         guest_core_instances: u32 = "64" [1, 10_000], "instances", "core instances of a component; CPython needs 38", past "refused when it is loaded";
         guest_memories: u32 = "4" [1, 100], "memories", "memories that a component defines, in one module or several; CPython has 3", past "refused when it is loaded";
         guest_tables: u32 = "8" [0, 100], "tables", "tables that a component defines, in one module or several; CPython has 3", past "refused when it is loaded";
-        guests_memory_mib: usize = "half of the machine's" [1, 16_777_216] from half_of_memory_mib(), "MiB", "linear memory of all calls together; what is kept for the next calls is given back when there is no room for both", past "503";
+        guests_memory_mib: usize = "half of the machine's" [1, 16_777_216] from half_of_memory_mib(), "MiB", "linear memory of all calls together; what is kept for the next calls is given back when there is no room for both", past "`overloaded`, 503";
         resting_memory_mib: usize = "64" [0, 1_048_576], "MiB", "memory of calls that have ended, kept for the next ones; more is given back after limits.resting_ms", past "given back to the system";
-        resting_ms: u64 = "10000" [0, 86_400_000], "ms", "how long more than limits.resting_memory_mib is kept after a crowd: giving it back loads the plugins' code anew", past "given back to the system";
-        hostcall_bytes: usize = "262144" [1_024, 134_217_728], "bytes", "strings and lists that a guest hands over in one host call or result", past "trap, 502";
-        hostcall_bytes_total: usize = "1048576" [1_024, 1_073_741_824], "bytes", "strings and lists that a guest hands over in a whole call", past "trap, 502";
+        resting_ms: u64 = "10000" [0, 86_400_000], "ms", "how long more than limits.resting_memory_mib is kept after a peak: giving it back loads the plugins' code anew", past "given back to the system";
+        hostcall_bytes: usize = "262144" [1_024, 134_217_728], "bytes", "strings and lists that a guest hands over in one host call or result", past "`bad_output`, 502";
+        hostcall_bytes_total: usize = "1048576" [1_024, 1_073_741_824], "bytes", "strings and lists that a guest hands over in a whole call", past "`bad_output`, 502";
         answer_text_bytes: usize = "1024" [64, 262_144], "bytes", "a label, category, attribute, code or message in a plugin's answer; they are kept with the order and shown to people; control characters are refused as well, but for line breaks and tabs in attributes and messages", past "`bad_output`, 502";
         receipt_adjustments: usize = "400" [0, 10_000], "adjustments", "adjustments of a receipt, four for each of 100 lines; they are kept with the order and shown to people", past "`bad_output`, 502";
         receipt_attributes: usize = "64" [0, 10_000], "attributes", "attributes of a receipt: those of an order, of which there are 32 at most, and as many of the plugin's own", past "`bad_output`, 502";
-        host_calls: u32 = "256" [1, 1_000_000], "calls", "host calls of one call", past "trap, 502";
-        wasi_handles: usize = "256" [16, 100_000], "handles", "streams, sockets, timers and other resources of WASI that a call may open at once, beside those that a reused instance kept; a language's runtime has some ten", past "trap, 502";
-        wasi_random_bytes: u64 = "65536" [16, 16_777_216], "bytes", "random bytes in one answer of WASI; a hash seed takes 16", past "trap, 502";
-        component_handles: usize = "10000" [100, 1_000_000], "handles", "resources that a call's components hold, those that they define themselves included; the host remembers each", past "trap, 502";
+        host_calls: u32 = "256" [1, 1_000_000], "calls", "host calls of one call", past "`host_calls`, 502";
+        wasi_handles: usize = "256" [16, 100_000], "handles", "streams, sockets, timers and other resources of WASI that a call may open at once, beside those that a reused instance kept; a language's runtime has some ten", past "`trap`, 502";
+        wasi_random_bytes: u64 = "65536" [16, 16_777_216], "bytes", "random bytes in one answer of WASI; a hash seed takes 16", past "`trap`, 502";
+        component_handles: usize = "10000" [100, 1_000_000], "handles", "resources that a call's components hold, those that they define themselves included; the host remembers each", past "`trap`, 502";
         spans: usize = "64" [0, 10_000], "spans", "spans that a call may start", past "dropped, counted on the call's span";
         events: usize = "128" [0, 10_000], "events", "span events of a call", past "dropped, counted on the call's span";
         attributes: usize = "32" [0, 1_000], "attributes", "attributes of one span, event or log line", past "dropped, counted on the call's span";
         attribute_bytes: usize = "1024" [16, 1_048_576], "bytes", "a text attribute or message from a guest", past "cut";
         log_lines: usize = "64" [0, 100_000], "lines", "log lines of a call, prints included: a line of one letter takes some 300 bytes in the log", past "dropped, counted on the call's span";
         log_bytes: usize = "16384" [0, 16_777_216], "bytes", "log text of a call as it stands in the log, prints included", past "dropped, counted on the call's span";
-        plugin_log_lines: usize = "10000" [0, 1_000_000], "lines", "log lines that one plugin's calls write in a second, all together; some lines a checkout of a busy shop fit, and more fill a disk", past "dropped, counted in `plugin_log_lines_dropped_total`, said once a minute";
+        plugin_log_lines: usize = "10000" [0, 1_000_000], "lines", "log lines that one plugin's calls write in a second, all together; enough for some lines per checkout of a busy shop, and few enough not to fill a disk", past "dropped, counted in `plugin_log_lines_dropped_total`, said once a minute";
         plugin_log_bytes: usize = "4194304" [0, 1_073_741_824], "bytes", "log text that one plugin's calls write in a second, all together", past "dropped, counted in `plugin_log_lines_dropped_total`, said once a minute";
         component_mib: usize = "32" [1, 1_024], "MiB", "a plugin's file; CPython's is 18", past "refused when it is loaded";
         compile_ms: u64 = "120000" [1, 86_400_000], "ms", "processor time for compiling a plugin, in a process of its own, all its threads summed; CPython's takes 20 to 30 s", past "ended, refused";
@@ -246,7 +246,7 @@ settings! {
         component_imports: u64 = "50000" [1, 1_000_000], "imports", "imports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
         component_exports: u64 = "50000" [1, 1_000_000], "exports", "exports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
         request_body_bytes: usize = "65536" [256, 1_073_741_824], "bytes", "a request's body; 100 long lines take 20 KiB", past "413";
-        remote_body_bytes: usize = "65536" [256, 1_073_741_824], "bytes", "an answer of inventory_url", past "unknown outcome: 502, and the order waits for its release";
+        remote_body_bytes: usize = "65536" [256, 1_073_741_824], "bytes", "an answer of inventory_url", past "`inventory_unreachable`, 502: the outcome is unknown, and the order waits for its release";
         uri_bytes: usize = "2048" [128, 65_534], "bytes", "a request's target", past "414";
         header_bytes: usize = "16384" [1_024, 1_048_576], "bytes", "a request's headers together", past "431";
         headers: usize = "64" [8, 1_000], "headers", "a request's headers", past "431";
@@ -258,17 +258,17 @@ settings! {
         write_ms: u64 = "5000" [1, 600_000], "ms", "how long a client may take nothing of its answer", past "closed; a stream of HTTP/2 is reset, and its connection takes no more requests";
         answers_mib: usize = "64, and 4 per core" [1, 1_048_576] from beside_cores(64, 4), "MiB", "requests under way and answers that wait for their clients, all together, some 8 KiB each besides their heads and bodies", past "the connection that has the most of them is closed";
         linger_ms: u64 = "1000" [0, 60_000], "ms", "how long the host reads on after a last answer, because what the client still sends would destroy that answer", past "closed";
-        connections: usize = "4096" [1, 1_000_000], "connections", "open connections; fewer, and the log says how many, where three quarters of what `ulimit -n` leaves are fewer", past "one without a request under way makes room, or the next is refused";
+        connections: usize = "4096" [1, 1_000_000], "connections", "open connections; at most three quarters of the files that `ulimit -n` leaves: if that is fewer, the log says how many", past "one without a request under way makes room, or the next is refused";
         admin_connections: usize = "64" [1, 100_000], "connections", "open connections of the admin listener, apart, so that a full shop can still be looked at", past "one without a request under way makes room, or the next is refused";
         connection_age_ms: u64 = "300000" [1, 2_592_000_000], "ms", "how old a connection gets, so that clients spread over hosts anew", past "the next answer is the last: `connection: close`, GOAWAY";
         refusals: usize = "64" [1, 100_000], "connections", "connections past the limit that are answered at once: `/livez`, `/readyz` and `/metrics` as ever, the rest with 503", past "closed";
         refusal_ms: u64 = "1000" [1, 60_000], "ms", "how long a connection past limits.connections may take in all", past "closed";
         http2_streams: u32 = "64" [1, 10_000], "streams", "concurrent requests on one HTTP/2 connection", past "the client waits";
-        http2_resets: u64 = "100" [0, 1_000_000], "requests", "requests that one HTTP/2 connection takes back; more are a rapid reset", past "closed";
+        http2_resets: u64 = "100" [0, 1_000_000], "requests", "requests that a client resets on one HTTP/2 connection; more are a rapid reset", past "closed";
         http2_frames: u64 = "1000" [1, 1_000_000], "frames", "frames of one HTTP/2 connection of which no request comes (PING, SETTINGS, WINDOW_UPDATE and the like), besides 16 for each request and one for each KiB of answers; more are a flood", past "closed";
         concurrent_requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "checkouts at work; more would only wait for the cores", past "waits";
         queued_requests: usize = "256 per core" [0, 1_000_000] from per_core(256), "requests", "checkouts that wait for a place among limits.concurrent_requests; more would wait in vain, and refusing them at once costs the least", past "503 with `Retry-After`";
-        queue_ms: u64 = "1000" [0, 600_000], "ms", "how long a checkout waits for its place: who would have to wait longer is refused at once, by how fast places have been getting free; a steady crowd that fits into the queue is served, a queue that grows is cut", past "503 with `Retry-After`";
+        queue_ms: u64 = "1000" [0, 600_000], "ms", "how long a checkout waits for its place; a checkout that would wait longer is refused at once, as estimated from how long the last ones held their places; a steady load that fits into the queue is served, a queue that grows is cut off", past "503 with `Retry-After`";
         shadow_calls: usize = "64 per core" [0, 1_000_000] from per_core(64), "calls", "calls of a shadow at work", past "not compared, counted as skipped";
         inventory_requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "requests to `/inventory/*` at work, counted apart so that a till may call itself", past "waits, then 503";
         reused_instances: usize = "16 per core" [0, 1_000_000] from per_core(16), "instances", "instances of plugins that rest between two calls, all together; they hold their memory meanwhile, and there are fewer where memory is short", past "dropped; the next call has a fresh one";
