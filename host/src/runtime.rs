@@ -1,7 +1,7 @@
-//! Running guests: the engine, its pool, one call, what bounds it, and what is remembered of it for the next.
+//! Runs guests: the engine and its pool, a call, its limits, and what is kept from one call for the next.
 //!
-//! It knows no hook. A call is made of any function that a component exports ([`Guest::call`]); what the function is asked
-//! and what its answer means is in [`crate::hooks`].
+//! This module knows no hook. It calls any function that a component exports ([`Guest::call`]). [`crate::hooks`] knows
+//! what the function is asked and what its answer means.
 
 mod breaker;
 mod call;
@@ -47,7 +47,7 @@ pub struct Runtime {
     pub limits: Limits,
     pub chance: Chance,
     pub tracer: Tracer,
-    /// Of idle instances.
+    /// The tracer for idle instances; it records nothing.
     pub nowhere: Tracer,
     pub metrics: Metrics,
 }

@@ -1,4 +1,4 @@
-//! A circuit breaker for each version of a plugin: what keeps breaking it isn't tried for a while.
+//! A circuit breaker for each version of a plugin: orders that keep breaking it aren't tried for a while.
 //!
 //! ```text
 //! closed ── enough faults in the window ──> open ── breaker.open_ms ──> half-open: one call on trial
@@ -7,10 +7,11 @@
 //!                                            └────────── a fault ──────────┘
 //! ```
 //!
-//! While it is open there is no sale (fail closed), but one kind of order doesn't close the shop for the rest: as long as
-//! other calls go well it is open only for orders [like](Likeness) those that broke the plugin each time. If no call went
-//! well in the window, it is open for all. Only the plugin's own faults count. `conflict` is no evidence in either
-//! direction: somebody was faster, and not calling the plugin would make nobody slower.
+//! While a breaker is open nothing is sold (fail closed). But one kind of order must not close the shop for the others:
+//! as long as other calls succeed, the breaker is open only for orders [like](Likeness) those that broke the plugin
+//! each time. If no call in the window succeeded, it is open for all. Only the plugin's own faults count. A `conflict`
+//! counts neither as a fault nor as a success: another customer was faster, and calling the plugin less wouldn't change
+//! that.
 
 use std::{
     collections::VecDeque,
@@ -29,16 +30,16 @@ use super::{
 use crate::{config, failure::Failure, hooks::Kind};
 use parking_lot::{Mutex, MutexGuard};
 
-/// The parts of a window in which calls are counted.
+/// How many slots a window has, in which calls are counted.
 const SLOTS: u32 = 10;
-/// Breakers of versions that aren't loaded any more, remembered in case they come back.
+/// How many breakers are remembered, in case a version comes back that isn't loaded any more.
 const KEPT_MAX: usize = 32;
-/// Kinds of orders that are told apart at once. Past them a fault counts for the version alone.
+/// Kinds of orders that are counted apart. A fault of any other kind only counts for the version.
 const LIKENESSES_MAX: usize = 64;
 /// Faults in a row after which a kind of order counts as one that breaks the plugin.
 const FAULTS_IN_A_ROW: u64 = 3;
 
-/// What two orders have in common that break a plugin alike: their items, and which attributes they have.
+/// What two orders have in common that break a plugin alike: their items and the names of their attributes, as a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Likeness(u64);
 
@@ -57,11 +58,11 @@ pub struct Breaker {
     rules: config::Breaker,
     state: Mutex<State>,
     openings: AtomicU64,
-    /// What its calls came to lately, for people.
+    /// How its calls ended in the last minutes, for operators.
     pub(super) outcomes: Outcomes,
 }
 
-/// It is open: not before `retry_after` is the next call on trial.
+/// The breaker is open. The next call may be tried after `retry_after`, not before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
     pub retry_after: Duration,
@@ -73,7 +74,7 @@ struct State {
     open: Option<Opened>,
 }
 
-/// A call on trial may be under way once the time is there.
+/// Until when the breaker is open, and for what. After that, one call is on trial.
 #[derive(Debug)]
 struct Opened {
     until: Instant,
@@ -81,7 +82,7 @@ struct Opened {
     what: What,
 }
 
-/// For which orders it is open.
+/// For which orders a breaker is open.
 #[derive(Debug, PartialEq, Eq)]
 enum What {
     All,
@@ -101,7 +102,7 @@ impl What {
 #[derive(Debug, Default)]
 struct Window {
     slots: VecDeque<Slot>,
-    /// Kinds of orders that were at fault, the one that was last at the end.
+    /// Faults by the kind of order, the kind with the last fault at the end.
     likenesses: Vec<Faults>,
 }
 
@@ -113,7 +114,7 @@ struct Slot {
     well: u64,
 }
 
-/// Of one kind of order.
+/// The faults of one kind of order.
 #[derive(Debug)]
 struct Faults {
     likeness: Likeness,
@@ -129,7 +130,7 @@ pub struct CallPermit {
     on_trial: bool,
 }
 
-/// How a call ended, to the breaker.
+/// How a call ended, as the breaker counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Well,
@@ -160,12 +161,12 @@ impl Breaker {
     /// Returns the right to make a call for such an order.
     ///
     /// # Errors
-    /// While it is open for it, and while another call is on trial.
+    /// While the breaker is open for such an order, and while another call is on trial.
     pub fn enter(self: &Arc<Self>, likeness: Likeness) -> Result<CallPermit, Open> {
         self.enter_at(Instant::now(), likeness)
     }
 
-    /// Returns whether no call would be let through now for such an order, without entering.
+    /// Returns why a call for such an order would not be let through now, `None` if it would be. Takes no permit.
     #[must_use]
     pub fn is_open_for(&self, likeness: Likeness) -> Option<Open> {
         let state = self.state();
@@ -173,19 +174,19 @@ impl Breaker {
         opened.refused(Instant::now())
     }
 
-    /// Returns whether it is open for some orders, or for all.
+    /// Returns whether the breaker is open for some orders, or for all.
     #[must_use]
     pub fn is_open(&self) -> Option<Open> {
         self.state().open.as_ref().and_then(|opened| opened.refused(Instant::now()))
     }
 
-    /// Returns what the version's calls came to in the last minutes.
+    /// Returns how the version's calls ended in the last minutes.
     #[must_use]
     pub fn recent_outcomes(&self) -> Counts {
         self.outcomes.counts()
     }
 
-    /// Returns how often it has opened since this was asked before.
+    /// Returns how often the breaker has opened since this was last called.
     pub fn take_openings(&self) -> u64 {
         self.openings.swap(0, Ordering::Relaxed)
     }
@@ -211,7 +212,7 @@ impl Breaker {
         if on_trial && let Some(opened) = &mut state.open {
             match ended {
                 Ended::Well => state.open = None,
-                // A trial that fails is the same outage.
+                // A failed trial belongs to the same outage.
                 Ended::AtFault => (opened.until, opened.on_trial) = (now + open, false),
                 Ended::Neither => opened.on_trial = false,
             }
@@ -226,7 +227,8 @@ impl Breaker {
                 state.open = Some(Opened { until: now + open, on_trial: false, what });
                 self.openings.fetch_add(1, Ordering::Relaxed);
             }
-            // Another kind of order breaks it, too. What was under way when it opened changes nothing.
+            // Another kind of order breaks the plugin, too. A call that was under way when the breaker opened changes
+            // nothing.
             Some(opened) if !opened.what.has(likeness) => opened.what = what,
             Some(_) => {}
         }
@@ -298,7 +300,7 @@ impl Window {
         }
     }
 
-    /// Returns for which orders it is to open, `None` if its faults hit the orders by chance and others of their kind go well.
+    /// Returns for which orders the breaker is to open, `None` if no kind of order fails each time.
     fn what_breaks(&self) -> Option<What> {
         let (_, _, well) = self.sums();
         if well == 0 {
@@ -317,7 +319,7 @@ impl Window {
 }
 
 impl CallPermit {
-    /// Says how the call ended. Without that, one that was on trial tells nothing, and the next one is.
+    /// Counts how the call ended. A trial that is dropped without this isn't counted, and the next call is on trial.
     pub(super) fn ended(mut self, ended: Ended) {
         self.breaker.ended_at(Instant::now(), self.likeness, self.on_trial, ended);
         self.on_trial = false;
@@ -334,7 +336,7 @@ impl Drop for CallPermit {
     }
 }
 
-/// The breakers of all versions, by their digests: a version that comes back finds its own.
+/// The breakers of all versions, by identity: a version that is loaded again gets the breaker that it had.
 #[derive(Debug)]
 pub struct Breakers {
     rules: config::Breaker,
@@ -372,7 +374,7 @@ mod tests {
         Breaker::new(rules)
     }
 
-    /// Has one call for such an order end so at that time.
+    /// Makes one call for such an order, which ends like that at that time.
     fn call_for(breaker: &Arc<Breaker>, now: Instant, likeness: Likeness, ended: Ended) {
         let permit = breaker.enter_at(now, likeness).expect("it is let through");
         breaker.ended_at(now, likeness, permit.on_trial, ended);
@@ -400,7 +402,7 @@ mod tests {
         check(&[(0, AtFault), (1, AtFault)], false);
         check(&[(0, AtFault), (1, AtFault), (2, AtFault)], true);
         check(&[(0, AtFault), (600, AtFault), (1_200, AtFault)], false);
-        // Of the same orders some go well: they are sold.
+        // Some of the same orders succeed: they go on being sold.
         check(&[(0, Well), (1, AtFault), (2, Well), (3, AtFault), (4, Well), (5, AtFault)], false);
         check(&[(0, Well), (1, Well), (2, AtFault), (3, AtFault), (4, AtFault)], true);
         check(&[(0, Well), (1, Well), (2, Well), (3, Well), (4, AtFault), (5, AtFault), (6, AtFault)], false);
@@ -426,7 +428,7 @@ mod tests {
         assert_eq!(retry_after_ms(&breaker, start, next), Some(5_000));
         call(&breaker, start, Ended::Well);
 
-        // When nothing has gone well in the window, it is closed for all.
+        // If no call in the window succeeded, the breaker is open for all.
         let later = start + Duration::from_millis(1_500);
         (0..3).for_each(|_| call(&breaker, later, Ended::AtFault));
         assert!(breaker.is_open_for(Likeness(3)).is_some());
@@ -468,7 +470,7 @@ mod tests {
         assert_eq!(retry_after_ms(&breaker, later + Duration::from_secs(5), OTHERS), None);
     }
 
-    /// A call from before it opened ends after that: it is neither on trial nor another opening.
+    /// A call that began before the breaker opened ends afterwards. It counts neither as the trial nor as an opening.
     #[test]
     fn what_was_under_way_when_it_opened_changes_nothing() {
         let (breaker, start) = (breaker(), Instant::now());

@@ -1,6 +1,7 @@
 //! One call into a plugin, from its instance to its outcome: its span, its metric, its figures.
 //!
-//! No permit is taken here: it belongs to the request, for a checkout's call holds while its inventory call runs.
+//! No permit is taken here. It belongs to the request: a checkout's call keeps its permit while its inventory call
+//! runs.
 
 use std::{
     sync::Arc,
@@ -31,13 +32,13 @@ use crate::{
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
-    /// As long as its kind may.
+    /// All the time that its kind may take.
     Whole,
-    /// What is left of that; the call before it was at fault. To run out of it is no fault of the plugin's.
+    /// What an earlier call, which was at fault, left of that time. Running out of it isn't the plugin's fault.
     Left(Duration),
 }
 
-/// A call under way: its guest, and what is said of it at the end.
+/// A call under way: its guest, and what its span and its metric need at the end.
 #[derive(Debug)]
 pub struct Call<'a> {
     guest: Guest<'a>,
@@ -52,7 +53,8 @@ pub struct Call<'a> {
 pub struct Done {
     /// The call's span, still open and not marked as failed.
     pub span: Span,
-    /// How long it took, if that counts for the version: running out of the time that was left by another doesn't.
+    /// How long the call took; `None` if it ran out of the time that an earlier call left, which doesn't count for the
+    /// version.
     pub took: Option<Duration>,
 }
 
@@ -80,7 +82,7 @@ impl<'a> Call<'a> {
         Self { guest, usage: Usage::new(), runtime, plugin, started: Instant::now() }
     }
 
-    /// Starts a call that meets the chance and the time of another: its sleeps are over at once.
+    /// Starts a call that repeats another: it gets the same random numbers, and its sleeps return at once.
     #[must_use]
     pub fn repeating(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, seed: Seed) -> Self {
         let mut call = Self::fresh(runtime, plugin, span, Time::Whole);
@@ -94,12 +96,12 @@ impl<'a> Call<'a> {
         &mut self.guest
     }
 
-    /// Returns what the call's random numbers come of.
+    /// Returns the seed of the call's random numbers.
     pub fn seed(&mut self) -> Seed {
         self.guest.imports().seed()
     }
 
-    /// Returns the span of the call, for what hangs below it.
+    /// Returns the context of the call's span, for spans below it.
     #[must_use]
     pub fn span_context(&self) -> &SpanContext {
         self.guest.store.data().imports.telemetry.span_context()
@@ -112,7 +114,7 @@ impl<'a> Call<'a> {
         self.guest.store.get_fuel().ok().map(|left| u64::MAX - left)
     }
 
-    /// Writes the call's span, metric and log lines, and counts it for its breaker if that let it through.
+    /// Ends the call: writes its span, its metric and its log lines, and counts it if its breaker gave a permit.
     pub fn end<T>(self, permit: Option<CallPermit>, result: &Result<T, Failure>) -> Done {
         let elapsed = self.started.elapsed();
         let fuel_used = self.fuel_used();
@@ -164,8 +166,8 @@ fn state(runtime: &Runtime, plugin: &Loaded, tracer: &Tracer, span: Span) -> Cal
     CallState::new(telemetry, Arc::clone(&plugin.settings), &runtime.chance, &runtime.limits)
 }
 
-/// Returns an instance that has answered to the idle ones, and what stood behind its call's imports: behind an idle one's is
-/// nothing.
+/// Returns an instance that has answered to the idle ones, with an idle instance's imports, which have no effect.
+/// Returns the imports of its call.
 fn put_back(runtime: &Runtime, plugin: &Loaded, mut used: Used) -> CallState {
     let nowhere = runtime.nowhere.start("idle", SpanKind::Internal, None, Vec::new());
     let idle = state(runtime, plugin, &runtime.nowhere, nowhere);

@@ -1,11 +1,11 @@
 //! Compiled code that is kept, so that a plugin is compiled once and not at every start.
 //!
-//! It is wasmtime's own cache, in a folder beside the order store. Loading from it is no deserialising of foreign code:
-//! what is there was compiled by this program from a component that it had in hand, and is found under a hash of that
-//! component, of wasmtime's version, of the engine's settings and of the processor. Nobody names a file of it, and the
-//! folder is open to the host's user only, who could as well change the host. wasmtime doesn't sync what it writes, and a
-//! power cut may leave anything of it: so each entry's sha256 is written down once it was used, and at the next start
-//! what doesn't have it is deleted before anything looks at it.
+//! It is wasmtime's own cache, in a folder beside the order store. Loading from it runs no foreign code: this program
+//! compiled each entry from a component, and finds it by a hash of that component, of wasmtime's version, of the
+//! engine's settings and of the processor. Nobody names a file of the cache, and only the host's user can open the
+//! folder, who could change the host as well. wasmtime doesn't sync what it writes, so a power cut may damage an entry.
+//! Therefore each entry's sha256 is stored once the entry was used, and the next start deletes every entry that doesn't
+//! match before anything is loaded.
 //!
 //! ```text
 //! code/modules/<release>/<hash>    wasmtime's, with <hash>.stats, which is written at each use
@@ -24,7 +24,7 @@ use wasmtime::{Cache, CacheConfig};
 
 use crate::units::MIB;
 
-/// What isn't finished by then never will be: its writer was killed.
+/// An entry that isn't finished after this time never will be: its writer was killed.
 const UNFINISHED_AFTER: Duration = Duration::from_secs(3600);
 
 /// A folder of compiled code.
@@ -49,7 +49,7 @@ impl CodeCache {
         Ok(kept)
     }
 
-    /// Opens the folder that a host has open.
+    /// Opens the folder while a host may have it open; deletes nothing.
     ///
     /// # Errors
     /// As [`CodeCache::open`].
@@ -61,8 +61,8 @@ impl CodeCache {
         }
         let mut config = CacheConfig::new();
         config.with_directory(fs::canonicalize(code).with_context(used)?);
-        // Packing harder what is used often would take seconds of CPU; and room is made by `make_room`, since a child
-        // is gone before wasmtime's own cleaning gets to it.
+        // Compressing often used entries harder would take seconds of CPU. And `make_room` deletes entries instead of
+        // wasmtime, since a child ends before wasmtime's own cleanup runs.
         config.with_optimized_compression_level(config.baseline_compression_level());
         let cache = Cache::new(config).map_err(anyhow::Error::from).with_context(used)?;
         Ok(Self { folder: folder.to_owned(), cache })
@@ -86,7 +86,7 @@ impl CodeCache {
         self.folder.join("sums").join(format!("{release}-{hash}"))
     }
 
-    /// Writes down what new entries consist of. Best effort: what isn't written down is compiled anew.
+    /// Stores the sha256 of new entries. Best effort: an entry without one is compiled anew after the next start.
     pub(crate) fn seal(&self) {
         for Entry { path, .. } in entries(self.code()) {
             let into = self.sum_of(&path);
@@ -97,19 +97,19 @@ impl CodeCache {
     }
 
     fn delete(&self, entry: &Path) {
-        // The sum first: without it the entry is as good as gone.
+        // The sum first: if the rest fails, the next start deletes an entry without a sum.
         _ = fs::remove_file(self.sum_of(entry));
         _ = fs::remove_file(statistics(entry));
         _ = fs::remove_file(entry);
     }
 
-    /// Returns how often something was found there.
+    /// Returns how often code was found in the cache.
     #[must_use]
     pub fn loads(&self) -> usize {
         self.cache.cache_hits()
     }
 
-    /// Deletes what was used longest ago until the rest fits, and what was never finished. Blocks on the disk. Best
+    /// Deletes the entries used longest ago until the rest fits, and those never finished. Blocks on the disk. Best
     /// effort: what can't be deleted stays.
     pub(crate) fn make_room(&self, mib: usize) {
         let mut entries = entries(self.code());
@@ -135,7 +135,7 @@ fn sum(entry: &Path) -> Option<String> {
     fs::read(entry).ok().map(|bytes| super::digest_of(&bytes))
 }
 
-/// Returns what is kept, of any release of wasmtime.
+/// Returns the entries, of any release of wasmtime.
 fn entries(folder: &Path) -> Vec<Entry> {
     let listed = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let files = listed(folder.join("modules")).flat_map(listed);
@@ -152,7 +152,7 @@ fn statistics(path: &Path) -> PathBuf {
     path.with_extension("stats")
 }
 
-/// wasmtime writes under another name first.
+/// Returns whether wasmtime hasn't finished the file: it first writes under a name with an extension.
 fn is_unfinished(path: &Path) -> bool {
     path.extension().is_some()
 }

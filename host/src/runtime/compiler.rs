@@ -1,10 +1,10 @@
-//! Compiling a candidate where it can do no harm: in a child process, which gives up before the host has to.
+//! Compiles a candidate in a child process first, where it can't harm the host.
 //!
-//! wasmtime bounds a guest that runs; nothing bounds one that is compiled. So the host first has a child compile it: the
-//! host's own program with the hidden command `compile-plugin`. The child reads the component from its standard input,
-//! has limits of the system's on its CPU and memory, and the lowest priority, so that the shop's requests come first. It
-//! leaves the code in [`CodeCache`], from where the host then loads it in milliseconds. What a child didn't get through is
-//! never compiled in the host.
+//! wasmtime bounds a guest that runs; nothing bounds one that is compiled. So the host first starts a child that
+//! compiles it: the host's own program with the hidden command `compile-plugin`. The child reads the component from its
+//! standard input. The system limits its CPU time and its memory, and it has the lowest priority, so that the shop's
+//! requests come first. It leaves the code in [`CodeCache`], from where the host loads it in milliseconds. A component
+//! that the child couldn't compile is never compiled in the host.
 
 use std::{
     io::{Read, Write},
@@ -36,11 +36,11 @@ use crate::{config::Limits, units::MIB};
 
 /// The hidden command of the `till` program that a child runs.
 const CHILD_COMMAND: &str = "compile-plugin";
-/// How much of what a child says at its end is passed on, bytes.
+/// How much of the end of a child's output is kept, bytes.
 const SAID_BYTES_MAX: usize = 1024;
-/// How a child ends that has used up its processor time.
+/// The exit code of a child that has used up its processor time.
 const EXIT_CPU_SPENT: i32 = 75;
-/// How often a child looks at its processor time.
+/// How often a child checks its processor time.
 const CPU_LOOK: Duration = Duration::from_millis(10);
 /// The lowest priority that there is.
 const NICENESS: i32 = 19;
@@ -74,20 +74,20 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Returns one that compiles in this process only. For a program that isn't `till` and whose plugins are its own:
-    /// of what makes compiling dear, only the limits on components keep anything out.
+    /// Returns a compiler that compiles in this process only. It is for a program that isn't `till` and has plugins of
+    /// its own: only the limits on components keep out what is expensive to compile.
     #[must_use]
     pub fn in_process() -> Self {
         Self::default()
     }
 
-    /// Returns one that compiles in a child first: `program` with the command `compile-plugin`, which `till` has.
+    /// Returns a compiler with a child: `program` with the command `compile-plugin`, which `till` has.
     #[must_use]
     pub fn with_child(program: PathBuf) -> Self {
         Self { program: Some(program), ..Self::default() }
     }
 
-    /// Has the compiled code kept.
+    /// Keeps the compiled code in this cache.
     #[must_use]
     pub fn keeping(self, kept: CodeCache) -> Self {
         Self { kept: Some(kept), ..self }
@@ -102,11 +102,11 @@ impl Compiler {
         self.one_at_a_time.lock().await
     }
 
-    /// Has a child compile the component, and returns the processor time that it took, `None` without a child. Dropped
-    /// midway, the child is killed.
+    /// Compiles the component in a child, and returns the processor time that it took in milliseconds, `None` without a
+    /// child. If the future is dropped midway, the child is killed.
     ///
     /// # Errors
-    /// What stopped it, or what it says of the component.
+    /// What stopped the child, or why it refuses the component.
     pub async fn try_out(&self, bytes: Bytes, limits: &Limits) -> Result<Option<u64>, CompileError> {
         let Some(program) = &self.program else { return Ok(None) };
         let job = Job::new(limits, self.kept.as_ref());
@@ -117,8 +117,8 @@ impl Compiler {
         let no_child = |error: std::io::Error| CompileError::NoChild(error.to_string());
         let mut child = command.spawn().map_err(no_child)?;
         let after_ms = limits.compile_wall_ms;
-        // In a task of its own, which sees the child's end whatever becomes of this call: a child that is only killed
-        // would stay in the system's table.
+        // A task of its own waits for the child's end, whatever happens to this call: a child that is killed but not
+        // waited for stays a zombie.
         let dropped = CancellationToken::new();
         let _guard = dropped.clone().drop_guard();
         let supervising = tokio::spawn(async move {
@@ -138,7 +138,7 @@ impl Compiler {
     }
 }
 
-/// How a child ended, and the end of what it said.
+/// How a child ended, and the end of its output.
 struct Ended {
     status: ExitStatus,
     /// On standard output: its processor time in milliseconds.
@@ -153,7 +153,7 @@ async fn supervise(child: &mut Child, bytes: &[u8]) -> std::io::Result<Ended> {
     Ok(Ended { status: status?, cpu_ms, said })
 }
 
-/// A child that ends before it has read everything says why by its end.
+/// Writes the component to the child. If the child ends before it has read everything, its end says why.
 async fn feed(stdin: Option<ChildStdin>, bytes: &[u8]) {
     if let Some(mut stdin) = stdin {
         _ = stdin.write_all(bytes).await;
@@ -182,7 +182,7 @@ fn judge(ended: Ended, limits: &Limits) -> Result<u64, CompileError> {
     if status.signal() == Some(Signal::XCPU.as_raw()) || status.code() == Some(EXIT_CPU_SPENT) {
         return Err(CompileError::Time { after_ms: limits.compile_ms });
     }
-    // The words of Rust's allocator at its end, and the system's for a mapping that it refuses.
+    // The message of Rust's allocator before it aborts, and the system's when it refuses a mapping.
     if said.contains("memory allocation of") || said.contains("Cannot allocate memory") {
         return Err(CompileError::Memory { memory_mib: limits.compile_memory_mib });
     }
@@ -195,7 +195,7 @@ fn judge(ended: Ended, limits: &Limits) -> Result<u64, CompileError> {
 /// What a child is to do, and within which limits.
 #[derive(Debug)]
 pub struct Job {
-    /// Of all its threads together.
+    /// The processor time of all its threads together.
     pub cpu_ms: u64,
     pub memory_mib: usize,
     pub code: CodeLimits,
@@ -222,16 +222,16 @@ impl Job {
         arguments
     }
 
-    /// Does it, in the child: compiles what is on standard input, and writes to standard output how many milliseconds of
-    /// processor time that took.
+    /// Runs the job, in the child: compiles what is on standard input, and writes to standard output how many
+    /// milliseconds of processor time that took.
     ///
     /// # Errors
     /// Why it doesn't compile. Past a limit the process ends.
     pub fn run(&self) -> anyhow::Result<()> {
-        // Of this thread, before there are others: they inherit it.
+        // Before there are other threads: they inherit this one's priority.
         nice(NICENESS).context("lower the priority")?;
         let limit = |resource, most: u64| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-        // Over what the watch below lets through.
+        // Longer than the watch below allows, so that the watch ends the process first.
         limit(Resource::Cpu, self.cpu_ms.div_ceil(1000).saturating_add(1)).context("limit the CPU time")?;
         limit(Resource::As, (self.memory_mib * MIB) as u64).context("limit the memory")?;
         watch_cpu(self.cpu_ms).context("watch the CPU time")?;
@@ -240,13 +240,13 @@ impl Job {
         let kept = self.kept.as_deref().map(CodeCache::beside_host).transpose()?;
         let engine = engine::compiling_only(kept.as_ref(), self.code)?;
         Component::from_binary(&engine, &bytes)?;
-        // Its reader may be gone; the code is there all the same.
+        // Perhaps nobody reads this any more; the code is kept all the same.
         _ = write!(std::io::stdout(), "{}", cpu_ms());
         Ok(())
     }
 }
 
-/// Ends the process as soon as its threads together have used so much processor time.
+/// Ends the process when its threads together have used `cpu_ms_max` milliseconds of processor time.
 fn watch_cpu(cpu_ms_max: u64) -> std::io::Result<()> {
     let watch = move || {
         while cpu_ms() < cpu_ms_max {
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
     use crate::config::{Settings, Sources};
 
-    /// Has this shell script stand in for the child, with 50 ms of processor time.
+    /// Tries a component with this shell script as the child, and 50 ms of processor time.
     async fn tried_out(script: &str, wall_ms: u64) -> Result<Option<u64>, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("child");
@@ -287,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_for_a_core_is_no_processor_time_but_ends() {
-        // Four times its limit of the wall's, next to nothing of a processor's.
+        // Four times the limit by the clock, but hardly any processor time.
         assert_eq!(tried_out("sleep 0.2; printf 7", 60_000).await, Ok(Some(7)));
         let refused = tried_out("exec sleep 3600", 100).await.expect_err("it never ends");
         assert!(refused.contains("limits.compile_wall_ms"), "{refused}");

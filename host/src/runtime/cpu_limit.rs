@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{config::Limits, imports::GuestTime};
 
-/// Has each tick of the epoch compare the guest's time with the limit.
+/// Sets the store up to compare the guest's time with the limit at each tick of the epoch.
 pub(super) fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
     store.set_epoch_deadline(1);
     let cpu = cpu_of_call(limits);
@@ -38,9 +38,8 @@ pub(super) fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
 
 /// Runs the guest until it has answered, within its processor time.
 ///
-/// # Errors
-/// The guest's own. An interrupt when its time is used up, also by the very last operation: one bulk operation isn't looked
-/// into, and takes as long as its memory is large.
+/// The guest's own. An interrupt when its time is used up, even if by its very last operation: a bulk operation isn't
+/// interrupted, and takes longer the larger the memory is.
 pub(super) async fn within<T>(
     (turns, limits): (&Turns, &Limits),
     time: &GuestTime,
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
     use crate::config::{Settings, Sources};
 
-    /// No epoch is looked at within a guest's last operation.
+    /// The epoch isn't checked within a guest's last operation.
     #[tokio::test]
     async fn an_answer_past_the_processor_time_is_none() {
         let limits = Settings::load(&Sources::defaults()).expect("usable").limits;

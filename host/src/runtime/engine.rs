@@ -1,4 +1,4 @@
-//! The one wasmtime engine of the process: its settings, its pool and the clock that deadlines count.
+//! The process's engine: wasmtime's settings, the pool of instances, and the ticker for CPU limits.
 
 use std::{
     sync::{
@@ -22,17 +22,17 @@ use crate::{
     units::{KIB, MIB},
 };
 
-/// How often a guest at work is looked at: whether its processor time is used up, and whether others should have its thread.
+/// How often a running guest is interrupted: to check its processor time, and to give other tasks its thread.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Calls that probe a candidate, beside those of requests and no more than those.
+/// Calls that probe candidates at once, beside the requests' calls. Never more than `limits.concurrent_requests`.
 const PROBE_CALLS_MAX: usize = 8;
-/// What a guest's stack takes.
+/// The size of a guest's stack.
 const STACK_BYTES: usize = 2 * MIB;
-/// Behind each memory: an access that is off by less is caught by the processor instead of by a comparison.
+/// The guard after each memory: the processor catches an access that is off by less, so it needs no comparison.
 const GUARD_BYTES: usize = 32 * MIB;
 
-/// What compiles and runs guests. It is the process's; its pool is replaced now and then.
+/// Compiles and runs guests. One per process; its pool is replaced now and then.
 pub struct Engine {
     pool: ArcSwap<Pool>,
     limits: Limits,
@@ -43,8 +43,8 @@ pub struct Engine {
     ticker: Ticker,
 }
 
-/// One reservation of instances' memory, and what its guests may call. The system has it back when nothing is left of the
-/// plugins that were compiled for it and of their calls.
+/// A wasmtime engine with memory reserved for its instances, and the functions that its guests may call. The system
+/// gets the memory back when the plugins that were compiled for it and all their calls are dropped.
 pub struct Pool {
     pub engine: wasmtime::Engine,
     pub linker: Linker<GuestCall>,
@@ -71,7 +71,7 @@ impl Engine {
         Self::with(limits, Compiler::in_process())
     }
 
-    /// Does the same, with another way of compiling.
+    /// Does the same as [`Engine::new`], with this compiler.
     ///
     /// # Errors
     /// As [`Engine::new`].
@@ -88,10 +88,10 @@ impl Engine {
         })
     }
 
-    /// Puts a fresh pool in the place of the one that there is: what is compiled from now on is compiled for that.
+    /// Replaces the pool by a fresh one: what is compiled from now on is compiled for the fresh one.
     ///
     /// # Errors
-    /// When there is no address space for a second one meanwhile.
+    /// When there is no address space for two pools at the same time.
     pub(crate) fn renew(&self) -> anyhow::Result<()> {
         let pool = Pool::new(&self.limits, &self.compiler)?;
         self.ticker.tick(&pool.engine);
@@ -99,12 +99,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns the pool that is there now.
+    /// Returns the current pool.
     pub(crate) fn pool(&self) -> Arc<Pool> {
         self.pool.load_full()
     }
 
-    /// Returns the engine of the pool that is there now.
+    /// Returns the engine of the current pool.
     #[must_use]
     pub fn wasmtime(&self) -> wasmtime::Engine {
         self.pool.load().engine.clone()
@@ -125,7 +125,7 @@ impl Engine {
 
     /// Waits for one of the places that the pool has for probing candidates.
     pub(crate) async fn probe_turn(&self) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes it.
+        // The semaphore is never closed.
         self.probes.acquire().await.ok()
     }
 }
@@ -150,14 +150,14 @@ impl Pool {
     }
 }
 
-/// What a pool keeps of calls that have ended, for the next ones' sake.
+/// What a pool keeps of ended calls for the next calls.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct KeptMemory {
-    /// Of memories, tables and stacks that were written to.
+    /// Bytes of memories, tables and stacks that were written to.
     pub(crate) bytes: usize,
-    /// Memories that are mapped.
+    /// Memories that are mapped, and that no instance uses.
     pub(crate) memories: usize,
-    /// Memories of calls at work and of instances that rest.
+    /// Memories of running calls and of idle instances.
     pub(crate) memories_in_use: usize,
 }
 
@@ -172,7 +172,7 @@ pub(crate) fn kept_memory(engine: &wasmtime::Engine) -> KeptMemory {
     }
 }
 
-/// Returns an engine that compiles as [`Engine`] does, without reserving what running takes.
+/// Returns an engine that compiles as [`Engine`] does, without reserving memory for instances.
 ///
 /// # Errors
 /// When the processor doesn't allow the settings.
@@ -180,7 +180,7 @@ pub(crate) fn compiling_only(kept: Option<&CodeCache>, code_limits: CodeLimits) 
     Ok(wasmtime::Engine::new(&code(kept, code_limits))?)
 }
 
-/// What of the limits is part of the code that is compiled.
+/// The limits that determine the compiled code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeLimits {
     /// As `limits.guest_fuel`.
@@ -195,10 +195,10 @@ impl CodeLimits {
     }
 }
 
-/// Returns the settings that make the code. All engines share them: code is found by them, too.
+/// Returns the settings that determine the compiled code. All engines have the same ones, since code is found by them.
 ///
-/// A memory reserves what a guest may have, not the 4 GiB that a pointer can address: those would spare the comparison at
-/// each access, but 20 cores' calls of them are more than the address space of a process.
+/// A memory reserves what a guest may use, not the 4 GiB that a pointer can address. With 4 GiB no access would need a
+/// comparison, but the calls of 20 cores would need more than the address space of a process.
 fn code(kept: Option<&CodeCache>, CodeLimits { counts_fuel, memory_mib }: CodeLimits) -> Config {
     let mut config = Config::new();
     config.consume_fuel(counts_fuel);
@@ -239,8 +239,8 @@ pub(crate) fn bytes_of_call(limits: &Limits) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-/// Has room for so many calls of the largest plugins that admission lets through: whatever is deployed, no call that has a
-/// permit goes without an instance.
+/// Returns a pool with room for `calls` calls of the largest plugins that admission lets through: whatever is deployed,
+/// each call that has a permit gets an instance.
 fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls);
@@ -265,7 +265,7 @@ fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
 /// Advances the epochs every [`TICK`], on a thread of the system's, so that busy guests can't hold it up.
 struct Ticker {
     stopped: Arc<AtomicBool>,
-    /// Those of all pools in which there may still be calls.
+    /// The engines of all pools that may still have calls.
     engines: Arc<Mutex<Vec<EngineWeak>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -284,7 +284,7 @@ impl Ticker {
         Ok(Self { stopped, engines, thread: Some(thread) })
     }
 
-    /// Ticks for this engine, too, for as long as it is there.
+    /// Advances this engine's epoch, too, until the engine is dropped.
     fn tick(&self, engine: &wasmtime::Engine) {
         self.engines.lock().push(engine.weak());
     }
@@ -294,7 +294,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It panics nowhere; were it to, the engine is going away anyway.
+            // The thread never panics; if it did, the engine is being dropped anyway.
             _ = thread.join();
         }
     }

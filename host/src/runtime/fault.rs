@@ -9,7 +9,7 @@ use crate::{
     imports::{Misuse, Overslept},
 };
 
-/// Returns why the call of a plugin of that kind came to nothing.
+/// Returns why the call of a plugin of that kind failed.
 pub(super) fn failure(kind: Kind, error: &wasmtime::Error, guest_cpu_ms: u64) -> Failure {
     if let Some(refused @ MemoryRefused::AllCalls { .. }) = error.downcast_ref() {
         tracing::warn!("{refused}");
@@ -43,13 +43,13 @@ fn cause(error: &wasmtime::Error, guest_cpu_ms: u64) -> Cause {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Cause::Cpu { after_ms: guest_cpu_ms },
         Some(trap) => Cause::Trap { message: trap.to_string() },
-        // What is neither ours nor a trap arose while a value was lifted out of the guest: a pointer out of
-        // bounds, text that is no UTF-8, a case that the enum lacks, more bytes than the host takes.
+        // An error that is neither the host's nor a trap arose while a value was lifted out of the guest: a pointer out
+        // of bounds, text that is no UTF-8, a case that the enum lacks, more bytes than the host takes.
         None => Cause::BadOutput { reason: error.root_cause().to_string() },
     }
 }
 
-/// Returns which limit of wasmtime's own a guest met. wasmtime has a type for the first one only.
+/// Returns which of wasmtime's own limits a guest exceeded. wasmtime has a type for the first one only.
 fn past_a_limit(error: &wasmtime::Error) -> Option<String> {
     let text = error.root_cause().to_string();
     let setting = if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {

@@ -1,7 +1,7 @@
 //! A guest in its store: instantiated, called, and stopped at its limits.
 //!
-//! [`cpu_limit`] bounds the guest's own processor time; the wall deadline around everything counts all that passes. A guest
-//! that was cut off is dropped with its store and never entered again.
+//! [`cpu_limit`] bounds the guest's own processor time. The wall deadline around the call counts all time that passes.
+//! A guest that was cut off is dropped with its store and never called again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -52,7 +52,7 @@ pub struct WallLimit {
     pub setting: &'static str,
 }
 
-/// Until when a call has to have answered.
+/// When a call has to have answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     pub(super) after_ms: u64,
@@ -85,7 +85,7 @@ pub(super) enum CutOff {
 /// A guest under way: its store, its instance once there is one, and its bounds.
 pub struct Guest<'a> {
     pub(super) store: Store<GuestCall>,
-    /// Also there before the call if it answered one before; gone if it was cut off.
+    /// The instance: there before the call if it answered one before, `None` after the guest was cut off.
     pub(super) instance: Option<Instance>,
     kind: Kind,
     code: &'a Code,
@@ -138,7 +138,7 @@ impl<'a> Guest<'a> {
         Self { store, instance: Some(instance), kind, code, engine, limits, deadline, cut_off: None }
     }
 
-    /// Returns what stands behind the guest's imports.
+    /// Returns the state behind the guest's imports.
     pub fn imports(&mut self) -> &mut CallState {
         &mut self.store.data_mut().imports
     }
@@ -155,10 +155,10 @@ impl<'a> Guest<'a> {
         self.store.data().memory_bytes()
     }
 
-    /// Instantiates it, without calling it yet.
+    /// Instantiates the component, without calling it yet.
     ///
     /// # Errors
-    /// What ended it.
+    /// What ended the guest.
     pub async fn instantiate(&mut self) -> Result<(), Failure> {
         let (time, bounds, ends) = self.bounds();
         let instantiating = self.code.instance_pre.instantiate_async(&mut self.store);
@@ -181,7 +181,8 @@ impl<'a> Guest<'a> {
         instance.get_typed_func::<(&TraceContext, &Offered), (Returned,)>(&mut self.store, of).map(drop)
     }
 
-    /// Calls the function, in a fresh instance if there is none yet. Dropped midway, the guest is not to be called again.
+    /// Calls the function, in a fresh instance if there is none yet. If the future is dropped, the guest must not be
+    /// called again.
     ///
     /// # Errors
     /// What ended the guest before it answered.
@@ -207,7 +208,7 @@ impl<'a> Guest<'a> {
         self.answered(answered)
     }
 
-    /// Returns what bounds its time: what it has used of a processor's, whose turns it takes and the limit, and the deadline.
+    /// Returns what bounds the guest's time: its processor time, the turns and the limits, and the end of the deadline.
     fn bounds(&self) -> (GuestTime, (&'a Turns, &'a Limits), Instant) {
         let time = self.store.data().imports.guest_time().clone();
         (time, (self.engine.turns(), self.limits), self.deadline.ends)
@@ -229,13 +230,13 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// Gives back what the guest held, which takes milliseconds where that is much.
+/// Drops the store and returns its data. Takes milliseconds if the guest's memory is large.
 pub(super) fn emptied(store: Store<GuestCall>) -> GuestCall {
     let is_large = store.data().memory_bytes() >= BUSY_MEMORY_BYTES;
     if is_large && has_other_threads() { tokio::task::block_in_place(|| store.into_data()) } else { store.into_data() }
 }
 
-/// Sets the limits anew that are a call's.
+/// Sets the limits that count anew for each call.
 fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits) {
     store.set_hostcall_fuel(limits.hostcall_bytes);
     if engine.counts_fuel() {
@@ -245,7 +246,7 @@ fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits) {
     cpu_limit::arm(store, limits);
 }
 
-/// As the meter of the call's memory decides. A guest that has grown large goes on in a turn apart from others.
+/// Decides as the call's memory meter does. A guest that has grown large goes on as a busy one (`turns.rs`).
 #[wasmtime_wasi::async_trait]
 impl ResourceLimiterAsync for GuestCall {
     async fn memory_growing(

@@ -1,11 +1,13 @@
 //! Instances that are called again.
 //!
-//! Every call has a fresh instance, unless the plugin is built in or its language is slow to start: then one that has answered
-//! may rest and answer again, up to so many times (`reuse`, a setting of the plugin's; its language's default otherwise). At rest it has
-//! no doors, no span and no order. Invariants: an instance that trapped, was cut off or was found at fault is never called
-//! again, nor is one that is too old, holds too much memory or has piled up handles; what rests is bounded in number, for all plugins together,
-//! and is given up before calls go short of memory. The one that rested last is called first, so that those that aren't
-//! needed age.
+//! Every call has a fresh instance, unless the plugin is built in or its language is slow to start. Then an instance
+//! that has answered becomes idle and is called again, up to a number of calls (the plugin's setting `reuse`, otherwise
+//! its language's default). While it is idle it has no access to the stock or the inventory, no span and no order.
+//!
+//! Invariants: an instance that trapped, was cut off or was at fault is never called again, nor is one that is too old,
+//! holds too much memory or holds too many handles. All plugins' idle instances together are bounded in number, and no
+//! instance becomes idle while more than half of the guests' memory is used. The instance that became idle last is
+//! called first, so that instances which aren't needed grow old.
 
 use std::{
     collections::BTreeMap,
@@ -25,9 +27,10 @@ use crate::{
     imports::HasCallState as _,
 };
 
-/// What an instance of that language takes to start decides, as measured in plugins/README.md: a call in a fresh one costs a
-/// Rust, a C or a JavaScript plugin a quarter of a millisecond at most. Go's is kept below the calls after which its garbage
-/// collector has been seen to run within `cabi_realloc`, which traps.
+/// Returns for how many calls an instance of that language is used. That follows from how long it takes to start, as
+/// measured in plugins/README.md: a call in a fresh instance costs a Rust, a C or a JavaScript plugin a quarter of a
+/// millisecond at most. Go's number is below the calls after which its garbage collector has been seen to run within
+/// `cabi_realloc`, which traps.
 pub(super) fn calls_by_language(language: &str) -> u32 {
     match language {
         "Python" => 200,
@@ -36,7 +39,7 @@ pub(super) fn calls_by_language(language: &str) -> u32 {
     }
 }
 
-/// For how many calls an instance of a built-in plugin is used: its code is the host's own and keeps nothing.
+/// For how many calls an instance of a built-in plugin is used: its code is the host's own and keeps no state.
 const BUILT_IN_CALLS: u32 = 1_000;
 
 /// Returns for how many calls an instance is used.
@@ -45,7 +48,7 @@ pub(super) fn calls_max(language: &str, is_built_in: bool, settings: &BTreeMap<S
     set.unwrap_or_else(|| if is_built_in { BUILT_IN_CALLS } else { calls_by_language(language) })
 }
 
-/// What all plugins' instances share.
+/// The limits for the idle instances of all plugins together, and how many there are.
 #[derive(Debug)]
 pub struct IdlePlaces {
     taken: AtomicUsize,
@@ -81,7 +84,7 @@ impl IdlePlaces {
     }
 }
 
-/// Given back when it is dropped.
+/// The right to keep one instance idle; given back when it is dropped.
 struct IdlePlace(Arc<IdlePlaces>);
 
 impl Drop for IdlePlace {
@@ -90,14 +93,14 @@ impl Drop for IdlePlace {
     }
 }
 
-/// An instance that has answered, and what of its usage counts.
+/// An instance that has answered, with its age and its number of calls.
 pub(super) struct Used {
     pub(super) store: Store<GuestCall>,
     pub(super) instance: Instance,
     pub(super) usage: Usage,
 }
 
-/// How long an instance has been there, and for how many calls.
+/// When an instance was made, and how many calls it has answered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
     began: Instant,
@@ -113,20 +116,20 @@ impl Usage {
         self.calls == 0
     }
 
-    /// Returns it with one more call.
+    /// Returns the usage after one more call.
     pub(super) const fn called(self) -> Self {
         Self { calls: self.calls + 1, ..self }
     }
 }
 
-/// The instances of one plugin that rest.
+/// The idle instances of one plugin.
 pub(super) struct IdleInstances {
     calls_max: u32,
     places: Arc<IdlePlaces>,
     instances: Mutex<Vec<Idle>>,
 }
 
-/// An instance that rests.
+/// An idle instance.
 struct Idle {
     used: Used,
     since: Instant,
@@ -150,7 +153,7 @@ impl IdleInstances {
         Self { calls_max, places, instances: Mutex::new(Vec::new()) }
     }
 
-    /// Returns a place where none rests yet, under the same rules.
+    /// Returns a set of idle instances that is empty, with the same limits.
     pub(super) fn emptied(&self) -> Self {
         Self::new(self.calls_max, Arc::clone(&self.places))
     }
@@ -160,7 +163,7 @@ impl IdleInstances {
         self.calls_max > 1
     }
 
-    /// Returns one to be called again, if one rests.
+    /// Takes an idle instance to be called again, if there is one.
     pub(super) fn take(&self) -> Option<Used> {
         if !self.is_on() {
             return None;
@@ -169,15 +172,16 @@ impl IdleInstances {
         self.instances.lock().pop().map(|idle| idle.used)
     }
 
-    /// Frees those that are too old, and those that haven't been called for `rest`, as long as all together hold more than
-    /// so many bytes.
+    /// Drops the instances that are too old, and those that weren't called for `rest`, as long as all together hold
+    /// more than `bytes_max` bytes.
     pub(super) fn drop_idle(&self, rest: Duration, bytes_max: u64) {
         self.drop_while(|idle, bytes| {
             self.is_too_old(idle.used.usage) || (bytes > bytes_max && idle.since.elapsed() >= rest)
         });
     }
 
-    /// Frees those that have rested the longest while that is so of them and of the bytes that they and the others hold.
+    /// Drops the longest idle instances, as long as `is_over` is true of the next one and of the bytes that are still
+    /// held.
     fn drop_while(&self, is_over: impl Fn(&Idle, u64) -> bool) {
         let mut instances = self.instances.lock();
         let mut bytes: u64 = instances.iter().map(Idle::memory_bytes).sum();
@@ -193,8 +197,8 @@ impl IdleInstances {
         drop(gone);
     }
 
-    /// Returns the instance to those that rest; drops it if it is used up, too old, too large, holds as many handles as a
-    /// call may open, or if there is no place.
+    /// Returns the instance to the idle ones; drops it if it is used up, too old, too large, holds as many handles as a
+    /// call may open, or if no more may be idle.
     pub(super) fn put_back(&self, mut used: Used) {
         let memory_bytes = used.store.data().memory_bytes();
         let is_dropped = used.usage.calls >= self.calls_max

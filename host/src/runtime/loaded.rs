@@ -24,22 +24,22 @@ use crate::{
     units::i64_of,
 };
 
-/// Which plugin it is, for spans, metrics, answers and people.
+/// Identifies a plugin in spans, metrics, answers and messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub kind: Kind,
     pub name: String,
     pub version: String,
-    /// In which it was written, as its toolchain has it, or `unknown`.
+    /// The language that it was written in, as its toolchain says, or `unknown`.
     pub language: String,
     /// The file's sha256, lower-case hex.
     pub digest: String,
-    /// The same of what was set for this version over the host's settings, if anything was.
+    /// The sha256 of what was set for this version over the host's settings, if anything was.
     pub settings_digest: Option<String>,
 }
 
 impl Identity {
-    /// Returns the start of the file's digest, and of the settings' behind a dot.
+    /// Returns the start of the file's digest, followed by a dot and the start of the settings' digest if there is one.
     #[must_use]
     pub fn short_digest(&self) -> String {
         let start = |digest: &str, digits| digest.get(..digits).unwrap_or(digest).to_owned();
@@ -69,9 +69,9 @@ impl fmt::Display for Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Live,
-    /// It serves some of the requests in the live one's place.
+    /// It serves some of the requests in place of the live version.
     Canary,
-    /// It repeats the live one's calls afterwards; nobody gets its answers.
+    /// It repeats the live version's calls afterwards. Its answers are discarded.
     Shadow,
 }
 
@@ -87,11 +87,11 @@ impl Role {
     }
 }
 
-/// Which version it is in the store, once it is there: a file is tried before.
+/// Which version of the store a plugin is. A file is tried before it becomes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Numbered {
     pub number: VersionId,
-    /// The first version of the same file, if this isn't it: of that it differs by its settings only.
+    /// The first version with the same file, if this isn't it. The two differ in their settings only.
     pub same_file_as: Option<VersionId>,
 }
 
@@ -131,7 +131,7 @@ pub struct Loaded {
     pub(super) idle: Arc<IdleInstances>,
 }
 
-/// What a plugin is made ready with.
+/// What a plugin needs besides its code.
 #[derive(Debug)]
 pub struct Setup<'a> {
     /// What was set for this version over the host's settings.
@@ -162,7 +162,7 @@ impl Loaded {
         Self { identity, numbered, role, code, settings, wall_limit, log, breaker, idle }
     }
 
-    /// Returns the same plugin with the same code, compiled for another pool, which has no instance of it yet.
+    /// Returns the same plugin with its code loaded into another pool, without idle instances.
     #[must_use]
     pub fn moved(&self, code: Code) -> Self {
         Self { code, idle: Arc::new(self.idle.emptied()), ..self.in_role(self.role) }
@@ -184,23 +184,23 @@ impl Loaded {
         }
     }
 
-    /// Says which version of the store it is. Once: a version keeps its number.
+    /// Sets which version of the store this is. Only the first call counts: a version keeps its number.
     pub fn is_version(&self, version: &PluginVersion) {
         _ = self.numbered.set(Numbered { number: version.id, same_file_as: version.same_file_as });
     }
 
-    /// Returns which version of the store it is, `None` for one that isn't there.
+    /// Returns which version of the store this is, `None` if the store doesn't have it.
     #[must_use]
     pub fn numbered(&self) -> Option<Numbered> {
         self.numbered.get().copied()
     }
 
-    /// Frees idle instances that weren't called for `rest`, as long as all of them hold more than so many bytes.
+    /// Drops idle instances that weren't called for `rest`, as long as all idle ones hold more than `bytes_max` bytes.
     pub fn drop_idle(&self, rest: Duration, bytes_max: u64) {
         self.idle.drop_idle(rest, bytes_max);
     }
 
-    /// Writes on the span of a call which plugin is called.
+    /// Sets the attributes on a call's span that say which plugin is called.
     pub(super) fn describe(&self, span: &mut Span) {
         let Identity { kind, name, version, .. } = &self.identity;
         span.set(attribute::PLUGIN_KIND, kind.as_str());

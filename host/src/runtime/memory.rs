@@ -20,11 +20,11 @@ pub(super) enum MemoryRefused {
     AllCalls { max: usize },
 }
 
-/// The memory that all calls share.
+/// The memory budget of all calls and idle instances.
 #[derive(Debug)]
 pub struct MemoryPool {
     used_bytes: AtomicUsize,
-    /// Of calls that have ended, for the next ones.
+    /// What is kept of ended calls for the next calls.
     kept_bytes: AtomicUsize,
     max_bytes: usize,
 }
@@ -36,13 +36,13 @@ impl MemoryPool {
         Arc::new(Self { used_bytes, kept_bytes, max_bytes: limits.guests_memory_mib * MIB })
     }
 
-    /// Returns how many bytes the calls at work hold now.
+    /// Returns how many bytes the running calls and the idle instances hold now.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    /// Returns how many bytes were kept of calls that have ended, at the last look.
+    /// Returns how many bytes were kept of ended calls at the last check.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
         self.kept_bytes.load(Ordering::Relaxed)
@@ -52,7 +52,7 @@ impl MemoryPool {
         self.kept_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Returns whether it is time to be careful with it.
+    /// Returns whether more than half of the memory is used.
     pub(super) fn is_half_used(&self) -> bool {
         self.used_bytes() > self.max_bytes / 2
     }
@@ -115,7 +115,8 @@ impl ResourceLimiter for MemoryMeter {
         Ok(true)
     }
 
-    /// A table that can't grow answers −1, as WebAssembly has it; what the guest makes of that is the call's own end.
+    /// If a table may not grow, `table.grow` answers -1, as WebAssembly defines; the guest decides what follows from
+    /// that.
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = self.table_elements.saturating_add(desired.saturating_sub(current));
         if wanted > self.table_elements_max {

@@ -1,4 +1,4 @@
-//! What the calls of one version came to in the last minutes, for `till plugin status` and the admin listener.
+//! Counts how the calls of one version ended in the last minutes, for `till plugin status` and the admin listener.
 
 use std::{
     collections::VecDeque,
@@ -8,7 +8,7 @@ use std::{
 use crate::failure::Failure;
 use parking_lot::Mutex;
 
-/// How far back it looks.
+/// How far back calls are counted, minutes.
 pub const MINUTES: u64 = 15;
 const SLOT: Duration = Duration::from_secs(60);
 
@@ -63,7 +63,7 @@ impl Outcomes {
     }
 }
 
-/// At most one slot a minute is kept.
+/// Drops the slots that are too old. There is at most one slot a minute.
 fn forget(slots: &mut VecDeque<(Instant, Counts)>, now: Instant) {
     while slots
         .front()

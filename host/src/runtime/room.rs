@@ -2,8 +2,8 @@
 //!
 //! The engine's pool reserves address space for every instance that may exist at once. Three things bound it: the processor
 //! (128 TiB on most machines, 256 GiB on some kernels for ARM), `ulimit -v`, and `vm.max_map_count`, because the kernel
-//! counts each part of a memory with rights of its own as a mapping. What doesn't fit isn't reserved: [`fitted`] gives
-//! fewer requests a place at once, in proportion, and says so.
+//! counts each part of a memory with rights of its own as a mapping. What doesn't fit isn't reserved: [`fitted`] lowers
+//! the number of requests at once, in proportion, and reports that.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ const SHARE: u64 = 2;
 pub struct Room {
     /// Address space, in bytes.
     pub free_bytes: u64,
-    /// Mappings, those that there are included.
+    /// Mappings, the existing ones included.
     pub mappings: u64,
 }
 
@@ -92,7 +92,7 @@ pub fn fitted(limits: &Limits, room: Room) -> (Limits, Option<Shrunk>) {
     ];
     for (name, places) in places {
         let before = *places;
-        // A place that there was stays one: without it that kind of request would never be served.
+        // A number above 0 stays above 0: otherwise that kind of request would never be served.
         *places = share(before, fit, wanted).max(before.min(1));
         if *places != before {
             changes.push((name, before, *places));

@@ -1,12 +1,12 @@
-//! Giving guests their turns on a thread.
+//! Decides on which threads guests run, and for how long at a time.
 //!
-//! A guest's short turn is taken on the thread that polls its call. A busy guest (it has used some milliseconds of processor
-//! time, or holds so much memory that a single operation may take that long) would keep that thread from whatever else it
-//! has to do, `/livez` among it. Its turns are taken beside the runtime's threads, as many at once as there are cores; the
-//! others wait, which costs them none of their processor time.
+//! A guest's short turn runs on the thread that polls its call. A busy guest (it has used some milliseconds of
+//! processor time, or holds so much memory that a single operation may take that long) would keep that thread from its
+//! other work, `/livez` included. So its turns run in `block_in_place`, as many at once as there are cores. The other
+//! busy guests wait, which doesn't count as processor time.
 //!
-//! Invariant: who has a turn waits for nobody else's. The inventory's guest within a busy checkout's takes its turn in
-//! that one's.
+//! Invariant: a guest that has a turn doesn't wait for another one. The inventory's guest within a busy checkout's runs
+//! in the checkout's turn.
 
 use std::{
     cell::Cell,
@@ -26,14 +26,15 @@ use tokio::{
 
 use crate::{imports::GuestTime, units::MIB};
 
-/// A guest that has used so much is busy. A checkout takes well under a millisecond.
+/// A guest that has used this much processor time is busy. A checkout takes well under a millisecond.
 pub(super) const BUSY_AFTER: Duration = Duration::from_millis(5);
-/// A turn of a busy guest. Handing the runtime's work to another thread costs some ten microseconds each time.
+/// The length of a busy guest's turn. Handing the runtime's work to another thread takes some ten microseconds each
+/// time.
 pub(super) const BUSY_TURN: Duration = Duration::from_millis(10);
 /// A guest with more memory counts as busy: writing over all of it once may take milliseconds.
 pub(super) const BUSY_MEMORY_BYTES: u64 = 16 * MIB as u64;
 
-/// The turns of busy guests. One an engine.
+/// Permits for the turns of busy guests. One set per engine.
 #[derive(Debug)]
 pub(super) struct Turns(Arc<Semaphore>);
 
@@ -54,7 +55,7 @@ impl Turns {
                 return time.poll(guest.as_mut(), context);
             }
             let turn = waiting.get_or_insert_with(|| Box::pin(Arc::clone(&self.0).acquire_owned()));
-            // Nobody closes it.
+            // The semaphore is never closed.
             let turn = ready!(turn.as_mut().poll(context)).ok();
             waiting = None;
             let polled = block_in_place(|| {
@@ -69,11 +70,11 @@ impl Turns {
 }
 
 thread_local! {
-    /// Whether the thread is at work for a busy guest.
+    /// Whether this thread is running a busy guest's turn.
     static BESIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Until it is dropped, also by a panic.
+/// Sets [`BESIDE`] until it is dropped, also by a panic.
 struct Beside;
 
 impl Beside {
@@ -123,7 +124,7 @@ mod tests {
         runtime.block_on(async { tokio::spawn(guest).await.expect("no panic") });
     }
 
-    /// As many busy calls as there are turns, and more: each within another one.
+    /// More busy calls than there are turns, each around another busy call.
     #[test]
     fn busy_guests_within_busy_guests_wait_for_nobody() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
