@@ -1,4 +1,4 @@
-//! The hooks that a plugin can fill: what each asks, how its answer is believed, and which doors it has.
+//! The hooks that a plugin can implement: what each is asked, how its answer is checked, and what it may call.
 //!
 //! A hook is one file in `hooks/` and its name in `hooks/kind.rs`, in [`visit`] and in [`info`]; nothing else in the host names
 //! one. What runs, swaps, tries and shows plugins is generic over [`Hook`], or loops over [`Kind::ALL`].
@@ -31,7 +31,7 @@ use crate::{
 pub const PACKAGE: &str = "till:plugin";
 pub const VERSION: &str = "0.1.0";
 
-/// The door of a hook that has its stock deducted.
+/// The interface through which a hook has its stock deducted.
 pub const DEDUCT: &str = "inventory";
 /// The interfaces of the host that each world imports.
 const SHARED: [&str; 3] = ["types", "telemetry", "host"];
@@ -41,13 +41,14 @@ const SHARED: [&str; 3] = ["types", "telemetry", "host"];
 pub struct HookInfo {
     /// The function that a plugin of the kind exports, in the interface of the kind's name.
     pub function: &'static str,
-    /// The interfaces that its world imports beside the shared ones ([`HookInfo::imports`]): its doors.
+    /// The interfaces that only its world imports: those through which a call has effects ([`HookInfo::imports`] has
+    /// all).
     pub doors: &'static [&'static str],
     /// The span of a call.
     pub span: &'static str,
     /// What the function takes beside the trace context, by the name that the WIT has for it.
     pub parameter: &'static str,
-    /// What it decides, as a case names it.
+    /// The name of its decision in a case.
     pub decision: &'static str,
     /// Whether it is asked about prices, so that its author's cases have to name them.
     pub is_priced: bool,
@@ -66,7 +67,7 @@ pub const fn info(kind: Kind) -> &'static HookInfo {
     }
 }
 
-/// Has the visitor meet the hook of that kind.
+/// Calls the visitor with the hook of that kind.
 pub fn visit<V: Visitor>(kind: Kind, visitor: V) -> V::Output {
     match kind {
         Kind::Checkout => visitor.visit::<Checkout>(),
@@ -85,17 +86,17 @@ pub trait Visitor {
 pub trait Hook: Sized + Send + Sync + 'static {
     const KIND: Kind;
 
-    /// What a plugin is asked about, as a call has it. Who calls later has an owned one.
+    /// What a plugin is asked about. A call borrows it; a shadow, which calls later, owns it.
     type Asked: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized;
     /// The same in the interface's types.
     type Offered: ComponentType + Lower + Send + Sync;
     /// What the plugin's function returns, in the interface's types.
     type Returned: ComponentType + Lift + Send + Sync + 'static;
-    /// What is believed of that.
+    /// The decision that the host accepts.
     type Decided: Send + Sync + 'static;
-    /// What a call's doors lead to.
+    /// A call's access to what it has effects on: the inventory or the stock.
     type Door: Send;
-    /// What a call met behind its doors, for another call to meet the same.
+    /// What a call got through its access, for answering another call alike.
     type Met: Default + Send + 'static;
 
     /// Returns what a plugin of the kind is asked about in a checkout of that order.
@@ -103,31 +104,31 @@ pub trait Hook: Sized + Send + Sync + 'static {
 
     fn offered(asked: &Self::Asked) -> Self::Offered;
 
-    /// Returns what the call has in common with others that break a plugin alike.
+    /// Returns the call's likeness. Calls with the same likeness are expected to break a plugin alike.
     fn likeness(asked: &Self::Asked) -> Likeness;
 
     /// Returns the likeness of the call that a checkout of this cart would make.
     fn likeness_in(cart: &Cart) -> Likeness;
 
-    /// Opens the doors of a call.
+    /// Gives a call its access.
     fn open(imports: &mut CallState, door: Self::Door);
 
-    /// Returns doors to a real stock.
+    /// Returns access to a real stock.
     fn real(stock: RealStock) -> Self::Door;
 
-    /// Returns doors behind which nothing happens: whoever asks meets what another call met.
+    /// Returns access without effects, which answers a call as another one was answered.
     fn repeating(met: Self::Met, store: &Store) -> Self::Door;
 
-    /// Returns doors behind which nothing is: there is enough of everything, and nothing is taken.
+    /// Returns access without effects: there is enough of everything, and nothing is taken.
     fn standing_in() -> Self::Door;
 
-    /// Returns what the call met behind its doors, and the lines that it asked the stock for.
+    /// Returns what the call got through its access, and the lines that it asked the stock for.
     fn met(imports: &CallState) -> (Self::Met, Vec<StockLine>);
 
-    /// Returns what is believed of the answer: only what agrees with what the host saw the call do.
+    /// Returns the decision, if the answer agrees with what the host saw the call do.
     ///
     /// # Errors
-    /// The plugin's refusal, its fault, or what it couldn't help.
+    /// The plugin's rejection or fault, or a failure that others caused.
     fn believed(
         asked: &Self::Asked,
         returned: Result<Self::Returned, Failure>,
@@ -135,24 +136,25 @@ pub trait Hook: Sized + Send + Sync + 'static {
         rules: Rules,
     ) -> Result<Self::Decided, Failure>;
 
-    /// Returns what of a decision is compared with another version's: a total in minor units, and adjustments.
+    /// Returns the parts of a decision that are compared with another version's: a total in minor units, and
+    /// adjustments.
     fn compared(decided: &Self::Decided) -> (Option<u64>, Vec<Adjustment>);
 
     /// Returns the decision for people and programs.
     fn shown(decided: &Self::Decided, currency: Currency) -> Shown;
 
-    /// Returns the lines that a decision is [shown](Shown::lines) with, out of what a case expects of it.
+    /// Returns the [lines](Shown::lines) of the decision that a case expects.
     ///
-    /// Fails with what of it can't be read.
+    /// Fails with what can't be read in it.
     fn expected(written: &RawValue, currency: Currency) -> Result<Vec<String>, String>;
 }
 
-/// Where a call that nobody repeats takes its stock.
+/// A real stock, on which a call has effects.
 #[derive(Debug)]
 pub struct RealStock {
-    /// Of a plugin that has its stock deducted.
+    /// For a plugin that has its stock deducted.
     pub deduct: Box<dyn Deduct>,
-    /// Of a plugin that takes it itself.
+    /// For a plugin that takes the stock itself.
     pub store: Store,
     pub taker: Taker,
 }
@@ -174,19 +176,19 @@ impl Rules {
 /// A plugin's decision, of whichever kind it is.
 #[derive(Debug)]
 pub struct Shown {
-    /// What a case calls it, and the JSON of a rehearsal: [`HookInfo::decision`].
+    /// Its name in cases, and in the JSON of a rehearsal: [`HookInfo::decision`].
     pub name: &'static str,
-    /// What stands over it for people.
+    /// The heading above its lines.
     pub title: &'static str,
     pub lines: Vec<String>,
     pub json: Value,
 }
 
-/// What came of a call.
+/// The result of a call, and what it got on the way.
 pub struct Answered<H: Hook> {
     pub result: Result<H::Decided, Failure>,
     pub met: H::Met,
-    /// The lines that it asked the stock for.
+    /// The lines that the call asked the stock for.
     pub asked: Vec<StockLine>,
 }
 
@@ -197,7 +199,7 @@ impl<H: Hook> std::fmt::Debug for Answered<H> {
     }
 }
 
-/// Calls the guest with its doors open, and returns what is believed of its answer. What it met is noted if it `is_compared`.
+/// Calls the guest with this access, and checks its answer. Returns what the call got on the way if it `is_compared`.
 pub async fn decide<H: Hook>(
     guest: &mut Guest<'_>,
     asked: &H::Asked,

@@ -1,6 +1,6 @@
-//! What is believed of a plugin's "no", of whichever kind it is: only what agrees with what the host saw it do.
+//! Checks a plugin's "no", of whichever kind it is: it has to agree with what the host saw the plugin do.
 //!
-//! A shortage where there is enough, or of what nobody asked for, a text without end: each is bad output.
+//! A shortage where there is enough, a shortage of what nobody asked for, a text that is too long: each is bad output.
 
 use super::Kind;
 use crate::{
@@ -16,12 +16,12 @@ use crate::{
 pub(super) struct Asked<'a> {
     pub(super) kind: Kind,
     pub(super) lines: &'a [StockLine],
-    /// What the plugin itself was told of it.
+    /// The failure that the plugin itself was told.
     pub(super) told: Option<&'a Failure>,
 }
 
-/// Returns why the plugin says no, if it says so within the limits of a call. `by` is the kind of the plugin whose words
-/// they are.
+/// Returns the failure that the plugin's "no" means; bad output if its texts are past the limits. `by` is the kind of
+/// the plugin that said it first.
 pub(super) fn refusal(error: CheckoutError, asked: Asked<'_>, by: Option<Kind>, imports: &mut CallState) -> Failure {
     if let Err(misuse) = check_refusal(&error, imports) {
         return bad(asked.kind, &misuse);
@@ -51,8 +51,8 @@ fn check_refusal(error: &CheckoutError, imports: &mut CallState) -> Result<(), M
     }
 }
 
-/// Returns the shortage if it can be one: of an item that was asked for, with the pieces that were asked for, of which there
-/// are fewer. One that the plugin was told, it may pass on.
+/// Returns the shortage if it is possible: the item was asked for, in that number, and there are fewer. A shortage that
+/// the plugin was told may have another number.
 fn out_of_stock(shortage: &types::Shortage, asked: &Asked<'_>) -> Failure {
     let types::Shortage { item, requested, available } = shortage;
     let Some(item) = Item::parse(item) else { return bad(asked.kind, &"its shortage names no item") };

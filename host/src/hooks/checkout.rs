@@ -113,7 +113,7 @@ impl Hook for Checkout {
         (deducted.repeated(), deducted.lines.clone())
     }
 
-    /// Believes the receipt if its sums hold and exactly what the cart sells was taken.
+    /// Accepts the receipt if its sums are right and exactly what the cart sells was taken.
     fn believed(
         placed: &Placed,
         returned: Result<Self::Returned, Failure>,
@@ -121,7 +121,7 @@ impl Hook for Checkout {
         rules: Rules,
     ) -> Result<Receipt, Failure> {
         let deducted = imports.inventory.take().and_then(inventory::Door::into_deducted);
-        // A fault below the plugin is the truth, whatever the plugin made of it.
+        // A fault below the plugin counts, whatever the plugin answered.
         let deducted = match deducted {
             Some(Deducted { result: Err(failure), .. }) if failure.is_of_host() => return Err(failure),
             other => other,
@@ -177,7 +177,8 @@ impl Hook for Checkout {
     }
 }
 
-/// Returns what the plugin's "no" means. If it passes on what the inventory said, the inventory said it.
+/// Returns the failure that the plugin's "no" means. If the inventory decided nothing, the inventory is the
+/// cause.
 fn refused(error: CheckoutError, cart: &Cart, deducted: Option<&Deducted>, imports: &mut CallState) -> Failure {
     let told = deducted.and_then(|deducted| deducted.result.as_ref().err());
     let by = told.and_then(Failure::undecided).map_or(Some(Kind::Checkout), |Undecided { by, .. }| *by);

@@ -82,7 +82,7 @@ impl Hook for Inventory {
         imports.stock.as_ref().map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default()
     }
 
-    /// Believes the answer if the plugin took exactly what it was asked for; the levels are those that the host saw.
+    /// Accepts the answer if the plugin took exactly what it was asked for. The levels are those that the host saw.
     fn believed(
         lines: &[StockLine],
         returned: Result<Self::Returned, Failure>,
@@ -124,14 +124,14 @@ impl Hook for Inventory {
 
     fn expected(written: &RawValue, _: Currency) -> Result<Vec<String>, String> {
         let levels: BTreeMap<String, u32> = serde_json::from_str(written.get()).map_err(|error| error.to_string())?;
-        // Items are named as the host does, whichever way they were typed.
+        // Items are spelled as the host has them, however they were typed.
         let by_item: BTreeMap<_, _> =
             levels.into_iter().map(|(item, pieces)| (composed(&item).into_owned(), pieces)).collect();
         Ok(by_item.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect())
     }
 }
 
-/// Both worlds refuse in the same cases, which the bindings repeat for each.
+/// Converts the error: both worlds have the same cases, and the bindings have a type for each world.
 fn as_checkout_error(error: InventoryError) -> CheckoutError {
     match error {
         InventoryError::Rejected(rejection) => CheckoutError::Rejected(rejection),

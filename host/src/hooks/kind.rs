@@ -1,9 +1,9 @@
-//! The kinds of hooks, by name. A leaf: the store, failures and settings name a kind without knowing what it does.
+//! The kinds of hooks, by name. This module uses no other, so that the store, failures and settings can name a kind.
 
 /// Declares the kinds: `Kind` and [`PerKind`], which has a value for each.
 macro_rules! kinds {
     ($($kind:ident $field:ident),+ $(,)?) => {
-        /// Which hook a plugin fills.
+        /// The hook that a plugin implements.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Kind {
             $($kind),+
@@ -32,7 +32,7 @@ macro_rules! kinds {
             /// Makes a value for each kind, in the order of [`Kind::ALL`].
             ///
             /// # Errors
-            /// The first one's that can't be made.
+            /// The first error of `make`.
             pub fn try_from_fn<E>(mut make: impl FnMut(Kind) -> Result<T, E>) -> Result<Self, E> {
                 Ok(Self { $($field: make(Kind::$kind)?),+ })
             }
@@ -45,7 +45,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Returns the kind's value, to be changed.
+            /// Returns the kind's value, for changing it.
             pub const fn of_mut(&mut self, kind: Kind) -> &mut T {
                 match kind {
                     $(Kind::$kind => &mut self.$field),+

@@ -1,7 +1,7 @@
 //! The plugin interface as it was written: the files of `wit/v0.1`, carried in the binary.
 //!
-//! What the binary tells, generates or lays down about the interface comes from here, so that an author needs no copy of
-//! Till's sources. It is the text that the host's own bindings are made of.
+//! What the binary prints, generates or writes about the interface comes from here, so that an author needs no copy of
+//! Till's sources. The host's own bindings are generated from the same text.
 
 use std::{io, path::Path};
 
@@ -49,7 +49,7 @@ pub fn write(folder: &Path) -> io::Result<()> {
 /// Returns the world of the plugins of that kind, parsed.
 ///
 /// # Errors
-/// Never, as the files are those that the host was built with; the parser knows nothing of that.
+/// Never: the files are those that the host was built with, which the parser can't know.
 pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
     let mut sources = SourceMap::new();
     for file in files() {
@@ -91,7 +91,7 @@ fn world_text(worlds: &str, kind: Kind) -> String {
     if worlds.starts_with(of_kind) {
         return of_kind.to_owned();
     }
-    // A doc comment would be the first world's.
+    // The contract is a doc comment of the first world, and must not become one of this world.
     format!("{}{of_kind}", contract.replace("///", "//"))
 }
 
