@@ -1,13 +1,13 @@
 //! Generates what a plugin in C or Go is written against: the interface's types and functions in its language.
 //!
-//! The tools of the other languages do that themselves. Those of C and Go are libraries, and so in here.
+//! The other languages have tools of their own for that. Those for C and Go are libraries, and are built into the host.
 
 use anyhow::Context;
 use wit_bindgen_core::{Files, WorldGenerator};
 
 use crate::hooks::{self, Kind, wit};
 
-/// The generator writes none for packages that others import.
+/// The generator writes no `go.mod` for a package that others import.
 const GO_MODULE: &str = "module till/bindings\n\ngo 1.25\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! Makes a component of what a compiler leaves, and puts the plugin's name and version into it.
+//! Makes a component out of a compiler's output, and writes the plugin's name and version into it.
 //!
-//! The compilers of C and Go know core modules only, and those of other languages know no versions. What is missing is
-//! put in here, so that an author needs no tool beside the compiler and `till`. Nothing is checked but that it is a
-//! sound component: whether it would be taken is for [`crate::versions::admit`] to say.
+//! The compilers of C and Go know core modules only, and those of other languages know no versions. This adds what is
+//! missing, so that an author needs no tool beside the compiler and `till`. It checks only that the result is a valid
+//! component: [`crate::versions::admit`] decides whether a host takes it.
 
 mod segments;
 
@@ -17,7 +17,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 use crate::hooks::{Kind, wit};
 
-/// What the component shall say of itself; what is `None` stays as it is.
+/// What to write into the component about itself; what is `None` stays as it is.
 #[derive(Debug, Default)]
 pub struct Label {
     pub name: Option<String>,
@@ -55,10 +55,10 @@ fn component(mut module: Vec<u8>, kind: Kind) -> anyhow::Result<Vec<u8>> {
     encoder.encode().with_context(|| format!("make a {kind} plugin of the module"))
 }
 
-/// What a core module brings along.
+/// What a core module already has.
 #[derive(Default)]
 struct Outline {
-    /// A bindings generator's description of its world.
+    /// Whether a bindings generator has described its world.
     has_world: bool,
     imports_preview1: bool,
 }

@@ -1,8 +1,9 @@
-//! Rehearsals: one call of a plugin in its real sandbox, in a shop of its own that is gone afterwards.
+//! Rehearsals: one call of a plugin in its real sandbox, in a shop of its own that is deleted afterwards.
 //!
-//! The call is the one that a host makes (`call.rs`): the same limits, doors, spans and checks of the answer. The shop is a
-//! real order store in a temporary folder, so a shortage is a real one. What differs: the code counts fuel, a figure that
-//! is the same on every machine, and what the plugin logs is kept beside its spans instead of being written.
+//! The call is the one that a host makes (`call.rs`): the same limits, imports, spans and checks of the answer. The
+//! shop is a real order store in a temporary folder, so a shortage is a real one. Two things differ: the code counts
+//! fuel, a number that is the same on every machine, and what the plugin logs is kept beside its spans instead of being
+//! written.
 
 mod differences;
 mod notes;
@@ -39,7 +40,7 @@ use crate::{
     versions::{Admitted, Candidate, Catalogue, Plugins, Snapshot, built_in, compile_only, examine},
 };
 
-/// What is kept of the spans and lines of a rehearsal: more than the limits of its calls let through.
+/// The space for a rehearsal's spans and log lines: more than the limits of its calls let through.
 const KEPT: recent::Limits = recent::Limits { bytes_max: 64 * MIB, slow: Duration::from_secs(1) };
 
 /// A plugin that is to be rehearsed, compiled, and the plugin of the other kind beside it.
@@ -58,20 +59,20 @@ impl std::fmt::Debug for Stage {
     }
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Debug)]
 pub struct Played {
-    /// What its kind decides, as a case names it.
+    /// The name of its kind's decision in a case.
     pub decision: &'static str,
     pub decided: Result<Shown, Failure>,
-    /// Pieces that it asked of the stock, by item.
+    /// Pieces that the plugin asked the stock for, by item.
     pub asked: BTreeMap<Item, u64>,
     /// Its spans and log lines.
     pub trace: KeptTrace,
 }
 
 impl Played {
-    /// Returns the decision's word, `ok` or that of the failure.
+    /// Returns the outcome: `ok`, or the failure's code.
     #[must_use]
     pub fn outcome(&self) -> &'static str {
         self.decided.as_ref().err().map_or("ok", Failure::code)
@@ -79,8 +80,8 @@ impl Played {
 }
 
 impl Stage {
-    /// Compiles the plugin, or loads its code from where `compiler` keeps it; beside a checkout plugin stands `inventory`,
-    /// or the built-in one.
+    /// Compiles the plugin, or loads its code from the cache of `compiler`. A checkout plugin calls `inventory`, or the
+    /// built-in inventory plugin.
     ///
     /// # Errors
     /// What is wrong with one of the files.
@@ -119,10 +120,10 @@ impl Stage {
         self.plugins.first().map(Admitted::identity)
     }
 
-    /// Makes one call. Nothing of it lasts.
+    /// Makes one call, without a lasting effect.
     ///
     /// # Errors
-    /// When the shop can't be set up. A plugin's fault is none.
+    /// When the shop can't be set up. A plugin's fault is a result, not an error.
     pub async fn play(&self, case: &Case) -> anyhow::Result<Played> {
         let shop = Shop::open(&self.of_store, case).await?;
         let plugins = self.plugins(case, &shop.store)?;
@@ -216,7 +217,7 @@ fn deduct(plugins: &Arc<Plugins>, snapshot: &Arc<Snapshot>, id: OrderId, case: &
     }
 }
 
-/// Nothing of the environment's: a rehearsal's spans go nowhere else.
+/// Starts telemetry without the environment's settings: a rehearsal's spans aren't sent anywhere.
 fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
     let currency = settings.shop.currency.code();
     let of_telemetry = telemetry::Settings::from_environment(|_| None, LogFormat::Json, "off", currency)?;

@@ -1,7 +1,7 @@
 //! A folder to begin a plugin in: source, build, cases, the interface's WIT and the kit of its language.
 //!
-//! All of it is carried in the binary, and nothing of it twice: the kits are those of our own plugins, the WIT is the
-//! host's. What only a new folder has lies in `plugins/templates`, in layers that are put over each other:
+//! The binary contains all of it, and nothing twice: the kits are those of our own plugins, the WIT is the host's. The
+//! files that only a new folder has are in `plugins/templates`, in layers that are copied over each other:
 //!
 //! ```text
 //! all/             Makefile, README
@@ -61,7 +61,7 @@ impl Language {
     }
 }
 
-/// A plugin that is to be begun.
+/// A new plugin.
 #[derive(Debug)]
 pub struct Template<'a> {
     pub name: &'a str,
@@ -73,7 +73,7 @@ impl Template<'_> {
     /// Writes the folder, which must be new or empty.
     ///
     /// # Errors
-    /// When the name is none for a plugin, when the folder holds something, or what the system says.
+    /// When the name can't be a plugin's, when the folder isn't empty, or when a file can't be written.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         check_name(self.name)?;
         check_empty(folder)?;
@@ -92,7 +92,7 @@ impl Template<'_> {
         wit::write(&wit).with_context(|| format!("write {}", wit.display()))
     }
 
-    /// Puts a layer's files into the folder, their blanks filled in.
+    /// Copies a layer's files into the folder, with their placeholders filled in.
     fn lay(&self, layer: Option<&Dir<'_>>, folder: &Path) -> anyhow::Result<()> {
         let Some(layer) = layer else { return Ok(()) };
         files(layer).try_for_each(|(path, bytes)| {
@@ -111,7 +111,7 @@ impl Template<'_> {
     }
 }
 
-/// A name that is also one of a crate, of a Go module and in a header.
+/// Checks that the name can also be that of a crate and of a Go module, and stand in a header.
 fn check_name(name: &str) -> anyhow::Result<()> {
     let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
     let fits = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -136,7 +136,7 @@ fn copy_folder(from: Option<&Dir<'_>>, to: &Path) -> anyhow::Result<()> {
     from.into_iter().flat_map(files).try_for_each(|(path, bytes)| copy(&path, bytes, to))
 }
 
-/// Returns the files of a folder and below, by their paths in it, but for what tools leave behind.
+/// Returns the files of a folder and below, by their paths in it, without what tools leave behind.
 fn files<'a>(folder: &'a Dir<'_>) -> impl Iterator<Item = (PathBuf, &'a [u8])> {
     let mut left = vec![folder];
     let mut all = Vec::new();

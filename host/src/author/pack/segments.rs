@@ -1,16 +1,17 @@
 //! Joins a module's data segments that lie close together.
 //!
-//! Go's linker writes one for every run of bytes between zeros: 30,000 for an empty program, of which a plugin may have
-//! 10,000 (`limits.component_data_segments`). What lies between two that are joined is filled with zeros, which memory
-//! holds there anyway.
+//! Go's linker writes a segment for every run of bytes between zeros: 30,000 for an empty program, while a plugin may
+//! have 10,000 (`limits.component_data_segments`). The gap between two joined segments is filled with zeros, which the
+//! memory holds there anyway.
 
 use wasm_encoder::{ConstExpr, DataCountSection, DataSection, Module, RawSection};
 use wasmparser::{Data, DataKind, DataSectionReader, Operator, Parser, Payload};
 
-/// Between segments that are joined: most of Go's gaps have 18 bytes.
+/// The longest gap between segments that are joined: most of Go's gaps have 18 bytes.
 const GAP_BYTES_MAX: usize = 32;
 
-/// Returns the module with fewer segments, unchanged if one of them isn't put into the first memory, or into another.
+/// Returns the module with fewer segments; unchanged if one of them has no fixed place in the first memory, or overlaps
+/// with another.
 ///
 /// # Errors
 /// When the module can't be read.
@@ -81,7 +82,7 @@ fn join_all(section: DataSectionReader<'_>) -> anyhow::Result<Option<Vec<Segment
     Ok(Some(joined))
 }
 
-/// Returns where a segment goes, `None` if that isn't a number in the first memory.
+/// Returns a segment's offset, `None` if that isn't a number in the first memory.
 fn fixed_offset(data: &Data<'_>) -> anyhow::Result<Option<usize>> {
     let DataKind::Active { memory_index: 0, offset_expr } = &data.kind else { return Ok(None) };
     let mut operators = offset_expr.get_operators_reader();

@@ -1,4 +1,4 @@
-//! What of a call isn't as expected.
+//! How a call differs from what was expected.
 
 use serde::Serialize;
 
@@ -13,13 +13,13 @@ pub struct Difference {
     pub found: Vec<String>,
 }
 
-/// Returns what differs, in the order of what matters most; nothing if the call is as expected.
+/// Returns what differs, the most important part first; nothing if the call is as expected.
 #[must_use]
 pub fn differences(expected: &Expected, played: &Played) -> Vec<Difference> {
     let Expected { detail, decision, asked, spans, .. } = expected;
     let parts = [
         outcome(expected, played),
-        // Of another outcome it has been told.
+        // If the outcome differs, that part already has the failure's text.
         detail
             .as_ref()
             .filter(|_| played.outcome() == expected.outcome)
@@ -41,7 +41,7 @@ pub fn differences(expected: &Expected, played: &Played) -> Vec<Difference> {
     parts.into_iter().flatten().collect()
 }
 
-/// Returns how the outcome differs; what came instead is told with its reason.
+/// Returns how the outcome differs, with the failure's text if there is one.
 fn outcome(expected: &Expected, played: &Played) -> Option<Difference> {
     let word = played.outcome();
     let found = || std::iter::once(word.to_owned()).chain(reason(&played.decided)).collect();
@@ -58,7 +58,7 @@ fn compared(part: &'static str, expected: Vec<String>, found: Vec<String>) -> Op
 }
 
 impl Difference {
-    /// Returns it as lines: what stays indented, `-` before what was expected, `+` before what came.
+    /// Returns the difference as lines: equal ones indented, expected ones after `-`, found ones after `+`.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let (expected, found) = (&self.expected, &self.found);

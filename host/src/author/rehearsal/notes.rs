@@ -1,4 +1,4 @@
-//! What the author of a plugin should change, also where the call came to a good end.
+//! What the author of a plugin should change, even if the call succeeded.
 
 use super::{Node, Played, tree};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     versions::advice_on,
 };
 
-/// What the limits of a call kept out, as its span says it, and the setting that lets more in.
+/// What the limits of a call dropped: the attribute of its span that counts it, its name, and the setting to raise.
 const DROPPED: [(&str, &str, &str); 5] = [
     (attribute::DROPPED_SPANS, "spans", "limits.spans"),
     (attribute::DROPPED_EVENTS, "span events", "limits.events"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::telemetry::recent::{KeptTrace, span::Span};
 
-/// A span with what hangs below it, in the order it started.
+/// A span with those below it, in the order in which they started.
 #[derive(Debug)]
 pub struct Node<'a> {
     pub span: Span<'a>,
@@ -34,7 +34,7 @@ fn nodes<'a>(by_parent: &mut HashMap<Id, Vec<Span<'a>>>, parent: Id) -> Vec<Node
 }
 
 impl Node<'_> {
-    /// Returns the names of it and of all below, one a line, indented by two spaces a level.
+    /// Returns the names of the span and of all below it, one per line, indented by two spaces per level.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let below = self.children.iter().flat_map(Self::names).map(|name| format!("  {name}"));
