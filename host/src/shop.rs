@@ -1,15 +1,15 @@
-//! The shop's flow without HTTP: a checkout from its cart to an order that stands, a deduct for another till, and what
-//! either leaves to be settled.
+//! The shop without HTTP: a checkout from its cart to an order that is completed or failed, a deduct for another till,
+//! and the writes that either leaves for later.
 //!
 //! ```text
 //! checkout   the order's life: written, decided by plugins, ended in one transaction with its answer
 //! deduct     here, by the inventory plugin, or at another till
 //! stand_in   the live version takes over from a canary that is at fault
 //! for_till   another till's deduct
-//! end        an end that the store can't take yet is written later
-//! release    stock that another till may hold is released until it confirms
+//! end        writes a failed order's end, later if the store can't now
+//! release    asks another till to release stock that it may hold, until it confirms
 //! permits    how many are at work at once
-//! keys       requests that come again
+//! keys       requests that are sent again
 //! ```
 
 mod checkout;
@@ -50,7 +50,7 @@ use crate::{
 /// How long a write waits to be tried again when the store can't take it.
 const WRITE_RETRY: Duration = Duration::from_millis(250);
 
-/// What every checkout needs. One a process.
+/// What every checkout needs. One per process.
 #[derive(Debug)]
 pub struct Shop {
     pub plugins: Arc<Plugins>,
@@ -72,20 +72,20 @@ pub struct Shop {
     stopping: CancellationToken,
 }
 
-/// Returns what a client is told of a failure in the trace of that id, to be told the same again; `None` for one that says
-/// to send the request again.
+/// Returns the answer to a failure, with that trace id, for repeating it under the request's key; `None` if it says to
+/// send the request again.
 pub type TellFailed = fn(&Failure, &str) -> Option<Answered>;
 
-/// Why a request came to nothing. `Unsound` is what is wrong with what was asked for.
+/// Why a request failed. `Unsound` is what is wrong with the request itself.
 #[derive(Debug)]
 pub enum Refused<Unsound> {
     Unsound(Unsound),
     Key(KeyRefused),
     Full(Full),
     Failed(Failure),
-    /// It isn't done by the request's deadline, and goes on.
+    /// The work isn't done by the request's deadline, and goes on.
     Late,
-    /// It broke off.
+    /// The work's task panicked.
     Broken(JoinError),
 }
 
@@ -153,10 +153,10 @@ impl Shop {
         self.tasks.wait().await;
     }
 
-    /// Carries out what mustn't be left half done: in a task of its own, so that a client that hangs up changes nothing.
+    /// Runs work that must not be left half done, in a task of its own: it goes on when the client hangs up.
     ///
     /// # Errors
-    /// The work's own; [`Refused::Late`] when it isn't done by the request's deadline. It goes on then.
+    /// The work's own; [`Refused::Late`] when the work isn't done by the request's deadline, in which case it goes on.
     async fn see_through<T: Send + 'static, Unsound>(
         &self,
         span: &SpanContext,
@@ -171,8 +171,9 @@ impl Shop {
         }
     }
 
-    /// Goes on with a write that the store couldn't take, beside the answer, until it can or the host stops. What is
-    /// `held` stays taken meanwhile: a key, and the request's place, so that no more wait than there are places.
+    /// Retries a write that the store couldn't take, in the background, until it succeeds, fails for good, or the host
+    /// stops. Until then `held` isn't dropped: a key, and the request's permit, so that no more writes wait than
+    /// permits.
     fn write_later<W>(self: &Arc<Self>, held: impl Send + 'static, write: impl Fn(Arc<Self>) -> W + Send + 'static)
     where
         W: Future<Output = Result<(), StoreError>> + Send + 'static,

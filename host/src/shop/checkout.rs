@@ -1,4 +1,4 @@
-//! A checkout: from a cart to an order that stands, or to a failure and nothing changed.
+//! A checkout: from a cart to a completed order, or to a failure that changes nothing.
 //!
 //! ```text
 //! POST /checkout                              SERVER
@@ -10,11 +10,12 @@
 //!       or db_fail_order                      FAILED and the stock given back, one transaction
 //! ```
 //!
-//! The order's creation is queued, and its first take is answered ahead of the store's writer: the plugins decide without waiting for
-//! another order's commit. The end waits for its own, and finds whatever of that went wrong.
+//! The order's creation is queued, and its first take is answered before the store's writer has written it: the plugins
+//! decide without waiting for another order's commit. The order's end waits for its own commit, and fails if the
+//! creation or the take couldn't be written.
 //!
-//! Plugins decide, the host does: whatever the plugin did, the order ends here. A canary's fault is none of its
-//! customer's: while there is time left, what it took is given back (`db_start_over`) and the live version decides.
+//! The plugins decide, and the host acts: whatever a plugin did, the order ends here. A customer doesn't see a canary's
+//! fault: while there is time left, what the canary took is given back (`db_start_over`) and the live version decides.
 
 use std::{
     sync::{
@@ -54,15 +55,15 @@ use crate::{
 /// What a client asks for.
 #[derive(Debug)]
 pub struct Asked<Unsound> {
-    /// The client's key, with what makes the request the same as another.
+    /// The client's key, with the fingerprint of the request.
     pub keyed: Option<KeyedRequest>,
-    /// The cart, or what is wrong with it: that counts only if the key wasn't answered before.
+    /// The cart, or what is wrong with it. The latter counts only if the key wasn't answered before.
     pub cart: Result<Cart, Unsound>,
-    /// The order's reference, by which its end is asked for.
+    /// The order's reference, with which a client asks how the order ended.
     pub reference: Reference,
-    /// The plugins that this request uses, all of it, whatever is swapped meanwhile.
+    /// The plugins that this request uses to its end, whatever is swapped meanwhile.
     pub pinned: Arc<Pinned>,
-    /// The span below which the checkout's belong.
+    /// The parent of the checkout's spans.
     pub parent: SpanContext,
     pub carried: Carried,
 }
@@ -84,7 +85,7 @@ impl Shop {
     /// Carries a checkout out, or returns what was answered under its key before.
     ///
     /// # Errors
-    /// Why it came to nothing. After [`Refused::Late`] the order may still be completed, and its reference tells.
+    /// Why it failed. After [`Refused::Late`] the order may still be completed, and its reference tells.
     pub async fn checkout<Unsound>(
         self: &Arc<Self>,
         asked: Asked<Unsound>,
@@ -97,7 +98,7 @@ impl Shop {
             (_, cart) => cart,
         };
         let permit = self.checkouts.acquire().await?;
-        // Before the cart counts: what was sold once is answered again, whatever the catalogue says by now.
+        // Before the cart counts: a completed order is answered again, even if the catalogue has changed since.
         if let Some(claim) = &claim
             && let Some(earlier) = self.store.earlier_checkout(&claim.keyed().key).await?
         {
@@ -127,7 +128,7 @@ impl Shop {
 struct Checkout {
     shop: Arc<Shop>,
     pinned: Arc<Pinned>,
-    /// The client's key: taken to the end, also when the client has gone.
+    /// The client's key: claimed until the checkout has ended, even if the client has gone.
     claim: Option<Arc<Claim>>,
     reference: Reference,
     trace_id: String,
@@ -138,11 +139,11 @@ struct Checkout {
     carried: Carried,
     /// Whether a remote inventory may hold stock for the order.
     remote_holds: Arc<AtomicBool>,
-    /// Held to the end.
+    /// Held until the checkout has ended.
     permit: Arc<Permit>,
 }
 
-/// An order whose creation is under way, and the span of that.
+/// An order that is being created, and the span of its creation.
 struct Creation {
     order: BegunOrder,
     span: Span,
@@ -175,7 +176,7 @@ impl Checkout {
         self.describe(&mut span);
 
         let begun = match self.pinned.refusal(&self.cart) {
-            // Nothing is written for what isn't going to be decided.
+            // No order is written if no plugin is going to decide about it.
             Some(failure) => Err(failure),
             None => self.begin(&span).map_err(Failure::Store),
         };
@@ -206,7 +207,7 @@ impl Checkout {
         let deciding = Deciding { checkout: self, id, span };
         let whole_ms = self.shop.limits.checkout_call_ms;
         let (Deciding { span, .. }, decided) = stand_in::decide(deciding, &self.pinned, whole_ms).await;
-        // Known by now, but for a plugin that decided without the store. An order that wasn't created has nothing to end.
+        // The creation has ended by now, unless a plugin decided without the store. There is no order to end otherwise.
         if let Err(error) = created(&mut creation).await {
             return (span, Err(error.into()));
         }
@@ -221,7 +222,8 @@ impl Checkout {
         (span, ended)
     }
 
-    /// What leaves this host has to be findable after a crash; what stays here may be lost with it.
+    /// Returns when a step of the order is answered. If another till takes its stock, the step has to survive a crash
+    /// first; otherwise a crash may lose the order together with its reservation.
     fn durability(&self) -> Durability {
         if self.shop.remote.is_some() { Durability::Committed } else { Durability::Queued }
     }
@@ -286,9 +288,9 @@ impl Checkout {
         }
     }
 
-    /// Fails the order, its stock given back. If the store can't take that now, it is tried until it can, beside the
-    /// answer, which then is that the store can't: no end is told that isn't durable, and no order stays pending
-    /// because a disk was full for a moment.
+    /// Fails the order and gives its stock back. If the store can't write that now, it is retried in the background,
+    /// and the failure that is returned is the store's: no end is reported that isn't durable, and no order stays
+    /// pending because a disk was full for a moment.
     async fn fail(&self, parent: &Span, id: OrderId, failure: Failure) -> Failure {
         let answer = self.claim.as_ref().and_then(|_| (self.shop.tell_failed)(&failure, &self.trace_id));
         let end = End { id, reason: failure.code(), remote_holds: self.remote_may_hold(), answer };
@@ -338,7 +340,7 @@ impl Checkout {
         let status = if self.remote_may_hold() { Status::PendingRelease } else { Status::Failed };
         span.set(attribute::ORDER_STATUS, status.as_str());
         failure.mark(&mut span);
-        // An open breaker is told once, when it opens.
+        // An open breaker is logged once, when it opens.
         if failure.is_error() && !matches!(failure, Failure::BreakerOpen { .. }) {
             tracing::warn!(reference = %self.reference, reason = failure.code(), "checkout failed: {failure}");
         }
@@ -350,14 +352,14 @@ impl Checkout {
 struct Deciding<'a> {
     checkout: &'a Checkout,
     id: OrderId,
-    /// The checkout plugin's.
+    /// The span of the checkout plugin's call.
     span: Span,
 }
 
 impl Attempt for Deciding<'_> {
     type Decided = Receipt;
 
-    /// Has the plugins decide; a deduct at another till is the order's `nth` then.
+    /// Calls the plugins. A deduct at another till then is the order's `nth`.
     async fn decide(self, nth: u32, time: Time) -> (Self, Result<Receipt, Failure>) {
         let Checkout { shop, pinned, cart, placed_at_ms, .. } = self.checkout;
         let (placed_at_ms, cart) = (*placed_at_ms, Arc::clone(cart));
@@ -374,8 +376,8 @@ impl Attempt for Deciding<'_> {
         (Self { span, ..self }, decided)
     }
 
-    /// Gives back what a canary took, here or at a remote inventory, and lets the live plugins take over: they deduct there
-    /// under a reference of their own, for what was answered under the canary's stands.
+    /// Gives back what a canary took, here or at a remote inventory, and lets the live plugins take over. At a remote
+    /// inventory they deduct under a reference of their own, since the answer under the canary's is final.
     async fn start_over(&mut self, failure: &Failure, live: &Snapshot, left: Duration) -> Result<(), Failure> {
         let Checkout { shop, pinned, reference, remote_holds, .. } = self.checkout;
         stand_in::tell(&mut self.span, pinned.snapshot(), failure);

@@ -75,8 +75,8 @@ impl Deduct for OfSnapshot {
 /// Takes the lines out of the stock, all of them or none, below the span `parent`.
 ///
 /// # Errors
-/// The inventory's refusal, or what kept it from answering. Dropped midway, what it may have taken still stands
-/// under the taker's reference; the caller gives it back.
+/// The inventory's refusal, or the reason for no answer. If the future is dropped midway, stock that was taken stays
+/// taken under its reference; the caller gives it back.
 pub async fn deduct(
     plugins: &Arc<Plugins>,
     snapshot: &Arc<Snapshot>,

@@ -1,4 +1,4 @@
-//! A failed order's end, written with the answer that its key's next request gets: now, or as soon as the store can.
+//! Writes a failed order's end, with the answer to the next request with its key: now, or as soon as the store can.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::store::{Answered, OrderId, StoreError};
 pub(super) struct End {
     pub(super) id: OrderId,
     pub(super) reason: &'static str,
-    /// One that a remote inventory may hold stock for waits for that to be released first.
+    /// Whether a remote inventory may hold stock for the order. Then the order waits for the release of that first.
     pub(super) remote_holds: bool,
     pub(super) answer: Option<Answered>,
 }
@@ -24,13 +24,13 @@ impl End {
             shop.store.fail_order(self.id, self.reason, answer).await
         };
         match written {
-            // It has ended another way, or was lost with a batch: either way there is nothing left to give back.
+            // The order has ended otherwise, or was lost with a batch: there is no stock left to give back.
             Err(StoreError::OrderEnded { .. } | StoreError::ReservationGone) | Ok(()) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes it as soon as the store can. What is `held` stays taken until then.
+    /// Writes the end as soon as the store can. Until then `held` isn't dropped.
     pub(super) fn write_later(self, shop: &Arc<Shop>, held: impl Send + 'static) {
         shop.write_later(held, move |shop| {
             let end = self.clone();

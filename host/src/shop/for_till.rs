@@ -34,7 +34,7 @@ pub struct AskedToDeduct {
     pub keyed: Option<KeyedRequest>,
     pub lines: Vec<StockLine>,
     pub pinned: Arc<Pinned>,
-    /// The span below which the deduct's belong.
+    /// The parent of the deduct's spans.
     pub parent: SpanContext,
 }
 
@@ -45,7 +45,8 @@ impl Shop {
     /// Takes stock for another till, durably when it returns; or returns what was answered under its key before.
     ///
     /// # Errors
-    /// Why it came to nothing; nothing stays taken.
+    /// Why it failed. What was taken is given back, later if the store can't now. After [`Refused::Late`] the deduct
+    /// may still succeed.
     pub async fn deduct_for_till<Unsound>(
         self: &Arc<Self>,
         asked: AskedToDeduct,
@@ -81,13 +82,13 @@ impl Shop {
 /// One deduct under way.
 struct ForTill {
     shop: Arc<Shop>,
-    /// The caller's key: taken to the end, also when the caller has gone.
+    /// The caller's key: claimed until the deduct has ended, even if the caller has gone.
     claim: Option<Arc<Claim>>,
     reference: Reference,
     trace_id: String,
     lines: Vec<StockLine>,
     tell_levels: TellLevels,
-    /// Held to the end.
+    /// Held until the deduct has ended.
     permit: Arc<Permit>,
 }
 
@@ -113,8 +114,8 @@ impl ForTill {
         Ok(answer)
     }
 
-    /// Gives back what was taken. If the store can't do that now, it is tried until it can, beside the answer, which
-    /// then is that the store can't: the caller mustn't take for refused what is still held.
+    /// Gives back what was taken. If the store can't write that now, it is retried in the background, and the failure
+    /// that is returned is the store's: the caller must not take for refused what is still held.
     async fn refuse(&self, failure: Failure) -> Failure {
         let answer = (self.shop.tell_failed)(&failure, &self.trace_id).and_then(|answer| self.kept(answer));
         let Err(error) = self.shop.store.refuse(&self.reference, answer.clone()).await else { return failure };

@@ -1,4 +1,4 @@
-//! Keys of requests: one that is sent again is answered again, and carried out once.
+//! Idempotency keys: a request that is sent again gets its first answer, and is carried out once.
 //!
 //! The same key and cart get the first answer, byte for byte; another cart under the key is refused, and so is a second
 //! request while the first is under way. Carts are compared as they were read: a client that writes its JSON anew, with
@@ -24,13 +24,13 @@ use parking_lot::Mutex;
 /// A request that has a key.
 #[derive(Debug)]
 pub struct KeyedRequest {
-    /// With what makes the request the same as another.
+    /// The key, with the fingerprint of the request.
     pub keyed: Keyed,
     /// The digest of its body, which versions up to 0.1.0 kept instead.
     pub body: Fingerprint,
 }
 
-/// What a client is told.
+/// The answer to a client.
 #[derive(Debug)]
 pub enum Told {
     Now(Answered),
@@ -43,14 +43,14 @@ pub enum Told {
 pub enum KeyRefused {
     /// Its first request is under way.
     InFlight,
-    /// It came with something else before.
+    /// The key came with another request before.
     Reused,
 }
 
 /// How often old answers are looked for.
 const PRUNING: Duration = Duration::from_secs(60);
 
-/// The keys of the requests under way: as many as those, so bounded by what bounds them.
+/// The keys of the requests under way. There are no more keys than requests, which are bounded.
 #[derive(Debug, Default)]
 pub(super) struct Keys(Mutex<HashMap<IdempotencyKey, Fingerprint>>);
 
@@ -84,7 +84,7 @@ impl Claim {
     /// Returns the answer to a request that came before.
     ///
     /// # Errors
-    /// If that asked for something else, or while its order has no end.
+    /// If the earlier request was another one, or while its order has no end.
     pub(super) fn replay(&self, earlier: Earlier) -> Result<Told, KeyRefused> {
         if earlier.fingerprint != self.request.keyed.fingerprint && earlier.fingerprint != self.request.body {
             return Err(KeyRefused::Reused);
@@ -100,10 +100,10 @@ impl Drop for Claim {
 }
 
 impl Shop {
-    /// Forgets the answers that were kept long enough, until the host stops.
+    /// Deletes the answers that were kept long enough, until the host stops.
     pub async fn prune_answers(self: Arc<Self>) {
         loop {
-            // A store that can't now is asked again later.
+            // If the store can't delete now, it is asked again later.
             while !self.stopping.is_cancelled() && matches!(self.store.prune_answers(self.answers_kept).await, Ok(true))
             {
             }

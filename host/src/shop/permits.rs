@@ -1,8 +1,8 @@
-//! How many requests are at work at once, and how many may wait for that.
+//! Limits how many requests are at work at once, and how many may wait for that.
 //!
-//! A queue that is as long as its crowd is steady, and is served. A queue that grows would only make everybody wait, so it
-//! is cut where it would take longer than `limits.queue_ms`: who comes then is refused at once, not after having waited.
-//! How long it would take follows from how long the last requests have held their places.
+//! A steady load is served as long as its queue fits. A queue that grows would only make everybody wait, so a request
+//! that would wait longer than `limits.queue_ms` is refused at once, instead of after having waited. The wait is
+//! estimated from how long the last requests have held their permits.
 
 use std::{
     sync::{
@@ -16,22 +16,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{config::Limits, units::micros};
 
-/// Of the time that a place is held for, the newest request counts for an eighth.
+/// In the mean of how long permits are held, the newest request counts for an eighth.
 const NEWEST_SHARE: u64 = 8;
 
-/// A bounded place of work with a bounded queue before it.
+/// A bounded number of permits, with a bounded queue for them.
 #[derive(Debug)]
 pub struct Permits {
     at_work: Arc<Semaphore>,
     places: u64,
-    /// How long a place is held for, about.
+    /// For how long a permit is held, about.
     held: Arc<HeldMicros>,
     waiting: AtomicUsize,
     waiting_max: usize,
     wait: Duration,
 }
 
-/// There is neither a place to work nor one to wait, or one would wait too long.
+/// There is no free permit, and the queue is full or the wait would be too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
@@ -55,7 +55,7 @@ impl Permits {
         }
     }
 
-    /// Returns whether there is neither a place to work nor one to wait.
+    /// Returns whether there is neither a free permit nor a place in the queue.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.at_work.available_permits() == 0 && self.waiting.load(Relaxed) >= self.waiting_max
@@ -64,7 +64,7 @@ impl Permits {
     /// Returns the right to work, which ends when it is dropped.
     ///
     /// # Errors
-    /// When the queue is full or would take too long, at once; when nothing got free in time after all.
+    /// At once if the queue is full or would take too long; otherwise if no permit became free in time.
     pub async fn acquire(&self) -> Result<Permit, Full> {
         if let Ok(place) = Arc::clone(&self.at_work).try_acquire_owned() {
             return Ok(self.permit(place));
@@ -82,7 +82,7 @@ impl Permits {
         Permit { _place: place, since: Instant::now(), held: Arc::clone(&self.held) }
     }
 
-    /// Returns how long one waits behind so many others.
+    /// Returns the estimated wait behind `others`.
     fn wait_behind(&self, others: usize) -> Duration {
         Duration::from_micros(self.held.mean().saturating_mul(others as u64 + 1) / self.places)
     }
@@ -94,7 +94,7 @@ impl Drop for Permit {
     }
 }
 
-/// A mean over the last few, in microseconds; 0 before the first.
+/// The mean time for which the last few permits were held, in microseconds; 0 before the first.
 #[derive(Debug, Default)]
 struct HeldMicros(AtomicU64);
 
@@ -103,7 +103,7 @@ impl HeldMicros {
         self.0.load(Relaxed)
     }
 
-    /// Two at the same moment may count as one: it is an estimate.
+    /// Counts a time. Two at the same moment may count as one: the mean is an estimate.
     fn count(&self, held: Duration) {
         let newest = micros(held);
         let mean = self.mean();
@@ -112,7 +112,7 @@ impl HeldMicros {
     }
 }
 
-/// A place in the queue; given back also when the request goes away midway.
+/// A place in the queue; given back when it is dropped, also when the request is cancelled.
 struct Waiting<'a> {
     count: &'a AtomicUsize,
     before: usize,
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::config::{Settings, Sources};
 
-    /// Places that were held for 40 ms each lately, all of them taken, with a queue of 512 as on two cores.
+    /// Permits that were held for 40 ms each lately, all of them taken, with a queue of 512 as on two cores.
     fn taken(places: usize) -> (Arc<Permits>, Vec<Permit>) {
         let mut sources = Sources::defaults();
         sources.add_flag("limits.queued_requests", "512", "a test").expect("a limit");
@@ -151,7 +151,7 @@ mod tests {
         (permits, at_work)
     }
 
-    /// Has so many ask for a place; returns those that wait for one, and how many were refused at once.
+    /// Lets `customers` ask for a permit; returns those that wait for one, and how many were refused at once.
     async fn ask(permits: &Arc<Permits>, customers: usize) -> (Vec<JoinHandle<bool>>, usize) {
         let customers = (0..customers).map(|_| {
             let permits = Arc::clone(permits);
@@ -168,7 +168,7 @@ mod tests {
         (waiting, refused)
     }
 
-    /// Issue 14.10: nobody might wait for more than 25 ms, so a crowd of 256 had 503s where a checkout takes 40 ms.
+    /// Issue 14.10: no request could wait for more than 25 ms, so 256 customers got 503s from a checkout of 40 ms.
     #[tokio::test]
     async fn a_steady_crowd_that_fits_is_served() {
         let (permits, at_work) = taken(128);

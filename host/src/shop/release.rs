@@ -1,5 +1,5 @@
-//! Orders of which it isn't known whether a remote inventory holds stock for them: their release is asked for until
-//! the remote confirms, then they have failed. This goes on after a restart, for the store remembers them.
+//! Orders for which a remote inventory may hold stock: their release is asked for until the remote confirms, then they
+//! have failed. This goes on after a restart, since the store has them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,18 +15,19 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Orders read at once.
 const PAGE_ORDERS: u32 = 100;
 
-/// What came of asking for each.
+/// The result of asking once for each order.
 struct Round {
-    /// Whether any was released.
+    /// Whether any order was released.
     released: bool,
-    /// Whether any still waits.
+    /// Whether any order still waits.
     waiting: bool,
-    /// The order at which it was given up.
+    /// The order at which the round was given up.
     until: Option<OrderId>,
 }
 
 impl Shop {
-    /// Asks the remote inventory for releases until the host stops. Without one nothing can be asked.
+    /// Asks the remote inventory for releases until the host stops. Without a remote inventory it only logs that orders
+    /// wait.
     pub async fn resolve_releases(self: Arc<Self>) {
         let Some(remote) = &self.remote else {
             self.warn_of_releases();
@@ -35,16 +36,16 @@ impl Shop {
         let mut pause = PAUSE_MIN;
         let mut from = None;
         loop {
-            // Not all the tills of a shop at the same moment after their inventory comes back.
+            // With jitter, so that the tills of a shop don't ask at the same moment when their inventory comes back.
             let jittered = pause.mul_f64(rand::random_range(0.5..1.0));
             tokio::select! {
                 () = self.stopping.cancelled() => return,
                 () = tokio::time::sleep(jittered) => {}
             }
             let Round { released, waiting, until } = self.release_round(remote, from).await;
-            // One that never gets through mustn't keep those behind it waiting.
+            // An order that is never released must not block the orders after it.
             from = until;
-            // As long as some get through, many that wait mustn't wait for each that doesn't.
+            // While some are released, the pause stays short: orders that fail must not slow down the others.
             pause = if released || !waiting { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
         }
     }
@@ -80,7 +81,7 @@ impl Shop {
                     order.reference,
                     self.store.gauges().awaiting_release_orders,
                 );
-                // Only what the inventory refused is this order's; the others would meet the same.
+                // Only a refusal concerns this order alone; the next orders would fail for any other reason, too.
                 if !matches!(failure, Failure::Unavailable(_)) || self.stopping.is_cancelled() {
                     return Round { until: Some(order.id), ..round };
                 }
@@ -100,9 +101,9 @@ impl Shop {
     }
 
     async fn release(&self, remote: &Remote, order: &Order) -> Result<(), Failure> {
-        // A trace of its own: the order's ended long ago, maybe before a restart.
+        // A trace of its own: the order's trace ended long ago, maybe before a restart.
         let parent = self.tracer.unrecorded(None);
-        // One whose inventory is here took nothing elsewhere.
+        // An order with its inventory here took nothing elsewhere.
         if let Some(url) = order.inventory.url() {
             for nth in 1..=order.deducts {
                 remote.release(&self.tracer, &parent, url, &order.reference.of_deduct(nth)).await?;

@@ -1,11 +1,12 @@
 //! Another till's inventory, across the network.
 //!
-//! A parsable 200, or a problem document with one of Till's codes, is a known outcome. Anything else (a timeout, a
-//! torn or a foreign answer) leaves open what the remote did.
+//! A 200 that can be parsed, or a problem document with a code which says that nothing was taken, is a known outcome.
+//! Otherwise (a timeout, another code, an answer that is cut off or not a till's) it is unknown what the remote did.
 //!
-//! A deduct is sent once, with a reference of its own as its `Idempotency-Key`, and not repeated: an unknown outcome makes the
-//! order PENDING_RELEASE. A release is repeated until the remote confirms it, with a growing pause (`shop/release.rs`); to
-//! release a second time changes nothing.
+//! A deduct has a reference of its own as its `Idempotency-Key`, and Till sends it once: an unknown outcome makes the
+//! order PENDING_RELEASE. There is one exception: the HTTP client itself sends a request again if its pooled connection
+//! had closed before anything of the request was written. A release is repeated until the remote confirms it, with
+//! growing pauses (`shop/release.rs`); a second release changes nothing.
 
 mod answer;
 
@@ -47,7 +48,7 @@ use crate::{
 pub struct Remote {
     client: Client<HttpConnector, Full<Bytes>>,
     url: Arc<str>,
-    /// Where the same inventory was before.
+    /// The former address of the same inventory.
     former_url: Option<String>,
     deduct: Uri,
     authorization: Option<HeaderValue>,
@@ -74,7 +75,7 @@ impl Remote {
     /// When the address isn't `http://host[:port]` or the token can't be read.
     pub fn new(url: &str, server: &Server, propagator: Propagator, limits: &Limits) -> anyhow::Result<Arc<Self>> {
         let base: Uri = url.parse().with_context(|| format!("read INVENTORY_URL {url:?}"))?;
-        // What followed the host would stand before each route's path, or be lost.
+        // Anything after the host would come before each route's path, or be lost.
         let is_whole = matches!(base.path(), "" | "/") && base.query().is_none() && !url.contains(['#', '@']);
         anyhow::ensure!(
             base.scheme_str() == Some("http") && base.host().is_some() && is_whole,
@@ -82,13 +83,14 @@ impl Remote {
         );
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        // The client by itself sends a request again only if nothing of it was sent: the pooled connection had closed before
-        // hyper began to write (`retry_canceled_requests`, on by default, has only what hyper's `TrySendError` gives back). So
-        // the remote never sees two of it, and of two it would refuse the second or answer it as the first, by their key.
+        // The client by itself sends a request again only if nothing of it was sent: the pooled connection had closed
+        // before hyper began to write (`retry_canceled_requests`, on by default, has only what hyper's `TrySendError`
+        // gives back). So the remote never gets a request twice. If it did, it would refuse the second or answer it as
+        // the first, by their key.
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            // Well before the other till closes it (its limits.idle_ms), for a deduct that meets a connection just
-            // closing is an unknown outcome.
+            // Well before the other till closes the connection (its limits.idle_ms): a deduct on a connection that is
+            // just being closed has an unknown outcome.
             .pool_idle_timeout(Duration::from_secs(2))
             .http1_max_buf_size(limits.remote_body_bytes.max(8192))
             .build(connector);
@@ -110,10 +112,11 @@ impl Remote {
         Arc::clone(&self.url)
     }
 
-    /// Has the remote take the lines under the reference.
+    /// Asks the remote to take the lines under the reference.
     ///
     /// # Errors
-    /// The remote's refusal; [`Failure::InventoryUnreachable`] when it is unknown what it did.
+    /// The remote's refusal; [`Failure::InventoryUnreachable`] or [`Failure::InventoryRefused`] when it is unknown what
+    /// the remote did.
     pub async fn deduct(
         &self,
         tracer: &Tracer,
@@ -129,12 +132,12 @@ impl Remote {
         ended(span, answered.and_then(|(status, body)| answer::of_deduct(status, &body, lines)))
     }
 
-    /// Has the inventory of that address give back what it took under the reference, if it did: it may not be the one
-    /// that deducts are sent to by now.
+    /// Asks the inventory at that address to give back what it took under the reference, if anything. By now deducts
+    /// may be sent to another address; the former one of the same inventory is replaced by the current one.
     ///
     /// # Errors
-    /// [`Failure::Unavailable`] when it refused this one, [`Failure::InventoryUnreachable`] when it didn't confirm for
-    /// any other reason.
+    /// [`Failure::Unavailable`] when the remote refused this release; [`Failure::InventoryUnreachable`] or
+    /// [`Failure::InventoryRefused`] when it didn't confirm for another reason.
     pub async fn release(
         &self,
         tracer: &Tracer,
@@ -181,7 +184,7 @@ impl Remote {
             let key = HeaderValue::from_str(key.as_str()).map_err(|error| unreachable(&error))?;
             headers.insert(IdempotencyKey::HEADER, key);
         }
-        // Inside the CLIENT span, so that the remote's spans hang below it and not beside it.
+        // Inside the CLIENT span, so that the remote's spans are below it and not beside it.
         self.propagator.inject(span.context(), carried, headers);
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| unreachable(&Chain(&error)))?;

@@ -1,5 +1,5 @@
-//! A canary's fault is none of its customer's: while there is time left, what it took is given back and the live version
-//! decides.
+//! Lets the live version take over from a canary that is at fault: while there is time left, what the canary took is
+//! given back, and the live version decides.
 
 use std::time::{Duration, Instant};
 
@@ -16,14 +16,14 @@ use crate::{
     versions::{Pinned, Snapshot},
 };
 
-/// Something that the pinned plugins decide, once, or once more if the first of them is a canary at fault.
+/// Something that the pinned plugins decide: once, or once more if a canary among them is at fault.
 pub(super) trait Attempt: Sized + Send {
     type Decided;
 
-    /// Has the plugins that are pinned now decide, for the `nth` time.
+    /// Calls the plugins that are pinned now, for the `nth` time.
     fn decide(self, nth: u32, time: Time) -> impl Future<Output = (Self, Result<Self::Decided, Failure>)> + Send;
 
-    /// Gives back what the canary took that failed so, and lets the live plugins take over.
+    /// Gives back what the canary took before it failed, and lets the live plugins take over.
     ///
     /// Fails when that can't be done in the time that is left. Nobody takes over then.
     fn start_over(
@@ -37,7 +37,7 @@ pub(super) trait Attempt: Sized + Send {
 /// Returns what is decided within `whole_ms`, by the live plugins if a canary is at fault and time is left.
 ///
 /// # Errors
-/// As the last of them failed, or why the live ones couldn't take over.
+/// The failure of the last attempt, or why the live plugins couldn't take over.
 pub(super) async fn decide<A: Attempt>(attempt: A, pinned: &Pinned, whole_ms: u64) -> (A, Result<A::Decided, Failure>) {
     let ends = Instant::now() + Duration::from_millis(whole_ms);
     let left = || ends.saturating_duration_since(Instant::now());

@@ -34,7 +34,7 @@ impl Opened {
         Self { shop, telemetry, _folder: folder }
     }
 
-    /// Buys so many at 99.99, under that key; returns what is told, or why nothing was bought.
+    /// Buys `pieces` at 99.99 each, under that key; returns the answer, or why nothing was bought.
     async fn buys(&self, pieces: u32, key: Option<&str>) -> Result<Told, Refused<&'static str>> {
         let line = |quantity| {
             let unit_price = MinorUnits::new(9_999).expect("an amount");

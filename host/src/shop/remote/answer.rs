@@ -11,8 +11,8 @@ use crate::{
 
 const SUCCESS: &str = "SUCCESS";
 
-/// Till's codes for requests that never came as far as the stock: there is nothing to release.
-/// `overloaded` isn't among them: of a request that something in between doubled, the other one may have got in.
+/// Till's codes for requests that were refused before they reached the stock: there is nothing to release. `overloaded`
+/// isn't one of them: if a proxy duplicated the request, the other copy may have been carried out.
 const REFUSED_AT_THE_DOOR: [&str; 8] = [
     "unauthorized",
     "forbidden",
@@ -81,7 +81,7 @@ pub(super) fn of_deduct(status: StatusCode, body: &[u8], asked: &[StockLine]) ->
             Failure::OutOfStock { item, requested, available }
         }
         "rejected" => {
-            // A plugin may pass it on, and none has an empty code.
+            // The checkout plugin may pass the code on, so it must not be empty.
             let code = problem.rejection.filter(|code| !code.is_empty()).unwrap_or(problem.code);
             Failure::Rejected { code, message: problem.detail }
         }
@@ -94,14 +94,14 @@ pub(super) fn of_deduct(status: StatusCode, body: &[u8], asked: &[StockLine]) ->
     })
 }
 
-/// Returns whether the remote confirmed a release.
+/// Checks that the remote confirmed a release.
 ///
 /// # Errors
-/// That it refused, or that it isn't known.
+/// The remote's refusal, or that it isn't known whether the stock was released.
 pub(super) fn of_release(status: StatusCode, body: &[u8]) -> Result<(), Failure> {
     let confirmed = || serde_json::from_slice(body).is_ok_and(|Released { status }| status == SUCCESS);
     match status {
-        // What stands between may answer 200 to anything.
+        // A proxy may answer 200 to anything.
         StatusCode::OK if confirmed() => Ok(()),
         StatusCode::CONFLICT => {
             let message = "it refused the release: the reference isn't a deduct's";
@@ -111,7 +111,7 @@ pub(super) fn of_release(status: StatusCode, body: &[u8]) -> Result<(), Failure>
     }
 }
 
-/// Returns why it isn't known what the remote did. Who answers 4xx was reached, and won't have the request.
+/// Returns the failure for an unknown outcome. A remote that answers 4xx was reached, and refuses the request.
 fn unknown(status: StatusCode, answered: String) -> Failure {
     if status.is_client_error() {
         Failure::InventoryRefused(answered)
