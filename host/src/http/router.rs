@@ -21,7 +21,7 @@ use crate::{
         in_span,
         metrics::HttpRequest,
         names::{self, attribute},
-        propagation::{Remote, traceparent},
+        propagation::{Carried, Remote, traceparent},
         traces::Span,
     },
     versions::Pinned,
@@ -93,42 +93,15 @@ pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     let pinned = Arc::new(pinned(&edge, calls_plugin, request.headers(), &context));
     let links_trace = route.is_some_and(|route| route.links_trace && route.takes(request.method()));
 
-    let answer = in_span(&context, async {
-        let target = target?;
-        if crowded && !is_watch {
-            return Err(Problem::shed());
-        }
-        let Target::Path(place) = target else {
-            return Ok(Reply::no_content().with_header(ALLOW, &ROUTES.allowed()));
-        };
-        if origin.is_some() && cors::is_preflight(&request) {
-            return Ok(cors::preflight(&place.allowed()));
-        }
-        let operation = place.operation(request.method())?;
-        let (parts, body) = request.into_parts();
-        if full {
-            // The body is read to its end, so that the connection can go on: a new one would cost more than this
-            // answer.
-            body::pass_over(body, &edge.limits).await;
-            return Err(Problem::shed());
-        }
-        if let Some(access) = operation.access {
-            access(&edge).check(&parts.headers)?;
-        }
-        let received = Received {
-            parent: context.clone(),
-            pinned: Arc::clone(&pinned),
-            carried: remote.carried,
-            named: place.named,
-            query: parts.uri.query().unwrap_or_default().to_owned(),
-            headers: parts.headers,
-            body,
-        };
-        (operation.handler)(&edge, received).await
-    })
-    .await;
-
-    let mut response = match answer {
+    let accepted = Accepted {
+        target,
+        is_preflight: origin.is_some() && cors::is_preflight(&request),
+        shed: Shed { crowded: crowded && !is_watch, full },
+        parent: context.clone(),
+        carried: remote.carried,
+        pinned: Arc::clone(&pinned),
+    };
+    let mut response = match in_span(&context, accepted.answer(&edge, request)).await {
         Ok(reply) => reply.into_response(),
         Err(problem) => {
             server.problem(&problem);
@@ -140,13 +113,7 @@ pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     }
     let headers = response.headers_mut();
     cors::mark(&edge.origins, origin, headers);
-    if let Ok(value) = HeaderValue::try_from(traceparent(&context)) {
-        headers.insert(TRACERESPONSE, value);
-    }
-    let links = edge.links.as_ref().filter(|_| links_trace && server.is_recorded());
-    if let Some(link) = links.and_then(|links| links.header(context.trace_id())) {
-        headers.insert(LINK, link);
-    }
+    add_trace(&edge, headers, &context, links_trace && server.is_recorded());
     headers.insert(TILL_PLUGINS, pinned.snapshot().header_value().clone());
     let status = response.status().as_u16();
     // Only the host's own time counts; otherwise every client could make the shop look slow.
@@ -155,6 +122,66 @@ pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     edge.metrics.http_request(&context, HttpRequest { method, route: template, status, version, duration });
     server.end(status, waited);
     response
+}
+
+/// A request whose span has begun.
+struct Accepted {
+    target: Result<Target<Edge, Received>, Problem>,
+    is_preflight: bool,
+    shed: Shed,
+    parent: SpanContext,
+    carried: Carried,
+    pinned: Arc<Pinned>,
+}
+
+/// Whether a request is refused because there are too many.
+struct Shed {
+    /// Whether its connection is past their limit.
+    crowded: bool,
+    /// Whether all permits of its route are taken.
+    full: bool,
+}
+
+impl Accepted {
+    /// Finds the request's operation and carries it out.
+    async fn answer(self, edge: &Arc<Edge>, request: Request<Inbound>) -> Answer {
+        let Self { target, is_preflight, shed, parent, carried, pinned } = self;
+        let target = target?;
+        if shed.crowded {
+            return Err(Problem::shed());
+        }
+        let Target::Path(place) = target else {
+            return Ok(Reply::no_content().with_header(ALLOW, &ROUTES.allowed()));
+        };
+        if is_preflight {
+            return Ok(cors::preflight(&place.allowed()));
+        }
+        let operation = place.operation(request.method())?;
+        let (parts, body) = request.into_parts();
+        if shed.full {
+            // The body is read to its end, so that the connection can go on: a new one would cost more than this
+            // answer.
+            body::pass_over(body, &edge.limits).await;
+            return Err(Problem::shed());
+        }
+        if let Some(access) = operation.access {
+            access(edge).check(&parts.headers)?;
+        }
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let received = Received { parent, pinned, carried, named: place.named, query, headers: parts.headers, body };
+        (operation.handler)(edge, received).await
+    }
+}
+
+/// Adds what the client finds the trace by: its ids, and a link to its page if there is one.
+fn add_trace(edge: &Edge, headers: &mut HeaderMap, context: &SpanContext, links_page: bool) {
+    if let Ok(value) = HeaderValue::try_from(traceparent(context)) {
+        headers.insert(TRACERESPONSE, value);
+    }
+    let links = edge.links.as_ref().filter(|_| links_page);
+    if let Some(link) = links.and_then(|links| links.header(context.trace_id())) {
+        headers.insert(LINK, link);
+    }
 }
 
 /// Checks that the request is meant for this shop, and isn't from a page of another site.
