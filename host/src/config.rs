@@ -163,7 +163,7 @@ settings! {
     rollout as Rollout {
         calls_min: u64 = "100" [1, 1_000_000_000], "calls", "calls of the candidate before anything is decided, except on overwhelming evidence";
         duration_ms: u64 = "600000" [1, 2_592_000_000], "ms", "how long a candidate is tried; then it is promoted, or paused if its calls were too few";
-        trap_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: traps, limits, bad output; the same for answers without a decision (`other`, `unavailable`, `conflict`)";
+        trap_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: traps, limits, bad output. Answers without a decision (`other`, `unavailable`, `conflict`) have this limit, too, counted apart";
         deadline_percent_max: f64 = "1" [0, 100], "%", "of the candidate's calls: CPU or wall time used up";
         p99_percent_max: f64 = "150" [1, 1_000_000], "%", "the candidate's p99 in percent of the live version's";
         outcome_percent_max: f64 = "5" [0, 100], "%", "percentage points between the shares of an outcome; for a shadow, the share of calls that differ";
