@@ -22,9 +22,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The longest stretch that the monotonic clock measures well enough: a tick of the epoch.
 const SHORT: Duration = Duration::from_millis(1);
-/// How old a reading of the processor clock may be at the start of a stretch. In a long stretch, the thread's work
-/// since that reading counts as the guest's.
-const READING_AGE_MAX: Duration = Duration::from_micros(100);
+/// How old a reading of the processor clock may be at the start of a stretch. In a long stretch in which the thread was
+/// preempted, the thread's work since that reading counts as the guest's. A call has some five stretches, so a short age would
+/// cost a busy thread a system call for each of them.
+const READING_AGE_MAX: Duration = Duration::from_micros(500);
 
 /// The processor time of one call's guest.
 #[derive(Debug, Clone, Default)]
