@@ -48,6 +48,6 @@ pub struct Runtime {
     pub chance: Chance,
     pub tracer: Tracer,
     /// The tracer for idle instances; it records nothing.
-    pub nowhere: Tracer,
+    pub tracer_off: Tracer,
     pub metrics: Metrics,
 }

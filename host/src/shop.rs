@@ -34,7 +34,7 @@ pub use checkout::{Asked, Sold};
 pub use deduct::{OfSnapshot, Place, deduct};
 pub use for_till::AskedToDeduct;
 use keys::Keys;
-pub use keys::{KeyRefused, KeyedRequest, Told};
+pub use keys::{KeyRefused, KeyedRequest, Outcome};
 pub use permits::{Full, Permit, Permits};
 use remote::Remote;
 
@@ -157,7 +157,7 @@ impl Shop {
     ///
     /// # Errors
     /// The work's own; [`Refused::Late`] when the work isn't done by the request's deadline, in which case it goes on.
-    async fn see_through<T: Send + 'static, Unsound>(
+    async fn run_to_completion<T: Send + 'static, Unsound>(
         &self,
         span: &SpanContext,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,

@@ -118,7 +118,7 @@ impl Plugins {
             limits: settings.limits.clone(),
             chance,
             tracer: telemetry.tracer().clone(),
-            nowhere: Tracer::off(),
+            tracer_off: Tracer::off(),
             metrics: telemetry.metrics().clone(),
         };
         Self {

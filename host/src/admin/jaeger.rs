@@ -140,19 +140,19 @@ fn these(recent: &Recent, ids: &[TraceId]) -> Answer {
             None => errors.push(ErrorJson { code: None, msg: NOT_FOUND.to_owned(), trace_id: Some(id.to_string()) }),
         }
     }
-    told(recent, &traces, errors)
+    traces_json(recent, &traces, errors)
 }
 
 fn found(recent: &Recent, search: &Search) -> Answer {
     if search.service != recent.process().service_name {
-        return told(recent, &[], Vec::new());
+        return traces_json(recent, &[], Vec::new());
     }
     let takes = |trace: &KeptTrace| search.takes(trace, recent.process()).then(|| trace.clone());
     let traces = recent.first(search.limit, |root| root.start_ns, takes);
-    told(recent, &traces, Vec::new())
+    traces_json(recent, &traces, Vec::new())
 }
 
-fn told(recent: &Recent, traces: &[KeptTrace], errors: Vec<ErrorJson>) -> Answer {
+fn traces_json(recent: &Recent, traces: &[KeptTrace], errors: Vec<ErrorJson>) -> Answer {
     let mut bytes = 0;
     let fitting = traces.iter().take_while(|trace| {
         bytes += trace.bytes;

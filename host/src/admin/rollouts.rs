@@ -181,7 +181,7 @@ pub(super) struct Change {
 pub(super) async fn show(admin: &Admin) -> Answer {
     let row = admin.store.rollouts(None, 1).await?.rows.pop();
     let row = row.ok_or_else(|| Problem::not_found("no version was ever tried beside the live one"))?;
-    Reply::json(&told(&admin.plugins, row)?)
+    Reply::json(&rollout_json(&admin.plugins, row)?)
 }
 
 /// # Errors
@@ -190,7 +190,7 @@ pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;
     let Page { rows, goes_on } = admin.store.rollouts(after.and_then(RolloutId::new), limit).await?;
     let next_after = rows.last().filter(|_| goes_on).map(|row| row.id.number());
-    let rollouts = rows.into_iter().map(|row| told(&admin.plugins, row)).collect::<Result<_, _>>()?;
+    let rollouts = rows.into_iter().map(|row| rollout_json(&admin.plugins, row)).collect::<Result<_, _>>()?;
     Reply::json(&RolloutsJson { rollouts, next_after })
 }
 
@@ -227,7 +227,7 @@ pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
     show(admin).await
 }
 
-fn told(plugins: &Plugins, row: RolloutRow) -> Result<RolloutJson, Problem> {
+fn rollout_json(plugins: &Plugins, row: RolloutRow) -> Result<RolloutJson, Problem> {
     let rollout = plugins.rollout().filter(|rollout| rollout.row.id == row.id);
     let plan: Plan = serde_json::from_str(&row.plan).map_err(|error| Problem::internal(&error))?;
     let is_shadow = plan.mode == Mode::Shadow;

@@ -30,7 +30,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 pub(super) use sniff::HTTP2_PREFACE;
-use sniff::starts_as_http2;
+use sniff::is_http2_preface;
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep},
@@ -43,8 +43,8 @@ use super::{
     frames::Frames,
     framing,
     server::{Counted, Listening},
-    waiting_answers::{AnswerBody, Cause, Course, Outbox, Progress},
-    wire::{Link, Patience, Wire},
+    waiting_answers::{AnswerBody, Cause, Outbox, Progress, StreamEnd},
+    wire::{ClientTimeouts, Link, Wire},
 };
 use crate::{config::Limits, units::KIB};
 
@@ -78,7 +78,7 @@ pub(super) async fn serve<H, F>(
         // Nothing was requested yet, so no answer is owed.
         () = listening.stopping.cancelled() => return,
         _leaving = silent_too_long(listening), if !crowded => return,
-        sniffed = starts_as_http2(&stream, idle, header) => match sniffed {
+        sniffed = is_http2_preface(&stream, idle, header) => match sniffed {
             Ok(http2) => http2,
             Err(_) => return,
         },
@@ -98,9 +98,9 @@ pub(super) async fn serve<H, F>(
         leaving: CancellationToken::new(),
         given_up,
     });
-    let patience = Patience { idle, header, write: millis(limits.write_ms), linger: millis(limits.linger_ms) };
+    let timeouts = ClientTimeouts { idle, header, write: millis(limits.write_ms), linger: millis(limits.linger_ms) };
     let frames = http2.then(|| Frames::new(limits.http2_frames));
-    let wire = Wire::new(stream, connection.link.clone(), Arc::clone(&listening.answers), frames, patience);
+    let wire = Wire::new(stream, connection.link.clone(), Arc::clone(&listening.answers), frames, timeouts);
     let io = TokioIo::new(wire);
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| answering.answer(request, &handler));
@@ -108,10 +108,10 @@ pub(super) async fn serve<H, F>(
     // there is one.
     if http2 {
         let serving = pin!(over_http2(&connection, header).serve_connection(io, service));
-        connection.see_through(serving, |serving| serving.graceful_shutdown()).await;
+        connection.serve_until_closed(serving, |serving| serving.graceful_shutdown()).await;
     } else {
         let serving = pin!(over_http1(limits).serve_connection(io, service));
-        connection.see_through(serving, |serving| serving.graceful_shutdown()).await;
+        connection.serve_until_closed(serving, |serving| serving.graceful_shutdown()).await;
     }
 }
 
@@ -212,7 +212,7 @@ impl Connection {
     }
 
     /// Runs the connection to its end. At its maximum age, at a shutdown or in a crowd it reads no further request.
-    async fn see_through<C: Future>(&self, mut serving: Pin<&mut C>, close: impl Fn(Pin<&mut C>)) {
+    async fn serve_until_closed<C: Future>(&self, mut serving: Pin<&mut C>, close: impl Fn(Pin<&mut C>)) {
         let limits = &self.listening.limits;
         let answered_within = Duration::from_millis(limits.body_ms + limits.request_ms + limits.write_ms);
         let mut end = pin!(sleep(self.age_max()));
@@ -291,20 +291,20 @@ impl Connection {
     /// cost (CVE-2023-44487); h2 itself counts only those reset before it has passed them on.
     fn count_reset(&self) {
         if self.http2 && self.resets.fetch_add(1, Relaxed) >= self.listening.limits.http2_resets {
-            self.give_up(Cause::TakenBack);
+            self.give_up(Cause::RapidReset);
         }
     }
 
     /// Records the end of an HTTP/2 stream. If its answer wasn't read, the connection takes no more requests, or ends.
-    fn ended(&self, stream: Course) {
+    fn ended(&self, stream: StreamEnd) {
         match stream {
-            Course::Done => {}
-            Course::Reset if self.leaving.is_cancelled() => {}
-            Course::Reset => {
+            StreamEnd::Done => {}
+            StreamEnd::Reset if self.leaving.is_cancelled() => {}
+            StreamEnd::Reset => {
                 self.listening.answers.count(Cause::Stalled);
                 self.leaving.cancel();
             }
-            Course::Stuck => self.give_up(Cause::Stalled),
+            StreamEnd::Stuck => self.give_up(Cause::Stalled),
         }
     }
 
@@ -323,7 +323,7 @@ struct Streams(Arc<Connection>);
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let connection = Arc::clone(&self.0);
-        let stream = Progress::see_out(stream, Duration::from_millis(connection.listening.limits.write_ms));
+        let stream = Progress::run_until_read(stream, Duration::from_millis(connection.listening.limits.write_ms));
         tokio::spawn(async move {
             // Many streams of one connection may wait together. If the connection was given up meanwhile, nobody reads
             // their answers: their memory is freed at once, and no work is done for them.

@@ -12,7 +12,7 @@ use hyper::HeaderMap;
 use super::{answer::Reply, problem::Problem};
 use crate::{
     order::IdempotencyKey,
-    shop::{Full, KeyRefused, Told},
+    shop::{Full, KeyRefused, Outcome},
 };
 
 /// Returns the request's key; `None` if it has none.
@@ -32,11 +32,11 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem
     }
 }
 
-impl From<Told> for Reply {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Now(answer) => Self::kept(answer),
-            Told::Again(answer) => Self::replayed(answer),
+impl From<Outcome> for Reply {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::First(answer) => Self::kept(answer),
+            Outcome::Replayed(answer) => Self::replayed(answer),
         }
     }
 }

@@ -26,7 +26,7 @@ use hyper::{
     body::{Body, Frame, SizeHint},
 };
 use parking_lot::{Mutex, MutexGuard};
-pub(super) use progress::{Course, Progress};
+pub(super) use progress::{Progress, StreamEnd};
 use tokio_util::sync::CancellationToken;
 
 use crate::units::{KIB, MIB};
@@ -71,7 +71,7 @@ pub(super) enum Cause {
     /// Its client sent too many frames without a request.
     Flood,
     /// Its client reset too many requests.
-    TakenBack,
+    RapidReset,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ struct GivenUp {
     stalled: AtomicU64,
     no_room: AtomicU64,
     flood: AtomicU64,
-    taken_back: AtomicU64,
+    rapid_reset: AtomicU64,
 }
 
 impl GivenUp {
@@ -88,7 +88,7 @@ impl GivenUp {
             Cause::Stalled => &self.stalled,
             Cause::NoRoom => &self.no_room,
             Cause::Flood => &self.flood,
-            Cause::TakenBack => &self.taken_back,
+            Cause::RapidReset => &self.rapid_reset,
         }
     }
 }
@@ -112,7 +112,7 @@ impl Answers {
             ("stalled", Cause::Stalled),
             ("no_room", Cause::NoRoom),
             ("flood", Cause::Flood),
-            ("taken_back", Cause::TakenBack),
+            ("rapid_reset", Cause::RapidReset),
         ]
         .map(|(reason, cause)| (reason, self.given_up.of(cause).load(Relaxed)))
     }
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(answers.waiting_bytes(), 20_000 + 2 * EACH);
         drop((first, second));
         assert_eq!(answers.waiting_bytes(), 0);
-        assert_eq!(answers.given_up(), [("stalled", 0), ("no_room", 1), ("flood", 0), ("taken_back", 0)]);
+        assert_eq!(answers.given_up(), [("stalled", 0), ("no_room", 1), ("flood", 0), ("rapid_reset", 0)]);
     }
 
     #[test]

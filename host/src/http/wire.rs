@@ -60,13 +60,13 @@ impl Known {
     }
 
     /// Returns the deadline for the next request's bytes; `None` while a request is under way.
-    fn read_until(&self, since: Instant, patience: Patience) -> Option<Instant> {
+    fn read_until(&self, since: Instant, timeouts: ClientTimeouts) -> Option<Instant> {
         let rest = self.answered.unwrap_or(since);
         match (self.underway, self.heads.head_began()) {
             (1.., _) => None,
             // For bytes that came early, during another request, the wait begins only after that one's answer.
-            (0, Some(began)) => Some(began.max(rest) + patience.header),
-            (0, None) => Some(rest + patience.idle),
+            (0, Some(began)) => Some(began.max(rest) + timeouts.header),
+            (0, None) => Some(rest + timeouts.idle),
         }
     }
 }
@@ -83,7 +83,7 @@ impl Link {
 
 /// The timeouts for a client.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct ClientTimeouts {
     /// For a request, after the previous one was answered.
     pub(super) idle: Duration,
     /// For the rest of a head.
@@ -102,7 +102,7 @@ pub(super) struct Wire {
     answers: Arc<Answers>,
     /// On HTTP/2; on HTTP/1 heads are checked instead.
     frames: Option<Frames>,
-    patience: Patience,
+    timeouts: ClientTimeouts,
     since: Instant,
     /// The timer of the wait for a request.
     reading: Option<Pin<Box<Sleep>>>,
@@ -118,15 +118,15 @@ impl Wire {
         link: Link,
         answers: Arc<Answers>,
         frames: Option<Frames>,
-        patience: Patience,
+        timeouts: ClientTimeouts,
     ) -> Self {
         let since = Instant::now();
-        Self { stream, link, answers, frames, patience, since, reading: None, stuck: None, lingering: None }
+        Self { stream, link, answers, frames, timeouts, since, reading: None, stuck: None, lingering: None }
     }
 
     /// Returns ready if the next request's bytes took too long.
     fn waited_too_long(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(until) = self.link.lock().read_until(self.since, self.patience) else { return Poll::Pending };
+        let Some(until) = self.link.lock().read_until(self.since, self.timeouts) else { return Poll::Pending };
         let reading = self.reading.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if reading.deadline() != until {
             reading.as_mut().reset(until);
@@ -145,7 +145,7 @@ impl Wire {
             return written;
         }
         self.link.lock().writing = true;
-        let deadline = Instant::now() + self.patience.write;
+        let deadline = Instant::now() + self.timeouts.write;
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(stuck.as_mut().poll(context));
         self.answers.count(Cause::Stalled);
@@ -216,7 +216,7 @@ impl AsyncWrite for Wire {
                 return Poll::Ready(Ok(()));
             }
         }
-        let until = Instant::now() + self.patience.linger;
+        let until = Instant::now() + self.timeouts.linger;
         let lingering = self.lingering.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if lingering.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));

@@ -59,7 +59,7 @@ impl GuestTime {
     }
 
     /// Marks the guest's turns as long, and returns whether that is new.
-    pub fn is_busy_from_now(&self) -> bool {
+    pub fn mark_busy(&self) -> bool {
         !std::mem::replace(&mut self.lock().is_busy, true)
     }
 

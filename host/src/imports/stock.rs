@@ -48,7 +48,7 @@ pub struct Seen {
     /// The levels that the call got, in order.
     levels: Vec<(Item, Option<u32>)>,
     /// The level before its take, of each item that it took or was short of.
-    shelf: BTreeMap<Item, u32>,
+    levels_before: BTreeMap<Item, u32>,
 }
 
 /// The result of the call's one take.
@@ -93,7 +93,7 @@ impl Door {
     /// Returns what the guest saw of the stock, for repeating it to another call.
     #[must_use]
     pub fn seen(&self) -> Seen {
-        let shelf = match &self.outcome {
+        let levels_before = match &self.outcome {
             Some(Outcome::Taken { lines, levels }) => {
                 let pieces = sum_by_item(lines);
                 let before = |level: &StockLevel| {
@@ -105,7 +105,7 @@ impl Door {
             Some(Outcome::Short { item, available, .. }) => BTreeMap::from([(item.clone(), *available)]),
             _ => BTreeMap::new(),
         };
-        Seen { levels: self.levels.clone(), shelf }
+        Seen { levels: self.levels.clone(), levels_before }
     }
 
     /// Returns the lines that the guest took or was short of; empty if there were none.
@@ -142,7 +142,7 @@ impl Door {
             Source::Repeat(store, seen) => {
                 let mut levels = Vec::new();
                 for (item, pieces) in sum_by_item(lines) {
-                    let there = match seen.shelf.get(&item) {
+                    let there = match seen.levels_before.get(&item) {
                         Some(there) => *there,
                         None => store.level(&item).await?.unwrap_or(0),
                     };
@@ -167,7 +167,7 @@ impl Seen {
     fn level(&mut self, item: &Item) -> Option<Option<u32>> {
         match self.levels.iter().position(|(told, _)| told == item) {
             Some(at) => Some(self.levels.remove(at).1),
-            None => self.shelf.get(item).map(|there| Some(*there)),
+            None => self.levels_before.get(item).map(|there| Some(*there)),
         }
     }
 }

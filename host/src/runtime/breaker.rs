@@ -79,17 +79,17 @@ struct State {
 struct Opened {
     until: Instant,
     on_trial: bool,
-    what: What,
+    scope: Scope,
 }
 
 /// For which orders a breaker is open.
 #[derive(Debug, PartialEq, Eq)]
-enum What {
+enum Scope {
     All,
     Like(Vec<Likeness>),
 }
 
-impl What {
+impl Scope {
     fn has(&self, likeness: Likeness) -> bool {
         match self {
             Self::All => true,
@@ -170,7 +170,7 @@ impl Breaker {
     #[must_use]
     pub fn is_open_for(&self, likeness: Likeness) -> Option<Open> {
         let state = self.state();
-        let opened = state.open.as_ref().filter(|opened| opened.what.has(likeness))?;
+        let opened = state.open.as_ref().filter(|opened| opened.scope.has(likeness))?;
         opened.refused(Instant::now())
     }
 
@@ -194,7 +194,7 @@ impl Breaker {
     fn enter_at(self: &Arc<Self>, now: Instant, likeness: Likeness) -> Result<CallPermit, Open> {
         let mut state = self.state();
         let mut on_trial = false;
-        if let Some(opened) = state.open.as_mut().filter(|opened| opened.what.has(likeness)) {
+        if let Some(opened) = state.open.as_mut().filter(|opened| opened.scope.has(likeness)) {
             if let Some(open) = opened.refused(now) {
                 return Err(open);
             }
@@ -221,15 +221,15 @@ impl Breaker {
         if ended != Ended::AtFault || !self.is_too_much(&state.window) {
             return;
         }
-        let Some(what) = state.window.what_breaks() else { return };
+        let Some(scope) = state.window.what_breaks() else { return };
         match &mut state.open {
             None => {
-                state.open = Some(Opened { until: now + open, on_trial: false, what });
+                state.open = Some(Opened { until: now + open, on_trial: false, scope });
                 self.openings.fetch_add(1, Ordering::Relaxed);
             }
             // Another kind of order breaks the plugin, too. A call that was under way when the breaker opened changes
             // nothing.
-            Some(opened) if !opened.what.has(likeness) => opened.what = what,
+            Some(opened) if !opened.scope.has(likeness) => opened.scope = scope,
             Some(_) => {}
         }
     }
@@ -301,14 +301,14 @@ impl Window {
     }
 
     /// Returns for which orders the breaker is to open, `None` if no kind of order fails each time.
-    fn what_breaks(&self) -> Option<What> {
+    fn what_breaks(&self) -> Option<Scope> {
         let (_, _, well) = self.sums();
         if well == 0 {
-            return Some(What::All);
+            return Some(Scope::All);
         }
         let breaking = self.likenesses.iter().filter(|faults| faults.in_a_row >= FAULTS_IN_A_ROW);
         let breaking: Vec<_> = breaking.map(|faults| faults.likeness).collect();
-        (!breaking.is_empty()).then_some(What::Like(breaking))
+        (!breaking.is_empty()).then_some(Scope::Like(breaking))
     }
 
     /// Returns calls, faults, and calls that went well.

@@ -29,7 +29,7 @@ pub(super) fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
         } else {
             // Lets other requests run, and lets the wall deadline see a busy guest.
             if spent >= BUSY_AFTER {
-                time.is_busy_from_now();
+                time.mark_busy();
             }
             UpdateDeadline::Yield(1)
         })

@@ -133,7 +133,7 @@ impl<'a> Guest<'a> {
         arm(&mut store, engine, limits);
         let guest = store.data();
         if guest.memory_bytes() >= BUSY_MEMORY_BYTES {
-            guest.imports.guest_time().is_busy_from_now();
+            guest.imports.guest_time().mark_busy();
         }
         Self { store, instance: Some(instance), kind, code, engine, limits, deadline, cut_off: None }
     }
@@ -256,7 +256,7 @@ impl ResourceLimiterAsync for GuestCall {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let grows = self.memory.memory_growing(current, desired, maximum)?;
-        if self.memory_bytes() >= BUSY_MEMORY_BYTES && self.imports.guest_time().is_busy_from_now() {
+        if self.memory_bytes() >= BUSY_MEMORY_BYTES && self.imports.guest_time().mark_busy() {
             tokio::task::yield_now().await;
         }
         Ok(grows)

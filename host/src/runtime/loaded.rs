@@ -185,7 +185,7 @@ impl Loaded {
     }
 
     /// Sets which version of the store this is. Only the first call counts: a version keeps its number.
-    pub fn is_version(&self, version: &PluginVersion) {
+    pub fn set_version(&self, version: &PluginVersion) {
         _ = self.numbered.set(Numbered { number: version.id, same_file_as: version.same_file_as });
     }
 

@@ -51,7 +51,7 @@ impl Turns {
         let mut guest = pin!(guest);
         let mut waiting: Option<Waiting> = None;
         poll_fn(|context| {
-            if !time.is_busy() || BESIDE.get() || !has_other_threads() {
+            if !time.is_busy() || IN_BUSY_TURN.get() || !has_other_threads() {
                 return time.poll(guest.as_mut(), context);
             }
             let turn = waiting.get_or_insert_with(|| Box::pin(Arc::clone(&self.0).acquire_owned()));
@@ -59,7 +59,7 @@ impl Turns {
             let turn = ready!(turn.as_mut().poll(context)).ok();
             waiting = None;
             let polled = block_in_place(|| {
-                let _beside = Beside::enter();
+                let _turn = InBusyTurn::enter();
                 time.poll(guest.as_mut(), context)
             });
             drop(turn);
@@ -71,22 +71,22 @@ impl Turns {
 
 thread_local! {
     /// Whether this thread is running a busy guest's turn.
-    static BESIDE: Cell<bool> = const { Cell::new(false) };
+    static IN_BUSY_TURN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sets [`BESIDE`] until it is dropped, also by a panic.
-struct Beside;
+/// Sets [`IN_BUSY_TURN`] until it is dropped, also by a panic.
+struct InBusyTurn;
 
-impl Beside {
+impl InBusyTurn {
     fn enter() -> Self {
-        BESIDE.set(true);
+        IN_BUSY_TURN.set(true);
         Self
     }
 }
 
-impl Drop for Beside {
+impl Drop for InBusyTurn {
     fn drop(&mut self) {
-        BESIDE.set(false);
+        IN_BUSY_TURN.set(false);
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
         let is_done = Mutex::new(is_done);
         let time = GuestTime::default();
         let guest = async move {
-            time.is_busy_from_now();
+            time.mark_busy();
             let other = async {
                 tokio::task::yield_now().await;
                 tokio::spawn(async move { done.send(thread::current().id()) });
@@ -132,7 +132,7 @@ mod tests {
         let call = |turns: Arc<Turns>| async move {
             let busy = || {
                 let time = GuestTime::default();
-                time.is_busy_from_now();
+                time.mark_busy();
                 time
             };
             let (outer, inner) = (busy(), busy());

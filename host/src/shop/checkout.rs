@@ -32,7 +32,7 @@ use super::{
     Permit, Refused, Shop,
     deduct::{OfSnapshot, Place},
     end::End,
-    keys::{Claim, KeyedRequest, Told},
+    keys::{Claim, KeyedRequest, Outcome},
     stand_in::{self, Attempt},
 };
 use crate::{
@@ -90,7 +90,7 @@ impl Shop {
         self: &Arc<Self>,
         asked: Asked<Unsound>,
         tell_sold: impl Fn(&Sold<'_>) -> Result<Answered, StoreError> + Send + Sync + 'static,
-    ) -> Result<Told, Refused<Unsound>> {
+    ) -> Result<Outcome, Refused<Unsound>> {
         let Asked { keyed, cart, reference, pinned, parent, carried } = asked;
         let claim = keyed.map(|keyed| self.checkout_keys.claim(keyed)).transpose()?;
         let cart = match (&claim, cart) {
@@ -120,7 +120,7 @@ impl Shop {
             permit: Arc::new(permit),
         };
         let context = parent.clone();
-        self.see_through(&context, checkout.carry_out(parent)).await.map(Told::Now)
+        self.run_to_completion(&context, checkout.carry_out(parent)).await.map(Outcome::First)
     }
 }
 

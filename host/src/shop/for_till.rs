@@ -15,7 +15,7 @@ use opentelemetry::trace::{SpanContext, SpanKind};
 use super::{
     Permit, Refused, Shop,
     deduct::{Place, deduct},
-    keys::{Claim, KeyedRequest, Told},
+    keys::{Claim, KeyedRequest, Outcome},
     stand_in::{self, Attempt},
 };
 use crate::{
@@ -51,7 +51,7 @@ impl Shop {
         self: &Arc<Self>,
         asked: AskedToDeduct,
         tell_levels: impl Fn(Vec<StockLevel>) -> Result<Answered, StoreError> + Send + Sync + 'static,
-    ) -> Result<Told, Refused<Unsound>> {
+    ) -> Result<Outcome, Refused<Unsound>> {
         let AskedToDeduct { keyed, lines, pinned, parent } = asked;
         let claim = keyed.map(|keyed| self.deduct_keys.claim(keyed)).transpose()?;
         let permit = self.deducts.acquire().await?;
@@ -75,7 +75,7 @@ impl Shop {
             permit: Arc::new(permit),
         };
         let context = parent.clone();
-        self.see_through(&context, deduct.carry_out(pinned, parent)).await.map(Told::Now)
+        self.run_to_completion(&context, deduct.carry_out(pinned, parent)).await.map(Outcome::First)
     }
 }
 

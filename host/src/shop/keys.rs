@@ -32,10 +32,10 @@ pub struct KeyedRequest {
 
 /// The answer to a client.
 #[derive(Debug)]
-pub enum Told {
-    Now(Answered),
+pub enum Outcome {
+    First(Answered),
     /// What was answered to the same request before.
-    Again(Answered),
+    Replayed(Answered),
 }
 
 /// Why a key's request isn't carried out.
@@ -85,11 +85,11 @@ impl Claim {
     ///
     /// # Errors
     /// If the earlier request was another one, or while its order has no end.
-    pub(super) fn replay(&self, earlier: Earlier) -> Result<Told, KeyRefused> {
+    pub(super) fn replay(&self, earlier: Earlier) -> Result<Outcome, KeyRefused> {
         if earlier.fingerprint != self.request.keyed.fingerprint && earlier.fingerprint != self.request.body {
             return Err(KeyRefused::Reused);
         }
-        earlier.answer.map(Told::Again).ok_or(KeyRefused::InFlight)
+        earlier.answer.map(Outcome::Replayed).ok_or(KeyRefused::InFlight)
     }
 }
 

@@ -35,7 +35,7 @@ impl Opened {
     }
 
     /// Buys `pieces` at 99.99 each, under that key; returns the answer, or why nothing was bought.
-    async fn buys(&self, pieces: u32, key: Option<&str>) -> Result<Told, Refused<&'static str>> {
+    async fn buys(&self, pieces: u32, key: Option<&str>) -> Result<Outcome, Refused<&'static str>> {
         let line = |quantity| {
             let unit_price = MinorUnits::new(9_999).expect("an amount");
             Line { item: item(), quantity, unit_price, attributes: Vec::new() }
@@ -80,9 +80,9 @@ fn text(answer: &Answered) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkout_needs_no_http() {
     let opened = Opened::new().await;
-    let Ok(Told::Now(first)) = opened.buys(2, Some("one")).await else { panic!("it is sold") };
+    let Ok(Outcome::First(first)) = opened.buys(2, Some("one")).await else { panic!("it is sold") };
     assert_eq!((first.status, text(&first)), (200, "19998 of 1"));
-    let Ok(Told::Again(again)) = opened.buys(2, Some("one")).await else { panic!("it was sold") };
+    let Ok(Outcome::Replayed(again)) = opened.buys(2, Some("one")).await else { panic!("it was sold") };
     assert_eq!((again, opened.left().await), (first, Some(8)));
 
     let refused = opened.buys(3, Some("one")).await;
@@ -91,7 +91,7 @@ async fn a_checkout_needs_no_http() {
     assert!(matches!(refused, Err(Refused::Unsound("no such cart"))), "{refused:?}");
     let refused = opened.buys(9, Some("two")).await;
     assert!(matches!(refused, Err(Refused::Failed(Failure::OutOfStock { available: 8, .. }))), "{refused:?}");
-    let Ok(Told::Again(again)) = opened.buys(9, Some("two")).await else { panic!("it was refused") };
+    let Ok(Outcome::Replayed(again)) = opened.buys(9, Some("two")).await else { panic!("it was refused") };
     assert_eq!((text(&again), opened.left().await), ("insufficient_stock", Some(8)));
     opened.close().await;
 }

@@ -62,8 +62,8 @@ impl Plugin {
     }
 
     /// Sets which version of the store this is. Only the first call counts: a version keeps its number.
-    pub(super) fn is_version(&self, version: &PluginVersion) {
-        self.loaded.is_version(version);
+    pub(super) fn set_version(&self, version: &PluginVersion) {
+        self.loaded.set_version(version);
     }
 
     /// Returns which version of the store this is, `None` if the store doesn't have it.

@@ -63,7 +63,7 @@ pub(super) async fn snapshot(
             Ok(examined) => of_kinds.of_mut(examined.identity.kind).push(examined),
             Err(refused) => {
                 refusals.push(format!("{refused:#}"));
-                passed_over(store, refused).await?;
+                log_unused(store, refused).await?;
             }
         }
     }
@@ -92,7 +92,7 @@ pub(super) async fn rollout(
     let plugin = catalogue.version(&row.version.text).await.context("load its version");
     match plan.and_then(|plan| Ok((plan, plugin?))) {
         Ok((plan, plugin)) => {
-            plugin.is_version(&row.version);
+            plugin.set_version(&row.version);
             Ok(Some(Rollout::new(row, plan, &plugin, limits.shadow_calls)))
         }
         Err(error) => {
@@ -108,7 +108,7 @@ pub(super) async fn rollout(
 ///
 /// # Errors
 /// Says what is wrong with the file, if a kind has no live version yet.
-async fn passed_over(store: &Store, refused: anyhow::Error) -> anyhow::Result<()> {
+async fn log_unused(store: &Store, refused: anyhow::Error) -> anyhow::Result<()> {
     for kind in Kind::ALL {
         if store.live_plugin(kind).await?.is_none() {
             return Err(refused);
@@ -172,9 +172,9 @@ impl Start<'_> {
         if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
             let text = text_of(plugin.identity(), bytes);
             let detail = "named by the settings".into();
-            plugin.is_version(&self.store.publish_plugin(text, SwapAction::Start, BY.into(), detail).await?);
+            plugin.set_version(&self.store.publish_plugin(text, SwapAction::Start, BY.into(), detail).await?);
         } else if let Some(live) = live {
-            plugin.is_version(live);
+            plugin.set_version(live);
         }
         Ok(plugin)
     }
@@ -214,7 +214,7 @@ impl Start<'_> {
     async fn deployed(&self, live: &PluginVersion) -> anyhow::Result<Option<Plugin>> {
         let failed = match self.catalogue.version(&live.text).await {
             Ok(plugin) => {
-                plugin.is_version(live);
+                plugin.set_version(live);
                 return Ok(Some(plugin));
             }
             Err(error) => error,
@@ -225,7 +225,7 @@ impl Start<'_> {
             Ok(plugin) => {
                 let detail = format!("the version after it can't be started with: {failed}");
                 let version = self.store.publish_plugin(before.text, SwapAction::Rollback, BY.into(), detail).await?;
-                plugin.is_version(&version);
+                plugin.set_version(&version);
                 Ok(Some(plugin))
             }
             Err(error) => {

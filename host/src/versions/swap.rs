@@ -149,13 +149,13 @@ impl Plugins {
         how: How,
         by: &str,
     ) -> Result<Swapped, SwapError> {
-        let (kind, deployed) = self.deploy_untold(candidate, wanted, how, by).await;
-        self.told(kind, by, deployed).await
+        let (kind, deployed) = self.deploy_unrecorded(candidate, wanted, how, by).await;
+        self.record_result(kind, by, deployed).await
     }
 
     /// Deploys as [`deploy`](Self::deploy) does, but leaves it to the caller to pass the result to
-    /// [`told`](Self::told). Returns the candidate's kind, too, if the file has one.
-    pub(super) async fn deploy_untold(
+    /// [`record_result`](Self::record_result). Returns the candidate's kind, too, if the file has one.
+    pub(super) async fn deploy_unrecorded(
         &self,
         candidate: Candidate,
         wanted: Option<Kind>,
@@ -200,7 +200,7 @@ impl Plugins {
     /// When there is no such version, or it can't be loaded any more.
     pub async fn roll_back(&self, kind: Kind, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
         let swapped = self.roll_back_to(kind, to, by).await;
-        self.told(Some(kind), by, swapped).await
+        self.record_result(Some(kind), by, swapped).await
     }
 
     async fn roll_back_to(&self, kind: Kind, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
@@ -250,7 +250,7 @@ impl Plugins {
         let published = Published::new(&next, kept).map_err(SwapError::Host)?;
         let began = Instant::now();
         let version = self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
-        next.plugin(kind).is_version(&version);
+        next.plugin(kind).set_version(&version);
         let store_ms = began.elapsed().as_secs_f64() * 1e3;
         self.publish(published);
         let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());
@@ -279,7 +279,7 @@ impl Plugins {
     }
 
     /// Counts a change, logs a failed one, and notes a refused one in the audit.
-    pub(super) async fn told(
+    pub(super) async fn record_result(
         &self,
         kind: Option<Kind>,
         by: &str,

@@ -17,7 +17,7 @@ const SNIFF_INTERVAL_MAX: Duration = Duration::from_millis(100);
 /// # Errors
 /// The connection's own, or a timeout if the client sends nothing for `idle`, or not enough within `header` of its
 /// first byte.
-pub(super) async fn starts_as_http2(stream: &TcpStream, idle: Duration, header: Duration) -> std::io::Result<bool> {
+pub(super) async fn is_http2_preface(stream: &TcpStream, idle: Duration, header: Duration) -> std::io::Result<bool> {
     let mut start = [0; HTTP2_PREFACE.len()];
     tokio::time::timeout(idle, stream.peek(&mut start)).await??;
     let mut interval = SNIFF_INTERVAL;

@@ -27,7 +27,7 @@ pub(in crate::http) struct Progress {
 
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum Course {
+pub(in crate::http) enum StreamEnd {
     Done,
     /// The client read nothing for too long, and the reset is on its way.
     Reset,
@@ -41,27 +41,27 @@ impl Progress {
         PROGRESS.try_with(Arc::clone).ok()
     }
 
-    /// Runs a stream of hyper's until its answer is read, or nothing of it was read for `patience`.
-    pub(in crate::http) fn see_out(
+    /// Runs a stream of hyper's until its answer is read, or nothing of it was read for `timeout`.
+    pub(in crate::http) fn run_until_read(
         stream: impl Future<Output = ()> + Send + 'static,
-        patience: Duration,
-    ) -> impl Future<Output = Course> + Send + 'static {
+        timeout: Duration,
+    ) -> impl Future<Output = StreamEnd> + Send + 'static {
         let progress = Arc::<Self>::default();
         // Boxed before it is moved, because each enclosing future would otherwise grow by its size.
         let mut stream = Box::pin(PROGRESS.scope(Arc::clone(&progress), stream));
         async move {
-            let mut stalled = pin!(progress.stalled(patience));
+            let mut stalled = pin!(progress.stalled(timeout));
             tokio::select! {
                 biased;
                 () = stream.as_mut() => {}
                 // Dropping the stream resets it.
-                () = stalled.as_mut() => return Course::Reset,
+                () = stalled.as_mut() => return StreamEnd::Reset,
             }
             drop(stream);
             tokio::select! {
                 biased;
-                () = progress.gone() => Course::Done,
-                () = stalled => Course::Stuck,
+                () = progress.all_read() => StreamEnd::Done,
+                () = stalled => StreamEnd::Stuck,
             }
         }
     }
@@ -88,14 +88,14 @@ impl Progress {
         *self.taken.lock()
     }
 
-    /// Returns when nothing of a waiting answer was read for `patience`.
-    async fn stalled(&self, patience: Duration) {
+    /// Returns when nothing of a waiting answer was read for `timeout`.
+    async fn stalled(&self, timeout: Duration) {
         loop {
             let Some(taken) = self.taken() else {
                 self.changed.notified().await;
                 continue;
             };
-            let until = taken + patience;
+            let until = taken + timeout;
             if until <= Instant::now() {
                 return;
             }
@@ -104,7 +104,7 @@ impl Progress {
     }
 
     /// Returns when no part of an answer waits.
-    async fn gone(&self) {
+    async fn all_read(&self) {
         while self.taken().is_some() {
             self.changed.notified().await;
         }
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_isnt_taken_is_reset_or_stuck() {
         let answers = Answers::new(1);
-        let patience = Duration::from_millis(20);
+        let timeout = Duration::from_millis(20);
         let held = Arc::<Mutex<Option<AnswerBody>>>::default();
         let answering = || {
             let (held, outbox) = (Arc::clone(&held), answers.outbox(CancellationToken::new()));
@@ -140,16 +140,16 @@ mod tests {
             waiting.await;
             pending::<()>().await;
         };
-        assert_eq!(Progress::see_out(waits, patience).await, Course::Reset);
-        assert_eq!(Progress::see_out(answering(), patience).await, Course::Stuck);
-        let taken = Progress::see_out(answering(), Duration::from_secs(3600));
+        assert_eq!(Progress::run_until_read(waits, timeout).await, StreamEnd::Reset);
+        assert_eq!(Progress::run_until_read(answering(), timeout).await, StreamEnd::Stuck);
+        let taken = Progress::run_until_read(answering(), Duration::from_secs(3600));
         let takes = async {
             tokio::task::yield_now().await;
             drop(held.lock().take());
         };
-        assert_eq!(tokio::join!(taken, takes).0, Course::Done);
+        assert_eq!(tokio::join!(taken, takes).0, StreamEnd::Done);
         let unanswered = async {};
-        assert_eq!(Progress::see_out(unanswered, patience).await, Course::Done);
+        assert_eq!(Progress::run_until_read(unanswered, timeout).await, StreamEnd::Done);
         assert_eq!(answers.waiting_bytes(), 0);
     }
 }

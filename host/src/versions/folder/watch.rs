@@ -65,7 +65,7 @@ impl Watcher {
             scan: Duration::from_millis(settings.server.plugins_scan_ms.max(1)),
             bytes_max: (plugins.runtime().limits.component_mib * MIB) as u64,
             events: Events::new(),
-            told: Some("not yet".into()),
+            last_reported: Some("not yet".into()),
             plugins,
             folder,
         };
@@ -95,7 +95,7 @@ struct Watch {
     scan: Duration,
     bytes_max: u64,
     /// The last thing logged about the whole folder, `None` if that was that it is watched.
-    told: Option<String>,
+    last_reported: Option<String>,
 }
 
 /// What a file holds.
@@ -161,12 +161,12 @@ impl Watch {
             (Ok(listed), Ok(_)) => (Some(listed), None),
         };
         self.events.watching(watched.ok().flatten());
-        if said != self.told {
+        if said != self.last_reported {
             match &said {
                 Some(said) => tracing::warn!("the plugin folder {folder}: {said}; what is live stays"),
                 None => tracing::info!("the plugin folder {folder} is watched"),
             }
-            self.told = said;
+            self.last_reported = said;
         }
         listed
     }
@@ -184,7 +184,7 @@ impl Watch {
         let steps = Steps { look, read: began.elapsed() };
         let content = match read {
             // A change within one tick of the file system's clock doesn't show in the stamp, but causes an event.
-            Ok(content) if !self.events.say_anew(&name) => content,
+            Ok(content) if !self.events.has_changed(&name) => content,
             Err(ReadError::Unusable(reason)) => {
                 self.unusable(&name, reason, has_settled).await;
                 return steps.read;
@@ -206,10 +206,10 @@ impl Watch {
     async fn unusable(&mut self, name: &OsStr, reason: String, has_settled: bool) {
         let Some(file) = self.files.of(name).filter(|_| has_settled) else { return };
         file.settle();
-        if file.told.as_ref() != Some(&reason) {
-            file.told = Some(reason.clone());
+        if file.last_reported.as_ref() != Some(&reason) {
+            file.last_reported = Some(reason.clone());
             let error = SwapError::Unusable { file: self.folder.join(name), reason };
-            _ = self.plugins.told(None, BY_FOLDER, Err(error)).await;
+            _ = self.plugins.record_result(None, BY_FOLDER, Err(error)).await;
         }
     }
 
@@ -223,7 +223,7 @@ impl Watch {
     async fn take_in(&mut self, name: &OsStr, content: Content, has_settled: bool, steps: &Steps) -> bool {
         let Some(file) = self.files.of(name) else { return false };
         if file.digest.as_ref() == Some(&content.digest) {
-            (file.refused, file.told) = (None, None);
+            (file.refused, file.last_reported) = (None, None);
             if has_settled {
                 file.settle();
             }
@@ -247,11 +247,11 @@ impl Watch {
         let candidate = Candidate { source: path.display().to_string(), stem, bytes: bytes.into() };
         let began = Instant::now();
         let (kind, deployed) =
-            self.plugins.deploy_untold(candidate, None, How { when: When::AtOnce, forced: false }, BY_FOLDER).await;
+            self.plugins.deploy_unrecorded(candidate, None, How { when: When::AtOnce, forced: false }, BY_FOLDER).await;
         match deployed {
             Ok(swapped) => {
                 if let Some(file) = self.files.of(name) {
-                    (file.digest, file.told) = (Some(digest), None);
+                    (file.digest, file.last_reported) = (Some(digest), None);
                     if has_settled {
                         file.settle();
                     }
@@ -266,9 +266,9 @@ impl Watch {
                 let Some(file) = self.files.of(name) else { return false };
                 file.unsettle(Instant::now() + RETRY);
                 let said = Some(error.to_string());
-                if file.told != said {
-                    file.told = said;
-                    _ = self.plugins.told(kind, BY_FOLDER, Err(error)).await;
+                if file.last_reported != said {
+                    file.last_reported = said;
+                    _ = self.plugins.record_result(kind, BY_FOLDER, Err(error)).await;
                 }
             }
         }
@@ -280,8 +280,8 @@ impl Watch {
         let Some(file) = self.files.of(name) else { return };
         if has_settled {
             file.settle();
-            (file.digest, file.told) = (Some(refusal.digest), None);
-            _ = self.plugins.told(refusal.kind, BY_FOLDER, Err(refusal.error)).await;
+            (file.digest, file.last_reported) = (Some(refusal.digest), None);
+            _ = self.plugins.record_result(refusal.kind, BY_FOLDER, Err(refusal.error)).await;
         } else {
             file.refused = Some(refusal);
         }
@@ -301,7 +301,7 @@ impl Watch {
                 "{name} was deployed from the plugin folder"
             );
         }
-        _ = self.plugins.told(Some(swapped.version.text.kind), BY_FOLDER, Ok(swapped)).await;
+        _ = self.plugins.record_result(Some(swapped.version.text.kind), BY_FOLDER, Ok(swapped)).await;
     }
 }
 

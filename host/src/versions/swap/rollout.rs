@@ -47,7 +47,7 @@ impl Plugins {
         let plan_text = serde_json::to_string(&plan).map_err(|error| SwapError::Host(error.into()))?;
         let row = self.store.begin_rollout(text, plan_text, by.to_owned(), detail).await?;
         let version = row.version.clone();
-        plugin.is_version(&version);
+        plugin.set_version(&version);
         let rollout = Rollout::new(row, plan, plugin, self.runtime.limits.shadow_calls);
         self.publish(Published::new(&self.snapshot(), Some(Arc::clone(&rollout))).map_err(SwapError::Host)?);
         let (kind, candidate) = (rollout.kind().as_str(), plugin.identity());

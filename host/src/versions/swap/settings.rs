@@ -46,7 +46,7 @@ impl Plugins {
     /// When the settings are too many or too long, or the plugin fails with them.
     pub async fn set(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
         let swapped = self.set_live(kind, changes, how, by).await;
-        self.told(Some(kind), by, swapped).await
+        self.record_result(Some(kind), by, swapped).await
     }
 
     async fn set_live(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {

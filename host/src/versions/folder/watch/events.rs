@@ -129,19 +129,19 @@ impl Events {
 
     /// Returns the events since they were last taken.
     pub(super) fn take(&mut self) -> FileEvents {
-        self.hear();
+        self.read_events();
         self.has_news = false;
         std::mem::take(&mut self.file_events)
     }
 
     /// Returns whether that file was changed, or may have been, since the events were last taken: then what was read of
     /// it may be neither the old content nor the new one.
-    pub(super) fn say_anew(&mut self, name: &OsStr) -> bool {
-        self.hear();
+    pub(super) fn has_changed(&mut self, name: &OsStr) -> bool {
+        self.read_events();
         self.file_events.lost || self.file_events.files.contains_key(name)
     }
 
-    fn hear(&mut self) {
+    fn read_events(&mut self) {
         let Some(inotify) = self.inotify.clone() else { return };
         let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
         let mut reader = Reader::new(inotify.get_ref(), &mut buffer);

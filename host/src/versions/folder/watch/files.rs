@@ -45,7 +45,7 @@ pub(super) struct File {
     /// Why the content that was read at an event is refused; not reported yet.
     pub(super) refused: Option<Refusal>,
     /// What was last reported about the file, other than a refusal.
-    pub(super) told: Option<String>,
+    pub(super) last_reported: Option<String>,
 }
 
 /// A content that is refused.
@@ -138,7 +138,15 @@ impl Files {
 
 impl File {
     const fn new(now: Instant) -> Self {
-        Self { state: None, since: now, is_open: false, is_settled: false, digest: None, refused: None, told: None }
+        Self {
+            state: None,
+            since: now,
+            is_open: false,
+            is_settled: false,
+            digest: None,
+            refused: None,
+            last_reported: None,
+        }
     }
 
     fn wait(&self, settle: Duration) -> Duration {
