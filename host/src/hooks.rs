@@ -89,7 +89,7 @@ pub trait Hook: Sized + Send + Sync + 'static {
     /// What a plugin is asked about. A call borrows it; a shadow, which calls later, owns it.
     type Asked: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized;
     /// The same in the interface's types.
-    type Offered: ComponentType + Lower + Send + Sync;
+    type Offered: ComponentType + Lower + Send + Sync + 'static;
     /// What the plugin's function returns, in the interface's types.
     type Returned: ComponentType + Lift + Send + Sync + 'static;
     /// The decision that the host accepts.
@@ -208,7 +208,7 @@ pub async fn decide<H: Hook>(
     is_compared: bool,
 ) -> Answered<H> {
     H::open(guest.imports(), door);
-    let returned = guest.call::<H::Offered, H::Returned>(&H::offered(asked)).await;
+    let returned = guest.call::<H::Offered, H::Returned>(H::offered(asked)).await;
     let imports = guest.imports();
     let (met, of_stock) = if is_compared { H::met(imports) } else { Default::default() };
     Answered { result: H::believed(asked, returned, imports, rules), met, asked: of_stock }

@@ -3,12 +3,12 @@
 //! [`cpu_limit`] bounds the guest's own processor time. The wall deadline around the call counts all time that passes.
 //! A guest that was cut off is dropped with its store and never called again.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 use wasmtime::{
     ResourceLimiter as _, ResourceLimiterAsync, Store,
-    component::{ComponentType, Instance, Lift, Lower},
+    component::{ComponentType, Instance, Lift, Lower, TypedFunc},
 };
 
 use super::{
@@ -82,11 +82,44 @@ pub(super) enum CutOff {
     ByWallDeadline,
 }
 
+/// The types of a plugin's function.
+type Function<Offered, Returned> = TypedFunc<(TraceContext, Offered), (Returned,)>;
+
+/// An instance, and its function once that has been called: finding it and comparing its types takes longer than a call.
+pub(super) struct Instantiated {
+    instance: Instance,
+    /// A [`Function`].
+    function: Option<Box<dyn Any + Send>>,
+}
+
+impl Instantiated {
+    const fn new(instance: Instance) -> Self {
+        Self { instance, function: None }
+    }
+
+    fn function<Offered, Returned>(
+        &mut self,
+        store: &mut Store<GuestCall>,
+        code: &Code,
+    ) -> wasmtime::Result<Function<Offered, Returned>>
+    where
+        Offered: ComponentType + Lower + 'static,
+        Returned: ComponentType + Lift + 'static,
+    {
+        if let Some(known) = self.function.as_ref().and_then(|known| known.downcast_ref()) {
+            return Ok(*known);
+        }
+        let function: Function<Offered, Returned> = self.instance.get_typed_func(store, &code.function)?;
+        self.function = Some(Box::new(function));
+        Ok(function)
+    }
+}
+
 /// A guest under way: its store, its instance once there is one, and its bounds.
 pub struct Guest<'a> {
     pub(super) store: Store<GuestCall>,
     /// The instance: there before the call if it answered one before, `None` after the guest was cut off.
-    pub(super) instance: Option<Instance>,
+    pub(super) instance: Option<Instantiated>,
     kind: Kind,
     code: &'a Code,
     engine: &'a Engine,
@@ -124,7 +157,7 @@ impl<'a> Guest<'a> {
     pub(super) fn used(
         kind: Kind,
         code: &'a Code,
-        (mut store, instance): (Store<GuestCall>, Instance),
+        (mut store, instance): (Store<GuestCall>, Instantiated),
         imports: CallState,
         (engine, limits): (&'a Engine, &'a Limits),
         deadline: Deadline,
@@ -163,7 +196,7 @@ impl<'a> Guest<'a> {
         let (time, bounds, ends) = self.bounds();
         let instantiating = self.code.instance_pre.instantiate_async(&mut self.store);
         let answered = timeout_at(ends, cpu_limit::within(bounds, &time, instantiating)).await;
-        self.instance = Some(self.answered(answered)?);
+        self.instance = Some(Instantiated::new(self.answered(answered)?));
         Ok(())
     }
 
@@ -173,12 +206,11 @@ impl<'a> Guest<'a> {
     /// How it differs.
     pub fn check_types<Offered, Returned>(&mut self) -> wasmtime::Result<()>
     where
-        Offered: ComponentType + Lower,
+        Offered: ComponentType + Lower + 'static,
         Returned: ComponentType + Lift + 'static,
     {
-        let Some(instance) = self.instance else { return Ok(()) };
-        let of = &self.code.function;
-        instance.get_typed_func::<(&TraceContext, &Offered), (Returned,)>(&mut self.store, of).map(drop)
+        let Some(instance) = &mut self.instance else { return Ok(()) };
+        instance.function::<Offered, Returned>(&mut self.store, self.code).map(drop)
     }
 
     /// Calls the function, in a fresh instance if there is none yet. If the future is dropped, the guest must not be
@@ -186,21 +218,20 @@ impl<'a> Guest<'a> {
     ///
     /// # Errors
     /// What ended the guest before it answered.
-    pub async fn call<Offered, Returned>(&mut self, offered: &Offered) -> Result<Returned, Failure>
+    pub async fn call<Offered, Returned>(&mut self, offered: Offered) -> Result<Returned, Failure>
     where
-        Offered: ComponentType + Lower + Send + Sync,
+        Offered: ComponentType + Lower + Send + Sync + 'static,
         Returned: ComponentType + Lift + Send + Sync + 'static,
     {
         let ctx = self.imports().telemetry.own_context();
         let (time, bounds, ends) = self.bounds();
         let asked = cpu_limit::within(bounds, &time, async {
-            let instance = match self.instance.take() {
+            let mut instance = match self.instance.take() {
                 Some(instance) => instance,
-                None => self.code.instance_pre.instantiate_async(&mut self.store).await?,
+                None => Instantiated::new(self.code.instance_pre.instantiate_async(&mut self.store).await?),
             };
-            let of = &self.code.function;
-            let function = instance.get_typed_func::<(&TraceContext, &Offered), (Returned,)>(&mut self.store, of)?;
-            let (returned,) = function.call_async(&mut self.store, (&ctx, offered)).await?;
+            let function = instance.function::<Offered, Returned>(&mut self.store, self.code)?;
+            let (returned,) = function.call_async(&mut self.store, (ctx, offered)).await?;
             self.instance = Some(instance);
             Ok(returned)
         });

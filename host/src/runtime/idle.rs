@@ -19,9 +19,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use wasmtime::{Store, component::Instance};
+use wasmtime::Store;
 
-use super::{GuestCall, memory::MemoryPool};
+use super::{GuestCall, guest::Instantiated, memory::MemoryPool};
 use crate::{
     config::{Limits, REUSE, reused_calls},
     imports::HasCallState as _,
@@ -96,7 +96,7 @@ impl Drop for IdlePlace {
 /// An instance that has answered, with its age and its number of calls.
 pub(super) struct Used {
     pub(super) store: Store<GuestCall>,
-    pub(super) instance: Instance,
+    pub(super) instance: Instantiated,
     pub(super) usage: Usage,
 }
 
