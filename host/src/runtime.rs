@@ -16,6 +16,7 @@ mod loaded;
 mod memory;
 mod outcomes;
 mod room;
+mod ticker;
 mod turns;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::{
     GuestCall,
-    engine::TICK,
+    ticker::{AtWork, TICK},
     turns::{BUSY_AFTER, BUSY_TURN, Turns},
 };
 use crate::{config::Limits, imports::GuestTime};
@@ -36,16 +36,25 @@ pub(super) fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
     });
 }
 
+/// What a guest runs within: the turns of busy guests, the limits, and what has them looked at.
+pub(super) struct Bounds<'a> {
+    pub(super) turns: &'a Turns,
+    pub(super) limits: &'a Limits,
+    pub(super) at_work: AtWork,
+}
+
 /// Runs the guest until it has answered, within its processor time.
 ///
+/// # Errors
 /// The guest's own. An interrupt when its time is used up, even if by its very last operation: a bulk operation isn't
 /// interrupted, and takes longer the larger the memory is.
 pub(super) async fn within<T>(
-    (turns, limits): (&Turns, &Limits),
+    Bounds { turns, limits, at_work }: Bounds<'_>,
     time: &GuestTime,
     guest: impl Future<Output = wasmtime::Result<T>>,
 ) -> wasmtime::Result<T> {
     let answer = turns.run(time, guest).await?;
+    drop(at_work);
     if time.spent() >= cpu_of_call(limits) { Err(Trap::Interrupt.into()) } else { Ok(answer) }
 }
 
@@ -56,12 +65,16 @@ const fn cpu_of_call(limits: &Limits) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Settings, Sources};
+    use crate::{
+        config::{Settings, Sources},
+        runtime::ticker::Ticker,
+    };
 
     /// The epoch isn't checked within a guest's last operation.
     #[tokio::test]
     async fn an_answer_past_the_processor_time_is_none() {
         let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
+        let ticker = Ticker::start().expect("a thread");
         let cpu = cpu_of_call(&limits);
         let check = async |used: Duration, is_taken: bool| {
             let time = GuestTime::default();
@@ -71,7 +84,8 @@ mod tests {
                 }
                 Ok(())
             };
-            let answer = within((&Turns::new(), &limits), &time, guest).await;
+            let bounds = Bounds { turns: &Turns::new(), limits: &limits, at_work: ticker.at_work() };
+            let answer = within(bounds, &time, guest).await;
             let is_interrupt = answer.err().map(|error| error.downcast_ref() == Some(&Trap::Interrupt));
             assert_eq!(is_interrupt, (!is_taken).then_some(true), "{used:?}");
         };

@@ -1,29 +1,22 @@
 //! The process's engine: wasmtime's settings, the pool of instances, and the ticker for CPU limits.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
-use super::{CodeCache, Compiler, GuestCall, turns::Turns};
+use super::{
+    CodeCache, Compiler, GuestCall,
+    ticker::{AtWork, Ticker},
+    turns::Turns,
+};
 use crate::{
     config::Limits,
     imports,
     units::{KIB, MIB},
 };
-
-/// How often a running guest is interrupted: to check its processor time, and to give other tasks its thread.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// Calls that probe candidates at once, beside the requests' calls. Never more than `limits.concurrent_requests`.
 const PROBE_CALLS_MAX: usize = 8;
@@ -117,6 +110,11 @@ impl Engine {
 
     pub(super) const fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// Has the guests' limits looked at until the returned value is dropped.
+    pub(super) fn at_work(&self) -> AtWork {
+        self.ticker.at_work()
     }
 
     pub(crate) const fn compiler(&self) -> &Compiler {
@@ -260,42 +258,4 @@ fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
         pool.linear_memory_keep_resident(16 * MIB).table_keep_resident(128 * KIB).async_stack_keep_resident(32 * KIB);
     }
     pool
-}
-
-/// Advances the epochs every [`TICK`], on a thread of the system's, so that busy guests can't hold it up.
-struct Ticker {
-    stopped: Arc<AtomicBool>,
-    /// The engines of all pools that may still have calls.
-    engines: Arc<Mutex<Vec<EngineWeak>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ticker {
-    fn start() -> std::io::Result<Self> {
-        let (stopped, engines) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<EngineWeak>>>::default());
-        let (stop, ticked) = (Arc::clone(&stopped), Arc::clone(&engines));
-        let thread = std::thread::Builder::new().name("epoch-ticker".into()).spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(TICK);
-                let tick = |engine: &EngineWeak| engine.upgrade().map(|engine| engine.increment_epoch()).is_some();
-                ticked.lock().retain(tick);
-            }
-        })?;
-        Ok(Self { stopped, engines, thread: Some(thread) })
-    }
-
-    /// Advances this engine's epoch, too, until the engine is dropped.
-    fn tick(&self, engine: &wasmtime::Engine) {
-        self.engines.lock().push(engine.weak());
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // The thread never panics; if it did, the engine is being dropped anyway.
-            _ = thread.join();
-        }
-    }
 }

@@ -12,9 +12,11 @@ use wasmtime::{
 };
 
 use super::{
-    Code, Engine, MemoryPool, Time, cpu_limit, fault,
+    Code, Engine, MemoryPool, Time,
+    cpu_limit::{self, Bounds},
+    fault,
     memory::MemoryMeter,
-    turns::{BUSY_MEMORY_BYTES, Turns, has_other_threads},
+    turns::{BUSY_MEMORY_BYTES, has_other_threads},
 };
 use crate::{
     config::Limits,
@@ -239,10 +241,11 @@ impl<'a> Guest<'a> {
         self.answered(answered)
     }
 
-    /// Returns what bounds the guest's time: its processor time, the turns and the limits, and the end of the deadline.
-    fn bounds(&self) -> (GuestTime, (&'a Turns, &'a Limits), Instant) {
+    /// Returns what bounds the guest's time: its processor time, what that is compared with, and the end of the deadline.
+    fn bounds(&self) -> (GuestTime, Bounds<'a>, Instant) {
         let time = self.store.data().imports.guest_time().clone();
-        (time, (self.engine.turns(), self.limits), self.deadline.ends)
+        let bounds = Bounds { turns: self.engine.turns(), limits: self.limits, at_work: self.engine.at_work() };
+        (time, bounds, self.deadline.ends)
     }
 
     fn answered<T>(&mut self, answered: Result<wasmtime::Result<T>, Elapsed>) -> Result<T, Failure> {
