@@ -111,7 +111,7 @@ impl Instantiated {
         if let Some(known) = self.function.as_ref().and_then(|known| known.downcast_ref()) {
             return Ok(*known);
         }
-        let function: Function<Offered, Returned> = self.instance.get_typed_func(store, &code.function)?;
+        let function: Function<Offered, Returned> = self.instance.get_typed_func(store, code.function)?;
         self.function = Some(Box::new(function));
         Ok(function)
     }
