@@ -16,6 +16,7 @@
 mod alarm;
 mod answers;
 mod backup;
+mod command;
 mod counters;
 mod doctor;
 mod error;
@@ -53,7 +54,7 @@ use tokio::sync::watch;
 
 pub use backup::{BackedUp, BackupError, GoesOnPast, Restored, backup, restore};
 pub use doctor::{Examined, Finding, examine};
-pub use error::{OpenError, Outage, StockError, StoreError, TakeError};
+pub use error::{DatabaseError, OpenError, Outage, StockError, StoreError, TakeError};
 pub use place::Lost;
 pub use record::{
     Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
@@ -64,12 +65,13 @@ pub use version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, 
 
 use self::{
     alarm::Alarm,
+    command::{OpenOrder, OrderCommand, ReservationCommand, StockCommand, Take, UpkeepCommand},
     counters::{Numbers, RunningTime},
     items::Items,
     json::{OrderText, ReceiptText},
     levels::{Levels, MayTakeAhead},
     place::Place,
-    queue::{Lane, Queue, Sent, Shared, Stock},
+    queue::{Queue, Sent, Shared},
     reader::Readers,
     writer::{WriteContext, Writer},
 };
@@ -212,10 +214,9 @@ impl Store {
         let order = OrderText::new(order)?;
         // Under the lock, so that orders are created in the order of their numbers: who reads page by page misses none.
         let mut last = self.0.last_order_id.lock();
-        let exhausted = || StoreError::Refused(rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX));
-        let id = last.checked_add(1).and_then(OrderId::of_row).ok_or_else(exhausted)?;
-        let create = move |context: &mut WriteContext| sqlite::create_order(context, id, &order, keyed.as_ref());
-        let created = self.0.queue.send(durability.into(), Stock::Told, create)?;
+        let id = last.checked_add(1).and_then(OrderId::of_row).ok_or(StoreError::NumbersUsedUp)?;
+        let open = |reply| OrderCommand::Open(Box::new(OpenOrder { id, order, keyed, durability, reply }));
+        let created = self.0.queue.send(open)?;
         *last = id.row();
         drop(last);
         Ok(BegunOrder { id, created, _may_take: self.0.levels.order_begun(id) })
@@ -232,8 +233,8 @@ impl Store {
         if let Some(levels) = self.take_ahead(&taker, &pieces)? {
             return Ok(levels);
         }
-        let take = move |context: &mut WriteContext| reservations::take_told(context, &taker, &pieces, false);
-        self.0.queue.send(Lane::Step, Stock::Told, take)?.outcome().await
+        let take = |reply| ReservationCommand::Take(Take { taker, pieces, was_ahead: false, reply });
+        self.0.queue.submit(take).await
     }
 
     /// Takes without waiting for the writer, if it is an order's first take and there is certain to be enough.
@@ -245,8 +246,8 @@ impl Store {
         let Taker::Order(id) = *taker else { return Ok(None) };
         self.0.levels.take_ahead(id, pieces, || {
             let (taker, pieces) = (taker.clone(), Arc::clone(pieces));
-            let take = move |context: &mut WriteContext| reservations::take_told(context, &taker, &pieces, true);
-            self.0.queue.send(Lane::Step, Stock::Told, take).map(drop)
+            let take = |reply| ReservationCommand::Take(Take { taker, pieces, was_ahead: true, reply });
+            self.0.queue.send(take).map(drop)
         })
     }
 
@@ -262,9 +263,8 @@ impl Store {
         receipt: &Receipt,
         answer: Option<Answered>,
     ) -> Result<(), StoreError> {
-        let receipt = ReceiptText::new(receipt)?;
-        let complete = move |context: &mut WriteContext| sqlite::complete_order(context, id, &receipt, answer.as_ref());
-        self.0.queue.send(Lane::Ending, Stock::Told, complete)?.outcome().await
+        let receipt = Box::new(ReceiptText::new(receipt)?);
+        self.0.queue.submit(|reply| OrderCommand::Complete { id, receipt, answer, reply }).await
     }
 
     /// Fails an order, gives back its stock in this store, and stores the answer under its key. Without an answer the
@@ -276,8 +276,7 @@ impl Store {
     /// holds its stock: try again.
     pub async fn fail_order(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
-        let fail = move |context: &mut WriteContext| sqlite::fail_order(context, id, &reason, answer.as_ref());
-        self.0.queue.submit(Lane::Ending, fail).await
+        self.0.queue.submit(|reply| OrderCommand::Fail { id, reason, answer, reply }).await
     }
 
     /// Sets an order to PENDING_RELEASE, until [`Store::fail_order`]: nobody knows whether the remote inventory took
@@ -288,8 +287,7 @@ impl Store {
     /// `ReservationGone` when it isn't a pending remote order.
     pub async fn await_release(&self, id: OrderId, reason: &str, answer: Option<Answered>) -> Result<(), StoreError> {
         let reason = reason.to_owned();
-        let wait = move |context: &mut WriteContext| sqlite::await_release(context, id, &reason, answer.as_ref());
-        self.0.queue.submit(Lane::Ending, wait).await
+        self.0.queue.submit(|reply| OrderCommand::AwaitRelease { id, reason, answer, reply }).await
     }
 
     /// Makes another till's deduct final, and stores the answer to it. Durable when it returns; answer that till only
@@ -303,7 +301,7 @@ impl Store {
         answer: Option<(Fingerprint, Answered)>,
     ) -> Result<(), StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Lane::Ending, move |context| sqlite::settle(context, &reference, answer.as_ref())).await
+        self.0.queue.submit(|reply| ReservationCommand::Settle { reference, answer, reply }).await
     }
 
     /// Gives back the stock of another till's failed deduct, and stores the answer to it. Without an answer a reference
@@ -318,7 +316,7 @@ impl Store {
         answer: Option<(Fingerprint, Answered)>,
     ) -> Result<(), StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Lane::Ending, move |context| sqlite::refuse(context, &reference, answer.as_ref())).await
+        self.0.queue.submit(|reply| ReservationCommand::Refuse { reference, answer, reply }).await
     }
 
     /// Gives back the stock of an order or deduct, so that it may take once more, and records the plugins that decide
@@ -327,8 +325,7 @@ impl Store {
     /// # Errors
     /// `OfLocalOrder` when a deduct's reference is an order's here.
     pub async fn start_over(&self, taker: Taker, plugins: String, durability: Durability) -> Result<(), StoreError> {
-        let start_over = move |context: &mut WriteContext| reservations::start_over(context, &taker, &plugins);
-        self.0.queue.submit(durability.into(), start_over).await
+        self.0.queue.submit(|reply| ReservationCommand::StartOver { taker, plugins, durability, reply }).await
     }
 
     /// Gives back what another till's deduct took, held or final; a second release does nothing. An unknown reference
@@ -338,7 +335,7 @@ impl Store {
     /// `OfLocalOrder` when the reference isn't a deduct's.
     pub async fn release(&self, reference: &Reference) -> Result<Released, StoreError> {
         let reference = reference.clone();
-        self.0.queue.submit(Lane::Ending, move |context| sqlite::release(context, &reference)).await
+        self.0.queue.submit(|reply| ReservationCommand::Release { reference, reply }).await
     }
 
     /// Returns the result of the checkout with that key as of the last commit; `None` if no answer is stored.
@@ -364,7 +361,7 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn prune_answers(&self, kept: Duration) -> Result<bool, StoreError> {
-        self.0.queue.submit(Lane::Durable, move |context| answers::prune(context, kept)).await
+        self.0.queue.submit(|reply| UpkeepCommand::PruneAnswers { kept, reply }).await
     }
 
     /// Returns the order of that reference as of the last commit, `None` if there is none.
@@ -425,7 +422,7 @@ impl Store {
     /// Only the store's own: all of them or none.
     pub async fn seed_stock(&self, opening: &[(Item, u32)]) -> Result<(), StoreError> {
         let opening = opening.to_vec();
-        self.0.queue.submit(Lane::Durable, move |context| stock::seed(context, opening)).await
+        self.0.queue.submit(|reply| StockCommand::Seed { opening, reply }).await
     }
 
     /// Sets the item's stock to a counted number; an unknown item becomes known. Durable when it returns.
@@ -434,7 +431,7 @@ impl Store {
     /// Only the store's own.
     pub async fn set_stock(&self, item: &Item, on_hand: u32) -> Result<StockChanged, StoreError> {
         let item = item.clone();
-        self.0.queue.submit(Lane::Durable, move |context| stock::set(context, &item, on_hand)).await
+        self.0.queue.submit(|reply| StockCommand::Set { item, counted: on_hand, reply }).await
     }
 
     /// Adds to the item's stock, or takes away from it; an unknown item becomes known. Durable when it returns.
@@ -443,7 +440,7 @@ impl Store {
     /// `OutOfRange` when that would leave less than 0 or more than [`u32::MAX`]; nothing was changed.
     pub async fn add_stock(&self, item: &Item, delta: i64) -> Result<StockChanged, StockError> {
         let item = item.clone();
-        self.0.queue.submit(Lane::Durable, move |context| stock::add(context, &item, delta)).await
+        self.0.queue.submit(|reply| StockCommand::Add { item, delta, reply }).await
     }
 
     /// Removes the item from the shop, with its stock on hand; its past stays in the ledger. Durable when it returns.
@@ -452,7 +449,7 @@ impl Store {
     /// `Unknown` when the shop doesn't have the item.
     pub async fn remove_stock(&self, item: &Item) -> Result<(), StockError> {
         let item = item.clone();
-        self.0.queue.submit(Lane::Durable, move |context| stock::remove(context, &item)).await
+        self.0.queue.submit(|reply| StockCommand::Remove { item, reply }).await
     }
 
     /// Returns whether the store has a level for the item, even if it is 0. Takes no lock.
@@ -491,7 +488,7 @@ impl Store {
     /// # Errors
     /// The error that prevented it.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.0.queue.submit(Lane::Durable, sqlite::check_readiness).await
+        self.0.queue.submit(|reply| UpkeepCommand::CheckReadiness { reply }).await
     }
 
     /// Checks whether the store's files are where they were opened, and logs it if they aren't. Nothing is committed

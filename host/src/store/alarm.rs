@@ -10,9 +10,7 @@ use std::{
     },
 };
 
-use rusqlite::{Error, ErrorCode};
-
-use super::{Outage, StoreError, open::bytes};
+use super::{DatabaseError, Outage, StoreError, open::bytes, queue::Unacknowledged};
 
 /// Shared by the writer and the readers of one store.
 #[derive(Debug)]
@@ -53,10 +51,15 @@ impl Alarm {
         }
     }
 
-    /// Checks whether a batch or a read failed because of damage, and logs that once.
-    pub(super) fn look_at(&self, error: &Outage) {
-        let Outage::Sqlite(source) = error else { return };
-        if is_damage(source) && !self.damage_is_told.swap(true, Relaxed) {
+    /// Checks whether a batch failed because of damage, and logs that once.
+    pub(super) fn look_at_failure(&self, cause: &Unacknowledged) {
+        if let Unacknowledged::Undone(Outage::Database(error)) | Unacknowledged::Unknown(error) = cause {
+            self.look_at(error);
+        }
+    }
+
+    fn look_at(&self, source: &DatabaseError) {
+        if source.is_damage && !self.damage_is_told.swap(true, Relaxed) {
             let file = self.file.display();
             tracing::error!(
                 file = %file,
@@ -69,13 +72,8 @@ impl Alarm {
 
     /// Checks a reader's result in the same way.
     pub(super) fn look_at_answer<T>(&self, answer: &Result<T, StoreError>) {
-        if let Err(StoreError::Unavailable(outage)) = answer {
-            self.look_at(outage);
+        if let Err(StoreError::Unavailable(Outage::Database(error))) = answer {
+            self.look_at(error);
         }
     }
-}
-
-/// Returns whether the error means that the file isn't what a till wrote.
-pub(super) fn is_damage(error: &Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use rusqlite::Connection;
 
-use super::{OpenError, alarm::is_damage, open, schema};
+use super::{OpenError, open, schema, sqlite::is_damage};
 
 /// What was found, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

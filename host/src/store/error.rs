@@ -1,6 +1,6 @@
 //! The store's errors. Each variant is a cause that callers treat differently.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{error::Error, fmt, path::PathBuf, sync::Arc};
 
 use super::{Lost, OrderId};
 use crate::order::{Item, Status};
@@ -17,7 +17,7 @@ pub enum OpenError {
          a backup in its place; or choose another folder with --data",
         .file.display()
     )]
-    Damaged { file: PathBuf, source: Arc<rusqlite::Error> },
+    Damaged { file: PathBuf, source: DatabaseError },
     #[error(
         "{} is damaged: {what}. `till doctor` says more, `till restore` puts a backup in its place; or choose another folder \
          with --data",
@@ -55,13 +55,13 @@ pub enum OpenError {
     #[error("{} doesn't support write-ahead logging (journal mode {mode}): use a local disk", .file.display())]
     NoWriteAheadLog { file: PathBuf, mode: String },
     #[error("{} can't be opened", .file.display())]
-    Sqlite { file: PathBuf, source: rusqlite::Error },
+    Sqlite { file: PathBuf, source: DatabaseError },
     #[error(
         "{} can't be written: the disk is full or broken ({free_mib} MiB are free there). Make room, or see what the \
          system's log says of the disk, and start till again: no order is lost",
         .file.display()
     )]
-    Disk { file: PathBuf, free_mib: u64, source: rusqlite::Error },
+    Disk { file: PathBuf, free_mib: u64, source: DatabaseError },
     #[error("the order store's writer thread can't be started")]
     Thread(#[source] std::io::Error),
 }
@@ -72,9 +72,13 @@ pub enum StoreError {
     /// Nothing was done. The queue drains in milliseconds once the load is off.
     #[error("the order store has {queued_max} calls at work or waiting and takes no more; retry shortly")]
     Overloaded { queued_max: usize },
-    /// Nothing was acknowledged. A write may still become visible after a power cut at the same moment.
+    /// Nothing was changed.
     #[error("the order store can't be reached: {0}")]
     Unavailable(#[source] Outage),
+    /// The change's commit failed, and may be written all the same. Only a look at the order, by its reference, tells; the same
+    /// call may be repeated, because each says which state it changes.
+    #[error("the order store failed while it wrote, so the order may stand: {0}")]
+    OutcomeUnknown(#[source] DatabaseError),
     #[error("the order store is closed")]
     Closed,
     /// The order isn't pending, or was lost with a failed batch, or its stock isn't held. Nothing was changed.
@@ -90,7 +94,10 @@ pub enum StoreError {
     RolloutOpen,
     /// A host fault: the command breaks a rule of the schema. Nothing was changed.
     #[error("the order store's schema refused the command")]
-    Refused(#[source] rusqlite::Error),
+    Refused(#[source] DatabaseError),
+    /// A host fault: 2^53 orders were begun.
+    #[error("the numbers of orders are used up")]
+    NumbersUsedUp,
     /// A host fault: something else wrote to the file.
     #[error("the order store has a row that makes no sense ({column})")]
     Unreadable { column: &'static str },
@@ -102,7 +109,7 @@ impl StoreError {
     /// Returns whether the same call may be carried out a little later.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Overloaded { .. } | Self::Unavailable(_))
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable(_) | Self::OutcomeUnknown(_))
     }
 }
 
@@ -110,8 +117,8 @@ impl StoreError {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Outage {
     /// Disk full, file locked, I/O error: ends with its cause, without a restart.
-    #[error("{0}")]
-    Sqlite(#[source] Arc<rusqlite::Error>),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     #[error("a read was cut short by a panic or by the end of the runtime")]
     ReaderGone,
     #[error("its writer has stopped; restart till")]
@@ -147,14 +154,28 @@ pub enum StockError {
     Store(#[from] StoreError),
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Unavailable(error.into())
+/// What the database said. Callers know no database's types.
+#[derive(Debug, Clone)]
+pub struct DatabaseError {
+    cause: Arc<dyn Error + Send + Sync>,
+    /// Whether the file isn't what a till wrote.
+    pub(super) is_damage: bool,
+}
+
+impl DatabaseError {
+    pub(super) fn new(cause: impl Error + Send + Sync + 'static, is_damage: bool) -> Self {
+        Self { cause: Arc::new(cause), is_damage }
     }
 }
 
-impl From<rusqlite::Error> for Outage {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(Arc::new(error))
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(formatter)
+    }
+}
+
+impl Error for DatabaseError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use super::{OpenError, Outage, StoreError, alarm::is_damage, schema};
+use super::{DatabaseError, OpenError, Outage, StoreError, schema};
 
 /// The first SQLite without the WAL-reset bug, which corrupts or loses commits where several connections are open.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -218,17 +218,19 @@ fn free_mib(file: &Path) -> u64 {
 
 impl OpenError {
     pub(super) fn of_sqlite(file: &Path, source: rusqlite::Error) -> Self {
-        if matches!(source.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)) {
-            return Self::Disk { free_mib: free_mib(file), file: file.into(), source };
+        let is_disk = matches!(source.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
+        let (file, source) = (file.to_path_buf(), DatabaseError::from(source));
+        match source.is_damage {
+            _ if is_disk => Self::Disk { free_mib: free_mib(&file), file, source },
+            true => Self::Damaged { file, source },
+            false => Self::Sqlite { file, source },
         }
-        let file = file.into();
-        if is_damage(&source) { Self::Damaged { file, source: source.into() } } else { Self::Sqlite { file, source } }
     }
 
     /// Returns the error for items that couldn't be read.
     pub(super) fn of_store(file: &Path, source: StoreError) -> Self {
         match source {
-            StoreError::Unavailable(Outage::Sqlite(source)) if is_damage(&source) => {
+            StoreError::Unavailable(Outage::Database(source)) if source.is_damage => {
                 Self::Damaged { file: file.into(), source }
             }
             source => Self::Unreadable { file: file.into(), source },

@@ -6,9 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::{
     Page, Store, StoreError,
+    command::PluginCommand,
     query::{ROW_BYTES, page, text_bytes},
-    queue::{Lane, Refusal},
-    rollouts::supersede,
+    queue::{Executed, Refusal},
+    rollouts::{begin, change, promote, supersede},
     sqlite::{in_savepoint, now_ms},
     version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
     writer::WriteContext,
@@ -28,16 +29,7 @@ impl Store {
         by: String,
         detail: String,
     ) -> Result<PluginVersion, StoreError> {
-        let publish = move |context: &mut WriteContext| {
-            in_savepoint(&context.connection, || {
-                let version = write_version(&context.connection, text, action, by, &detail)?;
-                let PluginVersion { text, changed_by, .. } = &version;
-                let reason = format!("{}@{} is live now", text.name, text.version);
-                supersede(&context.connection, text.kind, changed_by, &reason)?;
-                Ok(version)
-            })
-        };
-        self.0.queue.submit(Lane::Durable, publish).await
+        self.0.queue.submit(|reply| PluginCommand::Publish { text, action, by, detail, reply }).await
     }
 
     /// Records in the audit that a file was refused. Durable when it returns.
@@ -45,7 +37,7 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn note_refused_plugin(&self, kind: Option<Kind>, by: String, detail: String) -> Result<(), StoreError> {
-        self.0.queue.submit(Lane::Durable, move |context| note_refusal(context, kind, &by, &detail)).await
+        self.0.queue.submit(|reply| PluginCommand::NoteRefusal { kind, by, detail, reply }).await
     }
 
     /// Returns a page of all plugin versions, the last changed first: at most `limit`, from after `after`.
@@ -89,10 +81,7 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn note_folder_has(&self, kind: Kind, version: VersionId) -> Result<(), StoreError> {
-        let note = move |context: &mut WriteContext| {
-            Ok(insert_event(&context.connection, "deploy", Some(kind), Some(version), BY_FOLDER, "live already")?)
-        };
-        self.0.queue.submit(Lane::Durable, note).await
+        self.0.queue.submit(|reply| PluginCommand::NoteFolderHas { kind, version, reply }).await
     }
 
     /// Returns whether the host ever started with that file because its settings named the file or the folder it was
@@ -112,6 +101,51 @@ impl Store {
     pub async fn plugin_events(&self, after: Option<u64>, limit: u32) -> Result<Page<PluginEvent>, StoreError> {
         self.0.readers.read(move |connection| events(connection, after, limit)).await
     }
+}
+
+impl PluginCommand {
+    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
+        let connection = &context.connection;
+        match self {
+            Self::Publish { text, action, by, detail, reply } => {
+                reply.executed(publish(connection, text, action, by, &detail))
+            }
+            Self::NoteRefusal { kind, by, detail, reply } => {
+                let noted = insert_event(connection, "refuse", kind, None, &by, &detail);
+                reply.executed(noted.map_err(Refusal::Failed))
+            }
+            Self::NoteFolderHas { kind, version, reply } => {
+                let noted = insert_event(connection, "deploy", Some(kind), Some(version), BY_FOLDER, "live already");
+                reply.executed(noted.map_err(Refusal::Failed))
+            }
+            Self::BeginRollout { text, plan, by, detail, reply } => {
+                reply.executed(begin(connection, text, plan, by, detail))
+            }
+            Self::ChangeRollout { id, state, by, reason, reply } => {
+                reply.executed(change(connection, id, state, &by, &reason))
+            }
+            Self::PromoteRollout { id, text, by, reason, reply } => {
+                reply.executed(promote(connection, id, text, &by, &reason))
+            }
+        }
+    }
+}
+
+/// Makes the version live and ends an open rollout of its kind.
+fn publish(
+    connection: &Connection,
+    text: VersionText,
+    action: SwapAction,
+    by: String,
+    detail: &str,
+) -> Result<PluginVersion, Refusal<StoreError>> {
+    in_savepoint(connection, || {
+        let version = write_version(connection, text, action, by, detail)?;
+        let PluginVersion { text, changed_by, .. } = &version;
+        let reason = format!("{}@{} is live now", text.name, text.version);
+        supersede(connection, text.kind, changed_by, &reason)?;
+        Ok(version)
+    })
 }
 
 /// Makes the version live, in place of the current one.
@@ -186,16 +220,6 @@ pub(super) fn upsert_version(
     }
     .map_err(Refusal::No)?
     .ok_or(Refusal::No(StoreError::Unreadable { column: "plugin_versions.state" }))
-}
-
-/// Records a refused file.
-fn note_refusal(
-    context: &mut WriteContext,
-    kind: Option<Kind>,
-    by: &str,
-    detail: &str,
-) -> Result<(), Refusal<StoreError>> {
-    Ok(insert_event(&context.connection, "refuse", kind, None, by, detail)?)
 }
 
 pub(super) fn insert_event(

@@ -17,27 +17,12 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use super::{Durability, Outage, StoreError, writer::WriteContext};
-
-/// When a command is answered, and how much of the queue it may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
-    /// Once executed, not yet committed.
-    Step,
-    /// Once committed.
-    Durable,
-    /// Once committed. The command ends an order or a reservation, and may use the reserved places.
-    Ending,
-}
-
-impl From<Durability> for Lane {
-    fn from(durability: Durability) -> Self {
-        match durability {
-            Durability::Queued => Self::Step,
-            Durability::Committed => Self::Durable,
-        }
-    }
-}
+#[cfg(test)]
+use super::writer::WriteContext;
+use super::{
+    DatabaseError, Lost, Outage, StoreError,
+    command::{Command, Lane, UpkeepCommand},
+};
 
 /// Why a command was not carried out.
 #[derive(Debug)]
@@ -54,64 +39,104 @@ impl<E> From<rusqlite::Error> for Refusal<E> {
     }
 }
 
-/// A command in the queue.
-pub(super) struct Command {
-    pub(super) lane: Lane,
-    pub(super) stock: Stock,
-    pub(super) task: Box<dyn Task>,
+/// Why a batch isn't acknowledged.
+#[derive(Debug, Clone)]
+pub(super) enum Unacknowledged {
+    /// Nothing of the batch was done.
+    Undone(Outage),
+    /// The COMMIT failed after the database may have written it.
+    Unknown(DatabaseError),
 }
 
-/// What a command does to the stock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stock {
-    /// Nothing, or it tells [`Levels`](super::levels::Levels) by itself.
-    Told,
-    /// Perhaps something: no level is known after it.
-    Open,
+impl From<rusqlite::Error> for Unacknowledged {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Undone(error.into())
+    }
 }
 
-/// A command's work: the writer executes it once, then answers it once.
-pub(super) trait Task: Send {
-    /// Executes the command and keeps the outcome for [`Task::answer`].
-    ///
-    /// # Errors
-    /// Only SQLite's, after which the batch has to be rolled back. A refusal is an outcome.
-    fn execute(&mut self, context: &mut WriteContext) -> Result<(), rusqlite::Error>;
-
-    /// Sends the caller the outcome, or the outage that prevented it.
-    fn answer(self: Box<Self>, fate: Result<(), Outage>);
+impl From<Lost> for Unacknowledged {
+    fn from(lost: Lost) -> Self {
+        Self::Undone(lost.into())
+    }
 }
 
-struct Submitted<F, T, E> {
-    work: Option<F>,
-    outcome: Option<Result<T, E>>,
-    caller: oneshot::Sender<Result<T, E>>,
+impl From<Unacknowledged> for StoreError {
+    fn from(cause: Unacknowledged) -> Self {
+        match cause {
+            Unacknowledged::Undone(outage) => Self::Unavailable(outage),
+            Unacknowledged::Unknown(error) => Self::OutcomeUnknown(error),
+        }
+    }
 }
 
-impl<F, T, E> Task for Submitted<F, T, E>
-where
-    F: FnOnce(&mut WriteContext) -> Result<T, Refusal<E>> + Send,
-    T: Send,
-    E: Send + From<StoreError>,
-{
-    fn execute(&mut self, context: &mut WriteContext) -> Result<(), rusqlite::Error> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        self.outcome = Some(match work(context) {
-            Ok(value) => Ok(value),
-            Err(Refusal::No(refusal)) => Err(refusal),
-            Err(Refusal::Failed(error)) => return Err(error),
-        });
-        Ok(())
+/// Where a command's caller waits for its outcome.
+#[derive(Debug)]
+pub(super) struct Reply<T, E>(oneshot::Sender<Result<T, E>>);
+
+impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Reply<T, E> {
+    /// Returns the answer with this outcome.
+    pub(super) fn executed(self, outcome: Result<T, Refusal<E>>) -> Executed {
+        let (outcome, failed) = match outcome {
+            Ok(value) => (Some(Ok(value)), None),
+            Err(Refusal::No(refusal)) => (Some(Err(refusal)), None),
+            Err(Refusal::Failed(error)) => (None, Some(error)),
+        };
+        Executed { answer: Box::new(Pending { outcome, reply: self }), failed }
     }
 
-    fn answer(self: Box<Self>, fate: Result<(), Outage>) {
-        let unavailable = |outage| Err(StoreError::Unavailable(outage).into());
-        let outcome = match fate {
-            Ok(()) => self.outcome.unwrap_or_else(|| unavailable(Outage::WriterGone)),
-            Err(outage) => unavailable(outage),
-        };
+    /// Returns the answer of a command that isn't carried out.
+    pub(super) fn unexecuted(self) -> Box<dyn Answer> {
+        Box::new(Pending { outcome: None, reply: self })
+    }
+
+    /// Answers at once.
+    pub(super) fn tell(self, outcome: Result<T, E>) {
         // The caller may be gone; the command was carried out for its effect.
-        drop(self.caller.send(outcome));
+        drop(self.0.send(outcome));
+    }
+}
+
+/// A command that was carried out, or on which the database failed: then the batch has to be rolled back.
+pub(super) struct Executed {
+    pub(super) answer: Box<dyn Answer>,
+    pub(super) failed: Option<rusqlite::Error>,
+}
+
+/// A command's answer, until it is known whether the command counts.
+pub(super) trait Answer: Send {
+    /// Sends the caller the outcome, or the reason why there is none.
+    fn tell(self: Box<Self>, fate: Result<(), Unacknowledged>);
+}
+
+struct Pending<T, E> {
+    outcome: Option<Result<T, E>>,
+    reply: Reply<T, E>,
+}
+
+impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Answer for Pending<T, E> {
+    fn tell(self: Box<Self>, fate: Result<(), Unacknowledged>) {
+        let Self { outcome, reply } = *self;
+        let outcome = match fate {
+            Ok(()) => outcome.unwrap_or_else(|| Err(StoreError::Unavailable(Outage::WriterGone).into())),
+            Err(cause) => Err(StoreError::from(cause).into()),
+        };
+        reply.tell(outcome);
+    }
+}
+
+/// A test's work on the writer's own connection.
+#[cfg(test)]
+pub(super) struct TestCommand {
+    pub(super) lane: Lane,
+    pub(super) work: Box<dyn FnOnce(&mut WriteContext) -> Result<Box<dyn Any + Send>, Refusal<StoreError>> + Send>,
+    pub(super) reply: Reply<Box<dyn Any + Send>, StoreError>,
+}
+
+#[cfg(test)]
+impl TestCommand {
+    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
+        let Self { work, reply, .. } = self;
+        reply.executed(work(context))
     }
 }
 
@@ -181,28 +206,24 @@ impl Queue {
         (Self { commands, commands_max, shared, ended }, receiver)
     }
 
-    /// Runs `work` on the writer and returns its result, at the moment that `lane` defines.
-    pub(super) async fn submit<F, T, E>(&self, lane: Lane, work: F) -> Result<T, E>
-    where
-        F: FnOnce(&mut WriteContext) -> Result<T, Refusal<E>> + Send + 'static,
-        T: Send + 'static,
-        E: Send + From<StoreError> + 'static,
-    {
-        self.send(lane, Stock::Open, work)?.outcome().await
+    /// Sends the command and returns its outcome, at the moment that its lane defines.
+    pub(super) async fn submit<T, E: From<StoreError>, C: Into<Command>>(
+        &self,
+        command: impl FnOnce(Reply<T, E>) -> C,
+    ) -> Result<T, E> {
+        self.send(command)?.outcome().await
     }
 
-    /// Queues the work, and returns what its outcome is read from. Commands are carried out in the order of these calls.
+    /// Queues the command, and returns what its outcome is read from. Commands are carried out in the order of these calls.
     ///
     /// # Errors
     /// `Overloaded` when the queue is full; `Closed` or `Unavailable` when nobody is there to answer.
-    pub(super) fn send<F, T, E>(&self, lane: Lane, stock: Stock, work: F) -> Result<Sent<T, E>, StoreError>
-    where
-        F: FnOnce(&mut WriteContext) -> Result<T, Refusal<E>> + Send + 'static,
-        T: Send + 'static,
-        E: Send + From<StoreError> + 'static,
-    {
+    pub(super) fn send<T, E, C: Into<Command>>(
+        &self,
+        command: impl FnOnce(Reply<T, E>) -> C,
+    ) -> Result<Sent<T, E>, StoreError> {
         let (caller, outcome) = oneshot::channel();
-        self.push(Command { lane, stock, task: Box::new(Submitted { work: Some(work), outcome: None, caller }) })?;
+        self.push(command(Reply(caller)).into())?;
         Ok(Sent { outcome, shared: Arc::clone(&self.shared) })
     }
 
@@ -210,7 +231,8 @@ impl Queue {
         if self.shared.closing.load(Relaxed) {
             return Err(StoreError::Closed);
         }
-        let room = if command.lane == Lane::Ending { self.commands_max.saturating_mul(2) } else { self.commands_max };
+        let (lane, _) = command.terms();
+        let room = if lane == Lane::Ending { self.commands_max.saturating_mul(2) } else { self.commands_max };
         // A command is counted before it is sent, so that the writer never subtracts it before it is added.
         if self.shared.queued_commands.fetch_add(1, Relaxed) >= room {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
@@ -230,11 +252,10 @@ impl Queue {
     pub(super) async fn close(&self) {
         self.shared.closing.store(true, Relaxed);
         // Wakes a writer that waits for work. If the queue is full, the writer is awake.
-        let (caller, _nobody) = oneshot::channel::<Result<(), StoreError>>();
-        let work = |_context: &mut WriteContext| Ok(());
-        let task = Box::new(Submitted { work: Some(work), outcome: None, caller });
+        let (caller, _nobody) = oneshot::channel();
+        let wake = UpkeepCommand::Wake { reply: Reply(caller) };
         self.shared.queued_commands.fetch_add(1, Relaxed);
-        if self.commands.try_send(Command { lane: Lane::Step, stock: Stock::Open, task }).is_err() {
+        if self.commands.try_send(wake.into()).is_err() {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
         }
         self.until_ended().await;

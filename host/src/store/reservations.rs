@@ -8,31 +8,37 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
-    queue::Refusal,
-    sqlite::{in_savepoint, is_local_order, no, now_ms, on_hand, refuse_local_order, saturated},
+    command::{ReservationCommand, Take},
+    queue::{Executed, Refusal},
+    sqlite::{
+        in_savepoint, is_local_order, no, now_ms, on_hand, refuse, refuse_local_order, release, saturated, settle,
+    },
     writer::WriteContext,
 };
 use crate::{order::Item, units::i64_of};
 
-/// Does [`take`], and tells [`Levels`](super::levels::Levels); `was_ahead` if the take was answered before.
-pub(super) fn take_told(
-    context: &mut WriteContext,
-    taker: &Taker,
-    pieces: &BTreeMap<Item, u64>,
-    was_ahead: bool,
-) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
-    let outcome = take(context, taker, pieces);
-    context.levels.executed(pieces, &outcome, was_ahead);
-    outcome
+impl ReservationCommand {
+    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
+        match self {
+            Self::Take(Take { taker, pieces, was_ahead, reply }) => {
+                let outcome = take(&context.connection, &taker, &pieces);
+                context.levels.executed(&pieces, &outcome, was_ahead);
+                reply.executed(outcome)
+            }
+            Self::StartOver { taker, plugins, reply, .. } => reply.executed(start_over(context, &taker, &plugins)),
+            Self::Settle { reference, answer, reply } => reply.executed(settle(context, &reference, answer.as_ref())),
+            Self::Refuse { reference, answer, reply } => reply.executed(refuse(context, &reference, answer.as_ref())),
+            Self::Release { reference, reply } => reply.executed(release(context, &reference)),
+        }
+    }
 }
 
 /// Takes all pieces under the taker's reference and returns what is left of each item, or takes nothing.
-pub(super) fn take(
-    context: &mut WriteContext,
+fn take(
+    connection: &Connection,
     taker: &Taker,
     pieces: &BTreeMap<Item, u64>,
 ) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
-    let connection = &context.connection;
     let (reference, standing) = match taker {
         // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
         Taker::Order(id) => pending_order(connection, *id)?.ok_or_else(|| no(StoreError::ReservationGone.into()))?,
@@ -93,7 +99,7 @@ fn take_each(
 
 /// Gives back what was taken, so that the same order or deduct may take once more, for other plugins. An order that
 /// took nothing only changes its plugins; a reservation that isn't held stays as it is.
-pub(super) fn start_over(context: &mut WriteContext, taker: &Taker, plugins: &str) -> Result<(), Refusal<StoreError>> {
+fn start_over(context: &mut WriteContext, taker: &Taker, plugins: &str) -> Result<(), Refusal<StoreError>> {
     let connection = &context.connection;
     let reference = match taker {
         Taker::Deduct(reference) => {

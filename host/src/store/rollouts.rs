@@ -6,11 +6,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
     Page, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionState, VersionText,
+    command::PluginCommand,
     plugins::{by_id, insert_event, upsert_version, write_version},
     query::{ROW_BYTES, page},
-    queue::{Lane, Refusal},
+    queue::Refusal,
     sqlite::{in_savepoint, no, now_ms},
-    writer::WriteContext,
 };
 use crate::hooks::Kind;
 
@@ -116,7 +116,7 @@ impl Store {
         by: String,
         detail: String,
     ) -> Result<RolloutRow, StoreError> {
-        self.0.queue.submit(Lane::Durable, move |context| begin(context, text, plan, by, detail)).await
+        self.0.queue.submit(|reply| PluginCommand::BeginRollout { text, plan, by, detail, reply }).await
     }
 
     /// Pauses, resumes or ends a rollout, other than by promotion. An end withdraws the rollout's version, unless that
@@ -131,7 +131,7 @@ impl Store {
         by: String,
         reason: String,
     ) -> Result<(), StoreError> {
-        self.0.queue.submit(Lane::Durable, move |context| change(&context.connection, id, state, &by, &reason)).await
+        self.0.queue.submit(|reply| PluginCommand::ChangeRollout { id, state, by, reason, reply }).await
     }
 
     /// Ends a rollout and makes its version live, in one transaction. Returns the version. Durable when it returns.
@@ -145,14 +145,7 @@ impl Store {
         reason: String,
     ) -> Result<PluginVersion, StoreError> {
         let (id, text) = (rollout.id, rollout.version.text.clone());
-        let promote = move |context: &mut WriteContext| {
-            in_savepoint(&context.connection, || {
-                let version = write_version(&context.connection, text, SwapAction::Promote, by.clone(), &reason)?;
-                set_state(&context.connection, id, RolloutState::Promoted, &by, &reason)?;
-                Ok(version)
-            })
-        };
-        self.0.queue.submit(Lane::Durable, promote).await
+        self.0.queue.submit(|reply| PluginCommand::PromoteRollout { id, text, by, reason, reply }).await
     }
 
     /// Returns the open rollout, if there is one.
@@ -174,14 +167,13 @@ impl Store {
     }
 }
 
-fn begin(
-    context: &mut WriteContext,
+pub(super) fn begin(
+    connection: &Connection,
     text: VersionText,
     plan: String,
     by: String,
     detail: String,
 ) -> Result<RolloutRow, Refusal<StoreError>> {
-    let connection = &context.connection;
     in_savepoint(connection, || {
         if connection
             .prepare_cached("SELECT 1 FROM plugin_rollouts WHERE state = 'running' OR state = 'paused'")?
@@ -218,6 +210,21 @@ fn begin(
     })
 }
 
+/// Ends a rollout and makes its version live.
+pub(super) fn promote(
+    connection: &Connection,
+    id: RolloutId,
+    text: VersionText,
+    by: &str,
+    reason: &str,
+) -> Result<PluginVersion, Refusal<StoreError>> {
+    in_savepoint(connection, || {
+        let version = write_version(connection, text, SwapAction::Promote, by.to_owned(), reason)?;
+        set_state(connection, id, RolloutState::Promoted, by, reason)?;
+        Ok(version)
+    })
+}
+
 /// Ends the open rollout of that kind, if there is one, because another version became live.
 pub(super) fn supersede(
     connection: &Connection,
@@ -235,7 +242,7 @@ pub(super) fn supersede(
     open.map_or(Ok(()), |id| change(connection, id, RolloutState::Superseded, by, reason))
 }
 
-fn change(
+pub(super) fn change(
     connection: &Connection,
     id: RolloutId,
     state: RolloutState,

@@ -5,12 +5,13 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, named_params, params};
 
 use super::{
-    Answered, OrderId, Released, StoreError, answers,
+    Answered, DatabaseError, OrderId, Outage, Released, StoreError, answers,
+    command::{OpenOrder, OrderCommand, UpkeepCommand},
     json::{OrderText, ReceiptText},
-    queue::Refusal,
+    queue::{Executed, Refusal},
     reservations::{Reservation, close, give_back, move_reservation, reservation},
     writer::WriteContext,
 };
@@ -19,8 +20,38 @@ use crate::{
     order::{Fingerprint, Item, Keyed, Reference, Status},
 };
 
+impl OrderCommand {
+    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
+        match self {
+            Self::Open(open) => {
+                let OpenOrder { id, order, keyed, reply, .. } = *open;
+                reply.executed(create_order(context, id, &order, keyed.as_ref()))
+            }
+            Self::Complete { id, receipt, answer, reply } => {
+                reply.executed(complete_order(context, id, &receipt, answer.as_ref()))
+            }
+            Self::Fail { id, reason, answer, reply } => {
+                reply.executed(fail_order(context, id, &reason, answer.as_ref()))
+            }
+            Self::AwaitRelease { id, reason, answer, reply } => {
+                reply.executed(await_release(context, id, &reason, answer.as_ref()))
+            }
+        }
+    }
+}
+
+impl UpkeepCommand {
+    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
+        match self {
+            Self::PruneAnswers { kept, reply } => reply.executed(answers::prune(context, kept)),
+            Self::CheckReadiness { reply } => reply.executed(check_readiness(context)),
+            Self::Wake { reply } => reply.executed(Ok(())),
+        }
+    }
+}
+
 /// Inserts a pending order under its id and claims its key. Returns when that was done.
-pub(super) fn create_order(
+fn create_order(
     context: &mut WriteContext,
     id: OrderId,
     order: &OrderText,
@@ -65,7 +96,7 @@ fn insert_order(connection: &Connection, id: OrderId, order: &OrderText) -> Resu
 }
 
 /// Completes a pending order, makes its reservation final and keeps the answer.
-pub(super) fn complete_order(
+fn complete_order(
     context: &mut WriteContext,
     id: OrderId,
     receipt: &ReceiptText,
@@ -106,7 +137,7 @@ pub(super) fn complete_order(
 
 /// Fails an order that has no end yet, gives back its stock, and stores the answer. A failed or lost order stays as it
 /// is.
-pub(super) fn fail_order(
+fn fail_order(
     context: &mut WriteContext,
     id: OrderId,
     reason: &str,
@@ -137,7 +168,7 @@ pub(super) fn fail_order(
 }
 
 /// Sets an order to PENDING_RELEASE, because a remote inventory may hold its stock, and stores the answer.
-pub(super) fn await_release(
+fn await_release(
     context: &mut WriteContext,
     id: OrderId,
     reason: &str,
@@ -217,7 +248,7 @@ pub(super) fn release(context: &mut WriteContext, reference: &Reference) -> Resu
 }
 
 /// Writes a row, to show whether the store can commit.
-pub(super) fn check_readiness(context: &mut WriteContext) -> Result<(), Refusal<StoreError>> {
+fn check_readiness(context: &mut WriteContext) -> Result<(), Refusal<StoreError>> {
     context
         .connection
         .prepare_cached("INSERT OR REPLACE INTO readiness (id, checked_at_ms) VALUES (1, ?1)")?
@@ -269,7 +300,7 @@ pub(super) fn in_savepoint<T, E: From<StoreError>>(
             return Ok(value);
         }
         Err(Refusal::No(refusal)) => refusal,
-        Err(Refusal::Failed(error)) if breaks_a_rule(&error) => StoreError::Refused(error).into(),
+        Err(Refusal::Failed(error)) if breaks_a_rule(&error) => StoreError::Refused(error.into()).into(),
         Err(Refusal::Failed(error)) => return Err(Refusal::Failed(error)),
     };
     connection.prepare_cached("ROLLBACK TO command")?.execute([])?;
@@ -278,7 +309,7 @@ pub(super) fn in_savepoint<T, E: From<StoreError>>(
 }
 
 fn breaks_a_rule(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
 pub(super) const fn no<E>(refusal: E) -> Refusal<E> {
@@ -292,4 +323,28 @@ pub(super) fn saturated(pieces: i64) -> u32 {
 
 pub(super) fn now_ms() -> i64 {
     i64::try_from(clock::now_ms()).unwrap_or(i64::MAX)
+}
+
+/// Returns whether the error means that the file isn't what a till wrote.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        let is_damage = is_damage(&error);
+        Self::new(error, is_damage)
+    }
+}
+
+impl From<rusqlite::Error> for Outage {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
 }

@@ -4,14 +4,26 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
     StockChanged, StockError, StockLevel, StoreError,
-    queue::Refusal,
+    command::StockCommand,
+    queue::{Executed, Refusal},
     sqlite::{in_savepoint, no, now_ms, on_hand, saturated},
     writer::WriteContext,
 };
 use crate::order::Item;
 
+impl StockCommand {
+    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
+        match self {
+            Self::Seed { opening, reply } => reply.executed(seed(context, opening)),
+            Self::Set { item, counted, reply } => reply.executed(set(context, &item, counted)),
+            Self::Add { item, delta, reply } => reply.executed(add(context, &item, delta)),
+            Self::Remove { item, reply } => reply.executed(remove(context, &item)),
+        }
+    }
+}
+
 /// Sets the opening stock of the items that the store doesn't know.
-pub(super) fn seed(context: &mut WriteContext, opening: Vec<(Item, u32)>) -> Result<(), Refusal<StoreError>> {
+fn seed(context: &mut WriteContext, opening: Vec<(Item, u32)>) -> Result<(), Refusal<StoreError>> {
     let connection = &context.connection;
     let added = in_savepoint(connection, || {
         let mut added = Vec::new();
@@ -27,7 +39,7 @@ pub(super) fn seed(context: &mut WriteContext, opening: Vec<(Item, u32)>) -> Res
 }
 
 /// Sets an item's stock to a counted number.
-pub(super) fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Result<StockChanged, Refusal<StoreError>> {
+fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Result<StockChanged, Refusal<StoreError>> {
     let connection = &context.connection;
     let is_new = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;
@@ -43,7 +55,7 @@ pub(super) fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Resu
 }
 
 /// Adds a delivery, or subtracts breakage.
-pub(super) fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChanged, Refusal<StockError>> {
+fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChanged, Refusal<StockError>> {
     let connection = &context.connection;
     let (left, is_new) = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;
@@ -66,7 +78,7 @@ pub(super) fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result
 }
 
 /// Removes an item from the shop. Pieces that orders under way give back later become its stock again, but stay hidden.
-pub(super) fn remove(context: &mut WriteContext, item: &Item) -> Result<(), Refusal<StockError>> {
+fn remove(context: &mut WriteContext, item: &Item) -> Result<(), Refusal<StockError>> {
     let connection = &context.connection;
     in_savepoint(connection, || {
         let before = on_hand(connection, item)?.unwrap_or(0);

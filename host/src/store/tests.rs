@@ -9,7 +9,7 @@ mod plugins;
 mod reservations;
 mod shelves;
 
-use std::{path::Path, sync::mpsc, time::Duration};
+use std::{any::Any, path::Path, sync::mpsc, time::Duration};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -17,7 +17,8 @@ use tokio::task::JoinHandle;
 
 use super::{
     Durability, Inventory, NewOrder, OrderId, Settings, Store, StoreError, TakeError, Taker,
-    queue::{Lane, Refusal},
+    command::Lane,
+    queue::{Refusal, TestCommand},
     writer::WriteContext,
 };
 use crate::order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, Quantity, Receipt, Reference};
@@ -93,7 +94,7 @@ impl Shop {
         lane: Lane,
         work: impl FnOnce(&mut WriteContext) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.store.0.queue.submit(lane, move |context| work(context).map_err(Refusal::Failed)).await
+        in_writer(&self.store, lane, move |context| work(context).map_err(Refusal::Failed)).await
     }
 
     /// Stops the writer in a command of its own until the gate is opened; commands sent meanwhile are queued.
@@ -107,7 +108,7 @@ impl Shop {
                 opening.recv().ok();
                 Ok::<_, Refusal<StoreError>>(())
             };
-            store.0.queue.submit(Lane::Step, wait).await
+            in_writer(&store, Lane::Step, wait).await
         });
         entering.await.expect("the writer comes by");
         Gate { open, passed }
@@ -151,6 +152,17 @@ impl Gate {
         self.open.send(()).expect("the writer waits");
         self.passed.await.expect("no panic").expect("passes");
     }
+}
+
+/// Runs work on the writer's own connection, as one command that may refuse.
+async fn in_writer<T: Send + 'static>(
+    store: &Store,
+    lane: Lane,
+    work: impl FnOnce(&mut WriteContext) -> Result<T, Refusal<StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let work = move |context: &mut WriteContext| work(context).map(|value| Box::new(value) as Box<dyn Any + Send>);
+    let value = store.0.queue.submit(|reply| TestCommand { lane, work: Box::new(work), reply }).await?;
+    Ok(*value.downcast().expect("the work's own"))
 }
 
 /// Returns the future's result, or fails if it hangs.

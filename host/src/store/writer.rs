@@ -26,13 +26,14 @@ use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::watch;
 
 use super::{
-    Outage,
+    StoreError,
     alarm::Alarm,
+    command::{Command, Lane, Stock},
     counters::RunningTime,
     items::Items,
     levels::Levels,
     place::Place,
-    queue::{Command, Lane, Shared, Stock, Task, panic_text},
+    queue::{Answer, Executed, Shared, Unacknowledged, panic_text},
 };
 use crate::order::{Item, Status};
 
@@ -145,42 +146,46 @@ impl Writer {
 
     /// Executes the command and those queued after it in one transaction, and answers them.
     fn batch(&mut self, first: Command) {
-        let begun = self.place.check().map_err(Outage::from).and_then(|()| Ok(self.begin()?));
-        if let Err(outage) = begun {
-            return self.refuse(first, outage);
+        if let Err(cause) = self.begin() {
+            return self.refuse(first, cause);
         }
         let linger_until = Instant::now() + self.linger;
-        let mut committing: Vec<Box<dyn Task>> = Vec::new();
+        let mut committing: Vec<Box<dyn Answer>> = Vec::new();
         let mut executed = 0;
         let mut next = Some(first);
-        while let Some(mut command) = next {
-            if let Err(error) = self.execute(&mut command) {
-                committing.push(command.task);
+        while let Some(command) = next {
+            let (lane, _) = command.terms();
+            let (answer, outcome) = self.execute(command);
+            if let Err(error) = outcome {
+                committing.push(answer);
                 return self.abort(committing, error.into());
             }
             executed += 1;
-            match command.lane {
-                Lane::Step => command.task.answer(Ok(())),
-                Lane::Durable | Lane::Ending => committing.push(command.task),
+            match lane {
+                Lane::Step => answer.tell(Ok(())),
+                Lane::Durable | Lane::Ending => committing.push(answer),
             }
             let full = executed >= self.batch_commands_max;
             next = if full { None } else { self.following(committing.is_empty(), linger_until) };
         }
         match self.commit() {
             Ok(()) => self.acknowledge(committing, executed),
-            Err(outage) => self.abort(committing, outage),
+            Err(cause) => self.abort(committing, cause),
         }
     }
 
     /// Commits the batch, if the files are still where they were opened.
-    fn commit(&mut self) -> Result<(), Outage> {
+    fn commit(&mut self) -> Result<(), Unacknowledged> {
         self.place.check()?;
-        self.context.connection.prepare_cached("COMMIT")?.execute([])?;
-        Ok(())
+        let connection = &self.context.connection;
+        let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        committed.map_err(|error| fate_of_commit(error, connection.is_autocommit())).map(drop)
     }
 
-    /// Opens the batch's transaction, first closing one that a failed ROLLBACK left open.
-    fn begin(&mut self) -> rusqlite::Result<()> {
+    /// Opens the batch's transaction, first closing one that a failed ROLLBACK left open, if the files are where they were
+    /// opened.
+    fn begin(&mut self) -> Result<(), Unacknowledged> {
+        self.place.check()?;
         if !self.context.connection.is_autocommit() {
             self.context.connection.execute_batch("ROLLBACK")?;
         }
@@ -188,21 +193,16 @@ impl Writer {
         Ok(())
     }
 
-    fn execute(&mut self, command: &mut Command) -> rusqlite::Result<()> {
-        let executed = command.task.execute(&mut self.context);
-        if command.stock == Stock::Open {
+    fn execute(&mut self, command: Command) -> (Box<dyn Answer>, rusqlite::Result<()>) {
+        let (_, stock) = command.terms();
+        let Executed { answer, failed } = command.execute(&mut self.context);
+        if stock == Stock::Open {
             self.context.levels.forget();
         }
-        executed?;
         // SQLite ends the transaction by itself on some errors. A command that hid such an error must not be
         // acknowledged, nor the commands before it.
-        if self.context.connection.is_autocommit() {
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
-                None,
-            ));
-        }
-        Ok(())
+        let ended = || self.context.connection.is_autocommit().then(rolled_back);
+        (answer, failed.or_else(ended).map_or(Ok(()), Err))
     }
 
     /// Returns the next queued command. If the batch has only steps, nobody waits for the commit, so this waits for
@@ -223,7 +223,7 @@ impl Writer {
         Some(command)
     }
 
-    fn acknowledge(&mut self, committed: Vec<Box<dyn Task>>, executed: usize) {
+    fn acknowledge(&mut self, committed: Vec<Box<dyn Answer>>, executed: usize) {
         let Uncommitted { unresolved_orders, awaiting_release_orders, items, removed_items } =
             std::mem::take(&mut self.context.uncommitted);
         self.items.add(items);
@@ -236,8 +236,8 @@ impl Writer {
             self.shared.set_committed_at(Some(Instant::now()));
         }
         self.shared.committed_commands.fetch_add(u64::try_from(executed).unwrap_or(u64::MAX), Relaxed);
-        for task in committed {
-            task.answer(Ok(()));
+        for answer in committed {
+            answer.tell(Ok(()));
         }
         self.alarm.look_at_log();
     }
@@ -255,7 +255,7 @@ impl Writer {
     /// batch overwrites them, and a checkpoint that wasn't synced is repeated. Nothing relies on a second sync of the
     /// same bytes. If the host ends before the next batch, a refused command may become visible, because its frames may
     /// be on the disk.
-    fn abort(&mut self, tasks: Vec<Box<dyn Task>>, outage: Outage) {
+    fn abort(&mut self, answers: Vec<Box<dyn Answer>>, cause: Unacknowledged) {
         self.context.uncommitted = Uncommitted::default();
         self.context.levels.forget();
         if !self.context.connection.is_autocommit()
@@ -266,27 +266,43 @@ impl Writer {
         self.shared.failed_batches.fetch_add(1, Relaxed);
         _ = self.has_changed_rows();
         self.shared.set_committed_at(None);
-        self.alarm.look_at(&outage);
-        if tasks.is_empty() {
+        self.alarm.look_at_failure(&cause);
+        if answers.is_empty() {
             // Nobody waits for the commit of steps, so nobody else can report this.
-            tracing::warn!(error = %outage, "orders in progress were lost with a failed batch");
+            tracing::warn!(error = %StoreError::from(cause), "orders in progress were lost with a failed batch");
+            return;
         }
-        for task in tasks {
-            task.answer(Err(outage.clone()));
+        for answer in answers {
+            answer.tell(Err(cause.clone()));
         }
     }
 
     /// Refuses the command and all queued ones together: one by one, each would wait for the same lock.
-    fn refuse(&mut self, first: Command, outage: Outage) {
-        let mut tasks = vec![first.task];
-        while tasks.len() < self.batch_commands_max
+    fn refuse(&mut self, first: Command, cause: Unacknowledged) {
+        let mut answers = vec![first.unexecuted()];
+        while answers.len() < self.batch_commands_max
             && let Ok(command) = self.commands.try_recv()
         {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
-            tasks.push(command.task);
+            answers.push(command.unexecuted());
         }
-        self.abort(tasks, outage);
+        self.abort(answers, cause);
     }
+}
+
+/// Returns what a COMMIT that failed left behind; `has_ended` if the transaction is over nevertheless.
+///
+/// A transaction that is still open was not written: SQLite could take no lock, or the database refused it. Otherwise SQLite has
+/// rolled back. After an I/O error the last frame may be in the log all the same, because only its sync failed. This process
+/// doesn't count such a frame, and overwrites it with the next batch; if the process ends before, the next start finds it.
+fn fate_of_commit(error: rusqlite::Error, has_ended: bool) -> Unacknowledged {
+    let may_be_written = error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure);
+    if has_ended && may_be_written { Unacknowledged::Unknown(error.into()) } else { error.into() }
+}
+
+/// Returns SQLite's word for a transaction that ended by itself.
+fn rolled_back() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK), None)
 }
 
 /// Saves the running time, moves the write-ahead log into the file and closes it. If that fails nothing is lost: the
@@ -308,5 +324,27 @@ fn close(WriteContext { connection, running, .. }: WriteContext, place: &Place) 
     let closed = connection.close().map_err(|(_connection, error)| error);
     if let Err(error) = checkpoint.and(closed) {
         tracing::warn!(%error, "the order store was not closed cleanly; its write-ahead log is read at the next start");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Error, ffi};
+
+    use super::*;
+
+    #[test]
+    fn only_a_commit_that_may_be_on_the_disk_is_of_unknown_outcome() {
+        let check = |code, has_ended, is_unknown| {
+            let error = Error::SqliteFailure(ffi::Error::new(code), None);
+            let fate = fate_of_commit(error, has_ended);
+            assert_eq!(matches!(fate, Unacknowledged::Unknown(_)), is_unknown, "{code} {has_ended}: {fate:?}");
+        };
+        check(ffi::SQLITE_IOERR_FSYNC, true, true);
+        check(ffi::SQLITE_IOERR_WRITE, true, true);
+        check(ffi::SQLITE_IOERR_LOCK, false, false);
+        check(ffi::SQLITE_BUSY, false, false);
+        check(ffi::SQLITE_FULL, true, false);
+        check(ffi::SQLITE_CONSTRAINT_FOREIGNKEY, false, false);
     }
 }

@@ -71,6 +71,7 @@ impl From<&StoreError> for Problem {
         match error {
             StoreError::Overloaded { .. }
             | StoreError::Unavailable(_)
+            | StoreError::OutcomeUnknown(_)
             | StoreError::Closed
             | StoreError::ReservationGone => Self::unavailable(Code::StoreUnavailable, error.to_string()),
             StoreError::OrderEnded { .. } | StoreError::OfLocalOrder | StoreError::ReferenceTaken => {

@@ -1,7 +1,7 @@
 //! Takes that are answered before the writer carries them out.
 
 use super::{
-    super::{BegunOrder, Durability, Inventory, Outage, StoreError, TakeError, Taker, queue::Lane},
+    super::{BegunOrder, Durability, Inventory, Outage, StoreError, TakeError, Taker, command::Lane},
     Shop, cart, item, new_order, receipt, within_seconds,
 };
 
@@ -92,7 +92,7 @@ async fn what_was_taken_ahead_and_lost_with_its_batch_completes_nothing() {
         shop.until_queued(3).await;
         gate.open.send(()).expect("the writer waits");
     });
-    assert!(matches!(failed, Err(StoreError::Unavailable(Outage::Sqlite(_)))), "{failed:?}");
+    assert!(matches!(failed, Err(StoreError::Unavailable(Outage::Database(_)))), "{failed:?}");
     let outcome = shop.complete(order, lines).await;
     assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
     let next = shop.begin(lines);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{Answered, Durability, Earlier, Inventory, OrderId, StoreError, Taker, queue::Lane},
+    super::{Answered, Durability, Earlier, Inventory, OrderId, StoreError, Taker, command::Lane},
     Shop, cart, elsewhere, new_order, receipt,
 };
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{Durability, Inventory, OrdersFilter, Outage, StoreError, TakeError, Taker, queue::Lane},
+    super::{Durability, Inventory, OrdersFilter, Outage, StoreError, TakeError, Taker, command::Lane},
     Shop, cart, item, new_order, receipt, within_seconds,
 };
 use crate::order::Reference;
@@ -135,7 +135,7 @@ async fn a_batch_that_meets_a_full_disk_acknowledges_nothing_and_the_next_one_wo
 
     for durable in [set, full] {
         let outcome = durable.await.expect("no panic");
-        assert!(matches!(outcome, Err(StoreError::Unavailable(Outage::Sqlite(_)))), "{outcome:?}");
+        assert!(matches!(outcome, Err(StoreError::Unavailable(Outage::Database(_)))), "{outcome:?}");
     }
     step.await.expect("no panic").expect("a step is answered before its commit");
     let settled = shop.store.settle(&deduct, None).await;
@@ -158,7 +158,7 @@ async fn an_order_lost_with_its_batch_stays_lost_and_its_number_unused() {
     let failure = shop.in_writer(Lane::Durable, |_context| -> rusqlite::Result<()> {
         Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR), None))
     });
-    assert!(matches!(failure.await, Err(StoreError::Unavailable(Outage::Sqlite(_)))));
+    assert!(matches!(failure.await, Err(StoreError::Unavailable(Outage::Database(_)))));
     shop.intruder().execute_batch("BEGIN IMMEDIATE").expect("the lock is free again");
 
     let next = shop.hold(&[("laptop", 1)]).await;
@@ -185,7 +185,7 @@ async fn a_transaction_that_sqlite_itself_rolled_back_acknowledges_nothing() {
         let work = |context: &mut super::WriteContext| {
             context.connection.execute_batch("ROLLBACK").map_err(super::Refusal::<StoreError>::Failed)
         };
-        store.0.queue.submit(Lane::Durable, work).await
+        super::in_writer(&store, Lane::Durable, work).await
     });
     shop.until_queued(2).await;
     let store = shop.store.clone();
@@ -205,7 +205,7 @@ async fn a_locked_file_refuses_all_that_waits_and_works_again_once_it_is_free() 
     let intruder = shop.intruder();
     intruder.execute_batch("BEGIN IMMEDIATE").expect("locks");
     let outcome = shop.store.complete_order(order.id, &receipt(&order.cart), None).await;
-    assert!(matches!(outcome, Err(StoreError::Unavailable(Outage::Sqlite(_)))), "{outcome:?}");
+    assert!(matches!(outcome, Err(StoreError::Unavailable(Outage::Database(_)))), "{outcome:?}");
     assert!(shop.store.ready().await.is_err());
     let level = shop.store.level(&item("laptop")).await.expect("readers go on");
     assert_eq!(level, Some(6));
@@ -239,7 +239,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
                 Ok::<_, super::Refusal<StoreError>>(())
             })
         };
-        store.0.queue.submit(Lane::Durable, work).await
+        super::in_writer(&store, Lane::Durable, work).await
     });
     shop.until_queued(3).await;
     gate.open().await;

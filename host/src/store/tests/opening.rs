@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 use rusqlite::Connection;
 
 use super::{
-    super::{Inventory, OpenError, Opened, Store, TakeError, queue::Lane},
+    super::{Inventory, OpenError, Opened, Store, TakeError, command::Lane},
     Shop, elsewhere, receipt, settings,
 };
 use crate::order::{Reference, Status};

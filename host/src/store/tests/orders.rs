@@ -1,7 +1,7 @@
 //! Orders as they are read back, and rows that can't be.
 
 use super::{
-    super::{Durability, Order, OrderId, OrdersFilter, StoreError, queue::Lane},
+    super::{Durability, Order, OrderId, OrdersFilter, StoreError, command::Lane},
     Shop, elsewhere, new_order, receipt,
 };
 use crate::order::{Adjustment, Attribute, AttributeValue, Cart, Effect, MinorUnits, Receipt, Reference, Status};

@@ -1,7 +1,7 @@
 //! Stock that the shop itself changes, and the ledger under everything at once.
 
 use super::{
-    super::{LedgerMismatch, StockError, StockLevel, TakeError, Taker, queue::Lane},
+    super::{LedgerMismatch, StockError, StockLevel, TakeError, Taker, command::Lane},
     Inventory, Shop, item, receipt,
 };
 use crate::order::Reference;

@@ -1,0 +1,281 @@
+//! The writer's commands, as values: what a caller asks for, and where its answer goes.
+//!
+//! A command says nothing of how it is carried out: in SQLite that is done in the file that [`Command::execute`] leads to. When a
+//! command is answered, and what it does to the stock, is said here for all of them, so that a new one can't leave it open.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration, time::SystemTime};
+
+#[cfg(test)]
+use super::queue::TestCommand;
+use super::{
+    Answered, Durability, OrderId, PluginVersion, Released, RolloutId, RolloutRow, RolloutState, StockChanged,
+    StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionText,
+    json::{OrderText, ReceiptText},
+    queue::{Answer, Executed, Reply},
+    writer::WriteContext,
+};
+use crate::{
+    hooks::Kind,
+    order::{Fingerprint, Item, Keyed, Reference},
+};
+
+pub(super) enum Command {
+    Order(OrderCommand),
+    Reservation(ReservationCommand),
+    Stock(StockCommand),
+    Plugin(Box<PluginCommand>),
+    Upkeep(UpkeepCommand),
+    #[cfg(test)]
+    Test(TestCommand),
+}
+
+/// Begins or ends an order.
+pub(super) enum OrderCommand {
+    Open(Box<OpenOrder>),
+    Complete { id: OrderId, receipt: Box<ReceiptText>, answer: Option<Answered>, reply: Reply<(), StoreError> },
+    Fail { id: OrderId, reason: String, answer: Option<Answered>, reply: Reply<(), StoreError> },
+    AwaitRelease { id: OrderId, reason: String, answer: Option<Answered>, reply: Reply<(), StoreError> },
+}
+
+/// An order to be written. Its creation is answered with the time at which that was done.
+pub(super) struct OpenOrder {
+    pub(super) id: OrderId,
+    pub(super) order: OrderText,
+    pub(super) keyed: Option<Keyed>,
+    pub(super) durability: Durability,
+    pub(super) reply: Reply<SystemTime, StoreError>,
+}
+
+/// Changes what a reference holds.
+pub(super) enum ReservationCommand {
+    Take(Take),
+    StartOver { taker: Taker, plugins: String, durability: Durability, reply: Reply<(), StoreError> },
+    Settle { reference: Reference, answer: Option<(Fingerprint, Answered)>, reply: Reply<(), StoreError> },
+    Refuse { reference: Reference, answer: Option<(Fingerprint, Answered)>, reply: Reply<(), StoreError> },
+    Release { reference: Reference, reply: Reply<Released, StoreError> },
+}
+
+/// A take of pieces, summed by item.
+pub(super) struct Take {
+    pub(super) taker: Taker,
+    pub(super) pieces: Arc<BTreeMap<Item, u64>>,
+    /// Whether the take was answered before it was queued (`levels.rs`).
+    pub(super) was_ahead: bool,
+    pub(super) reply: Reply<Vec<StockLevel>, TakeError>,
+}
+
+/// Changes the stock by hand.
+pub(super) enum StockCommand {
+    Seed { opening: Vec<(Item, u32)>, reply: Reply<(), StoreError> },
+    Set { item: Item, counted: u32, reply: Reply<StockChanged, StoreError> },
+    Add { item: Item, delta: i64, reply: Reply<StockChanged, StockError> },
+    Remove { item: Item, reply: Reply<(), StockError> },
+}
+
+/// Changes the plugins' versions and rollouts, or notes something in their audit.
+pub(super) enum PluginCommand {
+    Publish {
+        text: VersionText,
+        action: SwapAction,
+        by: String,
+        detail: String,
+        reply: Reply<PluginVersion, StoreError>,
+    },
+    NoteRefusal {
+        kind: Option<Kind>,
+        by: String,
+        detail: String,
+        reply: Reply<(), StoreError>,
+    },
+    NoteFolderHas {
+        kind: Kind,
+        version: VersionId,
+        reply: Reply<(), StoreError>,
+    },
+    BeginRollout {
+        text: VersionText,
+        plan: String,
+        by: String,
+        detail: String,
+        reply: Reply<RolloutRow, StoreError>,
+    },
+    ChangeRollout {
+        id: RolloutId,
+        state: RolloutState,
+        by: String,
+        reason: String,
+        reply: Reply<(), StoreError>,
+    },
+    PromoteRollout {
+        id: RolloutId,
+        text: VersionText,
+        by: String,
+        reason: String,
+        reply: Reply<PluginVersion, StoreError>,
+    },
+}
+
+pub(super) enum UpkeepCommand {
+    PruneAnswers {
+        kept: Duration,
+        reply: Reply<bool, StoreError>,
+    },
+    CheckReadiness {
+        reply: Reply<(), StoreError>,
+    },
+    /// Does nothing but wake the writer.
+    Wake {
+        reply: Reply<(), StoreError>,
+    },
+}
+
+/// When a command is answered, and how much of the queue it may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Once executed, not yet committed.
+    Step,
+    /// Once committed.
+    Durable,
+    /// Once committed. The command ends an order or a reservation, and may use the reserved places.
+    Ending,
+}
+
+impl From<Durability> for Lane {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Queued => Self::Step,
+            Durability::Committed => Self::Durable,
+        }
+    }
+}
+
+/// What a command does to the stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stock {
+    /// Nothing, or it tells [`Levels`](super::levels::Levels) by itself.
+    Told,
+    /// Perhaps something: no level is known after it.
+    Open,
+}
+
+impl Command {
+    /// Returns when the command is answered, and what it does to the stock.
+    pub(super) fn terms(&self) -> (Lane, Stock) {
+        match self {
+            Self::Order(command) => match command {
+                OrderCommand::Open(open) => (open.durability.into(), Stock::Told),
+                OrderCommand::Complete { .. } | OrderCommand::AwaitRelease { .. } => (Lane::Ending, Stock::Told),
+                OrderCommand::Fail { .. } => (Lane::Ending, Stock::Open),
+            },
+            Self::Reservation(command) => match command {
+                ReservationCommand::Take(_) => (Lane::Step, Stock::Told),
+                ReservationCommand::StartOver { durability, .. } => ((*durability).into(), Stock::Open),
+                ReservationCommand::Settle { .. } => (Lane::Ending, Stock::Told),
+                ReservationCommand::Refuse { .. } | ReservationCommand::Release { .. } => (Lane::Ending, Stock::Open),
+            },
+            Self::Stock(
+                StockCommand::Seed { .. }
+                | StockCommand::Set { .. }
+                | StockCommand::Add { .. }
+                | StockCommand::Remove { .. },
+            ) => (Lane::Durable, Stock::Open),
+            Self::Plugin(_) => (Lane::Durable, Stock::Told),
+            Self::Upkeep(UpkeepCommand::PruneAnswers { .. } | UpkeepCommand::CheckReadiness { .. }) => {
+                (Lane::Durable, Stock::Told)
+            }
+            Self::Upkeep(UpkeepCommand::Wake { .. }) => (Lane::Step, Stock::Told),
+            #[cfg(test)]
+            Self::Test(command) => (command.lane, Stock::Open),
+        }
+    }
+
+    /// Carries the command out, once, inside the batch's transaction.
+    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
+        match self {
+            Self::Order(command) => command.execute(context),
+            Self::Reservation(command) => command.execute(context),
+            Self::Stock(command) => command.execute(context),
+            Self::Plugin(command) => command.execute(context),
+            Self::Upkeep(command) => command.execute(context),
+            #[cfg(test)]
+            Self::Test(command) => command.execute(context),
+        }
+    }
+
+    /// Returns the answer of a command that isn't carried out.
+    pub(super) fn unexecuted(self) -> Box<dyn Answer> {
+        match self {
+            Self::Order(command) => match command {
+                OrderCommand::Open(open) => open.reply.unexecuted(),
+                OrderCommand::Complete { reply, .. }
+                | OrderCommand::Fail { reply, .. }
+                | OrderCommand::AwaitRelease { reply, .. } => reply.unexecuted(),
+            },
+            Self::Reservation(command) => match command {
+                ReservationCommand::Take(take) => take.reply.unexecuted(),
+                ReservationCommand::StartOver { reply, .. }
+                | ReservationCommand::Settle { reply, .. }
+                | ReservationCommand::Refuse { reply, .. } => reply.unexecuted(),
+                ReservationCommand::Release { reply, .. } => reply.unexecuted(),
+            },
+            Self::Stock(command) => match command {
+                StockCommand::Seed { reply, .. } => reply.unexecuted(),
+                StockCommand::Set { reply, .. } => reply.unexecuted(),
+                StockCommand::Add { reply, .. } => reply.unexecuted(),
+                StockCommand::Remove { reply, .. } => reply.unexecuted(),
+            },
+            Self::Plugin(command) => match *command {
+                PluginCommand::Publish { reply, .. } | PluginCommand::PromoteRollout { reply, .. } => {
+                    reply.unexecuted()
+                }
+                PluginCommand::BeginRollout { reply, .. } => reply.unexecuted(),
+                PluginCommand::NoteRefusal { reply, .. }
+                | PluginCommand::NoteFolderHas { reply, .. }
+                | PluginCommand::ChangeRollout { reply, .. } => reply.unexecuted(),
+            },
+            Self::Upkeep(command) => match command {
+                UpkeepCommand::PruneAnswers { reply, .. } => reply.unexecuted(),
+                UpkeepCommand::CheckReadiness { reply } | UpkeepCommand::Wake { reply } => reply.unexecuted(),
+            },
+            #[cfg(test)]
+            Self::Test(command) => command.reply.unexecuted(),
+        }
+    }
+}
+
+impl From<OrderCommand> for Command {
+    fn from(command: OrderCommand) -> Self {
+        Self::Order(command)
+    }
+}
+
+impl From<ReservationCommand> for Command {
+    fn from(command: ReservationCommand) -> Self {
+        Self::Reservation(command)
+    }
+}
+
+impl From<StockCommand> for Command {
+    fn from(command: StockCommand) -> Self {
+        Self::Stock(command)
+    }
+}
+
+impl From<PluginCommand> for Command {
+    fn from(command: PluginCommand) -> Self {
+        Self::Plugin(Box::new(command))
+    }
+}
+
+impl From<UpkeepCommand> for Command {
+    fn from(command: UpkeepCommand) -> Self {
+        Self::Upkeep(command)
+    }
+}
+
+#[cfg(test)]
+impl From<TestCommand> for Command {
+    fn from(command: TestCommand) -> Self {
+        Self::Test(command)
+    }
+}
