@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Answered, Earlier, OrderId, StoreError, queue::Refusal, writer::WriteContext};
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
@@ -12,13 +12,16 @@ use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
 /// The most rows that one prune deletes of each table, so that no commit waits long for it.
 const PRUNED_ROWS_MAX: u32 = 500;
 
-/// Claims the key for an order that was just written.
-pub(super) fn await_checkout(context: &WriteContext, id: OrderId, keyed: &Keyed) -> rusqlite::Result<()> {
-    context
+/// Claims the key for an order that was just written, and returns whether no other order has it.
+pub(super) fn await_checkout(context: &WriteContext, id: OrderId, keyed: &Keyed) -> rusqlite::Result<bool> {
+    let claimed = context
         .connection
-        .prepare_cached("INSERT INTO checkout_answers (key, fingerprint, order_id, at_ms) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT INTO checkout_answers (key, fingerprint, order_id, at_ms) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (key) DO NOTHING",
+        )?
         .execute(params![keyed.key.as_str(), keyed.fingerprint.as_bytes(), id.row(), context.running.now_ms()])?;
-    Ok(())
+    Ok(claimed > 0)
 }
 
 /// Stores the answer to the order's client, if the client gave a key. Without an answer the key becomes free.
@@ -67,15 +70,15 @@ pub(super) fn end_deduct(
         .connection
         .prepare_cached(
             "INSERT INTO deduct_answers (reference, fingerprint, status, body, at_ms)
-             VALUES (:reference, :fingerprint, :status, :body, :now_ms) ON CONFLICT (reference) DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (reference) DO NOTHING",
         )?
-        .execute(named_params! {
-            ":reference": reference.as_str(),
-            ":fingerprint": fingerprint.as_bytes(),
-            ":status": answer.status,
-            ":body": &answer.body[..],
-            ":now_ms": context.running.now_ms(),
-        })?;
+        .execute(params![
+            reference.as_str(),
+            fingerprint.as_bytes(),
+            answer.status,
+            &answer.body[..],
+            context.running.now_ms(),
+        ])?;
     Ok(())
 }
 

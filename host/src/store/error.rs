@@ -90,6 +90,8 @@ pub enum StoreError {
     OfLocalOrder,
     #[error("an order with this reference exists")]
     ReferenceTaken,
+    #[error("another order has this key")]
+    KeyTaken,
     #[error("a rollout is under way, and there is one at a time: promote or abort it first")]
     RolloutOpen,
     /// A host fault: the command breaks a rule of the schema. Nothing was changed.

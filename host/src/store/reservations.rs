@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
@@ -16,6 +16,9 @@ use super::{
     writer::WriteContext,
 };
 use crate::{order::Item, units::i64_of};
+
+/// The round in which a reference takes unless it has started over.
+const FIRST_ROUND: i64 = 0;
 
 impl ReservationCommand {
     pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
@@ -39,62 +42,107 @@ fn take(
     taker: &Taker,
     pieces: &BTreeMap<Item, u64>,
 ) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
-    let (reference, standing) = match taker {
+    let reference = match taker {
         // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
         Taker::Order(id) => pending_order(connection, *id)?.ok_or_else(|| no(StoreError::ReservationGone.into()))?,
         Taker::Deduct(reference) if is_local_order(connection, reference)? => return Err(no(TakeError::AlreadyTaken)),
-        Taker::Deduct(reference) => (reference.as_str().to_owned(), reservation(connection, reference.as_str())?),
+        Taker::Deduct(reference) => reference.as_str().to_owned(),
     };
-    let again = match standing {
-        None => None,
-        Some(again @ Reservation { reopened: true, .. }) => Some(again.round),
-        Some(Reservation { state, .. }) if state == "released" => return Err(no(TakeError::Released)),
-        Some(_) => return Err(no(TakeError::AlreadyTaken)),
-    };
-    if pieces.len() == 1 {
-        // With one item a shortage shows before any change, so no savepoint is needed.
-        take_each(connection, &reference, again, pieces)
-    } else {
-        in_savepoint(connection, || take_each(connection, &reference, again, pieces))
+    let now_ms = now_ms();
+    let round = hold(connection, &reference, now_ms)?;
+    match take_each(connection, pieces)? {
+        Ok(levels) => {
+            note_taken(connection, &reference, round, pieces, now_ms)?;
+            Ok(levels)
+        }
+        Err(shortage) => {
+            unhold(connection, &reference, round)?;
+            Err(no(shortage))
+        }
     }
 }
 
-/// Takes all pieces in the reference's first round, or in the round `again`.
+/// Holds the reference and returns its round: the first, or one more if it was reopened.
+fn hold(connection: &Connection, reference: &str, now_ms: i64) -> Result<i64, Refusal<TakeError>> {
+    let is_first = connection
+        .prepare_cached(
+            "INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'held', ?2) ON CONFLICT (reference) DO NOTHING",
+        )?
+        .execute(params![reference, now_ms])?;
+    if is_first > 0 {
+        return Ok(FIRST_ROUND);
+    }
+    let again = connection
+        .prepare_cached(
+            "UPDATE reservations SET state = 'held', reopened = 0, at_ms = ?2 WHERE reference = ?1 AND reopened = 1",
+        )?
+        .execute(params![reference, now_ms])?;
+    if again > 0 {
+        let mut reading = connection.prepare_cached("SELECT round FROM reservations WHERE reference = ?1")?;
+        return Ok(reading.query_row([reference], |row| row.get(0))?);
+    }
+    let is_released = state_of(connection, reference)?.as_deref() == Some("released");
+    Err(no(if is_released { TakeError::Released } else { TakeError::AlreadyTaken }))
+}
+
+/// Undoes [`hold`]: nothing was taken.
+fn unhold(connection: &Connection, reference: &str, round: i64) -> rusqlite::Result<()> {
+    let undo = if round == FIRST_ROUND {
+        "DELETE FROM reservations WHERE reference = ?1 AND state = 'held'"
+    } else {
+        "UPDATE reservations SET state = 'released', reopened = 1 WHERE reference = ?1 AND state = 'held'"
+    };
+    connection.prepare_cached(undo)?.execute([reference]).map(drop)
+}
+
+/// Takes all pieces from the stock and returns what is left of each item, or takes nothing.
+///
+/// It undoes by itself what a shortage leaves half done, because a savepoint costs every take.
 fn take_each(
     connection: &Connection,
-    reference: &str,
-    again: Option<i64>,
     pieces: &BTreeMap<Item, u64>,
-) -> Result<Vec<StockLevel>, Refusal<TakeError>> {
-    let now_ms = now_ms();
+) -> rusqlite::Result<Result<Vec<StockLevel>, TakeError>> {
     // No RETURNING, here and below: with it SQLite keeps a statement journal, which halves the writer's throughput.
     let mut taking =
         connection.prepare_cached("UPDATE stock SET on_hand = on_hand - ?2 WHERE item = ?1 AND on_hand >= ?2")?;
     let mut levels = Vec::with_capacity(pieces.len());
-    for (item, pieces) in pieces {
-        let asked = i64_of(*pieces);
+    for (item, asked) in pieces {
+        let asked = i64_of(*asked);
         let taken = taking.execute(params![item.as_str(), asked])?;
         let there = saturated(on_hand(connection, item)?.unwrap_or(0));
         if taken == 0 {
-            let requested = saturated(asked);
-            return Err(no(TakeError::Shortage { item: item.clone(), requested, available: there }));
+            put_back(connection, pieces.iter().take(levels.len()))?;
+            return Ok(Err(TakeError::Shortage { item: item.clone(), requested: saturated(asked), available: there }));
         }
         levels.push(StockLevel { item: item.clone(), on_hand: there });
     }
-    let hold = match again {
-        None => "INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'held', ?2)",
-        Some(_) => "UPDATE reservations SET state = 'held', reopened = 0, at_ms = ?2 WHERE reference = ?1",
-    };
-    connection.prepare_cached(hold)?.execute(params![reference, now_ms])?;
+    Ok(Ok(levels))
+}
+
+fn put_back<'a>(connection: &Connection, taken: impl Iterator<Item = (&'a Item, &'a u64)>) -> rusqlite::Result<()> {
+    let mut putting = connection.prepare_cached("UPDATE stock SET on_hand = on_hand + ?2 WHERE item = ?1")?;
+    for (item, pieces) in taken {
+        putting.execute(params![item.as_str(), i64_of(*pieces)])?;
+    }
+    Ok(())
+}
+
+/// Writes what was taken into the ledger.
+fn note_taken(
+    connection: &Connection,
+    reference: &str,
+    round: i64,
+    pieces: &BTreeMap<Item, u64>,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
     let mut moving = connection.prepare_cached(
         "INSERT INTO stock_movements (reference, item, delta, kind, at_ms, round)
          VALUES (?1, ?2, -?3, 'reserved', ?4, ?5)",
     )?;
     for (item, pieces) in pieces {
-        let pieces = i64_of(*pieces);
-        moving.execute(params![reference, item.as_str(), pieces, now_ms, again.unwrap_or(0)])?;
+        moving.execute(params![reference, item.as_str(), i64_of(*pieces), now_ms, round])?;
     }
-    Ok(levels)
+    Ok(())
 }
 
 /// Gives back what was taken, so that the same order or deduct may take once more, for other plugins. An order that
@@ -114,7 +162,7 @@ fn start_over(context: &mut WriteContext, taker: &Taker, plugins: &str) -> Resul
                 )?
                 .execute(params![id.row(), plugins])?;
             // A remote order's stock isn't in this store.
-            let Some((reference, _)) = pending_order(connection, *id)? else { return Ok(()) };
+            let Some(reference) = pending_order(connection, *id)? else { return Ok(()) };
             reference
         }
     };
@@ -172,34 +220,15 @@ pub(super) fn move_reservation(
     Ok(moving.execute(params![reference, from, to, now_ms])? == 1)
 }
 
-/// The state of a reference's reservation.
-pub(super) struct Reservation {
-    pub(super) state: String,
-    round: i64,
-    /// Whether the reference may take once more.
-    reopened: bool,
+/// Returns the state of a reference's reservation.
+pub(super) fn state_of(connection: &Connection, reference: &str) -> rusqlite::Result<Option<String>> {
+    let mut reading = connection.prepare_cached("SELECT state FROM reservations WHERE reference = ?1")?;
+    reading.query_row([reference], |row| row.get(0)).optional()
 }
 
-pub(super) fn reservation(connection: &Connection, reference: &str) -> rusqlite::Result<Option<Reservation>> {
-    let mut reading =
-        connection.prepare_cached("SELECT state, round, reopened FROM reservations WHERE reference = ?1")?;
-    let read = |row: &Row<'_>| Ok(Reservation { state: row.get(0)?, round: row.get(1)?, reopened: row.get(2)? });
-    reading.query_row([reference], read).optional()
-}
-
-/// Returns the reference of a pending order of this store's stock, and what that reference holds.
-fn pending_order(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<(String, Option<Reservation>)>> {
-    let mut reading = connection.prepare_cached(
-        "SELECT orders.reference, state, round, reopened FROM orders LEFT JOIN reservations USING (reference)
-         WHERE id = ?1 AND status = 'PENDING' AND inventory = 'local'",
-    )?;
-    let read = |row: &Row<'_>| {
-        let state: Option<String> = row.get(1)?;
-        let standing = match state {
-            Some(state) => Some(Reservation { state, round: row.get(2)?, reopened: row.get(3)? }),
-            None => None,
-        };
-        Ok((row.get(0)?, standing))
-    };
-    reading.query_row([id.row()], read).optional()
+/// Returns the reference of a pending order of this store's stock.
+fn pending_order(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<String>> {
+    let mut reading = connection
+        .prepare_cached("SELECT reference FROM orders WHERE id = ?1 AND status = 'PENDING' AND inventory = 'local'")?;
+    reading.query_row([id.row()], |row| row.get(0)).optional()
 }

@@ -175,12 +175,6 @@ pub(super) fn begin(
     detail: String,
 ) -> Result<RolloutRow, Refusal<StoreError>> {
     in_savepoint(connection, || {
-        if connection
-            .prepare_cached("SELECT 1 FROM plugin_rollouts WHERE state = 'running' OR state = 'paused'")?
-            .exists([])?
-        {
-            return Err(no(StoreError::RolloutOpen));
-        }
         let now_ms = now_ms();
         let version =
             upsert_version(connection, text, VersionState::Candidate, SwapAction::Rollout, by.clone(), now_ms)?;
@@ -190,9 +184,12 @@ pub(super) fn begin(
                                               changed_at_ms)
                  VALUES (1 + max((SELECT coalesce(max(id), 0) FROM plugin_rollouts),
                                  (SELECT value FROM counters WHERE name = 'plugin_rollout_id')),
-                         ?1, ?2, 'running', ?3, ?4, ?5, ?4, ?5) RETURNING id",
+                         ?1, ?2, 'running', ?3, ?4, ?5, ?4, ?5) ON CONFLICT DO NOTHING RETURNING id",
             )?
-            .query_row(params![version.id.0, plan, detail, by, now_ms], |row| row.get(0))?;
+            .query_row(params![version.id.0, plan, detail, by, now_ms], |row| row.get(0))
+            .optional()?
+            // The schema has one open rollout at a time.
+            .ok_or_else(|| no(StoreError::RolloutOpen))?;
         let (kind, id) = (version.text.kind, RolloutId(id));
         insert_event(connection, SwapAction::Rollout.as_str(), Some(kind), Some(version.id), &by, &detail)?;
         let at_ms = now_ms.unsigned_abs();

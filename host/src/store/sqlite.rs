@@ -1,18 +1,19 @@
 //! The writer's commands for orders and deducts, in SQL; those for their stock are in `reservations.rs`.
 //!
-//! Each function is one command inside the batch's transaction. A command refuses before it changes anything, or it
-//! runs in a savepoint. Stock is never checked and then taken: the UPDATE that takes it carries its own condition.
+//! Each function is one command inside the batch's transaction. A command that refuses changes nothing, undoes what it changed, or
+//! runs in a savepoint. Nothing is read and then changed: each UPDATE carries its own condition, each INSERT its conflict, and
+//! the changed rows are counted. Rows are changed in one order: the order's, its reservation's, the stock by item.
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::{
     Answered, DatabaseError, OrderId, Outage, Released, StoreError, answers,
     command::{OpenOrder, OrderCommand, UpkeepCommand},
     json::{OrderText, ReceiptText},
     queue::{Executed, Refusal},
-    reservations::{Reservation, close, give_back, move_reservation, reservation},
+    reservations::{close, give_back, move_reservation, state_of},
     writer::WriteContext,
 };
 use crate::{
@@ -58,12 +59,12 @@ fn create_order(
     keyed: Option<&Keyed>,
 ) -> Result<SystemTime, Refusal<StoreError>> {
     let connection = &context.connection;
-    match keyed {
-        None => insert_order(connection, id, order)?,
-        Some(keyed) => in_savepoint(connection, || {
-            insert_order(connection, id, order)?;
-            Ok(answers::await_checkout(context, id, keyed)?)
-        })?,
+    insert_order(connection, id, order)?;
+    if let Some(keyed) = keyed
+        && !answers::await_checkout(context, id, keyed)?
+    {
+        connection.prepare_cached("DELETE FROM orders WHERE id = ?1 AND status = 'PENDING'")?.execute([id.row()])?;
+        return Err(no(StoreError::KeyTaken));
     }
     context.order_opened();
     Ok(SystemTime::now())
@@ -74,24 +75,23 @@ fn insert_order(connection: &Connection, id: OrderId, order: &OrderText) -> Resu
         .prepare_cached(
             "INSERT INTO orders (id, reference, status, inventory, inventory_url, currency, decimals, lines, attributes,
                                  subtotal, trace_id, plugins, placed_at_ms)
-             VALUES (:id, :reference, 'PENDING', :inventory, :inventory_url, :currency, :decimals, :lines, :attributes,
-                     :subtotal, :trace_id, :plugins, :placed_at_ms)
+             VALUES (?1, ?2, 'PENDING', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (reference) DO NOTHING",
         )?
-        .execute(named_params! {
-            ":id": id.row(),
-            ":reference": order.reference.as_str(),
-            ":inventory": order.inventory.as_str(),
-            ":inventory_url": order.inventory.url(),
-            ":currency": order.currency.code(),
-            ":decimals": order.currency.decimals(),
-            ":lines": order.lines,
-            ":attributes": order.attributes,
-            ":subtotal": order.subtotal,
-            ":trace_id": order.trace_id,
-            ":plugins": order.plugins,
-            ":placed_at_ms": order.placed_at_ms,
-        })?;
+        .execute(params![
+            id.row(),
+            order.reference.as_str(),
+            order.inventory.as_str(),
+            order.inventory.url(),
+            order.currency.code(),
+            order.currency.decimals(),
+            order.lines,
+            order.attributes,
+            order.subtotal,
+            order.trace_id,
+            order.plugins,
+            order.placed_at_ms,
+        ])?;
     if created == 0 { Err(no(StoreError::ReferenceTaken)) } else { Ok(()) }
 }
 
@@ -106,19 +106,12 @@ fn complete_order(
     let now_ms = now_ms();
     let completed = connection
         .prepare_cached(
-            "UPDATE orders SET status = 'COMPLETED', total = :total, adjustments = :adjustments,
-                               receipt_attributes = :attributes, ended_at_ms = :now_ms
-             WHERE id = :id AND status = 'PENDING'
+            "UPDATE orders SET status = 'COMPLETED', total = ?2, adjustments = ?3, receipt_attributes = ?4, ended_at_ms = ?5
+             WHERE id = ?1 AND status = 'PENDING'
                AND (inventory = 'remote' OR EXISTS (SELECT 1 FROM reservations
                     WHERE reservations.reference = orders.reference AND state = 'held'))",
         )?
-        .execute(named_params! {
-            ":id": id.row(),
-            ":total": receipt.total,
-            ":adjustments": receipt.adjustments,
-            ":attributes": receipt.attributes,
-            ":now_ms": now_ms,
-        })?;
+        .execute(params![id.row(), receipt.total, receipt.adjustments, receipt.attributes, now_ms])?;
     if completed == 0 {
         return Err(no(StoreError::ReservationGone));
     }
@@ -143,7 +136,7 @@ fn fail_order(
     reason: &str,
     answer: Option<&Answered>,
 ) -> Result<(), Refusal<StoreError>> {
-    let Some((reference, status)) = order_status(&context.connection, id)? else { return Ok(()) };
+    let Some(Standing { reference, is_local, status }) = standing(&context.connection, id)? else { return Ok(()) };
     let before = match Status::parse(&status) {
         Some(Status::Failed) => return Ok(()),
         Some(Status::Completed) => return Err(no(StoreError::OrderEnded { id, status: Status::Completed })),
@@ -153,14 +146,19 @@ fn fail_order(
     let connection = &context.connection;
     in_savepoint(connection, || {
         let now_ms = now_ms();
+        let failed = connection
+            .prepare_cached(
+                "UPDATE orders SET status = 'FAILED', reason = ?2, ended_at_ms = ?3 WHERE id = ?1 AND status = ?4",
+            )?
+            .execute(params![id.row(), reason, now_ms, before.as_str()])?;
+        if failed == 0 {
+            return Err(no(StoreError::ReservationGone));
+        }
         // When a till calls itself, a remote order's reference is a deduct's here, too. The deduct is released by its
         // own command.
-        if is_local_order(connection, &reference)? {
-            give_back(connection, reference.as_str(), "held", now_ms)?;
+        if is_local {
+            give_back(connection, &reference, "held", now_ms)?;
         }
-        connection
-            .prepare_cached("UPDATE orders SET status = 'FAILED', reason = ?2, ended_at_ms = ?3 WHERE id = ?1")?
-            .execute(params![id.row(), reason, now_ms])?;
         Ok(answers::end_checkout(context, id, answer)?)
     })?;
     context.order_ended(before);
@@ -201,8 +199,7 @@ pub(super) fn settle(
     let connection = &context.connection;
     refuse_local_order(connection, reference)?;
     let moved = move_reservation(connection, reference.as_str(), "held", "final", now_ms())?;
-    let is_final =
-        || reservation(connection, reference.as_str()).map(|found| found.is_some_and(|it| it.state == "final"));
+    let is_final = || state_of(connection, reference.as_str()).map(|state| state.as_deref() == Some("final"));
     if !moved && !is_final()? {
         return Err(no(StoreError::ReservationGone));
     }
@@ -232,12 +229,16 @@ pub(super) fn release(context: &mut WriteContext, reference: &Reference) -> Resu
         let now_ms = now_ms();
         // A repeated deduct under this reference must learn that it is released, not that it succeeded.
         answers::forget_deduct(connection, reference)?;
-        let Some(Reservation { state, .. }) = reservation(connection, reference.as_str())? else {
-            connection
-                .prepare_cached("INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'released', ?2)")?
-                .execute(params![reference.as_str(), now_ms])?;
+        let tombstone = connection
+            .prepare_cached(
+                "INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'released', ?2)
+                 ON CONFLICT (reference) DO NOTHING",
+            )?
+            .execute(params![reference.as_str(), now_ms])?;
+        if tombstone > 0 {
             return Ok(Released::Tombstone);
-        };
+        }
+        let state = state_of(connection, reference.as_str())?.unwrap_or_default();
         if state == "released" {
             close(connection, reference.as_str())?;
             return Ok(Released::Before);
@@ -262,14 +263,16 @@ pub(super) fn on_hand(connection: &Connection, item: &Item) -> rusqlite::Result<
     reading.query_row([item.as_str()], |row| row.get(0)).optional()
 }
 
-fn order_status(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<(Reference, String)>> {
-    let mut reading = connection.prepare_cached("SELECT reference, status FROM orders WHERE id = ?1")?;
-    let read = |row: &Row<'_>| {
-        let text: String = row.get(0)?;
-        let reference = Reference::parse(&text);
-        let reference = reference.ok_or(rusqlite::Error::InvalidColumnType(0, text, rusqlite::types::Type::Text))?;
-        Ok((reference, row.get(1)?))
-    };
+struct Standing {
+    reference: String,
+    is_local: bool,
+    status: String,
+}
+
+fn standing(connection: &Connection, id: OrderId) -> rusqlite::Result<Option<Standing>> {
+    let mut reading =
+        connection.prepare_cached("SELECT reference, inventory = 'local', status FROM orders WHERE id = ?1")?;
+    let read = |row: &Row<'_>| Ok(Standing { reference: row.get(0)?, is_local: row.get(1)?, status: row.get(2)? });
     reading.query_row([id.row()], read).optional()
 }
 

@@ -1,4 +1,7 @@
 //! The writer's commands for changes of stock by hand: opening stock, counts, deliveries.
+//!
+//! What a change adds is computed where the level is, and the level changes by what the ledger has, so that neither is from a level
+//! that was read before.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -10,6 +13,10 @@ use super::{
     writer::WriteContext,
 };
 use crate::order::Item;
+
+/// Changes an item's level by the movement that was just written.
+const APPLY_LAST_MOVEMENT: &str = "UPDATE stock
+    SET on_hand = on_hand + (SELECT delta FROM stock_movements WHERE id = last_insert_rowid()) WHERE item = ?1";
 
 impl StockCommand {
     pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
@@ -43,11 +50,13 @@ fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Result<StockCha
     let connection = &context.connection;
     let is_new = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;
-        let before = on_hand(connection, item)?.unwrap_or(0);
         connection
-            .prepare_cached("UPDATE stock SET on_hand = ?2 WHERE item = ?1")?
-            .execute(params![item.as_str(), counted])?;
-        record(connection, item, i64::from(counted) - before, "set")?;
+            .prepare_cached(
+                "INSERT INTO stock_movements (item, delta, kind, at_ms)
+                 SELECT item, ?2 - on_hand, 'set', ?3 FROM stock WHERE item = ?1",
+            )?
+            .execute(params![item.as_str(), counted, now_ms()])?;
+        connection.prepare_cached(APPLY_LAST_MOVEMENT)?.execute([item.as_str()])?;
         Ok(is_new)
     })?;
     context.item_known(item.clone());
@@ -70,7 +79,9 @@ fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChang
             let on_hand = saturated(on_hand(connection, item)?.unwrap_or(0));
             return Err(no(StockError::OutOfRange { item: item.clone(), on_hand }));
         };
-        record(connection, item, delta, "added")?;
+        connection
+            .prepare_cached("INSERT INTO stock_movements (item, delta, kind, at_ms) VALUES (?1, ?2, 'added', ?3)")?
+            .execute(params![item.as_str(), delta, now_ms()])?;
         Ok((left, is_new))
     })?;
     context.item_known(item.clone());
@@ -81,14 +92,18 @@ fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChang
 fn remove(context: &mut WriteContext, item: &Item) -> Result<(), Refusal<StockError>> {
     let connection = &context.connection;
     in_savepoint(connection, || {
-        let before = on_hand(connection, item)?.unwrap_or(0);
-        let removed = connection
-            .prepare_cached("UPDATE stock SET on_hand = 0, removed = 1 WHERE item = ?1 AND removed = 0")?
-            .execute([item.as_str()])?;
-        if removed == 0 {
+        let emptied = connection
+            .prepare_cached(
+                "INSERT INTO stock_movements (item, delta, kind, at_ms)
+                 SELECT item, -on_hand, 'set', ?2 FROM stock WHERE item = ?1 AND removed = 0",
+            )?
+            .execute(params![item.as_str(), now_ms()])?;
+        if emptied == 0 {
             return Err(no(StockError::Unknown { item: item.clone() }));
         }
-        Ok(record(connection, item, -before, "set")?)
+        connection.prepare_cached(APPLY_LAST_MOVEMENT)?.execute([item.as_str()])?;
+        let mut removing = connection.prepare_cached("UPDATE stock SET removed = 1 WHERE item = ?1 AND removed = 0")?;
+        Ok(removing.execute([item.as_str()]).map(drop)?)
     })?;
     context.item_removed(item.clone());
     Ok(())
@@ -109,11 +124,4 @@ fn open(connection: &Connection, item: &Item, opening: u32) -> rusqlite::Result<
         .prepare_cached("INSERT INTO stock (item, opening, on_hand) VALUES (?1, ?2, ?2) ON CONFLICT (item) DO NOTHING")?
         .execute(params![item.as_str(), opening])?;
     Ok(added > 0)
-}
-
-fn record(connection: &Connection, item: &Item, delta: i64, kind: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO stock_movements (item, delta, kind, at_ms) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![item.as_str(), delta, kind, now_ms()])?;
-    Ok(())
 }

@@ -77,6 +77,7 @@ impl From<&StoreError> for Problem {
             StoreError::OrderEnded { .. } | StoreError::OfLocalOrder | StoreError::ReferenceTaken => {
                 Self::new(Code::ReferenceUsed, error.to_string())
             }
+            StoreError::KeyTaken => Self::key_in_flight(error.to_string()),
             StoreError::RolloutOpen => Self::new(Code::RolloutOpen, error.to_string()),
             other => Self::internal(other),
         }

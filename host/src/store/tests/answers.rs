@@ -82,8 +82,10 @@ async fn a_key_is_taken_once() {
     let shop = Shop::new(&[]).await;
     place(&shop, Inventory::Local, "one").await;
     let order = crate::store::NewOrder { keyed: Some(keyed("one")), ..new_order(Inventory::Local, &[("laptop", 1)]) };
+    let reference = order.reference.clone();
     let second = shop.store.create_order(order, Durability::Committed).await;
-    assert!(matches!(second, Err(StoreError::Refused(_))), "{second:?}");
+    assert!(matches!(second, Err(StoreError::KeyTaken)), "{second:?}");
+    assert_eq!(shop.store.order_by_reference(&reference).await.expect("reads"), None);
     assert_eq!(shop.store.gauges().unresolved_orders, 1);
 }
 
