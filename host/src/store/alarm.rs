@@ -33,9 +33,8 @@ impl Alarm {
         bytes(&self.log)
     }
 
-    /// Checks the log's size after a commit, and warns once if it is too large.
-    pub(super) fn look_at_log(&self) {
-        let bytes = self.log_bytes();
+    /// Checks the log's size, and warns once if it is too large.
+    pub(super) fn look_at_log(&self, bytes: u64) {
         let is_large = bytes > self.log_bytes_warn;
         if is_large && !self.log_is_large.swap(true, Relaxed) {
             let file = self.log.display();

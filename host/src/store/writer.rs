@@ -37,6 +37,9 @@ use super::{
 };
 use crate::order::{Item, Status};
 
+/// For how long a check of the files holds. Most batches are over by then, and are checked once.
+const PLACE_HOLDS: Duration = Duration::from_millis(5);
+
 /// What a command works with: the write connection, inside the batch's transaction.
 pub(super) struct WriteContext {
     pub(super) connection: Connection,
@@ -149,7 +152,8 @@ impl Writer {
         if let Err(cause) = self.begin() {
             return self.refuse(first, cause);
         }
-        let linger_until = Instant::now() + self.linger;
+        let begun_at = Instant::now();
+        let linger_until = begun_at + self.linger;
         let mut committing: Vec<Box<dyn Answer>> = Vec::new();
         let mut executed = 0;
         let mut next = Some(first);
@@ -168,15 +172,17 @@ impl Writer {
             let full = executed >= self.batch_commands_max;
             next = if full { None } else { self.following(committing.is_empty(), linger_until) };
         }
-        match self.commit() {
+        match self.commit(begun_at) {
             Ok(()) => self.acknowledge(committing, executed),
             Err(cause) => self.abort(committing, cause),
         }
     }
 
     /// Commits the batch, if the files are still where they were opened.
-    fn commit(&mut self) -> Result<(), Unacknowledged> {
-        self.place.check()?;
+    fn commit(&mut self, begun_at: Instant) -> Result<(), Unacknowledged> {
+        if begun_at.elapsed() >= PLACE_HOLDS {
+            self.place.check_log()?;
+        }
         let connection = &self.context.connection;
         let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         committed.map_err(|error| fate_of_commit(error, connection.is_autocommit())).map(drop)
@@ -185,7 +191,7 @@ impl Writer {
     /// Opens the batch's transaction, first closing one that a failed ROLLBACK left open, if the files are where they were
     /// opened.
     fn begin(&mut self) -> Result<(), Unacknowledged> {
-        self.place.check()?;
+        self.place.check_log()?;
         if !self.context.connection.is_autocommit() {
             self.context.connection.execute_batch("ROLLBACK")?;
         }
@@ -239,7 +245,7 @@ impl Writer {
         for answer in committed {
             answer.tell(Ok(()));
         }
-        self.alarm.look_at_log();
+        self.alarm.look_at_log(self.place.log_bytes());
     }
 
     /// Returns whether any row was changed since the last call.
