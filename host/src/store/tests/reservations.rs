@@ -201,6 +201,8 @@ async fn what_starts_over_takes_once_more_and_only_then() {
     // A canary that took other pieces than the live version takes, several times over.
     for pieces in [7, 1, 2] {
         start_over(&taker).await.expect("starts over");
+        let short = shop.store.take(taker.clone(), &cart(&[("laptop", 10), ("mouse", 6)]).stock_lines()).await;
+        assert!(matches!(short, Err(TakeError::Shortage { available: 5, .. })), "{short:?}");
         assert_eq!((shop.level("laptop").await, shop.level("mouse").await), (Some(10), Some(5)));
         take(&taker, pieces).await.expect("takes again");
         assert!(matches!(take(&taker, pieces).await, Err(TakeError::AlreadyTaken)));
