@@ -16,10 +16,12 @@
 mod alarm;
 mod answers;
 mod backup;
+mod channel;
 mod command;
 mod counters;
 mod doctor;
 mod error;
+mod held;
 mod items;
 mod json;
 mod levels;
@@ -65,8 +67,9 @@ pub use version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, 
 
 use self::{
     alarm::Alarm,
-    command::{OpenOrder, OrderCommand, ReservationCommand, StockCommand, Take, UpkeepCommand},
+    command::{Lane, OpenOrder, OrderCommand, ReservationCommand, StockCommand, Take, UpkeepCommand},
     counters::{Numbers, RunningTime},
+    held::Held,
     items::Items,
     json::{OrderText, ReceiptText},
     levels::{Levels, MayTakeAhead},
@@ -133,14 +136,20 @@ pub struct BegunOrder {
     pub id: OrderId,
     created: Sent<SystemTime, StoreError>,
     _may_take: MayTakeAhead,
+    store: Store,
 }
 
 impl BegunOrder {
-    /// Waits for the creation, and returns when it was done: executed or committed, as its durability says.
+    /// Waits for the creation, and returns when it was done: executed or committed, as its durability says. Whoever asks before
+    /// the order's end has the creation carried out by itself, which costs more.
     ///
     /// # Errors
-    /// `ReferenceTaken` when an order of this reference exists.
-    pub async fn created(self) -> Result<SystemTime, StoreError> {
+    /// `ReferenceTaken` when an order of this reference exists, `KeyTaken` when another order has its key.
+    pub async fn created(mut self) -> Result<SystemTime, StoreError> {
+        if let Some(outcome) = self.created.known() {
+            return outcome;
+        }
+        self.store.0.queue.wake();
         self.created.outcome().await
     }
 }
@@ -182,6 +191,8 @@ impl Store {
             batch_commands_max: settings.batch_commands_max.max(1),
             linger: settings.linger,
             changed_rows: 0,
+            held: Held::default(),
+            rests: false,
             guard,
             ended,
         };
@@ -197,29 +208,35 @@ impl Store {
     /// Creates a pending order, claims its key, and returns its number.
     ///
     /// # Errors
-    /// `ReferenceTaken` when an order of this reference exists.
+    /// `ReferenceTaken` when an order of this reference exists, `KeyTaken` when another order has its key.
     pub async fn create_order(&self, order: NewOrder, durability: Durability) -> Result<OrderId, StoreError> {
-        let begun = self.begin_order(order, durability)?;
+        let begun = self.open_order(order, durability.into())?;
         let id = begun.id;
-        begun.created().await.map(|_at| id)
+        begun.created.outcome().await.map(|_at| id)
     }
 
     /// Gives an order its number and queues its creation. A later command of the order is carried out after the creation, and
-    /// finds no order if that failed.
+    /// finds no order if that failed. Nobody waits for a local order's queued creation, so it may be written with the order's
+    /// end.
     ///
     /// # Errors
     /// When the creation can't be queued: then there is no such order.
-    pub fn begin_order(&self, mut order: NewOrder, durability: Durability) -> Result<BegunOrder, StoreError> {
+    pub fn begin_order(&self, order: NewOrder, durability: Durability) -> Result<BegunOrder, StoreError> {
+        let may_rest = durability == Durability::Queued && order.inventory == Inventory::Local;
+        self.open_order(order, if may_rest { Lane::Rest } else { durability.into() })
+    }
+
+    fn open_order(&self, mut order: NewOrder, lane: Lane) -> Result<BegunOrder, StoreError> {
         let keyed = order.keyed.take();
         let order = OrderText::new(order)?;
         // Under the lock, so that orders are created in the order of their numbers: who reads page by page misses none.
         let mut last = self.0.last_order_id.lock();
         let id = last.checked_add(1).and_then(OrderId::of_row).ok_or(StoreError::NumbersUsedUp)?;
-        let open = |reply| OrderCommand::Open(Box::new(OpenOrder { id, order, keyed, durability, reply }));
+        let open = |reply| OrderCommand::Open(Box::new(OpenOrder { id, order, keyed, lane, reply }));
         let created = self.0.queue.send(open)?;
         *last = id.row();
         drop(last);
-        Ok(BegunOrder { id, created, _may_take: self.0.levels.order_begun(id) })
+        Ok(BegunOrder { id, created, _may_take: self.0.levels.order_begun(id), store: self.clone() })
     }
 
     /// Takes all lines from the stock, summed by item, or nothing. Returns what is left of each item, by name. The

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! The order's creation is queued, and its first take is answered before the store's writer has written it: the plugins
-//! decide without waiting for another order's commit. The order's end waits for its own commit, and fails if the
-//! creation or the take couldn't be written.
+//! decide without waiting for another order's commit. The store may write both together with the order's end. The end
+//! waits for its own commit, and fails if the creation or the take couldn't be written.
 //!
 //! The plugins decide, and the host acts: whatever a plugin did, the order ends here. A customer doesn't see a canary's
 //! fault: while there is time left, what the canary took is given back (`db_start_over`) and the live version decides.
@@ -207,17 +207,18 @@ impl Checkout {
         let deciding = Deciding { checkout: self, id, span };
         let whole_ms = self.shop.limits.checkout_call_ms;
         let (Deciding { span, .. }, decided) = stand_in::decide(deciding, &self.pinned, whole_ms).await;
-        // The creation has ended by now, unless a plugin decided without the store. There is no order to end otherwise.
+        let was_decided = decided.is_ok();
+        let ended = match decided {
+            Ok(receipt) => self.complete(&span, id, receipt).await,
+            Err(failure) => Err(self.fail(&span, id, failure).await),
+        };
+        // Known by now, because the end was carried out after the creation. An order that wasn't created has nothing to end.
         if let Err(error) = created(&mut creation).await {
             return (span, Err(error.into()));
         }
-        let completed = match decided {
-            Ok(receipt) => self.complete(&span, id, receipt).await,
-            Err(failure) => Err(failure),
-        };
-        let ended = match completed {
-            Ok(completed) => Ok(completed),
-            Err(failure) => Err(self.fail(&span, id, failure).await),
+        let ended = match ended {
+            Err(failure) if was_decided => Err(self.fail(&span, id, failure).await),
+            ended => ended,
         };
         (span, ended)
     }

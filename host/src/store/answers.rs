@@ -12,15 +12,28 @@ use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
 /// The most rows that one prune deletes of each table, so that no commit waits long for it.
 const PRUNED_ROWS_MAX: u32 = 500;
 
-/// Claims the key for an order that was just written, and returns whether no other order has it.
-pub(super) fn await_checkout(context: &WriteContext, id: OrderId, keyed: &Keyed) -> rusqlite::Result<bool> {
+/// Claims the key for an order that was just written, with the answer if the order has ended, and returns whether no other order
+/// has the key.
+pub(super) fn claim(
+    context: &WriteContext,
+    id: OrderId,
+    keyed: &Keyed,
+    answer: Option<&Answered>,
+) -> rusqlite::Result<bool> {
     let claimed = context
         .connection
         .prepare_cached(
-            "INSERT INTO checkout_answers (key, fingerprint, order_id, at_ms) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO checkout_answers (key, fingerprint, order_id, at_ms, status, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (key) DO NOTHING",
         )?
-        .execute(params![keyed.key.as_str(), keyed.fingerprint.as_bytes(), id.row(), context.running.now_ms()])?;
+        .execute(params![
+            keyed.key.as_str(),
+            keyed.fingerprint.as_bytes(),
+            id.row(),
+            context.running.now_ms(),
+            answer.map(|answer| answer.status),
+            answer.map(|answer| &answer.body[..]),
+        ])?;
     Ok(claimed > 0)
 }
 
@@ -38,6 +51,11 @@ pub(super) fn end_checkout(context: &WriteContext, id: OrderId, answer: Option<&
             .execute([id.row()])?,
     };
     Ok(())
+}
+
+/// Undoes [`claim`] in the same transaction.
+pub(super) fn forget_checkout(connection: &Connection, id: OrderId) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM checkout_answers WHERE order_id = ?1")?.execute([id.row()]).map(drop)
 }
 
 /// Frees the keys of orders that failed without an answer.

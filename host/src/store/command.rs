@@ -42,7 +42,7 @@ pub(super) struct OpenOrder {
     pub(super) id: OrderId,
     pub(super) order: OrderText,
     pub(super) keyed: Option<Keyed>,
-    pub(super) durability: Durability,
+    pub(super) lane: Lane,
     pub(super) reply: Reply<SystemTime, StoreError>,
 }
 
@@ -132,6 +132,8 @@ pub(super) enum UpkeepCommand {
 /// When a command is answered, and how much of the queue it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
+    /// Once executed, as a step; nobody waits for it, so the writer needn't wake for it and may hold it back (`held.rs`).
+    Rest,
     /// Once executed, not yet committed.
     Step,
     /// Once committed.
@@ -163,12 +165,12 @@ impl Command {
     pub(super) fn terms(&self) -> (Lane, Stock) {
         match self {
             Self::Order(command) => match command {
-                OrderCommand::Open(open) => (open.durability.into(), Stock::Told),
+                OrderCommand::Open(open) => (open.lane, Stock::Told),
                 OrderCommand::Complete { .. } | OrderCommand::AwaitRelease { .. } => (Lane::Ending, Stock::Told),
                 OrderCommand::Fail { .. } => (Lane::Ending, Stock::Open),
             },
             Self::Reservation(command) => match command {
-                ReservationCommand::Take(_) => (Lane::Step, Stock::Told),
+                ReservationCommand::Take(take) => (if take.was_ahead { Lane::Rest } else { Lane::Step }, Stock::Told),
                 ReservationCommand::StartOver { durability, .. } => ((*durability).into(), Stock::Open),
                 ReservationCommand::Settle { .. } => (Lane::Ending, Stock::Told),
                 ReservationCommand::Refuse { .. } | ReservationCommand::Release { .. } => (Lane::Ending, Stock::Open),
@@ -186,6 +188,15 @@ impl Command {
             Self::Upkeep(UpkeepCommand::Wake { .. }) => (Lane::Step, Stock::Told),
             #[cfg(test)]
             Self::Test(command) => (command.lane, Stock::Open),
+        }
+    }
+
+    /// Returns whether the command needs nothing of other orders' openings: they may stay held.
+    pub(super) fn leaves_held(&self) -> bool {
+        match self {
+            Self::Order(OrderCommand::Complete { .. }) => true,
+            Self::Reservation(ReservationCommand::Take(take)) => take.was_ahead,
+            _ => false,
         }
     }
 

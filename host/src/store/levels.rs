@@ -117,6 +117,27 @@ impl Levels {
         }
     }
 
+    /// Notes that a take was carried out that was answered ahead and left what it was answered.
+    pub(super) fn executed_as_answered(&self, pieces: &BTreeMap<Item, u64>) {
+        self.settle(pieces, |level, pieces| level.on_hand = level.on_hand.map(|on_hand| on_hand - pieces));
+    }
+
+    /// Notes that a take isn't carried out that was answered ahead.
+    pub(super) fn withdrawn(&self, pieces: &BTreeMap<Item, u64>) {
+        self.settle(pieces, |_level, _pieces| {});
+    }
+
+    fn settle(&self, pieces: &BTreeMap<Item, u64>, change: impl Fn(&mut Level, i64)) {
+        let State { items, .. } = &mut *self.0.lock();
+        for (item, pieces) in pieces {
+            if let Some(level) = items.get_mut(item) {
+                let pieces = i64_of(*pieces);
+                level.queued -= pieces;
+                change(level, pieces);
+            }
+        }
+    }
+
     /// Makes all levels unknown, until the next take of each item.
     pub(super) fn forget(&self) {
         let State { items, .. } = &mut *self.0.lock();

@@ -9,7 +9,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::Instant,
 };
@@ -21,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use super::writer::WriteContext;
 use super::{
     DatabaseError, Lost, Outage, StoreError,
+    channel::{Receiver, Sender, channel},
     command::{Command, Lane, UpkeepCommand},
 };
 
@@ -87,6 +87,11 @@ impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Reply<T, E> {
     /// Returns the answer of a command that isn't carried out.
     pub(super) fn unexecuted(self) -> Box<dyn Answer> {
         Box::new(Pending { outcome: None, reply: self })
+    }
+
+    #[cfg(test)]
+    pub(super) fn to(caller: oneshot::Sender<Result<T, E>>) -> Self {
+        Self(caller)
     }
 
     /// Answers at once.
@@ -182,12 +187,17 @@ impl<T, E: From<StoreError>> Sent<T, E> {
     pub(super) async fn outcome(self) -> Result<T, E> {
         self.outcome.await.unwrap_or_else(|_dropped| Err(self.shared.absence().into()))
     }
+
+    /// Returns the outcome if there is one already.
+    pub(super) fn known(&mut self) -> Option<Result<T, E>> {
+        self.outcome.try_recv().ok()
+    }
 }
 
 /// The callers' end of the queue.
 #[derive(Debug)]
 pub(super) struct Queue {
-    commands: SyncSender<Command>,
+    commands: Sender,
     commands_max: usize,
     shared: Arc<Shared>,
     /// Closes when the writer has ended and closed the file.
@@ -196,13 +206,9 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Returns both ends of a queue for `commands_max` commands, and the same number of commands that end something.
-    pub(super) fn new(
-        commands_max: usize,
-        shared: Arc<Shared>,
-        ended: watch::Receiver<()>,
-    ) -> (Self, Receiver<Command>) {
+    pub(super) fn new(commands_max: usize, shared: Arc<Shared>, ended: watch::Receiver<()>) -> (Self, Receiver) {
         let commands_max = commands_max.max(1);
-        let (commands, receiver) = sync_channel(commands_max.saturating_mul(2));
+        let (commands, receiver) = channel();
         (Self { commands, commands_max, shared, ended }, receiver)
     }
 
@@ -227,6 +233,12 @@ impl Queue {
         Ok(Sent { outcome, shared: Arc::clone(&self.shared) })
     }
 
+    /// Has the writer carry out what it holds back.
+    pub(super) fn wake(&self) {
+        // Refused only if so much is queued that the writer is awake, or if there is no writer.
+        drop(self.send(|reply: Reply<(), StoreError>| UpkeepCommand::Wake { reply }));
+    }
+
     fn push(&self, command: Command) -> Result<(), StoreError> {
         if self.shared.closing.load(Relaxed) {
             return Err(StoreError::Closed);
@@ -238,10 +250,11 @@ impl Queue {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
             return Err(StoreError::Overloaded { queued_max: self.commands_max });
         }
-        self.commands.try_send(command).map_err(|_gone| {
-            self.shared.queued_commands.fetch_sub(1, Relaxed);
-            self.shared.absence()
-        })
+        if self.commands.send(command) {
+            return Ok(());
+        }
+        self.shared.queued_commands.fetch_sub(1, Relaxed);
+        Err(self.shared.absence())
     }
 
     pub(super) const fn commands_max(&self) -> usize {
@@ -251,11 +264,11 @@ impl Queue {
     /// Refuses further commands, and returns when the writer has carried out the queued ones and closed the file.
     pub(super) async fn close(&self) {
         self.shared.closing.store(true, Relaxed);
-        // Wakes a writer that waits for work. If the queue is full, the writer is awake.
+        // Wakes a writer that waits for work, however full the queue is.
         let (caller, _nobody) = oneshot::channel();
         let wake = UpkeepCommand::Wake { reply: Reply(caller) };
         self.shared.queued_commands.fetch_add(1, Relaxed);
-        if self.commands.try_send(wake.into()).is_err() {
+        if !self.commands.send(wake.into()) {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
         }
         self.until_ended().await;

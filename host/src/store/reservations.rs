@@ -62,6 +62,30 @@ fn take(
     }
 }
 
+/// Takes all pieces for a sale, final at once, and returns true; or changes nothing.
+pub(super) fn take_finally(
+    connection: &Connection,
+    reference: &str,
+    pieces: &BTreeMap<Item, u64>,
+    now_ms: i64,
+) -> rusqlite::Result<bool> {
+    let is_first = connection
+        .prepare_cached(
+            "INSERT INTO reservations (reference, state, at_ms) VALUES (?1, 'final', ?2) ON CONFLICT (reference) DO NOTHING",
+        )?
+        .execute(params![reference, now_ms])?;
+    if is_first == 0 {
+        return Ok(false);
+    }
+    if let Err(short) = subtract_each(connection, pieces)? {
+        put_back(connection, pieces.range::<Item, _>(..short))?;
+        connection.prepare_cached("DELETE FROM reservations WHERE reference = ?1")?.execute([reference])?;
+        return Ok(false);
+    }
+    note_taken(connection, reference, FIRST_ROUND, pieces, now_ms)?;
+    Ok(true)
+}
+
 /// Holds the reference and returns its round: the first, or one more if it was reopened.
 fn hold(connection: &Connection, reference: &str, now_ms: i64) -> Result<i64, Refusal<TakeError>> {
     let is_first = connection
@@ -96,27 +120,36 @@ fn unhold(connection: &Connection, reference: &str, round: i64) -> rusqlite::Res
 }
 
 /// Takes all pieces from the stock and returns what is left of each item, or takes nothing.
-///
-/// It undoes by itself what a shortage leaves half done, because a savepoint costs every take.
 fn take_each(
     connection: &Connection,
     pieces: &BTreeMap<Item, u64>,
 ) -> rusqlite::Result<Result<Vec<StockLevel>, TakeError>> {
+    let there = |item: &Item| on_hand(connection, item).map(|on_hand| saturated(on_hand.unwrap_or(0)));
+    if let Err(short) = subtract_each(connection, pieces)? {
+        let (item, requested, available) =
+            (short.clone(), pieces.get(short).map_or(0, |asked| i64_of(*asked)), there(short)?);
+        put_back(connection, pieces.range::<Item, _>(..short))?;
+        return Ok(Err(TakeError::Shortage { item, requested: saturated(requested), available }));
+    }
+    let left = |item: &Item| Ok(StockLevel { item: item.clone(), on_hand: there(item)? });
+    pieces.keys().map(left).collect::<rusqlite::Result<_>>().map(Ok)
+}
+
+/// Subtracts the pieces from the stock, item by item, up to the first of which there is too little: that one is returned, and the
+/// caller puts back those before. A savepoint would do that as well, at the cost of every take.
+fn subtract_each<'a>(
+    connection: &Connection,
+    pieces: &'a BTreeMap<Item, u64>,
+) -> rusqlite::Result<Result<(), &'a Item>> {
     // No RETURNING, here and below: with it SQLite keeps a statement journal, which halves the writer's throughput.
     let mut taking =
         connection.prepare_cached("UPDATE stock SET on_hand = on_hand - ?2 WHERE item = ?1 AND on_hand >= ?2")?;
-    let mut levels = Vec::with_capacity(pieces.len());
     for (item, asked) in pieces {
-        let asked = i64_of(*asked);
-        let taken = taking.execute(params![item.as_str(), asked])?;
-        let there = saturated(on_hand(connection, item)?.unwrap_or(0));
-        if taken == 0 {
-            put_back(connection, pieces.iter().take(levels.len()))?;
-            return Ok(Err(TakeError::Shortage { item: item.clone(), requested: saturated(asked), available: there }));
+        if taking.execute(params![item.as_str(), i64_of(*asked)])? == 0 {
+            return Ok(Err(item));
         }
-        levels.push(StockLevel { item: item.clone(), on_hand: there });
     }
-    Ok(Ok(levels))
+    Ok(Ok(()))
 }
 
 fn put_back<'a>(connection: &Connection, taken: impl Iterator<Item = (&'a Item, &'a u64)>) -> rusqlite::Result<()> {

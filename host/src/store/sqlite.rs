@@ -10,10 +10,11 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::{
     Answered, DatabaseError, OrderId, Outage, Released, StoreError, answers,
-    command::{OpenOrder, OrderCommand, UpkeepCommand},
+    command::{OpenOrder, OrderCommand, Take, UpkeepCommand},
+    held::Opening,
     json::{OrderText, ReceiptText},
     queue::{Executed, Refusal},
-    reservations::{close, give_back, move_reservation, state_of},
+    reservations::{close, give_back, move_reservation, state_of, take_finally},
     writer::WriteContext,
 };
 use crate::{
@@ -59,28 +60,75 @@ fn create_order(
     keyed: Option<&Keyed>,
 ) -> Result<SystemTime, Refusal<StoreError>> {
     let connection = &context.connection;
-    insert_order(connection, id, order)?;
+    if !insert_order(connection, id, order, None)? {
+        return Err(no(StoreError::ReferenceTaken));
+    }
     if let Some(keyed) = keyed
-        && !answers::await_checkout(context, id, keyed)?
+        && !answers::claim(context, id, keyed, None)?
     {
-        connection.prepare_cached("DELETE FROM orders WHERE id = ?1 AND status = 'PENDING'")?.execute([id.row()])?;
+        delete_order(connection, id)?;
         return Err(no(StoreError::KeyTaken));
     }
     context.order_opened();
     Ok(SystemTime::now())
 }
 
-fn insert_order(connection: &Connection, id: OrderId, order: &OrderText) -> Result<(), Refusal<StoreError>> {
-    let created = connection
+/// Writes a local order with its take and its completion at once, and returns true. If any of that can't be, nothing is changed:
+/// then one after the other says what is wrong.
+pub(super) fn sell(
+    context: &WriteContext,
+    Opening { open, take, .. }: &Opening,
+    receipt: &ReceiptText,
+    answer: Option<&Answered>,
+) -> rusqlite::Result<bool> {
+    let Some(Take { pieces, .. }) = take else { return Ok(false) };
+    let OpenOrder { id, order, keyed, .. } = &**open;
+    let connection = &context.connection;
+    let reference = order.reference.as_str();
+    // A key that gets no answer is claimed and let go.
+    if keyed.is_some() && answer.is_none() {
+        return Ok(false);
+    }
+    let now_ms = now_ms();
+    if !insert_order(connection, *id, order, Some((receipt, now_ms)))? {
+        return Ok(false);
+    }
+    if let Some(keyed) = keyed
+        && !answers::claim(context, *id, keyed, answer)?
+    {
+        delete_order(connection, *id)?;
+        return Ok(false);
+    }
+    if !take_finally(connection, reference, pieces, now_ms)? {
+        answers::forget_checkout(connection, *id)?;
+        delete_order(connection, *id)?;
+        return Ok(false);
+    }
+    context.levels.executed_as_answered(pieces);
+    Ok(true)
+}
+
+/// Inserts an order, pending or with its receipt and when it was completed. Returns false if there is one of its reference.
+fn insert_order(
+    connection: &Connection,
+    id: OrderId,
+    order: &OrderText,
+    completed: Option<(&ReceiptText, i64)>,
+) -> rusqlite::Result<bool> {
+    let (receipt, ended_at_ms) = completed.unzip();
+    let status = if completed.is_some() { Status::Completed } else { Status::Pending };
+    let inserted = connection
         .prepare_cached(
             "INSERT INTO orders (id, reference, status, inventory, inventory_url, currency, decimals, lines, attributes,
-                                 subtotal, trace_id, plugins, placed_at_ms)
-             VALUES (?1, ?2, 'PENDING', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                 subtotal, trace_id, plugins, placed_at_ms, total, adjustments, receipt_attributes,
+                                 ended_at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
              ON CONFLICT (reference) DO NOTHING",
         )?
         .execute(params![
             id.row(),
             order.reference.as_str(),
+            status.as_str(),
             order.inventory.as_str(),
             order.inventory.url(),
             order.currency.code(),
@@ -91,8 +139,17 @@ fn insert_order(connection: &Connection, id: OrderId, order: &OrderText) -> Resu
             order.trace_id,
             order.plugins,
             order.placed_at_ms,
+            receipt.map(|receipt| receipt.total),
+            receipt.map(|receipt| &receipt.adjustments),
+            receipt.map(|receipt| &receipt.attributes),
+            ended_at_ms,
         ])?;
-    if created == 0 { Err(no(StoreError::ReferenceTaken)) } else { Ok(()) }
+    Ok(inserted > 0)
+}
+
+/// Undoes [`insert_order`] in the same transaction.
+fn delete_order(connection: &Connection, id: OrderId) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM orders WHERE id = ?1")?.execute([id.row()]).map(drop)
 }
 
 /// Completes a pending order, makes its reservation final and keeps the answer.

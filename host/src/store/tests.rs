@@ -3,6 +3,7 @@
 mod ahead;
 mod answers;
 mod batches;
+mod held;
 mod opening;
 mod orders;
 mod plugins;

@@ -5,6 +5,8 @@
 //! was rolled back is never acknowledged, and the next batch starts afresh. A step is answered before its commit: if
 //! its batch fails, every later command of that order finds nothing and says so.
 //!
+//! An order's opening, for which nobody waits, is held back (`held.rs`). With its completion the order is written once.
+//!
 //! ```text
 //! BEGIN IMMEDIATE ─ step ─ step ─ durable ─ … ─ queue empty or batch full ─ COMMIT ─ answers to the durable ones
 //!                    └ answered at once       only steps: wait up to `linger` for more
@@ -13,27 +15,27 @@
 use std::{
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::Ordering::Relaxed,
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::watch;
 
 use super::{
-    StoreError,
+    Answered, OrderId, StoreError,
     alarm::Alarm,
-    command::{Command, Lane, Stock},
+    channel::{Received, Receiver},
+    command::{Command, Lane, OrderCommand, ReservationCommand, Stock},
     counters::RunningTime,
+    held::{Held, Opening},
     items::Items,
+    json::ReceiptText,
     levels::Levels,
     place::Place,
-    queue::{Answer, Executed, Shared, Unacknowledged, panic_text},
+    queue::{Answer, Executed, Refusal, Reply, Shared, Unacknowledged, panic_text},
+    sqlite,
 };
 use crate::order::{Item, Status};
 
@@ -91,7 +93,7 @@ impl WriteContext {
 /// The writer's end of the queue and everything it owns.
 pub(super) struct Writer {
     pub(super) context: WriteContext,
-    pub(super) commands: Receiver<Command>,
+    pub(super) commands: Receiver,
     pub(super) shared: Arc<Shared>,
     pub(super) items: Arc<Items>,
     pub(super) alarm: Arc<Alarm>,
@@ -100,6 +102,9 @@ pub(super) struct Writer {
     pub(super) linger: Duration,
     /// Rows changed up to the end of the last batch, rolled back or not.
     pub(super) changed_rows: u64,
+    pub(super) held: Held,
+    /// Whether nothing came for the linger time, so that the writer sleeps until something comes.
+    pub(super) rests: bool,
     /// Held as long as the file is open.
     pub(super) guard: File,
     pub(super) ended: watch::Sender<()>,
@@ -123,59 +128,193 @@ impl Writer {
     }
 
     fn serve(&mut self) {
-        while let Some(command) = self.next() {
-            self.batch(command);
+        while let Some(work) = self.next() {
+            self.batch(work);
         }
     }
 
-    /// Returns the next batch's first command; `None` if there will be no more.
-    fn next(&mut self) -> Option<Command> {
-        let command = if self.shared.closing.load(Relaxed) { self.last()? } else { self.commands.recv().ok()? };
-        self.shared.queued_commands.fetch_sub(1, Relaxed);
-        Some(command)
+    /// Returns what the next batch begins with; `None` if there will be no more.
+    fn next(&mut self) -> Option<Work> {
+        loop {
+            if self.held_are_due() {
+                return Some(Work::Held);
+            }
+            match self.receive() {
+                Received::Command(command) => {
+                    self.rests = false;
+                    if let Some(command) = self.held.hold(command) {
+                        return Some(Work::Command(command));
+                    }
+                }
+                Received::TimedOut => self.rests = true,
+                Received::Closed => return (self.held.count() > 0).then_some(Work::Held),
+            }
+        }
+    }
+
+    /// Waits for the next command. As long as the last ones are recent, those that may rest don't wake the writer: they are queued for
+    /// up to half of the linger time, and held for up to the other half.
+    fn receive(&mut self) -> Received {
+        let received = if self.shared.closing.load(Relaxed) {
+            self.last().map_or(Received::Closed, Received::Command)
+        } else {
+            let left = self.held.age().map(|age| self.held_for().saturating_sub(age));
+            self.commands.receive(left.or((!self.rests).then(|| self.held_for())))
+        };
+        if let Received::Command(_) = received {
+            self.shared.queued_commands.fetch_sub(1, Relaxed);
+        }
+        received
     }
 
     /// Returns the next queued command after the store was closed. Waits for commands that are counted but not in the
     /// queue yet.
-    fn last(&self) -> Option<Command> {
+    fn last(&mut self) -> Option<Command> {
         loop {
-            match self.commands.try_recv() {
-                Ok(command) => return Some(command),
-                Err(TryRecvError::Empty) if self.shared.queued_commands.load(Relaxed) > 0 => thread::yield_now(),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
+            match self.commands.try_receive() {
+                Some(command) => return Some(command),
+                None if self.shared.queued_commands.load(Relaxed) > 0 => thread::yield_now(),
+                None => return None,
             }
         }
     }
 
-    /// Executes the command and those queued after it in one transaction, and answers them.
-    fn batch(&mut self, first: Command) {
+    fn held_are_due(&self) -> bool {
+        self.held.count() >= self.batch_commands_max || self.held.age().is_some_and(|age| age >= self.held_for())
+    }
+
+    fn held_for(&self) -> Duration {
+        self.linger / 2
+    }
+
+    /// Executes the work and what is queued after it in one transaction, and answers it.
+    fn batch(&mut self, first: Work) {
         if let Err(cause) = self.begin() {
             return self.refuse(first, cause);
         }
+        // What is held has lingered.
+        let linger = if matches!(first, Work::Held) { Duration::ZERO } else { self.linger };
         let begun_at = Instant::now();
-        let linger_until = begun_at + self.linger;
-        let mut committing: Vec<Box<dyn Answer>> = Vec::new();
-        let mut executed = 0;
+        let linger_until = begun_at + linger;
+        let mut batch = Batch::default();
         let mut next = Some(first);
-        while let Some(command) = next {
-            let (lane, _) = command.terms();
-            let (answer, outcome) = self.execute(command);
-            if let Err(error) = outcome {
-                committing.push(answer);
-                return self.abort(committing, error.into());
+        while let Some(work) = next {
+            if let Err(error) = self.work(work, &mut batch) {
+                return self.abort(batch.committing, error.into());
             }
-            executed += 1;
-            match lane {
-                Lane::Step => answer.tell(Ok(())),
-                Lane::Durable | Lane::Ending => committing.push(answer),
-            }
-            let full = executed >= self.batch_commands_max;
-            next = if full { None } else { self.following(committing.is_empty(), linger_until) };
+            let full = batch.executed >= self.batch_commands_max;
+            next = if full { None } else { self.following(batch.committing.is_empty(), linger_until) };
+        }
+        if let Err(error) = self.open_those_before_the_newest(&mut batch) {
+            return self.abort(batch.committing, error.into());
         }
         match self.commit(begun_at) {
-            Ok(()) => self.acknowledge(committing, executed),
-            Err(cause) => self.abort(committing, cause),
+            Ok(()) => self.acknowledge(batch.committing, batch.executed),
+            Err(cause) => self.abort(batch.committing, cause),
         }
+    }
+
+    fn work(&mut self, work: Work, batch: &mut Batch) -> rusqlite::Result<()> {
+        match work {
+            Work::Held => self.open_held(None, batch),
+            Work::Command(Command::Order(OrderCommand::Complete { id, receipt, answer, reply })) => {
+                match self.held.remove(id) {
+                    Some(opening) => self.complete_held(opening, receipt, answer, reply, batch),
+                    None => self.execute(OrderCommand::Complete { id, receipt, answer, reply }.into(), batch),
+                }
+            }
+            Work::Command(command) if command.leaves_held() => self.execute(command, batch),
+            Work::Command(command) => {
+                self.open_held(None, batch)?;
+                self.execute(command, batch)
+            }
+        }
+    }
+
+    /// Carries out the openings that are held, of orders with numbers below `before` if there is one.
+    fn open_held(&mut self, before: Option<OrderId>, batch: &mut Batch) -> rusqlite::Result<()> {
+        while let Some(opening) = self.held.pop(before) {
+            self.open(opening, batch)?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, Opening { open, take, .. }: Opening, batch: &mut Batch) -> rusqlite::Result<()> {
+        let opened = self.execute(OrderCommand::Open(open).into(), batch);
+        match take {
+            Some(take) if opened.is_ok() => self.execute(ReservationCommand::Take(take).into(), batch),
+            Some(take) => {
+                self.context.levels.withdrawn(&take.pieces);
+                opened
+            }
+            None => opened,
+        }
+    }
+
+    /// Keeps the orders of a commit, and of all before, below those of the next.
+    fn open_those_before_the_newest(&mut self, batch: &mut Batch) -> rusqlite::Result<()> {
+        if self.held_are_due() {
+            return self.open_held(None, batch);
+        }
+        batch.newest.map_or(Ok(()), |newest| self.open_held(Some(newest), batch))
+    }
+
+    /// Writes an order with its opening and its completion at once. If that can't be, carries out one after the other, and each says
+    /// what is wrong.
+    fn complete_held(
+        &mut self,
+        opening: Opening,
+        receipt: Box<ReceiptText>,
+        answer: Option<Answered>,
+        reply: Reply<(), StoreError>,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<()> {
+        let id = opening.open.id;
+        match sqlite::sell(&self.context, &opening, &receipt, answer.as_ref()) {
+            Ok(true) => {
+                opening.open.reply.tell(Ok(SystemTime::now()));
+                batch.note(id, 3);
+                self.finish(Lane::Ending, reply.executed(Ok(())), batch)
+            }
+            Ok(false) => {
+                self.open(opening, batch)?;
+                self.execute(OrderCommand::Complete { id, receipt, answer, reply }.into(), batch)
+            }
+            Err(error) => {
+                opening.take.inspect(|take| self.context.levels.withdrawn(&take.pieces));
+                batch.committing.push(opening.open.reply.unexecuted());
+                self.finish(Lane::Ending, reply.executed(Err(Refusal::Failed(error))), batch)
+            }
+        }
+    }
+
+    fn execute(&mut self, command: Command, batch: &mut Batch) -> rusqlite::Result<()> {
+        let (lane, stock) = command.terms();
+        if let Command::Order(OrderCommand::Open(open)) = &command {
+            batch.note(open.id, 0);
+        }
+        let executed = command.execute(&mut self.context);
+        if stock == Stock::Open {
+            self.context.levels.forget();
+        }
+        batch.executed += 1;
+        self.finish(lane, executed, batch)
+    }
+
+    /// Answers a step, and keeps another answer until the commit.
+    fn finish(&self, lane: Lane, Executed { answer, failed }: Executed, batch: &mut Batch) -> rusqlite::Result<()> {
+        let outcome = failed.map_or_else(|| self.still_open(), Err);
+        match lane {
+            Lane::Rest | Lane::Step if outcome.is_ok() => answer.tell(Ok(())),
+            Lane::Rest | Lane::Step | Lane::Durable | Lane::Ending => batch.committing.push(answer),
+        }
+        outcome
+    }
+
+    /// SQLite ends the transaction by itself on some errors. A command that hid such an error must not be acknowledged, nor the
+    /// commands before it.
+    fn still_open(&self) -> rusqlite::Result<()> {
+        if self.context.connection.is_autocommit() { Err(rolled_back()) } else { Ok(()) }
     }
 
     /// Commits the batch, if the files are still where they were opened.
@@ -199,34 +338,29 @@ impl Writer {
         Ok(())
     }
 
-    fn execute(&mut self, command: Command) -> (Box<dyn Answer>, rusqlite::Result<()>) {
-        let (_, stock) = command.terms();
-        let Executed { answer, failed } = command.execute(&mut self.context);
-        if stock == Stock::Open {
-            self.context.levels.forget();
-        }
-        // SQLite ends the transaction by itself on some errors. A command that hid such an error must not be
-        // acknowledged, nor the commands before it.
-        let ended = || self.context.connection.is_autocommit().then(rolled_back);
-        (answer, failed.or_else(ended).map_or(Ok(()), Err))
-    }
-
     /// Returns the next queued command. If the batch has only steps, nobody waits for the commit, so this waits for
     /// more commands until `linger_until`.
-    fn following(&mut self, only_steps: bool, linger_until: Instant) -> Option<Command> {
-        let command = match self.commands.try_recv() {
-            Ok(command) => command,
-            Err(TryRecvError::Empty) if only_steps && !self.shared.closing.load(Relaxed) => {
-                let left = linger_until.saturating_duration_since(Instant::now());
-                match self.commands.recv_timeout(left) {
-                    Ok(command) => command,
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+    fn following(&mut self, only_steps: bool, linger_until: Instant) -> Option<Work> {
+        loop {
+            let command = match self.commands.try_receive() {
+                Some(command) => command,
+                None if only_steps && !self.shared.closing.load(Relaxed) => {
+                    let left = linger_until.saturating_duration_since(Instant::now());
+                    match self.commands.receive(Some(left)) {
+                        Received::Command(command) => command,
+                        Received::TimedOut | Received::Closed => return None,
+                    }
                 }
+                None => return None,
+            };
+            self.shared.queued_commands.fetch_sub(1, Relaxed);
+            if let Some(command) = self.held.hold(command) {
+                return Some(Work::Command(command));
             }
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
-        };
-        self.shared.queued_commands.fetch_sub(1, Relaxed);
-        Some(command)
+            if self.held.count() >= self.batch_commands_max {
+                return Some(Work::Held);
+            }
+        }
     }
 
     fn acknowledge(&mut self, committed: Vec<Box<dyn Answer>>, executed: usize) {
@@ -283,16 +417,57 @@ impl Writer {
         }
     }
 
-    /// Refuses the command and all queued ones together: one by one, each would wait for the same lock.
-    fn refuse(&mut self, first: Command, cause: Unacknowledged) {
-        let mut answers = vec![first.unexecuted()];
+    /// Refuses the work, and all that is held or queued, together: one by one, each would wait for the same lock.
+    fn refuse(&mut self, first: Work, cause: Unacknowledged) {
+        let mut answers = Vec::new();
+        while let Some(Opening { open, take, .. }) = self.held.pop(None) {
+            answers.push(self.unexecuted(OrderCommand::Open(open).into()));
+            answers.extend(take.map(|take| self.unexecuted(ReservationCommand::Take(take).into())));
+        }
+        if let Work::Command(command) = first {
+            answers.push(self.unexecuted(command));
+        }
         while answers.len() < self.batch_commands_max
-            && let Ok(command) = self.commands.try_recv()
+            && let Some(command) = self.commands.try_receive()
         {
             self.shared.queued_commands.fetch_sub(1, Relaxed);
-            answers.push(command.unexecuted());
+            answers.push(self.unexecuted(command));
         }
         self.abort(answers, cause);
+    }
+
+    fn unexecuted(&self, command: Command) -> Box<dyn Answer> {
+        if let Command::Reservation(ReservationCommand::Take(take)) = &command
+            && take.was_ahead
+        {
+            self.context.levels.withdrawn(&take.pieces);
+        }
+        command.unexecuted()
+    }
+}
+
+/// What the writer does next.
+enum Work {
+    Command(Command),
+    /// Carry out the openings that are held.
+    Held,
+}
+
+/// What a transaction has done so far.
+#[derive(Default)]
+struct Batch {
+    /// Answers that wait for the commit.
+    committing: Vec<Box<dyn Answer>>,
+    executed: usize,
+    /// The highest number of an order that was written.
+    newest: Option<OrderId>,
+}
+
+impl Batch {
+    /// Notes an order that was written, by `commands` commands.
+    fn note(&mut self, id: OrderId, commands: usize) {
+        self.newest = self.newest.max(Some(id));
+        self.executed += commands;
     }
 }
 
