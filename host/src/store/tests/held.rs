@@ -4,8 +4,8 @@ use std::{fs, time::Duration};
 
 use super::{
     super::{
-        Answered, BegunOrder, Durability, Inventory, NewOrder, Opened, Order, OrderId, Store, StoreError, TakeError,
-        Taker, command::Lane,
+        Answered, BegunOrder, Durability, Inventory, NewOrder, OpenError, Opened, Order, OrderId, Store, StoreError,
+        TakeError, Taker, command::Lane,
     },
     Shop, cart, item, new_order, receipt, settings, within_seconds,
 };
@@ -182,6 +182,23 @@ async fn closing_carries_out_what_is_held() {
     let (shop, opened) = shop.reopen().await;
     assert_eq!((opened.interrupted_orders, opened.returned_reservations), (1, 1));
     assert_eq!((status(&shop, id).await, shop.level("laptop").await), (Some(Status::Failed), Some(9)));
+}
+
+#[tokio::test]
+async fn the_end_of_the_last_handle_carries_out_what_is_held() {
+    let shop = shop(&[("laptop", 10)]).await;
+    drop(hold(&shop, &[("laptop", 4)]).await);
+    let Shop { store, folder } = shop;
+    drop(store);
+    let opened = within_seconds(async {
+        loop {
+            match Store::open(&settings(folder.path())) {
+                Err(OpenError::InUse { .. }) => tokio::task::yield_now().await,
+                opened => break opened.expect("opens").1,
+            }
+        }
+    });
+    assert_eq!(opened.await.interrupted_orders, 1);
 }
 
 /// Somebody else took pieces that the copy of the levels still has.
