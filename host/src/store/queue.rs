@@ -129,11 +129,14 @@ impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Answer for Pending
     }
 }
 
+#[cfg(test)]
+type TestWork = dyn FnOnce(&mut WriteContext) -> Result<Box<dyn Any + Send>, Refusal<StoreError>> + Send;
+
 /// A test's work on the writer's own connection.
 #[cfg(test)]
 pub(super) struct TestCommand {
     pub(super) lane: Lane,
-    pub(super) work: Box<dyn FnOnce(&mut WriteContext) -> Result<Box<dyn Any + Send>, Refusal<StoreError>> + Send>,
+    pub(super) work: Box<TestWork>,
     pub(super) reply: Reply<Box<dyn Any + Send>, StoreError>,
 }
 
