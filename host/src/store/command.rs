@@ -151,43 +151,47 @@ impl From<Durability> for Lane {
     }
 }
 
-/// What a command does to the stock.
+/// What the copy of the levels (`levels.rs`) is after a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stock {
-    /// Nothing, or it tells [`Levels`](super::levels::Levels) by itself.
-    Told,
-    /// Perhaps something: no level is known after it.
-    Open,
+pub(super) enum LevelsAfter {
+    /// As right as before: the command changes no stock, or changes the copy itself.
+    Known,
+    /// Forgotten: the command may change the stock.
+    Unknown,
 }
 
 impl Command {
-    /// Returns when the command is answered, and what it does to the stock.
-    pub(super) fn terms(&self) -> (Lane, Stock) {
+    /// Returns when the command is answered, and what the copy of the levels is after it.
+    pub(super) fn terms(&self) -> (Lane, LevelsAfter) {
         match self {
             Self::Order(command) => match command {
-                OrderCommand::Open(open) => (open.lane, Stock::Told),
-                OrderCommand::Complete { .. } | OrderCommand::AwaitRelease { .. } => (Lane::Ending, Stock::Told),
-                OrderCommand::Fail { .. } => (Lane::Ending, Stock::Open),
+                OrderCommand::Open(open) => (open.lane, LevelsAfter::Known),
+                OrderCommand::Complete { .. } | OrderCommand::AwaitRelease { .. } => (Lane::Ending, LevelsAfter::Known),
+                OrderCommand::Fail { .. } => (Lane::Ending, LevelsAfter::Unknown),
             },
             Self::Reservation(command) => match command {
-                ReservationCommand::Take(take) => (if take.was_ahead { Lane::Rest } else { Lane::Step }, Stock::Told),
-                ReservationCommand::StartOver { durability, .. } => ((*durability).into(), Stock::Open),
-                ReservationCommand::Settle { .. } => (Lane::Ending, Stock::Told),
-                ReservationCommand::Refuse { .. } | ReservationCommand::Release { .. } => (Lane::Ending, Stock::Open),
+                ReservationCommand::Take(take) => {
+                    (if take.was_ahead { Lane::Rest } else { Lane::Step }, LevelsAfter::Known)
+                }
+                ReservationCommand::StartOver { durability, .. } => ((*durability).into(), LevelsAfter::Unknown),
+                ReservationCommand::Settle { .. } => (Lane::Ending, LevelsAfter::Known),
+                ReservationCommand::Refuse { .. } | ReservationCommand::Release { .. } => {
+                    (Lane::Ending, LevelsAfter::Unknown)
+                }
             },
             Self::Stock(
                 StockCommand::Seed { .. }
                 | StockCommand::Set { .. }
                 | StockCommand::Add { .. }
                 | StockCommand::Remove { .. },
-            ) => (Lane::Durable, Stock::Open),
-            Self::Plugin(_) => (Lane::Durable, Stock::Told),
+            ) => (Lane::Durable, LevelsAfter::Unknown),
+            Self::Plugin(_) => (Lane::Durable, LevelsAfter::Known),
             Self::Upkeep(UpkeepCommand::PruneAnswers { .. } | UpkeepCommand::CheckReadiness { .. }) => {
-                (Lane::Durable, Stock::Told)
+                (Lane::Durable, LevelsAfter::Known)
             }
-            Self::Upkeep(UpkeepCommand::Wake { .. }) => (Lane::Step, Stock::Told),
+            Self::Upkeep(UpkeepCommand::Wake { .. }) => (Lane::Step, LevelsAfter::Known),
             #[cfg(test)]
-            Self::Test(command) => (command.lane, Stock::Open),
+            Self::Test(command) => (command.lane, LevelsAfter::Unknown),
         }
     }
 

@@ -27,7 +27,7 @@ use super::{
     Answered, OrderId, StoreError,
     alarm::Alarm,
     channel::{Received, Receiver},
-    command::{Command, Lane, OrderCommand, ReservationCommand, Stock},
+    command::{Command, Lane, LevelsAfter, OrderCommand, ReservationCommand},
     counters::RunningTime,
     held::{Held, Opening},
     items::Items,
@@ -289,12 +289,12 @@ impl Writer {
     }
 
     fn execute(&mut self, command: Command, batch: &mut Batch) -> rusqlite::Result<()> {
-        let (lane, stock) = command.terms();
+        let (lane, levels_after) = command.terms();
         if let Command::Order(OrderCommand::Open(open)) = &command {
             batch.note(open.id, 0);
         }
         let executed = command.execute(&mut self.context);
-        if stock == Stock::Open {
+        if levels_after == LevelsAfter::Unknown {
             self.context.levels.forget();
         }
         batch.executed += 1;
