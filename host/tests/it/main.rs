@@ -23,6 +23,7 @@ mod dev;
 mod docs;
 mod doctor;
 mod evolution;
+mod fuzz;
 mod guest_log;
 mod hostile;
 mod idempotency;
