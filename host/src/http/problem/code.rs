@@ -153,7 +153,7 @@ codes! {
         "A plugin keeps breaking and isn't called for `breaker.open_ms`. Nothing was sold.",
         "Wait as `Retry-After` says and send it again. The operator goes back with `till plugin rollback KIND`.";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE,
-        "The order store can't be written, is too far behind, or its files were moved away. Nothing was sold.",
+        "The order store can't be written, is too far behind, or its files were moved away. Nothing was sold, unless `detail` says that the order may stand: the disk failed while the store committed. The same request under its `Idempotency-Key` buys nothing twice.",
         "Wait as `Retry-After` says and send it again. The log says why: a full disk, a folder that is gone. It goes on by itself once that is mended.";
     Stopping = "stopping", SERVICE_UNAVAILABLE,
         "The host is shutting down. Only `/readyz` answers this.",
