@@ -166,11 +166,11 @@ fn state(runtime: &Runtime, plugin: &Loaded, tracer: &Tracer, span: Span) -> Cal
     CallState::new(telemetry, Arc::clone(&plugin.settings), &runtime.chance, &runtime.limits)
 }
 
-/// Returns an instance that has answered to the idle ones, with an idle instance's imports, which have no effect.
-/// Returns the imports of its call.
+/// Returns an instance that has answered to the idle ones, with imports that have no effect. Returns those of
+/// its call.
 fn put_back(runtime: &Runtime, plugin: &Loaded, mut used: Used) -> CallState {
-    let tracer_off = runtime.tracer_off.start("idle", SpanKind::Internal, None, Vec::new());
-    let idle = state(runtime, plugin, &runtime.tracer_off, tracer_off);
+    let span = runtime.tracer_off.start("idle", SpanKind::Internal, None, Vec::new());
+    let idle = state(runtime, plugin, &runtime.tracer_off, span);
     let imports = idle.succeed(used.store.data_mut().call_state());
     plugin.idle.put_back(used);
     imports
