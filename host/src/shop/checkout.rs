@@ -178,7 +178,7 @@ impl Checkout {
         let begun = match self.pinned.refusal(&self.cart) {
             // No order is written if no plugin is going to decide about it.
             Some(failure) => Err(failure),
-            None => self.begin(&span).map_err(Failure::Store),
+            None => self.begin(&span).await.map_err(Failure::Store),
         };
         let (span, ended) = match begun {
             Ok(creation) => self.decide_and_end(span, creation).await,
@@ -243,7 +243,7 @@ impl Checkout {
     }
 
     /// Queues the order's creation. The plugins decide meanwhile: what they ask of the store is carried out after it.
-    fn begin(&self, parent: &Span) -> Result<Creation, StoreError> {
+    async fn begin(&self, parent: &Span) -> Result<Creation, StoreError> {
         let mut span = self.child(span::CREATE_ORDER, parent);
         let inventory = match &self.shop.remote {
             None => Inventory::Local,
@@ -259,7 +259,7 @@ impl Checkout {
             placed_at_ms: self.placed_at_ms,
             keyed: self.claim.as_ref().map(|claim| claim.keyed().clone()),
         };
-        match self.shop.store.begin_order(order, self.durability()) {
+        match self.shop.store.begin_order(order, self.durability()).await {
             Ok(order) => {
                 span.set(attribute::DB_ORDER_ID, i64_of(order.id.number()));
                 Ok(Creation { order, span })

@@ -3,7 +3,7 @@
 //! The same key and cart get the first answer, byte for byte; another cart under the key is refused, and so is a second
 //! request while the first is under way. Carts are compared as they were read: a client that writes its JSON anew, with
 //! its fields in another order, sends the same one. An answer is kept in the transaction that makes it true (see
-//! `store/answers.rs`). What was refused before anything was carried out isn't kept, nor is a 503, which says that
+//! `store/sqlite/answers.rs`). What was refused before anything was carried out isn't kept, nor is a 503, which says that
 //! the request may be sent again.
 //!
 //! The semantics are Stripe's, the header is that of draft-ietf-httpapi-idempotency-key-header-07.

@@ -1,18 +1,17 @@
 //! The writer's commands, as values: what a caller asks for, and where its answer goes.
 //!
-//! A command says nothing of how it is carried out: in SQLite that is done in the file that [`Command::execute`] leads to. When a
-//! command is answered, and what it does to the stock, is said here for all of them, so that a new one can't leave it open.
+//! A command says nothing of how it is carried out: each database does that in its own folder. When a command is answered, and
+//! what it does to the stock, is said here for all of them, so that a new one can't leave it open.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration, time::SystemTime};
 
 #[cfg(test)]
-use super::queue::TestCommand;
+use super::sqlite::TestCommand;
 use super::{
     Answered, Durability, OrderId, PluginVersion, Released, RolloutId, RolloutRow, RolloutState, StockChanged,
     StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionText,
     json::{OrderText, ReceiptText},
-    queue::{Answer, Executed, Reply},
-    writer::WriteContext,
+    queue::{Answer, Reply},
 };
 use crate::{
     hooks::Kind,
@@ -201,19 +200,6 @@ impl Command {
             Self::Order(OrderCommand::Complete { .. }) => true,
             Self::Reservation(ReservationCommand::Take(take)) => take.was_ahead,
             _ => false,
-        }
-    }
-
-    /// Carries the command out, once, inside the batch's transaction.
-    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
-        match self {
-            Self::Order(command) => command.execute(context),
-            Self::Reservation(command) => command.execute(context),
-            Self::Stock(command) => command.execute(context),
-            Self::Plugin(command) => command.execute(context),
-            Self::Upkeep(command) => command.execute(context),
-            #[cfg(test)]
-            Self::Test(command) => command.execute(context),
         }
     }
 

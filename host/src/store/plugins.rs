@@ -1,20 +1,12 @@
-//! The plugins' table: one row for each version, at most one of each kind live, and an audit of every change.
+//! The plugins' versions and the audit of their changes, for whoever asks the store.
 //!
 //! A version is a file with its settings: the same file with other settings is another version.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
-
 use super::{
-    Page, Store, StoreError,
-    command::PluginCommand,
-    query::{ROW_BYTES, page, text_bytes},
-    queue::{Executed, Refusal},
-    rollouts::{begin, change, promote, supersede},
-    sqlite::{in_savepoint, now_ms},
-    version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
-    writer::WriteContext,
+    Engine, Page, PluginEvent, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionText,
+    command::PluginCommand, sqlite,
 };
-use crate::{hooks::Kind, units::i64_of};
+use crate::hooks::Kind;
 
 impl Store {
     /// Makes a version live and returns it. A rollback withdraws the version that was live before. An open rollout of
@@ -29,7 +21,7 @@ impl Store {
         by: String,
         detail: String,
     ) -> Result<PluginVersion, StoreError> {
-        self.0.queue.submit(|reply| PluginCommand::Publish { text, action, by, detail, reply }).await
+        self.submit(|reply| PluginCommand::Publish { text, action, by, detail, reply }).await
     }
 
     /// Records in the audit that a file was refused. Durable when it returns.
@@ -37,7 +29,7 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn note_refused_plugin(&self, kind: Option<Kind>, by: String, detail: String) -> Result<(), StoreError> {
-        self.0.queue.submit(|reply| PluginCommand::NoteRefusal { kind, by, detail, reply }).await
+        self.submit(|reply| PluginCommand::NoteRefusal { kind, by, detail, reply }).await
     }
 
     /// Returns a page of all plugin versions, the last changed first: at most `limit`, from after `after`.
@@ -49,7 +41,11 @@ impl Store {
         after: Option<VersionId>,
         limit: u32,
     ) -> Result<Page<PluginVersion>, StoreError> {
-        self.0.readers.read(move |connection| versions(connection, after, limit)).await
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::plugins::versions(connection, after, limit)).await
+            }
+        }
     }
 
     /// Returns the live version of the kind.
@@ -57,7 +53,9 @@ impl Store {
     /// # Errors
     /// As [`Store::order_by_reference`].
     pub async fn live_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
-        self.0.readers.read(move |connection| live(connection, kind)).await
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::live(connection, kind)).await,
+        }
     }
 
     /// Returns the version to which a rollback returns: the last that was live and wasn't withdrawn.
@@ -65,7 +63,9 @@ impl Store {
     /// # Errors
     /// As [`Store::order_by_reference`].
     pub async fn last_good_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
-        self.0.readers.read(move |connection| last_good(connection, kind)).await
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::last_good(connection, kind)).await,
+        }
     }
 
     /// Returns the version of that number, `None` if there is none.
@@ -73,7 +73,9 @@ impl Store {
     /// # Errors
     /// As [`Store::order_by_reference`].
     pub async fn plugin_version(&self, id: VersionId) -> Result<Option<PluginVersion>, StoreError> {
-        self.0.readers.read(move |connection| by_id(connection, id)).await
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::by_id(connection, id)).await,
+        }
     }
 
     /// Records in the audit that the plugin folder has the live version. Durable when it returns.
@@ -81,7 +83,7 @@ impl Store {
     /// # Errors
     /// Only the store's own.
     pub async fn note_folder_has(&self, kind: Kind, version: VersionId) -> Result<(), StoreError> {
-        self.0.queue.submit(|reply| PluginCommand::NoteFolderHas { kind, version, reply }).await
+        self.submit(|reply| PluginCommand::NoteFolderHas { kind, version, reply }).await
     }
 
     /// Returns whether the host ever started with that file because its settings named the file or the folder it was
@@ -91,7 +93,11 @@ impl Store {
     /// As [`Store::order_by_reference`].
     pub async fn was_started_with(&self, kind: Kind, digest: &str) -> Result<bool, StoreError> {
         let digest = digest.to_owned();
-        self.0.readers.read(move |connection| started_with(connection, kind, &digest)).await
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::plugins::started_with(connection, kind, &digest)).await
+            }
+        }
     }
 
     /// Returns a page of the plugins' audit, newest first: at most `limit` lines, from after line `after`.
@@ -99,242 +105,10 @@ impl Store {
     /// # Errors
     /// As [`Store::order_by_reference`].
     pub async fn plugin_events(&self, after: Option<u64>, limit: u32) -> Result<Page<PluginEvent>, StoreError> {
-        self.0.readers.read(move |connection| events(connection, after, limit)).await
-    }
-}
-
-impl PluginCommand {
-    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
-        let connection = &context.connection;
-        match self {
-            Self::Publish { text, action, by, detail, reply } => {
-                reply.executed(publish(connection, text, action, by, &detail))
-            }
-            Self::NoteRefusal { kind, by, detail, reply } => {
-                let noted = insert_event(connection, "refuse", kind, None, &by, &detail);
-                reply.executed(noted.map_err(Refusal::Failed))
-            }
-            Self::NoteFolderHas { kind, version, reply } => {
-                let noted = insert_event(connection, "deploy", Some(kind), Some(version), BY_FOLDER, "live already");
-                reply.executed(noted.map_err(Refusal::Failed))
-            }
-            Self::BeginRollout { text, plan, by, detail, reply } => {
-                reply.executed(begin(connection, text, plan, by, detail))
-            }
-            Self::ChangeRollout { id, state, by, reason, reply } => {
-                reply.executed(change(connection, id, state, &by, &reason))
-            }
-            Self::PromoteRollout { id, text, by, reason, reply } => {
-                reply.executed(promote(connection, id, text, &by, &reason))
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::plugins::events(connection, after, limit)).await
             }
         }
     }
-}
-
-/// Makes the version live and ends an open rollout of its kind.
-fn publish(
-    connection: &Connection,
-    text: VersionText,
-    action: SwapAction,
-    by: String,
-    detail: &str,
-) -> Result<PluginVersion, Refusal<StoreError>> {
-    in_savepoint(connection, || {
-        let version = write_version(connection, text, action, by, detail)?;
-        let PluginVersion { text, changed_by, .. } = &version;
-        let reason = format!("{}@{} is live now", text.name, text.version);
-        supersede(connection, text.kind, changed_by, &reason)?;
-        Ok(version)
-    })
-}
-
-/// Makes the version live, in place of the current one.
-pub(super) fn write_version(
-    connection: &Connection,
-    text: VersionText,
-    action: SwapAction,
-    by: String,
-    detail: &str,
-) -> Result<PluginVersion, Refusal<StoreError>> {
-    let now_ms = now_ms();
-    in_savepoint(connection, || {
-        let replaced = if action == SwapAction::Rollback { VersionState::Withdrawn } else { VersionState::Former };
-        connection
-            .prepare_cached(
-                "UPDATE plugin_versions SET state = ?2, changed_by = ?3, changed_at_ms = ?4
-                 WHERE kind = ?1 AND state = 'live'",
-            )?
-            .execute(params![text.kind.as_str(), replaced.as_str(), by, now_ms])?;
-        let version = upsert_version(connection, text, VersionState::Live, action, by, now_ms)?;
-        let (kind, by) = (version.text.kind, &version.changed_by);
-        insert_event(connection, action.as_str(), Some(kind), Some(version.id), by, detail)?;
-        Ok(version)
-    })
-}
-
-/// Writes the version's row, or updates the state of an existing row. A live version stays live when it becomes a
-/// candidate as well.
-pub(super) fn upsert_version(
-    connection: &Connection,
-    text: VersionText,
-    state: VersionState,
-    action: SwapAction,
-    by: String,
-    now_ms: i64,
-) -> Result<PluginVersion, Refusal<StoreError>> {
-    let settings = serde_json::to_string(&text.settings).map_err(|error| Refusal::No(StoreError::Unwritable(error)))?;
-    let written: Option<i64> = connection
-        .prepare_cached(
-            "INSERT INTO plugin_versions (id, kind, name, version, digest, bytes, language, settings, state, action,
-                                          changed_by, changed_at_ms)
-             VALUES (1 + max((SELECT coalesce(max(id), 0) FROM plugin_versions),
-                             (SELECT value FROM counters WHERE name = 'plugin_version_id')),
-                     :kind, :name, :version, :digest, :bytes, :language, :settings, :state, :action, :by, :now_ms)
-             ON CONFLICT (kind, digest, settings) DO UPDATE SET
-                 name = excluded.name, version = excluded.version, language = excluded.language,
-                 state = excluded.state, action = excluded.action, changed_by = excluded.changed_by,
-                 changed_at_ms = excluded.changed_at_ms
-                 WHERE plugin_versions.state <> 'live' OR excluded.state = 'live'
-             RETURNING id",
-        )?
-        .query_row(
-            named_params! {
-                ":kind": text.kind.as_str(),
-                ":name": text.name,
-                ":version": text.version,
-                ":digest": text.digest,
-                ":bytes": i64_of(text.bytes),
-                ":language": text.language,
-                ":settings": settings,
-                ":state": state.as_str(),
-                ":action": action.as_str(),
-                ":by": by,
-                ":now_ms": now_ms,
-            },
-            |row| row.get(0),
-        )
-        .optional()?;
-    match written {
-        Some(id) => by_id(connection, VersionId(id)),
-        None => live(connection, text.kind),
-    }
-    .map_err(Refusal::No)?
-    .ok_or(Refusal::No(StoreError::Unreadable { column: "plugin_versions.state" }))
-}
-
-pub(super) fn insert_event(
-    connection: &Connection,
-    action: &str,
-    kind: Option<Kind>,
-    version: Option<VersionId>,
-    by: &str,
-    detail: &str,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO plugin_events (at_ms, changed_by, action, kind, version_id, detail)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![now_ms(), by, action, kind.map(Kind::as_str), version.map(|id| id.0), detail])?;
-    Ok(())
-}
-
-const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, settings, state, action, changed_by, \
-                       changed_at_ms, (SELECT min(same.id) FROM plugin_versions AS same
-                                       WHERE same.kind = plugin_versions.kind AND same.digest = plugin_versions.digest
-                                             AND same.id < plugin_versions.id) AS same_file_as";
-
-/// Returns a page of the versions after that one, the last changed first.
-fn versions(connection: &Connection, after: Option<VersionId>, limit: u32) -> Result<Page<PluginVersion>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM plugin_versions
-         WHERE ?1 IS NULL OR (changed_at_ms, id) < (SELECT changed_at_ms, id FROM plugin_versions WHERE id = ?1)
-         ORDER BY changed_at_ms DESC, id DESC LIMIT ?2"
-    );
-    let mut reading = connection.prepare_cached(&sql)?;
-    let with_bytes = |row: &Row<'_>| Ok((version(row)?, ROW_BYTES + text_bytes(row, &["settings"])?));
-    page(reading.query_and_then(params![after.map(|id| id.0), limit], with_bytes)?, limit)
-}
-
-/// Returns the live version of that kind.
-fn live(connection: &Connection, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
-    one(connection, "kind = ?1 AND state = 'live'", kind.as_str())
-}
-
-/// Returns the last version that was live before and wasn't withdrawn.
-fn last_good(connection: &Connection, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
-    one(connection, "kind = ?1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1", kind.as_str())
-}
-
-/// Returns the version of that number.
-pub(super) fn by_id(connection: &Connection, id: VersionId) -> Result<Option<PluginVersion>, StoreError> {
-    one(connection, "id = ?1", id.0)
-}
-
-/// Returns whether the host was ever started with that file.
-fn started_with(connection: &Connection, kind: Kind, digest: &str) -> Result<bool, StoreError> {
-    let found = connection
-        .prepare_cached(
-            "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
-             WHERE (plugin_events.action = 'start' OR (plugin_events.action = 'deploy' AND plugin_events.changed_by = ?3))
-                   AND plugin_versions.kind = ?1 AND digest = ?2 LIMIT 1",
-        )?
-        .query_row([kind.as_str(), digest, BY_FOLDER], |_row| Ok(()))
-        .optional()?;
-    Ok(found.is_some())
-}
-
-/// Returns a page of the audit's lines after that one, newest first.
-fn events(connection: &Connection, after: Option<u64>, limit: u32) -> Result<Page<PluginEvent>, StoreError> {
-    let with_bytes = |row: &Row<'_>| {
-        let event = PluginEvent {
-            id: row.get::<_, i64>(0)?.unsigned_abs(),
-            at_ms: row.get::<_, i64>(1)?.unsigned_abs(),
-            changed_by: row.get(2)?,
-            action: row.get(3)?,
-            kind: row.get(4)?,
-            version: row.get::<_, Option<i64>>(5)?.map(VersionId),
-            detail: row.get(6)?,
-        };
-        let bytes = ROW_BYTES + event.detail.len();
-        Ok((event, bytes))
-    };
-    let mut reading = connection.prepare_cached(
-        "SELECT id, at_ms, changed_by, action, kind, version_id, detail FROM plugin_events
-         WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-    )?;
-    let before = after.map_or(i64::MAX, i64_of);
-    page(reading.query_and_then(params![before, limit], with_bytes)?, limit)
-}
-
-fn one(
-    connection: &Connection,
-    condition: &str,
-    parameter: impl rusqlite::ToSql,
-) -> Result<Option<PluginVersion>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM plugin_versions WHERE {condition}");
-    connection.prepare_cached(&sql)?.query_and_then([parameter], version)?.next().transpose()
-}
-
-fn version(row: &Row<'_>) -> Result<PluginVersion, StoreError> {
-    let text = |name: &str| row.get::<_, String>(name);
-    let unreadable = |column| move || StoreError::Unreadable { column };
-    Ok(PluginVersion {
-        id: VersionId(row.get("id")?),
-        text: VersionText {
-            kind: Kind::parse(&text("kind")?).ok_or_else(unreadable("plugin_versions.kind"))?,
-            name: text("name")?,
-            version: text("version")?,
-            digest: text("digest")?,
-            bytes: row.get::<_, i64>("bytes")?.unsigned_abs(),
-            language: text("language")?,
-            settings: serde_json::from_str(&text("settings")?)
-                .map_err(|_| StoreError::Unreadable { column: "plugin_versions.settings" })?,
-        },
-        state: VersionState::parse(&text("state")?).ok_or_else(unreadable("plugin_versions.state"))?,
-        action: SwapAction::parse(&text("action")?).ok_or_else(unreadable("plugin_versions.action"))?,
-        changed_by: text("changed_by")?,
-        changed_at_ms: row.get::<_, i64>("changed_at_ms")?.unsigned_abs(),
-        same_file_as: row.get::<_, Option<i64>>("same_file_as")?.map(VersionId),
-    })
 }

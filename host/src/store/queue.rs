@@ -1,4 +1,4 @@
-//! The writer's queue: bounded, with a oneshot channel for each command's answer.
+//! The queue in front of a database's writers: bounded, with a oneshot channel for each command's answer.
 //!
 //! A full queue refuses at once; no caller waits for a place. Half of the places are reserved for commands that end
 //! something, so that a rush of new orders can't keep an old one from giving its stock back. Callers may drop their
@@ -10,34 +10,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-#[cfg(test)]
-use super::writer::WriteContext;
 use super::{
-    DatabaseError, Lost, Outage, StoreError,
-    channel::{Receiver, Sender, channel},
+    DatabaseError, Gauges, Lost, Outage, StoreError,
     command::{Command, Lane, UpkeepCommand},
 };
-
-/// Why a command was not carried out.
-#[derive(Debug)]
-pub(super) enum Refusal<E> {
-    /// The command doesn't apply. Nothing was changed, and the batch goes on.
-    No(E),
-    /// SQLite failed, perhaps midway: the whole batch is rolled back.
-    Failed(rusqlite::Error),
-}
-
-impl<E> From<rusqlite::Error> for Refusal<E> {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// Why a batch isn't acknowledged.
 #[derive(Debug, Clone)]
@@ -46,12 +28,6 @@ pub(super) enum Unacknowledged {
     Undone(Outage),
     /// The COMMIT failed after the database may have written it.
     Unknown(DatabaseError),
-}
-
-impl From<rusqlite::Error> for Unacknowledged {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Undone(error.into())
-    }
 }
 
 impl From<Lost> for Unacknowledged {
@@ -74,19 +50,14 @@ impl From<Unacknowledged> for StoreError {
 pub(super) struct Reply<T, E>(oneshot::Sender<Result<T, E>>);
 
 impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Reply<T, E> {
-    /// Returns the answer with this outcome.
-    pub(super) fn executed(self, outcome: Result<T, Refusal<E>>) -> Executed {
-        let (outcome, failed) = match outcome {
-            Ok(value) => (Some(Ok(value)), None),
-            Err(Refusal::No(refusal)) => (Some(Err(refusal)), None),
-            Err(Refusal::Failed(error)) => (None, Some(error)),
-        };
-        Executed { answer: Box::new(Pending { outcome, reply: self }), failed }
-    }
-
     /// Returns the answer of a command that isn't carried out.
     pub(super) fn unexecuted(self) -> Box<dyn Answer> {
-        Box::new(Pending { outcome: None, reply: self })
+        self.pending(None)
+    }
+
+    /// Returns the answer with this outcome; `None` if there will be none but the batch's own.
+    pub(super) fn pending(self, outcome: Option<Result<T, E>>) -> Box<dyn Answer> {
+        Box::new(Pending { outcome, reply: self })
     }
 
     #[cfg(test)]
@@ -99,12 +70,6 @@ impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Reply<T, E> {
         // The caller may be gone; the command was carried out for its effect.
         drop(self.0.send(outcome));
     }
-}
-
-/// A command that was carried out, or on which the database failed: then the batch has to be rolled back.
-pub(super) struct Executed {
-    pub(super) answer: Box<dyn Answer>,
-    pub(super) failed: Option<rusqlite::Error>,
 }
 
 /// A command's answer, until it is known whether the command counts.
@@ -129,25 +94,6 @@ impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Answer for Pending
     }
 }
 
-#[cfg(test)]
-type TestWork = dyn FnOnce(&mut WriteContext) -> Result<Box<dyn Any + Send>, Refusal<StoreError>> + Send;
-
-/// A test's work on the writer's own connection.
-#[cfg(test)]
-pub(super) struct TestCommand {
-    pub(super) lane: Lane,
-    pub(super) work: Box<TestWork>,
-    pub(super) reply: Reply<Box<dyn Any + Send>, StoreError>,
-}
-
-#[cfg(test)]
-impl TestCommand {
-    pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
-        let Self { work, reply, .. } = self;
-        reply.executed(work(context))
-    }
-}
-
 /// State shared by the writer and the callers.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -163,7 +109,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn committed_at(&self) -> Option<Instant> {
+    fn committed_at(&self) -> Option<Instant> {
         *self.committed_at.lock()
     }
 
@@ -197,22 +143,26 @@ impl<T, E: From<StoreError>> Sent<T, E> {
     }
 }
 
+/// What brings commands to those who carry them out.
+pub(super) trait Carrier {
+    /// Passes the command on, and returns whether there is anybody to carry it out.
+    fn send(&self, command: Command) -> bool;
+}
+
 /// The callers' end of the queue.
 #[derive(Debug)]
-pub(super) struct Queue {
-    commands: Sender,
+pub(super) struct Queue<C> {
+    commands: C,
     commands_max: usize,
     shared: Arc<Shared>,
     /// Closes when the writer has ended and closed the file.
     ended: watch::Receiver<()>,
 }
 
-impl Queue {
-    /// Returns both ends of a queue for `commands_max` commands, and the same number of commands that end something.
-    pub(super) fn new(commands_max: usize, shared: Arc<Shared>, ended: watch::Receiver<()>) -> (Self, Receiver) {
-        let commands_max = commands_max.max(1);
-        let (commands, receiver) = channel();
-        (Self { commands, commands_max, shared, ended }, receiver)
+impl<K: Carrier> Queue<K> {
+    /// Returns a queue for `commands_max` commands, and the same number of commands that end something.
+    pub(super) fn new(commands: K, commands_max: usize, shared: Arc<Shared>, ended: watch::Receiver<()>) -> Self {
+        Self { commands, commands_max: commands_max.max(1), shared, ended }
     }
 
     /// Sends the command and returns its outcome, at the moment that its lane defines.
@@ -260,8 +210,25 @@ impl Queue {
         Err(self.shared.absence())
     }
 
-    pub(super) const fn commands_max(&self) -> usize {
-        self.commands_max
+    /// Returns the figures that every database has.
+    pub(super) fn gauges(&self, known_items: usize) -> Gauges {
+        let shared = &self.shared;
+        Gauges {
+            queued_commands: shared.queued_commands.load(Relaxed),
+            queued_commands_max: self.commands_max,
+            commits: shared.commits.load(Relaxed),
+            committed_commands: shared.committed_commands.load(Relaxed),
+            failed_batches: shared.failed_batches.load(Relaxed),
+            unresolved_orders: u64::try_from(shared.unresolved_orders.load(Relaxed)).unwrap_or(0),
+            awaiting_release_orders: u64::try_from(shared.awaiting_release_orders.load(Relaxed)).unwrap_or(0),
+            known_items,
+            wal_bytes: 0,
+        }
+    }
+
+    /// Returns whether rows were committed within the last `ago`, and nothing failed since.
+    pub(super) fn committed_within(&self, ago: Duration) -> bool {
+        self.shared.committed_at().is_some_and(|at| at.elapsed() <= ago)
     }
 
     /// Refuses further commands, and returns when the writer has carried out the queued ones and closed the file.

@@ -12,7 +12,10 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::command::{Command, Lane};
+use super::{
+    command::{Command, Lane},
+    queue::Carrier,
+};
 
 /// Returns both ends of a channel. The caller of [`Sender::send`] sees to the limit.
 pub(super) fn channel() -> (Sender, Receiver) {
@@ -46,7 +49,7 @@ enum At {
 }
 
 /// The callers' end. There is one, which they share.
-pub(super) struct Sender(Arc<Shared>);
+pub(in crate::store) struct Sender(Arc<Shared>);
 
 impl std::fmt::Debug for Sender {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,9 +57,9 @@ impl std::fmt::Debug for Sender {
     }
 }
 
-impl Sender {
+impl Carrier for Sender {
     /// Queues the command, and returns whether there is a receiver.
-    pub(super) fn send(&self, command: Command) -> bool {
+    fn send(&self, command: Command) -> bool {
         let (lane, _) = command.terms();
         let mut state = self.0.state.lock();
         let wakes = match state.receiver {

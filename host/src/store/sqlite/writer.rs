@@ -29,13 +29,14 @@ use super::{
     channel::{Received, Receiver},
     command::{Command, Lane, LevelsAfter, OrderCommand, ReservationCommand},
     counters::RunningTime,
+    execution::{Executed, Refusal},
     held::{Held, Opening},
     items::Items,
     json::ReceiptText,
     levels::Levels,
+    orders,
     place::Place,
-    queue::{Answer, Executed, Refusal, Reply, Shared, Unacknowledged, panic_text},
-    sqlite,
+    queue::{Answer, Reply, Shared, Unacknowledged, panic_text},
 };
 use crate::order::{Item, Status};
 
@@ -270,7 +271,7 @@ impl Writer {
         batch: &mut Batch,
     ) -> rusqlite::Result<()> {
         let id = opening.open.id;
-        match sqlite::sell(&self.context, &opening, &receipt, answer.as_ref()) {
+        match orders::sell(&self.context, &opening, &receipt, answer.as_ref()) {
             Ok(true) => {
                 opening.open.reply.tell(Ok(SystemTime::now()));
                 batch.note(id, 3);

@@ -17,8 +17,8 @@ use super::{
     counters::Numbers,
     doctor::{Finding, examine_file},
     open::{self, REPLACED, RESTORING, bytes, sync_folder, sync_names},
+    orders::now_ms,
     schema,
-    sqlite::now_ms,
 };
 
 /// The folder into which a store's files are moved while another store replaces it.

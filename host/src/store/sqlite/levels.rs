@@ -14,7 +14,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{OrderId, StockLevel, StoreError, TakeError, queue::Refusal, sqlite::saturated};
+use super::{OrderId, StockLevel, StoreError, TakeError, execution::Refusal, orders::saturated};
 use crate::{order::Item, units::i64_of};
 
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Levels(Mutex<State>);
 
 /// An order whose first take may be answered ahead of the writer.
 #[derive(Debug)]
-pub(super) struct MayTakeAhead {
+pub(in crate::store) struct MayTakeAhead {
     id: OrderId,
     levels: Arc<Levels>,
 }

@@ -6,8 +6,8 @@ use super::{
 };
 
 impl Shop {
-    fn begin(&self, lines: &[(&str, u32)]) -> BegunOrder {
-        self.store.begin_order(new_order(Inventory::Local, lines), Durability::Queued).expect("queues")
+    async fn begin(&self, lines: &[(&str, u32)]) -> BegunOrder {
+        self.store.begin_order(new_order(Inventory::Local, lines), Durability::Queued).await.expect("queues")
     }
 
     /// Returns what the order's take leaves of its first item.
@@ -30,7 +30,7 @@ async fn first_takes_of_known_items_wait_for_nobody_and_never_oversell() {
     shop.hold(&[("laptop", 1)]).await;
     let gate = shop.gate().await;
     let (four, five, one) = (&[("laptop", 4)][..], &[("laptop", 5)][..], &[("laptop", 1)][..]);
-    let (first, second, third) = (shop.begin(four), shop.begin(five), shop.begin(one));
+    let (first, second, third) = (shop.begin(four).await, shop.begin(five).await, shop.begin(one).await);
     assert_eq!(shop.take(&first, four).await.expect("is there"), 5);
     assert_eq!(shop.take(&second, five).await.expect("is there"), 0);
     let (store, taker) = (shop.store.clone(), Taker::Order(third.id));
@@ -49,7 +49,7 @@ async fn first_takes_of_known_items_wait_for_nobody_and_never_oversell() {
 async fn only_an_orders_first_take_is_answered_ahead() {
     let shop = Shop::new(&[("laptop", 10)]).await;
     shop.hold(&[("laptop", 1)]).await;
-    let (order, lines) = (shop.begin(&[("laptop", 2)]), &[("laptop", 2)][..]);
+    let (order, lines) = (shop.begin(&[("laptop", 2)]).await, &[("laptop", 2)][..]);
     assert_eq!(shop.take(&order, lines).await.expect("is there"), 7);
     let again = shop.take(&order, lines).await;
     assert!(matches!(again, Err(TakeError::AlreadyTaken)), "{again:?}");
@@ -63,7 +63,7 @@ async fn whatever_else_changes_the_stock_is_seen_by_the_next_take() {
     let lines = &[("laptop", 3)][..];
     let held = shop.hold(lines).await;
     let check = async |left: u32| {
-        let order = shop.begin(lines);
+        let order = shop.begin(lines).await;
         assert_eq!(shop.take(&order, lines).await.ok(), left.checked_sub(3));
     };
     check(7).await;
@@ -83,7 +83,7 @@ async fn what_was_taken_ahead_and_lost_with_its_batch_completes_nothing() {
     shop.store.complete_order(sold.id, &receipt(&sold.cart), None).await.expect("completes");
     let gate = shop.gate().await;
     let lines = &[("laptop", 4)][..];
-    let order = shop.begin(lines);
+    let order = shop.begin(lines).await;
     assert_eq!(shop.take(&order, lines).await.expect("is there"), 5);
     let failing = shop.in_writer(Lane::Durable, |_context| -> rusqlite::Result<()> {
         Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR), None))
@@ -95,7 +95,7 @@ async fn what_was_taken_ahead_and_lost_with_its_batch_completes_nothing() {
     assert!(matches!(failed, Err(StoreError::Unavailable(Outage::Database(_)))), "{failed:?}");
     let outcome = shop.complete(order, lines).await;
     assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
-    let next = shop.begin(lines);
+    let next = shop.begin(lines).await;
     assert_eq!(shop.take(&next, lines).await.expect("the writer knows"), 5);
     shop.complete(next, lines).await.expect("holds its stock");
     assert_eq!(shop.level("laptop").await, Some(5));

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use super::{
     Inventory, LIST_BYTES_MAX, LedgerMismatch, Order, OrderId, OrdersFilter, Page, StockLevel, StoreError, json,
-    sqlite::saturated,
+    orders::saturated,
 };
 use crate::order::{Currency, Item, Reference, Status};
 
@@ -18,19 +18,22 @@ const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, de
                              adjustments, receipt_attributes, total, reason, trace_id, plugins, placed_at_ms, ended_at_ms";
 
 /// Returns the order of that reference.
-pub(super) fn order_by_reference(connection: &Connection, reference: &Reference) -> Result<Option<Order>, StoreError> {
+pub(in crate::store) fn order_by_reference(
+    connection: &Connection,
+    reference: &Reference,
+) -> Result<Option<Order>, StoreError> {
     let sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE reference = ?1");
     connection.prepare_cached(&sql)?.query_and_then([reference.as_str()], order)?.next().transpose()
 }
 
 /// Returns the order of that number.
-pub(super) fn order_by_id(connection: &Connection, id: OrderId) -> Result<Option<Order>, StoreError> {
+pub(in crate::store) fn order_by_id(connection: &Connection, id: OrderId) -> Result<Option<Order>, StoreError> {
     let sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE id = ?1");
     connection.prepare_cached(&sql)?.query_and_then([id.row()], order)?.next().transpose()
 }
 
 /// Returns a page of orders, ascending.
-pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<Page<Order>, StoreError> {
+pub(in crate::store) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<Page<Order>, StoreError> {
     // Orders without an end have a small index of their own, which is fast however many other orders there are.
     let endless = filter.unresolved || matches!(filter.status, Some(Status::Pending | Status::PendingRelease));
     let from = if endless { "orders INDEXED BY orders_unresolved" } else { "orders" };
@@ -53,7 +56,7 @@ pub(super) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<P
 }
 
 /// Returns a page of the levels of the items after `after`, by name.
-pub(super) fn stock(connection: &Connection, after: Option<&Item>) -> Result<Page<StockLevel>, StoreError> {
+pub(in crate::store) fn stock(connection: &Connection, after: Option<&Item>) -> Result<Page<StockLevel>, StoreError> {
     let sql = "SELECT item, on_hand FROM stock WHERE removed = 0 AND item > ?1 ORDER BY item";
     let mut reading = connection.prepare_cached(sql)?;
     let with_bytes = |row: &Row<'_>| {
@@ -94,7 +97,7 @@ pub(super) fn text_bytes(row: &Row<'_>, columns: &[&str]) -> rusqlite::Result<us
 }
 
 /// Returns the lowest levels.
-pub(super) fn scarcest(connection: &Connection, count: u32) -> Result<Vec<StockLevel>, StoreError> {
+pub(in crate::store) fn scarcest(connection: &Connection, count: u32) -> Result<Vec<StockLevel>, StoreError> {
     let sql = "SELECT item, on_hand FROM stock WHERE removed = 0 ORDER BY on_hand, item LIMIT ?1";
     let mut reading = connection.prepare_cached(sql)?;
     reading.query_and_then([count], level)?.collect()
@@ -105,7 +108,7 @@ fn level(row: &Row<'_>) -> Result<StockLevel, StoreError> {
 }
 
 /// Returns the item's stock; `None` if the shop doesn't have the item.
-pub(super) fn level_of(connection: &Connection, item: &Item) -> rusqlite::Result<Option<u32>> {
+pub(in crate::store) fn level_of(connection: &Connection, item: &Item) -> rusqlite::Result<Option<u32>> {
     let mut reading = connection.prepare_cached("SELECT on_hand FROM stock WHERE item = ?1 AND removed = 0")?;
     reading.query_row([item.as_str()], |row| row.get(0).map(saturated)).optional()
 }
@@ -116,7 +119,7 @@ pub(super) fn items(connection: &Connection) -> Result<HashSet<Item>, StoreError
 }
 
 /// Returns the items whose stock isn't opening plus movements.
-pub(super) fn ledger_mismatches(connection: &Connection) -> Result<Vec<LedgerMismatch>, StoreError> {
+pub(in crate::store) fn ledger_mismatches(connection: &Connection) -> Result<Vec<LedgerMismatch>, StoreError> {
     let mut reading = connection.prepare_cached(
         "WITH moved AS (SELECT item, sum(delta) AS pieces FROM stock_movements GROUP BY item)
          SELECT item, on_hand, opening + coalesce(pieces, 0) AS ledger FROM stock LEFT JOIN moved USING (item)

@@ -151,7 +151,7 @@ async fn a_key_is_found_while_every_reader_is_busy() {
                 held.lock().expect("no reader panics").recv().ok();
                 Ok(())
             };
-            store.0.readers.read(wait).await
+            store.sqlite().read(wait).await
         });
         entering.await.expect("the reader comes by");
     }

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use rusqlite::Connection;
 
-use super::{OpenError, open, schema, sqlite::is_damage};
+use super::{OpenError, open, orders::is_damage, schema};
 
 /// What was found, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

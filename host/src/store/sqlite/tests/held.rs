@@ -36,8 +36,8 @@ async fn forbid_second_writes(shop: &Shop, stock: Lines<'_>) {
     learn(shop, stock).await;
 }
 
-fn begin(shop: &Shop, order: NewOrder) -> BegunOrder {
-    shop.store.begin_order(order, Durability::Queued).expect("queues")
+async fn begin(shop: &Shop, order: NewOrder) -> BegunOrder {
+    shop.store.begin_order(order, Durability::Queued).await.expect("queues")
 }
 
 /// Begins an order and takes its pieces ahead of the writer.
@@ -46,7 +46,7 @@ async fn hold(shop: &Shop, lines: Lines<'_>) -> BegunOrder {
 }
 
 async fn hold_order(shop: &Shop, order: NewOrder, lines: Lines<'_>) -> BegunOrder {
-    let order = begin(shop, order);
+    let order = begin(shop, order).await;
     take(shop, order.id, lines).await.expect("is there");
     order
 }
@@ -99,7 +99,7 @@ async fn an_order_that_ends_while_it_is_held_is_written_once() {
     let lines: Lines<'_> = &[("mouse", 1), ("laptop", 2)];
     let new = NewOrder { keyed: Some(keyed("key")), ..new_order(Inventory::Local, lines) };
     let before = shop.store.gauges();
-    let begun = begin(&shop, new.clone());
+    let begun = begin(&shop, new.clone()).await;
     assert_eq!(take(&shop, begun.id, lines).await.expect("is there"), [6, 2]);
     assert_eq!(order(&shop, begun.id).await, None);
     let answer = Answered { status: 200, body: "{}".into() };
@@ -120,7 +120,7 @@ async fn an_order_that_ends_while_it_is_held_is_written_once() {
     assert_eq!((earlier.answer, earlier.fingerprint), (Some(answer), keyed("key").fingerprint));
     within_seconds(begun.created()).await.expect("was created");
     // The copy of the levels knows what was sold.
-    let next = begin(&shop, new_order(Inventory::Local, lines));
+    let next = begin(&shop, new_order(Inventory::Local, lines)).await;
     assert_eq!(take(&shop, next.id, lines).await.expect("is there"), [4, 1]);
     complete(&shop, next.id, lines).await.expect("completes");
     shop.assert_ledger_exact().await;
@@ -225,7 +225,7 @@ async fn a_take_that_comes_out_short_completes_nothing() {
 #[tokio::test]
 async fn an_order_that_took_nothing_completes_nothing() {
     let shop = shop(&[("laptop", 10)]).await;
-    let begun = begin(&shop, new_order(Inventory::Local, &[("laptop", 4)]));
+    let begun = begin(&shop, new_order(Inventory::Local, &[("laptop", 4)])).await;
     let gone = complete(&shop, begun.id, &[("laptop", 4)]).await;
     assert!(matches!(gone, Err(StoreError::ReservationGone)), "{gone:?}");
     assert_eq!((status(&shop, begun.id).await, shop.level("laptop").await), (Some(Status::Pending), Some(9)));
@@ -294,7 +294,7 @@ async fn a_command_that_may_depend_on_what_is_held_comes_after_it() {
     let short = within_seconds(shop.deduct(&Reference::random(), &[("laptop", 1)])).await;
     assert!(matches!(short, Err(TakeError::Shortage { available: 0, .. })), "{short:?}");
     complete(&shop, begun.id, &[("laptop", 9)]).await.expect("holds its stock");
-    let begun = begin(&shop, new_order(Inventory::Local, &[("laptop", 1)]));
+    let begun = begin(&shop, new_order(Inventory::Local, &[("laptop", 1)])).await;
     within_seconds(shop.store.set_stock(&item("laptop"), 5)).await.expect("sets");
     assert_eq!(status(&shop, begun.id).await, Some(Status::Pending));
 }
@@ -373,7 +373,7 @@ async fn a_locked_file_refuses_what_is_held_and_nothing_of_it_stays_reserved() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     intruder.execute_batch("ROLLBACK").expect("unlocks");
     learn(&shop, stock).await;
-    let next = begin(&shop, new_order(Inventory::Local, lines));
+    let next = begin(&shop, new_order(Inventory::Local, lines)).await;
     assert_eq!(take(&shop, next.id, lines).await.expect("is there"), [4], "and not what the refused one left");
     complete(&shop, next.id, lines).await.expect("holds its stock");
     assert_eq!(shop.level("laptop").await, Some(4));

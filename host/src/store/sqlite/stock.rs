@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{
     StockChanged, StockError, StockLevel, StoreError,
     command::StockCommand,
-    queue::{Executed, Refusal},
-    sqlite::{in_savepoint, no, now_ms, on_hand, saturated},
+    execution::{Executed, Refusal},
+    orders::{in_savepoint, no, now_ms, on_hand, saturated},
     writer::WriteContext,
 };
 use crate::order::Item;

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
     command::{ReservationCommand, Take},
-    queue::{Executed, Refusal},
-    sqlite::{
+    execution::{Executed, Refusal},
+    orders::{
         in_savepoint, is_local_order, no, now_ms, on_hand, refuse, refuse_local_order, release, saturated, settle,
     },
     writer::WriteContext,

@@ -233,7 +233,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
     let broken = tokio::spawn(async move {
         let work = |context: &mut super::WriteContext| {
             let connection = &context.connection;
-            super::super::sqlite::in_savepoint(connection, || {
+            super::super::orders::in_savepoint(connection, || {
                 connection.execute("UPDATE stock SET on_hand = on_hand + 1", [])?;
                 connection.execute("UPDATE stock SET on_hand = -1", [])?;
                 Ok::<_, super::Refusal<StoreError>>(())
@@ -254,7 +254,7 @@ async fn a_writer_that_is_gone_is_said_to_be_unavailable() {
     let shop = Shop::new(&[("laptop", 10)]).await;
     let panicked = shop.in_writer(Lane::Durable, |_context| -> rusqlite::Result<()> { panic!("provoked by a test") });
     assert!(matches!(panicked.await, Err(StoreError::Unavailable(Outage::WriterGone))));
-    shop.store.0.queue.until_ended().await;
+    shop.store.sqlite().queue.until_ended().await;
     assert!(matches!(shop.store.ready().await, Err(StoreError::Unavailable(Outage::WriterGone))));
     let (shop, _opened) = shop.reopen().await;
     shop.store.ready().await.expect("commits");

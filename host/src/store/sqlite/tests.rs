@@ -17,12 +17,19 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::{
-    Durability, Inventory, NewOrder, OrderId, Settings, Store, StoreError, TakeError, Taker,
+    Durability, Engine, Inventory, NewOrder, OrderId, Settings, Sqlite, Store, StoreError, TakeError, Taker,
     command::Lane,
-    queue::{Refusal, TestCommand},
+    execution::{Refusal, TestCommand},
     writer::WriteContext,
 };
 use crate::order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, Quantity, Receipt, Reference};
+
+impl Store {
+    fn sqlite(&self) -> &Sqlite {
+        let Engine::Sqlite(sqlite) = &*self.0;
+        sqlite
+    }
+}
 
 /// Limits that no test meets by accident.
 fn settings(folder: &Path) -> Settings {
@@ -162,7 +169,7 @@ async fn in_writer<T: Send + 'static>(
     work: impl FnOnce(&mut WriteContext) -> Result<T, Refusal<StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     let work = move |context: &mut WriteContext| work(context).map(|value| Box::new(value) as Box<dyn Any + Send>);
-    let value = store.0.queue.submit(|reply| TestCommand { lane, work: Box::new(work), reply }).await?;
+    let value = store.sqlite().queue.submit(|reply| TestCommand { lane, work: Box::new(work), reply }).await?;
     Ok(*value.downcast().expect("the work's own"))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Answered, Earlier, OrderId, StoreError, queue::Refusal, writer::WriteContext};
+use super::{Answered, Earlier, OrderId, StoreError, execution::Refusal, writer::WriteContext};
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
 
 /// The most rows that one prune deletes of each table, so that no commit waits long for it.
@@ -69,7 +69,10 @@ pub(super) fn forget_interrupted(connection: &Connection) -> rusqlite::Result<()
 }
 
 /// Returns the result of the checkout with that key.
-pub(super) fn of_checkout(connection: &Connection, key: &IdempotencyKey) -> Result<Option<Earlier>, StoreError> {
+pub(in crate::store) fn of_checkout(
+    connection: &Connection,
+    key: &IdempotencyKey,
+) -> Result<Option<Earlier>, StoreError> {
     let mut reading = connection.prepare_cached(
         "SELECT fingerprint, CASE WHEN ended_at_ms IS NOT NULL THEN checkout_answers.status END, body
          FROM checkout_answers JOIN orders ON orders.id = order_id WHERE key = ?1",
@@ -107,7 +110,10 @@ pub(super) fn forget_deduct(connection: &Connection, reference: &Reference) -> r
 }
 
 /// Returns the result of the deduct under that reference.
-pub(super) fn of_deduct(connection: &Connection, reference: &Reference) -> Result<Option<Earlier>, StoreError> {
+pub(in crate::store) fn of_deduct(
+    connection: &Connection,
+    reference: &Reference,
+) -> Result<Option<Earlier>, StoreError> {
     let mut reading =
         connection.prepare_cached("SELECT fingerprint, status, body FROM deduct_answers WHERE reference = ?1")?;
     Ok(reading.query_row([reference.as_str()], earlier).optional()?)
