@@ -22,7 +22,7 @@ use crate::{
     http::{self, Answers, Edge, TraceLinks, Watch},
     runtime::{self, Room},
     shop::Shop,
-    store::{self, Opened, Store},
+    store::{self, Opened, PostgresSettings, Store},
     telemetry::{self, Metrics, Recent, TailLimits, Telemetry, charts::Charts, names::metric, recent},
     units::MIB,
     versions::{Plugins, Watcher},
@@ -31,6 +31,8 @@ use crate::{
 use background::Background;
 
 /// The kernel's queue of connections that aren't accepted yet; the same as `TcpListener::bind`'s.
+/// How much older than a request's deadline an order may become before it counts as forgotten.
+const ORDER_AGE_SPARE: Duration = Duration::from_secs(10);
 const BACKLOG: u32 = 1024;
 /// How often the host checks whether its store is where it was opened. Each commit checks as well.
 const PLACE_LOOKED_AT: Duration = Duration::from_secs(1);
@@ -75,8 +77,7 @@ impl App {
         let settings = Settings { limits, ..settings };
         let public = Reserved::new(settings.server.listen, "--listen")?;
         let admin = Reserved::new(settings.server.admin, "--admin")?;
-        let of_store = store_settings(&settings);
-        let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&of_store)).await??;
+        let (store, opened) = open_store(&settings).await?;
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
         store.seed_stock(&opening).await.context("write the opening stock")?;
         watch(telemetry.metrics(), &store);
@@ -304,6 +305,40 @@ fn advice(address: SocketAddr, flag: &str) -> String {
     format!("listen on {address}; choose another address with {flag}")
 }
 
+/// Opens the store where the settings say: in a file, or in a database that several hosts share.
+async fn open_store(settings: &Settings) -> anyhow::Result<(Store, Opened)> {
+    if let Some(shared) = postgres_settings(settings) {
+        return Ok(Store::connect(&shared).await?);
+    }
+    let of_store = store_settings(settings);
+    Ok(tokio::task::spawn_blocking(move || Store::open(&of_store)).await??)
+}
+
+/// Returns the settings of a shared store; `None` if the store is in a file.
+#[must_use]
+pub fn postgres_settings(settings: &Settings) -> Option<PostgresSettings> {
+    let url = settings.store.url.as_deref()?.to_owned();
+    Some(PostgresSettings {
+        url,
+        password_file: settings.store.password_file.clone(),
+        ca_file: settings.store.ca_file.clone(),
+        require_synchronous: settings.store.require_synchronous,
+        host_name: host_name(settings),
+        queue_commands_max: settings.store.queue_commands_max,
+        batch_commands_max: settings.store.batch_commands_max,
+        linger: Duration::from_millis(settings.store.linger_ms),
+        readers: settings.store.readers,
+        wait_max: Duration::from_millis(settings.store.busy_timeout_ms),
+        order_age_max: Duration::from_millis(settings.limits.request_ms) + ORDER_AGE_SPARE,
+    })
+}
+
+/// Returns what this host is called among those of a shop: the machine's name and where it listens.
+fn host_name(settings: &Settings) -> String {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", machine.trim(), settings.server.listen.port())
+}
+
 /// Returns the store's part of the settings.
 #[must_use]
 pub fn store_settings(settings: &Settings) -> store::Settings {
@@ -344,6 +379,18 @@ fn watch(metrics: &Metrics, store: &Store) {
         reading(|gauges| gauges.awaiting_release_orders),
     );
     metrics.gauge("store.wal", "By", "The write-ahead log's size.", reading(|gauges| gauges.wal_bytes));
+    metrics.gauge(
+        "store.hosts",
+        "{host}",
+        "Hosts that serve the store, this one included.",
+        reading(|gauges| gauges.hosts),
+    );
+    let lease = store.clone();
+    metrics.gauge_of_seconds(
+        "store.lease_age",
+        "For how long a shared database hasn't answered this host; from 10 s on it takes no orders.",
+        move || lease.gauges().lease_age.as_secs_f64(),
+    );
     metrics.counter_from(
         "store.commits",
         "{commit}",

@@ -7,12 +7,14 @@ mod client;
 mod compile_plugin;
 mod completions;
 mod doctor;
+mod hosts;
 mod manual;
 mod orders;
 mod plugin;
 mod restore;
 mod serve;
 mod stock;
+mod store;
 mod traffic;
 mod whole;
 
@@ -58,6 +60,12 @@ enum Command {
     /// Lists, shows and exports orders, from a running host.
     #[command(subcommand)]
     Orders(orders::Orders),
+    /// Makes and changes the tables of a store that several hosts share.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Lists the hosts that share a store.
+    #[command(subcommand)]
+    Hosts(hosts::Hosts),
     // Described at `Traffic`, at more length.
     Traffic(traffic::Traffic),
     /// Writes a backup of the order store to a file, while a till serves or not.
@@ -81,6 +89,8 @@ impl Command {
             Self::Serve(_)
             | Self::Stock(_)
             | Self::Orders(_)
+            | Self::Store(_)
+            | Self::Hosts(_)
             | Self::Traffic(_)
             | Self::Backup(_)
             | Self::Restore(_)
@@ -116,6 +126,8 @@ pub fn main() -> ExitCode {
         Command::Plugin(plugin) => plugin.run(),
         Command::Stock(stock) => stock.run(),
         Command::Orders(orders) => orders.run(),
+        Command::Store(store) => store.run(),
+        Command::Hosts(hosts) => hosts.run(),
         Command::Traffic(traffic) => traffic.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),

@@ -187,10 +187,14 @@ settings! {
     }
     /// The order store.
     store as Store {
+        url: OptionalText = "", "", "a PostgreSQL that keeps the store for several hosts, `postgres://user@host,host/database`; empty keeps it in a file of server.data. Its tables are made by `till store migrate`";
+        password_file: OptionalPath = "", "", "the password for store.url; otherwise the address's own, or PGPASSWORD";
+        ca_file: OptionalPath = "", "", "the certificates, in PEM, that store.url's server has to show one of; otherwise the system's. `sslmode=require` in store.url has no connection without TLS";
+        require_synchronous: bool = "off", "", "refuses a database without a synchronous standby: the loss of its machine loses the newest orders";
         queue_commands_max: usize = "4096" [1, 1_000_000], "commands", "commands that wait for the writer", past "`store_unavailable`, 503";
         batch_commands_max: usize = "512" [1, 100_000], "commands", "commands of one transaction; more would only make callers wait longer";
         linger_ms: u64 = "5" [0, 10_000], "ms", "how long a step that nobody waits for may stay uncommitted";
-        readers: usize = "2" [1, 64], "connections", "SQLite readers apart from the writer";
+        readers: usize = "2" [1, 64], "connections", "connections that read, apart from those that write";
         busy_timeout_ms: u64 = "2000" [0, 600_000], "ms", "how long the writer waits for a lock that a backup holds";
         look_ms: u64 = "1000" [0, 600_000], "ms", "how long a start checks the file's structure for damage: enough for all of a store of some hundred MiB; till doctor always checks all of it";
         wal_warn_mib: usize = "128" [1, 1_048_576], "MiB", "size of the write-ahead log; it is cut to 64 MiB when it is used anew, so one that is larger only grows", past "the log warns";

@@ -17,11 +17,15 @@ mod command;
 mod error;
 mod items;
 mod json;
+mod page;
 mod plugins;
+mod postgres;
 mod queue;
 mod record;
 mod rollouts;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::{
@@ -31,9 +35,10 @@ use std::{
 };
 
 pub use error::{DatabaseError, OpenError, Outage, StockError, StoreError, TakeError};
+pub use postgres::{hosts, migrate};
 pub use record::{
-    Answered, Durability, Earlier, Gauges, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId, OrdersFilter,
-    Page, Released, StockChanged, StockLevel, Taker,
+    Answered, Durability, Earlier, Gauges, HostRow, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId,
+    OrdersFilter, Page, Released, StockChanged, StockLevel, Taker,
 };
 pub use rollouts::{RolloutId, RolloutRow, RolloutState};
 pub use sqlite::{BackedUp, BackupError, Examined, Finding, GoesOnPast, Lost, Restored, backup, examine, restore};
@@ -42,7 +47,10 @@ pub use version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, 
 use self::{
     command::{Command, Lane, OrderCommand, ReservationCommand, StockCommand, UpkeepCommand},
     json::ReceiptText,
+    page::{LEVEL_BYTES, ROW_BYTES, page},
+    postgres::Postgres,
     queue::{Reply, Sent},
+    record::saturated,
     sqlite::{MayTakeAhead, Sqlite},
 };
 use crate::{
@@ -75,6 +83,32 @@ pub struct Settings {
     pub log_bytes_warn: u64,
 }
 
+/// Where a store is that several hosts share, and its limits.
+#[derive(Debug, Clone)]
+pub struct PostgresSettings {
+    /// `postgres://user@host,host/database?…`, as PostgreSQL's own clients take it.
+    pub url: String,
+    pub password_file: Option<PathBuf>,
+    /// Certificates that the server's is checked against, PEM; the system's if there is none.
+    pub ca_file: Option<PathBuf>,
+    /// Whether a database without a synchronous standby is refused.
+    pub require_synchronous: bool,
+    /// What this host is called among the others.
+    pub host_name: String,
+    /// As [`Settings::queue_commands_max`].
+    pub queue_commands_max: usize,
+    /// As [`Settings::batch_commands_max`].
+    pub batch_commands_max: usize,
+    /// As [`Settings::linger`].
+    pub linger: Duration,
+    /// Connections that read.
+    pub readers: usize,
+    /// How long to wait for a reader or for an order's number.
+    pub wait_max: Duration,
+    /// How long a host may drive an order. One that is older was forgotten, and is settled.
+    pub order_age_max: Duration,
+}
+
 /// A handle to the store, cheap to clone. It stays open until [`Store::close`] or until the last handle is dropped.
 ///
 /// Every call may be dropped midway: a command that is already queued is carried out, and nobody gets its result.
@@ -85,6 +119,7 @@ pub struct Store(Arc<Engine>);
 #[derive(Debug)]
 enum Engine {
     Sqlite(Sqlite),
+    Postgres(Box<Postgres>),
 }
 
 /// An order that has its number, and whose creation is queued.
@@ -121,6 +156,15 @@ impl Store {
         Ok((Self(Arc::new(Engine::Sqlite(sqlite))), opened))
     }
 
+    /// Opens a store that several hosts share, and settles what dead ones left behind.
+    ///
+    /// # Errors
+    /// Say what to do about it.
+    pub async fn connect(settings: &PostgresSettings) -> Result<(Self, Opened), OpenError> {
+        let (postgres, opened) = Postgres::connect(settings).await?;
+        Ok((Self(Arc::new(Engine::Postgres(Box::new(postgres)))), opened))
+    }
+
     /// Creates a pending order, claims its key, and returns its number.
     ///
     /// # Errors
@@ -148,6 +192,10 @@ impl Store {
                 let (id, created, may_take) = sqlite.open_order(order, lane)?;
                 (id, created, Some(may_take))
             }
+            Engine::Postgres(postgres) => {
+                let (id, created) = postgres.open_order(order, lane).await?;
+                (id, created, None)
+            }
         };
         Ok(BegunOrder { id, created, _may_take: may_take, store: self.clone() })
     }
@@ -161,6 +209,7 @@ impl Store {
     pub async fn take(&self, taker: Taker, lines: &[StockLine]) -> Result<Vec<StockLevel>, TakeError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.take(taker, lines).await,
+            Engine::Postgres(postgres) => postgres.take(taker, lines).await,
         }
     }
 
@@ -261,6 +310,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read_key(move |connection| sqlite::answers::of_checkout(connection, &key)).await
             }
+            Engine::Postgres(postgres) => postgres.earlier_checkout(&key).await,
         }
     }
 
@@ -274,6 +324,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read_key(move |connection| sqlite::answers::of_deduct(connection, &reference)).await
             }
+            Engine::Postgres(postgres) => postgres.earlier_deduct(&reference).await,
         }
     }
 
@@ -295,6 +346,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read(move |connection| sqlite::query::order_by_reference(connection, &reference)).await
             }
+            Engine::Postgres(postgres) => postgres.order_by_reference(&reference).await,
         }
     }
 
@@ -305,6 +357,7 @@ impl Store {
     pub async fn order_by_id(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::query::order_by_id(connection, id)).await,
+            Engine::Postgres(postgres) => postgres.order_by_id(id).await,
         }
     }
 
@@ -316,6 +369,7 @@ impl Store {
     pub async fn orders(&self, filter: OrdersFilter) -> Result<Page<Order>, StoreError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::query::orders(connection, &filter)).await,
+            Engine::Postgres(postgres) => postgres.orders(filter).await,
         }
     }
 
@@ -328,6 +382,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read(move |connection| sqlite::query::stock(connection, after.as_ref())).await
             }
+            Engine::Postgres(postgres) => postgres.stock(after.as_ref()).await,
         }
     }
 
@@ -338,6 +393,7 @@ impl Store {
     pub async fn scarcest(&self, count: u32) -> Result<Vec<StockLevel>, StoreError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::query::scarcest(connection, count)).await,
+            Engine::Postgres(postgres) => postgres.scarcest(count).await,
         }
     }
 
@@ -351,6 +407,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read(move |connection| Ok(sqlite::query::level_of(connection, &item)?)).await
             }
+            Engine::Postgres(postgres) => postgres.level(&item).await,
         }
     }
 
@@ -395,6 +452,7 @@ impl Store {
     pub fn knows(&self, item: &Item) -> bool {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.knows(item),
+            Engine::Postgres(postgres) => postgres.knows(item),
         }
     }
 
@@ -405,6 +463,7 @@ impl Store {
     pub async fn ledger_mismatches(&self) -> Result<Vec<LedgerMismatch>, StoreError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.read(sqlite::query::ledger_mismatches).await,
+            Engine::Postgres(postgres) => postgres.ledger_mismatches().await,
         }
     }
 
@@ -413,6 +472,7 @@ impl Store {
     pub fn gauges(&self) -> Gauges {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.gauges(),
+            Engine::Postgres(postgres) => postgres.gauges(),
         }
     }
 
@@ -421,7 +481,10 @@ impl Store {
     /// # Errors
     /// The error that prevented it.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.submit(|reply| UpkeepCommand::CheckReadiness { reply }).await
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => sqlite.queue.submit(|reply| UpkeepCommand::CheckReadiness { reply }).await,
+            Engine::Postgres(postgres) => postgres.ready().await,
+        }
     }
 
     /// Checks whether the store's files are where they were opened, and logs it if they aren't. Nothing is committed
@@ -429,6 +492,7 @@ impl Store {
     pub async fn look_at_place(&self) {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.look_at_place().await,
+            Engine::Postgres(_) => {}
         }
     }
 
@@ -437,6 +501,7 @@ impl Store {
     pub fn committed_within(&self, ago: Duration) -> bool {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.queue.committed_within(ago),
+            Engine::Postgres(postgres) => postgres.committed_within(ago),
         }
     }
 
@@ -444,6 +509,7 @@ impl Store {
     pub async fn ended(&self) {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.queue.until_ended().await,
+            Engine::Postgres(postgres) => postgres.queue.until_ended().await,
         }
     }
 
@@ -452,6 +518,7 @@ impl Store {
     pub async fn close(&self) {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
         }
     }
 
@@ -461,6 +528,7 @@ impl Store {
     ) -> Result<T, E> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.queue.submit(command).await,
+            Engine::Postgres(postgres) => postgres.queue.submit(command).await,
         }
     }
 
@@ -468,6 +536,7 @@ impl Store {
     fn wake(&self) {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.queue.wake(),
+            Engine::Postgres(postgres) => postgres.queue.wake(),
         }
     }
 }

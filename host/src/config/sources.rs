@@ -207,7 +207,9 @@ impl Sources {
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>, &Origin)> {
         let of_table = ROWS.iter().filter_map(|row| self.values.get_key_value(row.key));
         let own = self.values.iter().filter(|(key, _)| !is_row(key));
-        of_table.chain(own).map(|(key, (value, origin))| (key.as_str(), value.to_string_lossy(), origin))
+        of_table
+            .chain(own)
+            .map(|(key, (value, origin))| (key.as_str(), without_password(value.to_string_lossy()), origin))
     }
 
     fn add(&mut self, key: String, value: OsString, origin: Origin) -> Result<(), Unusable> {
@@ -282,6 +284,16 @@ fn parsed<T>(
 
 fn unusable(key: &str, value: &OsStr, origin: &Origin, reason: String) -> Unusable {
     Unusable::Value { key: key.to_owned(), value: value.to_string_lossy().into_owned(), origin: origin.clone(), reason }
+}
+
+/// Returns the text to be shown: of an address that has a password, without it.
+fn without_password(text: Cow<'_, str>) -> Cow<'_, str> {
+    let shown = text.split_once("://").and_then(|(scheme, rest)| {
+        let (login, place) = rest.rsplit_once('@')?;
+        let (user, _password) = login.split_once(':')?;
+        Some(format!("{scheme}://{user}:…@{place}"))
+    });
+    shown.map_or(text, Cow::Owned)
 }
 
 /// Returns the table's row of that key; `None` for an item or a plugin's setting.

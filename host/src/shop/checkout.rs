@@ -32,7 +32,7 @@ use super::{
     Permit, Refused, Shop,
     deduct::{OfSnapshot, Place},
     end::End,
-    keys::{Claim, KeyedRequest, Outcome},
+    keys::{Claim, KeyRefused, KeyedRequest, Outcome},
     stand_in::{self, Attempt},
 };
 use crate::{
@@ -120,7 +120,17 @@ impl Shop {
             permit: Arc::new(permit),
         };
         let context = parent.clone();
-        self.run_to_completion(&context, checkout.carry_out(parent)).await.map(Outcome::First)
+        let claim = checkout.claim.clone();
+        match (self.run_to_completion(&context, checkout.carry_out(parent)).await, claim) {
+            // Another host has the key: it carries the request out, or has done so meanwhile.
+            (Err(Refused::Failed(Failure::Store(StoreError::KeyTaken))), Some(claim)) => {
+                match self.store.earlier_checkout(&claim.keyed().key).await? {
+                    Some(earlier) => Ok(claim.replay(earlier)?),
+                    None => Err(KeyRefused::InFlight.into()),
+                }
+            }
+            (done, _) => done.map(Outcome::First),
+        }
     }
 }
 

@@ -62,6 +62,38 @@ pub enum OpenError {
         .file.display()
     )]
     Disk { file: PathBuf, free_mib: u64, source: DatabaseError },
+    #[error("store.url isn't an address of PostgreSQL (postgres://user@host/database)")]
+    Url(#[source] DatabaseError),
+    #[error("store.url names no host: postgres://user@host/database")]
+    NoHost,
+    #[error("{} can't be read", .file.display())]
+    File { file: PathBuf, source: std::io::Error },
+    #[error("{} has no certificate that can be read (store.ca_file takes PEM)", .file.display())]
+    NoCertificate { file: PathBuf },
+    #[error("TLS can't be used")]
+    Tls(#[source] rustls::Error),
+    #[error(
+        "the database at {hosts} can't be reached, or takes no writes; is store.url right, and does the server trust this \
+         user? (store.password_file or PGPASSWORD for a password, store.ca_file for a certificate of your own)"
+    )]
+    Unreachable { hosts: String, source: DatabaseError },
+    #[error("the database has none of till's tables: run `till store migrate` once, then start till again")]
+    NoSchema,
+    #[error(
+        "the database is as an older till left it (step {found} of {known}): run `till store migrate`, then start till again"
+    )]
+    OlderSchema { found: i64, known: i64 },
+    #[error("the database was migrated by a newer till (step {found}, this one knows {known}): run that till")]
+    NewerDatabase { found: i64, known: i64 },
+    #[error(
+        "store.require_synchronous is on, and the database has no synchronous standby: set synchronous_standby_names there, or \
+         accept that the loss of its machine loses orders"
+    )]
+    NotSynchronous,
+    #[error("the database failed")]
+    Postgres(#[source] DatabaseError),
+    #[error("what other hosts left in the database can't be settled")]
+    Unsettled(#[source] Box<StoreError>),
     #[error("the order store's writer thread can't be started")]
     Thread(#[source] std::io::Error),
 }
@@ -127,6 +159,9 @@ pub enum Outage {
     WriterGone,
     #[error(transparent)]
     Lost(#[from] Lost),
+    /// The other hosts take this one for dead: the database didn't hear from it.
+    #[error("its database hasn't heard from this host for some seconds, and other hosts go on without it")]
+    LeaseOver,
 }
 
 /// Why no stock was taken. In every case nothing was changed.

@@ -1,44 +1,70 @@
 //! The items that the store has a level for, in memory: read on every request, changed by hand now and then.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use arc_swap::ArcSwap;
 
 use crate::order::Item;
 
-/// A set that is read without a lock. Only the writer changes it, after a commit. Only the shop itself adds items, so
+/// A set that is read without a lock. It is changed after a commit. Only the shop itself adds items, so
 /// the set is as large as the shop's assortment.
 #[derive(Debug)]
-pub(super) struct Items(ArcSwap<HashSet<Item>>);
+pub(super) struct Items {
+    all: ArcSwap<HashSet<Item>>,
+    /// How often this host has changed them.
+    changes: AtomicU64,
+}
 
 impl Items {
     pub(super) fn new(items: HashSet<Item>) -> Self {
-        Self(ArcSwap::from_pointee(items))
+        Self { all: ArcSwap::from_pointee(items), changes: AtomicU64::new(0) }
     }
 
     pub(super) fn contains(&self, item: &Item) -> bool {
-        self.0.load().contains(item)
+        self.all.load().contains(item)
     }
 
     pub(super) fn count(&self) -> usize {
-        self.0.load().len()
+        self.all.load().len()
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
+    }
+
+    /// Takes over the items that a shared database has, unless this host has changed some since it had made `changes`. Returns
+    /// whether it did.
+    pub(super) fn replace(&self, items: HashSet<Item>, changes: u64) -> bool {
+        let is_current = self.changes() == changes;
+        if is_current {
+            self.all.store(Arc::new(items));
+        }
+        is_current
     }
 
     pub(super) fn remove(&self, items: &[Item]) {
         if items.is_empty() {
             return;
         }
-        let mut all = HashSet::clone(&self.0.load());
+        self.changes.fetch_add(1, Relaxed);
+        let mut all = HashSet::clone(&self.all.load());
         all.retain(|item| !items.contains(item));
-        self.0.store(Arc::new(all));
+        self.all.store(Arc::new(all));
     }
 
     pub(super) fn add(&self, items: Vec<Item>) {
         if items.iter().all(|item| self.contains(item)) {
             return;
         }
-        let mut all = HashSet::clone(&self.0.load());
+        self.changes.fetch_add(1, Relaxed);
+        let mut all = HashSet::clone(&self.all.load());
         all.extend(items);
-        self.0.store(Arc::new(all));
+        self.all.store(Arc::new(all));
     }
 }

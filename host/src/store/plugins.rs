@@ -45,6 +45,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read(move |connection| sqlite::plugins::versions(connection, after, limit)).await
             }
+            Engine::Postgres(postgres) => postgres.plugin_versions(after, limit).await,
         }
     }
 
@@ -55,6 +56,7 @@ impl Store {
     pub async fn live_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::live(connection, kind)).await,
+            Engine::Postgres(postgres) => postgres.live_plugin(kind).await,
         }
     }
 
@@ -65,6 +67,7 @@ impl Store {
     pub async fn last_good_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::last_good(connection, kind)).await,
+            Engine::Postgres(postgres) => postgres.last_good_plugin(kind).await,
         }
     }
 
@@ -75,6 +78,7 @@ impl Store {
     pub async fn plugin_version(&self, id: VersionId) -> Result<Option<PluginVersion>, StoreError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::by_id(connection, id)).await,
+            Engine::Postgres(postgres) => postgres.plugin_version(id).await,
         }
     }
 
@@ -97,6 +101,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read(move |connection| sqlite::plugins::started_with(connection, kind, &digest)).await
             }
+            Engine::Postgres(postgres) => postgres.was_started_with(kind, &digest).await,
         }
     }
 
@@ -109,6 +114,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read(move |connection| sqlite::plugins::events(connection, after, limit)).await
             }
+            Engine::Postgres(postgres) => postgres.plugin_events(after, limit).await,
         }
     }
 }

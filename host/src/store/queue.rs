@@ -60,7 +60,7 @@ impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Reply<T, E> {
         Box::new(Pending { outcome, reply: self })
     }
 
-    #[cfg(test)]
+    /// Returns a reply to that caller.
     pub(super) fn to(caller: oneshot::Sender<Result<T, E>>) -> Self {
         Self(caller)
     }
@@ -115,6 +115,19 @@ impl Shared {
 
     pub(super) fn set_committed_at(&self, at: Option<Instant>) {
         *self.committed_at.lock() = at;
+    }
+
+    /// Notes a transaction of so many commands that was committed.
+    pub(super) fn committed(&self, commands: usize) {
+        self.commits.fetch_add(1, Relaxed);
+        self.committed_commands.fetch_add(commands as u64, Relaxed);
+        self.set_committed_at(Some(Instant::now()));
+    }
+
+    /// Notes a transaction that came to nothing.
+    pub(super) fn batch_failed(&self) {
+        self.failed_batches.fetch_add(1, Relaxed);
+        self.set_committed_at(None);
     }
 
     /// Returns why nobody is there to answer.
@@ -186,6 +199,13 @@ impl<K: Carrier> Queue<K> {
         Ok(Sent { outcome, shared: Arc::clone(&self.shared) })
     }
 
+    /// Returns what a command's outcome is read from that is known already.
+    pub(super) fn answered<T, E>(&self, outcome: Result<T, E>) -> Sent<T, E> {
+        let (caller, sent) = oneshot::channel();
+        drop(caller.send(outcome));
+        Sent { outcome: sent, shared: Arc::clone(&self.shared) }
+    }
+
     /// Has the writer carry out what it holds back.
     pub(super) fn wake(&self) {
         // Refused only if so much is queued that the writer is awake, or if there is no writer.
@@ -210,6 +230,10 @@ impl<K: Carrier> Queue<K> {
         Err(self.shared.absence())
     }
 
+    pub(super) const fn commands_max(&self) -> usize {
+        self.commands_max
+    }
+
     /// Returns the figures that every database has.
     pub(super) fn gauges(&self, known_items: usize) -> Gauges {
         let shared = &self.shared;
@@ -223,6 +247,8 @@ impl<K: Carrier> Queue<K> {
             awaiting_release_orders: u64::try_from(shared.awaiting_release_orders.load(Relaxed)).unwrap_or(0),
             known_items,
             wal_bytes: 0,
+            hosts: 1,
+            lease_age: Duration::ZERO,
         }
     }
 

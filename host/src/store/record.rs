@@ -1,6 +1,6 @@
 //! The store's records: orders, stock levels, and the store's own figures.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -197,6 +197,11 @@ pub enum Released {
     Tombstone,
 }
 
+/// Returns the pieces as a `u32`; values outside its range become its nearest bound.
+pub(super) fn saturated(pieces: i64) -> u32 {
+    u32::try_from(pieces.max(0)).unwrap_or(u32::MAX)
+}
+
 /// An item whose stock isn't what its ledger says. That happens only if something else wrote to the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerMismatch {
@@ -204,6 +209,23 @@ pub struct LedgerMismatch {
     pub on_hand: i64,
     /// Opening stock plus all movements.
     pub ledger: i64,
+}
+
+/// A host that shares a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRow {
+    pub id: u64,
+    pub name: String,
+    /// The till's version.
+    pub version: String,
+    /// Whether its lease lasts.
+    pub serves: bool,
+    /// Unix time in ms.
+    pub started_at_ms: u64,
+    /// Unix time in ms.
+    pub lease_until_ms: u64,
+    /// Orders that it has begun and that have no end.
+    pub open_orders: u64,
 }
 
 /// What opening the store found and settled.
@@ -232,6 +254,10 @@ pub struct Gauges {
     /// Unresolved orders that wait for a remote inventory to confirm their release.
     pub awaiting_release_orders: u64,
     pub known_items: usize,
-    /// Bytes of the write-ahead log. It only grows past some 16 MiB if a reader stays for long.
+    /// Bytes of SQLite's write-ahead log. It only grows past some 16 MiB if a reader stays for long.
     pub wal_bytes: u64,
+    /// Hosts that serve the store, this one included.
+    pub hosts: u64,
+    /// For how long a shared database hasn't answered this host; zero for a store of its own.
+    pub lease_age: Duration,
 }

@@ -150,6 +150,7 @@ impl Store {
                     .read(move |connection| Ok(sqlite::rollouts::rows(connection, open, i64::MAX, 1)?.rows.pop()))
                     .await
             }
+            Engine::Postgres(postgres) => postgres.open_rollout().await,
         }
     }
 
@@ -163,6 +164,7 @@ impl Store {
             Engine::Sqlite(sqlite) => {
                 sqlite.read(move |connection| sqlite::rollouts::rows(connection, "TRUE", before, limit)).await
             }
+            Engine::Postgres(postgres) => postgres.rollouts(after, limit).await,
         }
     }
 }

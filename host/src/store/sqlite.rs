@@ -56,13 +56,13 @@ use self::{
     writer::{WriteContext, Writer},
 };
 use super::{
-    Answered, DatabaseError, Earlier, Gauges, Inventory, LIST_BYTES_MAX, LedgerMismatch, NewOrder, OpenError, Opened,
-    Order, OrderId, OrdersFilter, Outage, Page, PluginVersion, Released, RolloutId, RolloutRow, RolloutState, Settings,
-    StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionState,
-    VersionText, command, items, json, queue, version,
+    Answered, DatabaseError, Earlier, Gauges, Inventory, LEVEL_BYTES, LedgerMismatch, NewOrder, OpenError, Opened,
+    Order, OrderId, OrdersFilter, Outage, Page, PluginVersion, ROW_BYTES, Released, RolloutId, RolloutRow,
+    RolloutState, Settings, StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId,
+    VersionState, VersionText, command, items, json, page, queue, saturated, version,
 };
 #[cfg(test)]
-use super::{BegunOrder, Durability, Engine, PluginEvent, Store};
+use super::{BegunOrder, Durability, Engine, Store};
 use super::{
     command::{Lane, OpenOrder, OrderCommand, ReservationCommand, Take},
     items::Items,

@@ -241,6 +241,17 @@ impl Metrics {
         gauge.with_callback(move |observer| observer.observe(observe(), &[])).build();
     }
 
+    /// Exposes a time that another module measures, s.
+    pub fn gauge_of_seconds(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        observe: impl Fn() -> f64 + Send + Sync + 'static,
+    ) {
+        let gauge = self.0.meter.f64_observable_gauge(name).with_unit("s").with_description(description);
+        gauge.with_callback(move |observer| observer.observe(observe(), &[])).build();
+    }
+
     /// Exposes a counter: a value of another module that only grows. Prometheus sees the name with `_total`.
     pub fn counter_from(
         &self,

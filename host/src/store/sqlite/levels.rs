@@ -14,7 +14,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{OrderId, StockLevel, StoreError, TakeError, execution::Refusal, orders::saturated};
+use super::{OrderId, StockLevel, StoreError, TakeError, execution::Refusal, saturated};
 use crate::{order::Item, units::i64_of};
 
 #[derive(Debug, Default)]

@@ -376,11 +376,6 @@ pub(super) const fn no<E>(refusal: E) -> Refusal<E> {
     Refusal::No(refusal)
 }
 
-/// Returns the pieces as a `u32`; values outside its range become its nearest bound.
-pub(super) fn saturated(pieces: i64) -> u32 {
-    u32::try_from(pieces.max(0)).unwrap_or(u32::MAX)
-}
-
 pub(super) fn now_ms() -> i64 {
     i64::try_from(clock::now_ms()).unwrap_or(i64::MAX)
 }

@@ -5,11 +5,12 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::{
-    Page, StoreError,
+    Page, ROW_BYTES, StoreError,
     command::PluginCommand,
     execution::{Executed, Refusal},
     orders::{in_savepoint, now_ms},
-    query::{ROW_BYTES, page, text_bytes},
+    page,
+    query::text_bytes,
     rollouts::{begin, change, promote, supersede},
     version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
     writer::WriteContext,

@@ -5,14 +5,10 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use super::{
-    Inventory, LIST_BYTES_MAX, LedgerMismatch, Order, OrderId, OrdersFilter, Page, StockLevel, StoreError, json,
-    orders::saturated,
+    Inventory, LEVEL_BYTES, LedgerMismatch, Order, OrderId, OrdersFilter, Page, ROW_BYTES, StockLevel, StoreError,
+    json, page, saturated,
 };
 use crate::order::{Currency, Item, Reference, Status};
-
-/// The estimated size of a row besides its texts, and of a level besides its item's name, bytes.
-pub(super) const ROW_BYTES: usize = 512;
-const LEVEL_BYTES: usize = 32;
 
 const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, deducts, currency, decimals, lines, attributes, subtotal, \
                              adjustments, receipt_attributes, total, reason, trace_id, plugins, placed_at_ms, ended_at_ms";
@@ -65,27 +61,6 @@ pub(in crate::store) fn stock(connection: &Connection, after: Option<&Item>) -> 
         Ok((level, bytes))
     };
     page(reading.query_and_then([after.map_or("", Item::as_str)], with_bytes)?, u32::MAX)
-}
-
-/// Takes rows, each with its bytes, until the page is full or has `limit` rows. A page has at least one row, if there
-/// is one.
-pub(super) fn page<T>(
-    rows: impl Iterator<Item = Result<(T, usize), StoreError>>,
-    limit: u32,
-) -> Result<Page<T>, StoreError> {
-    let mut page = Page { rows: Vec::new(), goes_on: false };
-    let mut bytes_left = LIST_BYTES_MAX;
-    for row in rows {
-        let (row, bytes) = row?;
-        if bytes > bytes_left && !page.rows.is_empty() {
-            page.goes_on = true;
-            break;
-        }
-        bytes_left = bytes_left.saturating_sub(bytes);
-        page.rows.push(row);
-    }
-    page.goes_on |= u32::try_from(page.rows.len()).is_ok_and(|count| count == limit);
-    Ok(page)
 }
 
 /// Returns the bytes of the texts in those columns of a row.

@@ -10,9 +10,8 @@ use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
     command::{ReservationCommand, Take},
     execution::{Executed, Refusal},
-    orders::{
-        in_savepoint, is_local_order, no, now_ms, on_hand, refuse, refuse_local_order, release, saturated, settle,
-    },
+    orders::{in_savepoint, is_local_order, no, now_ms, on_hand, refuse, refuse_local_order, release, settle},
+    saturated,
     writer::WriteContext,
 };
 use crate::{order::Item, units::i64_of};

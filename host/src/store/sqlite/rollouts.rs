@@ -5,12 +5,12 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
-    Page, PluginVersion, RolloutId, RolloutRow, RolloutState, StoreError, SwapAction, VersionId, VersionState,
-    VersionText,
+    Page, PluginVersion, ROW_BYTES, RolloutId, RolloutRow, RolloutState, StoreError, SwapAction, VersionId,
+    VersionState, VersionText,
     execution::Refusal,
     orders::{in_savepoint, no, now_ms},
+    page,
     plugins::{by_id, insert_event, upsert_version, write_version},
-    query::{ROW_BYTES, page},
 };
 use crate::hooks::Kind;
 

@@ -9,7 +9,8 @@ use super::{
     StockChanged, StockError, StockLevel, StoreError,
     command::StockCommand,
     execution::{Executed, Refusal},
-    orders::{in_savepoint, no, now_ms, on_hand, saturated},
+    orders::{in_savepoint, no, now_ms, on_hand},
+    saturated,
     writer::WriteContext,
 };
 use crate::order::Item;

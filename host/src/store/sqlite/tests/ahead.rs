@@ -26,7 +26,7 @@ impl Shop {
 /// The writer stands still until the gate is opened.
 #[tokio::test]
 async fn first_takes_of_known_items_wait_for_nobody_and_never_oversell() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     shop.hold(&[("laptop", 1)]).await;
     let gate = shop.gate().await;
     let (four, five, one) = (&[("laptop", 4)][..], &[("laptop", 5)][..], &[("laptop", 1)][..]);
@@ -47,7 +47,7 @@ async fn first_takes_of_known_items_wait_for_nobody_and_never_oversell() {
 
 #[tokio::test]
 async fn only_an_orders_first_take_is_answered_ahead() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     shop.hold(&[("laptop", 1)]).await;
     let (order, lines) = (shop.begin(&[("laptop", 2)]).await, &[("laptop", 2)][..]);
     assert_eq!(shop.take(&order, lines).await.expect("is there"), 7);
@@ -59,7 +59,7 @@ async fn only_an_orders_first_take_is_answered_ahead() {
 
 #[tokio::test]
 async fn whatever_else_changes_the_stock_is_seen_by_the_next_take() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     let lines = &[("laptop", 3)][..];
     let held = shop.hold(lines).await;
     let check = async |left: u32| {
@@ -78,7 +78,7 @@ async fn whatever_else_changes_the_stock_is_seen_by_the_next_take() {
 
 #[tokio::test]
 async fn what_was_taken_ahead_and_lost_with_its_batch_completes_nothing() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     let sold = shop.hold(&[("laptop", 1)]).await;
     shop.store.complete_order(sold.id, &receipt(&sold.cart), None).await.expect("completes");
     let gate = shop.gate().await;

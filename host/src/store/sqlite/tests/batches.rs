@@ -10,7 +10,7 @@ use crate::order::Reference;
 
 #[tokio::test]
 async fn what_queues_up_shares_one_commit() {
-    let shop = Shop::new(&[("laptop", 100)]).await;
+    let shop = Shop::sqlite(&[("laptop", 100)]).await;
     let gate = shop.gate().await;
     let before = shop.store.gauges();
     let callers: Vec<_> = (0..64)
@@ -117,7 +117,7 @@ async fn empty_disk(shop: &Shop) {
 
 #[tokio::test]
 async fn a_batch_that_meets_a_full_disk_acknowledges_nothing_and_the_next_one_works() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     fill_disk(&shop).await;
     let gate = shop.gate().await;
     let (store, deduct) = (shop.store.clone(), Reference::random());
@@ -175,7 +175,7 @@ async fn an_order_lost_with_its_batch_stays_lost_and_its_number_unused() {
 
 #[tokio::test]
 async fn a_transaction_that_sqlite_itself_rolled_back_acknowledges_nothing() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     let gate = shop.gate().await;
     let store = shop.store.clone();
     let set = tokio::spawn(async move { store.set_stock(&item("laptop"), 3).await });
@@ -218,7 +218,7 @@ async fn a_locked_file_refuses_all_that_waits_and_works_again_once_it_is_free() 
 
 #[tokio::test]
 async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     let mut early = new_order(Inventory::Local, &[("laptop", 1)]);
     early.reference = Reference::parse("twice").expect("visible");
     shop.store.create_order(early.clone(), Durability::Committed).await.expect("places");
@@ -251,7 +251,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
 
 #[tokio::test]
 async fn a_writer_that_is_gone_is_said_to_be_unavailable() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     let panicked = shop.in_writer(Lane::Durable, |_context| -> rusqlite::Result<()> { panic!("provoked by a test") });
     assert!(matches!(panicked.await, Err(StoreError::Unavailable(Outage::WriterGone))));
     shop.store.sqlite().queue.until_ended().await;
@@ -282,14 +282,14 @@ async fn closing_carries_out_what_is_queued_and_refuses_the_rest() {
     }
     assert!(matches!(shop.store.ready().await, Err(StoreError::Closed)));
     assert!(matches!(shop.store.orders(OrdersFilter::default()).await, Err(StoreError::Closed)));
-    assert!(!shop.folder.path().join("till.db-wal").exists());
+    assert!(!shop.folder().join("till.db-wal").exists());
     let (shop, _opened) = shop.reopen().await;
     assert_eq!(shop.level("laptop").await, Some(3));
 }
 
 #[tokio::test]
 async fn a_caller_that_hangs_up_changes_nothing() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+    let shop = Shop::sqlite(&[("laptop", 10)]).await;
     let gate = shop.gate().await;
     let store = shop.store.clone();
     let caller = tokio::spawn(async move { store.set_stock(&item("laptop"), 3).await });

@@ -7,7 +7,7 @@ use super::{
         Answered, BegunOrder, Durability, Inventory, NewOrder, OpenError, Opened, Order, OrderId, Store, StoreError,
         TakeError, Taker, command::Lane,
     },
-    Shop, cart, item, new_order, receipt, settings, within_seconds,
+    Place, Shop, cart, item, new_order, receipt, settings, within_seconds,
 };
 use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference, Status};
 
@@ -156,7 +156,7 @@ async fn a_crash_leaves_nothing_of_what_is_held_and_all_of_what_was_completed() 
     let check = async |expected: Option<Status>, left: u32| {
         let after = tempfile::tempdir().expect("a folder");
         for name in ["till.db", "till.db-wal"] {
-            fs::copy(shop.folder.path().join(name), after.path().join(name)).expect("copies");
+            fs::copy(shop.folder().join(name), after.path().join(name)).expect("copies");
         }
         let (store, opened) = Store::open(&settings(after.path())).expect("opens");
         assert_eq!(opened, Opened::default());
@@ -188,7 +188,8 @@ async fn closing_carries_out_what_is_held() {
 async fn the_end_of_the_last_handle_carries_out_what_is_held() {
     let shop = shop(&[("laptop", 10)]).await;
     drop(hold(&shop, &[("laptop", 4)]).await);
-    let Shop { store, folder } = shop;
+    let Shop { store, place } = shop;
+    let Place::Folder(folder) = place else { unreachable!("it is in a file") };
     drop(store);
     let opened = within_seconds(async {
         loop {

@@ -14,7 +14,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn what_a_crash_left_is_settled_at_the_next_start() {
-    let shop = Shop::new(&[("laptop", 20)]).await;
+    let shop = Shop::sqlite(&[("laptop", 20)]).await;
     let sold = shop.hold(&[("laptop", 1)]).await;
     shop.store.complete_order(sold.id, &receipt(&sold.cart), None).await.expect("completes");
     let held = shop.hold(&[("laptop", 2)]).await;
@@ -57,7 +57,7 @@ async fn steps_that_were_never_committed_are_gone_after_a_crash() {
     // A copy of the files is what a power cut leaves of them.
     let after = tempfile::tempdir().expect("a folder");
     for name in ["till.db", "till.db-wal"] {
-        fs::copy(shop.folder.path().join(name), after.path().join(name)).expect("copies");
+        fs::copy(shop.folder().join(name), after.path().join(name)).expect("copies");
     }
     let (store, opened) = Store::open(&settings(after.path())).expect("opens");
     assert_eq!(opened, Opened::default());
@@ -68,10 +68,10 @@ async fn steps_that_were_never_committed_are_gone_after_a_crash() {
 
 #[tokio::test]
 async fn a_folder_has_one_till() {
-    let shop = Shop::new(&[]).await;
-    let second = Store::open(&settings(shop.folder.path())).expect_err("refused");
+    let shop = Shop::sqlite(&[]).await;
+    let second = Store::open(&settings(shop.folder())).expect_err("refused");
     assert!(matches!(second, OpenError::InUse { .. }), "{second:?}");
-    assert!(second.to_string().contains(&shop.folder.path().display().to_string()), "{second}");
+    assert!(second.to_string().contains(&shop.folder().display().to_string()), "{second}");
     shop.store.ready().await.expect("the first goes on");
     let (_shop, _opened) = shop.reopen().await;
 }
@@ -120,8 +120,8 @@ async fn damage_is_found_by_a_start_and_not_by_a_customer() {
     let names: Vec<_> =
         (0..2_000).map(|number| format!("an item with a name of some length, number {number}")).collect();
     let stock: Vec<_> = names.iter().map(|name| (name.as_str(), 5)).collect();
-    let shop = Shop::new(&stock).await;
-    let file = shop.folder.path().join("till.db");
+    let shop = Shop::sqlite(&stock).await;
+    let file = shop.folder().join("till.db");
     shop.store.close().await;
     let connection = Connection::open(&file).expect("opens");
     let leaf: i64 = connection
@@ -137,7 +137,7 @@ async fn damage_is_found_by_a_start_and_not_by_a_customer() {
     // How many cells the page has.
     bytes[header + 3..header + 5].copy_from_slice(&[0xff, 0xff]);
     fs::write(&file, bytes).expect("writes");
-    let error = Store::open(&settings(shop.folder.path())).expect_err("refused");
+    let error = Store::open(&settings(shop.folder())).expect_err("refused");
     assert!(matches!(error, OpenError::Unsound { .. }), "{error:?}");
     assert!(error.to_string().contains("till restore"), "{error}");
 }
@@ -173,16 +173,16 @@ fn a_folder_that_has_served_is_not_begun_anew() {
 
 #[tokio::test]
 async fn what_an_older_till_let_everybody_read_is_private_after_a_start() {
-    let shop = Shop::new(&[]).await;
-    let folder = &shop.folder;
+    let shop = Shop::sqlite(&[]).await;
+    let folder = shop.folder();
     shop.store.close().await;
-    let mode = |name: &str| fs::metadata(folder.path().join(name)).expect("there").permissions().mode() & 0o777;
+    let mode = |name: &str| fs::metadata(folder.join(name)).expect("there").permissions().mode() & 0o777;
     for (name, mode) in [("till.db", 0o644), ("till.lock", 0o664)] {
-        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).expect("set");
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(mode)).expect("set");
     }
-    fs::write(folder.path().join("notes"), "").expect("writes");
+    fs::write(folder.join("notes"), "").expect("writes");
     let of_notes = mode("notes");
-    let (store, _) = Store::open(&settings(folder.path())).expect("opens");
+    let (store, _) = Store::open(&settings(folder)).expect("opens");
     assert_eq!((mode("till.db"), mode("till.lock"), mode("notes")), (0o640, 0o660, of_notes));
     store.close().await;
 }
@@ -199,7 +199,7 @@ fn a_folder_that_cannot_be_made_is_named() {
 
 #[tokio::test]
 async fn the_writer_commits_as_durably_as_promised() {
-    let shop = Shop::new(&[]).await;
+    let shop = Shop::sqlite(&[]).await;
     let pragma = async |name: &'static str| {
         let read = move |context: &mut super::WriteContext| {
             context

@@ -2,13 +2,25 @@
 
 use super::{
     super::{Durability, Inventory, OrderId, Released, StockLevel, StoreError, TakeError, Taker},
-    Shop, cart, elsewhere, item, receipt,
+    On, Shop, cart, elsewhere, item, on_each_database, receipt,
 };
 use crate::order::{Reference, Status};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_takers_at_once_never_oversell() {
-    let shop = Shop::new(&[("laptop", 100)]).await;
+on_each_database!(
+    many_takers_at_once_never_oversell,
+    all_lines_are_taken_or_none,
+    a_sale_keeps_its_stock_and_a_failed_order_gives_it_back,
+    an_order_completes_only_with_its_stock_held_and_only_once,
+    stock_is_taken_for_a_pending_local_order_once,
+    a_release_gives_back_once_and_leaves_a_tombstone,
+    nobody_releases_or_settles_a_local_orders_stock_from_outside,
+    a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart,
+    what_starts_over_takes_once_more_and_only_then,
+    a_crash_between_two_takes_leaves_nothing_held,
+);
+
+async fn many_takers_at_once_never_oversell(on: On) {
+    let shop = Shop::new(on, &[("laptop", 100)]).await;
     let takers: Vec<_> = (0..200)
         .map(|taker| {
             let (store, pieces) = (shop.store.clone(), taker % 3 + 1);
@@ -32,12 +44,11 @@ async fn many_takers_at_once_never_oversell() {
     shop.assert_ledger_exact().await;
 }
 
-#[tokio::test]
-async fn all_lines_are_taken_or_none() {
+async fn all_lines_are_taken_or_none(on: On) {
     type Left<'a> = &'a [(&'a str, u32)];
     type Short<'a> = (&'a str, u32, u32);
     let check = async |lines: &[(&str, u32)], expected: Result<Left<'_>, Short<'_>>| {
-        let shop = Shop::new(&[("apple", 10), ("melon", 3)]).await;
+        let shop = Shop::new(on, &[("apple", 10), ("melon", 3)]).await;
         let outcome = shop.store.take(Taker::Deduct(Reference::random()), &cart(lines).stock_lines()).await;
         match (outcome, expected) {
             (Ok(levels), Ok(left)) => {
@@ -63,9 +74,8 @@ async fn all_lines_are_taken_or_none() {
     check(&[("pear", 1)], Err(("pear", 1, 0))).await;
 }
 
-#[tokio::test]
-async fn a_sale_keeps_its_stock_and_a_failed_order_gives_it_back() {
-    let shop = Shop::new(&[("laptop", 10), ("mouse", 5)]).await;
+async fn a_sale_keeps_its_stock_and_a_failed_order_gives_it_back(on: On) {
+    let shop = Shop::new(on, &[("laptop", 10), ("mouse", 5)]).await;
     let sold = shop.hold(&[("laptop", 2)]).await;
     shop.store.complete_order(sold.id, &receipt(&sold.cart), None).await.expect("completes");
     let failed = shop.hold(&[("laptop", 3), ("mouse", 1)]).await;
@@ -76,13 +86,12 @@ async fn a_sale_keeps_its_stock_and_a_failed_order_gives_it_back() {
     assert_eq!(status(sold.id).await, Status::Completed);
     assert_eq!(status(failed.id).await, Status::Failed);
     assert_eq!((shop.level("laptop").await, shop.level("mouse").await), (Some(8), Some(5)));
-    assert_eq!(shop.store.gauges().unresolved_orders, 0);
+    shop.until_unresolved(0).await;
     shop.assert_ledger_exact().await;
 }
 
-#[tokio::test]
-async fn an_order_completes_only_with_its_stock_held_and_only_once() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+async fn an_order_completes_only_with_its_stock_held_and_only_once(on: On) {
+    let shop = Shop::new(on, &[("laptop", 10)]).await;
     let gone = async |id: OrderId, cart| {
         let outcome = shop.store.complete_order(id, &receipt(cart), None).await;
         assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
@@ -108,9 +117,8 @@ async fn an_order_completes_only_with_its_stock_held_and_only_once() {
     assert_eq!(shop.level("laptop").await, Some(9));
 }
 
-#[tokio::test]
-async fn stock_is_taken_for_a_pending_local_order_once() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+async fn stock_is_taken_for_a_pending_local_order_once(on: On) {
+    let shop = Shop::new(on, &[("laptop", 10)]).await;
     let lines = cart(&[("laptop", 1)]).stock_lines();
     let take = async |taker| shop.store.take(taker, &lines).await.expect_err("refused");
     let held = shop.hold(&[("laptop", 1)]).await;
@@ -128,9 +136,8 @@ async fn stock_is_taken_for_a_pending_local_order_once() {
     assert_eq!(shop.level("laptop").await, Some(9));
 }
 
-#[tokio::test]
-async fn a_release_gives_back_once_and_leaves_a_tombstone() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+async fn a_release_gives_back_once_and_leaves_a_tombstone(on: On) {
+    let shop = Shop::new(on, &[("laptop", 10)]).await;
     let release = async |reference| shop.store.release(reference).await.expect("releases");
     let reference = Reference::random;
     let (held, settled, early) = (reference(), reference(), reference());
@@ -154,9 +161,8 @@ async fn a_release_gives_back_once_and_leaves_a_tombstone() {
     shop.assert_ledger_exact().await;
 }
 
-#[tokio::test]
-async fn nobody_releases_or_settles_a_local_orders_stock_from_outside() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+async fn nobody_releases_or_settles_a_local_orders_stock_from_outside(on: On) {
+    let shop = Shop::new(on, &[("laptop", 10)]).await;
     let held = shop.hold(&[("laptop", 1)]).await;
     let completed = shop.hold(&[("laptop", 1)]).await;
     shop.store.complete_order(completed.id, &receipt(&completed.cart), None).await.expect("completes");
@@ -170,9 +176,8 @@ async fn nobody_releases_or_settles_a_local_orders_stock_from_outside() {
     assert_eq!(shop.level("laptop").await, Some(8));
 }
 
-#[tokio::test]
-async fn a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+async fn a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart(on: On) {
+    let shop = Shop::new(on, &[("laptop", 10)]).await;
     let order = shop.place(elsewhere(), &[("laptop", 4)]).await;
     shop.deduct(&order.reference, &[("laptop", 4)]).await.expect("takes");
     shop.store.settle(&order.reference, None).await.expect("settles");
@@ -188,9 +193,8 @@ async fn a_till_that_is_its_own_remote_inventory_keeps_order_and_deduct_apart() 
     assert!(matches!(outcome, Err(StoreError::ReservationGone)), "{outcome:?}");
 }
 
-#[tokio::test]
-async fn what_starts_over_takes_once_more_and_only_then() {
-    let shop = Shop::new(&[("laptop", 10), ("mouse", 5)]).await;
+async fn what_starts_over_takes_once_more_and_only_then(on: On) {
+    let shop = Shop::new(on, &[("laptop", 10), ("mouse", 5)]).await;
     let start_over =
         async |taker: &Taker| shop.store.start_over(taker.clone(), "others".into(), Durability::Queued).await;
     let take = async |taker: &Taker, pieces| {
@@ -227,9 +231,8 @@ async fn what_starts_over_takes_once_more_and_only_then() {
     shop.assert_ledger_exact().await;
 }
 
-#[tokio::test]
-async fn a_crash_between_two_takes_leaves_nothing_held() {
-    let shop = Shop::new(&[("laptop", 10)]).await;
+async fn a_crash_between_two_takes_leaves_nothing_held(on: On) {
+    let shop = Shop::new(on, &[("laptop", 10)]).await;
     let order = shop.hold(&[("laptop", 2)]).await;
     shop.store.start_over(Taker::Order(order.id), "others".into(), Durability::Queued).await.expect("starts over");
     let (shop, opened) = shop.reopen().await;

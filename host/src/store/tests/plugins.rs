@@ -7,7 +7,7 @@ use super::{
         LIST_BYTES_MAX, Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState, Store, StoreError,
         SwapAction, VersionId, VersionText,
     },
-    Shop,
+    On, Shop, on_each_database,
 };
 use crate::hooks::Kind;
 
@@ -49,9 +49,10 @@ where
     }
 }
 
-#[tokio::test]
-async fn lists_of_plugins_are_read_page_by_page() {
-    let shop = Shop::new(&[]).await;
+on_each_database!(lists_of_plugins_are_read_page_by_page,);
+
+async fn lists_of_plugins_are_read_page_by_page(on: On) {
+    let shop = Shop::new(on, &[]).await;
     let store: &Store = &shop.store;
     for number in 1..=WITH_TEXT {
         let reason = "x".repeat(TEXT_BYTES);

@@ -1,0 +1,434 @@
+//! The lane of holds: orders are opened and their stock is taken, for all that is queued in one transaction.
+//!
+//! The transaction isn't waited for on the disk: nobody is told of an order before its end is durable, and the database's log is
+//! one sequence, so that the end takes the hold along. What every order contends for comes last, and its locks are taken in
+//! the order of the items' names.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tokio_postgres::{Client, types::Type};
+
+use super::{
+    OrderId, StockLevel, StoreError, TakeError, Taker,
+    command::{OpenOrder, Take},
+    link::Failed,
+    saturated,
+    transaction::{BEGIN_STEP, Parameters, begin, change, commit, rows},
+};
+use crate::{clock, order::Item, units::i64_of};
+
+/// Orders to open, and takes in the order in which they came.
+#[derive(Default)]
+pub(super) struct Holds {
+    pub(super) opens: Vec<Box<OpenOrder>>,
+    pub(super) takes: Vec<Take>,
+}
+
+/// What came of each, in the same order.
+pub(super) struct Held {
+    pub(super) opened: Vec<Result<(), StoreError>>,
+    pub(super) taken: Vec<Result<Vec<StockLevel>, TakeError>>,
+}
+
+/// The host in whose name something is held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder {
+    pub(super) host: i64,
+    /// The lowest number under which it may begin an order afterwards, if that is known.
+    pub(super) numbers_from: Option<i64>,
+}
+
+/// A take for which there is a reservation.
+struct Reserved {
+    reference: String,
+    round: i64,
+}
+
+impl Holds {
+    /// Writes all of it in one transaction; `None` if the host's lease is over.
+    pub(super) async fn write(&self, client: &Client, holder: Holder) -> Result<Option<Held>, Failed> {
+        let now_ms = i64_of(clock::now_ms());
+        let (orders, deducts) = self.takers();
+        let items: Vec<&str> = {
+            let all: HashSet<&str> = self.takes.iter().flat_map(|take| take.pieces.keys()).map(Item::as_str).collect();
+            all.into_iter().collect()
+        };
+        let (_begun, is_alive, opened, of_orders, of_deducts, stock) = tokio::try_join!(
+            biased;
+            begin(client, BEGIN_STEP),
+            keep(client, holder),
+            open(client, &self.opens, holder.host),
+            reserve_for_orders(client, &orders, now_ms, holder.host),
+            reserve_for_deducts(client, &deducts, now_ms, holder.host),
+            lock_stock(client, &items),
+        )?;
+        if !is_alive {
+            return Ok(None);
+        }
+        let mut reserved: HashMap<usize, Result<Reserved, TakeError>> = HashMap::new();
+        for (nth, outcome) in self.reservations(&of_orders, &of_deducts) {
+            reserved.insert(nth, outcome);
+        }
+        self.take_again(client, &mut reserved, now_ms, holder.host).await?;
+        let (taken, moved) = self.decide(reserved, stock);
+        let unclaimed: Vec<i64> =
+            opened.iter().filter(|(_, fate)| *fate == Fate::ReferenceTaken).map(|(id, _)| *id).collect();
+        tokio::try_join!(
+            biased;
+            forget_claims(client, &unclaimed),
+            unhold(client, &moved.short, now_ms),
+            subtract(client, &moved.pieces),
+            note(client, &moved, now_ms),
+            commit(client),
+        )
+        .map_err(Failed::of_commit)?;
+        let fates: HashMap<i64, Fate> = opened.into_iter().collect();
+        let opened = self.opens.iter().map(|open| fate(fates.get(&open.id.row()).copied())).collect();
+        Ok(Some(Held { opened, taken }))
+    }
+
+    /// Returns the orders and the references for which stock is taken, each once.
+    fn takers(&self) -> (Vec<i64>, Vec<&str>) {
+        let (mut orders, mut deducts) = (Vec::new(), Vec::new());
+        for take in &self.takes {
+            match &take.taker {
+                Taker::Order(id) => orders.push(id.row()),
+                Taker::Deduct(reference) => deducts.push(reference.as_str()),
+            }
+        }
+        orders.sort_unstable();
+        orders.dedup();
+        deducts.sort_unstable();
+        deducts.dedup();
+        (orders, deducts)
+    }
+
+    /// Returns what each take may do: the first one of each taker that has a new reservation takes; one that has an older
+    /// reservation is `AlreadyTaken` so far.
+    fn reservations(
+        &self,
+        of_orders: &HashMap<i64, (String, bool)>,
+        of_deducts: &HashSet<String>,
+    ) -> Vec<(usize, Result<Reserved, TakeError>)> {
+        let mut seen = HashSet::new();
+        let mut outcomes = Vec::with_capacity(self.takes.len());
+        for (nth, take) in self.takes.iter().enumerate() {
+            let outcome = match &take.taker {
+                Taker::Order(id) => match of_orders.get(&id.row()) {
+                    // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
+                    None => Err(StoreError::ReservationGone.into()),
+                    Some((reference, true)) if seen.insert(reference.as_str()) => Ok(reference.clone()),
+                    Some(_) => Err(TakeError::AlreadyTaken),
+                },
+                Taker::Deduct(reference) => match of_deducts.contains(reference.as_str()) {
+                    true if seen.insert(reference.as_str()) => Ok(reference.as_str().to_owned()),
+                    _ => Err(TakeError::AlreadyTaken),
+                },
+            };
+            outcomes.push((nth, outcome.map(|reference| Reserved { reference, round: 0 })));
+        }
+        outcomes
+    }
+
+    /// Lets those take once more that started over, and says `Released` to those that were released for good.
+    async fn take_again(
+        &self,
+        client: &Client,
+        reserved: &mut HashMap<usize, Result<Reserved, TakeError>>,
+        now_ms: i64,
+        host: i64,
+    ) -> Result<(), Failed> {
+        let older: Vec<usize> = reserved
+            .iter()
+            .filter(|(_, outcome)| matches!(outcome, Err(TakeError::AlreadyTaken)))
+            .map(|(nth, _)| *nth)
+            .collect();
+        if older.is_empty() {
+            return Ok(());
+        }
+        let (mut ids, mut references) = (Vec::new(), Vec::new());
+        for nth in &older {
+            match &self.takes[*nth].taker {
+                Taker::Order(id) => ids.push(id.row()),
+                Taker::Deduct(reference) => references.push(reference.as_str()),
+            }
+        }
+        let again = rows(
+            client,
+            "WITH older AS (
+                 SELECT reference, id FROM orders WHERE id = ANY($1) AND inventory = 'local'
+                 UNION ALL
+                 SELECT reference, NULL FROM unnest($2) AS deducts(reference) WHERE NOT EXISTS (
+                     SELECT 1 FROM orders WHERE orders.reference = deducts.reference AND inventory = 'local')),
+             again AS (
+                 UPDATE reservations SET state = 'held', reopened = false, at_ms = $3, host = $4
+                 FROM older WHERE reservations.reference = older.reference AND reopened
+                 RETURNING reservations.reference, round)
+             SELECT older.id, older.reference, again.round, state = 'released' AND NOT reopened
+             FROM older JOIN reservations USING (reference) LEFT JOIN again USING (reference)",
+            &[(&ids, Type::INT8_ARRAY), (&references, Type::TEXT_ARRAY), (&now_ms, Type::INT8), (&host, Type::INT8)],
+        )
+        .await?;
+        let mut seen = HashSet::new();
+        for nth in older {
+            let found = again.iter().find(|row| match &self.takes[nth].taker {
+                Taker::Order(id) => row.get::<_, Option<i64>>(0) == Some(id.row()),
+                Taker::Deduct(reference) => row.get::<_, &str>(1) == reference.as_str(),
+            });
+            let Some(row) = found else { continue };
+            let (reference, round): (String, Option<i64>) = (row.get(1), row.get(2));
+            if let Some(round) = round {
+                if seen.insert(reference.clone()) {
+                    reserved.insert(nth, Ok(Reserved { reference, round }));
+                }
+            } else if row.get::<_, bool>(3) {
+                reserved.insert(nth, Err(TakeError::Released));
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides which takes get their pieces, one after the other, and what that moves.
+    fn decide(
+        &self,
+        mut reserved: HashMap<usize, Result<Reserved, TakeError>>,
+        mut stock: BTreeMap<String, i64>,
+    ) -> (Vec<Result<Vec<StockLevel>, TakeError>>, Moved) {
+        let mut moved = Moved::default();
+        let taken = self.takes.iter().enumerate().map(|(nth, take)| {
+            let reserved = reserved.remove(&nth).unwrap_or(Err(TakeError::AlreadyTaken))?;
+            let there = |stock: &BTreeMap<String, i64>, item: &Item| stock.get(item.as_str()).copied().unwrap_or(0);
+            let short = take.pieces.iter().find(|(item, pieces)| there(&stock, item) < i64_of(**pieces));
+            if let Some((item, pieces)) = short {
+                let (requested, available) = (saturated(i64_of(*pieces)), saturated(there(&stock, item)));
+                moved.short.push(reserved);
+                return Err(TakeError::Shortage { item: item.clone(), requested, available });
+            }
+            let levels = take.pieces.iter().map(|(item, pieces)| {
+                let pieces = i64_of(*pieces);
+                if let Some(on_hand) = stock.get_mut(item.as_str()) {
+                    *on_hand -= pieces;
+                }
+                *moved.pieces.entry(item.as_str().to_owned()).or_default() += pieces;
+                moved.references.push(reserved.reference.clone());
+                moved.items.push(item.as_str().to_owned());
+                moved.deltas.push(-pieces);
+                moved.rounds.push(reserved.round);
+                StockLevel { item: item.clone(), on_hand: saturated(there(&stock, item)) }
+            });
+            Ok(levels.collect())
+        });
+        (taken.collect(), moved)
+    }
+}
+
+/// What the takes of a batch move.
+#[derive(Default)]
+struct Moved {
+    /// How many pieces of each item.
+    pieces: BTreeMap<String, i64>,
+    references: Vec<String>,
+    items: Vec<String>,
+    deltas: Vec<i64>,
+    rounds: Vec<i64>,
+    /// Reservations for which there was too little.
+    short: Vec<Reserved>,
+}
+
+/// What came of an order's opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Opened,
+    KeyTaken,
+    ReferenceTaken,
+}
+
+/// Returns the answer to the caller of an opening.
+pub(super) fn fate(fate: Option<Fate>) -> Result<(), StoreError> {
+    match fate {
+        Some(Fate::Opened) => Ok(()),
+        Some(Fate::KeyTaken) => Err(StoreError::KeyTaken),
+        Some(Fate::ReferenceTaken) | None => Err(StoreError::ReferenceTaken),
+    }
+}
+
+/// Says up to which number the host's orders are written, and returns whether its lease lasts.
+async fn keep(client: &Client, Holder { host, numbers_from }: Holder) -> Result<bool, Failed> {
+    let sql = "UPDATE hosts SET numbers_from = coalesce($2, numbers_from) WHERE id = $1 AND until > clock_timestamp()";
+    Ok(change(client, sql, &[(&host, Type::INT8), (&numbers_from, Type::INT8)]).await? > 0)
+}
+
+/// Inserts pending orders and claims their keys, and says what came of each.
+pub(super) async fn open(client: &Client, opens: &[Box<OpenOrder>], host: i64) -> Result<Vec<(i64, Fate)>, Failed> {
+    if opens.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of = |get: fn(&OpenOrder) -> &str| -> Vec<&str> { opens.iter().map(|open| get(open)).collect() };
+    let of_number = |get: fn(&OpenOrder) -> i64| -> Vec<i64> { opens.iter().map(|open| get(open)).collect() };
+    let urls: Vec<Option<&str>> = opens.iter().map(|open| open.order.inventory.url()).collect();
+    let keys: Vec<Option<&str>> =
+        opens.iter().map(|open| open.keyed.as_ref().map(|keyed| keyed.key.as_str())).collect();
+    let fingerprints: Vec<Option<&[u8]>> =
+        opens.iter().map(|open| open.keyed.as_ref().map(|keyed| &keyed.fingerprint.as_bytes()[..])).collect();
+    let opened = rows(
+        client,
+        "WITH new AS (
+             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             AS new(id, reference, inventory, inventory_url, currency, decimals, lines, attributes, subtotal, trace_id, plugins,
+                    placed_at_ms, key, fingerprint)),
+         claimed AS (
+             INSERT INTO checkout_answers (key, fingerprint, order_id)
+             SELECT key, fingerprint, id FROM new WHERE key IS NOT NULL ORDER BY key
+             ON CONFLICT (key) DO NOTHING RETURNING order_id),
+         made AS (
+             INSERT INTO orders (id, reference, status, inventory, inventory_url, currency, decimals, lines, attributes,
+                                 subtotal, trace_id, plugins, placed_at_ms, host)
+             SELECT id, reference, 'PENDING', inventory, inventory_url, currency, decimals, lines, attributes,
+                    subtotal, trace_id, plugins, placed_at_ms, $15
+             FROM new WHERE key IS NULL OR id IN (SELECT order_id FROM claimed) ORDER BY id
+             ON CONFLICT (reference) DO NOTHING RETURNING id)
+         SELECT new.id, made.id IS NOT NULL, key IS NULL OR order_id IS NOT NULL
+         FROM new LEFT JOIN made ON made.id = new.id LEFT JOIN claimed ON order_id = new.id",
+        &[
+            (&of_number(|open| open.id.row()), Type::INT8_ARRAY),
+            (&of(|open| open.order.reference.as_str()), Type::TEXT_ARRAY),
+            (&of(|open| open.order.inventory.as_str()), Type::TEXT_ARRAY),
+            (&urls, Type::TEXT_ARRAY),
+            (&of(|open| open.order.currency.code()), Type::TEXT_ARRAY),
+            (&opens.iter().map(|open| i16::from(open.order.currency.decimals())).collect::<Vec<_>>(), Type::INT2_ARRAY),
+            (&of(|open| &open.order.lines), Type::TEXT_ARRAY),
+            (&of(|open| &open.order.attributes), Type::TEXT_ARRAY),
+            (&of_number(|open| open.order.subtotal), Type::INT8_ARRAY),
+            (&of(|open| &open.order.trace_id), Type::TEXT_ARRAY),
+            (&of(|open| &open.order.plugins), Type::TEXT_ARRAY),
+            (&of_number(|open| open.order.placed_at_ms), Type::INT8_ARRAY),
+            (&keys, Type::TEXT_ARRAY),
+            (&fingerprints, Type::BYTEA_ARRAY),
+            (&host, Type::INT8),
+        ],
+    )
+    .await?;
+    let fate = |row: &tokio_postgres::Row| match (row.get(1), row.get(2)) {
+        (true, _) => Fate::Opened,
+        (false, true) => Fate::ReferenceTaken,
+        (false, false) => Fate::KeyTaken,
+    };
+    Ok(opened.iter().map(|row| (row.get(0), fate(row))).collect())
+}
+
+/// Frees the keys of orders that could not be written.
+pub(super) async fn forget_claims(client: &Client, ids: &[i64]) -> Result<(), Failed> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = "DELETE FROM checkout_answers WHERE order_id = ANY($1) AND status IS NULL
+               AND NOT EXISTS (SELECT 1 FROM orders WHERE id = order_id)";
+    change(client, sql, &[(&ids, Type::INT8_ARRAY)]).await.map(drop)
+}
+
+/// Reserves for pending local orders. Returns the reference of each, and whether it has taken for the first time.
+async fn reserve_for_orders(
+    client: &Client,
+    ids: &[i64],
+    now_ms: i64,
+    host: i64,
+) -> Result<HashMap<i64, (String, bool)>, Failed> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let reserved = rows(
+        client,
+        "WITH pending AS MATERIALIZED (
+             SELECT id, reference FROM orders WHERE id = ANY($1) AND status = 'PENDING' AND inventory = 'local'
+             ORDER BY id FOR NO KEY UPDATE),
+         made AS (
+             INSERT INTO reservations (reference, state, at_ms, host)
+             SELECT reference, 'held', $2, $3 FROM pending ORDER BY reference
+             ON CONFLICT (reference) DO NOTHING RETURNING reference)
+         SELECT pending.id, pending.reference, made.reference IS NOT NULL FROM pending LEFT JOIN made USING (reference)",
+        &[(&ids, Type::INT8_ARRAY), (&now_ms, Type::INT8), (&host, Type::INT8)],
+    )
+    .await?;
+    Ok(reserved.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
+}
+
+/// Reserves for other tills' deducts, and returns the references that have taken for the first time.
+async fn reserve_for_deducts(
+    client: &Client,
+    references: &[&str],
+    now_ms: i64,
+    host: i64,
+) -> Result<HashSet<String>, Failed> {
+    if references.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let reserved = rows(
+        client,
+        "INSERT INTO reservations (reference, state, at_ms, host)
+         SELECT reference, 'held', $2, $3 FROM unnest($1) AS deducts(reference)
+         WHERE NOT EXISTS (SELECT 1 FROM orders WHERE orders.reference = deducts.reference AND inventory = 'local')
+         ORDER BY reference ON CONFLICT (reference) DO NOTHING RETURNING reference",
+        &[(&references, Type::TEXT_ARRAY), (&now_ms, Type::INT8), (&host, Type::INT8)],
+    )
+    .await?;
+    Ok(reserved.iter().map(|row| row.get(0)).collect())
+}
+
+/// Locks the items' rows until the transaction's end, in the order of their names, and returns what is on hand.
+pub(super) async fn lock_stock(client: &Client, items: &[&str]) -> Result<BTreeMap<String, i64>, Failed> {
+    if items.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sql = "SELECT item, on_hand FROM stock WHERE item = ANY($1) ORDER BY item FOR NO KEY UPDATE";
+    let stock = rows(client, sql, &[(&items, Type::TEXT_ARRAY)]).await?;
+    Ok(stock.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+async fn subtract(client: &Client, pieces: &BTreeMap<String, i64>) -> Result<(), Failed> {
+    if pieces.is_empty() {
+        return Ok(());
+    }
+    let (items, pieces): (Vec<&str>, Vec<i64>) = pieces.iter().map(|(item, pieces)| (item.as_str(), *pieces)).unzip();
+    let sql = "UPDATE stock SET on_hand = on_hand - taken.pieces
+               FROM unnest($1, $2) AS taken(item, pieces) WHERE stock.item = taken.item";
+    change(client, sql, &[(&items, Type::TEXT_ARRAY), (&pieces, Type::INT8_ARRAY)]).await.map(drop)
+}
+
+/// Writes what was taken into the ledger.
+async fn note(client: &Client, moved: &Moved, now_ms: i64) -> Result<(), Failed> {
+    if moved.items.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO stock_movements (reference, item, delta, kind, at_ms, round)
+               SELECT reference, item, delta, 'reserved', $5, round
+               FROM unnest($1, $2, $3, $4) AS moved(reference, item, delta, round)";
+    let parameters: &Parameters<'_> = &[
+        (&moved.references, Type::TEXT_ARRAY),
+        (&moved.items, Type::TEXT_ARRAY),
+        (&moved.deltas, Type::INT8_ARRAY),
+        (&moved.rounds, Type::INT8_ARRAY),
+        (&now_ms, Type::INT8),
+    ];
+    change(client, sql, parameters).await.map(drop)
+}
+
+/// Takes back reservations for which there was too little.
+async fn unhold(client: &Client, short: &[Reserved], now_ms: i64) -> Result<(), Failed> {
+    if short.is_empty() {
+        return Ok(());
+    }
+    let (first, again): (Vec<&Reserved>, Vec<&Reserved>) = short.iter().partition(|reserved| reserved.round == 0);
+    let references = |of: Vec<&Reserved>| of.iter().map(|reserved| reserved.reference.clone()).collect::<Vec<_>>();
+    // One statement, for the COMMIT is sent right behind it.
+    let sql = "WITH gone AS (DELETE FROM reservations WHERE reference = ANY($1) AND state = 'held')
+               UPDATE reservations SET state = 'released', reopened = true, at_ms = $3
+               WHERE reference = ANY($2) AND state = 'held'";
+    let parameters: &Parameters<'_> =
+        &[(&references(first), Type::TEXT_ARRAY), (&references(again), Type::TEXT_ARRAY), (&now_ms, Type::INT8)];
+    change(client, sql, parameters).await.map(drop)
+}
+
+/// Returns the numbers of the orders.
+pub(super) fn ids(opens: &[Box<OpenOrder>]) -> impl Iterator<Item = OrderId> {
+    opens.iter().map(|open| open.id)
+}

@@ -1,0 +1,296 @@
+//! This process as one of the hosts of a shop: a row with a lease on the database's clock.
+//!
+//! A host says every second that it is there. Without an answer for the length of the lease it takes no new order, and the
+//! others settle those that it has begun. A host that comes back after that begins anew under another number.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio_postgres::{Client, types::Type};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    DatabaseError, HostRow,
+    holding::connected,
+    link::{Failed, Link},
+    numbers::Numbers,
+    query,
+    returns::{Abandoned, settle_abandoned},
+    transaction::{Parameters, change, in_time, rows},
+};
+use crate::{
+    store::{items::Items, queue::Shared},
+    units::{i64_of, millis},
+};
+
+/// How often a host says that it is there.
+pub(super) const BEAT: Duration = Duration::from_secs(1);
+/// How long that counts.
+pub(super) const LEASE: Duration = Duration::from_secs(10);
+/// How often a host looks for orders that nobody drives any more.
+const LOOK_FOR_ABANDONED: Duration = Duration::from_secs(3);
+
+/// This process's row, and what its beats have found.
+#[derive(Debug)]
+pub(super) struct Host {
+    id: AtomicI64,
+    name: String,
+    lease_until: Mutex<Option<Instant>>,
+    /// When a beat was last answered.
+    beaten_at: Mutex<Option<Instant>>,
+    /// How many hosts have a lease.
+    hosts: AtomicI64,
+    pub(super) numbers: Numbers,
+}
+
+/// What a beat finds.
+struct Found {
+    /// The highest number of an order that was written.
+    last_number: i64,
+    items_epoch: i64,
+}
+
+impl Host {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            id: AtomicI64::new(0),
+            name,
+            lease_until: Mutex::new(None),
+            beaten_at: Mutex::new(None),
+            hosts: AtomicI64::new(0),
+            numbers: Numbers::default(),
+        }
+    }
+
+    pub(super) fn id(&self) -> i64 {
+        self.id.load(Relaxed)
+    }
+
+    /// Returns how many hosts have a lease, as of the last beat.
+    pub(super) fn hosts(&self) -> u64 {
+        self.hosts.load(Relaxed).unsigned_abs()
+    }
+
+    /// Returns for how long no beat was answered.
+    pub(super) fn lease_age(&self) -> Duration {
+        self.beaten_at.lock().map_or(Duration::ZERO, |at| at.elapsed())
+    }
+
+    /// Returns whether the host's lease lasts. Otherwise another host may have settled what this one began.
+    pub(super) fn has_lease(&self) -> bool {
+        self.lease_until.lock().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Notes that the database counts this host as dead.
+    pub(super) fn lease_is_over(&self) {
+        *self.lease_until.lock() = None;
+    }
+
+    /// Enters a row for this process, under a new number, and takes a first block of orders' numbers.
+    pub(super) async fn enter(&self, client: &Client) -> Result<(), Failed> {
+        let sent = Instant::now();
+        let sql = "WITH number AS (
+                 UPDATE counters SET value = value + 1 WHERE name = 'host_id' RETURNING value),
+             given_out AS (SELECT value FROM counters WHERE name = 'order_id')
+             INSERT INTO hosts (id, name, version, until, numbers_from)
+             SELECT number.value, $1, $2, clock_timestamp() + $3 * interval '1 ms', given_out.value + 1
+             FROM number, given_out RETURNING id";
+        let lease_ms = millis(LEASE) as f64;
+        let parameters: &Parameters<'_> =
+            &[(&self.name, Type::TEXT), (&env!("CARGO_PKG_VERSION"), Type::TEXT), (&lease_ms, Type::FLOAT8)];
+        let entered = rows(client, sql, parameters).await?;
+        let id: i64 = entered.first().map_or(0, |row| row.get(0));
+        self.id.store(id, Relaxed);
+        self.begin_lease(sent);
+        Ok(())
+    }
+
+    /// Takes the row away: whoever looks for hosts finds this one ended, not dead.
+    pub(super) async fn leave(&self, client: &Client) -> Result<(), Failed> {
+        change(client, "DELETE FROM hosts WHERE id = $1", &[(&self.id(), Type::INT8)]).await.map(drop)
+    }
+
+    fn begin_lease(&self, sent: Instant) {
+        *self.lease_until.lock() = Some(sent + LEASE);
+        *self.beaten_at.lock() = Some(Instant::now());
+    }
+
+    /// Says that this host is there; `None` if it counts as dead.
+    async fn beat(&self, client: &Client) -> Result<Option<Found>, Failed> {
+        let sent = Instant::now();
+        let sql = "WITH beat AS (
+                 UPDATE hosts SET until = clock_timestamp() + $2 * interval '1 ms', numbers_from = coalesce($3, numbers_from)
+                 WHERE id = $1 AND until > clock_timestamp() RETURNING id)
+             SELECT (SELECT coalesce(max(id), 0) FROM orders),
+                    (SELECT value FROM counters WHERE name = 'items_epoch'),
+                    (SELECT count(*) FROM hosts WHERE until > clock_timestamp())
+             FROM beat";
+        let (id, lease_ms, lowest) = (self.id(), millis(LEASE) as f64, self.numbers.lowest(&[]));
+        let parameters: &Parameters<'_> = &[(&id, Type::INT8), (&lease_ms, Type::FLOAT8), (&lowest, Type::INT8)];
+        let found = rows(client, sql, parameters).await?;
+        let Some(row) = found.first() else {
+            self.lease_is_over();
+            return Ok(None);
+        };
+        self.begin_lease(sent);
+        self.hosts.store(row.get(2), Relaxed);
+        Ok(Some(Found { last_number: row.get(0), items_epoch: row.get(1) }))
+    }
+
+    /// Takes a block of numbers. With `is_only_block`, lists may go on up to it at once.
+    async fn take_block(&self, client: &Client, size: i64, is_only_block: bool) -> Result<(), Failed> {
+        let sql = "WITH block AS (
+                 UPDATE counters SET value = value + $2 WHERE name = 'order_id' RETURNING value),
+             moved AS (
+                 UPDATE hosts SET numbers_from = block.value - $2 + 1 FROM block WHERE id = $1 AND $3)
+             SELECT value FROM block";
+        let parameters: &Parameters<'_> =
+            &[(&self.id(), Type::INT8), (&size, Type::INT8), (&is_only_block, Type::BOOL)];
+        let taken = rows(client, sql, parameters).await?;
+        if let Some(row) = taken.first() {
+            let last: i64 = row.get(0);
+            self.numbers.add(last - size + 1..last + 1);
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the host's lease, its numbers and its copy of the items, and settles what dead hosts left, until `stopping`.
+pub(super) struct Keeper {
+    pub(super) link: Link,
+    pub(super) host: Arc<Host>,
+    pub(super) items: Arc<Items>,
+    pub(super) shared: Arc<Shared>,
+    /// How old an order may become while this host drives it.
+    pub(super) order_age_max: Duration,
+    pub(super) stopping: CancellationToken,
+}
+
+impl Keeper {
+    pub(super) async fn run(self) {
+        let mut client = None;
+        let mut items_epoch = None;
+        let mut looked_at = None;
+        while !self.stopping.is_cancelled() {
+            let kept = self.keep(&mut client, &mut items_epoch, &mut looked_at);
+            if let Err(failed) = in_time(kept).await {
+                client = None;
+                if !self.host.has_lease() {
+                    tracing::error!(
+                        error = %failed.error(),
+                        "the database {} hasn't answered for {} s: no orders are taken until it does",
+                        self.link.hosts(),
+                        LEASE.as_secs()
+                    );
+                }
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => {}
+                () = self.host.numbers.wanted.notified() => {}
+                () = tokio::time::sleep(BEAT) => {}
+            }
+        }
+        if let Some(client) = client {
+            _ = in_time(self.host.leave(&client)).await;
+        }
+    }
+
+    async fn keep(
+        &self,
+        client: &mut Option<Client>,
+        items_epoch: &mut Option<i64>,
+        looked_at: &mut Option<Instant>,
+    ) -> Result<(), Failed> {
+        let client = connected(client, &self.link).await?;
+        let Some(found) = self.host.beat(client).await? else {
+            tracing::warn!("this host counted as dead, and others settled its orders; it begins anew");
+            return self.host.enter(client).await;
+        };
+        if let Some(free) = self.host.numbers.give_up(found.last_number) {
+            let taken = self.host.take_block(client, self.host.numbers.wants().unwrap_or(1), true).await;
+            if taken.is_err() {
+                self.host.numbers.put_back(free);
+            }
+            taken?;
+        }
+        while let Some(size) = self.host.numbers.wants() {
+            self.host.take_block(client, size, false).await?;
+        }
+        if *items_epoch != Some(found.items_epoch) {
+            let changes = self.items.changes();
+            let items = query::items(client).await?;
+            *items_epoch = self.items.replace(items, changes).then_some(found.items_epoch);
+        }
+        if looked_at.is_none_or(|at: Instant| at.elapsed() >= LOOK_FOR_ABANDONED) {
+            self.settle_abandoned(client).await?;
+            self.count_orders(client).await?;
+            *looked_at = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn settle_abandoned(&self, client: &Client) -> Result<(), Failed> {
+        loop {
+            let settled = settle_abandoned(client, self.host.id(), i64_of(millis(self.order_age_max))).await?;
+            if settled == Abandoned::default() {
+                return Ok(());
+            }
+            tracing::warn!(
+                orders = settled.orders,
+                reservations = settled.reservations,
+                "settled {} orders that no host drives any more, and gave back the stock of {} reservations",
+                settled.orders,
+                settled.reservations
+            );
+        }
+    }
+
+    async fn count_orders(&self, client: &Client) -> Result<(), Failed> {
+        let sql =
+            "SELECT count(*), count(*) FILTER (WHERE status = 'PENDING_RELEASE') FROM orders WHERE ended_at_ms IS NULL";
+        if let Some(row) = rows(client, sql, &[]).await?.first() {
+            self.shared.unresolved_orders.store(row.get(0), Relaxed);
+            self.shared.awaiting_release_orders.store(row.get(1), Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the hosts whose lease lasts, and those whose lease ended within a day.
+pub(super) async fn list(client: &Client) -> Result<Vec<HostRow>, Failed> {
+    let sql = "SELECT id, name, version, until > clock_timestamp(),
+                      (extract(epoch FROM started_at) * 1000)::bigint, (extract(epoch FROM until) * 1000)::bigint,
+                      (SELECT count(*) FROM orders WHERE ended_at_ms IS NULL AND orders.host = hosts.id)
+               FROM hosts WHERE until > clock_timestamp() - interval '1 day' ORDER BY id";
+    let found = rows(client, sql, &[]).await?;
+    let number = |row: &tokio_postgres::Row, column| row.get::<_, i64>(column).unsigned_abs();
+    let host = |row: &tokio_postgres::Row| HostRow {
+        id: number(row, 0),
+        name: row.get(1),
+        version: row.get(2),
+        serves: row.get(3),
+        started_at_ms: number(row, 4),
+        lease_until_ms: number(row, 5),
+        open_orders: number(row, 6),
+    };
+    Ok(found.iter().map(host).collect())
+}
+
+/// Returns whether a standby confirms commits before they count. `None` if the database doesn't say.
+pub(super) async fn is_synchronous(client: &Client) -> Result<Option<bool>, DatabaseError> {
+    let rows = client
+        .query_typed(
+            "SELECT current_setting('synchronous_standby_names', true), current_setting('synchronous_commit', true)",
+            &[],
+        )
+        .await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (names, commit): (Option<String>, Option<String>) = (row.get(0), row.get(1));
+    Ok(names.map(|names| !names.is_empty() && !matches!(commit.as_deref(), Some("off" | "local"))))
+}

@@ -1,0 +1,411 @@
+//! The plugins' tables: versions, rollouts and the audit.
+//!
+//! Changes come one after the other: each locks the epoch of the plugins first, and moves it on. Other hosts see by the epoch that
+//! something has changed.
+
+use tokio_postgres::{Client, Row, types::Type};
+
+use super::{
+    Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState, StoreError, SwapAction, VersionId,
+    VersionState, VersionText,
+    link::Failed,
+    page,
+    returns::rollback,
+    transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rows},
+};
+use crate::{
+    clock,
+    hooks::Kind,
+    store::{BY_FOLDER, ROW_BYTES},
+    units::i64_of,
+};
+
+/// A transaction's outcome: what was asked for, or why it doesn't apply.
+type Outcome<T> = Result<Result<T, StoreError>, Failed>;
+
+/// Makes the version live and ends an open rollout of its kind.
+pub(super) async fn publish(
+    client: &Client,
+    text: &VersionText,
+    action: SwapAction,
+    by: &str,
+    detail: &str,
+) -> Outcome<PluginVersion> {
+    begin_change(client).await?;
+    let version = match write_version(client, text, action, by, detail).await? {
+        Ok(version) => version,
+        Err(refusal) => return refused(client, refusal).await,
+    };
+    let reason = format!("{}@{} is live now", version.text.name, version.text.version);
+    let open = "SELECT plugin_rollouts.id FROM plugin_rollouts JOIN plugin_versions ON plugin_versions.id = version_id
+                WHERE kind = $1 AND plugin_rollouts.state IN ('running', 'paused')";
+    let open = rows(client, open, &[(&version.text.kind.as_str(), Type::TEXT)]).await?;
+    if let Some(row) = open.first() {
+        change_state(client, RolloutId(row.get(0)), RolloutState::Superseded, by, &reason).await?;
+    }
+    commit(client).await?;
+    Ok(Ok(version))
+}
+
+/// Records something in the audit.
+pub(super) async fn note(
+    client: &Client,
+    action: &str,
+    kind: Option<Kind>,
+    version: Option<VersionId>,
+    by: &str,
+    detail: &str,
+) -> Result<(), Failed> {
+    begin_change(client).await?;
+    insert_event(client, action, kind, version, by, detail).await?;
+    commit(client).await
+}
+
+/// Begins a rollout of a version.
+pub(super) async fn begin_rollout(
+    client: &Client,
+    text: &VersionText,
+    plan: &str,
+    by: &str,
+    detail: &str,
+) -> Outcome<RolloutRow> {
+    begin_change(client).await?;
+    let now_ms = now_ms();
+    let version = match upsert_version(client, text, VersionState::Candidate, SwapAction::Rollout, by).await? {
+        Ok(version) => version,
+        Err(refusal) => return refused(client, refusal).await,
+    };
+    let sql = "INSERT INTO plugin_rollouts (id, version_id, plan, state, reason, started_by, started_at_ms, changed_by,
+                                            changed_at_ms)
+               SELECT 1 + (SELECT coalesce(max(id), 0) FROM plugin_rollouts), $1, $2, 'running', $3, $4, $5, $4, $5
+               WHERE NOT EXISTS (SELECT 1 FROM plugin_rollouts WHERE state IN ('running', 'paused'))
+               RETURNING id";
+    let parameters: &Parameters<'_> = &[
+        (&version.id.0, Type::INT8),
+        (&plan, Type::TEXT),
+        (&detail, Type::TEXT),
+        (&by, Type::TEXT),
+        (&now_ms, Type::INT8),
+    ];
+    let begun = rows(client, sql, parameters).await?;
+    let Some(row) = begun.first() else { return refused(client, StoreError::RolloutOpen).await };
+    let id = RolloutId(row.get(0));
+    insert_event(client, SwapAction::Rollout.as_str(), Some(version.text.kind), Some(version.id), by, detail).await?;
+    commit(client).await?;
+    let at_ms = now_ms.unsigned_abs();
+    Ok(Ok(RolloutRow {
+        id,
+        version,
+        plan: plan.to_owned(),
+        state: RolloutState::Running,
+        reason: detail.to_owned(),
+        started_by: by.to_owned(),
+        started_at_ms: at_ms,
+        changed_by: by.to_owned(),
+        changed_at_ms: at_ms,
+    }))
+}
+
+/// Pauses, resumes or ends a rollout. One that is over stays as it is.
+pub(super) async fn change_rollout(
+    client: &Client,
+    id: RolloutId,
+    state: RolloutState,
+    by: &str,
+    reason: &str,
+) -> Result<(), Failed> {
+    begin_change(client).await?;
+    change_state(client, id, state, by, reason).await?;
+    commit(client).await
+}
+
+/// Ends a rollout and makes its version live.
+pub(super) async fn promote_rollout(
+    client: &Client,
+    id: RolloutId,
+    text: &VersionText,
+    by: &str,
+    reason: &str,
+) -> Outcome<PluginVersion> {
+    begin_change(client).await?;
+    let version = match write_version(client, text, SwapAction::Promote, by, reason).await? {
+        Ok(version) => version,
+        Err(refusal) => return refused(client, refusal).await,
+    };
+    set_state(client, id, RolloutState::Promoted, by, reason).await?;
+    commit(client).await?;
+    Ok(Ok(version))
+}
+
+/// Begins a transaction that no other change of the plugins runs beside.
+async fn begin_change(client: &Client) -> Result<(), Failed> {
+    begin(client, BEGIN_DURABLE).await?;
+    change(client, "UPDATE counters SET value = value + 1 WHERE name = 'plugins_epoch'", &[]).await.map(drop)
+}
+
+async fn refused<T>(client: &Client, refusal: StoreError) -> Outcome<T> {
+    rollback(client).await?;
+    Ok(Err(refusal))
+}
+
+/// Makes the version live, in place of the current one.
+async fn write_version(
+    client: &Client,
+    text: &VersionText,
+    action: SwapAction,
+    by: &str,
+    detail: &str,
+) -> Outcome<PluginVersion> {
+    let replaced = if action == SwapAction::Rollback { VersionState::Withdrawn } else { VersionState::Former };
+    let sql = "UPDATE plugin_versions SET state = $2, changed_by = $3, changed_at_ms = $4
+               WHERE kind = $1 AND state = 'live'";
+    let parameters: &Parameters<'_> = &[
+        (&text.kind.as_str(), Type::TEXT),
+        (&replaced.as_str(), Type::TEXT),
+        (&by, Type::TEXT),
+        (&now_ms(), Type::INT8),
+    ];
+    change(client, sql, parameters).await?;
+    let version = upsert_version(client, text, VersionState::Live, action, by).await?;
+    if let Ok(version) = &version {
+        insert_event(client, action.as_str(), Some(version.text.kind), Some(version.id), by, detail).await?;
+    }
+    Ok(version)
+}
+
+/// Writes the version's row, or updates the state of an existing row. A live version stays live when it becomes a candidate as
+/// well.
+async fn upsert_version(
+    client: &Client,
+    text: &VersionText,
+    state: VersionState,
+    action: SwapAction,
+    by: &str,
+) -> Outcome<PluginVersion> {
+    let settings = match serde_json::to_string(&text.settings) {
+        Ok(settings) => settings,
+        Err(error) => return Ok(Err(StoreError::Unwritable(error))),
+    };
+    let sql = "INSERT INTO plugin_versions (id, kind, name, version, digest, bytes, language, settings, state, action, changed_by,
+                                            changed_at_ms)
+               SELECT 1 + coalesce(max(id), 0), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM plugin_versions
+               ON CONFLICT (kind, digest, settings) DO UPDATE SET
+                   name = excluded.name, version = excluded.version, language = excluded.language,
+                   state = excluded.state, action = excluded.action, changed_by = excluded.changed_by,
+                   changed_at_ms = excluded.changed_at_ms
+                   WHERE plugin_versions.state <> 'live' OR excluded.state = 'live'
+               RETURNING id";
+    let parameters: &Parameters<'_> = &[
+        (&text.kind.as_str(), Type::TEXT),
+        (&text.name, Type::TEXT),
+        (&text.version, Type::TEXT),
+        (&text.digest, Type::TEXT),
+        (&i64_of(text.bytes), Type::INT8),
+        (&text.language, Type::TEXT),
+        (&settings, Type::TEXT),
+        (&state.as_str(), Type::TEXT),
+        (&action.as_str(), Type::TEXT),
+        (&by, Type::TEXT),
+        (&now_ms(), Type::INT8),
+    ];
+    let written = rows(client, sql, parameters).await?;
+    let version = match written.first() {
+        Some(row) => by_id(client, VersionId(row.get(0))).await?,
+        None => live(client, text.kind).await?,
+    };
+    Ok(version.and_then(|version| version.ok_or(StoreError::Unreadable { column: "plugin_versions.state" })))
+}
+
+async fn insert_event(
+    client: &Client,
+    action: &str,
+    kind: Option<Kind>,
+    version: Option<VersionId>,
+    by: &str,
+    detail: &str,
+) -> Result<(), Failed> {
+    let sql = "INSERT INTO plugin_events (id, at_ms, changed_by, action, kind, version_id, detail)
+               SELECT 1 + coalesce(max(id), 0), $1, $2, $3, $4, $5, $6 FROM plugin_events";
+    let parameters: &Parameters<'_> = &[
+        (&now_ms(), Type::INT8),
+        (&by, Type::TEXT),
+        (&action, Type::TEXT),
+        (&kind.map(Kind::as_str), Type::TEXT),
+        (&version.map(|id| id.0), Type::INT8),
+        (&detail, Type::TEXT),
+    ];
+    change(client, sql, parameters).await.map(drop)
+}
+
+async fn change_state(
+    client: &Client,
+    id: RolloutId,
+    state: RolloutState,
+    by: &str,
+    reason: &str,
+) -> Result<(), Failed> {
+    let Some((kind, version)) = set_state(client, id, state, by, reason).await? else { return Ok(()) };
+    if !state.is_open() {
+        let sql = "UPDATE plugin_versions SET state = 'withdrawn', changed_by = $2, changed_at_ms = $3
+                   WHERE id = $1 AND state = 'candidate'";
+        change(client, sql, &[(&version.0, Type::INT8), (&by, Type::TEXT), (&now_ms(), Type::INT8)]).await?;
+    }
+    insert_event(client, state.action(), kind, Some(version), by, reason).await
+}
+
+/// Changes the state of an open rollout, and returns its version.
+async fn set_state(
+    client: &Client,
+    id: RolloutId,
+    state: RolloutState,
+    by: &str,
+    reason: &str,
+) -> Result<Option<(Option<Kind>, VersionId)>, Failed> {
+    let sql = "WITH changed AS (
+             UPDATE plugin_rollouts SET state = $2, changed_by = $3, reason = $4, changed_at_ms = $5
+             WHERE id = $1 AND state IN ('running', 'paused') RETURNING version_id)
+         SELECT version_id, kind FROM changed JOIN plugin_versions ON plugin_versions.id = version_id";
+    let parameters: &Parameters<'_> = &[
+        (&id.0, Type::INT8),
+        (&state.as_str(), Type::TEXT),
+        (&by, Type::TEXT),
+        (&reason, Type::TEXT),
+        (&now_ms(), Type::INT8),
+    ];
+    let changed = rows(client, sql, parameters).await?;
+    Ok(changed.first().map(|row| (Kind::parse(row.get(1)), VersionId(row.get(0)))))
+}
+
+const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, settings, state, action, changed_by, changed_at_ms, \
+                       (SELECT min(same.id) FROM plugin_versions AS same WHERE same.kind = plugin_versions.kind \
+                        AND same.digest = plugin_versions.digest AND same.id < plugin_versions.id) AS same_file_as";
+
+/// Returns a page of the versions after that one, the last changed first.
+pub(super) async fn versions(client: &Client, after: Option<VersionId>, limit: u32) -> Outcome<Page<PluginVersion>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM plugin_versions
+         WHERE $1::bigint IS NULL OR (changed_at_ms, id) < (SELECT changed_at_ms, id FROM plugin_versions WHERE id = $1)
+         ORDER BY changed_at_ms DESC, id DESC LIMIT $2"
+    );
+    let parameters: &Parameters<'_> = &[(&after.map(|id| id.0), Type::INT8), (&i64::from(limit), Type::INT8)];
+    let found = rows(client, &sql, parameters).await?;
+    let with_bytes = found.iter().map(|row| Ok((version(row)?, ROW_BYTES + row.get::<_, &str>("settings").len())));
+    Ok(page(with_bytes, limit))
+}
+
+/// Returns the live version of that kind.
+pub(super) async fn live(client: &Client, kind: Kind) -> Outcome<Option<PluginVersion>> {
+    one(client, "kind = $1 AND state = 'live'", &[(&kind.as_str(), Type::TEXT)]).await
+}
+
+/// Returns the last version that was live before and wasn't withdrawn.
+pub(super) async fn last_good(client: &Client, kind: Kind) -> Outcome<Option<PluginVersion>> {
+    let condition = "kind = $1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1";
+    one(client, condition, &[(&kind.as_str(), Type::TEXT)]).await
+}
+
+/// Returns the version of that number.
+pub(super) async fn by_id(client: &Client, id: VersionId) -> Outcome<Option<PluginVersion>> {
+    one(client, "id = $1", &[(&id.0, Type::INT8)]).await
+}
+
+/// Returns whether a host was ever started with that file.
+pub(super) async fn started_with(client: &Client, kind: Kind, digest: &str) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
+               WHERE (plugin_events.action = 'start' OR (plugin_events.action = 'deploy' AND plugin_events.changed_by = $3))
+                     AND plugin_versions.kind = $1 AND digest = $2 LIMIT 1";
+    let parameters: &Parameters<'_> = &[(&kind.as_str(), Type::TEXT), (&digest, Type::TEXT), (&BY_FOLDER, Type::TEXT)];
+    Ok(Ok(!rows(client, sql, parameters).await?.is_empty()))
+}
+
+/// Returns a page of the audit's lines after that one, newest first.
+pub(super) async fn events(client: &Client, after: Option<u64>, limit: u32) -> Outcome<Page<PluginEvent>> {
+    let sql = "SELECT id, at_ms, changed_by, action, kind, version_id, detail FROM plugin_events
+               WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    let parameters: &Parameters<'_> = &[(&after.map_or(i64::MAX, i64_of), Type::INT8), (&i64::from(limit), Type::INT8)];
+    let found = rows(client, sql, parameters).await?;
+    let with_bytes = found.iter().map(|row| {
+        let event = PluginEvent {
+            id: row.get::<_, i64>(0).unsigned_abs(),
+            at_ms: row.get::<_, i64>(1).unsigned_abs(),
+            changed_by: row.get(2),
+            action: row.get(3),
+            kind: row.get(4),
+            version: row.get::<_, Option<i64>>(5).map(VersionId),
+            detail: row.get(6),
+        };
+        let bytes = ROW_BYTES + event.detail.len();
+        Ok((event, bytes))
+    });
+    Ok(page(with_bytes, limit))
+}
+
+/// Returns a page of the rollouts that meet `condition` and have a number below `before`, newest first.
+pub(super) async fn rollouts(client: &Client, condition: &str, before: i64, limit: u32) -> Outcome<Page<RolloutRow>> {
+    let sql = format!(
+        "SELECT id, version_id, plan, state, reason, started_by, started_at_ms, changed_by, changed_at_ms
+         FROM plugin_rollouts WHERE id < $1 AND ({condition}) ORDER BY id DESC LIMIT $2"
+    );
+    let found = rows(client, &sql, &[(&before, Type::INT8), (&i64::from(limit), Type::INT8)]).await?;
+    let mut rollouts = Vec::with_capacity(found.len());
+    for row in &found {
+        let version = match by_id(client, VersionId(row.get("version_id"))).await? {
+            Ok(Some(version)) => version,
+            Ok(None) => return Ok(Err(StoreError::Unreadable { column: "plugin_rollouts.version_id" })),
+            Err(error) => return Ok(Err(error)),
+        };
+        rollouts.push(rollout(row, version));
+    }
+    Ok(page(rollouts.into_iter(), limit))
+}
+
+fn rollout(row: &Row, version: PluginVersion) -> Result<(RolloutRow, usize), StoreError> {
+    let state = RolloutState::parse(row.get("state"));
+    let rollout = RolloutRow {
+        id: RolloutId(row.get("id")),
+        version,
+        plan: row.get("plan"),
+        state: state.ok_or(StoreError::Unreadable { column: "plugin_rollouts.state" })?,
+        reason: row.get("reason"),
+        started_by: row.get("started_by"),
+        started_at_ms: row.get::<_, i64>("started_at_ms").unsigned_abs(),
+        changed_by: row.get("changed_by"),
+        changed_at_ms: row.get::<_, i64>("changed_at_ms").unsigned_abs(),
+    };
+    let settings = &rollout.version.text.settings;
+    let settings_bytes: usize = settings.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let bytes = 2 * ROW_BYTES + rollout.plan.len() + rollout.reason.len() + settings_bytes;
+    Ok((rollout, bytes))
+}
+
+async fn one(client: &Client, condition: &str, parameters: &Parameters<'_>) -> Outcome<Option<PluginVersion>> {
+    let sql = format!("SELECT {COLUMNS} FROM plugin_versions WHERE {condition}");
+    Ok(rows(client, &sql, parameters).await?.first().map(version).transpose())
+}
+
+fn version(row: &Row) -> Result<PluginVersion, StoreError> {
+    let text = |name: &str| row.get::<_, &str>(name);
+    let unreadable = |column| move || StoreError::Unreadable { column };
+    Ok(PluginVersion {
+        id: VersionId(row.get("id")),
+        text: VersionText {
+            kind: Kind::parse(text("kind")).ok_or_else(unreadable("plugin_versions.kind"))?,
+            name: text("name").to_owned(),
+            version: text("version").to_owned(),
+            digest: text("digest").to_owned(),
+            bytes: row.get::<_, i64>("bytes").unsigned_abs(),
+            language: text("language").to_owned(),
+            settings: serde_json::from_str(text("settings"))
+                .map_err(|_| StoreError::Unreadable { column: "plugin_versions.settings" })?,
+        },
+        state: VersionState::parse(text("state")).ok_or_else(unreadable("plugin_versions.state"))?,
+        action: SwapAction::parse(text("action")).ok_or_else(unreadable("plugin_versions.action"))?,
+        changed_by: text("changed_by").to_owned(),
+        changed_at_ms: row.get::<_, i64>("changed_at_ms").unsigned_abs(),
+        same_file_as: row.get::<_, Option<i64>>("same_file_as").map(VersionId),
+    })
+}
+
+fn now_ms() -> i64 {
+    i64_of(clock::now_ms())
+}

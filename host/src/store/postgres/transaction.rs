@@ -1,0 +1,52 @@
+//! Transactions as a few flights of statements: those of a flight are sent together, and their answers awaited together.
+//!
+//! A COMMIT of a transaction in which a statement failed is no error to PostgreSQL: it rolls back and says so in a word that the
+//! client doesn't show. So every statement's own answer is looked at, and a transaction counts only if all of them were right.
+
+use std::{future::Future, io, time::Duration};
+
+use tokio_postgres::{
+    Client, Row,
+    types::{ToSql, Type},
+};
+
+use super::{DatabaseError, link::Failed};
+
+/// A statement's parameters, with their types.
+pub(super) type Parameters<'a> = [(&'a (dyn ToSql + Sync), Type)];
+
+/// How long a flight may take. A COMMIT that waits for a standby that is gone waits for ever: it is never cancelled, for a
+/// cancelled one may count, but its connection is given up.
+pub(super) const FLIGHT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Begins a transaction whose COMMIT returns before its log is on the disk: the next synchronous one takes it along.
+pub(super) const BEGIN_STEP: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '3s'";
+/// Begins a transaction that is durable once it is committed. It gives up a lock after a while, so that a COMMIT that hangs
+/// elsewhere keeps no second connection.
+pub(super) const BEGIN_DURABLE: &str = "BEGIN; SET LOCAL lock_timeout = '3s'";
+
+/// Begins.
+pub(super) async fn begin(client: &Client, begin: &str) -> Result<(), Failed> {
+    Ok(client.batch_execute(begin).await?)
+}
+
+/// Carries out a statement of a transaction, and returns its rows.
+pub(super) async fn rows(client: &Client, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Failed> {
+    Ok(client.query_typed(sql, parameters).await?)
+}
+
+/// Carries out a statement of a transaction, and returns how many rows it changed.
+pub(super) async fn change(client: &Client, sql: &str, parameters: &Parameters<'_>) -> Result<u64, Failed> {
+    Ok(client.execute_typed(sql, parameters).await?)
+}
+
+/// Commits. Nothing else may be under way on the connection.
+pub(super) async fn commit(client: &Client) -> Result<(), Failed> {
+    client.batch_execute("COMMIT").await.map_err(|error| Failed::from(error).of_commit())
+}
+
+/// Waits for a transaction, or for its last flight, for so long as one may take.
+pub(super) async fn in_time<T>(flights: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    let late = |_elapsed| Failed::Unknown(DatabaseError::new(io::Error::from(io::ErrorKind::TimedOut), false));
+    tokio::time::timeout(FLIGHT_WITHIN, flights).await.map_err(late)?
+}
