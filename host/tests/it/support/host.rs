@@ -15,7 +15,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Client, PATIENCE, PluginFolder, Protocol, Receiver, eventually};
+use super::{Client, PATIENCE, PluginFolder, Protocol, Receiver, eventually, postgres, shared_store};
 
 /// Variables of a test runner's environment that would affect a host.
 const FOREIGN: [&str; 3] = ["OTEL_", "TILL_", "INVENTORY_URL"];
@@ -64,6 +64,8 @@ pub(crate) struct Plan {
     /// Commands of the shell that starts it.
     before_start: Vec<String>,
     reads_log: bool,
+    /// The PostgreSQL that it shares with others.
+    store: Option<String>,
 }
 
 impl Plan {
@@ -106,6 +108,17 @@ impl Plan {
     pub(crate) fn with_unread_log(mut self) -> Self {
         self.reads_log = false;
         self
+    }
+
+    /// Keeps its store in that PostgreSQL.
+    pub(crate) fn sharing(mut self, url: &str) -> Self {
+        self.store = Some(url.to_owned());
+        self
+    }
+
+    /// Returns the PostgreSQL that keeps its store, if one does.
+    fn shared_store(&self) -> Option<String> {
+        self.store.clone().or_else(|| shared_store::of_folder(self.folder.path()))
     }
 
     pub(crate) fn listen(mut self, address: &'static str) -> Self {
@@ -165,6 +178,9 @@ impl Plan {
         for setting in &self.settings {
             command.arg("--set").arg(setting);
         }
+        if let Some(url) = self.shared_store() {
+            command.env("TILL_STORE_URL", url);
+        }
         command.envs(self.environment.iter().map(|(variable, value)| (variable, value)));
         command
     }
@@ -182,6 +198,7 @@ impl Plan {
 
     /// Starts it and waits until it serves.
     pub(crate) fn start(self) -> Host {
+        let store = self.shared_store();
         let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("till starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let log = if self.reads_log { Log::collect(stderr) } else { Log::unread(stderr) };
@@ -207,6 +224,7 @@ impl Plan {
             folder: self.folder,
             _plugins: self.plugins,
             warnings: self.warnings,
+            store,
             process: Process { child, log },
             watched: true,
         }
@@ -222,6 +240,7 @@ pub(crate) struct Host {
     pub(crate) folder: Arc<TempDir>,
     _plugins: Option<PluginFolder>,
     warnings: Vec<String>,
+    store: Option<String>,
     process: Process,
     watched: bool,
 }
@@ -247,6 +266,7 @@ pub(crate) struct Stopped {
     /// Its log, one JSON object a line.
     pub(crate) log: Vec<Value>,
     pub(crate) folder: Arc<TempDir>,
+    store: Option<String>,
 }
 
 impl Host {
@@ -266,6 +286,7 @@ impl Host {
             listen: "127.0.0.1:0",
             before_start: Vec::new(),
             reads_log: true,
+            store: None,
         }
     }
 
@@ -313,7 +334,12 @@ impl Host {
     pub(crate) fn wait(mut self) -> Stopped {
         self.watched = false;
         let status = eventually("the host's end", || self.process.child.try_wait().expect("a child of ours"));
-        Stopped { status, log: self.process.log.read_to_end(), folder: Arc::clone(&self.folder) }
+        Stopped {
+            status,
+            log: self.process.log.read_to_end(),
+            folder: Arc::clone(&self.folder),
+            store: self.store.clone(),
+        }
     }
 
     /// Kills it as a power cut would.
@@ -382,6 +408,10 @@ impl Stopped {
 
     /// Returns the references of the orders that its store has as completed.
     pub(crate) fn completed(&self) -> Vec<String> {
+        if let Some(url) = &self.store {
+            let sql = "SELECT reference FROM orders WHERE status = 'COMPLETED'";
+            return postgres::query(url, sql).lines().map(str::to_owned).collect();
+        }
         let store = self.store();
         let mut query = store.prepare("SELECT reference FROM orders WHERE status = 'COMPLETED'").expect("a query");
         let references = query.query_map([], |row| row.get(0)).expect("rows");
@@ -396,7 +426,8 @@ impl Stopped {
         let warned: Vec<&Value> =
             self.log.iter().filter(|line| !matches!(line["level"].as_str(), Some("INFO" | "DEBUG"))).collect();
         let is = |line: &Value, announced: &str| line.to_string().contains(announced);
-        for line in &warned {
+        let store_says = |line: &Value| self.store.is_some() && is(line, shared_store::UNSYNCHRONISED);
+        for line in warned.iter().filter(|line| !store_says(line)) {
             assert!(announced.iter().any(|announced| is(line, announced)), "unexpected in the log: {line}");
         }
         for announced in announced {
@@ -406,6 +437,9 @@ impl Stopped {
 
     /// Checks that each piece of stock is accounted for.
     pub(crate) fn check_store(&self) {
+        if let Some(url) = &self.store {
+            return shared_store::check(url);
+        }
         let store = self.store();
         let count = |query: &str| store.query_row(query, [], |row| row.get::<_, i64>(0)).expect("a query");
         let unbalanced = "SELECT count(*) FROM stock WHERE on_hand <> opening +
