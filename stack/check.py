@@ -413,23 +413,36 @@ def without_labels(expr):
 # Kubernetes.
 
 
-def rendered():
-    return run("kubectl", "kustomize", STACK / "kubernetes")
+KUSTOMIZE = ("kubernetes", "kubernetes-postgres")
+
+
+def rendered(folder):
+    return run("kubectl", "kustomize", STACK / folder)
+
+
+def manifests(folder):
+    return list(yaml.safe_load_all(rendered(folder)))
+
+
+def of_kind(of, kind):
+    return [manifest for manifest in of if manifest["kind"] == kind]
 
 
 @check
 def kubernetes_takes_the_manifests():
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(rendered())
-        file.flush()
-        run("kubernetes-validate", "--strict", "--quiet", "--no-warn", file.name)
+    for folder in KUSTOMIZE:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(rendered(folder))
+            file.flush()
+            run("kubernetes-validate", "--strict", "--quiet", "--no-warn", file.name)
 
 
 @check
 def the_prometheus_operator_takes_its_manifests():
     from cloudcoil.models.prometheus_operator import v1
 
-    for manifest in yaml.safe_load_all(rendered()):
+    # Both folders have them from kubernetes/common.
+    for manifest in manifests("kubernetes-postgres"):
         if manifest["apiVersion"] == "monitoring.coreos.com/v1":
             read = getattr(v1, manifest["kind"]).model_validate(manifest)
             again = json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))
@@ -445,18 +458,68 @@ def the_operators_rules_are_prometheus_rules():
 
 @check
 def pods_have_no_rights_and_no_secret_is_in_the_project():
-    manifests = list(yaml.safe_load_all(rendered()))
-    want(not [manifest for manifest in manifests if manifest["kind"] == "Secret"], "a Secret is in the manifests")
-    sets = [manifest for manifest in manifests if manifest["kind"] == "StatefulSet"]
-    want(len(sets) == 2, "there are not two tills")
-    for till in sets:
-        name, pod = till["metadata"]["name"], till["spec"]["template"]["spec"]
-        want(till["spec"]["replicas"] == 1, f"{name} has more than one replica: two stores")
-        want(pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"], f"{name} may be root")
-        for container in pod["initContainers"] + pod["containers"]:
-            rights = container["securityContext"]
-            want(rights["readOnlyRootFilesystem"] and rights["capabilities"] == {"drop": ["ALL"]}, f"{name} has rights")
-            want(container["image"] == f"till:{version()}", f"{name} runs {container['image']}, not {version()}")
+    for folder, kind, count in (("kubernetes", "StatefulSet", 2), ("kubernetes-postgres", "Deployment", 1)):
+        of = manifests(folder)
+        want(not of_kind(of, "Secret"), f"a Secret is in {folder}")
+        pods = [manifest for manifest in of if "template" in manifest.get("spec", {})]
+        want([pod["kind"] for pod in pods] == [kind] * count, f"{folder} runs {[pod['kind'] for pod in pods]}")
+        for till in pods:
+            name, pod = till["metadata"]["name"], till["spec"]["template"]["spec"]
+            want(pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"], f"{name} may be root")
+            for container in pod["initContainers"] + pod["containers"]:
+                rights = container["securityContext"]
+                want(rights["readOnlyRootFilesystem"] and rights["capabilities"] == {"drop": ["ALL"]}, f"{name} has rights")
+                want(container["image"] == f"till:{version()}", f"{name} runs {container['image']}, not {version()}")
+
+
+@check
+def a_till_with_a_file_is_alone():
+    for till in of_kind(manifests("kubernetes"), "StatefulSet"):
+        want(till["spec"]["replicas"] == 1, f"{till['metadata']['name']} has more than one replica: two stores")
+
+
+@check
+def one_of_the_hosts_on_one_database_may_die():
+    of = manifests("kubernetes-postgres")
+    (hosts,), (budget,) = of_kind(of, "Deployment"), of_kind(of, "PodDisruptionBudget")
+    spec, pod = hosts["spec"], hosts["spec"]["template"]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+
+    def selects(selector):
+        return selector and selector.items() <= labels.items()
+
+    want(spec["replicas"] >= 3, "with fewer than three hosts one does all the work while another is replaced")
+    rolling = spec["strategy"]["rollingUpdate"]
+    want(spec["strategy"]["type"] == "RollingUpdate" and rolling["maxUnavailable"] == 0, "an update takes hosts away first")
+    want(budget["spec"]["maxUnavailable"] == 1, "a drain may take several hosts at once")
+    want(selects(budget["spec"]["selector"]["matchLabels"]), "the budget is another deployment's")
+    spread = {rule["topologyKey"]: rule for rule in pod["topologySpreadConstraints"]}
+    want(spread["kubernetes.io/hostname"]["whenUnsatisfiable"] == "DoNotSchedule", "one node may take all hosts with it")
+    want(all(selects(rule["labelSelector"]["matchLabels"]) for rule in spread.values()), "other pods are spread")
+    (service,) = of_kind(of, "Service")
+    want(selects(service["spec"]["selector"]), "the Service has no pods")
+    (till,), (migrate,) = pod["containers"], pod["initContainers"]
+    want(till["readinessProbe"]["httpGet"]["path"] == "/readyz", "who isn't ready gets requests")
+    want(till["livenessProbe"]["httpGet"]["path"] == "/livez", "hosts are restarted because the database is away")
+    want(migrate["args"] == ["store", "migrate"], "nothing makes the schema")
+    stopping = int(till["lifecycle"]["preStop"]["exec"]["command"][1]) + 10 + 5
+    want(pod["terminationGracePeriodSeconds"] > stopping, f"a host is killed before it has stopped, after {stopping} s")
+    store = [variable for variable in till["env"] if variable["name"].startswith("TILL_STORE_")]
+    want(store == migrate["env"], "hosts and migrate have other settings of the store")
+    secret = {variable["name"]: variable["valueFrom"]["secretKeyRef"] for variable in store if "valueFrom" in variable}
+    want(secret == {"TILL_STORE_URL": {"name": "till-database", "key": "url"}}, f"the Secret is read for {secret}")
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    kept = [name for name, volume in volumes.items() if not volume.keys() & {"emptyDir", "configMap", "secret"}]
+    want(not kept, f"hosts share, or keep, {kept}")
+    files = {f"/database/{item['path']}" for item in volumes["database"]["secret"]["items"]}
+    read = {variable["value"] for variable in store if variable["name"].endswith("_FILE")}
+    want(volumes["database"]["secret"]["secretName"] == "till-database" and files == read, f"mounted are {files}, read are {read}")
+    for container in (till, migrate):
+        mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        want(mounted.get("database") == "/database", f"{container['name']} has no password")
+    allowed = [policy for policy in of_kind(of, "NetworkPolicy") if policy["metadata"]["name"] == "orders-to-database"]
+    want(allowed and selects(allowed[0]["spec"]["podSelector"]["matchLabels"]), "no policy lets the hosts reach the database")
+    print(f"     read the Deployment of {spec['replicas']}, its budget and its policies")
 
 
 def main():
