@@ -8,6 +8,7 @@ Each check is a function below and prints what it ran. A tool that is missing fa
 
 import copy
 import json
+import os
 import re
 import subprocess
 import sys
@@ -154,9 +155,11 @@ def two_tills_share_one_database_that_has_a_synchronous_standby():
     slot = re.search(r"pg_create_physical_replication_slot\('(\w+)'\)", primary)
     want(slot and f"--slot {slot[1]} " in standby, "the standby asks for another slot than the primary has")
     want(standby.rstrip().endswith("-c synchronous_standby_names="), "the standby, once promoted, would wait for itself")
-    for script in ("primary.sh", "standby.sh"):
-        done = subprocess.run(["bash", "-n", STACK / "postgres" / script], capture_output=True, text=True)
+    for script in ((STACK / "postgres" / name) for name in ("primary.sh", "standby.sh")):
+        done = subprocess.run(["bash", "-n", script], capture_output=True, text=True)
         want(not done.returncode, done.stderr)
+        # The image runs a script that may be executed, and reads any other into its own shell, `set -u` included.
+        want(os.access(script, os.X_OK), f"{script.name} may not be executed")
     print(f"     read {', '.join(sorted(tills))}, migrate, primary, standby and the two scripts")
 
 
