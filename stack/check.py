@@ -8,6 +8,7 @@ Each check is a function below and prints what it ran. A tool that is missing fa
 
 import copy
 import json
+import os
 import re
 import subprocess
 import sys
@@ -65,9 +66,12 @@ def load(path):
     return yaml.safe_load((STACK / path).read_text())
 
 
-def compose(**variables):
-    """The compose file as Compose itself understands it, with no other variables set."""
-    arguments = ("--file", STACK / "compose.yaml", "config", "--format", "json")
+COMPOSE = ("compose.yaml", "compose.postgres.yaml")
+
+
+def compose(file="compose.yaml", **variables):
+    """A compose file as Compose itself understands it, with no other variables set."""
+    arguments = ("--file", STACK / file, "config", "--format", "json")
     return json.loads(run("docker-compose", *arguments, environment={"PATH": "/usr/bin:/bin", **variables}))
 
 
@@ -90,25 +94,98 @@ def the_dockerfile_is_sound():
 
 
 @check
-def the_compose_file_is_sound():
-    services = compose()["services"]
-    for name, service in services.items():
-        tag = service["image"].rpartition(":")[2]
-        want(re.fullmatch(r"v?\d+\.\d+\.\d+", tag), f"{name}'s image is pinned to no version: {service['image']}")
-        for volume in service.get("volumes", []):
-            source = volume["source"]
-            want(volume["type"] != "bind" or Path(source).exists(), f"{name} mounts {source}, which isn't there")
-        for port in service.get("ports", []):
-            want(port.get("host_ip") == "127.0.0.1", f"{name}'s port {port['published']} is open to everybody by default")
-    ours = {service["image"] for service in services.values() if "build" in service}
-    want(ours == {f"till:{version()}"}, f"the image isn't named after the version {version()}: {ours}")
+def the_compose_files_are_sound():
+    for file in COMPOSE:
+        services = compose(file)["services"]
+        for name, service in services.items():
+            tag = service["image"].rpartition(":")[2]
+            # PostgreSQL's versions have two numbers since 10.
+            pinned = r"\d+\.\d+-bookworm" if service["image"].startswith("postgres:") else r"v?\d+\.\d+\.\d+"
+            want(re.fullmatch(pinned, tag), f"{name}'s image is pinned to no version: {service['image']}")
+            for volume in service.get("volumes", []):
+                source = volume["source"]
+                want(volume["type"] != "bind" or Path(source).exists(), f"{name} mounts {source}, which isn't there")
+            for port in service.get("ports", []):
+                want(port.get("host_ip") == "127.0.0.1", f"{name}'s port {port['published']} is open to everybody by default")
+        published = [port["published"] for service in services.values() for port in service.get("ports", [])]
+        want(len(published) == len(set(published)), f"{file} publishes a port twice: {sorted(published)}")
+        ours = {service["image"] for service in services.values() if "build" in service}
+        want(ours == {f"till:{version()}"}, f"the image isn't named after the version {version()}: {ours}")
 
 
 @check
-def the_compose_file_takes_its_variables():
-    services = compose(STACK_ADDRESS="192.0.2.1", TRACES_EXPORTERS="[otlphttp/vendor]")["services"]
-    want(services["grafana"]["ports"][0]["host_ip"] == "192.0.2.1", "STACK_ADDRESS changes nothing")
-    want(services["otel-collector"]["environment"]["TRACES_EXPORTERS"] == "[otlphttp/vendor]", "TRACES_EXPORTERS changes nothing")
+def the_compose_files_take_their_variables():
+    for file in COMPOSE:
+        services = compose(file, STACK_ADDRESS="192.0.2.1", TRACES_EXPORTERS="[otlphttp/vendor]")["services"]
+        for name, service in services.items():
+            for port in service.get("ports", []):
+                want(port["host_ip"] == "192.0.2.1", f"STACK_ADDRESS changes nothing of {name} in {file}")
+        passed = services["otel-collector"]["environment"]["TRACES_EXPORTERS"]
+        want(passed == "[otlphttp/vendor]", f"TRACES_EXPORTERS changes nothing in {file}")
+
+
+@check
+def two_tills_share_one_database_that_has_a_synchronous_standby():
+    services = compose("compose.postgres.yaml")["services"]
+    tills = {name: service for name, service in services.items() if (service.get("command") or [""])[0] == "serve"}
+    want(len(tills) > 1, f"there are not several tills: {sorted(tills)}")
+    migrate = services["migrate"]
+    want(migrate["command"] == ["store", "migrate"] and migrate["restart"] == "no", "migrate isn't `till store migrate`, once")
+    folders, stocks = [], []
+    for name, till in {**tills, "migrate": migrate}.items():
+        for key in ("TILL_STORE_URL", "TILL_STORE_PASSWORD_FILE", "TILL_STORE_REQUIRE_SYNCHRONOUS"):
+            want(till["environment"].get(key) == migrate["environment"].get(key) is not None, f"{name} has another {key}")
+        want(till["environment"]["TILL_STORE_REQUIRE_SYNCHRONOUS"] == "on", f"{name} would do without a standby")
+    for name, till in tills.items():
+        waits = {other: how["condition"] for other, how in till["depends_on"].items()}
+        want(waits == {"migrate": "service_completed_successfully"}, f"{name} waits for {waits}, not for the schema")
+        folders += [volume["source"] for volume in till["volumes"] if volume["target"] == "/data"]
+        stocks.append([argument for argument in till["command"] if argument.startswith("--set=stock.")])
+    want(len(set(folders)) == len(tills), f"two tills share a folder: {folders}")
+    want(stocks.count(stocks[0]) == len(stocks), f"the tills open the shop with other stocks: {stocks}")
+    servers = re.fullmatch(r"postgres://till@([a-z,]+)/shop\?target_session_attrs=read-write", migrate["environment"]["TILL_STORE_URL"])
+    want(servers and set(servers[1].split(",")) == {"primary", "standby"}, "the URL doesn't name both servers")
+    for name in ("primary", "standby"):
+        want(migrate["depends_on"][name]["condition"] == "service_healthy", f"the schema doesn't wait for {name}")
+        want("ports" not in services[name], f"{name} is open to others than this file's network")
+    # What the two scripts have to agree on.
+    primary, standby = ((STACK / "postgres" / f"{name}.sh").read_text() for name in ("primary", "standby"))
+    named = re.search(r"SET synchronous_standby_names = '(\w+)';", primary)
+    want(named and f"application_name={named[1]}'" in standby, "the standby doesn't have the name that the primary waits for")
+    slot = re.search(r"pg_create_physical_replication_slot\('(\w+)'\)", primary)
+    want(slot and f"--slot {slot[1]} " in standby, "the standby asks for another slot than the primary has")
+    want(standby.rstrip().endswith("-c synchronous_standby_names="), "the standby, once promoted, would wait for itself")
+    for script in ((STACK / "postgres" / name) for name in ("primary.sh", "standby.sh")):
+        done = subprocess.run(["bash", "-n", script], capture_output=True, text=True)
+        want(not done.returncode, done.stderr)
+        # The image runs a script that may be executed, and reads any other into its own shell, `set -u` included.
+        want(os.access(script, os.X_OK), f"{script.name} may not be executed")
+    print(f"     read {', '.join(sorted(tills))}, migrate, primary, standby and the two scripts")
+
+
+@check
+def every_password_is_drawn_and_every_file_of_one_is_there():
+    services = compose("compose.postgres.yaml")["services"]
+    drawn = set(re.search(r"for name in ([a-z ]+);", services["tokens"]["command"][0])[1].split())
+    named = set(re.findall(r"/tokens/(\w+)", json.dumps({key: service for key, service in services.items() if key != "tokens"})))
+    for script in (STACK / "postgres").glob("*.sh"):
+        named |= set(re.findall(r"/tokens/(\w+)", script.read_text()))
+    want(drawn == named, f"drawn are {sorted(drawn)}, read are {sorted(named)}")
+    for name, service in services.items():
+        reads = "/tokens/" in json.dumps(service) or name in ("primary", "standby")
+        has = any(volume["source"] == "tokens" for volume in service.get("volumes", []))
+        want(reads == has, f"{name} {'reads' if reads else 'does not read'} a password and {'has' if has else 'lacks'} the volume")
+    print(f"     read {', '.join(sorted(drawn))}")
+
+
+@check
+def haproxy_takes_its_configuration():
+    run("haproxy", "-c", "-f", STACK / "haproxy.cfg")
+    services = compose("compose.postgres.yaml")["services"]
+    tills = {name for name, service in services.items() if (service.get("command") or [""])[0] == "serve"}
+    text = (STACK / "haproxy.cfg").read_text()
+    want(set(re.findall(r"^    server [a-z0-9-]+ ([a-z0-9-]+):8000$", text, re.MULTILINE)) == tills, "it spreads over other tills")
+    want("httpchk GET /readyz" in text and "retry-on" not in text, "it asks for no readiness, or sends a checkout twice")
 
 
 # The Collector. Its own `validate` isn't to be had here, so this is less: names, order and variables.
@@ -171,11 +248,13 @@ def the_collectors_variables_have_defaults_and_are_passed():
 
 @check
 def prometheus_takes_its_configuration():
-    for file in ("prometheus.yml", "local.yml"):
+    for file, of in (("prometheus.yml", "compose.yaml"), ("postgres.yml", "compose.postgres.yaml"), ("local.yml", "")):
         run("promtool", "check", "config", STACK / "prometheus" / file)
-    services = set(compose()["services"]) | {"localhost"}
-    hosts = set(re.findall(r'"([a-z-]+):\d+"', (STACK / "prometheus" / "prometheus.yml").read_text()))
-    want(hosts <= services, f"it looks for {hosts - services}, which isn't in the compose file")
+        if of:
+            services = compose(of)["services"]
+            want(f"--config.file=/etc/prometheus/{file}" in services["prometheus"]["command"], f"{of} has another configuration")
+            hosts = set(re.findall(r'"([a-z0-9-]+):\d+"', (STACK / "prometheus" / file).read_text())) - {"localhost"}
+            want(hosts and hosts <= set(services), f"{file} looks for {hosts - set(services)}, which isn't in {of}")
 
 
 @check
@@ -337,23 +416,36 @@ def without_labels(expr):
 # Kubernetes.
 
 
-def rendered():
-    return run("kubectl", "kustomize", STACK / "kubernetes")
+KUSTOMIZE = ("kubernetes", "kubernetes-postgres")
+
+
+def rendered(folder):
+    return run("kubectl", "kustomize", STACK / folder)
+
+
+def manifests(folder):
+    return list(yaml.safe_load_all(rendered(folder)))
+
+
+def of_kind(of, kind):
+    return [manifest for manifest in of if manifest["kind"] == kind]
 
 
 @check
 def kubernetes_takes_the_manifests():
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(rendered())
-        file.flush()
-        run("kubernetes-validate", "--strict", "--quiet", "--no-warn", file.name)
+    for folder in KUSTOMIZE:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(rendered(folder))
+            file.flush()
+            run("kubernetes-validate", "--strict", "--quiet", "--no-warn", file.name)
 
 
 @check
 def the_prometheus_operator_takes_its_manifests():
     from cloudcoil.models.prometheus_operator import v1
 
-    for manifest in yaml.safe_load_all(rendered()):
+    # Both folders have them from kubernetes/common.
+    for manifest in manifests("kubernetes-postgres"):
         if manifest["apiVersion"] == "monitoring.coreos.com/v1":
             read = getattr(v1, manifest["kind"]).model_validate(manifest)
             again = json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))
@@ -369,18 +461,68 @@ def the_operators_rules_are_prometheus_rules():
 
 @check
 def pods_have_no_rights_and_no_secret_is_in_the_project():
-    manifests = list(yaml.safe_load_all(rendered()))
-    want(not [manifest for manifest in manifests if manifest["kind"] == "Secret"], "a Secret is in the manifests")
-    sets = [manifest for manifest in manifests if manifest["kind"] == "StatefulSet"]
-    want(len(sets) == 2, "there are not two tills")
-    for till in sets:
-        name, pod = till["metadata"]["name"], till["spec"]["template"]["spec"]
-        want(till["spec"]["replicas"] == 1, f"{name} has more than one replica: two stores")
-        want(pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"], f"{name} may be root")
-        for container in pod["initContainers"] + pod["containers"]:
-            rights = container["securityContext"]
-            want(rights["readOnlyRootFilesystem"] and rights["capabilities"] == {"drop": ["ALL"]}, f"{name} has rights")
-            want(container["image"] == f"till:{version()}", f"{name} runs {container['image']}, not {version()}")
+    for folder, kind, count in (("kubernetes", "StatefulSet", 2), ("kubernetes-postgres", "Deployment", 1)):
+        of = manifests(folder)
+        want(not of_kind(of, "Secret"), f"a Secret is in {folder}")
+        pods = [manifest for manifest in of if "template" in manifest.get("spec", {})]
+        want([pod["kind"] for pod in pods] == [kind] * count, f"{folder} runs {[pod['kind'] for pod in pods]}")
+        for till in pods:
+            name, pod = till["metadata"]["name"], till["spec"]["template"]["spec"]
+            want(pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"], f"{name} may be root")
+            for container in pod["initContainers"] + pod["containers"]:
+                rights = container["securityContext"]
+                want(rights["readOnlyRootFilesystem"] and rights["capabilities"] == {"drop": ["ALL"]}, f"{name} has rights")
+                want(container["image"] == f"till:{version()}", f"{name} runs {container['image']}, not {version()}")
+
+
+@check
+def a_till_with_a_file_is_alone():
+    for till in of_kind(manifests("kubernetes"), "StatefulSet"):
+        want(till["spec"]["replicas"] == 1, f"{till['metadata']['name']} has more than one replica: two stores")
+
+
+@check
+def one_of_the_hosts_on_one_database_may_die():
+    of = manifests("kubernetes-postgres")
+    (hosts,), (budget,) = of_kind(of, "Deployment"), of_kind(of, "PodDisruptionBudget")
+    spec, pod = hosts["spec"], hosts["spec"]["template"]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+
+    def selects(selector):
+        return selector and selector.items() <= labels.items()
+
+    want(spec["replicas"] >= 3, "with fewer than three hosts one does all the work while another is replaced")
+    rolling = spec["strategy"]["rollingUpdate"]
+    want(spec["strategy"]["type"] == "RollingUpdate" and rolling["maxUnavailable"] == 0, "an update takes hosts away first")
+    want(budget["spec"]["maxUnavailable"] == 1, "a drain may take several hosts at once")
+    want(selects(budget["spec"]["selector"]["matchLabels"]), "the budget is another deployment's")
+    spread = {rule["topologyKey"]: rule for rule in pod["topologySpreadConstraints"]}
+    want(spread["kubernetes.io/hostname"]["whenUnsatisfiable"] == "DoNotSchedule", "one node may take all hosts with it")
+    want(all(selects(rule["labelSelector"]["matchLabels"]) for rule in spread.values()), "other pods are spread")
+    (service,) = of_kind(of, "Service")
+    want(selects(service["spec"]["selector"]), "the Service has no pods")
+    (till,), (migrate,) = pod["containers"], pod["initContainers"]
+    want(till["readinessProbe"]["httpGet"]["path"] == "/readyz", "who isn't ready gets requests")
+    want(till["livenessProbe"]["httpGet"]["path"] == "/livez", "hosts are restarted because the database is away")
+    want(migrate["args"] == ["store", "migrate"], "nothing makes the schema")
+    stopping = int(till["lifecycle"]["preStop"]["exec"]["command"][1]) + 10 + 5
+    want(pod["terminationGracePeriodSeconds"] > stopping, f"a host is killed before it has stopped, after {stopping} s")
+    store = [variable for variable in till["env"] if variable["name"].startswith("TILL_STORE_")]
+    want(store == migrate["env"], "hosts and migrate have other settings of the store")
+    secret = {variable["name"]: variable["valueFrom"]["secretKeyRef"] for variable in store if "valueFrom" in variable}
+    want(secret == {"TILL_STORE_URL": {"name": "till-database", "key": "url"}}, f"the Secret is read for {secret}")
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    kept = [name for name, volume in volumes.items() if not volume.keys() & {"emptyDir", "configMap", "secret"}]
+    want(not kept, f"hosts share, or keep, {kept}")
+    files = {f"/database/{item['path']}" for item in volumes["database"]["secret"]["items"]}
+    read = {variable["value"] for variable in store if variable["name"].endswith("_FILE")}
+    want(volumes["database"]["secret"]["secretName"] == "till-database" and files == read, f"mounted are {files}, read are {read}")
+    for container in (till, migrate):
+        mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        want(mounted.get("database") == "/database", f"{container['name']} has no password")
+    allowed = [policy for policy in of_kind(of, "NetworkPolicy") if policy["metadata"]["name"] == "orders-to-database"]
+    want(allowed and selects(allowed[0]["spec"]["podSelector"]["matchLabels"]), "no policy lets the hosts reach the database")
+    print(f"     read the Deployment of {spec['replicas']}, its budget and its policies")
 
 
 def main():

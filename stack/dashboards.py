@@ -4,8 +4,8 @@
     dashboards.py           writes grafana/dashboards/*.json
     dashboards.py --check   changes nothing, and ends with 1 if one of them is stale
 
-A panel that stays empty until something happens says so: its description begins with "Empty until". panels.py takes
-it from there.
+A panel that stays empty until something happens says so: its description begins with "Empty until". One that only hosts
+on PostgreSQL fill begins with "Empty without PostgreSQL". panels.py takes it from there.
 """
 
 import json
@@ -263,6 +263,13 @@ def host():
                    query(f"max by (service) (store_orders_awaiting_release{{{SERVICE}}})", "{{service}}: wait for a release")],
                   "Those that wait for a release can't be sold to others meanwhile."),
             lines("Up", "short", [query(f'up{{job="till",{SERVICE}}}', "{{service}} {{instance}}")], "Whether /metrics answered."),
+        ),
+        (
+            "Hosts on one database",
+            lines("Hosts", "short", [query(f"service:store_hosts:max{{{SERVICE}}}", "{{service}}")],
+                  "Empty without PostgreSQL. Those with a lease: till hosts list names them. The alert HostGone looks at it."),
+            lines("Since the last beat", "s", [query(f"max by (service, instance) (store_lease_age_seconds{{{SERVICE}}})", "{{service}} {{instance}}")],
+                  "Empty without PostgreSQL. Since the database last answered. Below 1 s as a rule; after 10 s the host takes no checkouts."),
         ),
         (
             "Traces on their way out",

@@ -15,9 +15,10 @@ for program in docker-compose hadolint kubernetes-validate; do
     ln -s "../venv/bin/$program" "$tools/bin/$program"
 done
 
-# promtool; amtool; kubectl, of which only its kustomize is used.
+# promtool; amtool; kubectl, of which only its kustomize is used; haproxy, with those of its libraries that few machines have.
 cd "$tools/debian"
-download() { apt-get download prometheus prometheus-alertmanager kubernetes-client; }
+packages=(prometheus prometheus-alertmanager kubernetes-client haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1)
+download() { apt-get download "${packages[@]}"; }
 if ! download; then
     [ "$(id -u)" = 0 ] || { echo "if Debian's lists of packages are missing: sudo apt-get update" >&2; exit 1; }
     apt-get update && download
@@ -29,4 +30,10 @@ done
 for program in promtool amtool kubectl; do
     ln -s "../debian/usr/bin/$program" "$tools/bin/$program"
 done
+cat > "$tools/bin/haproxy" <<'SCRIPT'
+#!/usr/bin/env bash
+debian="$(dirname "$0")/../debian/usr"
+LD_LIBRARY_PATH="$(echo "$debian"/lib/*-linux-gnu)" exec "$debian/sbin/haproxy" "$@"
+SCRIPT
+chmod +x "$tools/bin/haproxy"
 echo "$wanted" > "$tools/.installed"
