@@ -5,7 +5,7 @@ VENV := $(TOOLS)/venv
 BROWSER := host/tests/page
 STACK_PYTHON := stack/.tools/venv/bin/python
 LYCHEE := $(TOOLS)/lychee-0.24.2
-PACKAGES := prometheus wrk chromium
+PACKAGES := prometheus wrk chromium postgresql-15
 FUZZ_SECONDS ?= 3600
 PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python \
 	checkout-c checkout-go checkout-js checkout-ts checkout-python
@@ -122,8 +122,11 @@ $(TOOLS)/bin/cargo-deny: | toolchain
 $(TOOLS)/bin/cargo-fuzz: | toolchain
 	cargo install --locked cargo-fuzz --version 0.13.2 --root $(TOOLS)
 
+# Debian's PostgreSQL comes with a server that runs from then on, unless its settings are there before it.
+NO_CLUSTER := if [ ! -e /etc/postgresql-common ]; then mkdir /etc/postgresql-common \
+	&& echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf; fi
 packages:
 	@missing=$$(for package in $(PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || echo $$package; done); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ]; then apt-get update && apt-get install -y $$missing; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update && $(NO_CLUSTER) && apt-get install -y -o Dpkg::Options::=--force-confold $$missing; \
 	else echo "missing Debian packages; install them with: sudo apt-get install" $$missing >&2; exit 1; fi

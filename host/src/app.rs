@@ -323,6 +323,7 @@ pub fn postgres_settings(settings: &Settings) -> Option<PostgresSettings> {
         password_file: settings.store.password_file.clone(),
         ca_file: settings.store.ca_file.clone(),
         require_synchronous: settings.store.require_synchronous,
+        folder: settings.server.data.clone(),
         host_name: host_name(settings),
         queue_commands_max: settings.store.queue_commands_max,
         batch_commands_max: settings.store.batch_commands_max,

@@ -93,6 +93,8 @@ pub struct PostgresSettings {
     pub ca_file: Option<PathBuf>,
     /// Whether a database without a synchronous standby is refused.
     pub require_synchronous: bool,
+    /// The folder that this host serves from; made if it is missing. No other till may use it meanwhile.
+    pub folder: PathBuf,
     /// What this host is called among the others.
     pub host_name: String,
     /// As [`Settings::queue_commands_max`].

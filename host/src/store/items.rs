@@ -1,14 +1,9 @@
 //! The items that the store has a level for, in memory: read on every request, changed by hand now and then.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{collections::HashSet, sync::Arc};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 
 use crate::order::Item;
 
@@ -18,12 +13,12 @@ use crate::order::Item;
 pub(super) struct Items {
     all: ArcSwap<HashSet<Item>>,
     /// How often this host has changed them.
-    changes: AtomicU64,
+    changes: Mutex<u64>,
 }
 
 impl Items {
     pub(super) fn new(items: HashSet<Item>) -> Self {
-        Self { all: ArcSwap::from_pointee(items), changes: AtomicU64::new(0) }
+        Self { all: ArcSwap::from_pointee(items), changes: Mutex::default() }
     }
 
     pub(super) fn contains(&self, item: &Item) -> bool {
@@ -35,13 +30,14 @@ impl Items {
     }
 
     pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Relaxed)
+        *self.changes.lock()
     }
 
     /// Takes over the items that a shared database has, unless this host has changed some since it had made `changes`. Returns
     /// whether it did.
     pub(super) fn replace(&self, items: HashSet<Item>, changes: u64) -> bool {
-        let is_current = self.changes() == changes;
+        let now = self.changes.lock();
+        let is_current = *now == changes;
         if is_current {
             self.all.store(Arc::new(items));
         }
@@ -52,7 +48,8 @@ impl Items {
         if items.is_empty() {
             return;
         }
-        self.changes.fetch_add(1, Relaxed);
+        let mut changes = self.changes.lock();
+        *changes += 1;
         let mut all = HashSet::clone(&self.all.load());
         all.retain(|item| !items.contains(item));
         self.all.store(Arc::new(all));
@@ -62,7 +59,8 @@ impl Items {
         if items.iter().all(|item| self.contains(item)) {
             return;
         }
-        self.changes.fetch_add(1, Relaxed);
+        let mut changes = self.changes.lock();
+        *changes += 1;
         let mut all = HashSet::clone(&self.all.load());
         all.extend(items);
         self.all.store(Arc::new(all));

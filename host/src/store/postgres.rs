@@ -24,6 +24,8 @@ mod transaction;
 
 use std::{
     collections::BTreeMap,
+    fs::{self, File},
+    path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime},
 };
@@ -35,6 +37,7 @@ use tokio::{
 };
 use tokio_postgres::{Client, types::Type};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 // What the files of this folder have of the store's.
 use self::{
@@ -57,6 +60,7 @@ use super::{
     items::Items,
     json::OrderText,
     queue::{Queue, Sent, Shared, Unacknowledged},
+    sqlite::open::guard,
 };
 use crate::{
     hooks::Kind,
@@ -83,6 +87,8 @@ pub(super) struct Postgres {
     /// Ends the keeper of the lease, and with it the host's row.
     leaving: CancellationToken,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
+    /// Held as long as this host serves from its folder.
+    guard: Mutex<Option<File>>,
     keeper: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -125,6 +131,8 @@ impl Postgres {
     /// # Errors
     /// Say what to do about it.
     pub(super) async fn connect(settings: &PostgresSettings) -> Result<(Self, Opened), OpenError> {
+        let guard = guard(&settings.folder)?;
+        let folder = identity(&settings.folder)?;
         let link = Link::new(settings)?;
         let client = link.connect().await.map_err(|source| OpenError::Unreachable { hosts: link.hosts(), source })?;
         schema::check(&client).await?;
@@ -136,7 +144,7 @@ impl Postgres {
             ),
             _ => {}
         }
-        let host = Arc::new(Host::new(settings.host_name.clone()));
+        let host = Arc::new(Host::new(settings.host_name.clone(), folder));
         let failed = |failed: Failed| OpenError::Unsettled(Box::new(failed.into()));
         in_time(host.enter(&client)).await.map_err(failed)?;
         let mut opened = Opened::default();
@@ -216,6 +224,7 @@ impl Postgres {
             giving_up,
             leaving,
             tasks: tokio::sync::Mutex::new(tasks),
+            guard: Mutex::new(Some(guard)),
             keeper: tokio::sync::Mutex::new(Some(keeper)),
         };
         Ok((postgres, opened))
@@ -385,6 +394,7 @@ impl Postgres {
         }
         self.tasks.lock().await.shutdown().await;
         self.idle.lock().clear();
+        drop(self.guard.lock().take());
     }
 }
 
@@ -427,6 +437,20 @@ impl Reading<'_> {
             Err(failed) => Some(Err(failed.into())),
         }
     }
+}
+
+/// Returns what the folder is known by: a text in a file of it, made when a till first serves from it.
+fn identity(folder: &Path) -> Result<String, OpenError> {
+    let file = folder.join("till.host");
+    let unusable = |source| OpenError::Folder { folder: folder.into(), source };
+    if let Ok(text) = fs::read_to_string(&file)
+        && let Ok(known) = text.trim().parse::<Uuid>()
+    {
+        return Ok(known.to_string());
+    }
+    let new = Uuid::now_v7().to_string();
+    fs::write(&file, &new).map_err(unusable)?;
+    Ok(new)
 }
 
 /// Returns what was found, of a query whose rows make sense in any case.

@@ -11,7 +11,7 @@ mod doctor;
 mod execution;
 mod held;
 mod levels;
-mod open;
+pub(super) mod open;
 mod orders;
 mod place;
 pub(super) mod plugins;

@@ -60,8 +60,9 @@ pub(super) fn settings(folder: &Path) -> Settings {
 }
 
 /// The same for a host of a shared database.
-pub(super) fn postgres_settings(url: &str) -> PostgresSettings {
+pub(super) fn postgres_settings(url: &str, folder: &Path) -> PostgresSettings {
     PostgresSettings {
+        folder: folder.into(),
         url: url.to_owned(),
         password_file: None,
         ca_file: None,
@@ -85,28 +86,30 @@ pub(super) struct Shop {
 /// Where the store is.
 pub(super) enum Place {
     Folder(TempDir),
-    Database(String),
+    Database(String, TempDir),
 }
 
 impl Place {
     pub(super) fn new(on: On) -> Self {
         match on {
             On::Sqlite => Self::Folder(tempfile::tempdir().expect("a folder")),
-            On::Postgres => Self::Database(server::database(migrate)),
+            On::Postgres => Self::Database(server::database(migrate), tempfile::tempdir().expect("a folder")),
         }
     }
 
     pub(super) async fn open(&self) -> (Store, Opened) {
         match self {
             Self::Folder(folder) => Store::open(&settings(folder.path())).expect("opens"),
-            Self::Database(url) => Store::connect(&postgres_settings(url)).await.expect("connects"),
+            Self::Database(url, folder) => {
+                Store::connect(&postgres_settings(url, folder.path())).await.expect("connects")
+            }
         }
     }
 }
 
 /// Makes the tables of a database.
 pub(super) async fn migrate(url: String) {
-    super::migrate(&postgres_settings(&url)).await.expect("migrates");
+    super::migrate(&postgres_settings(&url, Path::new(""))).await.expect("migrates");
 }
 
 impl Shop {

@@ -31,6 +31,7 @@ mod keys;
 mod kill;
 mod lifecycle;
 mod machines;
+mod many_hosts;
 mod metrics;
 mod mistakes;
 mod model;

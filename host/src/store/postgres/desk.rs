@@ -46,8 +46,7 @@ async fn of_stock(client: &Client, command: StockCommand, items: &Items) -> bool
     match command {
         StockCommand::Seed { opening, reply } => {
             let seeded = async {
-                stock::seed(client, &opening).await?;
-                items.add(opening.into_iter().map(|(item, _)| item).collect());
+                items.add(stock::seed(client, &opening).await?);
                 Ok(())
             };
             tell(client, reply, seeded).await

@@ -41,6 +41,8 @@ const LOOK_FOR_ABANDONED: Duration = Duration::from_secs(3);
 pub(super) struct Host {
     id: AtomicI64,
     name: String,
+    /// What the folder that it serves from is known by.
+    folder: String,
     lease_until: Mutex<Option<Instant>>,
     /// When a beat was last answered.
     beaten_at: Mutex<Option<Instant>>,
@@ -57,10 +59,11 @@ struct Found {
 }
 
 impl Host {
-    pub(super) fn new(name: String) -> Self {
+    pub(super) fn new(name: String, folder: String) -> Self {
         Self {
             id: AtomicI64::new(0),
             name,
+            folder,
             lease_until: Mutex::new(None),
             beaten_at: Mutex::new(None),
             hosts: AtomicI64::new(0),
@@ -92,18 +95,25 @@ impl Host {
         *self.lease_until.lock() = None;
     }
 
-    /// Enters a row for this process, under a new number, and takes a first block of orders' numbers.
+    /// Enters a row for this process, under a new number. Whoever served from the same folder before is dead: there is one till at
+    /// a time in it.
     pub(super) async fn enter(&self, client: &Client) -> Result<(), Failed> {
         let sent = Instant::now();
         let sql = "WITH number AS (
                  UPDATE counters SET value = value + 1 WHERE name = 'host_id' RETURNING value),
-             given_out AS (SELECT value FROM counters WHERE name = 'order_id')
-             INSERT INTO hosts (id, name, version, until, numbers_from)
-             SELECT number.value, $1, $2, clock_timestamp() + $3 * interval '1 ms', given_out.value + 1
+             given_out AS (SELECT value FROM counters WHERE name = 'order_id'),
+             before AS (
+                 UPDATE hosts SET until = clock_timestamp() WHERE folder = $4 AND until > clock_timestamp())
+             INSERT INTO hosts (id, name, version, folder, until, numbers_from)
+             SELECT number.value, $1, $2, $4, clock_timestamp() + $3 * interval '1 ms', given_out.value + 1
              FROM number, given_out RETURNING id";
         let lease_ms = millis(LEASE) as f64;
-        let parameters: &Parameters<'_> =
-            &[(&self.name, Type::TEXT), (&env!("CARGO_PKG_VERSION"), Type::TEXT), (&lease_ms, Type::FLOAT8)];
+        let parameters: &Parameters<'_> = &[
+            (&self.name, Type::TEXT),
+            (&env!("CARGO_PKG_VERSION"), Type::TEXT),
+            (&lease_ms, Type::FLOAT8),
+            (&self.folder, Type::TEXT),
+        ];
         let entered = rows(client, sql, parameters).await?;
         let id: i64 = entered.first().map_or(0, |row| row.get(0));
         self.id.store(id, Relaxed);
@@ -125,7 +135,7 @@ impl Host {
     async fn beat(&self, client: &Client) -> Result<Option<Found>, Failed> {
         let sent = Instant::now();
         let sql = "WITH beat AS (
-                 UPDATE hosts SET until = clock_timestamp() + $2 * interval '1 ms', numbers_from = coalesce($3, numbers_from)
+                 UPDATE hosts SET until = clock_timestamp() + $2 * interval '1 ms', numbers_from = greatest(numbers_from, $3)
                  WHERE id = $1 AND until > clock_timestamp() RETURNING id)
              SELECT (SELECT coalesce(max(id), 0) FROM orders),
                     (SELECT value FROM counters WHERE name = 'items_epoch'),

@@ -14,18 +14,20 @@ use crate::{clock, order::Item, units::i64_of};
 /// Tells the other hosts that the shop has other items.
 const ITEMS_CHANGED: &str = "UPDATE counters SET value = value + 1 WHERE name = 'items_epoch'";
 
-/// Sets the opening stock of the items that the store doesn't know.
-pub(super) async fn seed(client: &Client, opening: &[(Item, u32)]) -> Result<(), Failed> {
+/// Sets the opening stock of the items that the store doesn't know, and returns those.
+pub(super) async fn seed(client: &Client, opening: &[(Item, u32)]) -> Result<Vec<Item>, Failed> {
     let items: Vec<&str> = opening.iter().map(|(item, _)| item.as_str()).collect();
     let pieces: Vec<i64> = opening.iter().map(|(_, pieces)| i64::from(*pieces)).collect();
     begin(client, BEGIN_DURABLE).await?;
     let sql = "INSERT INTO stock (item, opening, on_hand)
                SELECT item, pieces, pieces FROM unnest($1, $2) AS opening(item, pieces) ORDER BY item
-               ON CONFLICT (item) DO NOTHING";
-    if change(client, sql, &[(&items, Type::TEXT_ARRAY), (&pieces, Type::INT8_ARRAY)]).await? > 0 {
+               ON CONFLICT (item) DO NOTHING RETURNING item";
+    let added = rows(client, sql, &[(&items, Type::TEXT_ARRAY), (&pieces, Type::INT8_ARRAY)]).await?;
+    if !added.is_empty() {
         change(client, ITEMS_CHANGED, &[]).await?;
     }
-    commit(client).await
+    commit(client).await?;
+    Ok(added.iter().filter_map(|row| Item::kept(row.get(0))).collect())
 }
 
 /// Sets an item's stock to a counted number.

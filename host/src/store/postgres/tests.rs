@@ -6,11 +6,12 @@
 mod hosts;
 mod races;
 
+use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use super::Postgres;
 use crate::store::{
-    Engine, Store,
+    Engine, PostgresSettings, Store,
     tests::{On, Place, Shop, postgres_settings},
 };
 
@@ -30,14 +31,19 @@ impl Shop {
 
     fn url(&self) -> &str {
         match &self.place {
-            Place::Database(url) => url,
+            Place::Database(url, _) => url,
             Place::Folder(_) => unreachable!("these tests share a database"),
         }
     }
 
     /// Opens the same store as another host.
     async fn other_host(&self) -> Store {
-        Store::connect(&postgres_settings(self.url())).await.expect("connects").0
+        let folder = tempfile::tempdir().expect("a folder");
+        Store::connect(&self.settings(&folder)).await.expect("connects").0
+    }
+
+    fn settings(&self, folder: &TempDir) -> PostgresSettings {
+        postgres_settings(self.url(), folder.path())
     }
 
     /// Returns a session of somebody else.

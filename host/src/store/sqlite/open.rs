@@ -39,7 +39,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// `InUse` while another till holds the lock. The operating system releases a lock when its process ends, however it
 /// ends.
-pub(super) fn guard(folder: &Path) -> Result<File, OpenError> {
+pub(in crate::store) fn guard(folder: &Path) -> Result<File, OpenError> {
     let unusable = |source| OpenError::Folder { folder: folder.into(), source };
     make_folder(folder).map_err(unusable)?;
     let guard = File::options().create(true).truncate(false).write(true).open(folder.join("till.lock"));

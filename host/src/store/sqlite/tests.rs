@@ -48,7 +48,7 @@ impl Shop {
     fn folder(&self) -> &Path {
         match &self.place {
             Place::Folder(folder) => folder.path(),
-            Place::Database(_) => unreachable!("these tests open files"),
+            Place::Database(..) => unreachable!("these tests open files"),
         }
     }
 

@@ -3,6 +3,8 @@
 //!
 //! The programs are Debian's (`/usr/lib/postgresql/*/bin`), or those in `TILL_POSTGRES_BIN`. A missing one fails the test.
 
+#![allow(dead_code, clippy::allow_attributes, reason = "the library's tests and the suite need different parts")]
+
 use std::{
     fs,
     future::Future,

@@ -184,6 +184,8 @@ CREATE TABLE IF NOT EXISTS hosts (
     id           bigint PRIMARY KEY,
     name         text NOT NULL,
     version      text NOT NULL,
+    -- What the folder is known by that the host serves from, one host at a time.
+    folder       text NOT NULL,
     started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     until        timestamptz NOT NULL,
     -- The lowest number under which the host may still begin an order: lists of orders stop before it.

@@ -6,7 +6,7 @@ use crate::{
     order::{Reference, Status},
     store::{
         Durability, Inventory, OpenError, Outage, Store, StoreError, TakeError, Taker,
-        tests::{Shop, cart, elsewhere, new_order, postgres_settings, receipt, within_seconds},
+        tests::{Place, Shop, cart, elsewhere, new_order, postgres_settings, receipt, within_seconds},
     },
 };
 
@@ -33,7 +33,7 @@ async fn what_a_dead_host_had_begun_is_settled_by_another() {
     shop.store.postgres().leaving.cancel();
     let gone = "UPDATE hosts SET until = clock_timestamp() - interval '1 s'";
     let sql = format!(
-        "INSERT INTO hosts (id, name, version, until, numbers_from) VALUES ({id}, 'x', 'x', clock_timestamp(), 1)
+        "INSERT INTO hosts (id, name, version, folder, until, numbers_from) VALUES ({id}, 'x', 'x', 'x', clock_timestamp(), 1)
                        ON CONFLICT (id) DO NOTHING; {gone} WHERE id = {id}"
     );
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -132,23 +132,44 @@ async fn hosts_hear_of_each_others_items_and_are_counted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_isnt_ready_is_refused_with_what_to_do() {
     let shop = Shop::shared(&[]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut settings = shop.settings(&folder);
     let refused = async |change: &str| {
         let session = shop.session().await;
         session.batch_execute(change).await.expect("is fine");
-        Store::connect(&postgres_settings(shop.url())).await.expect_err("is refused")
+        Store::connect(&shop.settings(&folder)).await.expect_err("is refused")
     };
     assert!(matches!(refused("UPDATE till_schema SET version = version - 1").await, OpenError::OlderSchema { .. }));
     assert!(matches!(refused("UPDATE till_schema SET version = version + 2").await, OpenError::NewerDatabase { .. }));
-    let migrated = crate::store::migrate(&postgres_settings(shop.url())).await;
+    let migrated = crate::store::migrate(&settings).await;
     assert!(matches!(migrated, Err(OpenError::NewerDatabase { .. })), "{migrated:?}");
     let none = refused("DROP TABLE till_schema").await;
     assert!(matches!(none, OpenError::NoSchema) && none.to_string().contains("till store migrate"), "{none}");
-    let mut settings = postgres_settings(shop.url());
+    crate::store::migrate(&settings).await.expect("every statement may be carried out again");
     settings.require_synchronous = true;
-    crate::store::migrate(&postgres_settings(shop.url())).await.expect("every statement may be carried out again");
     let alone = Store::connect(&settings).await.expect_err("is refused");
     assert!(matches!(alone, OpenError::NotSynchronous), "{alone}");
     settings.url = "postgres://till@127.0.0.1:1/shop".into();
     let away = Store::connect(&settings).await.expect_err("is refused");
     assert!(away.to_string().contains("127.0.0.1"), "{away}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_has_one_host_and_the_next_one_settles_what_the_last_one_left() {
+    let shop = Shop::shared(&[("laptop", 10)]).await;
+    let held = shop.hold(&[("laptop", 2)]).await;
+    let Shop { store, place } = shop;
+    let Place::Database(url, folder) = place else { unreachable!("it is in a database") };
+    let second = Store::connect(&postgres_settings(&url, folder.path())).await;
+    assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+
+    // As `kill -9` leaves it, and long before its lease is over.
+    let copied = tempfile::tempdir().expect("a folder");
+    std::fs::copy(folder.path().join("till.host"), copied.path().join("till.host")).expect("copies");
+    let (next, opened) = Store::connect(&postgres_settings(&url, copied.path())).await.expect("connects");
+    assert_eq!((opened.interrupted_orders, opened.returned_reservations), (1, 1));
+    let completed = store.complete_order(held.id, &receipt(&held.cart), None).await;
+    assert!(matches!(completed, Err(StoreError::ReservationGone)), "{completed:?}");
+    next.close().await;
+    store.close().await;
 }

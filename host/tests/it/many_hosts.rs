@@ -1,0 +1,306 @@
+//! Several tills on one PostgreSQL: killed at any moment, and with a database that fails over. What was acknowledged is there, one
+//! key is one purchase whichever host is asked, and every order has an end.
+
+use std::{
+    collections::HashMap,
+    process::Command,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread::{JoinHandle, sleep},
+    time::{Duration, Instant},
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tempfile::TempDir;
+
+use crate::support::{
+    Client, Host, Plan, dice, eventually,
+    http::order_of,
+    postgres::{Server, query, try_query},
+    rounds,
+    shared_store::{self, UNSYNCHRONISED, check, migrate},
+};
+
+const OPENING: u64 = 10_000_000;
+const BUYERS: usize = 6;
+
+fn plan(url: &str) -> Plan {
+    Host::plan().sharing(url).set(format!("stock.espresso={OPENING}")).set("stock.scarce=40")
+}
+
+/// A purchase that a customer was told of.
+#[derive(Debug, Clone)]
+struct Bought {
+    key: String,
+    reference: String,
+    body: String,
+}
+
+/// Customers who buy with a key each time, at any of the hosts, and ask again until they have an answer.
+struct Customers {
+    addresses: Arc<RwLock<Vec<String>>>,
+    enough: Arc<AtomicBool>,
+    count: Arc<AtomicU64>,
+    buying: Vec<JoinHandle<Vec<Bought>>>,
+}
+
+impl Customers {
+    fn start(addresses: Vec<String>, dice: &mut StdRng) -> Self {
+        let (addresses, enough, count) = (Arc::new(RwLock::new(addresses)), Arc::default(), Arc::default());
+        let buying = (0..BUYERS).map(|_| {
+            let (addresses, enough, count) = (Arc::clone(&addresses), Arc::clone(&enough), Arc::clone(&count));
+            let dice = StdRng::seed_from_u64(dice.random());
+            std::thread::spawn(move || buy(&addresses, &enough, &count, dice))
+        });
+        let buying = buying.collect();
+        Self { addresses, enough, count, buying }
+    }
+
+    fn now_at(&self, nth: usize, host: &Host) {
+        self.addresses.write().expect("no panic")[nth].clone_from(&host.shop.address);
+    }
+
+    /// Waits until they have bought something more.
+    fn until_they_buy(&self) {
+        let before = self.count.load(Relaxed);
+        eventually("purchases", || (self.count.load(Relaxed) > before + 10).then_some(()));
+    }
+
+    fn stop(self) -> Vec<Bought> {
+        self.enough.store(true, Relaxed);
+        self.buying.into_iter().flat_map(|buying| buying.join().expect("no panic")).collect()
+    }
+}
+
+fn buy(addresses: &RwLock<Vec<String>>, enough: &AtomicBool, count: &AtomicU64, mut dice: StdRng) -> Vec<Bought> {
+    let mut all: Vec<Bought> = Vec::new();
+    let any_host = |dice: &mut StdRng| {
+        let addresses = addresses.read().expect("no panic");
+        Client::new(&addresses[dice.random_range(0..addresses.len())])
+    };
+    while !enough.load(Relaxed) {
+        let key = format!("{:032x}", dice.random::<u128>());
+        let item = if dice.random_range(0..20) == 0 { "scarce" } else { "espresso" };
+        let cart = order_of(item, dice.random_range(1..4)).to_string();
+        let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
+        let ask = |client: Client| client.send("POST", "/checkout", &headers, Some(cart.as_bytes()));
+        let until = Instant::now() + Duration::from_secs(60);
+        let bought = loop {
+            assert!(Instant::now() < until, "no answer for {key}");
+            match ask(any_host(&mut dice)) {
+                Ok(answer) if answer.status == 200 => {
+                    break Some(Bought { key: key.clone(), reference: answer.reference(), body: answer.text() });
+                }
+                Ok(answer) if answer.status == 400 => break None,
+                Ok(answer) if ![409, 500, 502, 503, 504].contains(&answer.status) => panic!("{}", answer.text()),
+                // In flight, overloaded, cut off, or dead: nobody knows. The same key tells.
+                Ok(_) | Err(_) => sleep(Duration::from_millis(dice.random_range(5..40))),
+            }
+        };
+        let Some(bought) = bought else { continue };
+        count.fetch_add(1, Relaxed);
+        if dice.random_range(0..3) == 0
+            && let Ok(again) = ask(any_host(&mut dice))
+            && again.status == 200
+        {
+            assert_eq!((again.text(), again.reference()), (bought.body.clone(), bought.reference.clone()), "{key}");
+        }
+        all.push(bought);
+    }
+    all
+}
+
+/// Returns what is broken in the store: an acknowledged order that isn't completed, or pieces that nobody can explain.
+fn broken(url: &str, bought: &[Bought]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let rows = query(url, "SELECT reference, status FROM orders");
+    let stands: HashMap<&str, &str> = rows.lines().filter_map(|row| row.split_once('|')).collect();
+    for Bought { key, reference, .. } in bought {
+        if stands.get(reference.as_str()) != Some(&"COMPLETED") {
+            broken.push(format!("lost: {reference} of key {key} is {:?}", stands.get(reference.as_str())));
+        }
+    }
+    let sold = "SELECT item FROM stock WHERE opening - on_hand <> (
+                    SELECT coalesce(sum((line ->> 'quantity')::bigint), 0) FROM orders, jsonb_array_elements(lines::jsonb) AS line
+                    WHERE status = 'COMPLETED' AND line ->> 'item' = stock.item)";
+    let mut is_empty = |what: &str, sql: &str| {
+        let found = query(url, sql);
+        if !found.is_empty() {
+            broken.push(format!("{what}: {found}"));
+        }
+    };
+    is_empty("more or less sold than gone", sold);
+    is_empty("one key twice", "SELECT key FROM checkout_answers GROUP BY key HAVING count(*) > 1");
+    is_empty(
+        "a final reservation without its order, or an order without its",
+        "SELECT coalesce(o.reference, r.reference) FROM orders AS o FULL JOIN reservations AS r USING (reference)
+         WHERE (o.status IS NOT DISTINCT FROM 'COMPLETED') <> (r.state IS NOT DISTINCT FROM 'final')",
+    );
+    broken
+}
+
+/// Returns the orders from before that time that have no end.
+fn unended(url: &str, before: &str) -> String {
+    query(url, &format!("SELECT id FROM orders WHERE ended_at_ms IS NULL AND opened_at < '{before}'"))
+}
+
+#[test]
+fn three_hosts_lose_nothing_while_any_of_them_is_killed() {
+    let mut dice = dice("many hosts");
+    let url = shared_store::new();
+    let rounds = rounds(6, 100);
+    let start = |folder: Option<&Arc<TempDir>>| match folder {
+        Some(folder) => plan(&url).folder(folder).start(),
+        None => plan(&url).start(),
+    };
+    let mut hosts: Vec<Option<Host>> = (0..3).map(|_| Some(start(None))).collect();
+    let addresses = hosts.iter().flatten().map(|host| host.shop.address.clone()).collect();
+    let customers = Customers::start(addresses, &mut dice);
+    customers.until_they_buy();
+    for round in 0..rounds {
+        sleep(Duration::from_millis(dice.random_range(50..800)));
+        let victim = dice.random_range(0..3);
+        let folder = hosts[victim].take().expect("it runs").kill().folder;
+        if round % 6 == 5 {
+            // Nobody starts it again: the others settle what it had begun.
+            let (killed_at, by_the_database) = (Instant::now(), query(&url, "SELECT clock_timestamp()"));
+            eventually("no order without an end", || unended(&url, &by_the_database).is_empty().then_some(()));
+            println!("many hosts: all settled {:?} after the kill", killed_at.elapsed());
+        }
+        let host = start(Some(&folder));
+        customers.now_at(victim, &host);
+        hosts[victim] = Some(host);
+        customers.until_they_buy();
+    }
+    let bought = customers.stop();
+    for host in hosts.into_iter().flatten() {
+        host.end();
+    }
+    assert_eq!(broken(&url, &bought), [""; 0]);
+    check(&url);
+    println!("many hosts: {rounds} kills, {} orders acknowledged, none lost", bought.len());
+}
+
+/// Two servers, the second one a standby of the first.
+struct Pair {
+    primary: Server,
+    standby: Server,
+}
+
+impl Pair {
+    fn start(is_synchronous: bool) -> Self {
+        let primary = Server::start(&["fsync=off", "max_connections=100"]);
+        primary.run("postgres", "CREATE DATABASE shop").expect("is made");
+        migrate(&primary.url("shop"));
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("is set");
+        let copy = format!(
+            "pg_basebackup -h 127.0.0.1 -p {} -U till -D \"$DATA\" -R -X stream -C -S s1 -c fast >\"$DATA.init\" 2>&1",
+            primary.port
+        );
+        let standby = Server::prepare(folder, &copy, &["fsync=off", "max_connections=100", "cluster_name=s1"]);
+        standby.wait();
+        if is_synchronous {
+            for sql in ["ALTER SYSTEM SET synchronous_standby_names = 's1'", "SELECT pg_reload_conf()"] {
+                primary.run("postgres", sql).expect("is set");
+            }
+        }
+        let wanted = if is_synchronous { "sync" } else { "async" };
+        eventually("replication", || {
+            (primary.run("postgres", "SELECT sync_state FROM pg_stat_replication")? == wanted).then_some(())
+        });
+        Self { primary, standby }
+    }
+
+    fn url(&self) -> String {
+        let (first, second) = (self.primary.port, self.standby.port);
+        format!("postgres://till@127.0.0.1:{first},127.0.0.1:{second}/shop?sslmode=disable")
+    }
+
+    /// Stops what the primary sends to the standby, as a cut cable would.
+    fn cut(&self) {
+        let sender = self.primary.run("postgres", "SELECT pid FROM pg_stat_replication").expect("there is one");
+        signal("STOP", &[sender]);
+    }
+
+    /// Kills the primary with all its processes, and makes the standby the primary.
+    fn fail_over(&self) {
+        let server = self.primary.pid().to_string();
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).expect("it runs");
+        // The server itself first, for it would start anew after the loss of one of its processes.
+        let all: Vec<String> = std::iter::once(server).chain(children.split_whitespace().map(str::to_owned)).collect();
+        signal("KILL", &all);
+        sleep(Duration::from_millis(500));
+        let promoted = try_query(&self.standby.url("postgres"), "SELECT pg_promote(true, 30)");
+        assert_eq!(promoted.as_deref(), Some("t"));
+    }
+}
+
+fn signal(name: &str, processes: &[String]) {
+    let sent = Command::new("kill").arg(format!("-{name}")).args(processes).status().expect("kill runs");
+    assert!(sent.success() || name == "KILL", "{processes:?}");
+}
+
+/// Sells over a pair of servers of which the first one dies, and returns what was acknowledged and is lost.
+fn lost_by_a_failover(is_synchronous: bool, is_cut: bool, dice: &mut StdRng) -> (usize, Vec<String>) {
+    let pair = Pair::start(is_synchronous);
+    let url = pair.url();
+    let hosts = [(); 2].map(|()| plan(&url).start());
+    let customers = Customers::start(hosts.iter().map(|host| host.shop.address.clone()).collect(), dice);
+    customers.until_they_buy();
+    sleep(Duration::from_millis(dice.random_range(100..600)));
+    if is_cut {
+        pair.cut();
+        sleep(Duration::from_millis(700));
+    }
+    pair.fail_over();
+    let promoted_at = Instant::now();
+    customers.until_they_buy();
+    println!("failover: sells again {:?} after the promotion", promoted_at.elapsed());
+    let bought = customers.stop();
+    let url = pair.standby.url("shop");
+    eventually("no order without an end", || {
+        query(&url, "SELECT 1 FROM orders WHERE status = 'PENDING' LIMIT 1").is_empty().then_some(())
+    });
+    for host in hosts {
+        host.signal(rustix::process::Signal::TERM);
+        let stopped = host.wait();
+        assert!(stopped.status.success(), "{:#?}", stopped.log);
+    }
+    check(&url);
+    (bought.len(), broken(&url, &bought))
+}
+
+#[test]
+fn a_failover_with_a_synchronous_standby_loses_nothing() {
+    let mut dice = dice("failover");
+    let rounds = rounds(2, 10);
+    let mut acknowledged = 0;
+    for round in 0..rounds {
+        let (bought, broken) = lost_by_a_failover(true, round % 2 == 1, &mut dice);
+        assert_eq!(broken, [""; 0], "round {round}");
+        acknowledged += bought;
+    }
+    println!("failover: {rounds} failovers, {acknowledged} orders acknowledged, none lost");
+}
+
+#[test]
+fn a_failover_without_one_loses_what_the_standby_hadnt_heard_of() {
+    let mut dice = dice("failover without");
+    let (bought, broken) = lost_by_a_failover(false, true, &mut dice);
+    let lost = broken.iter().filter(|what| what.starts_with("lost")).count();
+    println!("failover without a synchronous standby: {lost} of {bought} acknowledged orders lost");
+    assert!(lost > 0, "the test above would see a loss: {broken:?}");
+}
+
+#[test]
+fn a_host_says_that_its_database_has_no_synchronous_standby_and_may_refuse_that() {
+    let url = shared_store::new();
+    let host = plan(&url).warns(UNSYNCHRONISED).start();
+    assert_eq!(host.shop.get("/readyz").status, 200);
+    host.stop();
+    let refusal = plan(&url).set("store.require_synchronous=on").refusal();
+    assert!(refusal.contains("synchronous_standby_names"), "{refusal}");
+}
