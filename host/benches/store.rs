@@ -62,7 +62,7 @@ async fn buy(store: Store, carts: Vec<Cart>, buyer: u64, checkouts: u64) -> anyh
             placed_at_ms: 1_700_000_000_000,
             keyed: None,
         };
-        let begun = store.begin_order(order, Durability::Queued)?;
+        let begun = store.begin_order(order, Durability::Queued).await?;
         store.take(Taker::Order(begun.id), &cart.stock_lines()).await?;
         let receipt = Receipt::checked(cart, Vec::new(), cart.subtotal().amount(), Vec::new(), 0);
         store.complete_order(begun.id, &receipt.ok().context("a receipt")?, None).await?;

@@ -7,6 +7,7 @@ mod admission;
 mod catalogue;
 mod files;
 mod folder;
+mod followed;
 mod plugin;
 mod registry;
 mod release_memory;
@@ -16,7 +17,11 @@ mod start;
 mod supervise;
 mod swap;
 
-use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
@@ -67,6 +72,8 @@ pub struct Plugins {
     breaker_rolls_back: bool,
     rules: Rules,
     store: Store,
+    /// The epoch of the plugins of a shared store that is live here.
+    followed: AtomicU64,
 }
 
 impl Plugins {
@@ -77,7 +84,7 @@ impl Plugins {
     /// Says which plugin is refused, and why.
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
         let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
-        let catalogue = Catalogue::new(settings, engine);
+        let catalogue = Catalogue::new(settings, engine, &store);
         let (snapshot, started_with) = start::snapshot(settings, &store, &catalogue).await?;
         let rollout = start::rollout(&settings.limits, &store, &catalogue).await?;
         let published = Published::new(&snapshot, rollout)?;
@@ -132,6 +139,7 @@ impl Plugins {
             breaker_rolls_back: settings.breaker.rollback,
             rules: Rules::of(settings),
             store,
+            followed: AtomicU64::new(0),
         }
     }
 

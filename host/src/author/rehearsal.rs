@@ -156,7 +156,7 @@ impl Stage {
     }
 
     fn plugins(&self, case: &Case, store: &Store) -> anyhow::Result<Arc<Plugins>> {
-        let catalogue = Catalogue::new(&self.settings, Arc::clone(&self.engine));
+        let catalogue = Catalogue::new(&self.settings, Arc::clone(&self.engine), store);
         let none = BTreeMap::new();
         let plugin = |kind: Kind| {
             let admitted = self.plugins.iter().find(|admitted| admitted.identity().kind == kind);

@@ -74,6 +74,8 @@ pub(super) enum StockCommand {
 /// Changes the plugins' versions and rollouts, or notes something in their audit.
 pub(super) enum PluginCommand {
     Publish {
+        /// The version that has to be live, if it matters: another host may have changed it.
+        over: Option<VersionId>,
         text: VersionText,
         action: SwapAction,
         by: String,

@@ -124,6 +124,9 @@ pub enum StoreError {
     ReferenceTaken,
     #[error("another order has this key")]
     KeyTaken,
+    /// Nothing was changed.
+    #[error("another host has changed the plugin meanwhile: look at what is live now, and try again")]
+    PluginsChanged,
     #[error("a rollout is under way, and there is one at a time: promote or abort it first")]
     RolloutOpen,
     /// A host fault: the command breaks a rule of the schema. Nothing was changed.

@@ -9,19 +9,20 @@ use super::{
 use crate::hooks::Kind;
 
 impl Store {
-    /// Makes a version live and returns it. A rollback withdraws the version that was live before. An open rollout of
-    /// the same kind ends. Durable when it returns.
+    /// Makes a version live and returns it, in the place of the version `over`. A rollback withdraws the version that was
+    /// live before. An open rollout of the same kind ends. Durable when it returns.
     ///
     /// # Errors
-    /// Only the store's own.
+    /// `PluginsChanged` when another version than `over` is live; nothing was changed.
     pub async fn publish_plugin(
         &self,
+        over: Option<VersionId>,
         text: VersionText,
         action: SwapAction,
         by: String,
         detail: String,
     ) -> Result<PluginVersion, StoreError> {
-        self.submit(|reply| PluginCommand::Publish { text, action, by, detail, reply }).await
+        self.submit(|reply| PluginCommand::Publish { over, text, action, by, detail, reply }).await
     }
 
     /// Records in the audit that a file was refused. Durable when it returns.
@@ -115,6 +116,71 @@ impl Store {
                 sqlite.read(move |connection| sqlite::plugins::events(connection, after, limit)).await
             }
             Engine::Postgres(postgres) => postgres.plugin_events(after, limit).await,
+        }
+    }
+
+    /// Returns how often the plugins were changed in a store that hosts share, as of the last beat; 0 for a store of one's own.
+    #[must_use]
+    pub fn plugins_epoch(&self) -> u64 {
+        match &*self.0 {
+            Engine::Sqlite(_) => 0,
+            Engine::Postgres(postgres) => postgres.plugins_epoch(),
+        }
+    }
+
+    /// Tells the other hosts that this one runs what was live at that epoch.
+    pub fn note_followed(&self, epoch: u64) {
+        match &*self.0 {
+            Engine::Sqlite(_) => {}
+            Engine::Postgres(postgres) => postgres.note_followed(epoch),
+        }
+    }
+
+    /// Returns whether this host decides about rollouts: the one of the lowest number among those that share the store.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        match &*self.0 {
+            Engine::Sqlite(_) => true,
+            Engine::Postgres(postgres) => postgres.decides(),
+        }
+    }
+
+    /// Returns whether other hosts may change the plugins, too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(&*self.0, Engine::Postgres(_))
+    }
+
+    /// Returns the names of the other hosts that don't run yet what is live.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn hosts_behind(&self) -> Result<Vec<String>, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(_) => Ok(Vec::new()),
+            Engine::Postgres(postgres) => postgres.hosts_behind().await,
+        }
+    }
+
+    /// Keeps a plugin's file for the other hosts; in a store of one's own it is kept beside it.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn keep_plugin_file(&self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(postgres) => postgres.keep_plugin_file(digest, bytes).await,
+        }
+    }
+
+    /// Returns a plugin's file that another host may have kept.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn plugin_file(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(postgres) => postgres.plugin_file(digest).await,
         }
     }
 }

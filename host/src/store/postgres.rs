@@ -361,6 +361,31 @@ impl Postgres {
         self.queue.submit(|reply| UpkeepCommand::CheckReadiness { reply }).await
     }
 
+    pub(super) fn plugins_epoch(&self) -> u64 {
+        self.host.plugins_epoch()
+    }
+
+    pub(super) fn note_followed(&self, epoch: u64) {
+        self.host.note_followed(epoch);
+    }
+
+    pub(super) fn decides(&self) -> bool {
+        self.host.is_first()
+    }
+
+    pub(super) async fn hosts_behind(&self) -> Result<Vec<String>, StoreError> {
+        let host = self.host.id();
+        read!(self, |client| found(plugins::hosts_behind(client, host)))
+    }
+
+    pub(super) async fn keep_plugin_file(&self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        read!(self, |client| found(plugins::keep_file(client, digest, bytes)))
+    }
+
+    pub(super) async fn plugin_file(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        read!(self, |client| found(plugins::file(client, digest)))
+    }
+
     pub(super) fn knows(&self, item: &Item) -> bool {
         self.items.contains(item)
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::Settings,
     runtime::{Breakers, Engine, IdlePlaces, MemoryPool},
-    store::VersionText,
+    store::{Store, VersionText},
 };
 use parking_lot::Mutex;
 
@@ -33,6 +33,8 @@ pub enum CatalogueError {
 #[derive(Debug)]
 pub struct Catalogue {
     engine: Arc<Engine>,
+    /// Where files are that other hosts have admitted.
+    store: Store,
     files: PluginFiles,
     settings: Settings,
     breakers: Breakers,
@@ -44,10 +46,11 @@ pub struct Catalogue {
 
 impl Catalogue {
     #[must_use]
-    pub fn new(settings: &Settings, engine: Arc<Engine>) -> Self {
+    pub fn new(settings: &Settings, engine: Arc<Engine>, store: &Store) -> Self {
         let memory = MemoryPool::new(&settings.limits);
         Self {
             engine,
+            store: store.clone(),
             files: PluginFiles::new(&settings.server.data),
             settings: settings.clone(),
             breakers: Breakers::new(settings.breaker.clone()),
@@ -87,6 +90,7 @@ impl Catalogue {
             None => admit(&self.engine, examined, &self.settings, set, trial).await?,
         };
         let (files, digest) = (self.files.clone(), admitted.identity().digest.clone());
+        self.store.keep_plugin_file(&digest, &bytes).await.map_err(FileError::Shared)?;
         let keeping = tokio::task::spawn_blocking(move || files.keep(&digest, &bytes));
         keeping.await.unwrap_or(Err(FileError::CutOff))?;
         self.keep(admitted.clone());
@@ -116,9 +120,20 @@ impl Catalogue {
     /// # Errors
     /// When the file is missing or was changed.
     pub(super) async fn file(&self, digest: &str) -> Result<Vec<u8>, FileError> {
-        let (files, digest) = (self.files.clone(), digest.to_owned());
-        let reading = tokio::task::spawn_blocking(move || files.read(&digest));
-        reading.await.unwrap_or(Err(FileError::CutOff))
+        let (files, wanted) = (self.files.clone(), digest.to_owned());
+        let reading = tokio::task::spawn_blocking(move || files.read(&wanted));
+        let missing = match reading.await.unwrap_or(Err(FileError::CutOff)) {
+            Ok(bytes) => return Ok(bytes),
+            Err(missing) => missing,
+        };
+        let Some(bytes) = self.store.plugin_file(digest).await.map_err(FileError::Shared)? else { return Err(missing) };
+        let (files, wanted) = (self.files.clone(), digest.to_owned());
+        let keeping = tokio::task::spawn_blocking(move || {
+            files.keep(&wanted, &bytes)?;
+            // Checks its digest.
+            files.read(&wanted)
+        });
+        keeping.await.unwrap_or(Err(FileError::CutOff))
     }
 
     /// Replaces the engine's pool by a fresh one, and drops what was compiled for the old one.

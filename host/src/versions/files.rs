@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{runtime::digest_of, units::KIB};
+use crate::{runtime::digest_of, store::StoreError, units::KIB};
 
 /// How much is written to a file before each flush.
 const FLUSH_BYTES: usize = 512 * KIB;
@@ -24,6 +24,8 @@ pub enum FileError {
     Io { file: PathBuf, source: io::Error },
     #[error("{} isn't what it was: its sha256 is another", .file.display())]
     Changed { file: PathBuf },
+    #[error("the database that keeps it for all hosts can't be asked: {0}")]
+    Shared(#[source] StoreError),
     #[error("the host is stopping")]
     CutOff,
 }

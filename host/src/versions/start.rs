@@ -129,6 +129,15 @@ struct Start<'a> {
 impl Start<'_> {
     async fn plugin(&self, kind: Kind, candidates: Vec<Examined>) -> anyhow::Result<Plugin> {
         let live = self.store.live_plugin(kind).await?;
+        // Other hosts serve it: a start changes nothing of theirs.
+        if self.store.is_shared()
+            && let Some(live) = &live
+        {
+            let plugin = self.catalogue.version(&live.text).await;
+            let plugin = plugin.with_context(|| format!("the live {kind} plugin of the shop's hosts"))?;
+            plugin.set_version(live);
+            return Ok(plugin);
+        }
         let failed = match self.named(kind, candidates, live.as_ref()).await {
             Ok(plugin) => return Ok(plugin),
             Err(error) => error,
@@ -172,7 +181,7 @@ impl Start<'_> {
         if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
             let text = text_of(plugin.identity(), bytes);
             let detail = "named by the settings".into();
-            plugin.set_version(&self.store.publish_plugin(text, SwapAction::Start, BY.into(), detail).await?);
+            plugin.set_version(&self.store.publish_plugin(None, text, SwapAction::Start, BY.into(), detail).await?);
         } else if let Some(live) = live {
             plugin.set_version(live);
         }
@@ -224,7 +233,10 @@ impl Start<'_> {
         match self.catalogue.version(&before.text).await {
             Ok(plugin) => {
                 let detail = format!("the version after it can't be started with: {failed}");
-                let version = self.store.publish_plugin(before.text, SwapAction::Rollback, BY.into(), detail).await?;
+                let version = self
+                    .store
+                    .publish_plugin(Some(live.id), before.text, SwapAction::Rollback, BY.into(), detail)
+                    .await?;
                 plugin.set_version(&version);
                 Ok(Some(plugin))
             }

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{Plugins, RolloutChange, SwapError, release_memory::KeptForLong, rollout::Verdict};
-use crate::hooks::Kind;
+use crate::{hooks::Kind, store::StoreError};
 
 /// How often all of it is checked: a candidate that fails is to be rolled back within a second.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -19,11 +19,13 @@ impl Plugins {
     /// Checks the rollout, the breakers and the kept memory every 100 ms until the host stops.
     pub async fn supervise(self: Arc<Self>, stopping: CancellationToken) {
         let mut kept = KeptForLong::new(&self.runtime.limits);
+        let mut said = None;
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
             }
+            self.follow_others(&mut said).await;
             self.judge().await;
             for kind in Kind::ALL {
                 self.watch_breaker(kind).await;
@@ -34,6 +36,9 @@ impl Plugins {
 
     async fn judge(&self) {
         let Some(rollout) = self.registry.rollout().filter(|rollout| rollout.is_running()) else { return };
+        if !self.store.decides() {
+            return;
+        }
         let gates = rollout.plan.gates;
         let (change, reason) = match rollout.verdict() {
             Verdict::GoOn => return,
@@ -43,7 +48,9 @@ impl Plugins {
         };
         match self.change_rollout(Some(&rollout), change, GATES, &reason).await {
             // Somebody else changed the rollout first.
-            Ok(_) | Err(SwapError::NoRollout | SwapError::RolloutState(_)) => {}
+            Ok(_)
+            | Err(SwapError::NoRollout | SwapError::RolloutState(_) | SwapError::Store(StoreError::PluginsChanged)) => {
+            }
             Err(error) => tracing::error!("what the gates want of rollout {} failed: {error}", rollout.row.id.number()),
         }
     }
@@ -56,7 +63,13 @@ impl Plugins {
         }
         self.runtime.metrics.breakers_opened(kind.as_str(), 1);
         tracing::error!(kind = kind.as_str(), plugin = %live.identity(), "{} keeps breaking: it isn't called for now", live.identity());
+        // Another host may have done so already: the version before that one is none that broke.
+        let is_live = async || {
+            let version = self.store.live_plugin(kind).await.ok().flatten();
+            version.map(|version| version.id) == live.numbered().map(|numbered| numbered.number)
+        };
         if self.breaker_rolls_back
+            && is_live().await
             && let Err(error) = self.roll_back(kind, None, BREAKER).await
         {
             tracing::error!("no version before {} became live: {error}", live.identity());

@@ -78,7 +78,7 @@ impl SwapError {
             | Self::NoVersion { .. }
             | Self::NoRollout
             | Self::RolloutState(_)
-            | Self::Store(StoreError::RolloutOpen)
+            | Self::Store(StoreError::RolloutOpen | StoreError::PluginsChanged)
             | Self::Reuse(_)
             | Self::UnknownSetting(_)
             | Self::Settings => NOT_FOUND,
@@ -218,7 +218,7 @@ impl Plugins {
         self.change(live, plugin, version.text, SwapAction::Rollback, When::AtOnce, (by, from)).await
     }
 
-    async fn live_version(&self, kind: Kind) -> Result<PluginVersion, SwapError> {
+    pub(super) async fn live_version(&self, kind: Kind) -> Result<PluginVersion, SwapError> {
         let live = self.store.live_plugin(kind).await?;
         live.ok_or_else(|| SwapError::Host(anyhow::anyhow!("the store has no live {kind} plugin")))
     }
@@ -249,7 +249,7 @@ impl Plugins {
         };
         let published = Published::new(&next, kept).map_err(SwapError::Host)?;
         let began = Instant::now();
-        let version = self.store.publish_plugin(text, action, by.to_owned(), detail).await?;
+        let version = self.store.publish_plugin(Some(live.id), text, action, by.to_owned(), detail).await?;
         next.plugin(kind).set_version(&version);
         let store_ms = began.elapsed().as_secs_f64() * 1e3;
         self.publish(published);
@@ -265,7 +265,7 @@ impl Plugins {
         Ok(Swapped { version, became: Became::Live })
     }
 
-    fn publish(&self, published: Published) {
+    pub(super) fn publish(&self, published: Published) {
         self.registry.publish(published);
         self.show_loaded();
     }

@@ -84,8 +84,8 @@ async fn of_stock(client: &Client, command: StockCommand, items: &Items) -> bool
 
 async fn of_plugins(client: &Client, command: PluginCommand) -> bool {
     match command {
-        PluginCommand::Publish { text, action, by, detail, reply } => {
-            tell_either(client, reply, plugins::publish(client, &text, action, &by, &detail)).await
+        PluginCommand::Publish { over, text, action, by, detail, reply } => {
+            tell_either(client, reply, plugins::publish(client, over, &text, action, &by, &detail)).await
         }
         PluginCommand::NoteRefusal { kind, by, detail, reply } => {
             tell(client, reply, plugins::note(client, "refuse", kind, None, &by, &detail)).await

@@ -46,8 +46,12 @@ pub(super) struct Host {
     lease_until: Mutex<Option<Instant>>,
     /// When a beat was last answered.
     beaten_at: Mutex<Option<Instant>>,
-    /// How many hosts have a lease.
+    /// How many hosts have a lease, and the lowest of their numbers.
     hosts: AtomicI64,
+    first_host: AtomicI64,
+    /// How often the plugins were changed, and which of the changes this host follows.
+    plugins_epoch: AtomicI64,
+    followed_epoch: AtomicI64,
     pub(super) numbers: Numbers,
 }
 
@@ -67,6 +71,9 @@ impl Host {
             lease_until: Mutex::new(None),
             beaten_at: Mutex::new(None),
             hosts: AtomicI64::new(0),
+            first_host: AtomicI64::new(0),
+            plugins_epoch: AtomicI64::new(0),
+            followed_epoch: AtomicI64::new(0),
             numbers: Numbers::default(),
         }
     }
@@ -78,6 +85,19 @@ impl Host {
     /// Returns how many hosts have a lease, as of the last beat.
     pub(super) fn hosts(&self) -> u64 {
         self.hosts.load(Relaxed).unsigned_abs()
+    }
+
+    /// Returns whether this is the host of the lowest number, as of the last beat.
+    pub(super) fn is_first(&self) -> bool {
+        self.first_host.load(Relaxed) == self.id()
+    }
+
+    pub(super) fn plugins_epoch(&self) -> u64 {
+        self.plugins_epoch.load(Relaxed).unsigned_abs()
+    }
+
+    pub(super) fn note_followed(&self, epoch: u64) {
+        self.followed_epoch.store(i64_of(epoch), Relaxed);
     }
 
     /// Returns for how long no beat was answered.
@@ -135,14 +155,18 @@ impl Host {
     async fn beat(&self, client: &Client) -> Result<Option<Found>, Failed> {
         let sent = Instant::now();
         let sql = "WITH beat AS (
-                 UPDATE hosts SET until = clock_timestamp() + $2 * interval '1 ms', numbers_from = greatest(numbers_from, $3)
+                 UPDATE hosts SET until = clock_timestamp() + $2 * interval '1 ms', numbers_from = greatest(numbers_from, $3), plugins_epoch = $4
                  WHERE id = $1 AND until > clock_timestamp() RETURNING id)
              SELECT (SELECT coalesce(max(id), 0) FROM orders),
                     (SELECT value FROM counters WHERE name = 'items_epoch'),
-                    (SELECT count(*) FROM hosts WHERE until > clock_timestamp())
+                    (SELECT count(*) FROM hosts WHERE until > clock_timestamp()),
+                    (SELECT min(id) FROM hosts WHERE until > clock_timestamp()),
+                    (SELECT value FROM counters WHERE name = 'plugins_epoch')
              FROM beat";
         let (id, lease_ms, lowest) = (self.id(), millis(LEASE) as f64, self.numbers.lowest(&[]));
-        let parameters: &Parameters<'_> = &[(&id, Type::INT8), (&lease_ms, Type::FLOAT8), (&lowest, Type::INT8)];
+        let followed = self.followed_epoch.load(Relaxed);
+        let parameters: &Parameters<'_> =
+            &[(&id, Type::INT8), (&lease_ms, Type::FLOAT8), (&lowest, Type::INT8), (&followed, Type::INT8)];
         let found = rows(client, sql, parameters).await?;
         let Some(row) = found.first() else {
             self.lease_is_over();
@@ -150,6 +174,8 @@ impl Host {
         };
         self.begin_lease(sent);
         self.hosts.store(row.get(2), Relaxed);
+        self.first_host.store(row.get(3), Relaxed);
+        self.plugins_epoch.store(row.get(4), Relaxed);
         Ok(Some(Found { last_number: row.get(0), items_epoch: row.get(1) }))
     }
 

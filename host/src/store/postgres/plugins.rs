@@ -26,12 +26,20 @@ type Outcome<T> = Result<Result<T, StoreError>, Failed>;
 /// Makes the version live and ends an open rollout of its kind.
 pub(super) async fn publish(
     client: &Client,
+    over: Option<VersionId>,
     text: &VersionText,
     action: SwapAction,
     by: &str,
     detail: &str,
 ) -> Outcome<PluginVersion> {
     begin_change(client).await?;
+    if let Some(over) = over {
+        let live = "SELECT id FROM plugin_versions WHERE kind = $1 AND state = 'live'";
+        let live = rows(client, live, &[(&text.kind.as_str(), Type::TEXT)]).await?;
+        if live.first().map(|row| row.get::<_, i64>(0)) != Some(over.0) {
+            return refused(client, StoreError::PluginsChanged).await;
+        }
+    }
     let version = match write_version(client, text, action, by, detail).await? {
         Ok(version) => version,
         Err(refusal) => return refused(client, refusal).await,
@@ -128,11 +136,14 @@ pub(super) async fn promote_rollout(
     reason: &str,
 ) -> Outcome<PluginVersion> {
     begin_change(client).await?;
+    // Another host may have ended it.
+    if set_state(client, id, RolloutState::Promoted, by, reason).await?.is_none() {
+        return refused(client, StoreError::PluginsChanged).await;
+    }
     let version = match write_version(client, text, SwapAction::Promote, by, reason).await? {
         Ok(version) => version,
         Err(refusal) => return refused(client, refusal).await,
     };
-    set_state(client, id, RolloutState::Promoted, by, reason).await?;
     commit(client).await?;
     Ok(Ok(version))
 }
@@ -338,6 +349,25 @@ pub(super) async fn events(client: &Client, after: Option<u64>, limit: u32) -> O
         Ok((event, bytes))
     });
     Ok(page(with_bytes, limit))
+}
+
+/// Keeps a plugin's file.
+pub(super) async fn keep_file(client: &Client, digest: &str, bytes: &[u8]) -> Result<(), Failed> {
+    let sql = "INSERT INTO plugin_files (digest, bytes) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
+    change(client, sql, &[(&digest, Type::TEXT), (&bytes, Type::BYTEA)]).await.map(drop)
+}
+
+/// Returns a plugin's file.
+pub(super) async fn file(client: &Client, digest: &str) -> Result<Option<Vec<u8>>, Failed> {
+    let found = rows(client, "SELECT bytes FROM plugin_files WHERE digest = $1", &[(&digest, Type::TEXT)]).await?;
+    Ok(found.first().map(|row| row.get(0)))
+}
+
+/// Returns the names of the hosts that don't run yet what is live, apart from that one.
+pub(super) async fn hosts_behind(client: &Client, host: i64) -> Result<Vec<String>, Failed> {
+    let sql = "SELECT name FROM hosts WHERE until > clock_timestamp() AND id <> $1
+               AND plugins_epoch < (SELECT value FROM counters WHERE name = 'plugins_epoch') ORDER BY id";
+    Ok(rows(client, sql, &[(&host, Type::INT8)]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// Returns a page of the rollouts that meet `condition` and have a number below `before`, newest first.

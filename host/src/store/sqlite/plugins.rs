@@ -8,7 +8,7 @@ use super::{
     Page, ROW_BYTES, StoreError,
     command::PluginCommand,
     execution::{Executed, Refusal},
-    orders::{in_savepoint, now_ms},
+    orders::{in_savepoint, no, now_ms},
     page,
     query::text_bytes,
     rollouts::{begin, change, promote, supersede},
@@ -21,8 +21,8 @@ impl PluginCommand {
     pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
         let connection = &context.connection;
         match self {
-            Self::Publish { text, action, by, detail, reply } => {
-                reply.executed(publish(connection, text, action, by, &detail))
+            Self::Publish { over, text, action, by, detail, reply } => {
+                reply.executed(publish(connection, over, text, action, by, &detail))
             }
             Self::NoteRefusal { kind, by, detail, reply } => {
                 let noted = insert_event(connection, "refuse", kind, None, &by, &detail);
@@ -48,12 +48,16 @@ impl PluginCommand {
 /// Makes the version live and ends an open rollout of its kind.
 fn publish(
     connection: &Connection,
+    over: Option<VersionId>,
     text: VersionText,
     action: SwapAction,
     by: String,
     detail: &str,
 ) -> Result<PluginVersion, Refusal<StoreError>> {
     in_savepoint(connection, || {
+        if over.is_some() && live(connection, text.kind).map_err(no)?.map(|live| live.id) != over {
+            return Err(no(StoreError::PluginsChanged));
+        }
         let version = write_version(connection, text, action, by, detail)?;
         let PluginVersion { text, changed_by, .. } = &version;
         let reason = format!("{}@{} is live now", text.name, text.version);

@@ -57,7 +57,7 @@ async fn lists_of_plugins_are_read_page_by_page(on: On) {
     for number in 1..=WITH_TEXT {
         let reason = "x".repeat(TEXT_BYTES);
         store
-            .publish_plugin(version(number), SwapAction::Deploy, "ada".into(), reason.clone())
+            .publish_plugin(None, version(number), SwapAction::Deploy, "ada".into(), reason.clone())
             .await
             .expect("publishes");
         let rollout = store.begin_rollout(version(number), "{}".into(), "ada".into(), reason.clone()).await;

@@ -189,5 +189,7 @@ CREATE TABLE IF NOT EXISTS hosts (
     started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     until        timestamptz NOT NULL,
     -- The lowest number under which the host may still begin an order: lists of orders stop before it.
-    numbers_from bigint NOT NULL
+    numbers_from bigint NOT NULL,
+    -- The epoch of the plugins that the host runs.
+    plugins_epoch bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20)
