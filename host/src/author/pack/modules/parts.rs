@@ -1,5 +1,7 @@
 //! The parts of a component's binary.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, Result};
 use wasmparser::{
     CanonicalFunction, Chunk, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentName, ComponentType,
@@ -15,7 +17,8 @@ pub(super) enum Part<'a> {
         id: u8,
         bytes: &'a [u8],
     },
-    Component(Vec<u8>),
+    /// A nested component; owned if modules in it were joined.
+    Component(Cow<'a, [u8]>),
     /// The component's name.
     Name(&'a str),
     Module(&'a [u8]),
@@ -43,7 +46,7 @@ pub(super) fn parts(component: &[u8]) -> Result<Option<Vec<Part<'_>>>> {
             Payload::ComponentSection { unchecked_range, .. } => {
                 let nested = component.get(unchecked_range.clone()).context("a component")?;
                 rest = rest.get(unchecked_range.len()..).context("a component's end")?;
-                parts.push(Part::Component(Rewrite::of(nested)?.unwrap_or_else(|| nested.to_vec())));
+                parts.push(Part::Component(Rewrite::of(nested)?.map_or(Cow::Borrowed(nested), Cow::Owned)));
             }
             Payload::InstanceSection(section) => {
                 for instance in section {

@@ -1,6 +1,9 @@
 //! A component that is written anew, with joined modules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use anyhow::{Context, Result};
 use wasm_encoder::{
@@ -41,7 +44,7 @@ impl<'a> Rewrite<'a> {
     pub(super) fn of(component: &[u8]) -> Result<Option<Vec<u8>>> {
         let Some(parts) = parts(component)? else { return Ok(None) };
         let Some(outline) = Outline::of(&parts)? else { return Ok(None) };
-        if outline.members.is_empty() && !parts.iter().any(|part| matches!(part, Part::Component(_))) {
+        if outline.members.is_empty() && !parts.iter().any(|part| matches!(part, Part::Component(Cow::Owned(_)))) {
             return Ok(None);
         }
         let (modules, instances, items, exports) = Default::default();
