@@ -72,7 +72,7 @@ impl<'a> Rewrite<'a> {
             match part {
                 Part::Section { id, bytes } => self.push(&RawSection { id: *id, data: bytes }),
                 Part::Component(bytes) => {
-                    self.push(&RawSection { id: ComponentSectionId::Component.into(), data: bytes })
+                    self.push(&RawSection { id: ComponentSectionId::Component.into(), data: bytes });
                 }
                 Part::Name(name) => {
                     let mut section = ComponentNameSection::new();
