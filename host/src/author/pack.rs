@@ -1,9 +1,11 @@
 //! Makes a component out of a compiler's output, and writes the plugin's name and version into it.
 //!
 //! The compilers of C and Go know core modules only, and those of other languages know no versions. This adds what is
-//! missing, so that an author needs no tool beside the compiler and `till`. It checks only that the result is a valid
+//! missing, so that an author needs no tool beside the compiler and `till`, and joins the core modules that a linker left
+//! apart. It checks only that the result is a valid
 //! component: [`crate::versions::admit`] decides whether a host takes it.
 
+mod modules;
 mod segments;
 
 use anyhow::Context;
@@ -26,7 +28,8 @@ pub struct Label {
     pub language: Option<String>,
 }
 
-/// Makes a component of the kind's world out of a core module, and labels it. A component is only labelled.
+/// Makes a component of the kind's world out of a core module, and labels it. A component's modules are joined, and it
+/// is labelled.
 ///
 /// # Errors
 /// When the bytes are neither, or the module doesn't have the world's functions; with what is missing.
@@ -38,7 +41,7 @@ pub fn pack(bytes: &[u8], kind: Kind, label: &Label) -> anyhow::Result<Vec<u8>> 
     } else {
         anyhow::bail!("it is no WebAssembly; wanted what the compiler leaves: a core module or a component");
     };
-    labelled(component, label)
+    labelled(modules::join(&component).context("join its core modules")?, label)
 }
 
 fn component(mut module: Vec<u8>, kind: Kind) -> anyhow::Result<Vec<u8>> {
