@@ -179,6 +179,9 @@ pub struct SwappedJson {
     #[cfg_attr(test, schemars(with = "schema::Became"))]
     pub result: String,
     pub version: VersionJson,
+    /// The hosts that share the store and don't run yet what is live now; left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -306,7 +309,8 @@ where
     W: Future<Output = Result<Swapped, SwapError>> + Send + 'static,
 {
     let Swapped { version, became } = carried_out(admin, work).await?;
-    Reply::json(&SwappedJson { result: became.as_str().to_owned(), version: version.into() })
+    let behind = admin.plugins.spread().await;
+    Reply::json(&SwappedJson { result: became.as_str().to_owned(), version: version.into(), behind })
 }
 
 /// Runs a change in a task of its own, because a change cut off midway would leave the store and the live plugins

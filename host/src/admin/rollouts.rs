@@ -224,6 +224,7 @@ pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
         return Err(Problem::unacceptable(format!("a reason has at most {REASON_BYTES_MAX} bytes")));
     }
     carried_out(admin, move |plugins| async move { plugins.change_rollout(None, change, &by, &reason).await }).await?;
+    admin.plugins.spread().await;
     show(admin).await
 }
 

@@ -13,10 +13,12 @@ use std::{
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{
-    Client, Host, Plan, dice, eventually,
+    Answer, Client, Host, Plan, dice, eventually,
+    guests::bytes_of,
     http::order_of,
     postgres::{Server, query, try_query},
     rounds,
@@ -303,4 +305,70 @@ fn a_host_says_that_its_database_has_no_synchronous_standby_and_may_refuse_that(
     host.stop();
     let refusal = plan(&url).set("store.require_synchronous=on").refusal();
     assert!(refusal.contains("synchronous_standby_names"), "{refusal}");
+}
+
+/// Returns the checkout plugin that an answer names.
+fn ran(answer: &Answer) -> String {
+    answer.header("till-plugins").split_once(", ").expect("two plugins").0.to_owned()
+}
+
+#[test]
+fn what_one_host_makes_live_runs_on_all_before_its_answer() {
+    let mut dice = dice("many hosts swap");
+    let url = shared_store::new();
+    let swaps = rounds(8, 1_000);
+    let hosts = [(); 3].map(|()| plan(&url).start());
+    let customers = Customers::start(hosts.iter().map(|host| host.shop.address.clone()).collect(), &mut dice);
+    let plugins = ["checkout_discount", "checkout_spans"].map(|guest| (guest, bytes_of(guest)));
+    let mut live = String::new();
+    for swap in 0..swaps {
+        let (name, bytes) = &plugins[swap % 2];
+        let host = &hosts[dice.random_range(0..3)];
+        let deployed = host.admin.deploy(name, "", bytes);
+        assert_eq!(deployed.status, 200, "{}", deployed.text());
+        assert_eq!(deployed.json().get("behind"), None, "{}", deployed.text());
+        let now: Vec<String> = hosts.iter().map(|host| ran(&host.shop.get("/"))).collect();
+        assert!(now.iter().all(|plugin| *plugin == now[0] && *plugin != live), "{live} then {now:?}");
+        live.clone_from(&now[0]);
+    }
+    // One that comes later changes nothing of that.
+    let late = plan(&url).start();
+    assert_eq!(ran(&late.shop.get("/")), live);
+    assert_eq!(ran(&hosts[0].shop.get("/")), live);
+    let back = late.admin.post("/plugins/checkout/rollback", &json!({}));
+    assert_eq!(back.status, 200, "{}", back.text());
+    let now: Vec<String> = hosts.iter().map(|host| ran(&host.shop.get("/"))).collect();
+    assert!(now.iter().all(|plugin| *plugin == now[0] && *plugin != live), "{now:?}");
+    let bought = customers.stop();
+    for host in hosts.into_iter().chain([late]) {
+        host.end();
+    }
+    assert_eq!(broken(&url, &bought), [""; 0]);
+    println!("many hosts: {swaps} swaps, {} orders acknowledged meanwhile", bought.len());
+}
+
+#[test]
+fn a_canary_begins_and_ends_on_all_hosts_at_once_and_picks_the_same_customers() {
+    let url = shared_store::new();
+    let hosts = [(); 2].map(|()| plan(&url).start());
+    let begun = hosts[0].admin.deploy("checkout_discount", "?canary=50", &bytes_of("checkout_discount"));
+    assert_eq!((begun.status, begun.json()["result"].as_str()), (200, Some("candidate")), "{}", begun.text());
+    let picked = |host: &Host, key: &str| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        let unsound =
+            host.shop.post_with("/checkout", &headers, &json!({ "item": "nothing such", "quantity": 1, "price": 1 }));
+        ran(&unsound)
+    };
+    let keys: Vec<String> = (0..40).map(|key| format!("customer-{key}")).collect();
+    let on = |host: &Host| keys.iter().map(|key| picked(host, key)).collect::<Vec<_>>();
+    let (first, second) = (on(&hosts[0]), on(&hosts[1]));
+    assert_eq!(first, second);
+    let versions: std::collections::BTreeSet<_> = first.iter().collect();
+    assert_eq!(versions.len(), 2, "some customers have either: {versions:?}");
+    let ended = hosts[1].admin.post("/plugins/rollout/abort", &json!({ "by": "ada", "reason": "enough" }));
+    assert_eq!(ended.status, 200, "{}", ended.text());
+    assert_eq!(on(&hosts[0]).into_iter().collect::<std::collections::BTreeSet<_>>().len(), 1);
+    for host in hosts {
+        host.end();
+    }
 }

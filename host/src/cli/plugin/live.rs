@@ -228,14 +228,15 @@ fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return print_json(swapped);
     }
-    let SwappedJson { result, version } = swapped;
+    let SwappedJson { result, version, behind } = swapped;
     let so = match &**result {
         "unchanged" => "was live already",
         "candidate" => "is tried beside the live one; `till plugin rollout show` tells how it does",
         _ => "is live",
     };
     let VersionJson { kind, name, version, digest, id, same_file_as, .. } = version;
-    print(&format!("{kind} {}, {so}", version_name(name, version, digest, Some(*id), *same_file_as)))
+    print(&format!("{kind} {}, {so}", version_name(name, version, digest, Some(*id), *same_file_as)))?;
+    if behind.is_empty() { Ok(()) } else { print(&format!("not yet on: {}", behind.join(", "))) }
 }
 
 fn key_value(text: &str) -> Result<(String, Option<String>), String> {

@@ -98,6 +98,8 @@ impl Host {
 
     pub(super) fn note_followed(&self, epoch: u64) {
         self.followed_epoch.store(i64_of(epoch), Relaxed);
+        // Whoever made the change waits for it.
+        self.numbers.wanted.notify_one();
     }
 
     /// Returns for how long no beat was answered.

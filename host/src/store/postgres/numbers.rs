@@ -19,7 +19,7 @@ pub(super) struct Numbers {
     state: Mutex<State>,
     /// Told when there are new numbers, or will be none.
     arrived: Notify,
-    /// Told when there are few numbers left.
+    /// Told when there are few numbers left, or something is to be said with the next beat.
     pub(super) wanted: Notify,
 }
 
@@ -93,9 +93,9 @@ impl Numbers {
         if is_idle {
             state.size = BLOCK_MIN / 2;
         }
-        let last_here = state.next.as_ref().map_or(state.free.end, |next| next.end) - 1;
-        (is_idle && last_here < last_written)
-            .then(|| Free { free: std::mem::take(&mut state.free), next: state.next.take() })
+        // Without any numbers it is time for the first block.
+        let holds_back = state.first_free().is_none_or(|first| first < last_written);
+        (is_idle && holds_back).then(|| Free { free: std::mem::take(&mut state.free), next: state.next.take() })
     }
 
     /// Adds a block that was taken.
@@ -161,7 +161,9 @@ mod tests {
         assert!(numbers.give_up(100).is_none(), "it has just begun an order");
         assert!(numbers.give_up(100).is_none(), "its order isn't written");
         numbers.settled([id].into_iter());
-        assert!(numbers.give_up(19).is_none(), "nobody is past it");
+        assert!(numbers.give_up(10).is_none(), "nobody is past it");
+        let free = numbers.give_up(17).expect("others are past some of it");
+        numbers.put_back(free);
         let free = numbers.give_up(100).expect("is idle");
         numbers.put_back(free);
         assert_eq!(numbers.next().await.expect("is free").row(), 11);
