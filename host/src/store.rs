@@ -120,7 +120,7 @@ pub struct Store(Arc<Engine>);
 /// The database that keeps the store.
 #[derive(Debug)]
 enum Engine {
-    Sqlite(Sqlite),
+    Sqlite(Box<Sqlite>),
     Postgres(Box<Postgres>),
 }
 
@@ -155,7 +155,7 @@ impl Store {
     /// Name the file or folder, and say what to do about it.
     pub fn open(settings: &Settings) -> Result<(Self, Opened), OpenError> {
         let (sqlite, opened) = Sqlite::open(settings)?;
-        Ok((Self(Arc::new(Engine::Sqlite(sqlite))), opened))
+        Ok((Self(Arc::new(Engine::Sqlite(Box::new(sqlite)))), opened))
     }
 
     /// Opens a store that several hosts share, and settles what dead ones left behind.

@@ -151,7 +151,7 @@ fn unended(url: &str, before: &str) -> String {
 #[test]
 fn three_hosts_lose_nothing_while_any_of_them_is_killed() {
     let mut dice = dice("many hosts");
-    let url = shared_store::new();
+    let url = shared_store::make();
     let rounds = rounds(6, 100);
     let start = |folder: Option<&Arc<TempDir>>| match folder {
         Some(folder) => plan(&url).folder(folder).start(),
@@ -299,7 +299,7 @@ fn a_failover_without_one_loses_what_the_standby_hadnt_heard_of() {
 
 #[test]
 fn a_host_says_that_its_database_has_no_synchronous_standby_and_may_refuse_that() {
-    let url = shared_store::new();
+    let url = shared_store::make();
     let host = plan(&url).warns(UNSYNCHRONISED).start();
     assert_eq!(host.shop.get("/readyz").status, 200);
     host.stop();
@@ -315,7 +315,7 @@ fn ran(answer: &Answer) -> String {
 #[test]
 fn what_one_host_makes_live_runs_on_all_before_its_answer() {
     let mut dice = dice("many hosts swap");
-    let url = shared_store::new();
+    let url = shared_store::make();
     let swaps = rounds(8, 1_000);
     let hosts = [(); 3].map(|()| plan(&url).start());
     let customers = Customers::start(hosts.iter().map(|host| host.shop.address.clone()).collect(), &mut dice);
@@ -349,9 +349,9 @@ fn what_one_host_makes_live_runs_on_all_before_its_answer() {
 
 #[test]
 fn a_canary_begins_and_ends_on_all_hosts_at_once_and_picks_the_same_customers() {
-    let url = shared_store::new();
+    let url = shared_store::make();
     let hosts = [(); 2].map(|()| plan(&url).start());
-    let begun = hosts[0].admin.deploy("checkout_discount", "?canary=50", &bytes_of("checkout_discount"));
+    let begun = hosts[0].admin.deploy("checkout_discount", "&canary=50", &bytes_of("checkout_discount"));
     assert_eq!((begun.status, begun.json()["result"].as_str()), (200, Some("candidate")), "{}", begun.text());
     let picked = |host: &Host, key: &str| {
         let headers = [("content-type", "application/json"), ("idempotency-key", key)];

@@ -76,7 +76,7 @@ impl Batch {
 
     fn add(&mut self, command: Command) {
         match command {
-            Command::Order(OrderCommand::Open(open)) => self.endings.opens.push(open),
+            Command::Order(OrderCommand::Open(open)) => self.endings.opens.push(*open),
             Command::Order(OrderCommand::Complete { id, receipt, answer, reply }) => {
                 self.endings.completes.push(Complete { id, receipt, answer, reply });
             }

@@ -26,7 +26,7 @@ use crate::{
 /// Orders and deducts to end, and orders that have to be durable before anything else is done for them.
 #[derive(Default)]
 pub(super) struct Endings {
-    pub(super) opens: Vec<Box<OpenOrder>>,
+    pub(super) opens: Vec<OpenOrder>,
     pub(super) completes: Vec<Complete>,
     pub(super) awaits: Vec<Await>,
     pub(super) settles: Vec<Settle>,

@@ -104,13 +104,13 @@ impl Holding {
                 self.resting.insert(open.id, (Instant::now(), open));
                 return;
             }
-            Command::Order(OrderCommand::Open(open)) => batch.holds.opens.push(open),
+            Command::Order(OrderCommand::Open(open)) => batch.holds.opens.push(*open),
             Command::Reservation(ReservationCommand::Take(take)) => {
                 if let Taker::Order(id) = &take.taker
                     && let Some((_, open)) = self.resting.remove(id)
                 {
                     batch.subjects.push(Subject::Order(open.id));
-                    batch.holds.opens.push(open);
+                    batch.holds.opens.push(*open);
                 }
                 batch.holds.takes.push(take);
             }
@@ -131,7 +131,7 @@ impl Holding {
         for (id, (since, open)) in mem::take(&mut self.resting) {
             if is_due(since) {
                 batch.subjects.push(Subject::Order(id));
-                batch.holds.opens.push(open);
+                batch.holds.opens.push(*open);
             } else {
                 self.resting.insert(id, (since, open));
             }

@@ -20,7 +20,7 @@ use crate::{clock, order::Item, units::i64_of};
 /// Orders to open, and takes in the order in which they came.
 #[derive(Default)]
 pub(super) struct Holds {
-    pub(super) opens: Vec<Box<OpenOrder>>,
+    pub(super) opens: Vec<OpenOrder>,
     pub(super) takes: Vec<Take>,
 }
 
@@ -138,17 +138,14 @@ impl Holds {
         now_ms: i64,
         host: i64,
     ) -> Result<(), Failed> {
-        let older: Vec<usize> = reserved
-            .iter()
-            .filter(|(_, outcome)| matches!(outcome, Err(TakeError::AlreadyTaken)))
-            .map(|(nth, _)| *nth)
-            .collect();
+        let is_older = |nth: &usize| matches!(reserved.get(nth), Some(Err(TakeError::AlreadyTaken)));
+        let older: Vec<(usize, &Take)> = self.takes.iter().enumerate().filter(|(nth, _)| is_older(nth)).collect();
         if older.is_empty() {
             return Ok(());
         }
         let (mut ids, mut references) = (Vec::new(), Vec::new());
-        for nth in &older {
-            match &self.takes[*nth].taker {
+        for (_, take) in &older {
+            match &take.taker {
                 Taker::Order(id) => ids.push(id.row()),
                 Taker::Deduct(reference) => references.push(reference.as_str()),
             }
@@ -170,8 +167,8 @@ impl Holds {
         )
         .await?;
         let mut seen = HashSet::new();
-        for nth in older {
-            let found = again.iter().find(|row| match &self.takes[nth].taker {
+        for (nth, take) in older {
+            let found = again.iter().find(|row| match &take.taker {
                 Taker::Order(id) => row.get::<_, Option<i64>>(0) == Some(id.row()),
                 Taker::Deduct(reference) => row.get::<_, &str>(1) == reference.as_str(),
             });
@@ -259,12 +256,12 @@ async fn keep(client: &Client, Holder { host, numbers_from }: Holder) -> Result<
 }
 
 /// Inserts pending orders and claims their keys, and says what came of each.
-pub(super) async fn open(client: &Client, opens: &[Box<OpenOrder>], host: i64) -> Result<Vec<(i64, Fate)>, Failed> {
+pub(super) async fn open(client: &Client, opens: &[OpenOrder], host: i64) -> Result<Vec<(i64, Fate)>, Failed> {
     if opens.is_empty() {
         return Ok(Vec::new());
     }
-    let of = |get: fn(&OpenOrder) -> &str| -> Vec<&str> { opens.iter().map(|open| get(open)).collect() };
-    let of_number = |get: fn(&OpenOrder) -> i64| -> Vec<i64> { opens.iter().map(|open| get(open)).collect() };
+    let of = |get: fn(&OpenOrder) -> &str| -> Vec<&str> { opens.iter().map(get).collect() };
+    let of_number = |get: fn(&OpenOrder) -> i64| -> Vec<i64> { opens.iter().map(get).collect() };
     let urls: Vec<Option<&str>> = opens.iter().map(|open| open.order.inventory.url()).collect();
     let keys: Vec<Option<&str>> =
         opens.iter().map(|open| open.keyed.as_ref().map(|keyed| keyed.key.as_str())).collect();
@@ -429,6 +426,6 @@ async fn unhold(client: &Client, short: &[Reserved], now_ms: i64) -> Result<(), 
 }
 
 /// Returns the numbers of the orders.
-pub(super) fn ids(opens: &[Box<OpenOrder>]) -> impl Iterator<Item = OrderId> {
+pub(super) fn ids(opens: &[OpenOrder]) -> impl Iterator<Item = OrderId> {
     opens.iter().map(|open| open.id)
 }

@@ -60,7 +60,8 @@ pub(super) async fn add(client: &Client, item: &Item, delta: i64) -> Result<Resu
         &[(&item.as_str(), Type::TEXT), (&delta, Type::INT8), (&i64_of(clock::now_ms()), Type::INT8)];
     let changed = rows(client, sql, parameters).await?;
     let Some(row) = changed.first() else {
-        let there = rows(client, "SELECT on_hand FROM stock WHERE item = $1", &parameters[..1]).await?;
+        let sql = "SELECT on_hand FROM stock WHERE item = $1";
+        let there = rows(client, sql, &[(&item.as_str(), Type::TEXT)]).await?;
         let on_hand = there.first().map_or(0, |row| saturated(row.get(0)));
         rollback(client).await?;
         return Ok(Err(StockError::OutOfRange { item: item.clone(), on_hand }));

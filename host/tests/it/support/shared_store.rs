@@ -12,7 +12,7 @@ use super::{host::till, postgres};
 pub(crate) const UNSYNCHRONISED: &str = "has no synchronous standby";
 
 /// Returns the address of a new store.
-pub(crate) fn new() -> String {
+pub(crate) fn make() -> String {
     postgres::database(async |url| migrate(&url))
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn of_folder(folder: &Path) -> Option<String> {
     }
     let mut of_folders = OF_FOLDERS.lock().expect("no panic");
     let of_folders = of_folders.get_or_insert_default();
-    Some(of_folders.entry(folder.to_owned()).or_insert_with(new).clone())
+    Some(of_folders.entry(folder.to_owned()).or_insert_with(make).clone())
 }
 
 /// Checks that each piece of stock is accounted for, and that no order waits for its end.
