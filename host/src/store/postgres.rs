@@ -79,6 +79,7 @@ pub(super) struct Postgres {
     host: Arc<Host>,
     items: Arc<Items>,
     shared: Arc<Shared>,
+    looking_up: tokio::sync::Mutex<Option<Arc<Client>>>,
     readers: Semaphore,
     idle: Mutex<Vec<Client>>,
     readers_count: usize,
@@ -101,6 +102,24 @@ macro_rules! read {
             let outcome = in_time($query).await;
             if let Some(outcome) = reading.outcome(outcome) {
                 break outcome;
+            }
+        }
+    }};
+}
+
+/// Returns the result of a query for one thing, over the connection that such queries share: they follow each other without
+/// waiting, and never wait for a page of orders.
+macro_rules! look_up {
+    ($postgres:ident, |$client:ident| $query:expr) => {{
+        let mut is_repeated = false;
+        loop {
+            let connection = $postgres.for_looking_up().await?;
+            let $client = &*connection;
+            match in_time($query).await {
+                Ok(outcome) => break outcome,
+                Err(Failed::Lost(_)) if !is_repeated => is_repeated = true,
+                Err(Failed::Unknown(error)) => break Err(StoreError::Unavailable(Outage::Database(error))),
+                Err(failed) => break Err(failed.into()),
             }
         }
     }};
@@ -217,6 +236,7 @@ impl Postgres {
             host,
             items,
             shared,
+            looking_up: tokio::sync::Mutex::default(),
             readers: Semaphore::new(readers_count),
             idle: Mutex::default(),
             readers_count,
@@ -271,21 +291,21 @@ impl Postgres {
     }
 
     pub(super) async fn earlier_checkout(&self, key: &IdempotencyKey) -> Result<Option<Earlier>, StoreError> {
-        read!(self, |client| found(query::earlier_checkout(client, key)))
+        look_up!(self, |client| found(query::earlier_checkout(client, key)))
     }
 
     pub(super) async fn earlier_deduct(&self, reference: &Reference) -> Result<Option<Earlier>, StoreError> {
-        read!(self, |client| found(query::earlier_deduct(client, reference)))
+        look_up!(self, |client| found(query::earlier_deduct(client, reference)))
     }
 
     pub(super) async fn order_by_reference(&self, reference: &Reference) -> Result<Option<Order>, StoreError> {
         let of = &[(&reference.as_str() as _, Type::TEXT)];
-        read!(self, |client| query::order_by(client, "reference = $1", of))
+        look_up!(self, |client| query::order_by(client, "reference = $1", of))
     }
 
     pub(super) async fn order_by_id(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
         let of = &[(&id.row() as _, Type::INT8)];
-        read!(self, |client| query::order_by(client, "id = $1", of))
+        look_up!(self, |client| query::order_by(client, "id = $1", of))
     }
 
     pub(super) async fn orders(&self, filter: OrdersFilter) -> Result<Page<Order>, StoreError> {
@@ -301,7 +321,7 @@ impl Postgres {
     }
 
     pub(super) async fn level(&self, item: &Item) -> Result<Option<u32>, StoreError> {
-        read!(self, |client| found(query::level_of(client, item)))
+        look_up!(self, |client| found(query::level_of(client, item)))
     }
 
     pub(super) async fn ledger_mismatches(&self) -> Result<Vec<LedgerMismatch>, StoreError> {
@@ -394,6 +414,16 @@ impl Postgres {
         Gauges { hosts: self.host.hosts(), lease_age: self.host.lease_age(), ..self.queue.gauges(self.items.count()) }
     }
 
+    async fn for_looking_up(&self) -> Result<Arc<Client>, StoreError> {
+        let mut kept = self.looking_up.lock().await;
+        if let Some(client) = kept.as_ref().filter(|client| !client.is_closed()) {
+            return Ok(Arc::clone(client));
+        }
+        let connected = self.link.connect().await;
+        let client = Arc::new(connected.map_err(|error| StoreError::Unavailable(Outage::Database(error)))?);
+        Ok(Arc::clone(kept.insert(client)))
+    }
+
     /// Waits for the right to read over a connection of its own.
     async fn reading(&self) -> Result<Reading<'_>, StoreError> {
         let permit = tokio::time::timeout(self.wait_max, self.readers.acquire()).await;
@@ -419,6 +449,7 @@ impl Postgres {
         }
         self.tasks.lock().await.shutdown().await;
         self.idle.lock().clear();
+        self.looking_up.lock().await.take();
         drop(self.guard.lock().take());
     }
 }

@@ -19,6 +19,7 @@ use super::{
     desk::undo,
     endings::{Await, Complete, Ended, Endings, Settle},
     holding::connected,
+    holds::{Holder, ids},
     host::Host,
     link::{Failed, Link},
     returns::{Failing, fail, refuse, release, start_over},
@@ -171,9 +172,10 @@ impl Ending {
     }
 
     async fn end(&mut self, endings: Endings) {
-        let host = self.host.id();
+        let opening: Vec<i64> = ids(&endings.opens).map(OrderId::row).collect();
+        let holder = Holder { host: self.host.id(), numbers_from: self.host.numbers.lowest(&opening) };
         let count = endings.count();
-        let written = insist!(self, |client, is_repeated| endings.write(client, host, is_repeated));
+        let written = insist!(self, |client, is_repeated| endings.write(client, holder, is_repeated));
         let opened: Vec<OrderId> = endings.opens.iter().map(|open| open.id).collect();
         match written {
             Ok(ended) => {
@@ -183,7 +185,7 @@ impl Ending {
             Err(Failed::Refused(error)) if count > 1 => {
                 tracing::warn!(%error, "the database refused a batch of ends; each is tried by itself");
                 for one in apart(endings) {
-                    let written = insist!(self, |client, is_repeated| one.write(client, host, is_repeated));
+                    let written = insist!(self, |client, is_repeated| one.write(client, holder, is_repeated));
                     match written {
                         Ok(ended) => tell(one, ended),
                         Err(failed) => refuse_all(one, &failed),

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, types::Type};
 use super::{
     Answered, OrderId, StoreError,
     command::OpenOrder,
-    holds::{Fate, fate, open},
+    holds::{Fate, Holder, fate, keep, open},
     json::ReceiptText,
     link::Failed,
     queue::Reply,
@@ -67,12 +67,14 @@ impl Endings {
 
     /// Writes all of it in one transaction. `is_repeated` if it was tried before and nobody knows whether that counted: what is
     /// found done then counts as done here.
-    pub(super) async fn write(&self, client: &Client, host: i64, is_repeated: bool) -> Result<Ended, Failed> {
+    pub(super) async fn write(&self, client: &Client, holder: Holder, is_repeated: bool) -> Result<Ended, Failed> {
         let now_ms = i64_of(clock::now_ms());
-        let (_begun, opened, completed, awaited, settled, _committed) = tokio::try_join!(
+        let keeping = async { if self.opens.is_empty() { Ok(true) } else { keep(client, holder).await } };
+        let (_begun, _kept, opened, completed, awaited, settled, _committed) = tokio::try_join!(
             biased;
             begin(client, BEGIN_DURABLE),
-            open(client, &self.opens, host),
+            keeping,
+            open(client, &self.opens, holder.host),
             complete(client, &self.completes, now_ms),
             wait_for_release(client, &self.awaits),
             settle(client, &self.settles, now_ms),

@@ -250,7 +250,7 @@ pub(super) fn fate(fate: Option<Fate>) -> Result<(), StoreError> {
 }
 
 /// Says up to which number the host's orders are written, and returns whether its lease lasts.
-async fn keep(client: &Client, Holder { host, numbers_from }: Holder) -> Result<bool, Failed> {
+pub(super) async fn keep(client: &Client, Holder { host, numbers_from }: Holder) -> Result<bool, Failed> {
     let sql = "UPDATE hosts SET numbers_from = greatest(numbers_from, $2) WHERE id = $1 AND until > clock_timestamp()";
     Ok(change(client, sql, &[(&host, Type::INT8), (&numbers_from, Type::INT8)]).await? > 0)
 }
