@@ -72,7 +72,7 @@ enum Command {
     Backup(backup::Backup),
     /// Replaces the order store with a backup.
     Restore(restore::Restore),
-    /// Checks the order store of a stopped till, and says what to do. Changes nothing.
+    /// Checks the order store of a stopped till, or a shared one, and says what to do. Changes nothing.
     Doctor(doctor::Doctor),
     /// Prints a completion script for a shell.
     Completions(completions::Completions),

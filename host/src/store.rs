@@ -35,7 +35,7 @@ use std::{
 };
 
 pub use error::{DatabaseError, OpenError, Outage, StockError, StoreError, TakeError};
-pub use postgres::{hosts, migrate};
+pub use postgres::{examine as examine_shared, hosts, migrate};
 pub use record::{
     Answered, Durability, Earlier, Gauges, HostRow, Inventory, LedgerMismatch, NewOrder, Opened, Order, OrderId,
     OrdersFilter, Page, Released, StockChanged, StockLevel, Taker,

@@ -34,15 +34,22 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Returns the shared store's settings.
+    ///
+    /// # Errors
+    /// When there is none.
     pub(super) fn settings(&self) -> anyhow::Result<PostgresSettings> {
+        self.settings_if_any()?.context(
+            "no shared store is set: give store.url in till.toml, TILL_STORE_URL, or --set store.url=postgres://user@host/database",
+        )
+    }
+
+    /// Returns the shared store's settings; `None` if the store is in a file.
+    pub(super) fn settings_if_any(&self) -> anyhow::Result<Option<PostgresSettings>> {
         let mut sources = Sources::defaults();
         sources.add_file_if_any(self.config.as_deref())?;
         sources.add_environment(std::env::vars_os())?;
         sources.add_flags(self.set.iter())?;
-        let settings = Settings::load(&sources)?;
-        postgres_settings(&settings).context(
-            "no shared store is set: give store.url in till.toml, TILL_STORE_URL, or --set store.url=postgres://user@host/database",
-        )
+        Ok(postgres_settings(&Settings::load(&sources)?))
     }
 }
 

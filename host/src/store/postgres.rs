@@ -5,6 +5,7 @@
 //! expects, and keeps to what engines of the same SQL have: no triggers, no functions, no locks but those of rows.
 
 mod desk;
+mod doctor;
 mod ending;
 mod endings;
 mod holding;
@@ -50,10 +51,10 @@ use self::{
     transaction::in_time,
 };
 use super::{
-    Answered, DatabaseError, Durability, Earlier, Gauges, HostRow, Inventory, LedgerMismatch, NewOrder, OpenError,
-    Opened, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion, PostgresSettings, Released,
-    RolloutId, RolloutRow, RolloutState, StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError,
-    Taker, VersionId, VersionState, VersionText, command, json, page, queue, saturated,
+    Answered, DatabaseError, Durability, Earlier, Examined, Finding, Gauges, HostRow, Inventory, LedgerMismatch,
+    NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion,
+    PostgresSettings, Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError, StockLevel, StoreError,
+    SwapAction, TakeError, Taker, VersionId, VersionState, VersionText, command, json, page, queue, saturated,
 };
 use super::{
     command::{Command, Lane, OpenOrder, OrderCommand, ReservationCommand, Take, UpkeepCommand},
@@ -142,6 +143,17 @@ pub async fn hosts(settings: &PostgresSettings) -> Result<Vec<HostRow>, OpenErro
     let client = link.connect().await.map_err(|source| OpenError::Unreachable { hosts: link.hosts(), source })?;
     schema::check(&client).await?;
     in_time(host::list(&client)).await.map_err(|failed| OpenError::Unsettled(Box::new(failed.into())))
+}
+
+/// Checks the rows by the shop's rules, while hosts serve or not. Reads all of them.
+///
+/// # Errors
+/// Say what to do about it.
+pub async fn examine(settings: &PostgresSettings) -> Result<Examined, OpenError> {
+    let link = Link::new(settings)?;
+    let client = link.connect().await.map_err(|source| OpenError::Unreachable { hosts: link.hosts(), source })?;
+    schema::check(&client).await?;
+    doctor::examine(&client).await.map_err(|failed| OpenError::Unsettled(Box::new(failed.into())))
 }
 
 impl Postgres {

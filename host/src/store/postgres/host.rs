@@ -215,11 +215,16 @@ impl Keeper {
         let mut client = None;
         let mut items_epoch = None;
         let mut looked_at = None;
+        let mut is_told = false;
         while !self.stopping.is_cancelled() {
             let kept = self.keep(&mut client, &mut items_epoch, &mut looked_at);
-            if let Err(failed) = in_time(kept).await {
+            let kept = in_time(kept).await;
+            if kept.is_ok() {
+                is_told = false;
+            }
+            if let Err(failed) = kept {
                 client = None;
-                if !self.host.has_lease() {
+                if !self.host.has_lease() && !std::mem::replace(&mut is_told, true) {
                     tracing::error!(
                         error = %failed.error(),
                         "the database {} hasn't answered for {} s: no orders are taken until it does",

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
-use super::{Answer, Client};
+use super::{Answer, Client, shared_store};
 
 /// An order that a client was told it has.
 #[derive(Debug, Clone)]
@@ -43,6 +43,9 @@ pub(crate) fn monotonic_ns() -> u64 {
 /// Returns what is broken in the store of that folder, nothing if nothing is: the acknowledged orders are there, each
 /// under its own number, every order has an end, nothing is oversold, and the ledger explains every piece.
 pub(crate) fn broken(data: &Path, acknowledged: &[Acknowledged]) -> Vec<String> {
+    if let Some(url) = data.parent().and_then(shared_store::of_folder) {
+        return shared_store::broken(&url, acknowledged.iter().map(|order| (order.number, order.reference.as_str())));
+    }
     // Not read-only: that couldn't read the log that a crash left.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let store = Connection::open_with_flags(data.join("till.db"), flags).expect("the store opens");

@@ -173,3 +173,32 @@ async fn a_folder_has_one_host_and_the_next_one_settles_what_the_last_one_left()
     next.close().await;
     store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_finds_rows_that_nobody_can_explain() {
+    let shop = Shop::shared(&[("laptop", 10)]).await;
+    let order = shop.hold(&[("laptop", 2)]).await;
+    shop.store.complete_order(order.id, &receipt(&order.cart), None).await.expect("completes");
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = shop.settings(&folder);
+    let sound = crate::store::examine_shared(&settings).await.expect("reads");
+    assert!(sound.is_sound() && sound.orders == 1, "{sound:?}");
+    let reference = order.reference.as_str();
+    for (theft, back) in [
+        ("UPDATE stock SET on_hand = on_hand - 1".to_owned(), "UPDATE stock SET on_hand = on_hand + 1".to_owned()),
+        (
+            format!("UPDATE reservations SET state = 'held' WHERE reference = '{reference}'"),
+            format!("UPDATE reservations SET state = 'final' WHERE reference = '{reference}'"),
+        ),
+        (
+            "INSERT INTO checkout_answers (key, fingerprint, order_id) VALUES ('x', decode(repeat('ab', 32), 'hex'), 4711)".to_owned(),
+            "DELETE FROM checkout_answers".to_owned(),
+        ),
+    ] {
+        shop.session().await.batch_execute(&theft).await.expect("is fine");
+        let examined = crate::store::examine_shared(&settings).await.expect("reads");
+        assert_eq!(examined.faults().count(), 1, "{theft}: {examined:?}");
+        shop.session().await.batch_execute(&back).await.expect("is fine");
+    }
+    assert!(crate::store::examine_shared(&settings).await.expect("reads").is_sound());
+}
