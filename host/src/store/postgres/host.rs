@@ -118,14 +118,13 @@ impl Host {
     }
 
     /// Enters a row for this process, under a new number. Whoever served from the same folder before is dead: there is one till at
-    /// a time in it.
+    /// a time in it. Its row goes, once the last transaction that it had begun is over, so that lists needn't stop before its numbers.
     pub(super) async fn enter(&self, client: &Client) -> Result<(), Failed> {
         let sent = Instant::now();
         let sql = "WITH number AS (
                  UPDATE counters SET value = value + 1 WHERE name = 'host_id' RETURNING value),
              given_out AS (SELECT value FROM counters WHERE name = 'order_id'),
-             before AS (
-                 UPDATE hosts SET until = clock_timestamp() WHERE folder = $4 AND until > clock_timestamp())
+             before AS (DELETE FROM hosts WHERE folder = $4)
              INSERT INTO hosts (id, name, version, folder, until, numbers_from)
              SELECT number.value, $1, $2, $4, clock_timestamp() + $3 * interval '1 ms', given_out.value + 1
              FROM number, given_out RETURNING id";
