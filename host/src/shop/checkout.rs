@@ -351,8 +351,9 @@ impl Checkout {
         let status = if self.remote_may_hold() { Status::PendingRelease } else { Status::Failed };
         span.set(attribute::ORDER_STATUS, status.as_str());
         failure.mark(&mut span);
-        // An open breaker is logged once, when it opens.
-        if failure.is_error() && !matches!(failure, Failure::BreakerOpen { .. }) {
+        // An open breaker is logged once, when it opens. A key that another host has is its client's affair.
+        let is_told = matches!(failure, Failure::BreakerOpen { .. } | Failure::Store(StoreError::KeyTaken));
+        if failure.is_error() && !is_told {
             tracing::warn!(reference = %self.reference, reason = failure.code(), "checkout failed: {failure}");
         }
         span.end();

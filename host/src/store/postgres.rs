@@ -36,7 +36,7 @@ use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ use self::{
     holding::{Holding, connected},
     host::{Host, Keeper},
     lanes::{Lanes, lanes, wake},
-    link::{Failed, Link},
+    link::{Failed, Link, Session},
     returns::settle_abandoned,
     transaction::in_time,
 };
@@ -80,9 +80,9 @@ pub(super) struct Postgres {
     host: Arc<Host>,
     items: Arc<Items>,
     shared: Arc<Shared>,
-    looking_up: tokio::sync::Mutex<Option<Arc<Client>>>,
+    looking_up: tokio::sync::Mutex<Option<Arc<Session>>>,
     readers: Semaphore,
-    idle: Mutex<Vec<Client>>,
+    idle: Mutex<Vec<Session>>,
     readers_count: usize,
     wait_max: Duration,
     giving_up: CancellationToken,
@@ -426,7 +426,7 @@ impl Postgres {
         Gauges { hosts: self.host.hosts(), lease_age: self.host.lease_age(), ..self.queue.gauges(self.items.count()) }
     }
 
-    async fn for_looking_up(&self) -> Result<Arc<Client>, StoreError> {
+    async fn for_looking_up(&self) -> Result<Arc<Session>, StoreError> {
         let mut kept = self.looking_up.lock().await;
         if let Some(client) = kept.as_ref().filter(|client| !client.is_closed()) {
             return Ok(Arc::clone(client));
@@ -469,14 +469,14 @@ impl Postgres {
 /// A read under way.
 struct Reading<'a> {
     postgres: &'a Postgres,
-    client: Option<Client>,
+    client: Option<Session>,
     /// Whether the connection was made for this read. One that lay idle may have been lost since.
     is_fresh: bool,
     _permit: tokio::sync::SemaphorePermit<'a>,
 }
 
 impl Reading<'_> {
-    async fn client(&mut self) -> Result<&Client, StoreError> {
+    async fn client(&mut self) -> Result<&Session, StoreError> {
         let kept = if self.is_fresh { None } else { self.postgres.idle.lock().pop() };
         let client = match kept.filter(|client| !client.is_closed()) {
             Some(client) => client,

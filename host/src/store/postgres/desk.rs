@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::types::Type;
 
 use super::{
     StoreError,
     command::{Command, PluginCommand, StockCommand, UpkeepCommand},
-    link::Failed,
+    link::{Failed, Session},
     plugins, stock,
     transaction::{Parameters, change, in_time},
 };
@@ -24,7 +24,7 @@ const PRUNED_ROWS_MAX: i64 = 500;
 const KEPT_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 
 /// Carries a command out and answers it. Returns whether the connection may be used again.
-pub(super) async fn execute(client: &Client, command: Command, items: &Items) -> bool {
+pub(super) async fn execute(client: &Session, command: Command, items: &Items) -> bool {
     match command {
         Command::Stock(command) => of_stock(client, command, items).await,
         Command::Plugin(command) => of_plugins(client, *command).await,
@@ -42,7 +42,7 @@ pub(super) async fn execute(client: &Client, command: Command, items: &Items) ->
 }
 
 /// Carries out a change of stock. The other hosts learn of new items from their next beat, this one at once.
-async fn of_stock(client: &Client, command: StockCommand, items: &Items) -> bool {
+async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> bool {
     match command {
         StockCommand::Seed { opening, reply } => {
             let seeded = async {
@@ -82,7 +82,7 @@ async fn of_stock(client: &Client, command: StockCommand, items: &Items) -> bool
     }
 }
 
-async fn of_plugins(client: &Client, command: PluginCommand) -> bool {
+async fn of_plugins(client: &Session, command: PluginCommand) -> bool {
     match command {
         PluginCommand::Publish { over, text, action, by, detail, reply } => {
             tell_either(client, reply, plugins::publish(client, over, &text, action, &by, &detail)).await
@@ -106,7 +106,7 @@ async fn of_plugins(client: &Client, command: PluginCommand) -> bool {
     }
 }
 
-async fn tell<T, E>(client: &Client, reply: Reply<T, E>, work: impl Future<Output = Result<T, Failed>>) -> bool
+async fn tell<T, E>(client: &Session, reply: Reply<T, E>, work: impl Future<Output = Result<T, Failed>>) -> bool
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
@@ -116,7 +116,7 @@ where
 
 /// Waits for the work, undoes what is left of one that failed, and answers.
 async fn tell_either<T, E>(
-    client: &Client,
+    client: &Session,
     reply: Reply<T, E>,
     work: impl Future<Output = Result<Result<T, E>, Failed>>,
 ) -> bool
@@ -136,7 +136,7 @@ where
 }
 
 /// Undoes what is left of a transaction that failed, and returns whether its connection may be used again.
-pub(super) async fn undo(client: &Client, failed: &Failed) -> bool {
+pub(super) async fn undo(client: &Session, failed: &Failed) -> bool {
     match failed {
         Failed::Crossed(_) | Failed::Refused(_) => {
             in_time(async { Ok(client.batch_execute("ROLLBACK").await?) }).await.is_ok()
@@ -146,7 +146,7 @@ pub(super) async fn undo(client: &Client, failed: &Failed) -> bool {
 }
 
 /// Deletes some of the answers older than `kept`, by the database's clock, and returns whether there may be more.
-async fn prune(client: &Client, kept: Duration) -> Result<bool, Failed> {
+async fn prune(client: &Session, kept: Duration) -> Result<bool, Failed> {
     let kept_ms = millis(kept.min(KEPT_MAX)) as f64;
     let parameters: &Parameters<'_> = &[(&kept_ms, Type::FLOAT8), (&PRUNED_ROWS_MAX, Type::INT8)];
     // An order that waits for a release keeps its key, however long that takes.
@@ -161,6 +161,6 @@ async fn prune(client: &Client, kept: Duration) -> Result<bool, Failed> {
 }
 
 /// Writes and commits something, to show that the database can.
-async fn check_readiness(client: &Client) -> Result<(), Failed> {
+async fn check_readiness(client: &Session) -> Result<(), Failed> {
     change(client, "UPDATE counters SET value = value WHERE name = 'host_id'", &[]).await.map(drop)
 }

@@ -1,8 +1,11 @@
 //! Checks a shared store's rows by the shop's rules, while hosts serve or not. Changes nothing.
 
-use tokio_postgres::Client;
-
-use super::{Examined, Finding, host::is_synchronous, link::Failed, transaction::rows};
+use super::{
+    Examined, Finding,
+    host::is_synchronous,
+    link::{Failed, Session},
+    transaction::rows,
+};
 
 /// A rule of the rows. The query returns a text for each row that breaks it.
 struct Rule {
@@ -71,7 +74,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// Returns what is wrong with the rows.
-pub(super) async fn examine(client: &Client) -> Result<Examined, Failed> {
+pub(super) async fn examine(client: &Session) -> Result<Examined, Failed> {
     let count = rows(client, "SELECT count(*) FROM orders", &[]).await?;
     let mut examined =
         Examined { orders: count.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()), findings: Vec::new() };

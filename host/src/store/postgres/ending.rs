@@ -10,7 +10,6 @@ use std::{
 };
 
 use tokio::sync::mpsc;
-use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,10 +17,10 @@ use super::{
     command::{Command, OrderCommand, ReservationCommand},
     desk::undo,
     endings::{Await, Complete, Ended, Endings, Settle},
-    holding::connected,
+    holding::{connected, prepare_seen},
     holds::{Holder, ids},
     host::Host,
-    link::{Failed, Link},
+    link::{Failed, Link, Session},
     returns::{Failing, fail, refuse, release, start_over},
     transaction::in_time,
 };
@@ -44,7 +43,7 @@ pub(super) struct Ending {
     pub(super) host: Arc<Host>,
     pub(super) shared: Arc<Shared>,
     pub(super) batch_commands_max: usize,
-    pub(super) client: Option<Client>,
+    pub(super) client: Option<Session>,
     /// From then on the database isn't waited for any more.
     pub(super) giving_up: CancellationToken,
 }
@@ -169,6 +168,7 @@ impl Ending {
         for one in returns {
             self.give_back(one).await;
         }
+        prepare_seen(&mut self.client).await;
     }
 
     async fn end(&mut self, endings: Endings) {

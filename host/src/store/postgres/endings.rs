@@ -6,14 +6,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::types::Type;
 
 use super::{
     Answered, OrderId, StoreError,
     command::OpenOrder,
     holds::{Fate, Holder, fate, keep, open},
     json::ReceiptText,
-    link::Failed,
+    link::{Failed, Session},
     queue::Reply,
     transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rows},
 };
@@ -67,7 +67,7 @@ impl Endings {
 
     /// Writes all of it in one transaction. `is_repeated` if it was tried before and nobody knows whether that counted: what is
     /// found done then counts as done here.
-    pub(super) async fn write(&self, client: &Client, holder: Holder, is_repeated: bool) -> Result<Ended, Failed> {
+    pub(super) async fn write(&self, client: &Session, holder: Holder, is_repeated: bool) -> Result<Ended, Failed> {
         let now_ms = i64_of(clock::now_ms());
         let keeping = async { if self.opens.is_empty() { Ok(true) } else { keep(client, holder).await } };
         let (_begun, _kept, opened, completed, awaited, settled, _committed) = tokio::try_join!(
@@ -95,7 +95,7 @@ impl Endings {
     }
 
     /// Looks up the orders that an earlier try, whose COMMIT nobody answered, has opened or ended after all.
-    async fn count_what_was_done(&self, client: &Client, ended: &mut Ended) -> Result<(), Failed> {
+    async fn count_what_was_done(&self, client: &Session, ended: &mut Ended) -> Result<(), Failed> {
         let wanted = (self
             .opens
             .iter()
@@ -130,7 +130,7 @@ fn of_orders(ids: impl Iterator<Item = OrderId>, done: &HashSet<i64>) -> Vec<Res
 }
 
 /// Completes pending orders, makes their reservations final and keeps the answers. Returns the numbers of those completed.
-async fn complete(client: &Client, completes: &[Complete], now_ms: i64) -> Result<HashSet<i64>, Failed> {
+async fn complete(client: &Session, completes: &[Complete], now_ms: i64) -> Result<HashSet<i64>, Failed> {
     if completes.is_empty() {
         return Ok(HashSet::new());
     }
@@ -173,7 +173,7 @@ async fn complete(client: &Client, completes: &[Complete], now_ms: i64) -> Resul
 }
 
 /// Sets remote orders to PENDING_RELEASE. An answer is kept; without one the key stays claimed until the order's end.
-async fn wait_for_release(client: &Client, awaits: &[Await]) -> Result<HashSet<i64>, Failed> {
+async fn wait_for_release(client: &Session, awaits: &[Await]) -> Result<HashSet<i64>, Failed> {
     if awaits.is_empty() {
         return Ok(HashSet::new());
     }
@@ -208,7 +208,7 @@ enum Settled {
 }
 
 /// Makes other tills' deducts final and stores the answers. Returns what became of those that were held or final.
-async fn settle(client: &Client, settles: &[Settle], now_ms: i64) -> Result<HashMap<String, Settled>, Failed> {
+async fn settle(client: &Session, settles: &[Settle], now_ms: i64) -> Result<HashMap<String, Settled>, Failed> {
     if settles.is_empty() {
         return Ok(HashMap::new());
     }
@@ -270,7 +270,7 @@ impl<'a> Answers<'a> {
 
 /// Stores the answer to a deduct's caller, if there is one and none was stored before.
 pub(super) async fn end_deduct(
-    client: &Client,
+    client: &Session,
     reference: &str,
     answer: Option<&(Fingerprint, Answered)>,
 ) -> Result<(), Failed> {

@@ -8,7 +8,6 @@ use std::{
 };
 
 use tokio::sync::mpsc;
-use tokio_postgres::Client;
 
 use super::{
     Durability, OrderId, Outage, StoreError, Taker,
@@ -17,7 +16,7 @@ use super::{
     holds::{Held, Holder, Holds, ids},
     host::Host,
     lanes::{Lanes, Subject, subject},
-    link::{Failed, Link},
+    link::{Failed, Link, Session},
     returns::start_over,
     transaction::in_time,
 };
@@ -35,7 +34,7 @@ pub(super) struct Holding {
     pub(super) shared: Arc<Shared>,
     pub(super) batch_commands_max: usize,
     pub(super) linger: Duration,
-    pub(super) client: Option<Client>,
+    pub(super) client: Option<Session>,
     /// Orders whose opening waits for their first take, so that both are one command of one transaction.
     pub(super) resting: BTreeMap<OrderId, (Instant, Box<OpenOrder>)>,
 }
@@ -147,6 +146,7 @@ impl Holding {
         for start_over in start_overs {
             self.start_over(start_over).await;
         }
+        prepare_seen(&mut self.client).await;
         self.host.numbers.settled(opened.into_iter());
         self.lanes.held(subjects.into_iter());
         self.shared.queued_commands.fetch_sub(commands, Relaxed);
@@ -229,13 +229,23 @@ impl Holding {
 }
 
 /// Returns the lane's connection, made anew if it is lost.
-pub(super) async fn connected<'a>(client: &'a mut Option<Client>, link: &Link) -> Result<&'a Client, Failed> {
+pub(super) async fn connected<'a>(client: &'a mut Option<Session>, link: &Link) -> Result<&'a Session, Failed> {
     let kept = client.take().filter(|client| !client.is_closed());
     let open = match kept {
         Some(open) => open,
         None => link.connect().await.map_err(Failed::Lost)?,
     };
     Ok(client.insert(open))
+}
+
+/// Prepares what the lane's connection was used for, if it has one. A failure shows at its next use.
+pub(super) async fn prepare_seen(client: &mut Option<Session>) {
+    if let Some(session) = client {
+        let prepared = in_time(async { Ok(session.prepare_seen().await?) }).await;
+        if prepared.is_err() {
+            *client = None;
+        }
+    }
 }
 
 /// Why a batch was not carried out.

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::types::Type;
 
 use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
     command::{OpenOrder, Take},
-    link::Failed,
+    link::{Failed, Session},
     saturated,
     transaction::{BEGIN_STEP, Parameters, begin, change, commit, rows},
 };
@@ -46,7 +46,7 @@ struct Reserved {
 
 impl Holds {
     /// Writes all of it in one transaction; `None` if the host's lease is over.
-    pub(super) async fn write(&self, client: &Client, holder: Holder) -> Result<Option<Held>, Failed> {
+    pub(super) async fn write(&self, client: &Session, holder: Holder) -> Result<Option<Held>, Failed> {
         let now_ms = i64_of(clock::now_ms());
         let (orders, deducts) = self.takers();
         let items: Vec<&str> = {
@@ -133,7 +133,7 @@ impl Holds {
     /// Lets those take once more that started over, and says `Released` to those that were released for good.
     async fn take_again(
         &self,
-        client: &Client,
+        client: &Session,
         reserved: &mut HashMap<usize, Result<Reserved, TakeError>>,
         now_ms: i64,
         host: i64,
@@ -250,13 +250,13 @@ pub(super) fn fate(fate: Option<Fate>) -> Result<(), StoreError> {
 }
 
 /// Says up to which number the host's orders are written, and returns whether its lease lasts.
-pub(super) async fn keep(client: &Client, Holder { host, numbers_from }: Holder) -> Result<bool, Failed> {
+pub(super) async fn keep(client: &Session, Holder { host, numbers_from }: Holder) -> Result<bool, Failed> {
     let sql = "UPDATE hosts SET numbers_from = greatest(numbers_from, $2) WHERE id = $1 AND until > clock_timestamp()";
     Ok(change(client, sql, &[(&host, Type::INT8), (&numbers_from, Type::INT8)]).await? > 0)
 }
 
 /// Inserts pending orders and claims their keys, and says what came of each.
-pub(super) async fn open(client: &Client, opens: &[OpenOrder], host: i64) -> Result<Vec<(i64, Fate)>, Failed> {
+pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Result<Vec<(i64, Fate)>, Failed> {
     if opens.is_empty() {
         return Ok(Vec::new());
     }
@@ -314,7 +314,7 @@ pub(super) async fn open(client: &Client, opens: &[OpenOrder], host: i64) -> Res
 }
 
 /// Frees the keys of orders that could not be written.
-pub(super) async fn forget_claims(client: &Client, ids: &[i64]) -> Result<(), Failed> {
+pub(super) async fn forget_claims(client: &Session, ids: &[i64]) -> Result<(), Failed> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -325,7 +325,7 @@ pub(super) async fn forget_claims(client: &Client, ids: &[i64]) -> Result<(), Fa
 
 /// Reserves for pending local orders. Returns the reference of each, and whether it has taken for the first time.
 async fn reserve_for_orders(
-    client: &Client,
+    client: &Session,
     ids: &[i64],
     now_ms: i64,
     host: i64,
@@ -351,7 +351,7 @@ async fn reserve_for_orders(
 
 /// Reserves for other tills' deducts, and returns the references that have taken for the first time.
 async fn reserve_for_deducts(
-    client: &Client,
+    client: &Session,
     references: &[&str],
     now_ms: i64,
     host: i64,
@@ -372,7 +372,7 @@ async fn reserve_for_deducts(
 }
 
 /// Locks the items' rows until the transaction's end, in the order of their names, and returns what is on hand.
-pub(super) async fn lock_stock(client: &Client, items: &[&str]) -> Result<BTreeMap<String, i64>, Failed> {
+pub(super) async fn lock_stock(client: &Session, items: &[&str]) -> Result<BTreeMap<String, i64>, Failed> {
     if items.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -381,7 +381,7 @@ pub(super) async fn lock_stock(client: &Client, items: &[&str]) -> Result<BTreeM
     Ok(stock.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-async fn subtract(client: &Client, pieces: &BTreeMap<String, i64>) -> Result<(), Failed> {
+async fn subtract(client: &Session, pieces: &BTreeMap<String, i64>) -> Result<(), Failed> {
     if pieces.is_empty() {
         return Ok(());
     }
@@ -392,7 +392,7 @@ async fn subtract(client: &Client, pieces: &BTreeMap<String, i64>) -> Result<(),
 }
 
 /// Writes what was taken into the ledger.
-async fn note(client: &Client, moved: &Moved, now_ms: i64) -> Result<(), Failed> {
+async fn note(client: &Session, moved: &Moved, now_ms: i64) -> Result<(), Failed> {
     if moved.items.is_empty() {
         return Ok(());
     }
@@ -410,7 +410,7 @@ async fn note(client: &Client, moved: &Moved, now_ms: i64) -> Result<(), Failed>
 }
 
 /// Takes back reservations for which there was too little.
-async fn unhold(client: &Client, short: &[Reserved], now_ms: i64) -> Result<(), Failed> {
+async fn unhold(client: &Session, short: &[Reserved], now_ms: i64) -> Result<(), Failed> {
     if short.is_empty() {
         return Ok(());
     }

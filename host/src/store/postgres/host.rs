@@ -12,13 +12,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     DatabaseError, HostRow,
     holding::connected,
-    link::{Failed, Link},
+    link::{Failed, Link, Session},
     numbers::Numbers,
     query,
     returns::{Abandoned, settle_abandoned},
@@ -119,7 +119,7 @@ impl Host {
 
     /// Enters a row for this process, under a new number. Whoever served from the same folder before is dead: there is one till at
     /// a time in it. Its row goes, once the last transaction that it had begun is over, so that lists needn't stop before its numbers.
-    pub(super) async fn enter(&self, client: &Client) -> Result<(), Failed> {
+    pub(super) async fn enter(&self, client: &Session) -> Result<(), Failed> {
         let sent = Instant::now();
         let sql = "WITH number AS (
                  UPDATE counters SET value = value + 1 WHERE name = 'host_id' RETURNING value),
@@ -143,7 +143,7 @@ impl Host {
     }
 
     /// Takes the row away: whoever looks for hosts finds this one ended, not dead.
-    pub(super) async fn leave(&self, client: &Client) -> Result<(), Failed> {
+    pub(super) async fn leave(&self, client: &Session) -> Result<(), Failed> {
         change(client, "DELETE FROM hosts WHERE id = $1", &[(&self.id(), Type::INT8)]).await.map(drop)
     }
 
@@ -153,7 +153,7 @@ impl Host {
     }
 
     /// Says that this host is there; `None` if it counts as dead.
-    async fn beat(&self, client: &Client) -> Result<Option<Found>, Failed> {
+    async fn beat(&self, client: &Session) -> Result<Option<Found>, Failed> {
         let sent = Instant::now();
         let sql = "WITH beat AS (
                  UPDATE hosts SET until = clock_timestamp() + $2 * interval '1 ms', numbers_from = greatest(numbers_from, $3), plugins_epoch = $4
@@ -181,7 +181,7 @@ impl Host {
     }
 
     /// Takes a block of numbers. With `is_only_block`, lists may go on up to it at once.
-    async fn take_block(&self, client: &Client, size: i64, is_only_block: bool) -> Result<(), Failed> {
+    async fn take_block(&self, client: &Session, size: i64, is_only_block: bool) -> Result<(), Failed> {
         let sql = "WITH block AS (
                  UPDATE counters SET value = value + $2 WHERE name = 'order_id' RETURNING value),
              moved AS (
@@ -245,7 +245,7 @@ impl Keeper {
 
     async fn keep(
         &self,
-        client: &mut Option<Client>,
+        client: &mut Option<Session>,
         items_epoch: &mut Option<i64>,
         looked_at: &mut Option<Instant>,
     ) -> Result<(), Failed> {
@@ -277,7 +277,7 @@ impl Keeper {
         Ok(())
     }
 
-    async fn settle_abandoned(&self, client: &Client) -> Result<(), Failed> {
+    async fn settle_abandoned(&self, client: &Session) -> Result<(), Failed> {
         loop {
             let settled = settle_abandoned(client, self.host.id(), i64_of(millis(self.order_age_max))).await?;
             if settled == Abandoned::default() {
@@ -293,7 +293,7 @@ impl Keeper {
         }
     }
 
-    async fn count_orders(&self, client: &Client) -> Result<(), Failed> {
+    async fn count_orders(&self, client: &Session) -> Result<(), Failed> {
         let sql =
             "SELECT count(*), count(*) FILTER (WHERE status = 'PENDING_RELEASE') FROM orders WHERE ended_at_ms IS NULL";
         if let Some(row) = rows(client, sql, &[]).await?.first() {
@@ -305,7 +305,7 @@ impl Keeper {
 }
 
 /// Returns the hosts whose lease lasts, and those whose lease ended within a day.
-pub(super) async fn list(client: &Client) -> Result<Vec<HostRow>, Failed> {
+pub(super) async fn list(client: &Session) -> Result<Vec<HostRow>, Failed> {
     let sql = "SELECT id, name, version, until > clock_timestamp(),
                       (extract(epoch FROM started_at) * 1000)::bigint, (extract(epoch FROM until) * 1000)::bigint,
                       (SELECT count(*) FROM orders WHERE ended_at_ms IS NULL AND orders.host = hosts.id)
@@ -325,9 +325,9 @@ pub(super) async fn list(client: &Client) -> Result<Vec<HostRow>, Failed> {
 }
 
 /// Returns whether a standby confirms commits before they count. `None` if the database doesn't say.
-pub(super) async fn is_synchronous(client: &Client) -> Result<Option<bool>, DatabaseError> {
+pub(super) async fn is_synchronous(client: &Session) -> Result<Option<bool>, DatabaseError> {
     let rows = client
-        .query_typed(
+        .query(
             "SELECT current_setting('synchronous_standby_names', true), current_setting('synchronous_commit', true)",
             &[],
         )

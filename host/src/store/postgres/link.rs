@@ -1,22 +1,35 @@
 //! Connections to the database: where it is, how it is spoken to, and what an error means.
 //!
-//! Every statement says its parameters' types and has no name, and what a transaction needs is set in the transaction. So
-//! nothing depends on a session, and a pooler in transaction mode may stand between.
+//! Every statement says its parameters' types, and what a transaction needs is set in the transaction. So nothing depends on a
+//! session, and a pooler in transaction mode may stand between: if a statement that was prepared isn't there any more, none is
+//! prepared from then on.
 
-use std::{error::Error as _, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    error::Error as _,
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
+use parking_lot::Mutex;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use tokio_postgres::{
-    Client, Config,
+    Client, Config, Row, Statement,
     config::{Host, SslMode, TargetSessionAttrs},
     error::SqlState,
+    types::Type,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{DatabaseError, OpenError, Outage, PostgresSettings, StoreError};
+use super::{DatabaseError, OpenError, Outage, PostgresSettings, StoreError, transaction::Parameters};
 
 /// How long a connection may take to be made, for each of the database's hosts.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -28,6 +41,8 @@ const LOST_AFTER: Duration = Duration::from_secs(10);
 pub(super) struct Link {
     config: Config,
     tls: MakeRustlsConnect,
+    /// Whether statements may be prepared: until a pooler turns out to stand between.
+    may_prepare: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Link {
@@ -60,7 +75,7 @@ impl Link {
             .tcp_user_timeout(LOST_AFTER)
             .application_name("till");
         let tls = tls(settings.ca_file.as_deref(), config.get_ssl_mode())?;
-        Ok(Self { config, tls })
+        Ok(Self { config, tls, may_prepare: Arc::new(AtomicBool::new(true)) })
     }
 
     /// Returns the database's hosts, for messages.
@@ -73,13 +88,94 @@ impl Link {
     }
 
     /// Returns a new connection to the first host that takes writes.
-    pub(super) async fn connect(&self) -> Result<Client, DatabaseError> {
+    pub(super) async fn connect(&self) -> Result<Session, DatabaseError> {
         let (client, connection) = self.config.connect(self.tls.clone()).await?;
         tokio::spawn(async move {
             // Whoever uses the client gets the same error.
             drop(connection.await);
         });
-        Ok(client)
+        let may_prepare = Arc::clone(&self.may_prepare);
+        Ok(Session { client, may_prepare, seen: Mutex::default(), prepared: HashMap::new() })
+    }
+}
+
+/// A connection, with the statements that it has prepared.
+pub(super) struct Session {
+    client: Client,
+    may_prepare: Arc<AtomicBool>,
+    /// Statements that were used and aren't prepared.
+    seen: Mutex<HashMap<String, Vec<Type>>>,
+    prepared: HashMap<String, Statement>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Session").field("prepared", &self.prepared.len()).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    pub(super) async fn batch_execute(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(sql).await
+    }
+
+    /// Carries out a statement, and returns its rows.
+    pub(super) async fn query(
+        &self,
+        sql: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let Some(prepared) = self.prepared.get(sql) else {
+            self.note(sql, parameters);
+            return self.client.query_typed(sql, parameters).await;
+        };
+        let values: Vec<_> = parameters.iter().map(|(value, _)| *value).collect();
+        self.judged(self.client.query(prepared, &values).await)
+    }
+
+    /// Carries out a statement, and returns how many rows it changed.
+    pub(super) async fn execute(&self, sql: &str, parameters: &Parameters<'_>) -> Result<u64, tokio_postgres::Error> {
+        let Some(prepared) = self.prepared.get(sql) else {
+            self.note(sql, parameters);
+            return self.client.execute_typed(sql, parameters).await;
+        };
+        let values: Vec<_> = parameters.iter().map(|(value, _)| *value).collect();
+        self.judged(self.client.execute(prepared, &values).await)
+    }
+
+    /// Prepares what was used so far, so that the server doesn't plan it again each time. Not within a transaction, for what is sent
+    /// together there must not wait.
+    pub(super) async fn prepare_seen(&mut self) -> Result<(), tokio_postgres::Error> {
+        if !self.may_prepare.load(Relaxed) {
+            return Ok(());
+        }
+        let seen = std::mem::take(&mut *self.seen.lock());
+        for (sql, types) in seen {
+            let statement = self.client.prepare_typed(&sql, &types).await?;
+            self.prepared.insert(sql, statement);
+        }
+        Ok(())
+    }
+
+    fn note(&self, sql: &str, parameters: &Parameters<'_>) {
+        let mut seen = self.seen.lock();
+        if !seen.contains_key(sql) {
+            seen.insert(sql.to_owned(), parameters.iter().map(|(_, of)| of.clone()).collect());
+        }
+    }
+
+    /// Notes that a pooler gives every transaction another session, in which nothing is prepared.
+    fn judged<T>(&self, outcome: Result<T, tokio_postgres::Error>) -> Result<T, tokio_postgres::Error> {
+        if let Err(error) = &outcome
+            && code(error).is_some_and(is_of_pooler)
+        {
+            self.may_prepare.store(false, Relaxed);
+        }
+        outcome
     }
 }
 
@@ -134,7 +230,7 @@ impl From<tokio_postgres::Error> for Failed {
         let kind = match code(&error) {
             None => Self::Lost,
             Some(code) if is_crossed(code) => Self::Crossed,
-            Some(code) if is_leaving(code) => Self::Lost,
+            Some(code) if is_leaving(code) || is_of_pooler(code) => Self::Lost,
             Some(_) => Self::Refused,
         };
         kind(error.into())
@@ -175,6 +271,11 @@ pub(super) fn code(error: &tokio_postgres::Error) -> Option<&SqlState> {
 /// Another transaction was in the way, and this one is undone.
 fn is_crossed(code: &SqlState) -> bool {
     [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE].contains(code)
+}
+
+/// A prepared statement isn't there, or another one is: a pooler in transaction mode stands between.
+fn is_of_pooler(code: &SqlState) -> bool {
+    [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code)
 }
 
 /// The server stops, starts, or isn't the primary any more.

@@ -3,12 +3,12 @@
 //! Changes come one after the other: each locks the epoch of the plugins first, and moves it on. Other hosts see by the epoch that
 //! something has changed.
 
-use tokio_postgres::{Client, Row, types::Type};
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState, StoreError, SwapAction, VersionId,
     VersionState, VersionText,
-    link::Failed,
+    link::{Failed, Session},
     page,
     returns::rollback,
     transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rows},
@@ -25,7 +25,7 @@ type Outcome<T> = Result<Result<T, StoreError>, Failed>;
 
 /// Makes the version live and ends an open rollout of its kind.
 pub(super) async fn publish(
-    client: &Client,
+    client: &Session,
     over: Option<VersionId>,
     text: &VersionText,
     action: SwapAction,
@@ -57,7 +57,7 @@ pub(super) async fn publish(
 
 /// Records something in the audit.
 pub(super) async fn note(
-    client: &Client,
+    client: &Session,
     action: &str,
     kind: Option<Kind>,
     version: Option<VersionId>,
@@ -71,7 +71,7 @@ pub(super) async fn note(
 
 /// Begins a rollout of a version.
 pub(super) async fn begin_rollout(
-    client: &Client,
+    client: &Session,
     text: &VersionText,
     plan: &str,
     by: &str,
@@ -116,7 +116,7 @@ pub(super) async fn begin_rollout(
 
 /// Pauses, resumes or ends a rollout. One that is over stays as it is.
 pub(super) async fn change_rollout(
-    client: &Client,
+    client: &Session,
     id: RolloutId,
     state: RolloutState,
     by: &str,
@@ -129,7 +129,7 @@ pub(super) async fn change_rollout(
 
 /// Ends a rollout and makes its version live.
 pub(super) async fn promote_rollout(
-    client: &Client,
+    client: &Session,
     id: RolloutId,
     text: &VersionText,
     by: &str,
@@ -149,19 +149,19 @@ pub(super) async fn promote_rollout(
 }
 
 /// Begins a transaction that no other change of the plugins runs beside.
-async fn begin_change(client: &Client) -> Result<(), Failed> {
+async fn begin_change(client: &Session) -> Result<(), Failed> {
     begin(client, BEGIN_DURABLE).await?;
     change(client, "UPDATE counters SET value = value + 1 WHERE name = 'plugins_epoch'", &[]).await.map(drop)
 }
 
-async fn refused<T>(client: &Client, refusal: StoreError) -> Outcome<T> {
+async fn refused<T>(client: &Session, refusal: StoreError) -> Outcome<T> {
     rollback(client).await?;
     Ok(Err(refusal))
 }
 
 /// Makes the version live, in place of the current one.
 async fn write_version(
-    client: &Client,
+    client: &Session,
     text: &VersionText,
     action: SwapAction,
     by: &str,
@@ -187,7 +187,7 @@ async fn write_version(
 /// Writes the version's row, or updates the state of an existing row. A live version stays live when it becomes a candidate as
 /// well.
 async fn upsert_version(
-    client: &Client,
+    client: &Session,
     text: &VersionText,
     state: VersionState,
     action: SwapAction,
@@ -228,7 +228,7 @@ async fn upsert_version(
 }
 
 async fn insert_event(
-    client: &Client,
+    client: &Session,
     action: &str,
     kind: Option<Kind>,
     version: Option<VersionId>,
@@ -249,7 +249,7 @@ async fn insert_event(
 }
 
 async fn change_state(
-    client: &Client,
+    client: &Session,
     id: RolloutId,
     state: RolloutState,
     by: &str,
@@ -266,7 +266,7 @@ async fn change_state(
 
 /// Changes the state of an open rollout, and returns its version.
 async fn set_state(
-    client: &Client,
+    client: &Session,
     id: RolloutId,
     state: RolloutState,
     by: &str,
@@ -292,7 +292,7 @@ const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, setting
                         AND same.digest = plugin_versions.digest AND same.id < plugin_versions.id) AS same_file_as";
 
 /// Returns a page of the versions after that one, the last changed first.
-pub(super) async fn versions(client: &Client, after: Option<VersionId>, limit: u32) -> Outcome<Page<PluginVersion>> {
+pub(super) async fn versions(client: &Session, after: Option<VersionId>, limit: u32) -> Outcome<Page<PluginVersion>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM plugin_versions
          WHERE $1::bigint IS NULL OR (changed_at_ms, id) < (SELECT changed_at_ms, id FROM plugin_versions WHERE id = $1)
@@ -305,23 +305,23 @@ pub(super) async fn versions(client: &Client, after: Option<VersionId>, limit: u
 }
 
 /// Returns the live version of that kind.
-pub(super) async fn live(client: &Client, kind: Kind) -> Outcome<Option<PluginVersion>> {
+pub(super) async fn live(client: &Session, kind: Kind) -> Outcome<Option<PluginVersion>> {
     one(client, "kind = $1 AND state = 'live'", &[(&kind.as_str(), Type::TEXT)]).await
 }
 
 /// Returns the last version that was live before and wasn't withdrawn.
-pub(super) async fn last_good(client: &Client, kind: Kind) -> Outcome<Option<PluginVersion>> {
+pub(super) async fn last_good(client: &Session, kind: Kind) -> Outcome<Option<PluginVersion>> {
     let condition = "kind = $1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1";
     one(client, condition, &[(&kind.as_str(), Type::TEXT)]).await
 }
 
 /// Returns the version of that number.
-pub(super) async fn by_id(client: &Client, id: VersionId) -> Outcome<Option<PluginVersion>> {
+pub(super) async fn by_id(client: &Session, id: VersionId) -> Outcome<Option<PluginVersion>> {
     one(client, "id = $1", &[(&id.0, Type::INT8)]).await
 }
 
 /// Returns whether a host was ever started with that file.
-pub(super) async fn started_with(client: &Client, kind: Kind, digest: &str) -> Outcome<bool> {
+pub(super) async fn started_with(client: &Session, kind: Kind, digest: &str) -> Outcome<bool> {
     let sql = "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
                WHERE (plugin_events.action = 'start' OR (plugin_events.action = 'deploy' AND plugin_events.changed_by = $3))
                      AND plugin_versions.kind = $1 AND digest = $2 LIMIT 1";
@@ -330,7 +330,7 @@ pub(super) async fn started_with(client: &Client, kind: Kind, digest: &str) -> O
 }
 
 /// Returns a page of the audit's lines after that one, newest first.
-pub(super) async fn events(client: &Client, after: Option<u64>, limit: u32) -> Outcome<Page<PluginEvent>> {
+pub(super) async fn events(client: &Session, after: Option<u64>, limit: u32) -> Outcome<Page<PluginEvent>> {
     let sql = "SELECT id, at_ms, changed_by, action, kind, version_id, detail FROM plugin_events
                WHERE id < $1 ORDER BY id DESC LIMIT $2";
     let parameters: &Parameters<'_> = &[(&after.map_or(i64::MAX, i64_of), Type::INT8), (&i64::from(limit), Type::INT8)];
@@ -352,26 +352,26 @@ pub(super) async fn events(client: &Client, after: Option<u64>, limit: u32) -> O
 }
 
 /// Keeps a plugin's file.
-pub(super) async fn keep_file(client: &Client, digest: &str, bytes: &[u8]) -> Result<(), Failed> {
+pub(super) async fn keep_file(client: &Session, digest: &str, bytes: &[u8]) -> Result<(), Failed> {
     let sql = "INSERT INTO plugin_files (digest, bytes) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
     change(client, sql, &[(&digest, Type::TEXT), (&bytes, Type::BYTEA)]).await.map(drop)
 }
 
 /// Returns a plugin's file.
-pub(super) async fn file(client: &Client, digest: &str) -> Result<Option<Vec<u8>>, Failed> {
+pub(super) async fn file(client: &Session, digest: &str) -> Result<Option<Vec<u8>>, Failed> {
     let found = rows(client, "SELECT bytes FROM plugin_files WHERE digest = $1", &[(&digest, Type::TEXT)]).await?;
     Ok(found.first().map(|row| row.get(0)))
 }
 
 /// Returns the names of the hosts that don't run yet what is live, apart from that one.
-pub(super) async fn hosts_behind(client: &Client, host: i64) -> Result<Vec<String>, Failed> {
+pub(super) async fn hosts_behind(client: &Session, host: i64) -> Result<Vec<String>, Failed> {
     let sql = "SELECT name FROM hosts WHERE until > clock_timestamp() AND id <> $1
                AND plugins_epoch < (SELECT value FROM counters WHERE name = 'plugins_epoch') ORDER BY id";
     Ok(rows(client, sql, &[(&host, Type::INT8)]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// Returns a page of the rollouts that meet `condition` and have a number below `before`, newest first.
-pub(super) async fn rollouts(client: &Client, condition: &str, before: i64, limit: u32) -> Outcome<Page<RolloutRow>> {
+pub(super) async fn rollouts(client: &Session, condition: &str, before: i64, limit: u32) -> Outcome<Page<RolloutRow>> {
     let sql = format!(
         "SELECT id, version_id, plan, state, reason, started_by, started_at_ms, changed_by, changed_at_ms
          FROM plugin_rollouts WHERE id < $1 AND ({condition}) ORDER BY id DESC LIMIT $2"
@@ -408,7 +408,7 @@ fn rollout(row: &Row, version: PluginVersion) -> Result<(RolloutRow, usize), Sto
     Ok((rollout, bytes))
 }
 
-async fn one(client: &Client, condition: &str, parameters: &Parameters<'_>) -> Outcome<Option<PluginVersion>> {
+async fn one(client: &Session, condition: &str, parameters: &Parameters<'_>) -> Outcome<Option<PluginVersion>> {
     let sql = format!("SELECT {COLUMNS} FROM plugin_versions WHERE {condition}");
     Ok(rows(client, &sql, parameters).await?.first().map(version).transpose())
 }

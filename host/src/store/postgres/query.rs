@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use tokio_postgres::{Client, Row, types::Type};
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     Answered, Earlier, Inventory, LedgerMismatch, Order, OrderId, OrdersFilter, Page, StockLevel, StoreError, json,
-    link::Failed,
+    link::{Failed, Session},
     page, saturated,
     transaction::{Parameters, rows},
 };
@@ -24,7 +24,7 @@ const IS_SETTLED: &str = "id < (SELECT coalesce(min(numbers_from), 9007199254740
                           WHERE until > clock_timestamp() - interval '10 s')";
 
 /// Returns the result of the checkout with that key.
-pub(super) async fn earlier_checkout(client: &Client, key: &IdempotencyKey) -> Result<Option<Earlier>, Failed> {
+pub(super) async fn earlier_checkout(client: &Session, key: &IdempotencyKey) -> Result<Option<Earlier>, Failed> {
     let sql = "SELECT fingerprint, CASE WHEN ended_at_ms IS NOT NULL THEN checkout_answers.status END, body
                FROM checkout_answers JOIN orders ON orders.id = order_id WHERE key = $1";
     let found = rows(client, sql, &[(&key.as_str(), Type::TEXT)]).await?;
@@ -32,7 +32,7 @@ pub(super) async fn earlier_checkout(client: &Client, key: &IdempotencyKey) -> R
 }
 
 /// Returns the result of the deduct under that reference.
-pub(super) async fn earlier_deduct(client: &Client, reference: &Reference) -> Result<Option<Earlier>, Failed> {
+pub(super) async fn earlier_deduct(client: &Session, reference: &Reference) -> Result<Option<Earlier>, Failed> {
     let sql = "SELECT fingerprint, status, body FROM deduct_answers WHERE reference = $1";
     let found = rows(client, sql, &[(&reference.as_str(), Type::TEXT)]).await?;
     Ok(found.first().and_then(earlier))
@@ -48,7 +48,7 @@ fn earlier(row: &Row) -> Option<Earlier> {
 
 /// Returns the order that meets `condition`, which has one parameter.
 pub(super) async fn order_by(
-    client: &Client,
+    client: &Session,
     condition: &str,
     parameter: &Parameters<'_>,
 ) -> Result<Result<Option<Order>, StoreError>, Failed> {
@@ -57,7 +57,7 @@ pub(super) async fn order_by(
 }
 
 /// Returns a page of orders, ascending.
-pub(super) async fn orders(client: &Client, filter: &OrdersFilter) -> Result<Result<Page<Order>, StoreError>, Failed> {
+pub(super) async fn orders(client: &Session, filter: &OrdersFilter) -> Result<Result<Page<Order>, StoreError>, Failed> {
     let endless = filter.unresolved || matches!(filter.status, Some(Status::Pending | Status::PendingRelease));
     let unended = if endless { "AND ended_at_ms IS NULL" } else { "" };
     let sql = format!(
@@ -83,7 +83,7 @@ const LEVELS_MAX: i64 = 20_000;
 
 /// Returns a page of the levels of the items after `after`, by name.
 pub(super) async fn stock(
-    client: &Client,
+    client: &Session,
     after: Option<&Item>,
 ) -> Result<Result<Page<StockLevel>, StoreError>, Failed> {
     let sql = "SELECT item, on_hand FROM stock WHERE NOT removed AND item > $1 ORDER BY item LIMIT $2";
@@ -98,25 +98,25 @@ pub(super) async fn stock(
 }
 
 /// Returns the lowest levels.
-pub(super) async fn scarcest(client: &Client, count: u32) -> Result<Result<Vec<StockLevel>, StoreError>, Failed> {
+pub(super) async fn scarcest(client: &Session, count: u32) -> Result<Result<Vec<StockLevel>, StoreError>, Failed> {
     let sql = "SELECT item, on_hand FROM stock WHERE NOT removed ORDER BY on_hand, item LIMIT $1";
     Ok(rows(client, sql, &[(&i64::from(count), Type::INT8)]).await?.iter().map(level).collect())
 }
 
 /// Returns the item's stock; `None` if the shop doesn't have the item.
-pub(super) async fn level_of(client: &Client, item: &Item) -> Result<Option<u32>, Failed> {
+pub(super) async fn level_of(client: &Session, item: &Item) -> Result<Option<u32>, Failed> {
     let sql = "SELECT on_hand FROM stock WHERE item = $1 AND NOT removed";
     Ok(rows(client, sql, &[(&item.as_str(), Type::TEXT)]).await?.first().map(|row| saturated(row.get(0))))
 }
 
 /// Returns the items that have a level.
-pub(super) async fn items(client: &Client) -> Result<HashSet<Item>, Failed> {
+pub(super) async fn items(client: &Session) -> Result<HashSet<Item>, Failed> {
     let found = rows(client, "SELECT item FROM stock WHERE NOT removed", &[]).await?;
     Ok(found.iter().filter_map(|row| Item::kept(row.get(0))).collect())
 }
 
 /// Returns the items whose stock isn't opening plus movements.
-pub(super) async fn ledger_mismatches(client: &Client) -> Result<Vec<LedgerMismatch>, Failed> {
+pub(super) async fn ledger_mismatches(client: &Session) -> Result<Vec<LedgerMismatch>, Failed> {
     let sql = "WITH moved AS (SELECT item, sum(delta)::bigint AS pieces FROM stock_movements GROUP BY item),
          explained AS (
              SELECT item, on_hand, opening + coalesce(pieces, 0) AS ledger FROM stock LEFT JOIN moved USING (item))

@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::types::Type;
 
 use super::{
     Answered, OrderId, Released, StoreError, Taker,
     endings::{Answers, end_deduct},
     holds::lock_stock,
-    link::Failed,
+    link::{Failed, Session},
     transaction::{BEGIN_DURABLE, BEGIN_STEP, Parameters, begin, change, commit, rows},
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(super) struct Failing<'a> {
 
 /// Fails orders that have no end yet, gives back their stock and keeps the answers, in one transaction. Failed and lost orders
 /// stay as they are.
-pub(super) async fn fail(client: &Client, failing: &[Failing<'_>]) -> Result<Vec<Result<(), StoreError>>, Failed> {
+pub(super) async fn fail(client: &Session, failing: &[Failing<'_>]) -> Result<Vec<Result<(), StoreError>>, Failed> {
     let now_ms = i64_of(clock::now_ms());
     let ids: Vec<i64> = failing.iter().map(|one| one.id.row()).collect();
     let sql = "SELECT id, status FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
@@ -73,7 +73,7 @@ pub(super) async fn fail(client: &Client, failing: &[Failing<'_>]) -> Result<Vec
 /// Releases the references' reservations that are in one of `states`, with the inverse of their rounds' movements. Returns the
 /// references that were released.
 async fn give_back(
-    client: &Client,
+    client: &Session,
     references: &[String],
     states: &[&str],
     now_ms: i64,
@@ -129,7 +129,7 @@ async fn give_back(
 /// Gives back what a failed deduct took, and stores the answer. Without an answer a reference that took nothing counts as
 /// unused.
 pub(super) async fn refuse(
-    client: &Client,
+    client: &Session,
     reference: &Reference,
     answer: Option<&(Fingerprint, Answered)>,
     host: i64,
@@ -154,7 +154,7 @@ pub(super) async fn refuse(
 
 /// Gives back what another till's deduct took, or stops it from ever taking.
 pub(super) async fn release(
-    client: &Client,
+    client: &Session,
     reference: &Reference,
     host: i64,
 ) -> Result<Result<Released, StoreError>, Failed> {
@@ -184,7 +184,7 @@ pub(super) async fn release(
 
 /// Gives back what was taken, so that the same order or deduct may take once more, for other plugins.
 pub(super) async fn start_over(
-    client: &Client,
+    client: &Session,
     taker: &Taker,
     plugins: &str,
     is_durable: bool,
@@ -231,7 +231,7 @@ const ABANDONED: &str = "(NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.id = host 
 
 /// Fails abandoned local orders, gives back their stock and that of abandoned deducts, and lets abandoned remote orders wait for
 /// their release. Whoever else is at it is left alone. Returns what was settled; none if there is no more.
-pub(super) async fn settle_abandoned(client: &Client, host: i64, older_than_ms: i64) -> Result<Abandoned, Failed> {
+pub(super) async fn settle_abandoned(client: &Session, host: i64, older_than_ms: i64) -> Result<Abandoned, Failed> {
     let now_ms = i64_of(clock::now_ms());
     let older_than_ms = older_than_ms as f64;
     let mine: &Parameters<'_> = &[(&host, Type::INT8), (&older_than_ms, Type::FLOAT8), (&SETTLED_MAX, Type::INT8)];
@@ -265,12 +265,12 @@ pub(super) async fn settle_abandoned(client: &Client, host: i64, older_than_ms: 
 }
 
 /// Returns whether the reference is that of a local order, whose reservation only the order itself changes.
-async fn is_local_order(client: &Client, reference: &Reference) -> Result<bool, Failed> {
+async fn is_local_order(client: &Session, reference: &Reference) -> Result<bool, Failed> {
     let sql = "SELECT 1 FROM orders WHERE reference = $1 AND inventory = 'local'";
     Ok(!rows(client, sql, &[(&reference.as_str(), Type::TEXT)]).await?.is_empty())
 }
 
 /// Ends a transaction that changes nothing.
-pub(super) async fn rollback(client: &Client) -> Result<(), Failed> {
+pub(super) async fn rollback(client: &Session) -> Result<(), Failed> {
     Ok(client.batch_execute("ROLLBACK").await?)
 }

@@ -3,11 +3,11 @@
 //! A migration is a list of statements, each of which is carried out and noted by itself: some engines don't take back the
 //! change of a table. A released migration is never edited: the next change is the next number.
 
-use tokio_postgres::{Client, error::SqlState, types::Type};
+use tokio_postgres::{error::SqlState, types::Type};
 
 use super::{
     OpenError,
-    link::{self, Link},
+    link::{self, Link, Session},
 };
 
 /// The migrations, in order.
@@ -30,7 +30,7 @@ fn known() -> i64 {
 ///
 /// # Errors
 /// Says what to do: migrate, or run the newer till.
-pub(super) async fn check(client: &Client) -> Result<(), OpenError> {
+pub(super) async fn check(client: &Session) -> Result<(), OpenError> {
     let (found, known) = (version(client).await.map_err(failed)?, known());
     match found {
         None => Err(OpenError::NoSchema),
@@ -65,7 +65,7 @@ pub(super) async fn migrate(link: &Link) -> Result<usize, OpenError> {
         };
         once(&client, statement).await.map_err(failed)?;
         client
-            .execute_typed(
+            .execute(
                 "UPDATE till_schema SET version = $1 WHERE version = $2",
                 &[(&(found + 1), Type::INT8), (&found, Type::INT8)],
             )
@@ -77,7 +77,7 @@ pub(super) async fn migrate(link: &Link) -> Result<usize, OpenError> {
 
 /// Carries out a statement that somebody else may be carrying out, too: `IF NOT EXISTS` looks before it makes, so that one of
 /// two may find the name taken in the catalogue. It exists then.
-async fn once(client: &Client, statement: &str) -> Result<(), tokio_postgres::Error> {
+async fn once(client: &Session, statement: &str) -> Result<(), tokio_postgres::Error> {
     match client.batch_execute(statement).await {
         Err(error) if link::code(&error) == Some(&SqlState::UNIQUE_VIOLATION) => client.batch_execute(statement).await,
         outcome => outcome,
@@ -85,8 +85,8 @@ async fn once(client: &Client, statement: &str) -> Result<(), tokio_postgres::Er
 }
 
 /// Returns how many statements the database has had; `None` if no till made its tables.
-async fn version(client: &Client) -> Result<Option<i64>, tokio_postgres::Error> {
-    match client.query_typed("SELECT version FROM till_schema", &[]).await {
+async fn version(client: &Session) -> Result<Option<i64>, tokio_postgres::Error> {
+    match client.query("SELECT version FROM till_schema", &[]).await {
         Ok(rows) => rows.first().map(|row| row.try_get(0)).transpose(),
         Err(error) if link::code(&error) == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
         Err(error) => Err(error),

@@ -1,10 +1,10 @@
 //! Changes of stock by hand: opening stock, counts, deliveries. Each is a transaction of its own.
 
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::types::Type;
 
 use super::{
     StockChanged, StockError, StockLevel,
-    link::Failed,
+    link::{Failed, Session},
     returns::rollback,
     saturated,
     transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rows},
@@ -15,7 +15,7 @@ use crate::{clock, order::Item, units::i64_of};
 const ITEMS_CHANGED: &str = "UPDATE counters SET value = value + 1 WHERE name = 'items_epoch'";
 
 /// Sets the opening stock of the items that the store doesn't know, and returns those.
-pub(super) async fn seed(client: &Client, opening: &[(Item, u32)]) -> Result<Vec<Item>, Failed> {
+pub(super) async fn seed(client: &Session, opening: &[(Item, u32)]) -> Result<Vec<Item>, Failed> {
     let items: Vec<&str> = opening.iter().map(|(item, _)| item.as_str()).collect();
     let pieces: Vec<i64> = opening.iter().map(|(_, pieces)| i64::from(*pieces)).collect();
     begin(client, BEGIN_DURABLE).await?;
@@ -31,7 +31,7 @@ pub(super) async fn seed(client: &Client, opening: &[(Item, u32)]) -> Result<Vec
 }
 
 /// Sets an item's stock to a counted number.
-pub(super) async fn set(client: &Client, item: &Item, counted: u32) -> Result<StockChanged, Failed> {
+pub(super) async fn set(client: &Session, item: &Item, counted: u32) -> Result<StockChanged, Failed> {
     begin(client, BEGIN_DURABLE).await?;
     let is_new = bring_in(client, item).await?;
     // The difference is from the level that is locked until the commit.
@@ -47,7 +47,7 @@ pub(super) async fn set(client: &Client, item: &Item, counted: u32) -> Result<St
 }
 
 /// Adds a delivery, or subtracts breakage.
-pub(super) async fn add(client: &Client, item: &Item, delta: i64) -> Result<Result<StockChanged, StockError>, Failed> {
+pub(super) async fn add(client: &Session, item: &Item, delta: i64) -> Result<Result<StockChanged, StockError>, Failed> {
     begin(client, BEGIN_DURABLE).await?;
     let is_new = bring_in(client, item).await?;
     let sql = "WITH changed AS (
@@ -71,7 +71,7 @@ pub(super) async fn add(client: &Client, item: &Item, delta: i64) -> Result<Resu
 }
 
 /// Removes an item from the shop. Pieces that orders under way give back later become its stock again, but stay hidden.
-pub(super) async fn remove(client: &Client, item: &Item) -> Result<Result<(), StockError>, Failed> {
+pub(super) async fn remove(client: &Session, item: &Item) -> Result<Result<(), StockError>, Failed> {
     begin(client, BEGIN_DURABLE).await?;
     let sql = "WITH was AS MATERIALIZED (
              SELECT item, on_hand FROM stock WHERE item = $1 AND NOT removed FOR NO KEY UPDATE),
@@ -89,7 +89,7 @@ pub(super) async fn remove(client: &Client, item: &Item) -> Result<Result<(), St
 }
 
 /// Makes sure that the shop has the item, and returns whether it was missing.
-async fn bring_in(client: &Client, item: &Item) -> Result<bool, Failed> {
+async fn bring_in(client: &Session, item: &Item) -> Result<bool, Failed> {
     let sql = "INSERT INTO stock (item, opening, on_hand) VALUES ($1, 0, 0)
                ON CONFLICT (item) DO UPDATE SET removed = false WHERE stock.removed";
     let is_new = change(client, sql, &[(&item.as_str(), Type::TEXT)]).await? > 0;

@@ -6,11 +6,14 @@
 use std::{future::Future, io, time::Duration};
 
 use tokio_postgres::{
-    Client, Row,
+    Row,
     types::{ToSql, Type},
 };
 
-use super::{DatabaseError, link::Failed};
+use super::{
+    DatabaseError,
+    link::{Failed, Session},
+};
 
 /// A statement's parameters, with their types.
 pub(super) type Parameters<'a> = [(&'a (dyn ToSql + Sync), Type)];
@@ -20,28 +23,31 @@ pub(super) type Parameters<'a> = [(&'a (dyn ToSql + Sync), Type)];
 pub(super) const FLIGHT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Begins a transaction whose COMMIT returns before its log is on the disk: the next synchronous one takes it along.
-pub(super) const BEGIN_STEP: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '3s'";
+pub(super) const BEGIN_STEP: &str =
+    "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '3s'; SET LOCAL enable_seqscan = off";
 /// Begins a transaction that is durable once it is committed. It gives up a lock after a while, so that a COMMIT that hangs
 /// elsewhere keeps no second connection.
-pub(super) const BEGIN_DURABLE: &str = "BEGIN; SET LOCAL lock_timeout = '3s'";
+///
+/// All that it looks for has an index. A plan that was made while a new shop's tables were empty would read them whole.
+pub(super) const BEGIN_DURABLE: &str = "BEGIN; SET LOCAL lock_timeout = '3s'; SET LOCAL enable_seqscan = off";
 
 /// Begins.
-pub(super) async fn begin(client: &Client, begin: &str) -> Result<(), Failed> {
+pub(super) async fn begin(client: &Session, begin: &str) -> Result<(), Failed> {
     Ok(client.batch_execute(begin).await?)
 }
 
 /// Carries out a statement of a transaction, and returns its rows.
-pub(super) async fn rows(client: &Client, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Failed> {
-    Ok(client.query_typed(sql, parameters).await?)
+pub(super) async fn rows(client: &Session, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Failed> {
+    Ok(client.query(sql, parameters).await?)
 }
 
 /// Carries out a statement of a transaction, and returns how many rows it changed.
-pub(super) async fn change(client: &Client, sql: &str, parameters: &Parameters<'_>) -> Result<u64, Failed> {
-    Ok(client.execute_typed(sql, parameters).await?)
+pub(super) async fn change(client: &Session, sql: &str, parameters: &Parameters<'_>) -> Result<u64, Failed> {
+    Ok(client.execute(sql, parameters).await?)
 }
 
 /// Commits. Nothing else may be under way on the connection.
-pub(super) async fn commit(client: &Client) -> Result<(), Failed> {
+pub(super) async fn commit(client: &Session) -> Result<(), Failed> {
     client.batch_execute("COMMIT").await.map_err(|error| Failed::from(error).of_commit())
 }
 
