@@ -15,14 +15,17 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{rollouts::try_out, support::{
-    Answer, Client, Host, Plan, dice, eventually,
-    guests::bytes_of,
-    http::order_of,
-    postgres::{Server, query, try_query},
-    rounds,
-    shared_store::{self, UNSYNCHRONISED, check, migrate},
-}};
+use crate::{
+    rollouts::try_out,
+    support::{
+        Answer, Client, Host, Plan, dice, eventually,
+        guests::bytes_of,
+        http::order_of,
+        postgres::{Server, query, try_query},
+        rounds,
+        shared_store::{self, UNSYNCHRONISED, check, migrate},
+    },
+};
 
 const OPENING: u64 = 10_000_000;
 const BUYERS: usize = 6;
@@ -327,7 +330,8 @@ fn what_one_host_makes_live_runs_on_all_before_its_answer() {
 fn a_canary_begins_and_ends_on_all_hosts_at_once_and_picks_the_same_customers() {
     let url = shared_store::make();
     let hosts = [(); 2].map(|()| plan(&url).start());
-    let begun = try_out(&hosts[0].admin, "checkout_discount", &json!({ "canary": 50, "gates": { "calls_min": 1_000_000 } }));
+    let begun =
+        try_out(&hosts[0].admin, "checkout_discount", &json!({ "canary": 50, "gates": { "calls_min": 1_000_000 } }));
     assert_eq!((begun.status, begun.json()["result"].as_str()), (200, Some("candidate")), "{}", begun.text());
     let picked = |host: &Host, key: &str| {
         let headers = [("content-type", "application/json"), ("idempotency-key", key)];
