@@ -1,6 +1,6 @@
 //! The store's contract, which each database keeps: the same tests over SQLite and over a real PostgreSQL.
 
-mod answers;
+pub(super) mod answers;
 mod orders;
 mod plugins;
 mod reservations;

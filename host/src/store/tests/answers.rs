@@ -11,22 +11,22 @@ use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
 const FOR_EVER: Duration = Duration::MAX;
 const NOT_AT_ALL: Duration = Duration::ZERO;
 
-fn keyed(key: &str) -> Keyed {
+pub(in crate::store) fn keyed(key: &str) -> Keyed {
     let key = IdempotencyKey::parse(key).expect("a fine key");
     Keyed { key, fingerprint: Fingerprint::of_body(b"{}") }
 }
 
-fn answered(status: u16) -> Answered {
+pub(in crate::store) fn answered(status: u16) -> Answered {
     Answered { status, body: format!("{{\"status\":{status}}}").into() }
 }
 
-async fn place(shop: &Shop, inventory: Inventory, key: &str) -> OrderId {
+pub(in crate::store) async fn place(shop: &Shop, inventory: Inventory, key: &str) -> OrderId {
     let order = crate::store::NewOrder { keyed: Some(keyed(key)), ..new_order(inventory, &[("laptop", 1)]) };
     shop.store.create_order(order, Durability::Committed).await.expect("places")
 }
 
 /// Returns what came of the key's request: `None` if nothing is known, `Some(None)` while its order has no end.
-async fn earlier(shop: &Shop, key: &str) -> Option<Option<Answered>> {
+pub(in crate::store) async fn earlier(shop: &Shop, key: &str) -> Option<Option<Answered>> {
     let earlier = shop.store.earlier_checkout(&keyed(key).key).await.expect("reads");
     earlier.map(|Earlier { fingerprint, answer }| {
         assert_eq!(fingerprint, keyed(key).fingerprint);

@@ -3,33 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    super::{Answered, Durability, Earlier, Inventory, OrderId, StoreError, command::Lane},
-    Shop, new_order,
+    super::{Inventory, StoreError, command::Lane},
+    Shop,
 };
-use crate::order::{Fingerprint, IdempotencyKey, Keyed, Reference};
-
-fn keyed(key: &str) -> Keyed {
-    let key = IdempotencyKey::parse(key).expect("a fine key");
-    Keyed { key, fingerprint: Fingerprint::of_body(b"{}") }
-}
-
-fn answered(status: u16) -> Answered {
-    Answered { status, body: format!("{{\"status\":{status}}}").into() }
-}
-
-async fn place(shop: &Shop, inventory: Inventory, key: &str) -> OrderId {
-    let order = crate::store::NewOrder { keyed: Some(keyed(key)), ..new_order(inventory, &[("laptop", 1)]) };
-    shop.store.create_order(order, Durability::Committed).await.expect("places")
-}
-
-/// Returns what came of the key's request: `None` if nothing is known, `Some(None)` while its order has no end.
-async fn earlier(shop: &Shop, key: &str) -> Option<Option<Answered>> {
-    let earlier = shop.store.earlier_checkout(&keyed(key).key).await.expect("reads");
-    earlier.map(|Earlier { fingerprint, answer }| {
-        assert_eq!(fingerprint, keyed(key).fingerprint);
-        answer
-    })
-}
+use crate::{
+    order::Reference,
+    store::tests::answers::{answered, earlier, keyed, place},
+};
 
 #[tokio::test]
 async fn a_key_is_found_while_every_reader_is_busy() {
