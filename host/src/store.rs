@@ -538,7 +538,7 @@ impl Store {
     fn wake(&self) {
         match &*self.0 {
             Engine::Sqlite(sqlite) => sqlite.queue.wake(),
-            Engine::Postgres(postgres) => postgres.queue.wake(),
+            Engine::Postgres(postgres) => postgres.wake(),
         }
     }
 }

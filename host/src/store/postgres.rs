@@ -45,7 +45,7 @@ use self::{
     ending::Ending,
     holding::{Holding, connected},
     host::{Host, Keeper},
-    lanes::{Lanes, lanes, wake},
+    lanes::{Lanes, lanes},
     link::{Failed, Link, Session},
     returns::settle_abandoned,
     transaction::in_time,
@@ -296,6 +296,11 @@ impl Postgres {
         Ok((id, self.queue.answered(Ok(at))))
     }
 
+    /// Has an opening that waits for its first take carried out.
+    pub(super) fn wake(&self) {
+        self.lanes.wake();
+    }
+
     pub(super) async fn take(&self, taker: Taker, lines: &[StockLine]) -> Result<Vec<StockLevel>, TakeError> {
         let pieces = Arc::new(sum_by_item(lines));
         let take = |reply| ReservationCommand::Take(Take { taker, pieces, was_ahead: false, reply });
@@ -449,7 +454,7 @@ impl Postgres {
     pub(super) async fn close(&self) {
         self.readers.close();
         self.shared.closing.store(true, Relaxed);
-        queue::Carrier::send(&self.lanes, wake());
+        self.lanes.wake();
         let deadline = tokio::time::Instant::now() + CLOSE_WITHIN;
         while self.shared.queued_commands.load(Relaxed) > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -84,13 +84,10 @@ impl Carrier for Lanes {
                     Some(waiting) => {
                         waiting.behind.push_back(command);
                         // What it waits for may lie there only because nobody asked for it.
-                        self.holds.send(wake()).is_ok()
+                        self.wake()
                     }
                     None => self.endings.send(command).is_ok(),
                 }
-            }
-            (None, _) if matches!(command, Command::Upkeep(UpkeepCommand::Wake { .. })) => {
-                self.holds.send(command).is_ok()
             }
             (None, _) => self.desk.send(command).is_ok(),
         }
@@ -98,6 +95,13 @@ impl Carrier for Lanes {
 }
 
 impl Lanes {
+    /// Has what rests in the lane of holds carried out, and returns whether the lane is there. Such a command isn't counted as
+    /// queued.
+    pub(super) fn wake(&self) -> bool {
+        let (caller, _nobody) = tokio::sync::oneshot::channel();
+        self.holds.send(UpkeepCommand::Wake { reply: Reply::to(caller) }.into()).is_ok()
+    }
+
     /// Notes that commands of the lane of holds are done, and lets those go on that waited for them.
     pub(super) fn held(&self, subjects: impl Iterator<Item = Subject>) {
         let mut all = self.waiting.lock();
@@ -114,12 +118,6 @@ impl Lanes {
             }
         }
     }
-}
-
-/// Returns a command that does nothing but have the lane of holds carried out.
-pub(super) fn wake() -> Command {
-    let (caller, _nobody) = tokio::sync::oneshot::channel();
-    UpkeepCommand::Wake { reply: Reply::to(caller) }.into()
 }
 
 /// Returns what the command is about; `None` if that is neither an order nor a deduct.

@@ -1,12 +1,18 @@
 //! Orders as they are read back, and rows that can't be.
 
+use std::time::Duration;
+
 use super::{
     super::{Durability, Order, OrderId, OrdersFilter},
-    On, Shop, elsewhere, new_order, on_each_database, receipt,
+    On, Shop, elsewhere, new_order, on_each_database, receipt, within_seconds,
 };
 use crate::order::{Adjustment, Attribute, AttributeValue, Cart, Effect, MinorUnits, Receipt, Reference, Status};
 
-on_each_database!(an_order_is_read_as_it_was_written, orders_are_listed_by_page_and_standing,);
+on_each_database!(
+    an_order_is_read_as_it_was_written,
+    orders_are_listed_by_page_and_standing,
+    what_was_carried_out_is_queued_no_longer,
+);
 
 async fn an_order_is_read_as_it_was_written(on: On) {
     let shop = Shop::new(on, &[]).await;
@@ -91,4 +97,19 @@ async fn orders_are_listed_by_page_and_standing(on: On) {
     check(Some(Status::Pending), false, 0, 100, &[3, 6, 9]).await;
     check(Some(Status::PendingRelease), true, 2, 1, &[5]).await;
     check(Some(Status::Failed), false, 0, 100, &[]).await;
+}
+
+/// A remote order's creation is waited for as soon as it is queued.
+async fn what_was_carried_out_is_queued_no_longer(on: On) {
+    let shop = Shop::new(on, &[]).await;
+    for durability in [Durability::Committed, Durability::Queued] {
+        let begun = shop.store.begin_order(new_order(elsewhere(), &[("laptop", 1)]), durability).await.expect("queues");
+        begun.created().await.expect("is created");
+    }
+    within_seconds(async {
+        while shop.store.gauges().queued_commands > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
