@@ -92,8 +92,6 @@ pub enum OpenError {
     NotSynchronous,
     #[error("the database failed")]
     Postgres(#[source] DatabaseError),
-    #[error("what other hosts left in the database can't be settled")]
-    Unsettled(#[source] Box<StoreError>),
     #[error("the order store's writer thread can't be started")]
     Thread(#[source] std::io::Error),
 }

@@ -1,19 +1,25 @@
 //! The lane of everything else: changes by hand, of plugins and of the store itself. One after the other, each in a transaction
 //! of its own, so that none of them waits for the others' faults.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
+use tokio::sync::mpsc;
 use tokio_postgres::types::Type;
 
 use super::{
-    StoreError,
+    Outage, StoreError,
     command::{Command, PluginCommand, StockCommand, UpkeepCommand},
+    connection::Connection,
     link::{Failed, Session},
     plugins, stock,
     transaction::{Parameters, change, in_time},
 };
 use crate::{
-    store::{BY_FOLDER, items::Items, queue::Reply},
+    store::{
+        BY_FOLDER,
+        items::Items,
+        queue::{Reply, Shared, Unacknowledged},
+    },
     units::millis,
 };
 
@@ -23,33 +29,59 @@ const PRUNED_ROWS_MAX: i64 = 500;
 /// The longest time for which answers are kept: PostgreSQL counts no further than some 178 million years.
 const KEPT_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 
-/// Carries a command out and answers it. Returns whether the connection may be used again.
-pub(super) async fn execute(client: &Session, command: Command, items: &Items) -> bool {
+/// Carries out the lane, over one connection.
+pub(super) async fn run(
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut connection: Connection,
+    shared: &Shared,
+    items: &Items,
+) {
+    while let Some(command) = commands.recv().await {
+        let carried_out = match connection.session().await {
+            Ok(client) => execute(client, command, items).await,
+            Err(failed) => {
+                command.unexecuted().tell(Err(Unacknowledged::Undone(Outage::Database(failed.cause()))));
+                Err(failed)
+            }
+        };
+        match carried_out {
+            Ok(()) => shared.committed(1),
+            Err(failed) => {
+                shared.batch_failed();
+                connection.undo(&failed).await;
+            }
+        }
+        shared.queued_commands.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Carries a command out and answers it. An error is the database's: something is left to undo.
+async fn execute(client: &Session, command: Command, items: &Items) -> Result<(), Failed> {
     match command {
         Command::Stock(command) => of_stock(client, command, items).await,
         Command::Plugin(command) => of_plugins(client, *command).await,
-        Command::Upkeep(UpkeepCommand::PruneAnswers { kept, reply }) => tell(client, reply, prune(client, kept)).await,
-        Command::Upkeep(UpkeepCommand::CheckReadiness { reply }) => tell(client, reply, check_readiness(client)).await,
+        Command::Upkeep(UpkeepCommand::PruneAnswers { kept, reply }) => tell(reply, prune(client, kept)).await,
+        Command::Upkeep(UpkeepCommand::CheckReadiness { reply }) => tell(reply, check_readiness(client)).await,
         Command::Upkeep(UpkeepCommand::Wake { reply }) => {
             reply.tell(Ok(()));
-            true
+            Ok(())
         }
         // They have lanes of their own.
-        Command::Order(_) | Command::Reservation(_) => true,
+        Command::Order(_) | Command::Reservation(_) => Ok(()),
         #[cfg(test)]
-        Command::Test(_) => true,
+        Command::Test(_) => Ok(()),
     }
 }
 
 /// Carries out a change of stock. The other hosts learn of new items from their next beat, this one at once.
-async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> bool {
+async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> Result<(), Failed> {
     match command {
         StockCommand::Seed { opening, reply } => {
             let seeded = async {
                 items.add(stock::seed(client, &opening).await?);
                 Ok(())
             };
-            tell(client, reply, seeded).await
+            tell(reply, seeded).await
         }
         StockCommand::Set { item, counted, reply } => {
             let set = async {
@@ -57,7 +89,7 @@ async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> boo
                 items.add(vec![item]);
                 Ok(changed)
             };
-            tell(client, reply, set).await
+            tell(reply, set).await
         }
         StockCommand::Add { item, delta, reply } => {
             let added = async {
@@ -67,7 +99,7 @@ async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> boo
                 }
                 Ok(changed)
             };
-            tell_either(client, reply, added).await
+            tell_either(reply, added).await
         }
         StockCommand::Remove { item, reply } => {
             let removed = async {
@@ -77,71 +109,61 @@ async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> boo
                 }
                 Ok(removed)
             };
-            tell_either(client, reply, removed).await
+            tell_either(reply, removed).await
         }
     }
 }
 
-async fn of_plugins(client: &Session, command: PluginCommand) -> bool {
+async fn of_plugins(client: &Session, command: PluginCommand) -> Result<(), Failed> {
     match command {
         PluginCommand::Publish { over, text, action, by, detail, reply } => {
-            tell_either(client, reply, plugins::publish(client, over, &text, action, &by, &detail)).await
+            tell_either(reply, plugins::publish(client, over, &text, action, &by, &detail)).await
         }
         PluginCommand::NoteRefusal { kind, by, detail, reply } => {
-            tell(client, reply, plugins::note(client, "refuse", kind, None, &by, &detail)).await
+            tell(reply, plugins::note(client, "refuse", kind, None, &by, &detail)).await
         }
         PluginCommand::NoteFolderHas { kind, version, reply } => {
             let noted = plugins::note(client, "deploy", Some(kind), Some(version), BY_FOLDER, "live already");
-            tell(client, reply, noted).await
+            tell(reply, noted).await
         }
         PluginCommand::BeginRollout { text, plan, by, detail, reply } => {
-            tell_either(client, reply, plugins::begin_rollout(client, &text, &plan, &by, &detail)).await
+            tell_either(reply, plugins::begin_rollout(client, &text, &plan, &by, &detail)).await
         }
         PluginCommand::ChangeRollout { id, state, by, reason, reply } => {
-            tell(client, reply, plugins::change_rollout(client, id, state, &by, &reason)).await
+            tell(reply, plugins::change_rollout(client, id, state, &by, &reason)).await
         }
         PluginCommand::PromoteRollout { id, text, by, reason, reply } => {
-            tell_either(client, reply, plugins::promote_rollout(client, id, &text, &by, &reason)).await
+            tell_either(reply, plugins::promote_rollout(client, id, &text, &by, &reason)).await
         }
     }
 }
 
-async fn tell<T, E>(client: &Session, reply: Reply<T, E>, work: impl Future<Output = Result<T, Failed>>) -> bool
+async fn tell<T, E>(reply: Reply<T, E>, work: impl Future<Output = Result<T, Failed>>) -> Result<(), Failed>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    tell_either(client, reply, async { work.await.map(Ok) }).await
+    tell_either(reply, async { work.await.map(Ok) }).await
 }
 
-/// Waits for the work, undoes what is left of one that failed, and answers.
+/// Waits for the work, and answers.
 async fn tell_either<T, E>(
-    client: &Session,
     reply: Reply<T, E>,
     work: impl Future<Output = Result<Result<T, E>, Failed>>,
-) -> bool
+) -> Result<(), Failed>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    let (outcome, is_usable) = match in_time(work).await {
-        Ok(outcome) => (outcome, true),
+    match in_time(work).await {
+        Ok(outcome) => {
+            reply.tell(outcome);
+            Ok(())
+        }
         Err(failed) => {
-            let is_usable = undo(client, &failed).await;
-            (Err(StoreError::from(failed).into()), is_usable)
+            reply.tell(Err(failed.error().into()));
+            Err(failed)
         }
-    };
-    reply.tell(outcome);
-    is_usable
-}
-
-/// Undoes what is left of a transaction that failed, and returns whether its connection may be used again.
-pub(super) async fn undo(client: &Session, failed: &Failed) -> bool {
-    match failed {
-        Failed::Crossed(_) | Failed::Refused(_) => {
-            in_time(async { Ok(client.batch_execute("ROLLBACK").await?) }).await.is_ok()
-        }
-        Failed::Lost(_) | Failed::Unknown(_) => false,
     }
 }
 

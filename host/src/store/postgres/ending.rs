@@ -15,12 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answered, OrderId, Released, StoreError,
     command::{Command, OrderCommand, ReservationCommand},
-    desk::undo,
+    connection::Connection,
     endings::{Await, Complete, Ended, Endings, Settle},
-    holding::{connected, prepare_seen},
     holds::{Holder, ids},
     host::Host,
-    link::{Failed, Link, Session},
+    link::Failed,
     returns::{Failing, fail, refuse, release, start_over},
     transaction::in_time,
 };
@@ -39,11 +38,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// The lane of ends, over one connection.
 pub(super) struct Ending {
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
-    pub(super) link: Link,
+    pub(super) connection: Connection,
     pub(super) host: Arc<Host>,
     pub(super) shared: Arc<Shared>,
     pub(super) batch_commands_max: usize,
-    pub(super) client: Option<Session>,
     /// From then on the database isn't waited for any more.
     pub(super) giving_up: CancellationToken,
 }
@@ -98,8 +96,13 @@ impl Batch {
             Command::Reservation(ReservationCommand::StartOver { taker, plugins, durability, reply }) => {
                 self.returns.push(Return::StartOver { taker, plugins, durability, reply });
             }
-            // The other lanes'.
-            _ => {}
+            // They have lanes of their own.
+            Command::Reservation(ReservationCommand::Take(_))
+            | Command::Stock(_)
+            | Command::Plugin(_)
+            | Command::Upkeep(_) => {}
+            #[cfg(test)]
+            Command::Test(_) => {}
         }
     }
 }
@@ -110,18 +113,13 @@ macro_rules! insist {
         let mut tries = Tries::default();
         loop {
             let $is_repeated = tries.is_repeated;
-            let outcome = match connected(&mut $ending.client, &$ending.link).await {
-                Ok($client) => match in_time($work).await {
-                    Err(failed) => {
-                        if !undo($client, &failed).await {
-                            $ending.client = None;
-                        }
-                        Err(failed)
-                    }
-                    done => done,
-                },
+            let outcome = match $ending.connection.session().await {
+                Ok($client) => in_time($work).await,
                 Err(failed) => Err(failed),
             };
+            if let Err(failed) = &outcome {
+                $ending.connection.undo(failed).await;
+            }
             match outcome {
                 Ok(done) => break Ok(done),
                 Err(failed) => match tries.next(failed, &$ending.giving_up).await {
@@ -168,7 +166,7 @@ impl Ending {
         for one in returns {
             self.give_back(one).await;
         }
-        prepare_seen(&mut self.client).await;
+        self.connection.prepare_seen().await;
     }
 
     async fn end(&mut self, endings: Endings) {

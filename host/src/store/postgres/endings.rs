@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use super::{
     Answered, OrderId, StoreError,
     command::OpenOrder,
-    holds::{Fate, Holder, fate, keep, open},
+    holds::{Holder, fates, keep, open},
     json::ReceiptText,
     link::{Failed, Session},
     queue::Reply,
@@ -22,6 +22,27 @@ use crate::{
     order::{Fingerprint, Reference, Status},
     units::i64_of,
 };
+
+/// Keeps the answers of `ended` for the orders in `done`, under the keys that have none.
+macro_rules! told {
+    () => {
+        "told AS (
+             UPDATE checkout_answers SET status = ended.status, body = ended.body, at = clock_timestamp()
+             FROM ended JOIN done USING (id)
+             WHERE order_id = ended.id AND checkout_answers.status IS NULL AND ended.status IS NOT NULL)"
+    };
+}
+pub(super) use told;
+
+/// Frees the keys of the orders in `done` for which `ended` has no answer, unless there is one from before.
+macro_rules! freed {
+    () => {
+        "freed AS (
+             DELETE FROM checkout_answers USING ended, done
+             WHERE ended.id = done.id AND order_id = ended.id AND checkout_answers.status IS NULL AND ended.status IS NULL)"
+    };
+}
+pub(super) use freed;
 
 /// Orders and deducts to end, and orders that have to be durable before anything else is done for them.
 #[derive(Default)]
@@ -81,9 +102,8 @@ impl Endings {
             commit(client),
         )
         .map_err(Failed::of_commit)?;
-        let opened: HashMap<i64, Fate> = opened.into_iter().collect();
         let mut ended = Ended {
-            opened: self.opens.iter().map(|open| fate(opened.get(&open.id.row()).copied())).collect(),
+            opened: fates(&self.opens, &opened),
             completed: of_orders(self.completes.iter().map(|complete| complete.id), &completed),
             awaited: of_orders(self.awaits.iter().map(|waiting| waiting.id), &awaited),
             settled: self.settles.iter().map(|settle| settled_as(&settled, &settle.reference)).collect(),
@@ -139,7 +159,8 @@ async fn complete(client: &Session, completes: &[Complete], now_ms: i64) -> Resu
     let totals: Vec<i64> = completes.iter().map(|complete| complete.receipt.total).collect();
     let adjustments: Vec<&str> = completes.iter().map(|complete| complete.receipt.adjustments.as_str()).collect();
     let attributes: Vec<&str> = completes.iter().map(|complete| complete.receipt.attributes.as_str()).collect();
-    let sql = "WITH ended AS (
+    let sql = concat!(
+        "WITH ended AS (
              SELECT * FROM unnest($1, $2, $3, $4, $5, $6)
              AS ended(id, total, adjustments, receipt_attributes, status, body)),
          done AS (
@@ -152,14 +173,12 @@ async fn complete(client: &Session, completes: &[Complete], now_ms: i64) -> Resu
          final AS (
              UPDATE reservations SET state = 'final', at_ms = $7
              FROM done WHERE reservations.reference = done.reference AND inventory = 'local' AND state = 'held'),
-         told AS (
-             UPDATE checkout_answers SET status = ended.status, body = ended.body, at = clock_timestamp()
-             FROM ended JOIN done USING (id)
-             WHERE order_id = ended.id AND checkout_answers.status IS NULL AND ended.status IS NOT NULL),
-         freed AS (
-             DELETE FROM checkout_answers USING ended, done
-             WHERE ended.id = done.id AND order_id = ended.id AND checkout_answers.status IS NULL AND ended.status IS NULL)
-         SELECT id FROM done";
+",
+        told!(),
+        ",",
+        freed!(),
+        " SELECT id FROM done"
+    );
     let parameters: &Parameters<'_> = &[
         (&ids, Type::INT8_ARRAY),
         (&totals, Type::INT8_ARRAY),
@@ -180,17 +199,16 @@ async fn wait_for_release(client: &Session, awaits: &[Await]) -> Result<HashSet<
     let answers = Answers::of(awaits.iter().map(|waiting| waiting.answer.as_ref()));
     let ids: Vec<i64> = awaits.iter().map(|waiting| waiting.id.row()).collect();
     let reasons: Vec<&str> = awaits.iter().map(|waiting| waiting.reason.as_str()).collect();
-    let sql = "WITH waiting AS (
-             SELECT * FROM unnest($1, $2, $3, $4) AS waiting(id, reason, status, body)),
+    let sql = concat!(
+        "WITH ended AS (
+             SELECT * FROM unnest($1, $2, $3, $4) AS ended(id, reason, status, body)),
          done AS (
-             UPDATE orders SET status = 'PENDING_RELEASE', reason = waiting.reason
-             FROM waiting WHERE orders.id = waiting.id AND inventory = 'remote' AND orders.status = 'PENDING'
-             RETURNING orders.id),
-         told AS (
-             UPDATE checkout_answers SET status = waiting.status, body = waiting.body, at = clock_timestamp()
-             FROM waiting JOIN done USING (id)
-             WHERE order_id = waiting.id AND checkout_answers.status IS NULL AND waiting.status IS NOT NULL)
-         SELECT id FROM done";
+             UPDATE orders SET status = 'PENDING_RELEASE', reason = ended.reason
+             FROM ended WHERE orders.id = ended.id AND inventory = 'remote' AND orders.status = 'PENDING'
+             RETURNING orders.id),",
+        told!(),
+        " SELECT id FROM done"
+    );
     let parameters: &Parameters<'_> = &[
         (&ids, Type::INT8_ARRAY),
         (&reasons, Type::TEXT_ARRAY),

@@ -12,13 +12,13 @@ use tokio::sync::mpsc;
 use super::{
     Durability, OrderId, Outage, StoreError, Taker,
     command::{Command, Lane, OpenOrder, OrderCommand, ReservationCommand, UpkeepCommand},
-    desk::undo,
+    connection::Connection,
     holds::{Held, Holder, Holds, ids},
     host::Host,
     lanes::{Lanes, Subject, subject},
-    link::{Failed, Link, Session},
+    link::Failed,
     returns::start_over,
-    transaction::in_time,
+    transaction::{in_time, rollback},
 };
 use crate::store::queue::{Reply, Shared};
 
@@ -29,12 +29,11 @@ const TRIES_MAX: u32 = 10;
 pub(super) struct Holding {
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) lanes: Lanes,
-    pub(super) link: Link,
+    pub(super) connection: Connection,
     pub(super) host: Arc<Host>,
     pub(super) shared: Arc<Shared>,
     pub(super) batch_commands_max: usize,
     pub(super) linger: Duration,
-    pub(super) client: Option<Session>,
     /// Orders whose opening waits for their first take, so that both are one command of one transaction.
     pub(super) resting: BTreeMap<OrderId, (Instant, Box<OpenOrder>)>,
 }
@@ -120,8 +119,20 @@ impl Holding {
                 self.open_resting(batch, |_| true);
                 reply.tell(Ok(()));
             }
-            // The other lanes'.
-            _ => {}
+            // They have lanes of their own.
+            Command::Order(
+                OrderCommand::Complete { .. } | OrderCommand::Fail { .. } | OrderCommand::AwaitRelease { .. },
+            )
+            | Command::Reservation(
+                ReservationCommand::Settle { .. }
+                | ReservationCommand::Refuse { .. }
+                | ReservationCommand::Release { .. },
+            )
+            | Command::Stock(_)
+            | Command::Plugin(_)
+            | Command::Upkeep(UpkeepCommand::PruneAnswers { .. } | UpkeepCommand::CheckReadiness { .. }) => {}
+            #[cfg(test)]
+            Command::Test(_) => {}
         }
         batch.subjects.extend(of);
     }
@@ -146,7 +157,7 @@ impl Holding {
         for start_over in start_overs {
             self.start_over(start_over).await;
         }
-        prepare_seen(&mut self.client).await;
+        self.connection.prepare_seen().await;
         self.host.numbers.settled(opened.into_iter());
         self.lanes.held(subjects.into_iter());
         self.shared.queued_commands.fetch_sub(commands, Relaxed);
@@ -185,19 +196,17 @@ impl Holding {
             }
             let opening: Vec<i64> = ids(&holds.opens).map(OrderId::row).collect();
             let holder = Holder { host: self.host.id(), numbers_from: self.host.numbers.lowest(&opening) };
-            let client = connected(&mut self.client, &self.link).await?;
+            let client = self.connection.session().await?;
             let failed = match in_time(holds.write(client, holder)).await {
                 Ok(Some(held)) => return Ok(held),
                 Ok(None) => {
-                    _ = in_time(async { Ok(client.batch_execute("ROLLBACK").await?) }).await;
+                    _ = in_time(rollback(client)).await;
                     self.host.lease_is_over();
                     return Err(NotHeld::LeaseOver);
                 }
                 Err(failed) => failed,
             };
-            if !undo(client, &failed).await {
-                self.client = None;
-            }
+            self.connection.undo(&failed).await;
             tries += 1;
             match failed {
                 // Nobody was told anything: the same may be tried again.
@@ -211,40 +220,14 @@ impl Holding {
 
     async fn start_over(&mut self, StartOver { taker, plugins, durability, reply }: StartOver) {
         let is_durable = durability == Durability::Committed;
-        let client = match connected(&mut self.client, &self.link).await {
-            Ok(client) => client,
-            Err(failed) => return reply.tell(Err(failed.into())),
+        let outcome = match self.connection.session().await {
+            Ok(client) => in_time(start_over(client, &taker, &plugins, is_durable)).await,
+            Err(failed) => Err(failed),
         };
-        let outcome = in_time(start_over(client, &taker, &plugins, is_durable)).await;
-        match outcome {
-            Ok(outcome) => reply.tell(outcome),
-            Err(failed) => {
-                if !undo(client, &failed).await {
-                    self.client = None;
-                }
-                reply.tell(Err(failed.into()));
-            }
+        if let Err(failed) = &outcome {
+            self.connection.undo(failed).await;
         }
-    }
-}
-
-/// Returns the lane's connection, made anew if it is lost.
-pub(super) async fn connected<'a>(client: &'a mut Option<Session>, link: &Link) -> Result<&'a Session, Failed> {
-    let kept = client.take().filter(|client| !client.is_closed());
-    let open = match kept {
-        Some(open) => open,
-        None => link.connect().await.map_err(Failed::Lost)?,
-    };
-    Ok(client.insert(open))
-}
-
-/// Prepares what the lane's connection was used for, if it has one. A failure shows at its next use.
-pub(super) async fn prepare_seen(client: &mut Option<Session>) {
-    if let Some(session) = client {
-        let prepared = in_time(async { Ok(session.prepare_seen().await?) }).await;
-        if prepared.is_err() {
-            *client = None;
-        }
+        reply.tell(outcome.unwrap_or_else(|failed| Err(failed.into())));
     }
 }
 

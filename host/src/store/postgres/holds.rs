@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
     command::{OpenOrder, Take},
+    ledger::{Movements, Why, lock_stock},
     link::{Failed, Session},
     saturated,
     transaction::{BEGIN_STEP, Parameters, begin, change, commit, rows},
@@ -65,26 +66,17 @@ impl Holds {
         if !is_alive {
             return Ok(None);
         }
-        let mut reserved: HashMap<usize, Result<Reserved, TakeError>> = HashMap::new();
-        for (nth, outcome) in self.reservations(&of_orders, &of_deducts) {
-            reserved.insert(nth, outcome);
-        }
+        let mut reserved = self.reservations(&of_orders, &of_deducts);
         self.take_again(client, &mut reserved, now_ms, holder.host).await?;
-        let (taken, moved) = self.decide(reserved, stock);
-        let unclaimed: Vec<i64> =
-            opened.iter().filter(|(_, fate)| *fate == Fate::ReferenceTaken).map(|(id, _)| *id).collect();
+        let Decided { taken, moved, short } = self.decide(reserved, stock);
         tokio::try_join!(
             biased;
-            forget_claims(client, &unclaimed),
-            unhold(client, &moved.short, now_ms),
-            subtract(client, &moved.pieces),
-            note(client, &moved, now_ms),
+            unhold(client, &short, now_ms),
+            moved.write(client, Why::Reserved, now_ms),
             commit(client),
         )
         .map_err(Failed::of_commit)?;
-        let fates: HashMap<i64, Fate> = opened.into_iter().collect();
-        let opened = self.opens.iter().map(|open| fate(fates.get(&open.id.row()).copied())).collect();
-        Ok(Some(Held { opened, taken }))
+        Ok(Some(Held { opened: fates(&self.opens, &opened), taken }))
     }
 
     /// Returns the orders and the references for which stock is taken, each once.
@@ -109,11 +101,10 @@ impl Holds {
         &self,
         of_orders: &HashMap<i64, (String, bool)>,
         of_deducts: &HashSet<String>,
-    ) -> Vec<(usize, Result<Reserved, TakeError>)> {
+    ) -> Vec<Result<Reserved, TakeError>> {
         let mut seen = HashSet::new();
-        let mut outcomes = Vec::with_capacity(self.takes.len());
-        for (nth, take) in self.takes.iter().enumerate() {
-            let outcome = match &take.taker {
+        let reserved = self.takes.iter().map(|take| {
+            let reference = match &take.taker {
                 Taker::Order(id) => match of_orders.get(&id.row()) {
                     // Only a pending order may hold stock: one that was lost or ended meanwhile would never give it back.
                     None => Err(StoreError::ReservationGone.into()),
@@ -125,26 +116,27 @@ impl Holds {
                     _ => Err(TakeError::AlreadyTaken),
                 },
             };
-            outcomes.push((nth, outcome.map(|reference| Reserved { reference, round: 0 })));
-        }
-        outcomes
+            reference.map(|reference| Reserved { reference, round: 0 })
+        });
+        reserved.collect()
     }
 
     /// Lets those take once more that started over, and says `Released` to those that were released for good.
     async fn take_again(
         &self,
         client: &Session,
-        reserved: &mut HashMap<usize, Result<Reserved, TakeError>>,
+        reserved: &mut [Result<Reserved, TakeError>],
         now_ms: i64,
         host: i64,
     ) -> Result<(), Failed> {
-        let is_older = |nth: &usize| matches!(reserved.get(nth), Some(Err(TakeError::AlreadyTaken)));
-        let older: Vec<(usize, &Take)> = self.takes.iter().enumerate().filter(|(nth, _)| is_older(nth)).collect();
+        let older =
+            self.takes.iter().zip(reserved).filter(|(_, outcome)| matches!(outcome, Err(TakeError::AlreadyTaken)));
+        let older: Vec<_> = older.collect();
         if older.is_empty() {
             return Ok(());
         }
         let (mut ids, mut references) = (Vec::new(), Vec::new());
-        for (_, take) in &older {
+        for (take, _) in &older {
             match &take.taker {
                 Taker::Order(id) => ids.push(id.row()),
                 Taker::Deduct(reference) => references.push(reference.as_str()),
@@ -167,7 +159,7 @@ impl Holds {
         )
         .await?;
         let mut seen = HashSet::new();
-        for (nth, take) in older {
+        for (take, outcome) in older {
             let found = again.iter().find(|row| match &take.taker {
                 Taker::Order(id) => row.get::<_, Option<i64>>(0) == Some(id.row()),
                 Taker::Deduct(reference) => row.get::<_, &str>(1) == reference.as_str(),
@@ -176,29 +168,25 @@ impl Holds {
             let (reference, round): (String, Option<i64>) = (row.get(1), row.get(2));
             if let Some(round) = round {
                 if seen.insert(reference.clone()) {
-                    reserved.insert(nth, Ok(Reserved { reference, round }));
+                    *outcome = Ok(Reserved { reference, round });
                 }
             } else if row.get::<_, bool>(3) {
-                reserved.insert(nth, Err(TakeError::Released));
+                *outcome = Err(TakeError::Released);
             }
         }
         Ok(())
     }
 
     /// Decides which takes get their pieces, one after the other, and what that moves.
-    fn decide(
-        &self,
-        mut reserved: HashMap<usize, Result<Reserved, TakeError>>,
-        mut stock: BTreeMap<String, i64>,
-    ) -> (Vec<Result<Vec<StockLevel>, TakeError>>, Moved) {
-        let mut moved = Moved::default();
-        let taken = self.takes.iter().enumerate().map(|(nth, take)| {
-            let reserved = reserved.remove(&nth).unwrap_or(Err(TakeError::AlreadyTaken))?;
+    fn decide(&self, reserved: Vec<Result<Reserved, TakeError>>, mut stock: BTreeMap<String, i64>) -> Decided {
+        let (mut moved, mut short) = (Movements::default(), Vec::new());
+        let taken = self.takes.iter().zip(reserved).map(|(take, reserved)| {
+            let reserved = reserved?;
             let there = |stock: &BTreeMap<String, i64>, item: &Item| stock.get(item.as_str()).copied().unwrap_or(0);
-            let short = take.pieces.iter().find(|(item, pieces)| there(&stock, item) < i64_of(**pieces));
-            if let Some((item, pieces)) = short {
+            let lacking = take.pieces.iter().find(|(item, pieces)| there(&stock, item) < i64_of(**pieces));
+            if let Some((item, pieces)) = lacking {
                 let (requested, available) = (saturated(i64_of(*pieces)), saturated(there(&stock, item)));
-                moved.short.push(reserved);
+                short.push(reserved);
                 return Err(TakeError::Shortage { item: item.clone(), requested, available });
             }
             let levels = take.pieces.iter().map(|(item, pieces)| {
@@ -206,28 +194,19 @@ impl Holds {
                 if let Some(on_hand) = stock.get_mut(item.as_str()) {
                     *on_hand -= pieces;
                 }
-                *moved.pieces.entry(item.as_str().to_owned()).or_default() += pieces;
-                moved.references.push(reserved.reference.clone());
-                moved.items.push(item.as_str().to_owned());
-                moved.deltas.push(-pieces);
-                moved.rounds.push(reserved.round);
+                moved.add(&reserved.reference, reserved.round, item.as_str(), -pieces);
                 StockLevel { item: item.clone(), on_hand: saturated(there(&stock, item)) }
             });
             Ok(levels.collect())
         });
-        (taken.collect(), moved)
+        Decided { taken: taken.collect(), moved, short }
     }
 }
 
-/// What the takes of a batch move.
-#[derive(Default)]
-struct Moved {
-    /// How many pieces of each item.
-    pieces: BTreeMap<String, i64>,
-    references: Vec<String>,
-    items: Vec<String>,
-    deltas: Vec<i64>,
-    rounds: Vec<i64>,
+/// What comes of the takes of a batch.
+struct Decided {
+    taken: Vec<Result<Vec<StockLevel>, TakeError>>,
+    moved: Movements,
     /// Reservations for which there was too little.
     short: Vec<Reserved>,
 }
@@ -240,13 +219,14 @@ pub(super) enum Fate {
     ReferenceTaken,
 }
 
-/// Returns the answer to the caller of an opening.
-pub(super) fn fate(fate: Option<Fate>) -> Result<(), StoreError> {
-    match fate {
+/// Returns the answers to the callers of the openings.
+pub(super) fn fates(opens: &[OpenOrder], fates: &HashMap<i64, Fate>) -> Vec<Result<(), StoreError>> {
+    let answer = |open: &OpenOrder| match fates.get(&open.id.row()) {
         Some(Fate::Opened) => Ok(()),
         Some(Fate::KeyTaken) => Err(StoreError::KeyTaken),
         Some(Fate::ReferenceTaken) | None => Err(StoreError::ReferenceTaken),
-    }
+    };
+    opens.iter().map(answer).collect()
 }
 
 /// Says up to which number the host's orders are written, and returns whether its lease lasts.
@@ -255,10 +235,10 @@ pub(super) async fn keep(client: &Session, Holder { host, numbers_from }: Holder
     Ok(change(client, sql, &[(&host, Type::INT8), (&numbers_from, Type::INT8)]).await? > 0)
 }
 
-/// Inserts pending orders and claims their keys, and says what came of each.
-pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Result<Vec<(i64, Fate)>, Failed> {
+/// Inserts pending orders and claims their keys, and says what came of each. One whose reference is taken claims no key.
+pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Result<HashMap<i64, Fate>, Failed> {
     if opens.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     }
     let of = |get: fn(&OpenOrder) -> &str| -> Vec<&str> { opens.iter().map(get).collect() };
     let of_number = |get: fn(&OpenOrder) -> i64| -> Vec<i64> { opens.iter().map(get).collect() };
@@ -270,12 +250,13 @@ pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Re
     let opened = rows(
         client,
         "WITH new AS (
-             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             SELECT *, EXISTS (SELECT 1 FROM orders WHERE orders.reference = new.reference) AS is_known
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
              AS new(id, reference, inventory, inventory_url, currency, decimals, lines, attributes, subtotal, trace_id, plugins,
                     placed_at_ms, key, fingerprint)),
          claimed AS (
              INSERT INTO checkout_answers (key, fingerprint, order_id)
-             SELECT key, fingerprint, id FROM new WHERE key IS NOT NULL ORDER BY key
+             SELECT key, fingerprint, id FROM new WHERE key IS NOT NULL AND NOT is_known ORDER BY key
              ON CONFLICT (key) DO NOTHING RETURNING order_id),
          made AS (
              INSERT INTO orders (id, reference, status, inventory, inventory_url, currency, decimals, lines, attributes,
@@ -284,7 +265,7 @@ pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Re
                     subtotal, trace_id, plugins, placed_at_ms, $15
              FROM new WHERE key IS NULL OR id IN (SELECT order_id FROM claimed) ORDER BY id
              ON CONFLICT (reference) DO NOTHING RETURNING id)
-         SELECT new.id, made.id IS NOT NULL, key IS NULL OR order_id IS NOT NULL
+         SELECT new.id, made.id IS NOT NULL, is_known OR key IS NULL OR order_id IS NOT NULL
          FROM new LEFT JOIN made ON made.id = new.id LEFT JOIN claimed ON order_id = new.id",
         &[
             (&of_number(|open| open.id.row()), Type::INT8_ARRAY),
@@ -311,16 +292,6 @@ pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Re
         (false, false) => Fate::KeyTaken,
     };
     Ok(opened.iter().map(|row| (row.get(0), fate(row))).collect())
-}
-
-/// Frees the keys of orders that could not be written.
-pub(super) async fn forget_claims(client: &Session, ids: &[i64]) -> Result<(), Failed> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let sql = "DELETE FROM checkout_answers WHERE order_id = ANY($1) AND status IS NULL
-               AND NOT EXISTS (SELECT 1 FROM orders WHERE id = order_id)";
-    change(client, sql, &[(&ids, Type::INT8_ARRAY)]).await.map(drop)
 }
 
 /// Reserves for pending local orders. Returns the reference of each, and whether it has taken for the first time.
@@ -369,44 +340,6 @@ async fn reserve_for_deducts(
     )
     .await?;
     Ok(reserved.iter().map(|row| row.get(0)).collect())
-}
-
-/// Locks the items' rows until the transaction's end, in the order of their names, and returns what is on hand.
-pub(super) async fn lock_stock(client: &Session, items: &[&str]) -> Result<BTreeMap<String, i64>, Failed> {
-    if items.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let sql = "SELECT item, on_hand FROM stock WHERE item = ANY($1) ORDER BY item FOR NO KEY UPDATE";
-    let stock = rows(client, sql, &[(&items, Type::TEXT_ARRAY)]).await?;
-    Ok(stock.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
-async fn subtract(client: &Session, pieces: &BTreeMap<String, i64>) -> Result<(), Failed> {
-    if pieces.is_empty() {
-        return Ok(());
-    }
-    let (items, pieces): (Vec<&str>, Vec<i64>) = pieces.iter().map(|(item, pieces)| (item.as_str(), *pieces)).unzip();
-    let sql = "UPDATE stock SET on_hand = on_hand - taken.pieces
-               FROM unnest($1, $2) AS taken(item, pieces) WHERE stock.item = taken.item";
-    change(client, sql, &[(&items, Type::TEXT_ARRAY), (&pieces, Type::INT8_ARRAY)]).await.map(drop)
-}
-
-/// Writes what was taken into the ledger.
-async fn note(client: &Session, moved: &Moved, now_ms: i64) -> Result<(), Failed> {
-    if moved.items.is_empty() {
-        return Ok(());
-    }
-    let sql = "INSERT INTO stock_movements (reference, item, delta, kind, at_ms, round)
-               SELECT reference, item, delta, 'reserved', $5, round
-               FROM unnest($1, $2, $3, $4) AS moved(reference, item, delta, round)";
-    let parameters: &Parameters<'_> = &[
-        (&moved.references, Type::TEXT_ARRAY),
-        (&moved.items, Type::TEXT_ARRAY),
-        (&moved.deltas, Type::INT8_ARRAY),
-        (&moved.rounds, Type::INT8_ARRAY),
-        (&now_ms, Type::INT8),
-    ];
-    change(client, sql, parameters).await.map(drop)
 }
 
 /// Takes back reservations for which there was too little.

@@ -4,6 +4,8 @@
 //! others settle those that it has begun. A host that comes back after that begins anew under another number.
 
 use std::{
+    fs,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering::Relaxed},
@@ -14,11 +16,12 @@ use std::{
 use parking_lot::Mutex;
 use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
-    DatabaseError, HostRow,
-    holding::connected,
-    link::{Failed, Link, Session},
+    DatabaseError, HostRow, OpenError,
+    connection::Connection,
+    link::{Failed, Session},
     numbers::Numbers,
     query,
     returns::{Abandoned, settle_abandoned},
@@ -35,6 +38,20 @@ pub(super) const BEAT: Duration = Duration::from_secs(1);
 pub(super) const LEASE: Duration = Duration::from_secs(10);
 /// How often a host looks for orders that nobody drives any more.
 const LOOK_FOR_ABANDONED: Duration = Duration::from_secs(3);
+
+/// Returns what the folder is known by: a text in a file of it, made when a till first serves from it.
+pub(super) fn identity(folder: &Path) -> Result<String, OpenError> {
+    let file = folder.join("till.host");
+    let unusable = |source| OpenError::Folder { folder: folder.into(), source };
+    if let Ok(text) = fs::read_to_string(&file)
+        && let Ok(known) = text.trim().parse::<Uuid>()
+    {
+        return Ok(known.to_string());
+    }
+    let new = Uuid::now_v7().to_string();
+    fs::write(&file, &new).map_err(unusable)?;
+    Ok(new)
+}
 
 /// This process's row, and what its beats have found.
 #[derive(Debug)]
@@ -200,7 +217,9 @@ impl Host {
 
 /// Keeps the host's lease, its numbers and its copy of the items, and settles what dead hosts left, until `stopping`.
 pub(super) struct Keeper {
-    pub(super) link: Link,
+    pub(super) connection: Connection,
+    /// The database's hosts, for messages.
+    pub(super) database: String,
     pub(super) host: Arc<Host>,
     pub(super) items: Arc<Items>,
     pub(super) shared: Arc<Shared>,
@@ -210,24 +229,23 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) async fn run(self) {
-        let mut client = None;
+    pub(super) async fn run(mut self) {
         let mut items_epoch = None;
         let mut looked_at = None;
         let mut is_told = false;
         while !self.stopping.is_cancelled() {
-            let kept = self.keep(&mut client, &mut items_epoch, &mut looked_at);
+            let kept = self.keep(&mut items_epoch, &mut looked_at);
             let kept = in_time(kept).await;
             if kept.is_ok() {
                 is_told = false;
             }
             if let Err(failed) = kept {
-                client = None;
+                self.connection.undo(&failed).await;
                 if !self.host.has_lease() && !std::mem::replace(&mut is_told, true) {
                     tracing::error!(
                         error = %failed.error(),
                         "the database {} hasn't answered for {} s: no orders are taken until it does",
-                        self.link.hosts(),
+                        self.database,
                         LEASE.as_secs()
                     );
                 }
@@ -238,18 +256,13 @@ impl Keeper {
                 () = tokio::time::sleep(BEAT) => {}
             }
         }
-        if let Some(client) = client {
-            _ = in_time(self.host.leave(&client)).await;
+        if let Some(client) = self.connection.open_session() {
+            _ = in_time(self.host.leave(client)).await;
         }
     }
 
-    async fn keep(
-        &self,
-        client: &mut Option<Session>,
-        items_epoch: &mut Option<i64>,
-        looked_at: &mut Option<Instant>,
-    ) -> Result<(), Failed> {
-        let client = connected(client, &self.link).await?;
+    async fn keep(&mut self, items_epoch: &mut Option<i64>, looked_at: &mut Option<Instant>) -> Result<(), Failed> {
+        let client = self.connection.session().await?;
         let Some(found) = self.host.beat(client).await? else {
             tracing::warn!("this host counted as dead, and others settled its orders; it begins anew");
             return self.host.enter(client).await;
@@ -270,38 +283,39 @@ impl Keeper {
             *items_epoch = self.items.replace(items, changes).then_some(found.items_epoch);
         }
         if looked_at.is_none_or(|at: Instant| at.elapsed() >= LOOK_FOR_ABANDONED) {
-            self.settle_abandoned(client).await?;
-            self.count_orders(client).await?;
+            settle_all(client, &self.host, self.order_age_max).await?;
+            count_orders(client, &self.shared).await?;
             *looked_at = Some(Instant::now());
         }
         Ok(())
     }
+}
 
-    async fn settle_abandoned(&self, client: &Session) -> Result<(), Failed> {
-        loop {
-            let settled = settle_abandoned(client, self.host.id(), i64_of(millis(self.order_age_max))).await?;
-            if settled == Abandoned::default() {
-                return Ok(());
-            }
-            tracing::warn!(
-                orders = settled.orders,
-                reservations = settled.reservations,
-                "settled {} orders that no host drives any more, and gave back the stock of {} reservations",
-                settled.orders,
-                settled.reservations
-            );
+/// Settles what nobody drives any more.
+async fn settle_all(client: &Session, host: &Host, order_age_max: Duration) -> Result<(), Failed> {
+    loop {
+        let settled = settle_abandoned(client, host.id(), order_age_max).await?;
+        if settled == Abandoned::default() {
+            return Ok(());
         }
+        tracing::warn!(
+            orders = settled.orders,
+            reservations = settled.reservations,
+            "settled {} orders that no host drives any more, and gave back the stock of {} reservations",
+            settled.orders,
+            settled.reservations
+        );
     }
+}
 
-    async fn count_orders(&self, client: &Session) -> Result<(), Failed> {
-        let sql =
-            "SELECT count(*), count(*) FILTER (WHERE status = 'PENDING_RELEASE') FROM orders WHERE ended_at_ms IS NULL";
-        if let Some(row) = rows(client, sql, &[]).await?.first() {
-            self.shared.unresolved_orders.store(row.get(0), Relaxed);
-            self.shared.awaiting_release_orders.store(row.get(1), Relaxed);
-        }
-        Ok(())
+async fn count_orders(client: &Session, shared: &Shared) -> Result<(), Failed> {
+    let sql =
+        "SELECT count(*), count(*) FILTER (WHERE status = 'PENDING_RELEASE') FROM orders WHERE ended_at_ms IS NULL";
+    if let Some(row) = rows(client, sql, &[]).await?.first() {
+        shared.unresolved_orders.store(row.get(0), Relaxed);
+        shared.awaiting_release_orders.store(row.get(1), Relaxed);
     }
+    Ok(())
 }
 
 /// Returns the hosts whose lease lasts, and those whose lease ended within a day.

@@ -87,6 +87,14 @@ impl Link {
         hosts.collect::<Vec<_>>().join(",")
     }
 
+    /// Returns a first connection, for who begins.
+    ///
+    /// # Errors
+    /// Says what may be wrong.
+    pub(super) async fn reach(&self) -> Result<Session, OpenError> {
+        self.connect().await.map_err(|source| OpenError::Unreachable { hosts: self.hosts(), source })
+    }
+
     /// Returns a new connection to the first host that takes writes.
     pub(super) async fn connect(&self) -> Result<Session, DatabaseError> {
         let (client, connection) = self.config.connect(self.tls.clone()).await?;
@@ -244,6 +252,13 @@ impl Failed {
         match self {
             Self::Lost(error) => Self::Unknown(error),
             failed => failed,
+        }
+    }
+
+    /// Returns what the database said.
+    pub(super) fn cause(&self) -> DatabaseError {
+        match self {
+            Self::Crossed(error) | Self::Refused(error) | Self::Lost(error) | Self::Unknown(error) => error.clone(),
         }
     }
 

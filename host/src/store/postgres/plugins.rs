@@ -10,8 +10,7 @@ use super::{
     VersionState, VersionText,
     link::{Failed, Session},
     page,
-    returns::rollback,
-    transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rows},
+    transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rollback, rows},
 };
 use crate::{
     clock,

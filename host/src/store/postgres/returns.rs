@@ -2,21 +2,21 @@
 //!
 //! The locks are taken in one order everywhere: the order's row, its reservation, the stock by item.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{collections::HashMap, time::Duration};
 
 use tokio_postgres::types::Type;
 
 use super::{
     Answered, OrderId, Released, StoreError, Taker,
-    endings::{Answers, end_deduct},
-    holds::lock_stock,
+    endings::{Answers, end_deduct, freed, told},
+    ledger::{Movements, Why, lock_stock},
     link::{Failed, Session},
-    transaction::{BEGIN_DURABLE, BEGIN_STEP, Parameters, begin, change, commit, rows},
+    transaction::{BEGIN_DURABLE, BEGIN_STEP, Parameters, begin, change, commit, rollback, rows},
 };
 use crate::{
     clock,
     order::{Fingerprint, Reference, Status},
-    units::i64_of,
+    units::{i64_of, millis},
 };
 
 /// An order to fail, and the answer under its key.
@@ -42,20 +42,17 @@ pub(super) async fn fail(client: &Session, failing: &[Failing<'_>]) -> Result<Ve
     };
     let answers = Answers::of(failing.iter().map(|one| one.answer));
     let reasons: Vec<&str> = failing.iter().map(|one| one.reason).collect();
-    let sql = "WITH failing AS (SELECT * FROM unnest($1, $2, $3, $4) AS failing(id, reason, status, body)),
+    let sql = concat!(
+        "WITH ended AS (SELECT * FROM unnest($1, $2, $3, $4) AS ended(id, reason, status, body)),
          done AS (
-             UPDATE orders SET status = 'FAILED', reason = failing.reason, ended_at_ms = $5
-             FROM failing WHERE orders.id = failing.id AND orders.status IN ('PENDING', 'PENDING_RELEASE')
-             RETURNING orders.id, reference, inventory),
-         told AS (
-             UPDATE checkout_answers SET status = failing.status, body = failing.body, at = clock_timestamp()
-             FROM failing JOIN done USING (id)
-             WHERE order_id = failing.id AND checkout_answers.status IS NULL AND failing.status IS NOT NULL),
-         freed AS (
-             DELETE FROM checkout_answers USING failing, done
-             WHERE failing.id = done.id AND order_id = failing.id AND checkout_answers.status IS NULL
-                 AND failing.status IS NULL)
-         SELECT reference FROM done WHERE inventory = 'local'";
+             UPDATE orders SET status = 'FAILED', reason = ended.reason, ended_at_ms = $5
+             FROM ended WHERE orders.id = ended.id AND orders.status IN ('PENDING', 'PENDING_RELEASE')
+             RETURNING orders.id, reference, inventory),",
+        told!(),
+        ",",
+        freed!(),
+        " SELECT reference FROM done WHERE inventory = 'local'"
+    );
     let parameters: &Parameters<'_> = &[
         (&ids, Type::INT8_ARRAY),
         (&reasons, Type::TEXT_ARRAY),
@@ -93,36 +90,15 @@ async fn give_back(
     let mut released: Vec<String> = taken.iter().map(|row| row.get(0)).collect();
     released.sort_unstable();
     released.dedup();
-    let (mut of, mut rounds, mut items, mut deltas) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut pieces = BTreeMap::<String, i64>::new();
+    let mut moved = Movements::default();
     for row in &taken {
-        let (item, delta): (Option<String>, Option<i64>) = (row.get(2), row.get(3));
-        let (Some(item), Some(delta)) = (item, delta) else { continue };
-        *pieces.entry(item.clone()).or_default() -= delta;
-        of.push(row.get::<_, String>(0));
-        rounds.push(row.get::<_, i64>(1));
-        items.push(item);
-        deltas.push(-delta);
+        // A release may come before anything was taken.
+        if let (Some(item), Some(delta)) = (row.get(2), row.get::<_, Option<i64>>(3)) {
+            moved.add(row.get(0), row.get(1), item, -delta);
+        }
     }
-    if items.is_empty() {
-        return Ok(released);
-    }
-    let (names, sums): (Vec<&str>, Vec<i64>) = pieces.iter().map(|(item, pieces)| (item.as_str(), *pieces)).unzip();
-    lock_stock(client, &names).await?;
-    let add = "UPDATE stock SET on_hand = on_hand + returned.pieces
-               FROM unnest($1, $2) AS returned(item, pieces) WHERE stock.item = returned.item";
-    let note = "INSERT INTO stock_movements (reference, item, delta, kind, at_ms, round)
-                SELECT reference, item, delta, 'released', $5, round
-                FROM unnest($1, $2, $3, $4) AS returned(reference, item, delta, round)";
-    let added: &Parameters<'_> = &[(&names, Type::TEXT_ARRAY), (&sums, Type::INT8_ARRAY)];
-    let noted: &Parameters<'_> = &[
-        (&of, Type::TEXT_ARRAY),
-        (&items, Type::TEXT_ARRAY),
-        (&deltas, Type::INT8_ARRAY),
-        (&rounds, Type::INT8_ARRAY),
-        (&now_ms, Type::INT8),
-    ];
-    tokio::try_join!(biased; change(client, add, added), change(client, note, noted))?;
+    lock_stock(client, &moved.items()).await?;
+    moved.write(client, Why::Released, now_ms).await?;
     Ok(released)
 }
 
@@ -231,9 +207,9 @@ const ABANDONED: &str = "(NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.id = host 
 
 /// Fails abandoned local orders, gives back their stock and that of abandoned deducts, and lets abandoned remote orders wait for
 /// their release. Whoever else is at it is left alone. Returns what was settled; none if there is no more.
-pub(super) async fn settle_abandoned(client: &Session, host: i64, older_than_ms: i64) -> Result<Abandoned, Failed> {
+pub(super) async fn settle_abandoned(client: &Session, host: i64, older_than: Duration) -> Result<Abandoned, Failed> {
     let now_ms = i64_of(clock::now_ms());
-    let older_than_ms = older_than_ms as f64;
+    let older_than_ms = millis(older_than) as f64;
     let mine: &Parameters<'_> = &[(&host, Type::INT8), (&older_than_ms, Type::FLOAT8), (&SETTLED_MAX, Type::INT8)];
     let orders = format!(
         "SELECT id, reference, inventory FROM orders WHERE ended_at_ms IS NULL AND status = 'PENDING' AND {ABANDONED}
@@ -268,9 +244,4 @@ pub(super) async fn settle_abandoned(client: &Session, host: i64, older_than_ms:
 async fn is_local_order(client: &Session, reference: &Reference) -> Result<bool, Failed> {
     let sql = "SELECT 1 FROM orders WHERE reference = $1 AND inventory = 'local'";
     Ok(!rows(client, sql, &[(&reference.as_str(), Type::TEXT)]).await?.is_empty())
-}
-
-/// Ends a transaction that changes nothing.
-pub(super) async fn rollback(client: &Session) -> Result<(), Failed> {
-    Ok(client.batch_execute("ROLLBACK").await?)
 }

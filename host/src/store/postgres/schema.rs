@@ -46,7 +46,7 @@ pub(super) async fn check(client: &Session) -> Result<(), OpenError> {
 /// # Errors
 /// `NewerDatabase` when a later till migrated it; nothing is changed then.
 pub(super) async fn migrate(link: &Link) -> Result<usize, OpenError> {
-    let client = link.connect().await.map_err(|source| OpenError::Unreachable { hosts: link.hosts(), source })?;
+    let client = link.reach().await?;
     let known = known();
     for statement in [
         "CREATE TABLE IF NOT EXISTS till_schema (id smallint PRIMARY KEY CHECK (id = 1), version bigint NOT NULL)",

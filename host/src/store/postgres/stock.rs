@@ -5,9 +5,8 @@ use tokio_postgres::types::Type;
 use super::{
     StockChanged, StockError, StockLevel,
     link::{Failed, Session},
-    returns::rollback,
     saturated,
-    transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rows},
+    transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rollback, rows},
 };
 use crate::{clock, order::Item, units::i64_of};
 

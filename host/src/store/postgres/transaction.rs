@@ -51,6 +51,11 @@ pub(super) async fn commit(client: &Session) -> Result<(), Failed> {
     client.batch_execute("COMMIT").await.map_err(|error| Failed::from(error).of_commit())
 }
 
+/// Ends a transaction that changes nothing.
+pub(super) async fn rollback(client: &Session) -> Result<(), Failed> {
+    Ok(client.batch_execute("ROLLBACK").await?)
+}
+
 /// Waits for a transaction, or for its last flight, for so long as one may take.
 pub(super) async fn in_time<T>(flights: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     let late = |_elapsed| Failed::Unknown(DatabaseError::new(io::Error::from(io::ErrorKind::TimedOut), false));
