@@ -15,6 +15,7 @@
 
 mod command;
 mod error;
+mod folder;
 mod items;
 mod json;
 mod page;

@@ -55,14 +55,13 @@ use super::{
     Answered, DatabaseError, Durability, Earlier, Examined, Finding, Gauges, HostRow, Inventory, LedgerMismatch,
     NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion,
     PostgresSettings, Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError, StockLevel, StoreError,
-    SwapAction, TakeError, Taker, VersionId, VersionState, VersionText, command, json, page, queue, saturated,
+    SwapAction, TakeError, Taker, VersionId, VersionState, VersionText, command, folder, json, page, queue, saturated,
 };
 use super::{
     command::{Lane, OpenOrder, OrderCommand, ReservationCommand, Take, UpkeepCommand},
     items::Items,
     json::OrderText,
     queue::{Queue, Sent, Shared},
-    sqlite::open::guard,
 };
 use crate::order::{Item, StockLine, sum_by_item};
 
@@ -134,8 +133,8 @@ impl Postgres {
     /// # Errors
     /// Say what to do about it.
     pub(super) async fn connect(settings: &PostgresSettings) -> Result<(Self, Opened), OpenError> {
-        let guard = guard(&settings.folder)?;
-        let folder = host::identity(&settings.folder)?;
+        let guard = folder::guard(&settings.folder)?;
+        let identity = host::identity(&settings.folder)?;
         let link = Link::new(settings)?;
         let client = migrated(&link).await?;
         match host::is_synchronous(&client).await.map_err(OpenError::Postgres)? {
@@ -146,7 +145,7 @@ impl Postgres {
             ),
             _ => {}
         }
-        let host = Arc::new(Host::new(settings.host_name.clone(), folder));
+        let host = Arc::new(Host::new(settings.host_name.clone(), identity));
         in_time(host.enter(&client)).await.map_err(failed)?;
         let mut opened = Opened::default();
         loop {

@@ -11,7 +11,7 @@ mod doctor;
 mod execution;
 mod held;
 mod levels;
-pub(super) mod open;
+mod open;
 mod orders;
 mod place;
 pub(super) mod plugins;
@@ -59,7 +59,7 @@ use super::{
     Answered, DatabaseError, Earlier, Gauges, Inventory, LEVEL_BYTES, LedgerMismatch, NewOrder, OpenError, Opened,
     Order, OrderId, OrdersFilter, Outage, Page, PluginVersion, ROW_BYTES, Released, RolloutId, RolloutRow,
     RolloutState, Settings, StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId,
-    VersionState, VersionText, command, items, json, page, queue, saturated, version,
+    VersionState, VersionText, command, folder, items, json, page, queue, saturated, version,
 };
 #[cfg(test)]
 use super::{BegunOrder, Durability, Engine, Store};
@@ -95,11 +95,11 @@ impl Sqlite {
     /// # Errors
     /// Name the file or folder, and say what to do about it.
     pub(super) fn open(settings: &Settings) -> Result<(Self, Opened), OpenError> {
-        let guard = open::guard(&settings.folder)?;
+        let guard = folder::guard(&settings.folder)?;
         let file = settings.folder.join("till.db");
         open::refuse_half(&settings.folder)?;
         let mut connection = open::connection(&file, settings.busy_timeout, settings.look_within)?;
-        open::sync_folder(&settings.folder)?;
+        folder::sync_folder(&settings.folder)?;
         let of_sqlite = |source| OpenError::of_sqlite(&file, source);
         let opened = recovery::settle(&mut connection).map_err(of_sqlite)?;
         let last_order_id = Mutex::new(Numbers::of(&connection).map_err(of_sqlite)?.order_id);

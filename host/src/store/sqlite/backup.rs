@@ -16,7 +16,8 @@ use super::{
     OpenError,
     counters::Numbers,
     doctor::{Finding, examine_file},
-    open::{self, REPLACED, RESTORING, bytes, sync_folder, sync_names},
+    folder::{self, REPLACED, sync_folder, sync_names},
+    open::{self, RESTORING, bytes},
     orders::now_ms,
     schema,
 };
@@ -139,7 +140,7 @@ pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, Ba
         return Err(BackupError::HasLog { file: file.into() });
     }
     sound(file)?;
-    let _guard = open::guard(folder)?;
+    let _guard = folder::guard(folder)?;
     let old = Old { folder, gathered: folder.join(REPLACING) };
     if old.is_there() && !replace && !old.is_cut_short() {
         return Err(BackupError::Occupied { folder: folder.into() });

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use rusqlite::Connection;
 
-use super::{OpenError, open, orders::is_damage, schema};
+use super::{OpenError, folder, open, orders::is_damage, schema};
 
 /// What was found, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +144,7 @@ const NAMED_MAX: usize = 5;
 /// # Errors
 /// `InUse` while a till uses the folder; otherwise names what can't be read.
 pub fn examine(folder: &Path) -> Result<Examined, OpenError> {
-    let _guard = open::guard_existing(folder)?;
+    let _guard = folder::guard_existing(folder)?;
     let file = folder.join("till.db");
     let mut examined = Examined::default();
     let log_bytes = open::bytes(&folder.join("till.db-wal"));

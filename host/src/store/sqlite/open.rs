@@ -1,9 +1,7 @@
-//! Opens the store's file: locks the folder, and checks and migrates the file.
+//! Opens the store's file: checks and migrates it.
 
 use std::{
-    fs::{self, File, Permissions, TryLockError},
-    io,
-    os::unix::fs::PermissionsExt as _,
+    fs,
     path::Path,
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
@@ -12,7 +10,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use super::{DatabaseError, OpenError, Outage, StoreError, schema};
+use super::{DatabaseError, OpenError, Outage, StoreError, folder::REPLACED, schema};
 
 /// The first SQLite without the WAL-reset bug, which corrupts or loses commits where several connections are open.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -27,58 +25,10 @@ const CACHE_KIB: i64 = 32 << 10;
 /// More than the writer's distinct statements, so that each is compiled once.
 const STATEMENTS_MAX: usize = 64;
 
-/// The prefix of the folders into which a restore moves replaced stores.
-pub(super) const REPLACED: &str = "replaced-";
 /// The name of a store that is being restored, until it is complete.
 pub(super) const RESTORING: &str = "till.db.restoring";
 /// How long a command waits for a lock of a till that is just starting or stopping.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Returns the lock that keeps a second till off the folder, which is made if it is missing.
-///
-/// # Errors
-/// `InUse` while another till holds the lock. The operating system releases a lock when its process ends, however it
-/// ends.
-pub(in crate::store) fn guard(folder: &Path) -> Result<File, OpenError> {
-    let unusable = |source| OpenError::Folder { folder: folder.into(), source };
-    make_folder(folder).map_err(unusable)?;
-    let guard = File::options().create(true).truncate(false).write(true).open(folder.join("till.lock"));
-    let guard = lock(folder, guard.map_err(unusable)?)?;
-    keep_private(folder).map_err(unusable)?;
-    Ok(guard)
-}
-
-/// Removes the permissions of others than owner and group from files that an older till made readable. The folder's own
-/// permissions stay, because it may be used for more than the store.
-fn keep_private(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
-        let name = name.to_string_lossy();
-        let metadata = fs::symlink_metadata(&entry)?;
-        let mode = metadata.permissions().mode();
-        if (name.starts_with("till.") || name.starts_with(REPLACED)) && !metadata.is_symlink() && mode & 0o007 != 0 {
-            fs::set_permissions(&entry, Permissions::from_mode(mode & !0o007))?;
-        }
-    }
-    Ok(())
-}
-
-/// Returns the lock of an existing folder without making anything in it; `None` if no till ever used the folder.
-pub(super) fn guard_existing(folder: &Path) -> Result<Option<File>, OpenError> {
-    match File::open(folder.join("till.lock")) {
-        Ok(guard) => lock(folder, guard).map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(OpenError::Folder { folder: folder.into(), source }),
-    }
-}
-
-fn lock(folder: &Path, guard: File) -> Result<File, OpenError> {
-    match guard.try_lock() {
-        Ok(()) => Ok(guard),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { folder: folder.into() }),
-        Err(TryLockError::Error(source)) => Err(OpenError::Folder { folder: folder.into(), source }),
-    }
-}
 
 /// Refuses a folder in which part of a store is missing. An empty store in its place would hide or lose orders, because
 /// SQLite deletes the log of an empty file.
@@ -106,14 +56,6 @@ fn was_used(folder: &Path) -> bool {
     };
     entries(&folder.join("plugins")).any(is_kept_plugin)
         || entries(folder).any(|entry| entry.file_name().to_string_lossy().starts_with(REPLACED))
-}
-
-/// Makes the folder and those above it where they are missing, so that a power cut doesn't take them away again.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
-    let missing: Vec<&Path> = missing.collect();
-    fs::create_dir_all(folder)?;
-    missing.into_iter().filter_map(Path::parent).try_for_each(sync_names)
 }
 
 /// Returns the write connection to the file, which is made or migrated where necessary.
@@ -193,21 +135,6 @@ fn configured(file: &Path, busy_timeout: Duration) -> rusqlite::Result<Connectio
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     Ok(connection)
-}
-
-/// Makes the names of the files in the folder durable; SQLite does that for their contents.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), OpenError> {
-    sync_names(folder).map_err(|source| OpenError::Folder { folder: folder.into(), source })
-}
-
-/// Makes the names in the folder durable; an empty path is the working folder.
-pub(super) fn sync_names(folder: &Path) -> io::Result<()> {
-    // Windows can't open a folder as a file, and doesn't need to.
-    if !cfg!(unix) {
-        return Ok(());
-    }
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
 }
 
 /// Returns the free space for the file, MiB; 0 if the system doesn't say.
