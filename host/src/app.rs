@@ -4,8 +4,10 @@
 //! is flushed (`limits.telemetry_flush_ms`). Everything acknowledged is already in the store when this begins.
 
 mod background;
+mod figures;
 mod open_files;
 mod scarce;
+mod stores;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,17 +24,18 @@ use crate::{
     http::{self, Answers, Edge, TraceLinks, Watch},
     runtime::{self, Room},
     shop::Shop,
-    store::{self, Opened, PostgresSettings, Store},
-    telemetry::{self, Metrics, Recent, TailLimits, Telemetry, charts::Charts, names::metric, recent},
+    store::{Opened, Store},
+    telemetry::{self, TailLimits, Telemetry, charts::Charts, recent},
     units::MIB,
     versions::{Plugins, Watcher},
 };
 
 use background::Background;
+use figures::{watch, watch_answers, watch_traces};
+use stores::open_store;
+pub use stores::{postgres_settings, store_settings};
 
 /// The kernel's queue of connections that aren't accepted yet; the same as `TcpListener::bind`'s.
-/// How much older than a request's deadline an order may become before it counts as forgotten.
-const ORDER_AGE_SPARE: Duration = Duration::from_secs(10);
 const BACKLOG: u32 = 1024;
 /// How often the host checks whether its store is where it was opened. Each commit checks as well.
 const PLACE_LOOKED_AT: Duration = Duration::from_secs(1);
@@ -303,152 +306,4 @@ impl Reserved {
 
 fn advice(address: SocketAddr, flag: &str) -> String {
     format!("listen on {address}; choose another address with {flag}")
-}
-
-/// Opens the store where the settings say: in a file, or in a database that several hosts share.
-async fn open_store(settings: &Settings) -> anyhow::Result<(Store, Opened)> {
-    if let Some(shared) = postgres_settings(settings) {
-        return Ok(Store::connect(&shared).await?);
-    }
-    let of_store = store_settings(settings);
-    Ok(tokio::task::spawn_blocking(move || Store::open(&of_store)).await??)
-}
-
-/// Returns the settings of a shared store; `None` if the store is in a file.
-#[must_use]
-pub fn postgres_settings(settings: &Settings) -> Option<PostgresSettings> {
-    let url = settings.store.url.as_deref()?.to_owned();
-    Some(PostgresSettings {
-        url,
-        password_file: settings.store.password_file.clone(),
-        ca_file: settings.store.ca_file.clone(),
-        require_synchronous: settings.store.require_synchronous,
-        folder: settings.server.data.clone(),
-        host_name: host_name(settings),
-        queue_commands_max: settings.store.queue_commands_max,
-        batch_commands_max: settings.store.batch_commands_max,
-        linger: Duration::from_millis(settings.store.linger_ms),
-        readers: settings.store.readers,
-        wait_max: Duration::from_millis(settings.store.busy_timeout_ms),
-        order_age_max: Duration::from_millis(settings.limits.request_ms) + ORDER_AGE_SPARE,
-    })
-}
-
-/// Returns what this host is called among those of a shop: the machine's name and where it listens.
-fn host_name(settings: &Settings) -> String {
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}:{}", machine.trim(), settings.server.listen.port())
-}
-
-/// Returns the store's part of the settings.
-#[must_use]
-pub fn store_settings(settings: &Settings) -> store::Settings {
-    store::Settings {
-        folder: settings.server.data.clone(),
-        queue_commands_max: settings.store.queue_commands_max,
-        batch_commands_max: settings.store.batch_commands_max,
-        linger: Duration::from_millis(settings.store.linger_ms),
-        readers: settings.store.readers,
-        busy_timeout: Duration::from_millis(settings.store.busy_timeout_ms),
-        look_within: Duration::from_millis(settings.store.look_ms),
-        log_bytes_warn: (settings.store.wal_warn_mib * MIB) as u64,
-    }
-}
-
-/// Adds the store's own figures to the metrics.
-fn watch(metrics: &Metrics, store: &Store) {
-    let reading = |read: fn(&store::Gauges) -> u64| {
-        let store = store.clone();
-        move || read(&store.gauges())
-    };
-    metrics.gauge(
-        "store.queued",
-        "{command}",
-        "Commands that wait for the store's writer.",
-        reading(|gauges| gauges.queued_commands as u64),
-    );
-    metrics.gauge(
-        "store.orders.unresolved",
-        "{order}",
-        "Orders that neither completed nor failed.",
-        reading(|gauges| gauges.unresolved_orders),
-    );
-    metrics.gauge(
-        "store.orders.awaiting_release",
-        "{order}",
-        "Orders that wait for a remote inventory to confirm their release.",
-        reading(|gauges| gauges.awaiting_release_orders),
-    );
-    metrics.gauge("store.wal", "By", "The write-ahead log's size.", reading(|gauges| gauges.wal_bytes));
-    metrics.gauge(
-        "store.hosts",
-        "{host}",
-        "Hosts that serve the store, this one included.",
-        reading(|gauges| gauges.hosts),
-    );
-    let lease = store.clone();
-    metrics.gauge_of_seconds(
-        "store.lease_age",
-        "For how long a shared database hasn't answered this host; from 10 s on it takes no orders.",
-        move || lease.gauges().lease_age.as_secs_f64(),
-    );
-    metrics.counter_from(
-        "store.commits",
-        "{commit}",
-        "Transactions that the store committed.",
-        reading(|gauges| gauges.commits),
-    );
-    metrics.counter_from(
-        "store.commands",
-        "{command}",
-        "Commands in those transactions.",
-        reading(|gauges| gauges.committed_commands),
-    );
-    metrics.counter_from(
-        "store.batches.failed",
-        "{batch}",
-        "Transactions that were rolled back.",
-        reading(|gauges| gauges.failed_batches),
-    );
-}
-
-/// Adds the answers that wait for their clients to the metrics.
-fn watch_answers(metrics: &Metrics, answers: &Arc<Answers>) {
-    let waiting = Arc::clone(answers);
-    let bytes = move || waiting.waiting_bytes();
-    metrics.gauge(
-        metric::ANSWERS_WAITING,
-        "By",
-        "Requests under way, and answers that wait for their clients to take them.",
-        bytes,
-    );
-    let answers = Arc::clone(answers);
-    let given_up = move || answers.given_up();
-    metrics.counter_by_reason(
-        metric::CONNECTIONS_GIVEN_UP,
-        "{connection}",
-        "Connections that were ended before their time, by the reason.",
-        given_up,
-    );
-}
-
-/// Adds the figures of the recent traces to the metrics.
-fn watch_traces(metrics: &Metrics, recent: &Recent) {
-    let reading = |read: fn(recent::Figures) -> u64| {
-        let recent = recent.clone();
-        move || read(recent.figures())
-    };
-    metrics.gauge(metric::TRACES_KEPT, "{trace}", "Recent traces in memory.", reading(|figures| figures.traces as u64));
-    metrics.gauge(
-        metric::TRACES_MEMORY,
-        "By",
-        "Memory of recent traces, about.",
-        reading(|figures| figures.bytes as u64),
-    );
-    metrics.counter_from(
-        metric::TRACES_EVICTED,
-        "{trace}",
-        "Recent traces that went to make room, or never came to an end.",
-        reading(|figures| figures.evicted),
-    );
 }

@@ -20,6 +20,7 @@ mod plugins;
 mod query;
 mod reading;
 mod returns;
+mod rollouts;
 mod schema;
 mod stock;
 #[cfg(test)]
@@ -55,7 +56,8 @@ use super::{
     Answered, DatabaseError, Durability, Earlier, Examined, Finding, Gauges, HostRow, Inventory, LedgerMismatch,
     NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion,
     PostgresSettings, Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError, StockLevel, StoreError,
-    SwapAction, TakeError, Taker, VersionId, VersionState, VersionText, command, folder, json, page, queue, saturated,
+    SwapAction, TakeError, Taker, VersionId, VersionState, VersionText, command, folder, json, now_ms, page, queue,
+    saturated,
 };
 use super::{
     command::{Lane, OpenOrder, OrderCommand, ReservationCommand, Take, UpkeepCommand},

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::order::{Cart, Currency, Fingerprint, Item, Keyed, Receipt, Reference, Status};
+use crate::{
+    clock,
+    order::{Cart, Currency, Fingerprint, Item, Keyed, Receipt, Reference, Status},
+    units::i64_of,
+};
 
 /// An order's number: 1 to 2^53 − 1, ascending in the order of creation, never used twice while the host runs.
 /// Numbers of orders that were lost with a failed batch leave gaps.
@@ -195,6 +199,11 @@ pub enum Released {
     Before,
     /// Nothing was taken under the reference, and from now on nothing can be.
     Tombstone,
+}
+
+/// Returns the time by the host's clock, as columns have it: Unix time in ms.
+pub(super) fn now_ms() -> i64 {
+    i64_of(clock::now_ms())
 }
 
 /// Returns the pieces as a `u32`; values outside its range become its nearest bound.

@@ -59,7 +59,7 @@ use super::{
     Answered, DatabaseError, Earlier, Gauges, Inventory, LEVEL_BYTES, LedgerMismatch, NewOrder, OpenError, Opened,
     Order, OrderId, OrdersFilter, Outage, Page, PluginVersion, ROW_BYTES, Released, RolloutId, RolloutRow,
     RolloutState, Settings, StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId,
-    VersionState, VersionText, command, folder, items, json, page, queue, saturated, version,
+    VersionState, VersionText, command, folder, items, json, now_ms, page, queue, saturated, version,
 };
 #[cfg(test)]
 use super::{BegunOrder, Durability, Engine, Store};

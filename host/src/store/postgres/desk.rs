@@ -11,7 +11,7 @@ use super::{
     command::{Command, PluginCommand, StockCommand, UpkeepCommand},
     connection::Connection,
     link::{Failed, Session},
-    plugins, stock,
+    plugins, rollouts, stock,
     transaction::{Parameters, change, in_time},
 };
 use crate::{
@@ -127,13 +127,13 @@ async fn of_plugins(client: &Session, command: PluginCommand) -> Result<(), Fail
             tell(reply, noted).await
         }
         PluginCommand::BeginRollout { text, plan, by, detail, reply } => {
-            tell_either(reply, plugins::begin_rollout(client, &text, &plan, &by, &detail)).await
+            tell_either(reply, rollouts::begin_rollout(client, &text, &plan, &by, &detail)).await
         }
         PluginCommand::ChangeRollout { id, state, by, reason, reply } => {
-            tell(reply, plugins::change_rollout(client, id, state, &by, &reason)).await
+            tell(reply, rollouts::change_rollout(client, id, state, &by, &reason)).await
         }
         PluginCommand::PromoteRollout { id, text, by, reason, reply } => {
-            tell_either(reply, plugins::promote_rollout(client, id, &text, &by, &reason)).await
+            tell_either(reply, rollouts::promote_rollout(client, id, &text, &by, &reason)).await
         }
     }
 }

@@ -14,14 +14,11 @@ use super::{
     holds::{Holder, fates, keep, open},
     json::ReceiptText,
     link::{Failed, Session},
+    now_ms,
     queue::Reply,
     transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rows},
 };
-use crate::{
-    clock,
-    order::{Fingerprint, Reference, Status},
-    units::i64_of,
-};
+use crate::order::{Fingerprint, Reference, Status};
 
 /// Keeps the answers of `ended` for the orders in `done`, under the keys that have none.
 macro_rules! told {
@@ -89,7 +86,7 @@ impl Endings {
     /// Writes all of it in one transaction. `is_repeated` if it was tried before and nobody knows whether that counted: what is
     /// found done then counts as done here.
     pub(super) async fn write(&self, client: &Session, holder: Holder, is_repeated: bool) -> Result<Ended, Failed> {
-        let now_ms = i64_of(clock::now_ms());
+        let now_ms = now_ms();
         let keeping = async { if self.opens.is_empty() { Ok(true) } else { keep(client, holder).await } };
         let (_begun, _kept, opened, completed, awaited, settled, _committed) = tokio::try_join!(
             biased;

@@ -13,10 +13,10 @@ use super::{
     command::{OpenOrder, Take},
     ledger::{Movements, Why, lock_stock},
     link::{Failed, Session},
-    saturated,
+    now_ms, saturated,
     transaction::{BEGIN_STEP, Parameters, begin, change, commit, rows},
 };
-use crate::{clock, order::Item, units::i64_of};
+use crate::{order::Item, units::i64_of};
 
 /// Orders to open, and takes in the order in which they came.
 #[derive(Default)]
@@ -48,7 +48,7 @@ struct Reserved {
 impl Holds {
     /// Writes all of it in one transaction; `None` if the host's lease is over.
     pub(super) async fn write(&self, client: &Session, holder: Holder) -> Result<Option<Held>, Failed> {
-        let now_ms = i64_of(clock::now_ms());
+        let now_ms = now_ms();
         let (orders, deducts) = self.takers();
         let items: Vec<&str> = {
             let all: HashSet<&str> = self.takes.iter().flat_map(|take| take.pieces.keys()).map(Item::as_str).collect();

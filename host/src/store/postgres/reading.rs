@@ -9,7 +9,7 @@ use super::{
     DatabaseError, Earlier, LedgerMismatch, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion,
     Postgres, RolloutId, RolloutRow, StockLevel, StoreError, VersionId,
     link::{Failed, Session},
-    plugins, query,
+    plugins, query, rollouts,
     transaction::in_time,
 };
 use crate::{
@@ -125,7 +125,7 @@ impl Postgres {
 
     pub(in crate::store) async fn open_rollout(&self) -> Result<Option<RolloutRow>, StoreError> {
         let open = "state IN ('running', 'paused')";
-        let page = read!(self, |client| plugins::rollouts(client, open, i64::MAX, 1));
+        let page = read!(self, |client| rollouts::rollouts(client, open, i64::MAX, 1));
         Ok(page?.rows.pop())
     }
 
@@ -135,7 +135,7 @@ impl Postgres {
         limit: u32,
     ) -> Result<Page<RolloutRow>, StoreError> {
         let before = after.map_or(i64::MAX, |id| id.0);
-        read!(self, |client| plugins::rollouts(client, "true", before, limit))
+        read!(self, |client| rollouts::rollouts(client, "true", before, limit))
     }
 
     pub(in crate::store) async fn hosts_behind(&self) -> Result<Vec<String>, StoreError> {

@@ -11,12 +11,12 @@ use super::{
     endings::{Answers, end_deduct, freed, told},
     ledger::{Movements, Why, lock_stock},
     link::{Failed, Session},
+    now_ms,
     transaction::{BEGIN_DURABLE, BEGIN_STEP, Parameters, begin, change, commit, rollback, rows},
 };
 use crate::{
-    clock,
     order::{Fingerprint, Reference, Status},
-    units::{i64_of, millis},
+    units::millis,
 };
 
 /// An order to fail, and the answer under its key.
@@ -29,7 +29,7 @@ pub(super) struct Failing<'a> {
 /// Fails orders that have no end yet, gives back their stock and keeps the answers, in one transaction. Failed and lost orders
 /// stay as they are.
 pub(super) async fn fail(client: &Session, failing: &[Failing<'_>]) -> Result<Vec<Result<(), StoreError>>, Failed> {
-    let now_ms = i64_of(clock::now_ms());
+    let now_ms = now_ms();
     let ids: Vec<i64> = failing.iter().map(|one| one.id.row()).collect();
     let sql = "SELECT id, status FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
     let parameters: &Parameters<'_> = &[(&ids, Type::INT8_ARRAY)];
@@ -122,7 +122,7 @@ pub(super) async fn refuse(
         rollback(client).await?;
         return Ok(Ok(()));
     }
-    give_back(client, &[reference.as_str().to_owned()], &["held"], i64_of(clock::now_ms())).await?;
+    give_back(client, &[reference.as_str().to_owned()], &["held"], now_ms()).await?;
     end_deduct(client, reference.as_str(), answer).await?;
     commit(client).await?;
     Ok(Ok(()))
@@ -134,7 +134,7 @@ pub(super) async fn release(
     reference: &Reference,
     host: i64,
 ) -> Result<Result<Released, StoreError>, Failed> {
-    let now_ms = i64_of(clock::now_ms());
+    let now_ms = now_ms();
     begin(client, BEGIN_DURABLE).await?;
     if is_local_order(client, reference).await? {
         rollback(client).await?;
@@ -182,7 +182,7 @@ pub(super) async fn start_over(
         }
     };
     if let Some(reference) = reference {
-        let released = give_back(client, &[reference], &["held"], i64_of(clock::now_ms())).await?;
+        let released = give_back(client, &[reference], &["held"], now_ms()).await?;
         let sql = "UPDATE reservations SET reopened = true, round = round + 1 WHERE reference = ANY($1)";
         change(client, sql, &[(&released, Type::TEXT_ARRAY)]).await?;
     }
@@ -208,7 +208,7 @@ const ABANDONED: &str = "(NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.id = host 
 /// Fails abandoned local orders, gives back their stock and that of abandoned deducts, and lets abandoned remote orders wait for
 /// their release. Whoever else is at it is left alone. Returns what was settled; none if there is no more.
 pub(super) async fn settle_abandoned(client: &Session, host: i64, older_than: Duration) -> Result<Abandoned, Failed> {
-    let now_ms = i64_of(clock::now_ms());
+    let now_ms = now_ms();
     let older_than_ms = millis(older_than) as f64;
     let mine: &Parameters<'_> = &[(&host, Type::INT8), (&older_than_ms, Type::FLOAT8), (&SETTLED_MAX, Type::INT8)];
     let orders = format!(

@@ -5,10 +5,10 @@ use tokio_postgres::types::Type;
 use super::{
     StockChanged, StockError, StockLevel,
     link::{Failed, Session},
-    saturated,
+    now_ms, saturated,
     transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rollback, rows},
 };
-use crate::{clock, order::Item, units::i64_of};
+use crate::order::Item;
 
 /// Tells the other hosts that the shop has other items.
 const ITEMS_CHANGED: &str = "UPDATE counters SET value = value + 1 WHERE name = 'items_epoch'";
@@ -39,7 +39,7 @@ pub(super) async fn set(client: &Session, item: &Item, counted: u32) -> Result<S
              INSERT INTO stock_movements (item, delta, kind, at_ms) SELECT item, $2 - on_hand, 'set', $3 FROM was)
          UPDATE stock SET on_hand = $2 FROM was WHERE stock.item = was.item";
     let parameters: &Parameters<'_> =
-        &[(&item.as_str(), Type::TEXT), (&i64::from(counted), Type::INT8), (&i64_of(clock::now_ms()), Type::INT8)];
+        &[(&item.as_str(), Type::TEXT), (&i64::from(counted), Type::INT8), (&now_ms(), Type::INT8)];
     change(client, sql, parameters).await?;
     commit(client).await?;
     Ok(StockChanged { level: StockLevel { item: item.clone(), on_hand: counted }, is_new })
@@ -55,8 +55,7 @@ pub(super) async fn add(client: &Session, item: &Item, delta: i64) -> Result<Res
              RETURNING item, on_hand),
          noted AS (INSERT INTO stock_movements (item, delta, kind, at_ms) SELECT item, $2, 'added', $3 FROM changed)
          SELECT on_hand FROM changed";
-    let parameters: &Parameters<'_> =
-        &[(&item.as_str(), Type::TEXT), (&delta, Type::INT8), (&i64_of(clock::now_ms()), Type::INT8)];
+    let parameters: &Parameters<'_> = &[(&item.as_str(), Type::TEXT), (&delta, Type::INT8), (&now_ms(), Type::INT8)];
     let changed = rows(client, sql, parameters).await?;
     let Some(row) = changed.first() else {
         let sql = "SELECT on_hand FROM stock WHERE item = $1";
@@ -77,7 +76,7 @@ pub(super) async fn remove(client: &Session, item: &Item) -> Result<Result<(), S
          noted AS (
              INSERT INTO stock_movements (item, delta, kind, at_ms) SELECT item, -on_hand, 'set', $2 FROM was)
          UPDATE stock SET on_hand = 0, removed = true FROM was WHERE stock.item = was.item";
-    let parameters: &Parameters<'_> = &[(&item.as_str(), Type::TEXT), (&i64_of(clock::now_ms()), Type::INT8)];
+    let parameters: &Parameters<'_> = &[(&item.as_str(), Type::TEXT), (&now_ms(), Type::INT8)];
     if change(client, sql, parameters).await? == 0 {
         rollback(client).await?;
         return Ok(Err(StockError::Unknown { item: item.clone() }));

@@ -17,8 +17,8 @@ use super::{
     counters::Numbers,
     doctor::{Finding, examine_file},
     folder::{self, REPLACED, sync_folder, sync_names},
+    now_ms,
     open::{self, RESTORING, bytes},
-    orders::now_ms,
     schema,
 };
 

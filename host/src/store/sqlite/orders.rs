@@ -14,13 +14,11 @@ use super::{
     execution::{Executed, Refusal},
     held::Opening,
     json::{OrderText, ReceiptText},
+    now_ms,
     reservations::{close, give_back, move_reservation, state_of, take_finally},
     writer::WriteContext,
 };
-use crate::{
-    clock,
-    order::{Fingerprint, Item, Keyed, Reference, Status},
-};
+use crate::order::{Fingerprint, Item, Keyed, Reference, Status};
 
 impl OrderCommand {
     pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
@@ -374,10 +372,6 @@ fn breaks_a_rule(error: &rusqlite::Error) -> bool {
 
 pub(super) const fn no<E>(refusal: E) -> Refusal<E> {
     Refusal::No(refusal)
-}
-
-pub(super) fn now_ms() -> i64 {
-    i64::try_from(clock::now_ms()).unwrap_or(i64::MAX)
 }
 
 /// Returns whether the error means that the file isn't what a till wrote.

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Opened, answers, orders::now_ms, reservations::give_back};
+use super::{Opened, answers, now_ms, reservations::give_back};
 
 /// Settles what a crash left in one transaction, before anything else reads the store.
 pub(super) fn settle(connection: &mut Connection) -> rusqlite::Result<Opened> {

@@ -10,7 +10,8 @@ use super::{
     OrderId, StockLevel, StoreError, TakeError, Taker,
     command::{ReservationCommand, Take},
     execution::{Executed, Refusal},
-    orders::{in_savepoint, is_local_order, no, now_ms, on_hand, refuse, refuse_local_order, release, settle},
+    now_ms,
+    orders::{in_savepoint, is_local_order, no, on_hand, refuse, refuse_local_order, release, settle},
     saturated,
     writer::WriteContext,
 };

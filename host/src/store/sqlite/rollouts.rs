@@ -8,7 +8,8 @@ use super::{
     Page, PluginVersion, ROW_BYTES, RolloutId, RolloutRow, RolloutState, StoreError, SwapAction, VersionId,
     VersionState, VersionText,
     execution::Refusal,
-    orders::{in_savepoint, no, now_ms},
+    now_ms,
+    orders::{in_savepoint, no},
     page,
     plugins::{by_id, insert_event, upsert_version, write_version},
 };

@@ -9,7 +9,8 @@ use super::{
     StockChanged, StockError, StockLevel, StoreError,
     command::StockCommand,
     execution::{Executed, Refusal},
-    orders::{in_savepoint, no, now_ms, on_hand},
+    now_ms,
+    orders::{in_savepoint, no, on_hand},
     saturated,
     writer::WriteContext,
 };
