@@ -14,6 +14,7 @@
 //! ```
 
 mod command;
+mod copy;
 mod error;
 mod folder;
 mod items;
@@ -35,6 +36,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub use copy::{Copied, CopyError, Tally, copy_to_postgres, copy_to_sqlite};
 pub use error::{DatabaseError, OpenError, Outage, StockError, StoreError, TakeError};
 pub use postgres::{examine as examine_shared, hosts, migrate};
 pub use record::{

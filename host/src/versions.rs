@@ -33,7 +33,7 @@ pub use admission::{
     check, compile_only, examine, sound_label,
 };
 pub use catalogue::{Catalogue, CatalogueError};
-pub use files::FileError;
+pub use files::{FileError, PluginFiles};
 pub use folder::Watcher;
 pub use plugin::Plugin;
 pub use registry::{Pinned, Registry, Snapshot};

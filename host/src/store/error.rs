@@ -37,7 +37,8 @@ pub enum OpenError {
     )]
     LogAlone { folder: PathBuf },
     #[error(
-        "a restore in {} was interrupted: run `till restore` again; the store that was there is kept in that folder",
+        "a restore or a copy into {} was interrupted: run `till restore` or `till store copy` again; a store that was there is \
+         kept in that folder",
         .folder.display()
     )]
     HalfRestored { folder: PathBuf },

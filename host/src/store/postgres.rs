@@ -5,6 +5,7 @@
 //! expects, and keeps to what engines of the same SQL have: no triggers, no functions, no locks but those of rows.
 
 mod connection;
+mod copy;
 mod desk;
 mod doctor;
 mod ending;
@@ -41,6 +42,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+pub(super) use self::copy::CopyEnd;
 use self::{
     connection::Connection,
     ending::Ending,

@@ -6,6 +6,7 @@ mod alarm;
 pub(super) mod answers;
 mod backup;
 mod channel;
+mod copy;
 mod counters;
 mod doctor;
 mod execution;
@@ -38,6 +39,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use backup::{BackedUp, BackupError, GoesOnPast, Restored, backup, restore};
+pub(super) use copy::CopyEnd;
 pub use doctor::{Examined, Finding, examine};
 #[cfg(test)]
 pub(super) use execution::TestCommand;

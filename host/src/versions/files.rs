@@ -13,7 +13,7 @@ const FLUSH_BYTES: usize = 512 * KIB;
 
 /// The folder of the files.
 #[derive(Debug, Clone)]
-pub(super) struct PluginFiles {
+pub struct PluginFiles {
     folder: PathBuf,
 }
 
@@ -31,7 +31,8 @@ pub enum FileError {
 }
 
 impl PluginFiles {
-    pub(super) fn new(data: &Path) -> Self {
+    #[must_use]
+    pub fn new(data: &Path) -> Self {
         Self { folder: data.join("plugins") }
     }
 
@@ -39,7 +40,7 @@ impl PluginFiles {
     ///
     /// # Errors
     /// When the file can't be written.
-    pub(super) fn keep(&self, digest: &str, bytes: &[u8]) -> Result<(), FileError> {
+    pub fn keep(&self, digest: &str, bytes: &[u8]) -> Result<(), FileError> {
         if self.read(digest).is_ok() {
             return Ok(());
         }
@@ -57,6 +58,17 @@ impl PluginFiles {
             Ok(bytes) if digest_of(&bytes) == digest => Ok(bytes),
             Ok(_) => Err(FileError::Changed { file }),
             Err(source) => Err(FileError::Io { file, source }),
+        }
+    }
+
+    /// Returns the file's bytes as [`read`](Self::read) does; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// When the file can't be read, or its content has changed.
+    pub fn read_if_any(&self, digest: &str) -> Result<Option<Vec<u8>>, FileError> {
+        match self.read(digest) {
+            Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{
     support::{
         Answer, Client, Host, Plan, dice, eventually,
         guests::bytes_of,
+        host::run,
         http::order_of,
         postgres::{Server, query, try_query},
         rounds,
@@ -334,7 +335,7 @@ fn a_canary_begins_and_ends_on_all_hosts_at_once_and_picks_the_same_customers() 
         try_out(&hosts[0].admin, "checkout_discount", &json!({ "canary": 50, "gates": { "calls_min": 1_000_000 } }));
     assert_eq!((begun.status, begun.json()["result"].as_str()), (200, Some("candidate")), "{}", begun.text());
     let picked = |host: &Host, key: &str| {
-        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        let headers = [("idempotency-key", key)];
         let unsound =
             host.shop.post_with("/checkout", &headers, &json!({ "item": "nothing such", "quantity": 1, "price": 1 }));
         ran(&unsound)
@@ -351,4 +352,46 @@ fn a_canary_begins_and_ends_on_all_hosts_at_once_and_picks_the_same_customers() 
     for host in hosts {
         host.end();
     }
+}
+
+#[test]
+fn a_shop_moves_to_postgresql_and_back_with_its_orders_keys_and_plugins() {
+    let url = shared_store::make();
+    let stocked = || Host::plan().set("stock.espresso=100");
+    let copy = |way: &str, folder: &Arc<TempDir>| {
+        let data = folder.path().join("data");
+        let copied = run(&["store", "copy", way, &data.to_string_lossy(), "--set", &format!("store.url={url}")]);
+        let told = String::from_utf8_lossy(&copied.stdout).into_owned();
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        told
+    };
+    let buy = |host: &Host, key: &str| {
+        let sold = host.shop.post_with("/checkout", &[("idempotency-key", key)], &order_of("espresso", 1));
+        assert_eq!(sold.status, 200, "{}", sold.text());
+        sold
+    };
+    let one = stocked().start();
+    let deployed = one.admin.deploy("checkout_discount", "", &bytes_of("checkout_discount"));
+    assert_eq!(deployed.status, 200, "{}", deployed.text());
+    let first = buy(&one, "first");
+    let live = ran(&first);
+    let folder = one.stop().folder;
+    let told = copy("--from", &folder);
+    assert!(told.contains("orders") && told.contains("plugin files"), "{told}");
+
+    // The second host has an empty folder: the plugin's file comes from the database.
+    let shared = plan(&url).start();
+    assert_eq!(buy(&shared, "first").text(), first.text());
+    let second = buy(&shared, "second");
+    assert_eq!((ran(&second), shared.on_hand("espresso")), (live.clone(), 98));
+    shared.end();
+
+    let back = Arc::new(tempfile::tempdir().expect("a folder"));
+    copy("--to", &back);
+    let again = stocked().folder(&back).start();
+    assert_eq!((buy(&again, "first").text(), buy(&again, "second").text()), (first.text(), second.text()));
+    let third = buy(&again, "third");
+    assert!(third.json()["order_id"].as_u64() > second.json()["order_id"].as_u64(), "{}", third.text());
+    assert_eq!((ran(&third), again.on_hand("espresso")), (live, 97));
+    again.end();
 }

@@ -59,6 +59,11 @@ impl Numbers {
         Ok(counted.or_higher(Self::of_rows(connection)?))
     }
 
+    /// Returns the numbers of a store from which only orders' numbers were given out.
+    pub(super) fn of_orders(order_id: i64) -> Self {
+        Self { order_id, ..Self::default() }
+    }
+
     /// Returns the numbers of a store with any schema; 0 for a missing table.
     pub(super) fn of_any(connection: &Connection) -> rusqlite::Result<Self> {
         if connection.table_exists(None, "counters")? { Self::of(connection) } else { Self::of_rows(connection) }
