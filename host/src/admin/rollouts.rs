@@ -16,7 +16,7 @@ use crate::{
     store::{Page, RolloutId, RolloutRow},
     versions::{
         How, Plugins, RolloutChange, When,
-        rollout::{Difference, Figures, Mode, Part, Plan, PlanChanges},
+        rollout::{Counts, Difference, Figures, Mode, Part, Plan, PlanChanges},
     },
 };
 
@@ -232,11 +232,14 @@ fn rollout_json(plugins: &Plugins, row: RolloutRow) -> Result<RolloutJson, Probl
     let rollout = plugins.rollout().filter(|rollout| rollout.row.id == row.id);
     let plan: Plan = serde_json::from_str(&row.plan).map_err(|error| Problem::internal(&error))?;
     let is_shadow = plan.mode == Mode::Shadow;
-    let figures = rollout.map(|rollout| FiguresJson {
-        candidate: CallsJson::from(rollout.candidate_figures()),
-        live: CallsJson::from(rollout.live_figures()),
-        differing: is_shadow.then(|| rollout.differences().count()),
-        skipped: is_shadow.then(|| rollout.skipped()),
+    let figures = rollout.map(|rollout| {
+        let Counts { candidate, live, differing, skipped } = rollout.counts();
+        FiguresJson {
+            candidate: CallsJson::from(candidate),
+            live: CallsJson::from(live),
+            differing: is_shadow.then_some(differing),
+            skipped: is_shadow.then_some(skipped),
+        }
     });
     let RolloutRow { id, version, state, reason, started_by, started_at_ms, changed_by, changed_at_ms, .. } = row;
     Ok(RolloutJson {
@@ -257,7 +260,7 @@ fn rollout_json(plugins: &Plugins, row: RolloutRow) -> Result<RolloutJson, Probl
 
 impl From<Figures> for CallsJson {
     fn from(figures: Figures) -> Self {
-        let outcomes = figures.outcomes.iter().map(|(outcome, calls)| ((*outcome).to_owned(), *calls)).collect();
+        let outcomes = figures.outcomes.iter().map(|(outcome, calls)| (outcome.to_string(), *calls)).collect();
         Self {
             calls: figures.calls,
             traps: figures.traps,

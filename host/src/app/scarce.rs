@@ -1,6 +1,7 @@
 //! Adds the stock of the scarcest items to the metrics, for an alert before they sell out.
 //!
-//! A host whose stock is at another till doesn't run this, because its own levels are never used. Only the scarcest
+//! A host whose stock is at another till doesn't run this, because its own levels are never used. Of hosts that share a store one
+//! shows the figures. Only the scarcest
 //! items are shown, because a series for every item would be unbounded.
 
 use std::time::Duration;
@@ -17,8 +18,10 @@ const EVERY: Duration = Duration::from_secs(15);
 /// Keeps the figures up to date until the host stops.
 pub(super) async fn watch(metrics: Metrics, store: Store, stopping: CancellationToken) {
     loop {
-        // While the store can't be read the last figures stay, and other metrics show the problem.
-        if let Ok(levels) = store.scarcest(ITEMS_MAX).await {
+        if !store.leads() {
+            metrics.set_stock(Vec::new());
+        } else if let Ok(levels) = store.scarcest(ITEMS_MAX).await {
+            // While the store can't be read the last figures stay, and other metrics show the problem.
             metrics.set_stock(levels.into_iter().map(|level| (level.item.to_string(), level.on_hand)).collect());
         }
         tokio::select! {

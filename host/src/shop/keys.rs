@@ -104,9 +104,9 @@ impl Shop {
     pub async fn prune_answers(self: Arc<Self>) {
         loop {
             // If the store can't delete now, it is asked again later.
-            while !self.stopping.is_cancelled() && matches!(self.store.prune_answers(self.answers_kept).await, Ok(true))
-            {
-            }
+            let more =
+                async || self.store.leads() && matches!(self.store.prune_answers(self.answers_kept).await, Ok(true));
+            while !self.stopping.is_cancelled() && more().await {}
             tokio::select! {
                 () = self.stopping.cancelled() => return,
                 () = tokio::time::sleep(PRUNING) => {}

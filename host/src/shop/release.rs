@@ -42,6 +42,10 @@ impl Shop {
                 () = self.stopping.cancelled() => return,
                 () = tokio::time::sleep(jittered) => {}
             }
+            if !self.store.leads() {
+                (pause, from) = (PAUSE_MIN, None);
+                continue;
+            }
             let Round { released, waiting, until } = self.release_round(remote, from).await;
             // An order that is never released must not block the orders after it.
             from = until;

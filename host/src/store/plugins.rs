@@ -136,12 +136,14 @@ impl Store {
         }
     }
 
-    /// Returns whether this host decides about rollouts: the one of the lowest number among those that share the store.
+    /// Returns whether this host does what one does for all: judge rollouts, ask for releases, delete old answers, show the scarcest
+    /// stock. It is the host of the lowest number among those with a lease. Two may think so for a second; each of these
+    /// things may be done twice.
     #[must_use]
-    pub fn decides(&self) -> bool {
+    pub fn leads(&self) -> bool {
         match &*self.0 {
             Engine::Sqlite(_) => true,
-            Engine::Postgres(postgres) => postgres.decides(),
+            Engine::Postgres(postgres) => postgres.leads(),
         }
     }
 

@@ -292,8 +292,8 @@ impl Postgres {
         self.host.note_followed(epoch);
     }
 
-    pub(super) fn decides(&self) -> bool {
-        self.host.is_first()
+    pub(super) fn leads(&self) -> bool {
+        self.host.has_lease() && self.host.is_first()
     }
 
     pub(super) fn knows(&self, item: &Item) -> bool {

@@ -138,6 +138,25 @@ impl Store {
         self.submit(|reply| PluginCommand::PromoteRollout { id, text, by, reason, reply }).await
     }
 
+    /// Tells the other hosts what this one has counted of a rollout, and returns what they have. Only a host that runs what is
+    /// live as of `epoch` is heard: another one may count for a rollout that was resumed meanwhile, and is counted anew. None where
+    /// the store is one till's.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn exchange_counts(
+        &self,
+        id: RolloutId,
+        epoch: u64,
+        counter: i64,
+        counts: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(_) => Ok(Vec::new()),
+            Engine::Postgres(postgres) => postgres.exchange_counts(id, epoch, counter, counts).await,
+        }
+    }
+
     /// Returns the open rollout, if there is one.
     ///
     /// # Errors

@@ -103,6 +103,19 @@ impl Plugins {
         Ok(())
     }
 
+    /// Tells the other hosts what this one has counted of the rollout, and learns what they have.
+    pub(super) async fn exchange_counts(&self) {
+        let rollout = self.registry.rollout().filter(|rollout| self.store.is_shared() && rollout.is_running());
+        let Some(rollout) = rollout else { return };
+        let epoch = self.followed.load(Relaxed);
+        let Ok(counts) = serde_json::to_string(&rollout.own_counts()) else { return };
+        // What fails is exchanged next time; the store's own figures show the problem.
+        if let Ok(others) = self.store.exchange_counts(rollout.row.id, epoch, rollout.counter, &counts).await {
+            // A newer till's may not be understood.
+            rollout.set_others(others.iter().filter_map(|counts| serde_json::from_str(counts).ok()));
+        }
+    }
+
     /// Waits until the other hosts run what is live, and returns those that don't in time.
     pub async fn spread(&self) -> Vec<String> {
         if !self.store.is_shared() {

@@ -1,6 +1,7 @@
 //! A version that is tried beside the live one, on some of the requests (canary) or after each of them (shadow), until
 //! its gates promote it, pause it or roll it back. One rollout runs at a time, so that a difference has one cause.
 
+mod counts;
 mod difference;
 mod gates;
 mod plan;
@@ -19,6 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest, Sha256};
 
 use arc_swap::ArcSwap;
+pub use counts::Counts;
 pub use difference::{Difference, Differences, Part};
 pub use gates::Verdict;
 pub use plan::{BadPlan, Gates, Mode, Plan, PlanChanges};
@@ -45,6 +47,10 @@ pub struct Rollout {
     live_tally: Arc<Tally>,
     differences: Arc<Differences>,
     shadow: Option<Arc<Shadow>>,
+    /// What the other hosts have counted, as of the last exchange.
+    others: Mutex<Counts>,
+    /// The number under which this host tells the others what it has counted.
+    pub(super) counter: i64,
     running: AtomicBool,
     pace: Mutex<Pace>,
 }
@@ -77,7 +83,19 @@ impl Rollout {
         let running = AtomicBool::new(row.state == crate::store::RolloutState::Running);
         let pace = Mutex::new(Pace::start());
         let candidate = ArcSwap::from_pointee(candidate);
-        Arc::new(Self { row, plan, candidate, tally, live_tally: Arc::default(), differences, shadow, running, pace })
+        Arc::new(Self {
+            row,
+            plan,
+            candidate,
+            tally,
+            live_tally: Arc::default(),
+            differences,
+            shadow,
+            others: Mutex::default(),
+            counter: rand::random_range(0..i64::MAX),
+            running,
+            pace,
+        })
     }
 
     #[must_use]
@@ -90,28 +108,35 @@ impl Rollout {
         self.running.load(Ordering::Acquire)
     }
 
-    /// Returns how the candidate's calls have ended so far.
+    /// Returns what all hosts have counted so far.
     #[must_use]
-    pub fn candidate_figures(&self) -> Figures {
-        self.tally.figures()
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.own_counts();
+        counts.add(&self.others.lock());
+        counts
     }
 
-    /// Returns how the live version's calls have ended in the same time.
-    #[must_use]
-    pub fn live_figures(&self) -> Figures {
-        self.live_tally.figures()
+    /// Returns what this host has counted so far.
+    pub(super) fn own_counts(&self) -> Counts {
+        Counts {
+            candidate: self.tally.figures(),
+            live: self.live_tally.figures(),
+            differing: self.differences.count(),
+            skipped: self.shadow.as_ref().map_or(0, |shadow| shadow.skipped()),
+        }
     }
 
-    /// Returns where a shadow's decisions differed from the live version's; empty for a canary.
+    /// Replaces what the other hosts have counted.
+    pub(super) fn set_others(&self, counts: impl Iterator<Item = Counts>) {
+        let mut others = Counts::default();
+        counts.for_each(|one| others.add(&one));
+        *self.others.lock() = others;
+    }
+
+    /// Returns where a shadow's decisions differed from the live version's on this host; empty for a canary.
     #[must_use]
     pub const fn differences(&self) -> &Arc<Differences> {
         &self.differences
-    }
-
-    /// Returns how many calls a shadow skipped, because too many were being repeated.
-    #[must_use]
-    pub fn skipped(&self) -> u64 {
-        self.shadow.as_ref().map_or(0, |shadow| shadow.skipped())
     }
 
     /// Returns whether the canary serves the request with that key. The same key gets the same answer.
@@ -127,7 +152,7 @@ impl Rollout {
     /// Judges the figures, if there are enough new calls or the time is up.
     pub(super) fn verdict(&self) -> Verdict {
         let mut pace = self.pace();
-        let calls = self.tally.calls();
+        let calls = self.tally.calls() + self.others.lock().candidate.calls;
         let time_is_up = pace.since.elapsed() >= self.plan.gates.duration();
         if calls < pace.next_look_calls && !time_is_up {
             return Verdict::GoOn;
@@ -135,8 +160,8 @@ impl Rollout {
         // Each judgement is another chance to see a difference where there is none, so the intervals grow.
         pace.next_look_calls = calls.saturating_add(calls / 20).saturating_add(1);
         drop(pace);
-        let differing = self.shadow.is_some().then(|| self.differences.count());
-        self.plan.gates.verdict(&self.candidate_figures(), &self.live_figures(), differing, time_is_up)
+        let Counts { candidate, live, differing, .. } = self.counts();
+        self.plan.gates.verdict(&candidate, &live, self.shadow.is_some().then_some(differing), time_is_up)
     }
 
     pub(super) fn pause(&self) {
@@ -149,6 +174,7 @@ impl Rollout {
         self.tally.reset();
         self.live_tally.reset();
         self.differences.reset();
+        *self.others.lock() = Counts::default();
         self.running.store(true, Ordering::Release);
     }
 

@@ -2,7 +2,10 @@
 //! (`rollout/gates.rs`), reports a breaker that has opened and may roll back to the previous version, and releases
 //! memory that was kept for too long.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +14,8 @@ use crate::{hooks::Kind, store::StoreError};
 
 /// How often all of it is checked: a candidate that fails is to be rolled back within a second.
 const PERIOD: Duration = Duration::from_millis(100);
+/// How often hosts tell each other what they have counted of a rollout.
+const EXCHANGE: Duration = Duration::from_millis(500);
 /// The names in the audit for changes that the host makes by itself.
 const GATES: &str = "gates";
 const BREAKER: &str = "breaker";
@@ -19,13 +24,17 @@ impl Plugins {
     /// Checks the rollout, the breakers and the kept memory every 100 ms until the host stops.
     pub async fn supervise(self: Arc<Self>, stopping: CancellationToken) {
         let mut kept = KeptForLong::new(&self.runtime.limits);
-        let mut said = None;
+        let (mut said, mut exchanged_at) = (None, Instant::now());
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
             }
             self.follow_others(&mut said).await;
+            if exchanged_at.elapsed() >= EXCHANGE {
+                self.exchange_counts().await;
+                exchanged_at = Instant::now();
+            }
             self.judge().await;
             for kind in Kind::ALL {
                 self.watch_breaker(kind).await;
@@ -36,7 +45,7 @@ impl Plugins {
 
     async fn judge(&self) {
         let Some(rollout) = self.registry.rollout().filter(|rollout| rollout.is_running()) else { return };
-        if !self.store.decides() {
+        if !self.store.leads() {
             return;
         }
         let gates = rollout.plan.gates;

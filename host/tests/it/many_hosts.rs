@@ -16,9 +16,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    rollouts::try_out,
+    rollouts::{rollout, try_out},
     support::{
-        Answer, Client, Host, Plan, dice, eventually,
+        Answer, Client, Host, OnDrop, Plan, dice, eventually,
         guests::bytes_of,
         host::run,
         http::order_of,
@@ -394,4 +394,69 @@ fn a_shop_moves_to_postgresql_and_back_with_its_orders_keys_and_plugins() {
     assert!(third.json()["order_id"].as_u64() > second.json()["order_id"].as_u64(), "{}", third.text());
     assert_eq!((ran(&third), again.on_hand("espresso")), (live, 97));
     again.end();
+}
+
+/// The host that judges serves nobody: it knows of the canary's calls from the others.
+#[test]
+fn a_canary_that_breaks_on_other_hosts_is_rolled_back_once_and_on_all() {
+    let url = shared_store::make();
+    let hosts = [(); 3].map(|()| plan(&url).warns("is rolled back").start());
+    let before = ran(&hosts[0].shop.get("/"));
+    let gates = json!({ "canary": 20, "gates": { "calls_min": 50, "duration_ms": 600_000 } });
+    let begun = try_out(&hosts[2].admin, "checkout_unlucky", &gates);
+    assert_eq!((begun.status, begun.json().get("behind")), (200, None), "{}", begun.text());
+    let enough = AtomicBool::new(false);
+    let ended = std::thread::scope(|scope| {
+        for host in &hosts[1..] {
+            scope.spawn(|| {
+                while !enough.load(Relaxed) {
+                    let sold = host.shop.buy("espresso", 1);
+                    assert_eq!(sold.status, 200, "{}", sold.text());
+                }
+            });
+        }
+        let _enough = OnDrop(&enough);
+        eventually("the canary's end", || Some(rollout(&hosts[1].admin)).filter(|it| it["state"] == "rolled_back"))
+    });
+    assert!(ended["reason"].as_str().is_some_and(|why| why.contains("trapped")), "{ended:#}");
+    assert_eq!(ended["changed_by"], "gates", "{ended:#}");
+    for host in &hosts {
+        eventually("the end on each host", || {
+            let shown = rollout(&host.admin);
+            (shown["state"] == "rolled_back" && ran(&host.shop.get("/")) == before).then_some(())
+        });
+    }
+    let history = hosts[0].admin.get("/plugins/history").json();
+    let rollbacks = history["events"].as_array().expect("events").iter().filter(|event| event["action"] == "rollback");
+    assert_eq!(rollbacks.count(), 1, "{history:#}");
+    for host in hosts {
+        host.end();
+    }
+}
+
+#[test]
+fn what_the_hosts_count_of_a_rollout_is_summed_and_counted_anew_when_it_is_resumed() {
+    let url = shared_store::make();
+    let hosts = [(); 2].map(|()| plan(&url).start());
+    let begun =
+        try_out(&hosts[0].admin, "checkout_spans", &json!({ "canary": 100, "gates": { "calls_min": 1_000_000 } }));
+    assert_eq!((begun.status, begun.json().get("behind")), (200, None), "{}", begun.text());
+    let calls = |host: &Host| rollout(&host.admin)["figures"]["candidate"]["calls"].as_u64().expect("a count");
+    let buy = |host: &Host, times: u64| (0..times).for_each(|_| assert_eq!(host.shop.buy("espresso", 1).status, 200));
+    buy(&hosts[0], 3);
+    buy(&hosts[1], 4);
+    for host in &hosts {
+        eventually("the sum", || (calls(host) == 7).then_some(()));
+    }
+    for change in ["pause", "resume"] {
+        let changed = hosts[1].admin.post(&format!("/plugins/rollout/{change}"), &json!({ "by": "ada" }));
+        assert_eq!(changed.status, 200, "{}", changed.text());
+    }
+    buy(&hosts[0], 2);
+    for host in &hosts {
+        eventually("the sum since then", || (calls(host) == 2).then_some(()));
+    }
+    for host in hosts {
+        host.end();
+    }
 }

@@ -176,7 +176,8 @@ async fn an_interrupted_copy_may_be_run_again_and_its_folder_serves_nothing_unti
 }
 
 /// Each database's own tables, which say nothing about the shop.
-const OWN_TABLES: [&str; 6] = ["counters", "readiness", "hosts", "till_schema", "plugin_files", "sqlite_stat1"];
+const OWN_TABLES: [&str; 7] =
+    ["counters", "readiness", "hosts", "till_schema", "plugin_files", "sqlite_stat1", "plugin_tallies"];
 /// Which host drives a row, and since when: no host, after a copy.
 const OWN_COLUMNS: [&str; 2] = ["host", "opened_at"];
 

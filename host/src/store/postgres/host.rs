@@ -144,7 +144,8 @@ impl Host {
              before AS (DELETE FROM hosts WHERE folder = $4)
              INSERT INTO hosts (id, name, version, folder, until, numbers_from)
              SELECT number.value, $1, $2, $4, clock_timestamp() + $3 * interval '1 ms', given_out.value + 1
-             FROM number, given_out RETURNING id";
+             FROM number, given_out
+             RETURNING id, (SELECT min(id) FROM hosts WHERE until > clock_timestamp() AND folder <> $4)";
         let lease_ms = millis(LEASE) as f64;
         let parameters: &Parameters<'_> = &[
             (&self.name, Type::TEXT),
@@ -153,8 +154,9 @@ impl Host {
             (&self.folder, Type::TEXT),
         ];
         let entered = rows(client, sql, parameters).await?;
-        let id: i64 = entered.first().map_or(0, |row| row.get(0));
+        let (id, before) = entered.first().map_or((0, None), |row| (row.get(0), row.get::<_, Option<i64>>(1)));
         self.id.store(id, Relaxed);
+        self.first_host.store(before.unwrap_or(id), Relaxed);
         self.begin_lease(sent);
         Ok(())
     }

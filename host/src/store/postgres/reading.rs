@@ -15,6 +15,7 @@ use super::{
 use crate::{
     hooks::Kind,
     order::{IdempotencyKey, Item, Reference},
+    units::i64_of,
 };
 
 /// Returns the result of a query on the last commit.
@@ -141,6 +142,16 @@ impl Postgres {
     pub(in crate::store) async fn hosts_behind(&self) -> Result<Vec<String>, StoreError> {
         let host = self.host.id();
         read!(self, |client| found(plugins::hosts_behind(client, host)))
+    }
+
+    pub(in crate::store) async fn exchange_counts(
+        &self,
+        id: RolloutId,
+        epoch: u64,
+        counter: i64,
+        counts: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        read!(self, |client| found(rollouts::exchange_counts(client, id, i64_of(epoch), counter, counts)))
     }
 
     pub(in crate::store) async fn keep_plugin_file(&self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {

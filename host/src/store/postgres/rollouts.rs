@@ -41,6 +41,7 @@ pub(super) async fn begin_rollout(
     let begun = rows(client, sql, parameters).await?;
     let Some(row) = begun.first() else { return refused(client, StoreError::RolloutOpen).await };
     let id = RolloutId(row.get(0));
+    forget_counts(client).await?;
     insert_event(client, SwapAction::Rollout.as_str(), Some(version.text.kind), Some(version.id), by, detail).await?;
     commit(client).await?;
     let at_ms = now_ms.unsigned_abs();
@@ -67,7 +68,33 @@ pub(super) async fn change_rollout(
 ) -> Result<(), Failed> {
     begin_change(client).await?;
     change_state(client, id, state, by, reason).await?;
+    if state == RolloutState::Running {
+        // What was counted before led to the pause.
+        forget_counts(client).await?;
+    }
     commit(client).await
+}
+
+/// Keeps what a host has counted of a rollout, if it runs what is live as of `epoch`, and returns what the others have.
+pub(super) async fn exchange_counts(
+    client: &Session,
+    id: RolloutId,
+    epoch: i64,
+    counter: i64,
+    counts: &str,
+) -> Result<Vec<String>, Failed> {
+    let sql = "WITH kept AS (
+             INSERT INTO plugin_tallies (rollout_id, counter, counts)
+             SELECT $1, $2, $3 FROM counters WHERE name = 'plugins_epoch' AND value = $4
+             ON CONFLICT (rollout_id, counter) DO UPDATE SET counts = excluded.counts)
+         SELECT counts FROM plugin_tallies WHERE rollout_id = $1 AND counter <> $2";
+    let parameters: &Parameters<'_> =
+        &[(&id.0, Type::INT8), (&counter, Type::INT8), (&counts, Type::TEXT), (&epoch, Type::INT8)];
+    Ok(rows(client, sql, parameters).await?.iter().map(|row| row.get(0)).collect())
+}
+
+async fn forget_counts(client: &Session) -> Result<(), Failed> {
+    change(client, "DELETE FROM plugin_tallies", &[]).await.map(drop)
 }
 
 /// Ends a rollout and makes its version live.

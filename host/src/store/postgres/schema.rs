@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The migrations, in order.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql"), include_str!("migrations/0002_tallies.sql")];
 
 /// What ends a statement in a migration's file.
 const END: &str = "\n;;\n";

@@ -1,9 +1,10 @@
 //! Counts how the calls of one version end during a rollout.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
 use parking_lot::{Mutex, MutexGuard};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::{Cause, Failure},
@@ -18,7 +19,7 @@ const MICROS_MAX: u64 = 60_000_000;
 pub struct Tally(Mutex<Figures>);
 
 /// The counts, and the durations.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Figures {
     /// Calls that count for the version: a failure of the host or of another plugin doesn't.
     pub calls: u64,
@@ -29,16 +30,20 @@ pub struct Figures {
     /// Answers that are neither a receipt nor a "no": `other`, `unavailable`, `conflict`.
     pub undecided: u64,
     /// The other calls, by outcome.
-    pub outcomes: BTreeMap<&'static str, u64>,
+    pub outcomes: BTreeMap<Cow<'static, str>, u64>,
+    #[serde(with = "durations")]
     micros: Histogram<u64>,
 }
 
 impl Default for Figures {
     fn default() -> Self {
-        #[expect(clippy::expect_used, reason = "1 to 60,000,000 with two digits are bounds that a histogram can have")]
-        let micros = Histogram::new_with_bounds(1, MICROS_MAX, 2).expect("sound bounds");
-        Self { calls: 0, traps: 0, deadlines: 0, undecided: 0, outcomes: BTreeMap::new(), micros }
+        Self { calls: 0, traps: 0, deadlines: 0, undecided: 0, outcomes: BTreeMap::new(), micros: no_durations() }
     }
+}
+
+fn no_durations() -> Histogram<u64> {
+    #[expect(clippy::expect_used, reason = "1 to 60,000,000 with two digits are bounds that a histogram can have")]
+    Histogram::new_with_bounds(1, MICROS_MAX, 2).expect("sound bounds")
 }
 
 impl Tally {
@@ -55,7 +60,7 @@ impl Tally {
             Err(failure) if failure.is_of_host() || failure.undecided().is_some() => return,
             result => {
                 let outcome = result.as_ref().err().map_or("ok", Failure::code);
-                *figures.outcomes.entry(outcome).or_default() += 1;
+                *figures.outcomes.entry(Cow::Borrowed(outcome)).or_default() += 1;
             }
         }
         figures.calls += 1;
@@ -86,8 +91,41 @@ impl Figures {
         self.micros.value_at_quantile(0.99)
     }
 
+    /// Adds another host's.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.traps += other.traps;
+        self.deadlines += other.deadlines;
+        self.undecided += other.undecided;
+        for (outcome, calls) in &other.outcomes {
+            *self.outcomes.entry(outcome.clone()).or_default() += calls;
+        }
+        for step in other.micros.iter_recorded() {
+            self.micros.saturating_record_n(step.value_iterated_to(), step.count_at_value());
+        }
+    }
+
     /// Returns how many calls took longer than that.
     pub(super) fn slower_than(&self, micros: u64) -> u64 {
         self.micros.count_between(micros.saturating_add(1), MICROS_MAX)
+    }
+}
+
+/// Durations as pairs of a duration, µs, and how many calls took it.
+mod durations {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Histogram, no_durations};
+
+    pub(super) fn serialize<S: Serializer>(micros: &Histogram<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(micros.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Histogram<u64>, D::Error> {
+        let mut micros = no_durations();
+        for (value, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+            micros.saturating_record_n(value, count);
+        }
+        Ok(micros)
     }
 }
