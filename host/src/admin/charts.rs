@@ -29,6 +29,9 @@ const CHANGES_MAX: u32 = 100;
 /// How many versions, the last changed ones, are searched for those of the changes.
 const VERSIONS_MAX: u32 = 1_000;
 
+const WITHOUT_STANDBY: &str = "The database has no synchronous standby: if its machine is lost, so are the orders that were \
+                               acknowledged last.";
+
 /// The charts, one value a sample in each list.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Charts"))]
@@ -43,6 +46,9 @@ pub(super) struct ChartsJson {
     /// The stock of the items that were requested most.
     #[cfg_attr(test, schemars(length(max = 8)))]
     stock: Vec<StockJson>,
+    /// What somebody should mend, for people.
+    #[cfg_attr(test, schemars(length(max = 1)))]
+    warnings: Vec<&'static str>,
     /// Changes of plugins, and samples in which plugins were at fault.
     marks: Vec<MarkJson>,
 }
@@ -169,6 +175,7 @@ pub(super) async fn show(admin: &Admin) -> Answer {
         routes: routes(&samples),
         plugin_calls: calls(&samples),
         stock: stock(&samples),
+        warnings: admin.store.gauges().without_standby.then_some(WITHOUT_STANDBY).into_iter().collect(),
         marks: marks(&samples, &changes, &versions),
     })
 }

@@ -45,6 +45,12 @@ pub(super) fn watch(metrics: &Metrics, store: &Store) {
         "For how long a shared database hasn't answered this host; from 10 s on it takes no orders.",
         move || lease.gauges().lease_age.as_secs_f64(),
     );
+    metrics.gauge(
+        "store.without_standby",
+        "1",
+        "Whether a shared database has no synchronous standby, so that the loss of its machine loses orders.",
+        reading(|gauges| u64::from(gauges.without_standby)),
+    );
     metrics.counter_from(
         "store.commits",
         "{commit}",

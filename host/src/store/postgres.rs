@@ -141,15 +141,12 @@ impl Postgres {
         let identity = host::identity(&settings.folder)?;
         let link = Link::new(settings)?;
         let client = migrated(&link).await?;
-        match host::is_synchronous(&client).await.map_err(OpenError::Postgres)? {
-            Some(false) if settings.require_synchronous => return Err(OpenError::NotSynchronous),
-            Some(false) => tracing::warn!(
-                "the database has no synchronous standby: if its machine is lost, so are the orders that were acknowledged last \
-                 (set synchronous_standby_names there, and store.require_synchronous here)"
-            ),
-            _ => {}
+        let is_synchronous = host::is_synchronous(&client).await.map_err(failed)?;
+        if settings.require_synchronous && is_synchronous == Some(false) {
+            return Err(OpenError::NotSynchronous);
         }
         let host = Arc::new(Host::new(settings.host_name.clone(), identity));
+        host.note_synchronous(is_synchronous);
         in_time(host.enter(&client)).await.map_err(failed)?;
         let mut opened = Opened::default();
         loop {
@@ -301,7 +298,12 @@ impl Postgres {
     }
 
     pub(super) fn gauges(&self) -> Gauges {
-        Gauges { hosts: self.host.hosts(), lease_age: self.host.lease_age(), ..self.queue.gauges(self.items.count()) }
+        Gauges {
+            hosts: self.host.hosts(),
+            lease_age: self.host.lease_age(),
+            without_standby: self.host.is_without_standby(),
+            ..self.queue.gauges(self.items.count())
+        }
     }
 
     /// Carries out the queued commands as far as the database lets it, and takes the host's row away.

@@ -249,6 +249,7 @@ impl<K: Carrier> Queue<K> {
             wal_bytes: 0,
             hosts: 1,
             lease_age: Duration::ZERO,
+            without_standby: false,
         }
     }
 

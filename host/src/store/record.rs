@@ -269,4 +269,6 @@ pub struct Gauges {
     pub hosts: u64,
     /// For how long a shared database hasn't answered this host; zero for a store of its own.
     pub lease_age: Duration,
+    /// Whether a shared database has no standby that confirms commits: the loss of its machine loses acknowledged orders.
+    pub without_standby: bool,
 }

@@ -30,9 +30,10 @@ export class Charts {
     ];
     this.grid = el('div', { class: 'grid' }, this.#charts.map((chart) => chart.element));
     this.marks = el('ul', { class: 'marks', 'aria-label': 'Swaps and faults' });
+    this.warnings = el('div', { role: 'status' });
     this.onRange = onRange;
     this.element = el('section', { class: 'charts', 'aria-label': 'The last 15 minutes' },
-      this.grid, this.marks);
+      this.warnings, this.grid, this.marks);
     this.scheme = matchMedia('(prefers-color-scheme: dark)');
     this.scheme.addEventListener('change', this.#repaint);
   }
@@ -47,6 +48,10 @@ export class Charts {
   draw(data) {
     this.grid.hidden = false;
     this.#charts.forEach((chart) => chart.draw(data));
+    // A screen reader says what is replaced.
+    if (this.warnings.textContent !== data.warnings.join('')) {
+      this.warnings.replaceChildren(...data.warnings.map((warning) => el('p', { class: 'bad' }, warning)));
+    }
     const newest = data.marks.slice(-MARKS).reverse();
     this.marks.replaceChildren(...newest.map(({ time, kind, text }) => el('li', {},
       el('button', { type: 'button', class: `mark ${kind}`, title: 'Show the traces of this moment', onclick: () => this.onRange((time - AROUND_S[0]) * 1e6, (time + AROUND_S[1]) * 1e6) },

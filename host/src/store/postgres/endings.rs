@@ -20,23 +20,22 @@ use super::{
 };
 use crate::order::{Fingerprint, Reference, Status};
 
-/// Keeps the answers of `ended` for the orders in `done`, under the keys that have none.
+/// Keeps the answers that come with the orders in `done`, under the keys that have none.
 macro_rules! told {
     () => {
         "told AS (
-             UPDATE checkout_answers SET status = ended.status, body = ended.body, at = clock_timestamp()
-             FROM ended JOIN done USING (id)
-             WHERE order_id = ended.id AND checkout_answers.status IS NULL AND ended.status IS NOT NULL)"
+             UPDATE checkout_answers SET status = done.status, body = done.body, at = clock_timestamp()
+             FROM done WHERE order_id = done.id AND checkout_answers.status IS NULL AND done.status IS NOT NULL)"
     };
 }
 pub(super) use told;
 
-/// Frees the keys of the orders in `done` for which `ended` has no answer, unless there is one from before.
+/// Frees the keys of the orders in `done` that come without an answer, unless there is one from before.
 macro_rules! freed {
     () => {
         "freed AS (
-             DELETE FROM checkout_answers USING ended, done
-             WHERE ended.id = done.id AND order_id = ended.id AND checkout_answers.status IS NULL AND ended.status IS NULL)"
+             DELETE FROM checkout_answers USING done
+             WHERE order_id = done.id AND checkout_answers.status IS NULL AND done.status IS NULL)"
     };
 }
 pub(super) use freed;
@@ -164,12 +163,12 @@ async fn complete(client: &Session, completes: &[Complete], now_ms: i64) -> Resu
              UPDATE orders SET status = 'COMPLETED', total = ended.total, adjustments = ended.adjustments,
                                receipt_attributes = ended.receipt_attributes, ended_at_ms = $7
              FROM ended WHERE orders.id = ended.id AND orders.status = 'PENDING'
-                 AND (inventory = 'remote' OR EXISTS (SELECT 1 FROM reservations
-                      WHERE reservations.reference = orders.reference AND state = 'held'))
-             RETURNING orders.id, reference, inventory),
+                 AND (inventory = 'remote' OR (SELECT state FROM reservations
+                      WHERE reservations.reference = orders.reference) = 'held')
+             RETURNING orders.id, reference, inventory, ended.status, ended.body),
          final AS (
              UPDATE reservations SET state = 'final', at_ms = $7
-             FROM done WHERE reservations.reference = done.reference AND inventory = 'local' AND state = 'held'),
+             FROM done WHERE reservations.reference = done.reference AND inventory = 'local' AND state NOT IN ('final', 'released')),
 ",
         told!(),
         ",",
@@ -202,7 +201,7 @@ async fn wait_for_release(client: &Session, awaits: &[Await]) -> Result<HashSet<
          done AS (
              UPDATE orders SET status = 'PENDING_RELEASE', reason = ended.reason
              FROM ended WHERE orders.id = ended.id AND inventory = 'remote' AND orders.status = 'PENDING'
-             RETURNING orders.id),",
+             RETURNING orders.id, ended.status, ended.body),",
         told!(),
         " SELECT id FROM done"
     );
@@ -234,8 +233,8 @@ async fn settle(client: &Session, settles: &[Settle], now_ms: i64) -> Result<Has
         .map(|settle| settle.answer.as_ref().map(|(fingerprint, _)| &fingerprint.as_bytes()[..]))
         .collect();
     let sql = "WITH asked AS (
-             SELECT DISTINCT ON (reference) *, EXISTS (SELECT 1 FROM orders
-                 WHERE orders.reference = asked.reference AND inventory = 'local') AS is_local
+             SELECT DISTINCT ON (reference) *, (SELECT true FROM orders
+                 WHERE orders.reference = asked.reference AND inventory = 'local') IS NOT NULL AS is_local
              FROM unnest($1, $2, $3, $4) AS asked(reference, fingerprint, status, body) ORDER BY reference),
          done AS (
              UPDATE reservations SET state = 'final', at_ms = CASE state WHEN 'held' THEN $5 ELSE at_ms END
@@ -243,8 +242,8 @@ async fn settle(client: &Session, settles: &[Settle], now_ms: i64) -> Result<Has
              RETURNING reservations.reference),
          told AS (
              INSERT INTO deduct_answers (reference, fingerprint, status, body)
-             SELECT reference, fingerprint, status, body FROM asked JOIN done USING (reference)
-             WHERE fingerprint IS NOT NULL ON CONFLICT (reference) DO NOTHING)
+             SELECT reference, fingerprint, status, body FROM asked
+             WHERE reference IN (SELECT reference FROM done) AND fingerprint IS NOT NULL ON CONFLICT (reference) DO NOTHING)
          SELECT reference, is_local FROM asked WHERE is_local OR reference IN (SELECT reference FROM done)";
     let parameters: &Parameters<'_> = &[
         (&references, Type::TEXT_ARRAY),

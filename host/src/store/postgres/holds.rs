@@ -147,8 +147,8 @@ impl Holds {
             "WITH older AS (
                  SELECT reference, id FROM orders WHERE id = ANY($1) AND inventory = 'local'
                  UNION ALL
-                 SELECT reference, NULL FROM unnest($2) AS deducts(reference) WHERE NOT EXISTS (
-                     SELECT 1 FROM orders WHERE orders.reference = deducts.reference AND inventory = 'local')),
+                 SELECT reference, NULL FROM unnest($2) AS deducts(reference) WHERE (
+                     SELECT true FROM orders WHERE orders.reference = deducts.reference AND inventory = 'local') IS NULL),
              again AS (
                  UPDATE reservations SET state = 'held', reopened = false, at_ms = $3, host = $4
                  FROM older WHERE reservations.reference = older.reference AND reopened
@@ -250,7 +250,7 @@ pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Re
     let opened = rows(
         client,
         "WITH new AS (
-             SELECT *, EXISTS (SELECT 1 FROM orders WHERE orders.reference = new.reference) AS is_known
+             SELECT *, (SELECT true FROM orders WHERE orders.reference = new.reference) IS NOT NULL AS is_known
              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
              AS new(id, reference, inventory, inventory_url, currency, decimals, lines, attributes, subtotal, trace_id, plugins,
                     placed_at_ms, key, fingerprint)),
@@ -265,8 +265,7 @@ pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Re
                     subtotal, trace_id, plugins, placed_at_ms, $15
              FROM new WHERE key IS NULL OR id IN (SELECT order_id FROM claimed) ORDER BY id
              ON CONFLICT (reference) DO NOTHING RETURNING id)
-         SELECT new.id, made.id IS NOT NULL, is_known OR key IS NULL OR order_id IS NOT NULL
-         FROM new LEFT JOIN made ON made.id = new.id LEFT JOIN claimed ON order_id = new.id",
+         SELECT id, id IN (SELECT id FROM made), is_known OR key IS NULL OR id IN (SELECT order_id FROM claimed) FROM new",
         &[
             (&of_number(|open| open.id.row()), Type::INT8_ARRAY),
             (&of(|open| open.order.reference.as_str()), Type::TEXT_ARRAY),
@@ -313,7 +312,7 @@ async fn reserve_for_orders(
              INSERT INTO reservations (reference, state, at_ms, host)
              SELECT reference, 'held', $2, $3 FROM pending ORDER BY reference
              ON CONFLICT (reference) DO NOTHING RETURNING reference)
-         SELECT pending.id, pending.reference, made.reference IS NOT NULL FROM pending LEFT JOIN made USING (reference)",
+         SELECT id, reference, reference IN (SELECT reference FROM made) FROM pending",
         &[(&ids, Type::INT8_ARRAY), (&now_ms, Type::INT8), (&host, Type::INT8)],
     )
     .await?;
@@ -334,7 +333,7 @@ async fn reserve_for_deducts(
         client,
         "INSERT INTO reservations (reference, state, at_ms, host)
          SELECT reference, 'held', $2, $3 FROM unnest($1) AS deducts(reference)
-         WHERE NOT EXISTS (SELECT 1 FROM orders WHERE orders.reference = deducts.reference AND inventory = 'local')
+         WHERE (SELECT true FROM orders WHERE orders.reference = deducts.reference AND inventory = 'local') IS NULL
          ORDER BY reference ON CONFLICT (reference) DO NOTHING RETURNING reference",
         &[(&references, Type::TEXT_ARRAY), (&now_ms, Type::INT8), (&host, Type::INT8)],
     )
@@ -350,9 +349,9 @@ async fn unhold(client: &Session, short: &[Reserved], now_ms: i64) -> Result<(),
     let (first, again): (Vec<&Reserved>, Vec<&Reserved>) = short.iter().partition(|reserved| reserved.round == 0);
     let references = |of: Vec<&Reserved>| of.iter().map(|reserved| reserved.reference.clone()).collect::<Vec<_>>();
     // One statement, for the COMMIT is sent right behind it.
-    let sql = "WITH gone AS (DELETE FROM reservations WHERE reference = ANY($1) AND state = 'held')
+    let sql = "WITH gone AS (DELETE FROM reservations WHERE reference = ANY($1) AND state NOT IN ('final', 'released'))
                UPDATE reservations SET state = 'released', reopened = true, at_ms = $3
-               WHERE reference = ANY($2) AND state = 'held'";
+               WHERE reference = ANY($2) AND state NOT IN ('final', 'released')";
     let parameters: &Parameters<'_> =
         &[(&references(first), Type::TEXT_ARRAY), (&references(again), Type::TEXT_ARRAY), (&now_ms, Type::INT8)];
     change(client, sql, parameters).await.map(drop)

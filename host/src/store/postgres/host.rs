@@ -8,7 +8,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    DatabaseError, HostRow, OpenError,
+    HostRow, OpenError,
     connection::Connection,
     link::{Failed, Session},
     numbers::Numbers,
@@ -69,6 +69,8 @@ pub(super) struct Host {
     /// How often the plugins were changed, and which of the changes this host follows.
     plugins_epoch: AtomicI64,
     followed_epoch: AtomicI64,
+    /// Whether the database has no synchronous standby, as of the last look.
+    without_standby: AtomicBool,
     pub(super) numbers: Numbers,
 }
 
@@ -91,6 +93,7 @@ impl Host {
             first_host: AtomicI64::new(0),
             plugins_epoch: AtomicI64::new(0),
             followed_epoch: AtomicI64::new(0),
+            without_standby: AtomicBool::new(false),
             numbers: Numbers::default(),
         }
     }
@@ -107,6 +110,24 @@ impl Host {
     /// Returns whether this is the host of the lowest number, as of the last beat.
     pub(super) fn is_first(&self) -> bool {
         self.first_host.load(Relaxed) == self.id()
+    }
+
+    pub(super) fn is_without_standby(&self) -> bool {
+        self.without_standby.load(Relaxed)
+    }
+
+    /// Notes whether a standby confirms commits, and says so when that has changed: whoever manages the database may take the
+    /// standby's name out while the standby is away.
+    pub(super) fn note_synchronous(&self, is_synchronous: Option<bool>) {
+        let is_without = is_synchronous == Some(false);
+        match (self.without_standby.swap(is_without, Relaxed), is_without) {
+            (false, true) => tracing::warn!(
+                "the database has no synchronous standby: if its machine is lost, so are the orders that were acknowledged last \
+                 (set synchronous_standby_names there, and store.require_synchronous here)"
+            ),
+            (true, false) => tracing::info!("the database has a synchronous standby again"),
+            (false, false) | (true, true) => {}
+        }
     }
 
     pub(super) fn plugins_epoch(&self) -> u64 {
@@ -287,6 +308,7 @@ impl Keeper {
         if looked_at.is_none_or(|at: Instant| at.elapsed() >= LOOK_FOR_ABANDONED) {
             settle_all(client, &self.host, self.order_age_max).await?;
             count_orders(client, &self.shared).await?;
+            self.host.note_synchronous(is_synchronous(client).await?);
             *looked_at = Some(Instant::now());
         }
         Ok(())
@@ -341,7 +363,7 @@ pub(super) async fn list(client: &Session) -> Result<Vec<HostRow>, Failed> {
 }
 
 /// Returns whether a standby confirms commits before they count. `None` if the database doesn't say.
-pub(super) async fn is_synchronous(client: &Session) -> Result<Option<bool>, DatabaseError> {
+pub(super) async fn is_synchronous(client: &Session) -> Result<Option<bool>, Failed> {
     let rows = client
         .query(
             "SELECT current_setting('synchronous_standby_names', true), current_setting('synchronous_commit', true)",

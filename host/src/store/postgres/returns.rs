@@ -47,7 +47,7 @@ pub(super) async fn fail(client: &Session, failing: &[Failing<'_>]) -> Result<Ve
          done AS (
              UPDATE orders SET status = 'FAILED', reason = ended.reason, ended_at_ms = $5
              FROM ended WHERE orders.id = ended.id AND orders.status IN ('PENDING', 'PENDING_RELEASE')
-             RETURNING orders.id, reference, inventory),",
+             RETURNING orders.id, reference, inventory, ended.status, ended.body),",
         told!(),
         ",",
         freed!(),
@@ -62,30 +62,35 @@ pub(super) async fn fail(client: &Session, failing: &[Failing<'_>]) -> Result<Ve
     ];
     let local = rows(client, sql, parameters).await?;
     let references: Vec<String> = local.iter().map(|row| row.get(0)).collect();
-    give_back(client, &references, &["held"], now_ms).await?;
+    give_back(client, &references, Which::Held, now_ms).await?;
     commit(client).await?;
     Ok(failing.iter().map(|one| outcome(one.id)).collect())
 }
 
-/// Releases the references' reservations that are in one of `states`, with the inverse of their rounds' movements. Returns the
+/// Which reservations are given back.
+#[derive(Clone, Copy)]
+enum Which {
+    Held,
+    HeldOrFinal,
+}
+
+/// Releases the references' reservations, with the inverse of their rounds' movements. Returns the
 /// references that were released.
-async fn give_back(
-    client: &Session,
-    references: &[String],
-    states: &[&str],
-    now_ms: i64,
-) -> Result<Vec<String>, Failed> {
+async fn give_back(client: &Session, references: &[String], which: Which, now_ms: i64) -> Result<Vec<String>, Failed> {
     if references.is_empty() {
         return Ok(Vec::new());
     }
     let sql = "WITH released AS (
-             UPDATE reservations SET state = 'released', at_ms = $3
-             WHERE reference = ANY($1) AND state = ANY($2) RETURNING reference, round)
+             UPDATE reservations SET state = 'released', at_ms = $2
+             WHERE reference = ANY($1) AND state NOT IN ('released', $3) RETURNING reference, round)
          SELECT released.reference, released.round, item, delta FROM released
          LEFT JOIN stock_movements AS taken
              ON taken.reference = released.reference AND taken.round = released.round AND kind = 'reserved'";
-    let parameters: &Parameters<'_> =
-        &[(&references, Type::TEXT_ARRAY), (&states, Type::TEXT_ARRAY), (&now_ms, Type::INT8)];
+    let but = match which {
+        Which::Held => "final",
+        Which::HeldOrFinal => "released",
+    };
+    let parameters: &Parameters<'_> = &[(&references, Type::TEXT_ARRAY), (&now_ms, Type::INT8), (&but, Type::TEXT)];
     let taken = rows(client, sql, parameters).await?;
     let mut released: Vec<String> = taken.iter().map(|row| row.get(0)).collect();
     released.sort_unstable();
@@ -122,7 +127,7 @@ pub(super) async fn refuse(
         rollback(client).await?;
         return Ok(Ok(()));
     }
-    give_back(client, &[reference.as_str().to_owned()], &["held"], now_ms()).await?;
+    give_back(client, &[reference.as_str().to_owned()], Which::Held, now_ms()).await?;
     end_deduct(client, reference.as_str(), answer).await?;
     commit(client).await?;
     Ok(Ok(()))
@@ -148,7 +153,7 @@ pub(super) async fn release(
     let parameters: &Parameters<'_> = &[(&reference.as_str(), Type::TEXT), (&now_ms, Type::INT8), (&host, Type::INT8)];
     let released = if change(client, tombstone, parameters).await? > 0 {
         Released::Tombstone
-    } else if give_back(client, &[reference.as_str().to_owned()], &["held", "final"], now_ms).await?.is_empty() {
+    } else if give_back(client, &[reference.as_str().to_owned()], Which::HeldOrFinal, now_ms).await?.is_empty() {
         change(client, "UPDATE reservations SET reopened = false WHERE reference = $1", of_reference).await?;
         Released::Before
     } else {
@@ -182,7 +187,7 @@ pub(super) async fn start_over(
         }
     };
     if let Some(reference) = reference {
-        let released = give_back(client, &[reference], &["held"], now_ms()).await?;
+        let released = give_back(client, &[reference], Which::Held, now_ms()).await?;
         let sql = "UPDATE reservations SET reopened = true, round = round + 1 WHERE reference = ANY($1)";
         change(client, sql, &[(&released, Type::TEXT_ARRAY)]).await?;
     }
@@ -235,7 +240,7 @@ pub(super) async fn settle_abandoned(client: &Session, host: i64, older_than: Du
     let deducts = rows(client, &deducts, mine).await?;
     let mut references: Vec<String> = local.iter().map(|row| row.get(1)).collect();
     references.extend(deducts.iter().map(|row| row.get::<_, String>(0)));
-    let released = give_back(client, &references, &["held"], now_ms).await?;
+    let released = give_back(client, &references, Which::Held, now_ms).await?;
     commit(client).await?;
     Ok(Abandoned { orders: orders.len() as u64, reservations: released.len() as u64 })
 }

@@ -5,6 +5,7 @@
 
 mod hosts;
 mod races;
+mod reads;
 
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
