@@ -351,8 +351,13 @@ impl Checkout {
         let status = if self.remote_may_hold() { Status::PendingRelease } else { Status::Failed };
         span.set(attribute::ORDER_STATUS, status.as_str());
         failure.mark(&mut span);
-        // An open breaker is logged once, when it opens. A key that another host has is its client's affair.
-        let is_told = matches!(failure, Failure::BreakerOpen { .. } | Failure::Store(StoreError::KeyTaken));
+        // An open breaker is logged once, when it opens, and so is a shared database's outage. A key that another host has is its
+        // client's affair.
+        let is_told = match failure {
+            Failure::BreakerOpen { .. } | Failure::Store(StoreError::KeyTaken) => true,
+            Failure::Store(StoreError::Unavailable(outage)) => outage.is_told(),
+            _ => false,
+        };
         if failure.is_error() && !is_told {
             tracing::warn!(reference = %self.reference, reason = failure.code(), "checkout failed: {failure}");
         }

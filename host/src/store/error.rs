@@ -161,9 +161,23 @@ pub enum Outage {
     WriterGone,
     #[error(transparent)]
     Lost(#[from] Lost),
-    /// The other hosts take this one for dead: the database didn't hear from it.
-    #[error("its database hasn't heard from this host for some seconds, and other hosts go on without it")]
+    /// The lease of this host is over: other hosts take it for dead, if they reach the database.
+    #[error("its database hasn't answered this host for some seconds")]
     LeaseOver,
+    /// A shared database doesn't acknowledge commits, as without its synchronous standby.
+    #[error("its database doesn't acknowledge commits")]
+    CommitsWait,
+    /// store.require_synchronous is on, and the database has lost its standby.
+    #[error("its database has no synchronous standby, and store.require_synchronous is on")]
+    NoStandby,
+}
+
+impl Outage {
+    /// Returns whether the store itself has logged it when it began.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
+        matches!(self, Self::LeaseOver | Self::CommitsWait | Self::NoStandby)
+    }
 }
 
 /// Why no stock was taken. In every case nothing was changed.

@@ -47,7 +47,7 @@ use self::{
     connection::Connection,
     ending::Ending,
     holding::Holding,
-    host::{Host, Keeper},
+    host::{Host, Keeper, Keeping},
     lanes::{Lanes, lanes},
     link::{Failed, Link, Session},
     returns::settle_abandoned,
@@ -145,7 +145,7 @@ impl Postgres {
         if settings.require_synchronous && is_synchronous == Some(false) {
             return Err(OpenError::NotSynchronous);
         }
-        let host = Arc::new(Host::new(settings.host_name.clone(), identity));
+        let host = Arc::new(Host::new(settings.host_name.clone(), identity, settings.require_synchronous));
         host.note_synchronous(is_synchronous);
         in_time(host.enter(&client)).await.map_err(failed)?;
         let mut opened = Opened::default();
@@ -190,16 +190,14 @@ impl Postgres {
         tasks.spawn(ending.run());
         tasks.spawn(async move { desk::run(ends.desk, connection, &shared_here, &items_here).await });
         let lanes_at_work = AbortOnDropHandle::new(tokio::spawn(watch_over(tasks, ended)));
-        let keeper = Keeper {
+        let keeping = Keeping {
             connection: Connection::new(link.clone(), None),
-            database: link.hosts(),
             host: Arc::clone(&host),
             items: Arc::clone(&items),
             shared: Arc::clone(&shared),
             order_age_max: settings.order_age_max,
-            stopping: leaving.clone(),
         };
-        let keeper = tokio::spawn(keeper.run());
+        let keeper = tokio::spawn(Keeper::new(&link, keeping, leaving.clone()).run());
         let readers_count = settings.readers.max(1);
         let postgres = Self {
             queue,
@@ -232,8 +230,8 @@ impl Postgres {
         mut order: NewOrder,
         lane: Lane,
     ) -> Result<(OrderId, Sent<SystemTime, StoreError>), StoreError> {
-        if !self.host.has_lease() {
-            return Err(StoreError::Unavailable(Outage::LeaseOver));
+        if let Some(outage) = self.host.outage() {
+            return Err(StoreError::Unavailable(outage));
         }
         let keyed = order.keyed.take();
         let is_keyed = keyed.is_some();
@@ -267,16 +265,16 @@ impl Postgres {
         self.queue.submit(take).await
     }
 
-    /// Returns whether the host has committed something within the last `ago`, nothing failed since, and its lease lasts.
+    /// Returns whether the host has committed something within the last `ago`, nothing failed since, and it may take orders.
     pub(super) fn committed_within(&self, ago: Duration) -> bool {
-        self.host.has_lease() && self.queue.committed_within(ago)
+        self.host.outage().is_none() && self.queue.committed_within(ago)
     }
 
     /// # Errors
     /// When the host can take no order.
     pub(super) async fn ready(&self) -> Result<(), StoreError> {
-        if !self.host.has_lease() {
-            return Err(StoreError::Unavailable(Outage::LeaseOver));
+        if let Some(outage) = self.host.outage() {
+            return Err(StoreError::Unavailable(outage));
         }
         self.queue.submit(|reply| UpkeepCommand::CheckReadiness { reply }).await
     }

@@ -49,8 +49,8 @@ impl LogSettings {
     /// Says why `level` is no filter.
     pub(super) fn new(format: LogFormat, level: &str, of_sdk: &str) -> Result<Self, String> {
         // Later directives win. A target is a prefix, so `opentelemetry` covers the SDK's other crates, too. h2 warns
-        // of clients' mistakes, which need no action here.
-        let filter = format!("opentelemetry={of_sdk},h2=error,{level}");
+        // of clients' mistakes, which need no action here. The store says itself what a database's notices mean.
+        let filter = format!("opentelemetry={of_sdk},h2=error,tokio_postgres=error,{level}");
         EnvFilter::builder().parse(&filter).map_err(|error| error.to_string())?;
         Ok(Self { format, filter })
     }

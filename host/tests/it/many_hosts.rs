@@ -277,6 +277,49 @@ fn a_failover_without_one_loses_what_the_standby_hadnt_heard_of() {
     assert!(lost > 0, "the test above would see a loss: {broken:?}");
 }
 
+/// A commit that waits for its standby isn't answered, and the server goes on waiting when the client has gone.
+#[test]
+fn while_the_standby_is_away_hosts_keep_their_leases_and_their_few_connections() {
+    let pair = Pair::start(true);
+    let plan = plan(&pair.url()).set("store.require_synchronous=on");
+    let host = plan.warns("doesn't acknowledge commits").warns("checkout failed").start();
+    assert_eq!(host.shop.buy("espresso", 1).status, 200);
+    let shown = |sql: &str| pair.primary.run("shop", sql).expect("is answered");
+    let connections = || {
+        shown("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'till'").parse::<u32>().expect("a number")
+    };
+    let before = connections();
+    let senders = shown("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'");
+    let senders: Vec<String> = senders.lines().map(str::to_owned).collect();
+    signal("STOP", &senders);
+    let late = host.shop.buy("espresso", 1);
+    assert_eq!(late.status, 504, "{}", late.text());
+    let since = Instant::now();
+    let refused = eventually("orders are refused at once", || {
+        let refused = host.shop.buy("espresso", 1);
+        (refused.status == 503).then(|| refused.text())
+    });
+    assert!(refused.contains("store_unavailable"), "{refused}");
+    assert_eq!(host.shop.get("/readyz").status, 503);
+    // Longer than the lease, and than each lane waits for an answer.
+    eventually("the time", || (since.elapsed() > Duration::from_secs(16)).then_some(()));
+    assert_eq!(shown("SELECT count(*) FROM hosts WHERE until > clock_timestamp()"), "1", "the lease lasts");
+    let now = connections();
+    assert!(now <= before + 3, "{before} connections before, {now} now");
+    signal("CONT", &senders);
+    eventually("it sells again", || (host.shop.buy("espresso", 1).status == 200).then_some(()));
+    let late = late.text();
+    let (_, reference) = late.split_once("/orders/").expect("it says where to ask");
+    let reference = reference.get(..36).expect("a reference");
+    let ended = eventually("the late order has an end", || {
+        let order = host.shop.get(&format!("/orders/{reference}")).json();
+        (order["status"] != "PENDING").then_some(order)
+    });
+    println!("many hosts: the late order is {}", ended["status"]);
+    host.end();
+    assert_eq!(shared_store::broken(&pair.primary.url("shop"), std::iter::empty()), [""; 0]);
+}
+
 #[test]
 fn a_host_says_that_its_database_has_no_synchronous_standby_and_may_refuse_that() {
     let url = shared_store::make();

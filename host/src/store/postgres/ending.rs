@@ -117,8 +117,14 @@ macro_rules! insist {
                 Ok($client) => in_time($work).await,
                 Err(failed) => Err(failed),
             };
-            if let Err(failed) = &outcome {
-                $ending.connection.undo(failed).await;
+            match &outcome {
+                Ok(_) => $ending.host.note_committed(),
+                Err(failed) => {
+                    $ending.connection.undo(failed).await;
+                    if $ending.connection.is_silent() {
+                        $ending.host.note_commits_wait();
+                    }
+                }
             }
             match outcome {
                 Ok(done) => break Ok(done),

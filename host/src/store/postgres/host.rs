@@ -14,18 +14,18 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    HostRow, OpenError,
+    HostRow, OpenError, Outage,
     connection::Connection,
-    link::{Failed, Session},
+    link::{Failed, Link, Session},
     numbers::Numbers,
     query,
     returns::{Abandoned, settle_abandoned},
-    transaction::{Parameters, change, in_time, rows},
+    transaction::{BEGIN_DURABLE, BEGIN_STEP, Parameters, begin, commit, in_time, rows},
 };
 use crate::{
     store::{items::Items, queue::Shared},
@@ -71,7 +71,13 @@ pub(super) struct Host {
     followed_epoch: AtomicI64,
     /// Whether the database has no synchronous standby, as of the last look.
     without_standby: AtomicBool,
+    /// Whether such a database is refused.
+    require_synchronous: bool,
+    /// Whether a durable commit isn't answered.
+    commits_wait: AtomicBool,
     pub(super) numbers: Numbers,
+    /// The highest number of an order that was written, as of the last beat.
+    last_number: AtomicI64,
 }
 
 /// What a beat finds.
@@ -82,7 +88,7 @@ struct Found {
 }
 
 impl Host {
-    pub(super) fn new(name: String, folder: String) -> Self {
+    pub(super) fn new(name: String, folder: String, require_synchronous: bool) -> Self {
         Self {
             id: AtomicI64::new(0),
             name,
@@ -94,7 +100,10 @@ impl Host {
             plugins_epoch: AtomicI64::new(0),
             followed_epoch: AtomicI64::new(0),
             without_standby: AtomicBool::new(false),
+            require_synchronous,
+            commits_wait: AtomicBool::new(false),
             numbers: Numbers::default(),
+            last_number: AtomicI64::new(0),
         }
     }
 
@@ -150,6 +159,33 @@ impl Host {
         self.lease_until.lock().is_some_and(|until| Instant::now() < until)
     }
 
+    /// Returns why no new order may be begun, if there is a reason.
+    pub(super) fn outage(&self) -> Option<Outage> {
+        match () {
+            () if !self.has_lease() => Some(Outage::LeaseOver),
+            () if self.require_synchronous && self.is_without_standby() => Some(Outage::NoStandby),
+            () if self.commits_wait.load(Relaxed) => Some(Outage::CommitsWait),
+            () => None,
+        }
+    }
+
+    /// Notes that a durable commit wasn't answered in time.
+    pub(super) fn note_commits_wait(&self) {
+        if !self.commits_wait.swap(true, Relaxed) {
+            tracing::error!(
+                "the database doesn't acknowledge commits: is its synchronous standby there? (SELECT application_name, sync_state FROM \
+                 pg_stat_replication) No new orders are taken until it does; those under way wait"
+            );
+        }
+    }
+
+    /// Notes that a durable commit was answered.
+    pub(super) fn note_committed(&self) {
+        if self.commits_wait.swap(false, Relaxed) {
+            tracing::info!("the database acknowledges commits again, and orders are taken");
+        }
+    }
+
     /// Notes that the database counts this host as dead.
     pub(super) fn lease_is_over(&self) {
         *self.lease_until.lock() = None;
@@ -174,7 +210,7 @@ impl Host {
             (&lease_ms, Type::FLOAT8),
             (&self.folder, Type::TEXT),
         ];
-        let entered = rows(client, sql, parameters).await?;
+        let entered = step(client, sql, parameters).await?;
         let (id, before) = entered.first().map_or((0, None), |row| (row.get(0), row.get::<_, Option<i64>>(1)));
         self.id.store(id, Relaxed);
         self.first_host.store(before.unwrap_or(id), Relaxed);
@@ -184,7 +220,7 @@ impl Host {
 
     /// Takes the row away: whoever looks for hosts finds this one ended, not dead.
     pub(super) async fn leave(&self, client: &Session) -> Result<(), Failed> {
-        change(client, "DELETE FROM hosts WHERE id = $1", &[(&self.id(), Type::INT8)]).await.map(drop)
+        step(client, "DELETE FROM hosts WHERE id = $1", &[(&self.id(), Type::INT8)]).await.map(drop)
     }
 
     fn begin_lease(&self, sent: Instant) {
@@ -208,7 +244,7 @@ impl Host {
         let followed = self.followed_epoch.load(Relaxed);
         let parameters: &Parameters<'_> =
             &[(&id, Type::INT8), (&lease_ms, Type::FLOAT8), (&lowest, Type::INT8), (&followed, Type::INT8)];
-        let found = rows(client, sql, parameters).await?;
+        let found = step(client, sql, parameters).await?;
         let Some(row) = found.first() else {
             self.lease_is_over();
             return Ok(None);
@@ -229,7 +265,8 @@ impl Host {
              SELECT value FROM block";
         let parameters: &Parameters<'_> =
             &[(&self.id(), Type::INT8), (&size, Type::INT8), (&is_only_block, Type::BOOL)];
-        let taken = rows(client, sql, parameters).await?;
+        let (_begun, taken, _committed) =
+            tokio::try_join!(biased; begin(client, BEGIN_DURABLE), rows(client, sql, parameters), commit(client))?;
         if let Some(row) = taken.first() {
             let last: i64 = row.get(0);
             self.numbers.add(last - size + 1..last + 1);
@@ -238,68 +275,124 @@ impl Host {
     }
 }
 
-/// Keeps the host's lease, its numbers and its copy of the items, and settles what dead hosts left, until `stopping`.
+/// Keeps the host's lease, its numbers and its copy of the items, and settles what dead hosts left.
 pub(super) struct Keeper {
-    pub(super) connection: Connection,
+    keeping: Keeping,
+    blocks: Blocks,
     /// The database's hosts, for messages.
-    pub(super) database: String,
+    database: String,
+    stopping: CancellationToken,
+}
+
+/// Takes blocks of numbers. They have to be durable, unlike a beat, which must not wait behind them.
+struct Blocks {
+    connection: Connection,
+    host: Arc<Host>,
+}
+
+/// What a host does once a second.
+pub(super) struct Keeping {
+    pub(super) connection: Connection,
     pub(super) host: Arc<Host>,
     pub(super) items: Arc<Items>,
     pub(super) shared: Arc<Shared>,
     /// How old an order may become while this host drives it.
     pub(super) order_age_max: Duration,
-    pub(super) stopping: CancellationToken,
 }
 
 impl Keeper {
+    pub(super) fn new(link: &Link, keeping: Keeping, stopping: CancellationToken) -> Self {
+        let blocks = Blocks { connection: Connection::new(link.clone(), None), host: Arc::clone(&keeping.host) };
+        Self { keeping, blocks, database: link.hosts(), stopping }
+    }
+
+    /// Runs until `stopping`.
     pub(super) async fn run(mut self) {
         let mut items_epoch = None;
         let mut looked_at = None;
         let mut is_told = false;
         while !self.stopping.is_cancelled() {
-            let kept = self.keep(&mut items_epoch, &mut looked_at);
-            let kept = in_time(kept).await;
-            if kept.is_ok() {
-                is_told = false;
-            }
-            if let Err(failed) = kept {
-                self.connection.undo(&failed).await;
-                if !self.host.has_lease() && !std::mem::replace(&mut is_told, true) {
-                    tracing::error!(
-                        error = %failed.error(),
-                        "the database {} hasn't answered for {} s: no orders are taken until it does",
-                        self.database,
-                        LEASE.as_secs()
+            let (kept, ()) =
+                tokio::join!(in_time(self.keeping.keep(&mut items_epoch, &mut looked_at)), self.blocks.take());
+            match kept {
+                Ok(()) if std::mem::take(&mut is_told) => {
+                    tracing::info!(
+                        "the database answers again, and orders are taken{}",
+                        self.keeping.where_it_is().await
                     );
+                }
+                Ok(()) => {}
+                Err(failed) => {
+                    self.keeping.connection.undo(&failed).await;
+                    if !self.keeping.host.has_lease() && !std::mem::replace(&mut is_told, true) {
+                        tracing::error!(
+                            error = %failed.error(),
+                            "the database {} hasn't answered for {} s: no orders are taken until it does",
+                            self.database,
+                            LEASE.as_secs()
+                        );
+                    }
                 }
             }
             tokio::select! {
                 () = self.stopping.cancelled() => {}
-                () = self.host.numbers.wanted.notified() => {}
+                () = self.keeping.host.numbers.wanted.notified() => {}
                 () = tokio::time::sleep(BEAT) => {}
             }
         }
-        if let Some(client) = self.connection.open_session() {
-            _ = in_time(self.host.leave(client)).await;
+        if let Some(client) = self.keeping.connection.open_session() {
+            _ = in_time(self.keeping.host.leave(client)).await;
         }
+    }
+}
+
+impl Blocks {
+    /// Takes what numbers the host wants.
+    async fn take(&mut self) {
+        let numbers = &Arc::clone(&self.host).numbers;
+        if let Some(free) = numbers.give_up(self.host.last_number.load(Relaxed)) {
+            let size = numbers.wants().unwrap_or(1);
+            if !self.take_one(size, true).await {
+                numbers.put_back(free);
+            }
+        }
+        while let Some(size) = numbers.wants() {
+            if !self.take_one(size, false).await {
+                // The next beat tries again.
+                return;
+            }
+        }
+    }
+
+    async fn take_one(&mut self, size: i64, is_only_block: bool) -> bool {
+        let taken = match self.connection.session().await {
+            Ok(client) => in_time(self.host.take_block(client, size, is_only_block)).await,
+            Err(failed) => Err(failed),
+        };
+        if let Err(failed) = &taken {
+            self.connection.undo(failed).await;
+        }
+        taken.is_ok()
+    }
+}
+
+impl Keeping {
+    /// Says which server it is, as far as that one knows.
+    async fn where_it_is(&mut self) -> String {
+        let sql = "SELECT host(inet_server_addr()) || ':' || inet_server_port()";
+        let Ok(client) = self.connection.session().await else { return String::new() };
+        let found = in_time(rows(client, sql, &[])).await.unwrap_or_default();
+        let address = found.first().and_then(|row| row.get::<_, Option<String>>(0));
+        address.map_or_else(String::new, |address| format!("; it is {address} now"))
     }
 
     async fn keep(&mut self, items_epoch: &mut Option<i64>, looked_at: &mut Option<Instant>) -> Result<(), Failed> {
         let client = self.connection.session().await?;
         let Some(found) = self.host.beat(client).await? else {
-            tracing::warn!("this host counted as dead, and others settled its orders; it begins anew");
+            tracing::warn!("this host counted as dead: others may have settled what it had begun; it begins anew");
             return self.host.enter(client).await;
         };
-        if let Some(free) = self.host.numbers.give_up(found.last_number) {
-            let taken = self.host.take_block(client, self.host.numbers.wants().unwrap_or(1), true).await;
-            if taken.is_err() {
-                self.host.numbers.put_back(free);
-            }
-            taken?;
-        }
-        while let Some(size) = self.host.numbers.wants() {
-            self.host.take_block(client, size, false).await?;
-        }
+        self.host.last_number.store(found.last_number, Relaxed);
         if *items_epoch != Some(found.items_epoch) {
             let changes = self.items.changes();
             let items = query::items(client).await?;
@@ -313,6 +406,14 @@ impl Keeper {
         }
         Ok(())
     }
+}
+
+/// Carries out a change of this host's row, which needn't outlive the database's machine: so it doesn't wait for a standby, and hosts
+/// keep their leases while that one is away. It gives up a lock after a while.
+async fn step(client: &Session, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Failed> {
+    let (_begun, found, _committed) =
+        tokio::try_join!(biased; begin(client, BEGIN_STEP), rows(client, sql, parameters), commit(client))?;
+    Ok(found)
 }
 
 /// Settles what nobody drives any more.

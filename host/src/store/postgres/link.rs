@@ -73,6 +73,9 @@ impl Link {
         config
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .tcp_user_timeout(LOST_AFTER)
+            .keepalives_idle(LOST_AFTER)
+            .keepalives_interval(LOST_AFTER / 2)
+            .keepalives_retries(2)
             .application_name("till");
         let tls = tls(settings.ca_file.as_deref(), config.get_ssl_mode())?;
         Ok(Self { config, tls, may_prepare: Arc::new(AtomicBool::new(true)) })
@@ -80,11 +83,58 @@ impl Link {
 
     /// Returns the database's hosts, for messages.
     pub(super) fn hosts(&self) -> String {
-        let hosts = self.config.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(path) => path.display().to_string(),
-        });
-        hosts.collect::<Vec<_>>().join(",")
+        self.each_host().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns each of the hosts, with its port, and how it is reached.
+    fn each_host(&self) -> impl Iterator<Item = (String, Config)> {
+        let ports = self.config.get_ports();
+        // One port stands for all hosts.
+        let port = move |place: usize| ports.get(place).or_else(|| ports.first()).copied().unwrap_or(5432);
+        self.config.get_hosts().iter().enumerate().map(move |(place, host)| {
+            let port = port(place);
+            let mut config = self.without_hosts();
+            let name = match host {
+                Host::Tcp(name) => {
+                    config.host(name);
+                    format!("{name}:{port}")
+                }
+                Host::Unix(path) => {
+                    config.host_path(path);
+                    format!("{}:{port}", path.display())
+                }
+            };
+            config.port(port);
+            (name, config)
+        })
+    }
+
+    fn without_hosts(&self) -> Config {
+        let all = &self.config;
+        let mut config = Config::new();
+        all.get_user().map(|user| config.user(user));
+        all.get_password().map(|password| config.password(password));
+        all.get_dbname().map(|dbname| config.dbname(dbname));
+        all.get_options().map(|options| config.options(options));
+        all.get_connect_timeout().map(|within| config.connect_timeout(*within));
+        config.ssl_mode(all.get_ssl_mode()).target_session_attrs(all.get_target_session_attrs());
+        config
+    }
+
+    /// Says why none of the hosts can be used, each by itself: the client says it of the last one only.
+    async fn why_not(&self, said: DatabaseError) -> DatabaseError {
+        if self.config.get_hosts().len() < 2 {
+            return said;
+        }
+        let mut reasons = Vec::new();
+        for (name, config) in self.each_host() {
+            let reason = match config.connect(self.tls.clone()).await {
+                Ok(_) => "takes connections again".to_owned(),
+                Err(error) => DatabaseError::from(error).to_string(),
+            };
+            reasons.push(format!("{name}: {reason}"));
+        }
+        DatabaseError::new(Said(reasons.join("; ")), false)
     }
 
     /// Returns a first connection, for who begins.
@@ -92,7 +142,10 @@ impl Link {
     /// # Errors
     /// Says what may be wrong.
     pub(super) async fn reach(&self) -> Result<Session, OpenError> {
-        self.connect().await.map_err(|source| OpenError::Unreachable { hosts: self.hosts(), source })
+        match self.connect().await {
+            Ok(session) => Ok(session),
+            Err(source) => Err(OpenError::Unreachable { hosts: self.hosts(), source: self.why_not(source).await }),
+        }
     }
 
     /// Returns a new connection to the first host that takes writes.

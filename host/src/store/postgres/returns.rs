@@ -211,7 +211,8 @@ const ABANDONED: &str = "(NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.id = host 
                           OR host = $1 AND opened_at < clock_timestamp() - $2 * interval '1 ms')";
 
 /// Fails abandoned local orders, gives back their stock and that of abandoned deducts, and lets abandoned remote orders wait for
-/// their release. Whoever else is at it is left alone. Returns what was settled; none if there is no more.
+/// their release. Whoever else is at it is left alone. Returns what was settled; none if there is no more. Nobody is told of it, so
+/// it doesn't wait for the disk: if it is lost, it is done again.
 pub(super) async fn settle_abandoned(client: &Session, host: i64, older_than: Duration) -> Result<Abandoned, Failed> {
     let now_ms = now_ms();
     let older_than_ms = millis(older_than) as f64;
@@ -220,7 +221,7 @@ pub(super) async fn settle_abandoned(client: &Session, host: i64, older_than: Du
         "SELECT id, reference, inventory FROM orders WHERE ended_at_ms IS NULL AND status = 'PENDING' AND {ABANDONED}
          ORDER BY id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED"
     );
-    let (_begun, orders) = tokio::try_join!(biased; begin(client, BEGIN_DURABLE), rows(client, &orders, mine))?;
+    let (_begun, orders) = tokio::try_join!(biased; begin(client, BEGIN_STEP), rows(client, &orders, mine))?;
     let (local, remote): (Vec<_>, Vec<_>) = orders.iter().partition(|row| row.get::<_, &str>(2) == "local");
     let numbers = |rows: &[&tokio_postgres::Row]| rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>();
     let local_ids = numbers(&local);

@@ -202,3 +202,13 @@ async fn the_doctor_finds_rows_that_nobody_can_explain() {
     }
     assert!(crate::store::examine_shared(&settings).await.expect("reads").is_sound());
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_each_server_is_said() {
+    // Nothing listens on either port.
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = postgres_settings("postgres://till@127.0.0.1:1,127.0.0.1:2/shop", folder.path());
+    let refused = crate::store::hosts(&settings).await.expect_err("nobody is there");
+    let said = format!("{:#}", anyhow::Error::from(refused));
+    assert!(said.contains("127.0.0.1:1: ") && said.contains("127.0.0.1:2: "), "{said}");
+}

@@ -49,6 +49,5 @@ async fn what_a_batch_reads_doesnt_grow_with_the_shop() {
     let whole = count(format!("SELECT sum(seq_tup_read)::bigint FROM pg_stat_user_tables WHERE relname IN {of}"));
     let found = count(format!("SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname IN {of}"));
     let per_round = (whole + found) / ROUNDS;
-    println!("{per_round} rows a round: {whole} of whole tables, {found} by indexes");
     assert!(per_round <= READ_PER_ROUND_MAX, "{per_round} rows a round: {whole} of whole tables, {found} by indexes");
 }
