@@ -148,7 +148,7 @@ settings! {
     }
     /// The host's own rules for checkout plugins.
     checkout as Checkout {
-        discount_max_percent: u8 = "50" [0, 100], "%", "the most that a plugin may take off the sum of an order's lines: stops a broken plugin that gives goods away";
+        discount_max_percent: u8 = "50" [0, 100], "%", "the most that a plugin may take off the sum of an order's lines: stops a broken plugin that gives goods away; what it subtracts and adds under one category, such as a delivery that is free, is set off first";
         idempotency_hours: u32 = "24" [0, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
     }
     /// When a plugin that keeps failing isn't called for a while.

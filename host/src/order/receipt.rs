@@ -1,4 +1,11 @@
 //! A checkout plugin's decision, and the sums that the host checks before accepting it.
+//!
+//! What a receipt subtracts under a category is first set off against what it adds under the same category: free
+//! delivery is a delivery cost and a discount on it. Only the rest comes off the lines, and the shop's cap is on that
+//! rest. The set-off is never more than what was added, so the total is never less than what the cap leaves of the
+//! lines.
+
+use std::collections::BTreeMap;
 
 use super::{Attribute, Cart, MinorUnits};
 
@@ -57,16 +64,17 @@ pub enum BadReceipt {
     #[error("the total is {claimed}, the lines and adjustments sum to {summed}")]
     DoesNotAddUp { claimed: u64, summed: u64 },
     #[error(
-        "{subtracted} of {subtotal} is subtracted, more than the shop's {percent_max} % (checkout.discount_max_percent)"
+        "{taken_off} of {subtotal} is taken off the lines, more than the shop's {percent_max} % \
+         (checkout.discount_max_percent); only what is added under the same category is set off"
     )]
-    DiscountTooLarge { subtracted: u64, subtotal: u64, percent_max: u8 },
+    DiscountTooLarge { taken_off: u64, subtotal: u64, percent_max: u8 },
     #[error("an adjustment names line {line} of {lines}")]
     NoSuchLine { line: u32, lines: usize },
 }
 
 impl Receipt {
     /// Returns the receipt if lines − `subtract` + `add` = `total` and no more than `discount_max_percent` of the
-    /// lines' sum is subtracted.
+    /// lines' sum is taken off the lines, that is, subtracted beyond what is added of the same category.
     ///
     /// # Errors
     /// Names the first rule that the figures break.
@@ -96,13 +104,10 @@ impl Receipt {
         if summed != total {
             return Err(BadReceipt::DoesNotAddUp { claimed: total.amount(), summed: summed.amount() });
         }
+        let taken_off = SetOff::of(&adjustments).taken_off;
         let subtotal = cart.subtotal().amount();
-        if u128::from(subtracted.amount()) * 100 > u128::from(subtotal) * u128::from(discount_max_percent) {
-            return Err(BadReceipt::DiscountTooLarge {
-                subtracted: subtracted.amount(),
-                subtotal,
-                percent_max: discount_max_percent,
-            });
+        if u128::from(taken_off) * 100 > u128::from(subtotal) * u128::from(discount_max_percent) {
+            return Err(BadReceipt::DiscountTooLarge { taken_off, subtotal, percent_max: discount_max_percent });
         }
         Ok(Self { adjustments, total, attributes })
     }
@@ -123,8 +128,39 @@ impl Receipt {
     }
 }
 
+/// What is left of a receipt's adjustments after the set-off within each category. Categories are compared letter by
+/// letter, and the lines that adjustments name play no part.
+struct SetOff {
+    /// What is subtracted beyond what is added of the same category, minor units.
+    taken_off: u64,
+}
+
+impl SetOff {
+    /// Sums the adjustments, which have to add up without an overflow.
+    fn of(adjustments: &[Adjustment]) -> Self {
+        let mut added_and_subtracted = BTreeMap::<&str, (u64, u64)>::new();
+        for Adjustment { effect, category, amount, .. } in adjustments {
+            let (added, subtracted) = added_and_subtracted.entry(category).or_default();
+            match effect {
+                Effect::Add => *added += amount.amount(),
+                Effect::Subtract => *subtracted += amount.amount(),
+                Effect::Included => {}
+            }
+        }
+        let sums = added_and_subtracted.into_values();
+        Self { taken_off: sums.map(|(added, subtracted)| subtracted.saturating_sub(added)).sum() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::{
+        collection::vec,
+        prop_assert, prop_assert_eq, proptest,
+        sample::select,
+        strategy::{Just, Strategy},
+    };
+
     use super::*;
     use crate::order::{Item, Line, Quantity};
 
@@ -138,16 +174,17 @@ mod tests {
         Cart::new(vec![line], Vec::new()).expect("a fine cart")
     }
 
-    fn adjustment(effect: Effect, amount: u64) -> Adjustment {
+    fn adjustment(effect: Effect, category: &str, amount: u64) -> Adjustment {
         let amount = MinorUnits::new(amount).expect("a fine amount");
-        Adjustment { effect, category: "discount".into(), label: "test".into(), amount, line: None }
+        Adjustment { effect, category: category.into(), label: "test".into(), amount, line: None }
     }
 
     #[test]
     fn a_receipt_is_believed_only_if_it_adds_up() {
         use Effect::{Add, Included, Subtract};
         let check = |effects: &[(Effect, u64)], total: u64, expected: Result<(), BadReceipt>| {
-            let adjustments = effects.iter().map(|(effect, amount)| adjustment(*effect, *amount)).collect();
+            let of = |(effect, amount): &(Effect, u64)| adjustment(*effect, effect.as_str(), *amount);
+            let adjustments = effects.iter().map(of).collect();
             let outcome = Receipt::checked(&cart(), adjustments, total, Vec::new(), 50);
             assert_eq!(outcome.map(|_| ()), expected, "{effects:?} = {total}");
         };
@@ -160,15 +197,109 @@ mod tests {
         check(&[(Add, most)], 10_000, Err(BadReceipt::Overflow));
         check(&[(Included, most), (Included, 1)], 10_000, Err(BadReceipt::Overflow));
         check(&[(Subtract, 10_001)], 0, Err(BadReceipt::Negative));
-        let too_much = BadReceipt::DiscountTooLarge { subtracted: 5_001, subtotal: 10_000, percent_max: 50 };
+        let too_much = BadReceipt::DiscountTooLarge { taken_off: 5_001, subtotal: 10_000, percent_max: 50 };
         check(&[(Subtract, 5_001)], 4_999, Err(too_much));
     }
 
     #[test]
     fn an_adjustment_has_to_name_a_line_that_is_there() {
-        let mut stray = adjustment(Effect::Add, 0);
+        let mut stray = adjustment(Effect::Add, "shipping", 0);
         stray.line = Some(1);
         let outcome = Receipt::checked(&cart(), vec![stray], 10_000, Vec::new(), 50);
         assert_eq!(outcome.unwrap_err(), BadReceipt::NoSuchLine { line: 1, lines: 1 });
+    }
+
+    #[test]
+    fn a_discount_on_what_was_added_takes_nothing_off_the_lines() {
+        use Effect::{Add, Included, Subtract};
+        // At most 5,000 of the lines' 10,000 may be taken off.
+        let check = |adjustments: &[(Effect, &str, u64)], taken_off: u64| {
+            let sum = |wanted: Effect| -> u64 {
+                adjustments.iter().filter(|(effect, ..)| *effect == wanted).map(|(.., amount)| amount).sum()
+            };
+            let total = 10_000 + sum(Add) - sum(Subtract);
+            let adjustments: Vec<_> =
+                adjustments.iter().map(|(effect, category, amount)| adjustment(*effect, category, *amount)).collect();
+            let outcome = Receipt::checked(&cart(), adjustments.clone(), total, Vec::new(), 50).map(|_| ());
+            let too_much = BadReceipt::DiscountTooLarge { taken_off, subtotal: 10_000, percent_max: 50 };
+            assert_eq!(outcome, if taken_off > 5_000 { Err(too_much) } else { Ok(()) }, "{adjustments:?}");
+        };
+        check(&[(Add, "shipping", 9_000), (Subtract, "shipping", 9_000)], 0);
+        check(&[(Subtract, "shipping", 9_000), (Add, "shipping", 9_000)], 0);
+        check(&[(Add, "shipping", 9_000), (Subtract, "shipping", 9_000), (Subtract, "discount", 5_000)], 5_000);
+        check(&[(Add, "shipping", 9_000), (Subtract, "shipping", 9_000), (Subtract, "discount", 5_001)], 5_001);
+        // Sums of a category count, however many parts they have.
+        check(&[(Add, "shipping", 499), (Add, "shipping", 5_000), (Subtract, "shipping", 5_499)], 0);
+        check(&[(Add, "shipping", 4_000), (Subtract, "shipping", 4_000), (Subtract, "shipping", 5_001)], 5_001);
+        // No more is set off than was added, and a surplus serves no other category.
+        check(&[(Add, "shipping", 499), (Subtract, "shipping", 5_500)], 5_001);
+        check(&[(Add, "shipping", 9_000), (Subtract, "discount", 5_001)], 5_001);
+        check(&[(Add, "Shipping", 499), (Subtract, "shipping", 5_001)], 5_001);
+        check(&[(Add, "shipping ", 499), (Subtract, "shipping", 5_001)], 5_001);
+        // What is only shown wasn't added.
+        check(&[(Included, "tax", 5_001), (Subtract, "tax", 5_001)], 5_001);
+    }
+
+    #[test]
+    fn an_adjustment_of_a_line_is_set_off_like_any_other() {
+        let of_line = Adjustment { line: Some(0), ..adjustment(Effect::Add, "shipping", 9_000) };
+        let waived = adjustment(Effect::Subtract, "shipping", 9_000);
+        assert!(Receipt::checked(&cart(), vec![of_line, waived], 10_000, Vec::new(), 0).is_ok());
+    }
+
+    fn adjustments() -> impl Strategy<Value = Vec<Adjustment>> {
+        let effect = select(&[Effect::Add, Effect::Subtract, Effect::Included][..]);
+        let category = select(&["discount", "shipping", "Shipping", ""][..]);
+        // Small amounts, of which some sums are at a bound, and some that overflow.
+        let amount = proptest::prop_oneof![20 => 0..4_000_u64, 1 => Just((1 << 53) - 1)];
+        let one = (effect, category, amount, select(&[None, Some(0)][..]));
+        vec(
+            one.prop_map(|(effect, category, amount, line)| Adjustment {
+                line,
+                ..adjustment(effect, category, amount)
+            }),
+            0..8,
+        )
+    }
+
+    /// What is taken off the lines, by going through the adjustments one by one: each amount that is subtracted first
+    /// uses up what the category still has of what was added.
+    fn taken_off_one_by_one(adjustments: &[Adjustment]) -> u64 {
+        let mut open: Vec<(&str, u64)> = Vec::new();
+        for added in adjustments.iter().filter(|adjustment| adjustment.effect == Effect::Add) {
+            open.push((&added.category, added.amount.amount()));
+        }
+        let mut taken_off = 0;
+        for subtracted in adjustments.iter().filter(|adjustment| adjustment.effect == Effect::Subtract) {
+            let mut rest = subtracted.amount.amount();
+            for (_, left) in open.iter_mut().filter(|(category, _)| *category == subtracted.category) {
+                let used = rest.min(*left);
+                (rest, *left) = (rest - used, *left - used);
+            }
+            taken_off += rest;
+        }
+        taken_off
+    }
+
+    proptest! {
+        #[test]
+        fn no_receipt_sells_the_lines_for_less_than_the_cap_leaves(adjustments in adjustments(), percent in 0..=100_u8) {
+            let sum = |wanted: Effect| -> u64 {
+                adjustments.iter().filter(|adjustment| adjustment.effect == wanted).map(|one| one.amount.amount()).sum()
+            };
+            let (added, subtracted, included) = (sum(Effect::Add), sum(Effect::Subtract), sum(Effect::Included));
+            let fits = [added, subtracted, included, 10_000 + added].iter().all(|sum| MinorUnits::new(*sum).is_some());
+            let total = (10_000 + added).checked_sub(subtracted).filter(|_| fits);
+            let outcome = Receipt::checked(&cart(), adjustments.clone(), total.unwrap_or(0), Vec::new(), percent);
+            let most = u64::from(percent) * 100;
+            let sold = total.is_some() && taken_off_one_by_one(&adjustments) <= most;
+            prop_assert_eq!(outcome.is_ok(), sold, "{:?}", outcome);
+            if let Ok(receipt) = outcome {
+                prop_assert!(receipt.total().amount() >= 10_000 - most);
+            } else if total.is_some() {
+                // What was allowed before the set-off is still allowed.
+                prop_assert!(subtracted > most);
+            }
+        }
     }
 }

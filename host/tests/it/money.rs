@@ -81,6 +81,21 @@ fn the_shop_bounds_what_a_plugin_gives_away() {
 }
 
 #[test]
+fn delivery_may_be_free_however_small_the_basket_is() {
+    let host = Host::plan().plugins(built_in_and("checkout_adjusts")).warns("checkout.discount_max_percent").start();
+    let buy = |attributes: Value| {
+        let lines = json!([{ "item": "headphones", "quantity": 1, "price": 5 }]);
+        host.shop.post("/checkout", &json!({ "lines": lines, "attributes": attributes }))
+    };
+    let free = buy(json!({ "add shipping": 499, "subtract shipping": 499 }));
+    assert_eq!((free.status, &free.json()["total_price"]), (200, &json!(5.0)), "{}", free.text());
+    let goods_too = buy(json!({ "add shipping": 499, "subtract shipping": 750 }));
+    assert_eq!((goods_too.status, host.on_hand("headphones")), (502, 199), "{}", goods_too.text());
+    assert!(goods_too.text().contains("251 of 500 is taken off the lines"), "{}", goods_too.text());
+    host.stop();
+}
+
+#[test]
 fn a_currency_has_its_own_decimals() {
     for (currency, price, total, refused) in
         [("JPY", "100", "300", "100.5"), ("KWD", "0.125", "0.375", "0.1255"), ("USD", "99.990", "299.97", "99.999")]

@@ -59,8 +59,8 @@ declare module 'till:plugin/checkout@0.1.0' {
    * 
    * ## `"subtract"`
    * 
-   * The amount is subtracted: a discount. All of these together are at most `checkout.discount_max_percent` of the
-   * lines' sum, a setting of the shop, 50 by default.
+   * The amount is subtracted: a discount. What is subtracted under a category beyond what is added under it comes off
+   * the lines: at most `checkout.discount_max_percent` of their sum, a setting of the shop, 50 by default.
    * ## `"add"`
    * 
    * The amount is added: tax on net prices, shipping.
@@ -101,7 +101,9 @@ declare module 'till:plugin/checkout@0.1.0' {
    * 
    * - `total` is the lines' sum minus every `subtract` plus every `add`; `included` changes nothing;
    * - every amount and every sum, that of `included` too, is below 2^53, and the total isn't below 0;
-   * - what is subtracted is at most `checkout.discount_max_percent` (default 50) of the lines' sum;
+   * - what comes off the lines is at most `checkout.discount_max_percent` (default 50) of their sum. Within a category,
+   * what is subtracted is first set off against what is added: 4.99 added and 4.99 subtracted as `shipping` is free
+   * delivery, and nothing comes off the lines. Categories are equal only letter by letter;
    * - what was taken out of the stock for the order is what its lines sell, summed by item.
    * 
    * Otherwise the customer gets 502 with the code `bad_output`, the order is FAILED and its stock is back.
