@@ -149,6 +149,8 @@ settings! {
     /// The host's own rules for checkout plugins.
     checkout as Checkout {
         discount_max_percent: u8 = "50" [0, 100], "%", "the most that a plugin may take off the sum of an order's lines: stops a broken plugin that gives goods away; what it subtracts and adds under one category, such as a delivery that is free, is set off first";
+        added_max_percent: u32 = "1000" [0, 1_000_000], "%", "the most that a plugin may add to an order, such as tax and delivery, in percent of its lines' sum: stops a slipped decimal that sells 9.00 of goods for 900,719,934.47; a shop whose delivery is never more than its goods says 100";
+        added_max_floor: u32 = "100" [0, 1_000_000_000], "units", "what a plugin may add to any order, in whole units of shop.currency, even if that is more than checkout.added_max_percent: goods of 1.00 are delivered for 4.99; a shop in a currency of small units (HUF, JPY) that sends goods for almost nothing says more";
         idempotency_hours: u32 = "24" [0, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
     }
     /// When a plugin that keeps failing isn't called for a while.

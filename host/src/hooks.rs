@@ -22,7 +22,7 @@ use crate::{
     config::{Limits, Settings},
     failure::Failure,
     imports::{CallState, inventory::Deduct},
-    order::{Adjustment, Cart, Currency, StockLine},
+    order::{Adjustment, Caps, Cart, Currency, StockLine},
     runtime::{Guest, Likeness, WallLimit},
     store::{Store, Taker},
 };
@@ -162,14 +162,30 @@ pub struct RealStock {
 /// The shop's rules that an answer has to keep.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// What a plugin may take off the sum of the lines, percent.
-    pub discount_max_percent: u8,
+    pub caps: Caps,
 }
 
 impl Rules {
     #[must_use]
-    pub const fn of(settings: &Settings) -> Self {
-        Self { discount_max_percent: settings.checkout.discount_max_percent }
+    pub fn of(settings: &Settings) -> Self {
+        let checkout = &settings.checkout;
+        // What the currency can't hold is no cap.
+        let floor = settings.shop.currency.of_units(checkout.added_max_floor);
+        Self {
+            caps: Caps {
+                discount_max_percent: checkout.discount_max_percent,
+                added_max_percent: checkout.added_max_percent,
+                added_max_floor: floor.unwrap_or(Caps::NONE.added_max_floor),
+            },
+        }
+    }
+
+    /// Returns the rules for an order whose prices say nothing about the shop's goods: what is added isn't held against
+    /// them.
+    #[must_use]
+    pub const fn of_made_up_prices(self) -> Self {
+        let Caps { added_max_percent, added_max_floor, .. } = Caps::NONE;
+        Self { caps: Caps { added_max_percent, added_max_floor, ..self.caps } }
     }
 }
 

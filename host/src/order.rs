@@ -16,7 +16,7 @@ pub(crate) use cart::composed;
 pub use cart::{Attribute, AttributeValue, Cart, Item, Line, Quantity, StockLine, sum_by_item};
 pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};
 pub use money::{Currency, CurrencyError, MinorUnits, PriceError};
-pub use receipt::{Adjustment, BadReceipt, Effect, Receipt};
+pub use receipt::{Adjustment, BadReceipt, Caps, Effect, Receipt};
 pub use reference::Reference;
 pub(crate) use text::is_control;
 pub use text::{BadText, Form, check_text, fitted_text};

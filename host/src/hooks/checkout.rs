@@ -151,8 +151,7 @@ impl Hook for Checkout {
         let adjustments =
             adjustments.ok_or_else(|| bad_receipt(&"an adjustment's amount is 2^53 minor units or more"))?;
         let attributes = attributes_from_guest(receipt.attributes);
-        Receipt::checked(cart, adjustments, receipt.total, attributes, rules.discount_max_percent)
-            .map_err(|bad| bad_receipt(&bad))
+        Receipt::checked(cart, adjustments, receipt.total, attributes, rules.caps).map_err(|bad| bad_receipt(&bad))
     }
 
     fn compared(receipt: &Receipt) -> (Option<u64>, Vec<Adjustment>) {

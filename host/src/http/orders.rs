@@ -188,7 +188,7 @@ fn value(value: &AttributeValue) -> Box<RawValue> {
 mod tests {
     use super::*;
     use crate::{
-        order::{Cart, Item, MinorUnits, Quantity, Receipt, Status},
+        order::{Caps, Cart, Item, MinorUnits, Quantity, Receipt, Status},
         store::{Inventory, OrderId},
     };
 
@@ -211,7 +211,7 @@ mod tests {
         let cart = Cart::new(vec![line], of_order).expect("a fine cart");
         let noted =
             vec![attribute("points", AttributeValue::Integer(1)), attribute("points", AttributeValue::Integer(2))];
-        let receipt = Receipt::checked(&cart, Vec::new(), 280, noted, 0).expect("adds up");
+        let receipt = Receipt::checked(&cart, Vec::new(), 280, noted, Caps::NONE).expect("adds up");
         let order = Order {
             id: OrderId::new(1).expect("a number"),
             reference: Reference::random(),

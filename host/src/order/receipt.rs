@@ -1,9 +1,9 @@
 //! A checkout plugin's decision, and the sums that the host checks before accepting it.
 //!
 //! What a receipt subtracts under a category is first set off against what it adds under the same category: free
-//! delivery is a delivery cost and a discount on it. Only the rest comes off the lines, and the shop's cap is on that
-//! rest. The set-off is never more than what was added, so the total is never less than what the cap leaves of the
-//! lines.
+//! delivery is a delivery cost and a discount on it. Only the rest comes off the lines or is added to them, and the
+//! shop's caps are on that rest. The set-off is never more than what was added, so the total is never less than what
+//! the cap leaves of the lines.
 
 use std::collections::BTreeMap;
 
@@ -54,6 +54,39 @@ pub struct Receipt {
     attributes: Vec<Attribute>,
 }
 
+/// The most that a plugin may take off an order's lines, and add to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Of the lines' sum.
+    pub discount_max_percent: u8,
+    /// Of the lines' sum.
+    pub added_max_percent: u32,
+    /// What may be added to any order, however small its lines' sum is: a delivery costs the same for cheap goods.
+    pub added_max_floor: MinorUnits,
+}
+
+impl Caps {
+    /// What no receipt that adds up can break.
+    pub const NONE: Self =
+        Self { discount_max_percent: 100, added_max_percent: u32::MAX, added_max_floor: MinorUnits::LARGEST };
+
+    /// Checks what is taken off the lines or added to them, beside their sum.
+    fn check(self, SetOff { taken_off, added }: SetOff, subtotal: MinorUnits) -> Result<(), BadReceipt> {
+        let Self { discount_max_percent, added_max_percent, added_max_floor } = self;
+        let subtotal = subtotal.amount();
+        let is_within =
+            |amount: u64, percent: u32| u128::from(amount) * 100 <= u128::from(subtotal) * u128::from(percent);
+        if !is_within(taken_off, discount_max_percent.into()) {
+            return Err(BadReceipt::DiscountTooLarge { taken_off, subtotal, percent_max: discount_max_percent });
+        }
+        let floor = added_max_floor.amount();
+        if added > floor && !is_within(added, added_max_percent) {
+            return Err(BadReceipt::AddedTooMuch { added, subtotal, percent_max: added_max_percent, floor });
+        }
+        Ok(())
+    }
+}
+
 /// Why a receipt isn't accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadReceipt {
@@ -68,13 +101,19 @@ pub enum BadReceipt {
          (checkout.discount_max_percent); only what is added under the same category is set off"
     )]
     DiscountTooLarge { taken_off: u64, subtotal: u64, percent_max: u8 },
+    #[error(
+        "{added} is added to lines of {subtotal} minor units, more than the shop's {percent_max} % \
+         (checkout.added_max_percent) and more than {floor} (checkout.added_max_floor); if an amount among the plugin's \
+         settings has slipped, correct that, otherwise raise one of the two"
+    )]
+    AddedTooMuch { added: u64, subtotal: u64, percent_max: u32, floor: u64 },
     #[error("an adjustment names line {line} of {lines}")]
     NoSuchLine { line: u32, lines: usize },
 }
 
 impl Receipt {
-    /// Returns the receipt if lines − `subtract` + `add` = `total` and no more than `discount_max_percent` of the
-    /// lines' sum is taken off the lines, that is, subtracted beyond what is added of the same category.
+    /// Returns the receipt if lines − `subtract` + `add` = `total`, and what is taken off the lines or added to them is
+    /// within the caps.
     ///
     /// # Errors
     /// Names the first rule that the figures break.
@@ -83,7 +122,7 @@ impl Receipt {
         adjustments: Vec<Adjustment>,
         total: u64,
         attributes: Vec<Attribute>,
-        discount_max_percent: u8,
+        caps: Caps,
     ) -> Result<Self, BadReceipt> {
         let sum_of = |effect| {
             let matching = adjustments.iter().filter(|adjustment| adjustment.effect == effect);
@@ -104,11 +143,7 @@ impl Receipt {
         if summed != total {
             return Err(BadReceipt::DoesNotAddUp { claimed: total.amount(), summed: summed.amount() });
         }
-        let taken_off = SetOff::of(&adjustments).taken_off;
-        let subtotal = cart.subtotal().amount();
-        if u128::from(taken_off) * 100 > u128::from(subtotal) * u128::from(discount_max_percent) {
-            return Err(BadReceipt::DiscountTooLarge { taken_off, subtotal, percent_max: discount_max_percent });
-        }
+        caps.check(SetOff::of(&adjustments), cart.subtotal())?;
         Ok(Self { adjustments, total, attributes })
     }
 
@@ -133,6 +168,8 @@ impl Receipt {
 struct SetOff {
     /// What is subtracted beyond what is added of the same category, minor units.
     taken_off: u64,
+    /// What is added beyond what is subtracted of the same category, minor units.
+    added: u64,
 }
 
 impl SetOff {
@@ -147,8 +184,10 @@ impl SetOff {
                 Effect::Included => {}
             }
         }
-        let sums = added_and_subtracted.into_values();
-        Self { taken_off: sums.map(|(added, subtracted)| subtracted.saturating_sub(added)).sum() }
+        added_and_subtracted.into_values().fold(Self { taken_off: 0, added: 0 }, |sum, (added, subtracted)| Self {
+            taken_off: sum.taken_off + subtracted.saturating_sub(added),
+            added: sum.added + added.saturating_sub(subtracted),
+        })
     }
 }
 
@@ -174,6 +213,10 @@ mod tests {
         Cart::new(vec![line], Vec::new()).expect("a fine cart")
     }
 
+    fn discounts_of(percent: u8) -> Caps {
+        Caps { discount_max_percent: percent, ..Caps::NONE }
+    }
+
     fn adjustment(effect: Effect, category: &str, amount: u64) -> Adjustment {
         let amount = MinorUnits::new(amount).expect("a fine amount");
         Adjustment { effect, category: category.into(), label: "test".into(), amount, line: None }
@@ -185,7 +228,7 @@ mod tests {
         let check = |effects: &[(Effect, u64)], total: u64, expected: Result<(), BadReceipt>| {
             let of = |(effect, amount): &(Effect, u64)| adjustment(*effect, effect.as_str(), *amount);
             let adjustments = effects.iter().map(of).collect();
-            let outcome = Receipt::checked(&cart(), adjustments, total, Vec::new(), 50);
+            let outcome = Receipt::checked(&cart(), adjustments, total, Vec::new(), discounts_of(50));
             assert_eq!(outcome.map(|_| ()), expected, "{effects:?} = {total}");
         };
         let most = (1 << 53) - 1;
@@ -205,7 +248,7 @@ mod tests {
     fn an_adjustment_has_to_name_a_line_that_is_there() {
         let mut stray = adjustment(Effect::Add, "shipping", 0);
         stray.line = Some(1);
-        let outcome = Receipt::checked(&cart(), vec![stray], 10_000, Vec::new(), 50);
+        let outcome = Receipt::checked(&cart(), vec![stray], 10_000, Vec::new(), discounts_of(50));
         assert_eq!(outcome.unwrap_err(), BadReceipt::NoSuchLine { line: 1, lines: 1 });
     }
 
@@ -220,7 +263,8 @@ mod tests {
             let total = 10_000 + sum(Add) - sum(Subtract);
             let adjustments: Vec<_> =
                 adjustments.iter().map(|(effect, category, amount)| adjustment(*effect, category, *amount)).collect();
-            let outcome = Receipt::checked(&cart(), adjustments.clone(), total, Vec::new(), 50).map(|_| ());
+            let outcome =
+                Receipt::checked(&cart(), adjustments.clone(), total, Vec::new(), discounts_of(50)).map(|_| ());
             let too_much = BadReceipt::DiscountTooLarge { taken_off, subtotal: 10_000, percent_max: 50 };
             assert_eq!(outcome, if taken_off > 5_000 { Err(too_much) } else { Ok(()) }, "{adjustments:?}");
         };
@@ -244,7 +288,40 @@ mod tests {
     fn an_adjustment_of_a_line_is_set_off_like_any_other() {
         let of_line = Adjustment { line: Some(0), ..adjustment(Effect::Add, "shipping", 9_000) };
         let waived = adjustment(Effect::Subtract, "shipping", 9_000);
-        assert!(Receipt::checked(&cart(), vec![of_line, waived], 10_000, Vec::new(), 0).is_ok());
+        assert!(Receipt::checked(&cart(), vec![of_line, waived], 10_000, Vec::new(), discounts_of(0)).is_ok());
+    }
+
+    #[test]
+    fn what_is_added_is_within_a_share_of_the_lines_or_below_the_floor() {
+        let check = |(percent, floor): (u32, u64), added: &[(Effect, &str, u64)], too_much: Option<u64>| {
+            let floor = MinorUnits::new(floor).expect("a fine amount");
+            let caps = Caps { added_max_percent: percent, added_max_floor: floor, ..Caps::NONE };
+            let adjustments: Vec<_> =
+                added.iter().map(|(effect, category, amount)| adjustment(*effect, category, *amount)).collect();
+            let total = added.iter().fold(10_000, |total, (effect, _, amount)| match effect {
+                Effect::Add => total + amount,
+                Effect::Subtract => total - amount,
+                Effect::Included => total,
+            });
+            let outcome = Receipt::checked(&cart(), adjustments, total, Vec::new(), caps).map(|_| ());
+            let refused = |added| {
+                let floor = floor.amount();
+                Err(BadReceipt::AddedTooMuch { added, subtotal: 10_000, percent_max: percent, floor })
+            };
+            assert_eq!(outcome, too_much.map_or(Ok(()), refused), "{added:?}");
+        };
+        use Effect::{Add, Included, Subtract};
+        check((25, 0), &[(Add, "tax", 2_500)], None);
+        check((25, 0), &[(Add, "tax", 2_501)], Some(2_501));
+        check((25, 0), &[(Add, "tax", 2_000), (Add, "shipping", 501)], Some(2_501));
+        // Goods that cost little are delivered like any other.
+        check((25, 3_000), &[(Add, "shipping", 3_000)], None);
+        check((25, 3_000), &[(Add, "shipping", 3_001)], Some(3_001));
+        check((0, 0), &[(Add, "shipping", 1)], Some(1));
+        // What is waived wasn't added, and what is shown neither; a discount of another category changes nothing.
+        check((25, 0), &[(Add, "shipping", 9_000), (Subtract, "shipping", 6_500)], None);
+        check((25, 0), &[(Included, "tax", 9_000)], None);
+        check((25, 0), &[(Add, "shipping", 2_501), (Subtract, "discount", 5_000)], Some(2_501));
     }
 
     fn adjustments() -> impl Strategy<Value = Vec<Adjustment>> {
@@ -290,7 +367,7 @@ mod tests {
             let (added, subtracted, included) = (sum(Effect::Add), sum(Effect::Subtract), sum(Effect::Included));
             let fits = [added, subtracted, included, 10_000 + added].iter().all(|sum| MinorUnits::new(*sum).is_some());
             let total = (10_000 + added).checked_sub(subtracted).filter(|_| fits);
-            let outcome = Receipt::checked(&cart(), adjustments.clone(), total.unwrap_or(0), Vec::new(), percent);
+            let outcome = Receipt::checked(&cart(), adjustments.clone(), total.unwrap_or(0), Vec::new(), discounts_of(percent));
             let most = u64::from(percent) * 100;
             let sold = total.is_some() && taken_off_one_by_one(&adjustments) <= most;
             prop_assert_eq!(outcome.is_ok(), sold, "{:?}", outcome);

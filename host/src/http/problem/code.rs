@@ -132,8 +132,8 @@ codes! {
         "A plugin called the host more often than `limits.host_calls`. Nothing was sold.",
         "Go back with `till plugin rollback KIND`: a plugin that calls so often has a loop.";
     BadOutput = "bad_output", BAD_GATEWAY,
-        "A plugin's answer can't be: a total that doesn't add up, stock that wasn't taken, a text that is too long. Nothing was sold.",
-        "`detail` says what is wrong with the answer. Go back with `till plugin rollback KIND`.";
+        "A plugin's answer can't be: a total that doesn't add up, more taken off or added than the shop's caps allow, stock that wasn't taken, a text that is too long. Nothing was sold.",
+        "`detail` says what is wrong with the answer, and names the setting of a cap. Look whether an amount among the plugin's settings has slipped (`till plugin show NUMBER`), or go back with `till plugin rollback KIND`.";
     Unavailable = "unavailable", BAD_GATEWAY,
         "A plugin says that something it needs isn't there.",
         "Try again later. The plugin's log lines say what is missing.";

@@ -149,7 +149,7 @@ impl<'a> Once<'a> {
         guest.check_types::<H::Offered, H::Returned>().map_err(link)?;
         let cart = Arc::clone(&self.order.cart);
         let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: settings.shop.currency, cart };
-        let (asked, rules) = (H::asked(&placed), Rules::of(settings));
+        let (asked, rules) = (H::asked(&placed), self.rules());
         let answered = hooks::decide::<H>(&mut guest, asked.borrow(), H::standing_in(), rules, false).await;
         self.judge::<H>(guest, answered.result)
     }
@@ -167,6 +167,11 @@ impl<'a> Once<'a> {
         }
         let deadline = Deadline::of((hooks::info(H::KIND).wall_limit)(limits), Time::Whole);
         Guest::fresh(H::KIND, &plugin.code, imports, (engine, &MemoryPool::new(limits), limits), deadline)
+    }
+
+    fn rules(&self) -> Rules {
+        let rules = Rules::of(self.bench.settings);
+        if self.order.caps_what_is_added { rules } else { rules.of_made_up_prices() }
     }
 
     fn judge<H: Hook>(self, mut guest: Guest<'_>, result: Result<H::Decided, Failure>) -> Result<Tried, Reason> {

@@ -63,7 +63,9 @@ declare module 'till:plugin/checkout@0.1.0' {
    * the lines: at most `checkout.discount_max_percent` of their sum, a setting of the shop, 50 by default.
    * ## `"add"`
    * 
-   * The amount is added: tax on net prices, shipping.
+   * The amount is added: tax on net prices, shipping. What is added under a category beyond what is subtracted under
+   * it has a cap as well, `checkout.added_max_percent` of the lines' sum, but is never held to less than
+   * `checkout.added_max_floor`.
    * ## `"included"`
    * 
    * The amount is shown and changes nothing: tax that the prices already include.
@@ -104,6 +106,8 @@ declare module 'till:plugin/checkout@0.1.0' {
    * - what comes off the lines is at most `checkout.discount_max_percent` (default 50) of their sum. Within a category,
    * what is subtracted is first set off against what is added: 4.99 added and 4.99 subtracted as `shipping` is free
    * delivery, and nothing comes off the lines. Categories are equal only letter by letter;
+   * - what is left of what is added is at most `checkout.added_max_percent` (default 1000) of the lines' sum, or at most
+   * `checkout.added_max_floor` (default 100 whole units of the currency);
    * - what was taken out of the stock for the order is what its lines sell, summed by item.
    * 
    * Otherwise the customer gets 502 with the code `bad_output`, the order is FAILED and its stock is back.
