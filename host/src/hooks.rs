@@ -143,10 +143,10 @@ pub trait Hook: Sized + Send + Sync + 'static {
     /// Returns the decision for people and programs.
     fn shown(decided: &Self::Decided, currency: Currency) -> Shown;
 
-    /// Returns the [lines](Shown::lines) of the decision that a case expects.
+    /// Returns the decision that a case expects, as it is [shown](Hook::shown).
     ///
     /// Fails with what can't be read in it.
-    fn expected(written: &RawValue, currency: Currency) -> Result<Vec<String>, String>;
+    fn expected(written: &RawValue, currency: Currency) -> Result<ExpectedDecision, String>;
 }
 
 /// A real stock, on which a call has effects.
@@ -197,7 +197,18 @@ pub struct Shown {
     /// The heading above its lines.
     pub title: &'static str,
     pub lines: Vec<String>,
+    /// What the plugin says of it besides, by key.
+    pub attributes: Vec<String>,
     pub json: Value,
+}
+
+/// The decision that a case expects.
+#[derive(Debug)]
+pub struct ExpectedDecision {
+    /// As [`Shown::lines`].
+    pub lines: Vec<String>,
+    /// As [`Shown::attributes`]; `None` if the case expects nothing of them.
+    pub attributes: Option<Vec<String>>,
 }
 
 /// The result of a call, and what it got on the way.

@@ -140,7 +140,7 @@ impl Stage {
 
     /// Writes the case's order, as a checkout does before its plugin decides.
     async fn place(&self, store: &Store, case: &Case, span: &Span, snapshot: &Snapshot) -> anyhow::Result<Placed> {
-        let (currency, placed_at_ms) = (self.settings.shop.currency, now_ms());
+        let (currency, placed_at_ms) = (case.currency, now_ms());
         let order = NewOrder {
             reference: Reference::random(),
             inventory: Inventory::Local,
@@ -164,7 +164,14 @@ impl Stage {
             anyhow::Ok(catalogue.plugin(admitted.clone(), if kind == self.kind { &case.set } else { &none }))
         };
         let snapshot = Snapshot::new(PerKind::try_from_fn(plugin)?)?;
-        Plugins::of_snapshot(&self.settings, catalogue, &snapshot, case.chance.clone(), store.clone(), &self.telemetry)
+        Plugins::of_snapshot(
+            &case.shop.over(&self.settings),
+            catalogue,
+            &snapshot,
+            case.chance.clone(),
+            store.clone(),
+            &self.telemetry,
+        )
     }
 }
 

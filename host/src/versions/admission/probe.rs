@@ -53,7 +53,7 @@ pub(super) async fn call(bench: Bench<'_>, candidate: Configured<'_>, trial: Tri
     let _turn = bench.engine.probe_turn().await;
     let Configured { plugin, .. } = candidate;
     let orders = match trial {
-        Trial::Again => vec![trial::simple()],
+        Trial::Again => vec![trial::simple(bench.settings.shop.currency)],
         Trial::Anew { .. } => trial::all(plugin.cases(), plugin.identity().kind, bench.settings.shop.currency)?,
     };
     let mut spent = None;
@@ -81,7 +81,7 @@ pub(in crate::versions) async fn asked_settings(
     // A plugin with cases that can't be read isn't admitted.
     let orders = trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency);
     let asked = AskedSettings::default();
-    for order in &orders.unwrap_or_else(|_| vec![trial::simple()]) {
+    for order in &orders.unwrap_or_else(|_| vec![trial::simple(settings.shop.currency)]) {
         _ = tried(Bench { engine, settings }, Configured { plugin, set }, order, Some(&asked)).await;
     }
     asked.keys()
@@ -137,7 +137,6 @@ impl<'a> Visitor for Once<'a> {
 
 impl<'a> Once<'a> {
     async fn carry_out<H: Hook>(self) -> Result<Tried, Reason> {
-        let settings = self.bench.settings;
         let mut guest = self.guest::<H>();
         // Without access to its imports: start functions run before every call, and must not call the host.
         let instantiated = guest.instantiate().await;
@@ -148,7 +147,7 @@ impl<'a> Once<'a> {
         let link = |error: wasmtime::Error| Reason::Link { kind: H::KIND, detail: format!("{error:#}") };
         guest.check_types::<H::Offered, H::Returned>().map_err(link)?;
         let cart = Arc::clone(&self.order.cart);
-        let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: settings.shop.currency, cart };
+        let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: self.order.currency, cart };
         let (asked, rules) = (H::asked(&placed), self.rules());
         let answered = hooks::decide::<H>(&mut guest, asked.borrow(), H::standing_in(), rules, false).await;
         self.judge::<H>(guest, answered.result)
