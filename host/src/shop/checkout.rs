@@ -39,7 +39,7 @@ use crate::{
     clock::now_ms,
     failure::Failure,
     hooks::{Checkout as CheckoutHook, Hook, Placed},
-    imports::inventory,
+    imports::{Moment, inventory},
     order::{Cart, Currency, Receipt, Reference, Status},
     runtime::Time,
     store::{Answered, BegunOrder, Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
@@ -373,18 +373,20 @@ impl Attempt for Deciding<'_> {
 
     /// Calls the plugins. A deduct at another till then is the order's `nth`.
     async fn decide(self, nth: u32, time: Time) -> (Self, Result<Receipt, Failure>) {
-        let Checkout { shop, pinned, cart, placed_at_ms, .. } = self.checkout;
+        let Checkout { shop, pinned, reference, cart, placed_at_ms, .. } = self.checkout;
         let (placed_at_ms, cart) = (*placed_at_ms, Arc::clone(cart));
+        let moment = Moment::of(reference, placed_at_ms);
         let placed = Placed { id: self.id, placed_at_ms, currency: shop.currency, cart };
         let snapshot = pinned.snapshot();
         let deduct = OfSnapshot {
             plugins: Arc::clone(&shop.plugins),
             snapshot: Arc::clone(snapshot),
             place: self.checkout.place(self.id, nth),
+            moment,
         };
         let door = inventory::Door::new(Box::new(deduct));
         let plugin = snapshot.plugin(CheckoutHook::KIND);
-        let (span, decided) = plugin.call::<CheckoutHook>(&shop.plugins, self.span, &placed, door, time).await;
+        let (span, decided) = plugin.call::<CheckoutHook>(&shop.plugins, self.span, &placed, door, moment, time).await;
         (Self { span, ..self }, decided)
     }
 

@@ -35,6 +35,7 @@ mod many_hosts;
 mod metrics;
 mod mistakes;
 mod model;
+mod moment;
 mod money;
 mod new_plugin;
 mod openapi;

@@ -22,12 +22,11 @@ use super::{
     trial::{self, TriedOrder},
 };
 use crate::{
-    clock::now_ms,
     config::Settings,
     failure::Failure,
     hooks::{self, Hook, Placed, Rules, Visitor},
     imports::{
-        AskedSettings, CallState, Chance,
+        AskedSettings, CallState, Chance, Moment,
         telemetry::{CallSpans, GuestLog},
     },
     runtime::{Deadline, Engine, Guest, MemoryPool, Time},
@@ -100,7 +99,7 @@ async fn tried(
     order: &TriedOrder,
     asked: Option<&AskedSettings>,
 ) -> Result<Tried, Reason> {
-    let once = Once { bench, candidate, order, asked };
+    let once = Once { bench, candidate, order, asked, moment: Moment::present() };
     // What a plugin logs on trial doesn't belong in the host's log.
     hooks::visit(candidate.plugin.identity().kind, once).with_subscriber(NoSubscriber::default()).await
 }
@@ -125,6 +124,7 @@ struct Once<'a> {
     candidate: Configured<'a>,
     order: &'a TriedOrder,
     asked: Option<&'a AskedSettings>,
+    moment: Moment,
 }
 
 impl<'a> Visitor for Once<'a> {
@@ -147,7 +147,7 @@ impl<'a> Once<'a> {
         let link = |error: wasmtime::Error| Reason::Link { kind: H::KIND, detail: format!("{error:#}") };
         guest.check_types::<H::Offered, H::Returned>().map_err(link)?;
         let cart = Arc::clone(&self.order.cart);
-        let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: self.order.currency, cart };
+        let placed = Placed { id: order_id(), placed_at_ms: self.moment.now_ms(), currency: self.order.currency, cart };
         let (asked, rules) = (H::asked(&placed), self.rules());
         let answered = hooks::decide::<H>(&mut guest, asked.borrow(), H::standing_in(), rules, false).await;
         self.judge::<H>(guest, answered.result)
@@ -160,7 +160,7 @@ impl<'a> Once<'a> {
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
         let telemetry = CallSpans::new(tracer, span, GuestLog::new(identity.to_string(), limits), limits);
         let of_plugin = Arc::new(hooks::settings_of(H::KIND, settings, set));
-        let mut imports = CallState::new(telemetry, of_plugin, &Chance::Free, limits);
+        let mut imports = CallState::new(telemetry, of_plugin, &Chance::Free, self.moment, limits);
         if let Some(asked) = self.asked {
             imports.note_settings(asked.clone());
         }
