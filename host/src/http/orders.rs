@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Attributes by key. If a plugin's receipt has a key twice, the last one counts.
-type Attributes = BTreeMap<String, Box<RawValue>>;
+pub(super) type Attributes = BTreeMap<String, Box<RawValue>>;
 
 /// An order, for the shop's clients and operators.
 #[derive(Debug, Serialize)]
@@ -166,7 +166,7 @@ pub(super) fn adjustments(adjustments: &[Adjustment], currency: Currency) -> Vec
     adjustments.iter().map(of).collect()
 }
 
-fn attributes(attributes: &[Attribute]) -> Attributes {
+pub(super) fn attributes(attributes: &[Attribute]) -> Attributes {
     let of = |attribute: &Attribute| (attribute.key.clone(), value(&attribute.value));
     attributes.iter().map(of).collect()
 }

@@ -46,6 +46,7 @@ mod power_cut;
 mod private;
 mod processor_time;
 mod prometheus;
+mod quotes;
 mod recent;
 mod refused;
 mod rehearsal;

@@ -27,11 +27,12 @@ declare module 'till:plugin/checkout@0.1.0' {
   export type Shortage = import('till:plugin/types@0.1.0').Shortage;
   export type TraceContext = import('till:plugin/types@0.1.0').TraceContext;
   /**
-   * An order that the host has accepted and recorded as PENDING.
+   * An order that the host has accepted and recorded as PENDING, or a cart whose price a client asks for: a quote has
+   * the same call, and nothing comes of it but its answer.
    */
   export interface Order {
     /**
-     * The order's number on this host.
+     * The order's number on this host. In a trial and in a quote, of which no order is written, it is 1.
      */
     id: OrderId,
     /**
