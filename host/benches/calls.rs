@@ -23,7 +23,7 @@ use till::{
     app::store_settings,
     config::Settings,
     hooks::{Checkout, Kind, Placed},
-    imports::{bindings::types::StockLine, inventory::Door},
+    imports::{Moment, bindings::types::StockLine, inventory::Door},
     order::{Cart, Item, Line, MinorUnits, Quantity, Reference},
     runtime::Time,
     shop::{OfSnapshot, Place, deduct},
@@ -165,7 +165,7 @@ impl Bench {
         let lines = self.cart.stock_lines();
         let began = Instant::now();
         let (snapshot, place) = (self.plugins.snapshot(), Place::Here(taker));
-        deduct(&self.plugins, &snapshot, &place, Time::Whole, &SpanContext::NONE, &lines).await?;
+        deduct(&self.plugins, &snapshot, &place, (Moment::NONE, Time::Whole), &SpanContext::NONE, &lines).await?;
         Ok(began.elapsed())
     }
 
@@ -203,9 +203,17 @@ impl Bench {
         let currency = self.settings.shop.currency;
         let placed = Placed { id, placed_at_ms: 0, currency, cart: Arc::clone(&self.cart) };
         let (snapshot, place) = (self.plugins.snapshot(), Place::Here(Taker::Order(id)));
-        let deduct = OfSnapshot { plugins: Arc::clone(&self.plugins), snapshot: Arc::clone(&snapshot), place };
+        let deduct = OfSnapshot {
+            plugins: Arc::clone(&self.plugins),
+            snapshot: Arc::clone(&snapshot),
+            place,
+            moment: Moment::NONE,
+        };
         let door = Door::new(Box::new(deduct));
-        snapshot.plugin(Kind::Checkout).call::<Checkout>(&self.plugins, span, &placed, door, Time::Whole).await
+        snapshot
+            .plugin(Kind::Checkout)
+            .call::<Checkout>(&self.plugins, span, &placed, door, Moment::NONE, Time::Whole)
+            .await
     }
 
     /// What `POST /checkout` does between its parsed request and its answer, with the same five spans.

@@ -19,7 +19,7 @@ use std::{
 use anyhow::Context;
 use postgres::Server;
 use till::{
-    order::{Cart, Currency, Item, Line, MinorUnits, Quantity, Receipt, Reference},
+    order::{Caps, Cart, Currency, Item, Line, MinorUnits, Quantity, Receipt, Reference},
     store::{Durability, Inventory, NewOrder, PostgresSettings, Settings, Store, Taker, migrate},
 };
 
@@ -137,7 +137,7 @@ async fn buy(store: Store, carts: Vec<Cart>, buyer: u64, checkouts: u64) -> anyh
         };
         let begun = store.begin_order(order, Durability::Queued).await?;
         store.take(Taker::Order(begun.id), &cart.stock_lines()).await?;
-        let receipt = Receipt::checked(cart, Vec::new(), cart.subtotal().amount(), Vec::new(), 0);
+        let receipt = Receipt::checked(cart, Vec::new(), cart.subtotal().amount(), Vec::new(), Caps::NONE);
         store.complete_order(begun.id, &receipt.ok().context("a receipt")?, None).await?;
         begun.created().await?;
         took.push(began.elapsed());

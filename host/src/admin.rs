@@ -19,7 +19,8 @@ mod stock;
 use std::{sync::Arc, time::Instant};
 
 pub use plugins::{
-    EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, SwappedJson, VersionJson, VersionsJson, same_file_text,
+    EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, SwappedJson, VersionJson, VersionsJson,
+    same_file_text,
 };
 pub use rollouts::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson};
 

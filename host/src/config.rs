@@ -148,8 +148,15 @@ settings! {
     }
     /// The host's own rules for checkout plugins.
     checkout as Checkout {
-        discount_max_percent: u8 = "50" [0, 100], "%", "the most that a plugin may take off the sum of an order's lines: stops a broken plugin that gives goods away";
+        discount_max_percent: u8 = "50" [0, 100], "%", "the most that a plugin may take off the sum of an order's lines: stops a broken plugin that gives goods away; what it subtracts and adds under one category, such as a delivery that is free, is set off first";
+        added_max_percent: u32 = "1000" [0, 1_000_000], "%", "the most that a plugin may add to an order, such as tax and delivery, in percent of its lines' sum: stops a slipped decimal that sells 9.00 of goods for 900,719,934.47; a shop whose delivery is never more than its goods says 100";
+        added_max_floor: u32 = "100" [0, 1_000_000_000], "units", "what a plugin may add to any order, in whole units of shop.currency, even if that is more than checkout.added_max_percent: goods of 1.00 are delivered for 4.99; a shop in a currency of small units (HUF, JPY) that sends goods for almost nothing says more";
         idempotency_hours: u32 = "24" [0, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
+    }
+    /// Quotes: what a cart would cost.
+    quote as Quote {
+        key_file: OptionalPath = "", "", "the file of the key that quotes are signed with, 43 characters or more (`openssl rand -base64 32`), equal on all hosts of a shop; without one a host draws a key at each start, so that quotes end with it, and hosts that share a store sign none";
+        valid_ms: u64 = "900000" [1_000, 86_400_000], "ms", "how long a quote is taken by a checkout; the longer, the likelier the price has changed meanwhile, which the checkout then says", past "`quote_unusable`, 422";
     }
     /// When a plugin that keeps failing isn't called for a while.
     breaker as Breaker {
@@ -274,6 +281,7 @@ settings! {
         queued_requests: usize = "256 per core" [0, 1_000_000] from per_core(256), "requests", "checkouts that wait for a place among limits.concurrent_requests; more would wait in vain, and refusing them at once costs the least", past "503 with `Retry-After`";
         queue_ms: u64 = "1000" [0, 600_000], "ms", "how long a checkout waits for its place; a checkout that would wait longer is refused at once, as estimated from how long the last ones held their places; a steady load that fits into the queue is served, a queue that grows is cut off", past "503 with `Retry-After`";
         shadow_calls: usize = "64 per core" [0, 1_000_000] from per_core(64), "calls", "calls of a shadow at work", past "not compared, counted as skipped";
+        quotes: usize = "16 per core" [1, 1_000_000] from per_core(16), "requests", "quotes at work, counted apart so that customers who look take no place of those who buy", past "waits as a checkout does, then 503 with `Retry-After`";
         inventory_requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "requests to `/inventory/*` at work, counted apart so that a till may call itself", past "waits, then 503";
         reused_instances: usize = "16 per core" [0, 1_000_000] from per_core(16), "instances", "instances of plugins that rest between two calls, all together; they hold their memory meanwhile, and there are fewer where memory is short", past "dropped; the next call has a fresh one";
         reused_instance_ms: u64 = "60000" [0, 86_400_000], "ms", "how old an instance gets that rests between calls; whatever a guest has piled up is gone then", past "dropped; the next call has a fresh one";
@@ -299,7 +307,14 @@ impl Limits {
     /// Returns the limits for a command that makes one call at a time, which determine what is reserved for calls.
     #[must_use]
     pub fn of_one_call(&self) -> Self {
-        Self { concurrent_requests: 1, inventory_requests: 0, shadow_calls: 0, reused_instances: 0, ..self.clone() }
+        Self {
+            concurrent_requests: 1,
+            quotes: 0,
+            inventory_requests: 0,
+            shadow_calls: 0,
+            reused_instances: 0,
+            ..self.clone()
+        }
     }
 
     /// Checks that deadlines nest: an outer deadline that ends first would turn a known outcome into an unknown one.

@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
-use crate::{hooks::Kind, order::Item, store::StoreError, telemetry::traces::Span};
+use crate::{
+    hooks::Kind,
+    order::{Item, MinorUnits, Quote},
+    store::StoreError,
+    telemetry::traces::Span,
+};
 
 /// A "no" of the shop, a fault of a plugin, or a fault of the host.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error("{requested} of {item} asked for, {available} there")]
     OutOfStock { item: Item, requested: u32, available: u32 },
+    /// The order costs something else than its client agreed to. It isn't sold.
+    #[error("the order costs {} {currency} now, not {}", .quote.currency.format(.quote.receipt.total()), .quote.currency.format(*.agreed), currency = .quote.currency)]
+    QuoteChanged { agreed: MinorUnits, quote: Box<Quote> },
     #[error("{message}")]
     Rejected { code: String, message: String },
     /// Somebody was faster. To its customer 500.
@@ -109,6 +117,7 @@ impl Failure {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::OutOfStock { .. } => "insufficient_stock",
+            Self::QuoteChanged { .. } => "quote_changed",
             Self::Rejected { .. } => "rejected",
             Self::Conflict(_) => "inventory_conflict",
             Self::Unavailable(_) => "unavailable",
@@ -126,7 +135,7 @@ impl Failure {
     /// Returns whether an operator has to look: a business "no" is an outcome, everything else an error.
     #[must_use]
     pub const fn is_error(&self) -> bool {
-        !matches!(self, Self::OutOfStock { .. } | Self::Rejected { .. })
+        !matches!(self, Self::OutOfStock { .. } | Self::QuoteChanged { .. } | Self::Rejected { .. })
     }
 
     /// Returns whether the cause lies below the plugin that reports it, whatever that plugin makes of it.
@@ -152,7 +161,7 @@ impl Failure {
     /// | a trap, a limit, bad output | the plugin |
     /// | `other`, `unavailable`, `conflict` | the plugin that said so first; nobody's if another till did |
     /// | the host, its store, another till that can't be reached or refuses the request | nobody's |
-    /// | out of stock, rejected | nobody's: it is a business "no" |
+    /// | out of stock, rejected, another total than agreed | nobody's: it is a business "no" |
     #[must_use]
     pub const fn at_fault(&self) -> Option<Kind> {
         match self {

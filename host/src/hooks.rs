@@ -22,7 +22,7 @@ use crate::{
     config::{Limits, Settings},
     failure::Failure,
     imports::{CallState, inventory::Deduct},
-    order::{Adjustment, Cart, Currency, StockLine},
+    order::{Adjustment, Caps, Cart, Currency, StockLine},
     runtime::{Guest, Likeness, WallLimit},
     store::{Store, Taker},
 };
@@ -143,10 +143,10 @@ pub trait Hook: Sized + Send + Sync + 'static {
     /// Returns the decision for people and programs.
     fn shown(decided: &Self::Decided, currency: Currency) -> Shown;
 
-    /// Returns the [lines](Shown::lines) of the decision that a case expects.
+    /// Returns the decision that a case expects, as it is [shown](Hook::shown).
     ///
     /// Fails with what can't be read in it.
-    fn expected(written: &RawValue, currency: Currency) -> Result<Vec<String>, String>;
+    fn expected(written: &RawValue, currency: Currency) -> Result<ExpectedDecision, String>;
 }
 
 /// A real stock, on which a call has effects.
@@ -162,14 +162,30 @@ pub struct RealStock {
 /// The shop's rules that an answer has to keep.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// What a plugin may take off the sum of the lines, percent.
-    pub discount_max_percent: u8,
+    pub caps: Caps,
 }
 
 impl Rules {
     #[must_use]
-    pub const fn of(settings: &Settings) -> Self {
-        Self { discount_max_percent: settings.checkout.discount_max_percent }
+    pub fn of(settings: &Settings) -> Self {
+        let checkout = &settings.checkout;
+        // What the currency can't hold is no cap.
+        let floor = settings.shop.currency.of_units(checkout.added_max_floor);
+        Self {
+            caps: Caps {
+                discount_max_percent: checkout.discount_max_percent,
+                added_max_percent: checkout.added_max_percent,
+                added_max_floor: floor.unwrap_or(Caps::NONE.added_max_floor),
+            },
+        }
+    }
+
+    /// Returns the rules for an order whose prices say nothing about the shop's goods: what is added isn't held against
+    /// them.
+    #[must_use]
+    pub const fn of_made_up_prices(self) -> Self {
+        let Caps { added_max_percent, added_max_floor, .. } = Caps::NONE;
+        Self { caps: Caps { added_max_percent, added_max_floor, ..self.caps } }
     }
 }
 
@@ -181,7 +197,18 @@ pub struct Shown {
     /// The heading above its lines.
     pub title: &'static str,
     pub lines: Vec<String>,
+    /// What the plugin says of it besides, by key.
+    pub attributes: Vec<String>,
     pub json: Value,
+}
+
+/// The decision that a case expects.
+#[derive(Debug)]
+pub struct ExpectedDecision {
+    /// As [`Shown::lines`].
+    pub lines: Vec<String>,
+    /// As [`Shown::attributes`]; `None` if the case expects nothing of them.
+    pub attributes: Option<Vec<String>>,
 }
 
 /// The result of a call, and what it got on the way.

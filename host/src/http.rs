@@ -21,6 +21,7 @@ pub mod openapi;
 mod orders;
 pub mod problem;
 pub(crate) mod query;
+mod quote;
 mod received;
 mod router;
 pub(crate) mod routes;

@@ -11,6 +11,7 @@ mod guest_time;
 mod host;
 mod host_call;
 pub mod inventory;
+mod moment;
 pub mod stock;
 pub mod telemetry;
 pub mod wasi;
@@ -26,6 +27,8 @@ pub use guest_time::GuestTime;
 use host::Random;
 pub use host::{AskedSettings, Chance, Overslept, Seed, Sleep};
 pub use host_call::{HostCall, HostCalls};
+use moment::Clock;
+pub use moment::Moment;
 use wasmtime::component::Linker;
 
 use crate::{
@@ -49,6 +52,7 @@ pub struct CallState {
     budget: Budget,
     time: GuestTime,
     random: Random,
+    clock: Clock,
     sleep: Sleep,
 }
 
@@ -58,6 +62,7 @@ impl CallState {
         telemetry: telemetry::CallSpans,
         settings: Arc<BTreeMap<String, String>>,
         chance: &Chance,
+        moment: Moment,
         limits: &Limits,
     ) -> Self {
         Self {
@@ -69,7 +74,8 @@ impl CallState {
             asked: None,
             budget: Budget::new(limits),
             time: GuestTime::default(),
-            random: chance.random(),
+            random: chance.random(moment.seed()),
+            clock: moment.clock(),
             sleep: Sleep::Real,
         }
     }
@@ -83,21 +89,14 @@ impl CallState {
         std::mem::replace(before, self)
     }
 
-    /// Gives the guest, which hasn't started yet, the random numbers and the sleep of another call.
-    pub fn repeat(&mut self, seed: Seed, sleep: Sleep) {
-        self.random = Random::new(seed);
+    /// Has the guest, which hasn't started yet, sleep like this.
+    pub fn sleep_as(&mut self, sleep: Sleep) {
         self.sleep = sleep;
     }
 
     /// Records from now on which settings the guest reads.
     pub fn note_settings(&mut self, asked: AskedSettings) {
         self.asked = Some(asked);
-    }
-
-    /// Returns the seed of the call's random numbers.
-    #[must_use]
-    pub const fn seed(&self) -> Seed {
-        self.random.seed()
     }
 
     /// Returns how many host calls the guest has made.

@@ -7,6 +7,7 @@ mod cart;
 mod decimal;
 mod idempotency;
 mod money;
+mod quote;
 mod receipt;
 mod reference;
 mod text;
@@ -16,7 +17,8 @@ pub(crate) use cart::composed;
 pub use cart::{Attribute, AttributeValue, Cart, Item, Line, Quantity, StockLine, sum_by_item};
 pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};
 pub use money::{Currency, CurrencyError, MinorUnits, PriceError};
-pub use receipt::{Adjustment, BadReceipt, Effect, Receipt};
+pub use quote::{Agreed, Quote};
+pub use receipt::{Adjustment, BadReceipt, Caps, Effect, Receipt};
 pub use reference::Reference;
 pub(crate) use text::is_control;
 pub use text::{BadText, Form, check_text, fitted_text};
@@ -33,6 +35,9 @@ pub const ORDER_ATTRIBUTES_MAX: usize = 32;
 pub const ORDER_ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
 /// The longest text of such an attribute, bytes.
 pub const ORDER_ATTRIBUTE_TEXT_BYTES_MAX: usize = 1024;
+
+/// The longest token of a quote, bytes; one has some 120.
+pub const QUOTE_TOKEN_BYTES_MAX: usize = 255;
 
 /// The state of an order. Only `Completed` and `Failed` are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -103,6 +103,13 @@ values! { false:
         "maxLength": order::Reference::BYTES_MAX,
         "pattern": VISIBLE_ASCII,
     }
+    QuoteToken = {
+        "description": "The token of a quote, good for one cart, one total and a while. Its parts mean nothing to a client.",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": order::QUOTE_TOKEN_BYTES_MAX,
+        "pattern": VISIBLE_ASCII,
+    }
     ProblemCode = {
         "description": "What went wrong, for programs. A closed set; each route's answers say what a code means there.",
         "enum": Code::ALL.iter().map(|code| code.name()).collect::<Vec<_>>(),

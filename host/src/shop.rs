@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! checkout   the order's life: written, decided by plugins, ended in one transaction with its answer
+//! quote      what a cart would cost, with nothing written or taken; quotes: the tokens that say so
 //! deduct     here, by the inventory plugin, or at another till
 //! stand_in   the live version takes over from a canary that is at fault
 //! for_till   another till's deduct
@@ -18,6 +19,8 @@ mod end;
 mod for_till;
 mod keys;
 mod permits;
+mod quote;
+mod quotes;
 mod release;
 pub mod remote;
 mod stand_in;
@@ -36,6 +39,8 @@ pub use for_till::AskedToDeduct;
 use keys::Keys;
 pub use keys::{KeyRefused, KeyedRequest, Outcome};
 pub use permits::{Full, Permit, Permits};
+pub use quote::AskedQuote;
+use quotes::Quotes;
 use remote::Remote;
 
 use crate::{
@@ -62,6 +67,8 @@ pub struct Shop {
     limits: Limits,
     pub checkouts: Permits,
     checkout_keys: Arc<Keys>,
+    pub quotes_at_work: Permits,
+    quotes: Quotes,
     pub deducts: Permits,
     deduct_keys: Arc<Keys>,
     /// How long an answer is kept under its key.
@@ -117,7 +124,7 @@ impl Shop {
     /// Returns a shop that serves until `stopping`.
     ///
     /// # Errors
-    /// When the inventory's address or token can't be used.
+    /// When the inventory's address or token, or the key of quotes, can't be used.
     pub fn new(
         settings: &Settings,
         (plugins, store): (Arc<Plugins>, Store),
@@ -128,6 +135,7 @@ impl Shop {
         let (limits, server) = (settings.limits.clone(), &settings.server);
         let remote = server.inventory_url.as_deref();
         let remote = remote.map(|url| Remote::new(url, server, *telemetry.propagator(), &limits)).transpose()?;
+        let quotes = Quotes::new(&settings.quote, settings.shop.currency, store.is_shared())?;
         Ok(Arc::new(Self {
             plugins,
             store,
@@ -137,6 +145,8 @@ impl Shop {
             currency: settings.shop.currency,
             checkouts: Permits::new(&limits, limits.concurrent_requests),
             checkout_keys: Arc::default(),
+            quotes_at_work: Permits::new(&limits, limits.quotes),
+            quotes,
             deducts: Permits::new(&limits, limits.inventory_requests),
             deduct_keys: Arc::default(),
             answers_kept: Duration::from_secs(u64::from(settings.checkout.idempotency_hours) * 60 * 60),

@@ -103,7 +103,7 @@ const FLOORS: [(&str, &[&str]); 20] = [
     ),
     ("hooks", &["config", "failure", "imports", "order", "runtime", "store", "telemetry"]),
     ("runtime", &["config", "failure", "hooks/kind", "imports", "store", "telemetry", "units"]),
-    ("imports", &["config", "failure", "order", "store", "telemetry", "units"]),
+    ("imports", &["clock", "config", "failure", "hooks/kind", "order", "store", "telemetry", "units"]),
     ("failure", &["hooks/kind", "order", "store", "telemetry"]),
     ("store", &["clock", "hooks/kind", "order", "units"]),
     ("traffic", &["order", "telemetry"]),

@@ -5,7 +5,6 @@ set -euo pipefail
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username postgres \
     --set till="$(cat /tokens/till)" --set replication="$(cat /tokens/replication)" <<'SQL'
 CREATE ROLE till LOGIN PASSWORD :'till';
--- So that it sees whether a standby is synchronous: pg_stat_replication hides that from others.
 CREATE DATABASE shop OWNER till;
 -- A transaction that somebody forgot holds back the vacuum of the hottest rows.
 ALTER DATABASE shop SET idle_in_transaction_session_timeout = '30s';

@@ -7,7 +7,7 @@ use opentelemetry::trace::SpanKind;
 use till::{
     config::Limits,
     imports::{
-        self, CallState, Chance, HasCallState,
+        self, CallState, Chance, HasCallState, Moment,
         bindings::{
             InventoryPluginPre, stock,
             types::{Shortage, StockLevel, StockLine, TraceContext},
@@ -75,7 +75,7 @@ impl Sandbox {
     fn imports(&self) -> CallState {
         let span = self.tracer.start(span::INVENTORY, SpanKind::Internal, None, Vec::new());
         let spans = CallSpans::new(self.tracer.clone(), span, GuestLog::new("bench", &self.limits), &self.limits);
-        CallState::new(spans, Arc::default(), &Chance::Free, &self.limits)
+        CallState::new(spans, Arc::default(), &Chance::Free, Moment::NONE, &self.limits)
     }
 
     fn arm(&self, store: &mut Store<Guest>) {

@@ -15,7 +15,7 @@ use crate::{
     hooks::Kind,
     http::{Answer, Reply, body, problem::Problem, rfc3339},
     runtime::{Counts, Identity, OUTCOME_MINUTES},
-    store::{Page, PluginEvent, PluginVersion, VersionId},
+    store::{Page, PluginEvent, PluginVersion, VersionId, VersionText},
     versions::{Candidate, Changes, Plugins, SwapError, Swapped, rollout::PlanChanges},
 };
 
@@ -179,9 +179,35 @@ pub struct SwappedJson {
     #[cfg_attr(test, schemars(with = "schema::Became"))]
     pub result: String,
     pub version: VersionJson,
+    /// The live version that it replaces, or that it is tried beside. Absent if it was live already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ReplacedJson>,
+    /// The settings that were set for the replaced version and aren't for this one: a plugin of another name begins
+    /// without any. Left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(length(max = 64)))]
+    pub settings_left: Vec<String>,
     /// The hosts that share the store and don't run yet what is live now; left out if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<String>,
+}
+
+/// The version that a change replaces.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginReplaced"))]
+pub struct ReplacedJson {
+    #[cfg_attr(test, schemars(with = "schema::VersionId"))]
+    pub id: u64,
+    pub name: String,
+    /// The version that the plugin's file states.
+    pub version: String,
+    /// The file's SHA-256, hex.
+    #[cfg_attr(test, schemars(with = "schema::Digest"))]
+    pub digest: String,
+    /// The first version of the same file; only the settings differ. Absent on that first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
+    pub same_file_as: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -308,9 +334,17 @@ async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W) -> Answe
 where
     W: Future<Output = Result<Swapped, SwapError>> + Send + 'static,
 {
-    let Swapped { version, became } = carried_out(admin, work).await?;
+    let swapped = carried_out(admin, work).await?;
+    let settings_left = swapped.settings_left();
+    let Swapped { version, became, replaces } = swapped;
     let behind = admin.plugins.spread().await;
-    Reply::json(&SwappedJson { result: became.as_str().to_owned(), version: version.into(), behind })
+    Reply::json(&SwappedJson {
+        result: became.as_str().to_owned(),
+        version: version.into(),
+        replaces: replaces.map(ReplacedJson::from),
+        settings_left,
+        behind,
+    })
 }
 
 /// Runs a change in a task of its own, because a change cut off midway would leave the store and the live plugins
@@ -392,6 +426,13 @@ impl From<PluginVersion> for VersionJson {
             changed_at: rfc3339(changed_at_ms),
             same_file_as: same_file_as.map(VersionId::number),
         }
+    }
+}
+
+impl From<PluginVersion> for ReplacedJson {
+    fn from(PluginVersion { id, text, same_file_as, .. }: PluginVersion) -> Self {
+        let VersionText { name, version, digest, .. } = text;
+        Self { id: id.number(), name, version, digest, same_file_as: same_file_as.map(VersionId::number) }
     }
 }
 

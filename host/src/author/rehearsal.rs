@@ -25,7 +25,10 @@ use crate::{
     config::{Limits, Settings},
     failure::Failure,
     hooks::{self, Hook, Kind, PerKind, Placed, RealStock, Shown, Visitor},
-    imports::inventory::{Deduct, Deducted, Repeat},
+    imports::{
+        Moment,
+        inventory::{Deduct, Deducted, Repeat},
+    },
     order::{Item, Reference, StockLine, sum_by_item},
     runtime::{Call, Compiler, Engine, Identity, Time},
     shop::{OfSnapshot, Place},
@@ -138,11 +141,17 @@ impl Stage {
         Ok(Played { decision: hooks::info(self.kind).decision, decided, asked: sum_by_item(&asked), trace })
     }
 
-    /// Writes the case's order, as a checkout does before its plugin decides.
-    async fn place(&self, store: &Store, case: &Case, span: &Span, snapshot: &Snapshot) -> anyhow::Result<Placed> {
-        let (currency, placed_at_ms) = (self.settings.shop.currency, now_ms());
+    /// Writes the case's order, as a checkout does before its plugin decides. Returns its moment as well.
+    async fn place(
+        &self,
+        store: &Store,
+        case: &Case,
+        span: &Span,
+        snapshot: &Snapshot,
+    ) -> anyhow::Result<(Placed, Moment)> {
+        let (reference, currency, placed_at_ms) = (Reference::random(), case.currency, now_ms());
         let order = NewOrder {
-            reference: Reference::random(),
+            reference: reference.clone(),
             inventory: Inventory::Local,
             currency,
             cart: (*case.cart).clone(),
@@ -152,7 +161,8 @@ impl Stage {
             keyed: None,
         };
         let id = store.create_order(order, Durability::Queued).await?;
-        Ok(Placed { id, placed_at_ms, currency, cart: Arc::clone(&case.cart) })
+        let moment = Moment::of(&reference, placed_at_ms);
+        Ok((Placed { id, placed_at_ms, currency, cart: Arc::clone(&case.cart) }, moment))
     }
 
     fn plugins(&self, case: &Case, store: &Store) -> anyhow::Result<Arc<Plugins>> {
@@ -164,7 +174,14 @@ impl Stage {
             anyhow::Ok(catalogue.plugin(admitted.clone(), if kind == self.kind { &case.set } else { &none }))
         };
         let snapshot = Snapshot::new(PerKind::try_from_fn(plugin)?)?;
-        Plugins::of_snapshot(&self.settings, catalogue, &snapshot, case.chance.clone(), store.clone(), &self.telemetry)
+        Plugins::of_snapshot(
+            &case.shop.over(&self.settings),
+            catalogue,
+            &snapshot,
+            case.chance.clone(),
+            store.clone(),
+            &self.telemetry,
+        )
     }
 }
 
@@ -190,11 +207,11 @@ impl OneCall<'_> {
     async fn make<H: Hook>(self) -> anyhow::Result<(Result<Shown, Failure>, Vec<StockLine>)> {
         let Self { stage, plugins, store, case, span } = self;
         let snapshot = plugins.snapshot();
-        let placed = stage.place(store, case, &span, &snapshot).await?;
+        let (placed, moment) = stage.place(store, case, &span, &snapshot).await?;
         let taker = Taker::Order(placed.id);
-        let deduct = deduct(plugins, &snapshot, placed.id, case);
+        let deduct = deduct(plugins, &snapshot, (placed.id, moment), case);
         let door = H::real(RealStock { deduct, store: store.clone(), taker });
-        let mut call = Call::fresh(plugins.runtime(), snapshot.plugin(H::KIND).loaded(), span, Time::Whole);
+        let mut call = Call::fresh(plugins.runtime(), snapshot.plugin(H::KIND).loaded(), span, moment, Time::Whole);
         let answered = hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true).await;
         let mut span = call.end(None, &answered.result).span;
         if let Err(failure) = &answered.result {
@@ -206,13 +223,19 @@ impl OneCall<'_> {
 }
 
 /// Returns what the plugin's deduct does: what the case says, or a call of the other plugin.
-fn deduct(plugins: &Arc<Plugins>, snapshot: &Arc<Snapshot>, id: OrderId, case: &Case) -> Box<dyn Deduct> {
+fn deduct(
+    plugins: &Arc<Plugins>,
+    snapshot: &Arc<Snapshot>,
+    (id, moment): (OrderId, Moment),
+    case: &Case,
+) -> Box<dyn Deduct> {
     match &case.inventory {
         Some(answer) => Box::new(Repeat(Some(Deducted { lines: Vec::new(), result: Err(answer.failure()) }))),
         None => Box::new(OfSnapshot {
             plugins: Arc::clone(plugins),
             snapshot: Arc::clone(snapshot),
             place: Place::Here(Taker::Order(id)),
+            moment,
         }),
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
-    Hook, HookInfo, Kind, RealStock, Rules, Shown,
+    ExpectedDecision, Hook, HookInfo, Kind, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -22,8 +22,9 @@ use crate::{
         line_to_guest,
     },
     order::{
-        Adjustment, AttributeValue, Cart, Currency, Effect, Form, MinorUnits, Receipt, StockLine, sum_by_item,
-        written::{Object, WrittenPrice},
+        Adjustment, Attribute, AttributeValue, Cart, Currency, Effect, Form, MinorUnits, Receipt, StockLine,
+        sum_by_item,
+        written::{Object, WrittenAttributes, WrittenPrice},
     },
     runtime::{Likeness, WallLimit},
     store::{OrderId, Store},
@@ -151,8 +152,7 @@ impl Hook for Checkout {
         let adjustments =
             adjustments.ok_or_else(|| bad_receipt(&"an adjustment's amount is 2^53 minor units or more"))?;
         let attributes = attributes_from_guest(receipt.attributes);
-        Receipt::checked(cart, adjustments, receipt.total, attributes, rules.discount_max_percent)
-            .map_err(|bad| bad_receipt(&bad))
+        Receipt::checked(cart, adjustments, receipt.total, attributes, rules.caps).map_err(|bad| bad_receipt(&bad))
     }
 
     fn compared(receipt: &Receipt) -> (Option<u64>, Vec<Adjustment>) {
@@ -164,16 +164,20 @@ impl Hook for Checkout {
             name: INFO.decision,
             title: "receipt",
             lines: receipt_lines(receipt.total(), receipt.adjustments(), currency),
+            attributes: attribute_lines(receipt.attributes()),
             json: receipt_json(receipt, currency),
         }
     }
 
-    fn expected(written: &RawValue, currency: Currency) -> Result<Vec<String>, String> {
+    fn expected(written: &RawValue, currency: Currency) -> Result<ExpectedDecision, String> {
         let Object::<WrittenReceipt>(written) =
             serde_json::from_str(written.get()).map_err(|error| error.to_string())?;
         let adjustments = written.adjustments.into_iter().map(|adjustment| adjustment.into_adjustment(currency));
         let adjustments = adjustments.collect::<Result<Vec<_>, String>>()?;
-        Ok(receipt_lines(written.total.amount(currency)?, &adjustments, currency))
+        Ok(ExpectedDecision {
+            lines: receipt_lines(written.total.amount(currency)?, &adjustments, currency),
+            attributes: written.attributes.map(|WrittenAttributes(attributes)| attribute_lines(&attributes)),
+        })
     }
 }
 
@@ -234,6 +238,7 @@ struct WrittenReceipt {
     total: WrittenPrice,
     #[serde(default)]
     adjustments: Vec<WrittenAdjustment>,
+    attributes: Option<WrittenAttributes>,
 }
 
 #[derive(Deserialize)]
@@ -266,21 +271,31 @@ fn receipt_lines(total: MinorUnits, adjustments: &[Adjustment], currency: Curren
     adjustments.iter().map(adjustment).chain(std::iter::once(total)).collect()
 }
 
+/// Returns attributes as lines to read, by key: a receipt's order of them means nothing.
+fn attribute_lines(attributes: &[Attribute]) -> Vec<String> {
+    let mut lines: Vec<_> =
+        attributes.iter().map(|attribute| format!("{} {}", attribute.key, attribute_json(&attribute.value))).collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn attribute_json(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::Text(text) => json!(text),
+        AttributeValue::Integer(number) => json!(number),
+        AttributeValue::Decimal(number) => json!(number),
+        AttributeValue::Flag(flag) => json!(flag),
+    }
+}
+
 fn receipt_json(receipt: &Receipt, currency: Currency) -> Value {
     let adjustment = |adjustment: &Adjustment| {
         let Adjustment { effect, category, label, amount, line } = adjustment;
         let amount = currency.format(*amount);
         json!({ "effect": effect.as_str(), "category": category, "label": label, "amount": amount, "line": line })
     };
-    let attributes = receipt.attributes().iter().map(|attribute| {
-        let value = match &attribute.value {
-            AttributeValue::Text(text) => json!(text),
-            AttributeValue::Integer(number) => json!(number),
-            AttributeValue::Decimal(number) => json!(number),
-            AttributeValue::Flag(flag) => json!(flag),
-        };
-        (attribute.key.clone(), value)
-    });
+    let attributes = receipt.attributes().iter();
+    let attributes = attributes.map(|attribute| (attribute.key.clone(), attribute_json(&attribute.value)));
     json!({
         "total": currency.format(receipt.total()),
         "currency": currency.code(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    Hook, HookInfo, Kind, Placed, RealStock, Rules, Shown,
+    ExpectedDecision, Hook, HookInfo, Kind, Placed, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -118,16 +118,18 @@ impl Hook for Inventory {
             name: INFO.decision,
             title: "left on hand",
             lines: levels.iter().map(|level| format!("{} {}", level.on_hand, level.item)).collect(),
+            attributes: Vec::new(),
             json: by_item.collect::<Map<_, _>>().into(),
         }
     }
 
-    fn expected(written: &RawValue, _: Currency) -> Result<Vec<String>, String> {
+    fn expected(written: &RawValue, _: Currency) -> Result<ExpectedDecision, String> {
         let levels: BTreeMap<String, u32> = serde_json::from_str(written.get()).map_err(|error| error.to_string())?;
         // Items are spelled as the host has them, however they were typed.
         let by_item: BTreeMap<_, _> =
             levels.into_iter().map(|(item, pieces)| (composed(&item).into_owned(), pieces)).collect();
-        Ok(by_item.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect())
+        let lines = by_item.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect();
+        Ok(ExpectedDecision { lines, attributes: None })
     }
 }
 

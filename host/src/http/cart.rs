@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
     body::{parse_json, present},
     problem::Problem,
 };
 use crate::order::{
-    Cart, Currency, Fingerprint, Item, LINES_MAX, Line, MinorUnits, StockLine,
+    Cart, Currency, Fingerprint, Item, LINES_MAX, Line, MinorUnits, QUOTE_TOKEN_BYTES_MAX, StockLine,
     written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
 };
 #[cfg(test)]
@@ -44,6 +44,28 @@ pub(super) struct Written {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: WrittenAttributes,
+    /// What the client agrees to pay in all. If the order costs something else it isn't sold: 409 `quote_changed`.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "schema::Price"))]
+    expected_total: Option<WrittenPrice>,
+    /// The same, by the token of a quote of this cart.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "schema::QuoteToken"))]
+    quote: Option<WrittenToken>,
+}
+
+/// The token of a quote, as far as one can tell without its key.
+#[derive(Debug)]
+struct WrittenToken(String);
+
+impl<'de> Deserialize<'de> for WrittenToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let fits =
+            (1..=QUOTE_TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let rule = "a quote is the token that POST /quote answered";
+        fits.then_some(Self(text)).ok_or_else(|| D::Error::custom(rule))
+    }
 }
 
 #[derive(Deserialize)]
@@ -92,6 +114,14 @@ pub(super) struct Wanted {
     lines: Vec<WrittenLine>,
     attributes: WrittenAttributes,
     form: Form,
+    expected: Option<Expected>,
+}
+
+/// What the client agrees to pay, as it wrote it.
+pub(super) enum Expected {
+    Total(WrittenPrice),
+    /// The token of a quote.
+    Quote(String),
 }
 
 /// Parses the cart of a body.
@@ -99,7 +129,13 @@ pub(super) struct Wanted {
 /// # Errors
 /// 400 for malformed JSON, 422 for a cart that no shop could sell.
 pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
-    let Written { item, quantity, price, lines, attributes } = parse_json(bytes)?;
+    let Written { item, quantity, price, lines, attributes, expected_total, quote } = parse_json(bytes)?;
+    let expected = match (expected_total, quote) {
+        (None, None) => None,
+        (Some(total), None) => Some(Expected::Total(total)),
+        (None, Some(WrittenToken(token))) => Some(Expected::Quote(token)),
+        (Some(_), Some(_)) => return Err(Problem::unacceptable("send either expected_total or quote")),
+    };
     let (lines, form) = match (item, quantity, price, lines) {
         (Some(item), Some(quantity), Some(price), None) => {
             (vec![WrittenLine { item, quantity, price, attributes: WrittenAttributes::default() }], Form::Single)
@@ -108,7 +144,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
         _ => return Err(Problem::unacceptable("send either item, quantity and price, or lines")),
     };
     check_count(lines.len())?;
-    Ok(Wanted { lines, attributes, form })
+    Ok(Wanted { lines, attributes, form, expected })
 }
 
 impl Wanted {
@@ -116,9 +152,24 @@ impl Wanted {
         self.form
     }
 
-    /// Returns the request's fingerprint: it covers the lines in their order and with their prices, but not the order
-    /// of the fields, the white space, the form, or the shop's current prices.
+    pub(super) const fn expected(&self) -> Option<&Expected> {
+        self.expected.as_ref()
+    }
+
+    /// Returns the request's fingerprint: the cart's, and what the client agrees to pay if it says so.
     pub(super) fn fingerprint(&self) -> Fingerprint {
+        let cart = self.cart_fingerprint();
+        let expected = match &self.expected {
+            None => return cart,
+            Some(Expected::Total(total)) => total.canonical(),
+            Some(Expected::Quote(token)) => token.clone(),
+        };
+        Fingerprint::of_body(&[b"expected", &cart.as_bytes()[..], expected.as_bytes()].concat())
+    }
+
+    /// Returns the cart's fingerprint: it covers the lines in their order and with their prices, but not the order of
+    /// the fields, the white space, the form, or the shop's current prices.
+    pub(super) fn cart_fingerprint(&self) -> Fingerprint {
         let line = |line: &WrittenLine| {
             let WrittenLine { item: WrittenItem(item), quantity: WrittenQuantity(quantity), price, attributes } = line;
             serde_json::json!([item.as_str(), quantity.pieces(), price.canonical(), attributes.canonical()])
@@ -138,6 +189,14 @@ impl Wanted {
         let cart = Cart::new(lines, self.attributes.0);
         cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))
     }
+}
+
+/// Returns the total that a client agrees to, in the shop's currency.
+///
+/// # Errors
+/// 422 for what is no amount of it.
+pub(super) fn expected_total(written: &WrittenPrice, currency: Currency) -> Result<MinorUnits, Problem> {
+    written.amount(currency).map_err(|error| Problem::unacceptable(format!("expected_total: {error}")))
 }
 
 /// Returns the fingerprint of a deduct, like [`Wanted::fingerprint`].

@@ -8,14 +8,14 @@ use super::{
     Edge,
     answer::{Answer, Reply},
     body,
-    cart::{self, Wanted},
+    cart::{self, Expected, Wanted},
     idempotency,
-    problem::Problem,
+    problem::{Code, Problem},
     received::Received,
 };
 use crate::{
-    order::{Fingerprint, Keyed, Reference},
-    shop::{Asked, KeyedRequest, Refused},
+    order::{Agreed, Fingerprint, Keyed, Reference},
+    shop::{Asked, KeyedRequest, Refused, Shop},
     store::StoreError,
 };
 
@@ -36,7 +36,10 @@ pub(super) async fn checkout(edge: &Arc<Edge>, received: Received) -> Answer {
     let reference = Reference::random();
     let asked = Asked {
         keyed,
-        cart: wanted.and_then(|wanted| wanted.priced(edge.shop.currency, &edge.prices)),
+        cart: wanted.and_then(|wanted| {
+            let agreed = agreed(&edge.shop, &wanted)?;
+            Ok((wanted.priced(edge.shop.currency, &edge.prices)?, agreed))
+        }),
         reference: reference.clone(),
         pinned: received.pinned,
         parent: received.parent,
@@ -48,6 +51,23 @@ pub(super) async fn checkout(edge: &Arc<Edge>, received: Received) -> Answer {
     });
     let late = || format!("not done yet; ask for its end at /orders/{reference}");
     told.await.map(Reply::from).map_err(|refused| problem(refused, late))
+}
+
+/// Returns what the client agreed to pay, if it said so.
+///
+/// # Errors
+/// 422 for an amount that is none in this shop, and for the token of a quote that isn't taken.
+fn agreed(shop: &Shop, wanted: &Wanted) -> Result<Option<Agreed>, Problem> {
+    let fingerprint = wanted.cart_fingerprint();
+    let total = match wanted.expected() {
+        None => return Ok(None),
+        Some(Expected::Total(total)) => cart::expected_total(total, shop.currency)?,
+        Some(Expected::Quote(token)) => {
+            let total = shop.quoted_total(token, &fingerprint);
+            total.map_err(|bad| Problem::new(Code::QuoteUnusable, bad.to_string()))?
+        }
+    };
+    Ok(Some(Agreed { total, cart: fingerprint }))
 }
 
 /// Returns the problem for a refused request; `late` makes the text for one that isn't done yet.

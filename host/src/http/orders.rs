@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Attributes by key. If a plugin's receipt has a key twice, the last one counts.
-type Attributes = BTreeMap<String, Box<RawValue>>;
+pub(super) type Attributes = BTreeMap<String, Box<RawValue>>;
 
 /// An order, for the shop's clients and operators.
 #[derive(Debug, Serialize)]
@@ -166,7 +166,7 @@ pub(super) fn adjustments(adjustments: &[Adjustment], currency: Currency) -> Vec
     adjustments.iter().map(of).collect()
 }
 
-fn attributes(attributes: &[Attribute]) -> Attributes {
+pub(super) fn attributes(attributes: &[Attribute]) -> Attributes {
     let of = |attribute: &Attribute| (attribute.key.clone(), value(&attribute.value));
     attributes.iter().map(of).collect()
 }
@@ -188,7 +188,7 @@ fn value(value: &AttributeValue) -> Box<RawValue> {
 mod tests {
     use super::*;
     use crate::{
-        order::{Cart, Item, MinorUnits, Quantity, Receipt, Status},
+        order::{Caps, Cart, Item, MinorUnits, Quantity, Receipt, Status},
         store::{Inventory, OrderId},
     };
 
@@ -211,7 +211,7 @@ mod tests {
         let cart = Cart::new(vec![line], of_order).expect("a fine cart");
         let noted =
             vec![attribute("points", AttributeValue::Integer(1)), attribute("points", AttributeValue::Integer(2))];
-        let receipt = Receipt::checked(&cart, Vec::new(), 280, noted, 0).expect("adds up");
+        let receipt = Receipt::checked(&cart, Vec::new(), 280, noted, Caps::NONE).expect("adds up");
         let order = Order {
             id: OrderId::new(1).expect("a number"),
             reference: Reference::random(),

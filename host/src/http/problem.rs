@@ -19,6 +19,7 @@ use hyper::{
     header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 pub use code::Code;
 
@@ -35,6 +36,8 @@ pub struct Problem {
     shortage: Option<Box<Shortage>>,
     /// The plugin's own code of a rejection.
     rejection: Option<String>,
+    /// The JSON of a quote: what the order costs.
+    quote: Option<String>,
     headers: Vec<(hyper::header::HeaderName, HeaderValue)>,
 }
 
@@ -72,12 +75,16 @@ pub(super) struct Document<'a> {
     /// The plugin's own code of its rejection. Only with `rejected`.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejection: Option<&'a str>,
+    /// What the order costs now. Only with `quote_changed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<super::quote::QuoteJson>"))]
+    quote: Option<&'a RawValue>,
 }
 
 impl Problem {
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), shortage: None, rejection: None, headers: Vec::new() }
+        Self { code, detail: detail.into(), shortage: None, rejection: None, quote: None, headers: Vec::new() }
     }
 
     #[must_use]
@@ -183,6 +190,7 @@ impl Problem {
     }
 
     fn document(&self, trace_id: Option<&str>) -> Bytes {
+        let quote = self.quote.clone().and_then(|json| RawValue::from_string(json).ok());
         let document = Document {
             r#type: format!("urn:till:problem:{}", self.code()),
             title: self.status().canonical_reason().unwrap_or("Error"),
@@ -192,6 +200,7 @@ impl Problem {
             trace_id,
             shortage: self.shortage.as_deref(),
             rejection: self.rejection.as_deref(),
+            quote: quote.as_deref(),
         };
         let mut json = serde_json::to_vec(&document).unwrap_or_default();
         json.push(b'\n');

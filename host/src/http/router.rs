@@ -12,6 +12,7 @@ use super::{
     arrival::{Arrival, Inbound},
     body, checkout, cors, inventory, openapi, orders,
     problem::Problem,
+    quote,
     received::Received,
     routes::{self, Routes, Target, at_once},
 };
@@ -49,6 +50,11 @@ static ROUTES: Routes<Edge, Received> = Routes(&[
         .calling_plugins()
         .linking_its_trace()
         .linked("checkout"),
+    Route::post("/quote", "quote", |edge, received| Box::pin(quote::quote(edge, received)))
+        .within(|edge| &edge.shop.quotes_at_work)
+        .calling_plugins()
+        .linking_its_trace()
+        .linked("quote"),
     Route::get("/inventory", "inventory", |edge, received| Box::pin(inventory::list(edge, received)))
         .behind(|edge| &edge.inventory_access)
         .linked("inventory"),

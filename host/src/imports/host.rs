@@ -13,7 +13,7 @@ pub type Seed = [u8; 32];
 /// The source of a call's random numbers.
 #[derive(Debug, Clone, Default)]
 pub enum Chance {
-    /// New numbers for each call.
+    /// New numbers for each order.
     #[default]
     Free,
     /// The same numbers for each call, so that random decisions can be compared.
@@ -23,9 +23,10 @@ pub enum Chance {
 }
 
 impl Chance {
-    pub(super) fn random(&self) -> Random {
+    /// Returns the numbers of a call for an order with that seed.
+    pub(super) fn random(&self, of_order: Seed) -> Random {
         match self {
-            Self::Free => Random::new(rand::random()),
+            Self::Free => Random::new(of_order),
             Self::Fixed(number) => {
                 let mut seed = Seed::default();
                 seed.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of_number)| *byte = of_number);
@@ -49,10 +50,6 @@ pub(super) struct Random {
 impl Random {
     pub(super) const fn new(seed: Seed) -> Self {
         Self { seed, numbers: None, given: Vec::new() }
-    }
-
-    pub(super) const fn seed(&self) -> Seed {
-        self.seed
     }
 
     /// Returns a separate generator for each interface of random numbers.
@@ -130,6 +127,7 @@ impl host::Host for HostCall<'_> {
                 *left = left.checked_sub(duration).ok_or(Overslept { after_ms: *after_ms, setting })?;
             }
         }
+        self.clock.move_on(duration);
         Ok(())
     }
 
@@ -144,15 +142,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chance_that_is_fixed_or_given_is_the_same_for_each_call() {
-        let drawn = |chance: &Chance| {
-            let mut random = chance.random();
+    fn chance_is_the_same_for_each_call_about_an_order() {
+        let drawn_for = |chance: &Chance, order: u8| {
+            let mut random = chance.random([order; 32]);
             [random.next(), random.next(), random.next()]
         };
+        let drawn = |chance: &Chance| drawn_for(chance, 1);
         let given = Chance::Given([0.25, 0.5].into());
         assert_eq!([drawn(&given), drawn(&given)], [[0.25, 0.5, 0.5]; 2]);
         assert_eq!(drawn(&Chance::Fixed(7)), drawn(&Chance::Fixed(7)));
         assert_ne!(drawn(&Chance::Fixed(7)), drawn(&Chance::Fixed(8)));
-        assert_ne!(drawn(&Chance::Free), drawn(&Chance::Free));
+        assert_eq!(drawn_for(&Chance::Fixed(7), 1), drawn_for(&Chance::Fixed(7), 2));
+        assert_eq!(drawn_for(&Chance::Free, 1), drawn_for(&Chance::Free, 1));
+        assert_ne!(drawn_for(&Chance::Free, 1), drawn_for(&Chance::Free, 2));
     }
 }

@@ -1,5 +1,6 @@
 //! The interfaces of WASI 0.2 that languages' runtimes import, with nothing behind them: no files, network, environment
-//! or arguments. A guest's prints become log lines of its call; clocks are the host's. A component that imports another
+//! or arguments. A guest's prints become log lines of its call. Its wall clock and its random numbers are those of the
+//! order ([`Moment`](super::Moment)), its monotonic clock is the host's. A component that imports another
 //! interface of WASI is denied at admission.
 //!
 //! `wasi:sockets` is included because the standard toolchains import it whatever a plugin does (componentize-py links
@@ -70,7 +71,7 @@ pub(crate) const PACKAGES: [Package; 6] = [
     Package {
         name: "clocks",
         interfaces: &["monotonic-clock", "wall-clock"],
-        behind: "the host's; waiting counts against the call's time",
+        behind: "the wall clock stands at the order's time and moves on by host.sleep; the monotonic clock is the host's; waiting counts against the call's time",
     },
     Package {
         name: "filesystem",
@@ -81,7 +82,7 @@ pub(crate) const PACKAGES: [Package; 6] = [
     Package {
         name: "random",
         interfaces: &["insecure", "insecure-seed", "random"],
-        behind: "random bytes, at most limits.wasi_random_bytes at once",
+        behind: "random bytes, the same in every call about an order, at most limits.wasi_random_bytes at once",
     },
     Package {
         name: "sockets",
@@ -124,51 +125,60 @@ pub(crate) struct Virtual {
     prints: Arc<Mutex<Prints>>,
     handles_max: usize,
     random_bytes_max: u64,
-    context: Option<(WasiCtx, ResourceTable)>,
+    /// Made anew for each call that uses it.
+    context: Option<WasiCtx>,
+    table: Option<ResourceTable>,
 }
 
 impl std::fmt::Debug for Virtual {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Virtual").field("used", &self.context.is_some()).finish_non_exhaustive()
+        out.debug_struct("Virtual").field("used", &self.table.is_some()).finish_non_exhaustive()
     }
 }
 
 impl Virtual {
     pub(super) const fn new(prints: Arc<Mutex<Prints>>, limits: &Limits) -> Self {
-        Self { prints, handles_max: limits.wasi_handles, random_bytes_max: limits.wasi_random_bytes, context: None }
+        let (handles_max, random_bytes_max) = (limits.wasi_handles, limits.wasi_random_bytes);
+        Self { prints, handles_max, random_bytes_max, context: None, table: None }
     }
 
     /// Allows the instance's next call the usual number of handles, in addition to those left by earlier calls. Those
-    /// stay, because a runtime opens its stdout once and prints to it in every call.
+    /// stay, because a runtime opens its stdout once and prints to it in every call. The call's clock and random numbers
+    /// are its own.
     pub(super) fn begin_call(&mut self) {
+        self.context = None;
         let held = self.handles();
-        if let Some((_, table)) = &mut self.context {
+        if let Some(table) = &mut self.table {
             table.set_max_capacity(held.saturating_add(self.handles_max));
         }
     }
 
     /// Returns how many handles the guest holds.
     pub(super) fn handles(&mut self) -> usize {
-        self.context.as_mut().map_or(0, |(_, table)| table.iter_mut().count())
+        self.table.as_mut().map_or(0, |table| table.iter_mut().count())
     }
 }
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Virtual { prints, context, handles_max, random_bytes_max } = &mut self.wasi;
-        let random = &self.random;
-        let (ctx, table) = context.get_or_insert_with(|| {
+        let Virtual { prints, context, table, handles_max, random_bytes_max } = &mut self.wasi;
+        let (random, clock) = (&self.random, &self.clock);
+        let ctx = context.get_or_insert_with(|| {
             let mut builder = WasiCtxBuilder::new();
             builder.secure_random(random.generator(1)).insecure_random(random.generator(2));
             builder.insecure_random_seed(random.generator(3).random());
+            builder.wall_clock(clock.clone());
             builder.stdout(Printer(Arc::clone(prints))).stderr(Printer(Arc::clone(prints)));
             builder.max_random_size(*random_bytes_max);
             // Refused before any system call. Allowing no address is a second protection.
             builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
             builder.socket_addr_check(|_, _| Box::pin(async { false }));
+            builder.build()
+        });
+        let table = table.get_or_insert_with(|| {
             let mut table = ResourceTable::new();
             table.set_max_capacity(*handles_max);
-            (builder.build(), table)
+            table
         });
         WasiCtxView { ctx, table }
     }

@@ -13,7 +13,7 @@ pub struct MinorUnits(u64);
 impl MinorUnits {
     pub const ZERO: Self = Self(0);
     const LIMIT: u64 = 1 << 53;
-    const LARGEST: Self = Self(Self::LIMIT - 1);
+    pub(super) const LARGEST: Self = Self(Self::LIMIT - 1);
 
     /// Returns the amount; `None` at 2^53 and above.
     #[must_use]
@@ -162,6 +162,12 @@ impl Currency {
             0 => whole.to_string(),
             decimals => format!("{whole}.{parts:0decimals$}"),
         }
+    }
+
+    /// Returns the amount of so many whole units; `None` from 2^53 minor units on.
+    #[must_use]
+    pub fn of_units(self, units: u32) -> Option<MinorUnits> {
+        MinorUnits(10_u64.pow(u32::from(self.decimals))).checked_mul(units)
     }
 
     /// Returns the amount as a float, for metrics and span attributes only.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     failure::Failure,
     imports::{
-        CallState, HasCallState, Seed, Sleep,
+        CallState, HasCallState, Moment, Sleep,
         telemetry::{CallSpans, End},
     },
     telemetry::{
@@ -61,11 +61,11 @@ pub struct Done {
 impl<'a> Call<'a> {
     /// Starts a call, in an idle instance of the plugin's if there is one.
     #[must_use]
-    pub fn start(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, time: Time) -> Self {
+    pub fn start(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, moment: Moment, time: Time) -> Self {
         let Some(Used { store, instance, usage }) = plugin.idle.take() else {
-            return Self::fresh(runtime, plugin, span, time);
+            return Self::fresh(runtime, plugin, span, moment, time);
         };
-        let imports = state(runtime, plugin, &runtime.tracer, span);
+        let imports = state(runtime, plugin, &runtime.tracer, span, moment);
         let deadline = Deadline::of(plugin.wall_limit, time);
         let bounds = (&*runtime.engine, &runtime.limits);
         let guest = Guest::used(plugin.identity.kind, &plugin.code, (store, instance), imports, bounds, deadline);
@@ -74,31 +74,26 @@ impl<'a> Call<'a> {
 
     /// Starts a call in a fresh instance.
     #[must_use]
-    pub fn fresh(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, time: Time) -> Self {
-        let imports = state(runtime, plugin, &runtime.tracer, span);
+    pub fn fresh(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, moment: Moment, time: Time) -> Self {
+        let imports = state(runtime, plugin, &runtime.tracer, span, moment);
         let deadline = Deadline::of(plugin.wall_limit, time);
         let bounds = (&*runtime.engine, &runtime.memory, &runtime.limits);
         let guest = Guest::fresh(plugin.identity.kind, &plugin.code, imports, bounds, deadline);
         Self { guest, usage: Usage::new(), runtime, plugin, started: Instant::now() }
     }
 
-    /// Starts a call that repeats another: it gets the same random numbers, and its sleeps return at once.
+    /// Starts a call that repeats another of the same moment: its sleeps return at once.
     #[must_use]
-    pub fn repeating(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, seed: Seed) -> Self {
-        let mut call = Self::fresh(runtime, plugin, span, Time::Whole);
+    pub fn repeating(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, moment: Moment) -> Self {
+        let mut call = Self::fresh(runtime, plugin, span, moment, Time::Whole);
         let Deadline { after_ms, setting, .. } = call.guest.deadline;
         let sleep = Sleep::Skipped { left: Duration::from_millis(after_ms), after_ms, setting };
-        call.guest.imports().repeat(seed, sleep);
+        call.guest.imports().sleep_as(sleep);
         call
     }
 
     pub const fn guest(&mut self) -> &mut Guest<'a> {
         &mut self.guest
-    }
-
-    /// Returns the seed of the call's random numbers.
-    pub fn seed(&mut self) -> Seed {
-        self.guest.imports().seed()
     }
 
     /// Returns the context of the call's span, for spans below it.
@@ -161,16 +156,17 @@ impl<'a> Call<'a> {
     }
 }
 
-fn state(runtime: &Runtime, plugin: &Loaded, tracer: &Tracer, span: Span) -> CallState {
+fn state(runtime: &Runtime, plugin: &Loaded, tracer: &Tracer, span: Span, moment: Moment) -> CallState {
     let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.log), &runtime.limits);
-    CallState::new(telemetry, Arc::clone(&plugin.settings), &runtime.chance, &runtime.limits)
+    let moment = moment.of_kind(plugin.identity.kind);
+    CallState::new(telemetry, Arc::clone(&plugin.settings), &runtime.chance, moment, &runtime.limits)
 }
 
 /// Returns an instance that has answered to the idle ones, with imports that have no effect. Returns those of
 /// its call.
 fn put_back(runtime: &Runtime, plugin: &Loaded, mut used: Used) -> CallState {
     let span = runtime.tracer_off.start("idle", SpanKind::Internal, None, Vec::new());
-    let idle = state(runtime, plugin, &runtime.tracer_off, span);
+    let idle = state(runtime, plugin, &runtime.tracer_off, span, Moment::NONE);
     let imports = idle.succeed(used.store.data_mut().call_state());
     plugin.idle.put_back(used);
     imports

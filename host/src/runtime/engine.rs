@@ -215,10 +215,10 @@ fn code(kept: Option<&CodeCache>, CodeLimits { counts_fuel, memory_mib }: CodeLi
 }
 
 /// Returns how many instances there are at most. A checkout's call holds its inventory call's instance beside its own, so
-/// each request counts twice.
+/// each request counts twice. A quote calls no inventory.
 pub(crate) fn calls_at_once(limits: &Limits) -> u32 {
     let of_requests = limits.concurrent_requests.saturating_mul(2).saturating_add(limits.inventory_requests);
-    let others = [limits.shadow_calls, limits.reused_instances, probe_calls(limits)];
+    let others = [limits.quotes, limits.shadow_calls, limits.reused_instances, probe_calls(limits)];
     let calls = others.into_iter().fold(of_requests, usize::saturating_add);
     u32::try_from(calls).unwrap_or(u32::MAX)
 }

@@ -86,6 +86,7 @@ pub fn fitted(limits: &Limits, room: Room) -> (Limits, Option<Shrunk>) {
     let mut changes = Vec::new();
     let places = [
         ("concurrent_requests", &mut fitted.concurrent_requests),
+        ("quotes", &mut fitted.quotes),
         ("inventory_requests", &mut fitted.inventory_requests),
         ("shadow_calls", &mut fitted.shadow_calls),
         ("reused_instances", &mut fitted.reused_instances),
@@ -137,7 +138,7 @@ mod tests {
     fn limits_of_cores(cores: usize) -> Limits {
         let mut sources = Sources::defaults();
         let places = [("concurrent_requests", 64), ("inventory_requests", 64), ("shadow_calls", 64)];
-        for (name, per_core) in places.into_iter().chain([("reused_instances", 16)]) {
+        for (name, per_core) in places.into_iter().chain([("quotes", 16), ("reused_instances", 16)]) {
             sources.add_flag(&format!("limits.{name}"), (per_core * cores).to_string(), "a test").expect("a limit");
         }
         Settings::load(&sources).expect("usable").limits
@@ -160,10 +161,10 @@ mod tests {
             check(cores, 85 * TIB, 1 << 20, 64 * cores);
         }
         // The default of vm.max_map_count is what a large machine meets first.
-        check(20, 85 * TIB, 65_530, 549);
-        check(256, 85 * TIB, 65_530, 550);
+        check(20, 85 * TIB, 65_530, 519);
+        check(256, 85 * TIB, 65_530, 519);
         // 39 bits of addresses, and what `ulimit -v` leaves.
-        check(16, 200 * GIB, 65_530, 62);
+        check(16, 200 * GIB, 65_530, 58);
         check(2, 8 * GIB, 65_530, 2);
         check(256, 4 * GIB, 65_530, 1);
     }
@@ -172,7 +173,7 @@ mod tests {
     fn what_is_taken_away_is_said_with_what_to_do() {
         let (_, shrunk) = fitted(&limits_of_cores(2), Room { free_bytes: 64 * GIB, mappings: 65_530 });
         let text = shrunk.expect("it doesn't fit").to_string();
-        assert!(text.contains("limits.concurrent_requests is 19 instead of 128"), "{text}");
+        assert!(text.contains("limits.concurrent_requests is 18 instead of 128"), "{text}");
         assert!(text.contains("ulimit -v") && text.contains("vm.max_map_count"), "{text}");
     }
 

@@ -39,8 +39,8 @@ use crate::{
     clock::now_ms,
     failure::Failure,
     hooks::{Checkout as CheckoutHook, Hook, Placed},
-    imports::inventory,
-    order::{Cart, Currency, Receipt, Reference, Status},
+    imports::{Moment, inventory},
+    order::{Agreed, Cart, Currency, Receipt, Reference, Status},
     runtime::Time,
     store::{Answered, BegunOrder, Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
     telemetry::{
@@ -57,8 +57,9 @@ use crate::{
 pub struct Asked<Unsound> {
     /// The client's key, with the fingerprint of the request.
     pub keyed: Option<KeyedRequest>,
-    /// The cart, or what is wrong with it. The latter counts only if the key wasn't answered before.
-    pub cart: Result<Cart, Unsound>,
+    /// The cart and what its client agreed to pay, or what is wrong with them. The latter counts only if the key wasn't
+    /// answered before.
+    pub cart: Result<(Cart, Option<Agreed>), Unsound>,
     /// The order's reference, with which a client asks how the order ended.
     pub reference: Reference,
     /// The plugins that this request uses to its end, whatever is swapped meanwhile.
@@ -104,7 +105,7 @@ impl Shop {
         {
             return Ok(claim.replay(earlier)?);
         }
-        let cart = cart.map_err(Refused::Unsound)?;
+        let (cart, agreed) = cart.map_err(Refused::Unsound)?;
         let checkout = Checkout {
             shop: Arc::clone(self),
             pinned,
@@ -114,6 +115,7 @@ impl Shop {
             placed_at_ms: now_ms(),
             item_label: self.item_label(cart.lines().iter().map(|line| &line.item)),
             cart: Arc::new(cart),
+            agreed,
             tell_sold: Box::new(tell_sold),
             carried,
             remote_holds: Arc::default(),
@@ -144,6 +146,8 @@ struct Checkout {
     trace_id: String,
     placed_at_ms: u64,
     cart: Arc<Cart>,
+    /// What the client agreed to pay; whatever the order costs if `None`.
+    agreed: Option<Agreed>,
     tell_sold: TellSold,
     item_label: String,
     carried: Carried,
@@ -216,7 +220,8 @@ impl Checkout {
         }
         let deciding = Deciding { checkout: self, id, span };
         let whole_ms = self.shop.limits.checkout_call_ms;
-        let (Deciding { span, .. }, decided) = stand_in::decide(deciding, &self.pinned, whole_ms).await;
+        let (Deciding { mut span, .. }, decided) = stand_in::decide(deciding, &self.pinned, whole_ms).await;
+        let decided = decided.and_then(|receipt| self.as_agreed(&mut span, receipt));
         let was_decided = decided.is_ok();
         let ended = match decided {
             Ok(receipt) => self.complete(&span, id, receipt).await,
@@ -231,6 +236,17 @@ impl Checkout {
             ended => ended,
         };
         (span, ended)
+    }
+
+    /// Returns the receipt if it is what the client agreed to.
+    ///
+    /// # Errors
+    /// [`Failure::QuoteChanged`] with what the order costs.
+    fn as_agreed(&self, span: &mut Span, receipt: Receipt) -> Result<Receipt, Failure> {
+        let Some(agreed) = &self.agreed else { return Ok(receipt) };
+        let changed = self.shop.changed(&self.cart, receipt.clone(), agreed, self.pinned.snapshot().header());
+        span.set(attribute::ORDER_QUOTE, if changed.is_some() { "changed" } else { "matched" });
+        changed.map_or(Ok(receipt), Err)
     }
 
     /// Returns when a step of the order is answered. If another till takes its stock, the step has to survive a crash
@@ -378,18 +394,20 @@ impl Attempt for Deciding<'_> {
 
     /// Calls the plugins. A deduct at another till then is the order's `nth`.
     async fn decide(self, nth: u32, time: Time) -> (Self, Result<Receipt, Failure>) {
-        let Checkout { shop, pinned, cart, placed_at_ms, .. } = self.checkout;
+        let Checkout { shop, pinned, reference, cart, placed_at_ms, .. } = self.checkout;
         let (placed_at_ms, cart) = (*placed_at_ms, Arc::clone(cart));
+        let moment = Moment::of(reference, placed_at_ms);
         let placed = Placed { id: self.id, placed_at_ms, currency: shop.currency, cart };
         let snapshot = pinned.snapshot();
         let deduct = OfSnapshot {
             plugins: Arc::clone(&shop.plugins),
             snapshot: Arc::clone(snapshot),
             place: self.checkout.place(self.id, nth),
+            moment,
         };
         let door = inventory::Door::new(Box::new(deduct));
         let plugin = snapshot.plugin(CheckoutHook::KIND);
-        let (span, decided) = plugin.call::<CheckoutHook>(&shop.plugins, self.span, &placed, door, time).await;
+        let (span, decided) = plugin.call::<CheckoutHook>(&shop.plugins, self.span, &placed, door, moment, time).await;
         (Self { span, ..self }, decided)
     }
 

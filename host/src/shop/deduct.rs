@@ -27,7 +27,7 @@ use super::remote::Remote;
 use crate::{
     failure::Failure,
     hooks::{Hook, Inventory},
-    imports::{inventory::Deduct, stock},
+    imports::{Moment, inventory::Deduct, stock},
     order::{Reference, StockLine},
     runtime::Time,
     store::{StockLevel, Taker},
@@ -60,6 +60,8 @@ pub struct OfSnapshot {
     pub plugins: Arc<Plugins>,
     pub snapshot: Arc<Snapshot>,
     pub place: Place,
+    /// The order's.
+    pub moment: Moment,
 }
 
 impl Deduct for OfSnapshot {
@@ -68,7 +70,7 @@ impl Deduct for OfSnapshot {
         parent: &'a SpanContext,
         lines: &'a [StockLine],
     ) -> Pin<Box<dyn Future<Output = Result<Vec<StockLevel>, Failure>> + Send + 'a>> {
-        Box::pin(deduct(&self.plugins, &self.snapshot, &self.place, Time::Whole, parent, lines))
+        Box::pin(deduct(&self.plugins, &self.snapshot, &self.place, (self.moment, Time::Whole), parent, lines))
     }
 }
 
@@ -81,7 +83,7 @@ pub async fn deduct(
     plugins: &Arc<Plugins>,
     snapshot: &Arc<Snapshot>,
     place: &Place,
-    time: Time,
+    (moment, time): (Moment, Time),
     parent: &SpanContext,
     lines: &[StockLine],
 ) -> Result<Vec<StockLevel>, Failure> {
@@ -91,7 +93,7 @@ pub async fn deduct(
             describe(&mut span, lines);
             let door = stock::Door::new(plugins.store().clone(), taker.clone());
             let plugin = snapshot.plugin(Inventory::KIND);
-            let (mut span, result) = plugin.call::<Inventory>(plugins, span, lines, door, time).await;
+            let (mut span, result) = plugin.call::<Inventory>(plugins, span, lines, door, moment, time).await;
             if let Err(failure) = &result {
                 failure.mark(&mut span);
             }

@@ -19,7 +19,9 @@ use super::{
     stand_in::{self, Attempt},
 };
 use crate::{
+    clock::now_ms,
     failure::Failure,
+    imports::Moment,
     order::{Fingerprint, Reference, StockLine},
     runtime::Time,
     store::{Answered, Durability, StockLevel, StoreError, Taker},
@@ -68,6 +70,7 @@ impl Shop {
         let deduct = ForTill {
             shop: Arc::clone(self),
             claim: claim.map(Arc::new),
+            moment: Moment::of(&reference, now_ms()),
             reference,
             trace_id: parent.trace_id().to_string(),
             lines,
@@ -85,6 +88,7 @@ struct ForTill {
     /// The caller's key: claimed until the deduct has ended, even if the caller has gone.
     claim: Option<Arc<Claim>>,
     reference: Reference,
+    moment: Moment,
     trace_id: String,
     lines: Vec<StockLine>,
     tell_levels: TellLevels,
@@ -149,7 +153,8 @@ impl Attempt for Deducting<'_> {
     async fn decide(self, _: u32, time: Time) -> (Self, Result<Vec<StockLevel>, Failure>) {
         let place = Place::Here(Taker::Deduct(self.of.reference.clone()));
         let (shop, snapshot) = (&self.of.shop, self.pinned.snapshot());
-        let deducted = deduct(&shop.plugins, snapshot, &place, time, self.parent, &self.of.lines).await;
+        let deducted =
+            deduct(&shop.plugins, snapshot, &place, (self.of.moment, time), self.parent, &self.of.lines).await;
         (self, deducted)
     }
 

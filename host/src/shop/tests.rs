@@ -45,7 +45,7 @@ impl Opened {
         let keyed = |key| Keyed { key: IdempotencyKey::parse(key).expect("a key"), fingerprint };
         let asked = Asked {
             keyed: key.map(|key| KeyedRequest { keyed: keyed(key), body: fingerprint }),
-            cart: cart.ok_or("no such cart"),
+            cart: cart.map(|cart| (cart, None)).ok_or("no such cart"),
             reference: Reference::random(),
             pinned: Arc::new(self.shop.plugins.pin_live()),
             parent: SpanContext::NONE,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Inventory, NewOrder, StoreError};
 use crate::order::{
-    Adjustment, Attribute, AttributeValue, Cart, Currency, Effect, Item, Line, MinorUnits, Quantity, Receipt, Reference,
+    Adjustment, Attribute, AttributeValue, Caps, Cart, Currency, Effect, Item, Line, MinorUnits, Quantity, Receipt,
+    Reference,
 };
 use crate::units::i64_of;
 
@@ -107,8 +108,8 @@ pub(super) fn receipt(cart: &Cart, adjustments: &str, attributes: &str, total: u
     let adjustments = read::<Vec<AdjustmentText<'_>>>(adjustments, "orders.adjustments")?;
     let adjustments = adjustments.into_iter().map(adjustment).collect::<Option<_>>().ok_or_else(unreadable)?;
     let attributes = attributes_of(attributes, "orders.receipt_attributes")?;
-    // The shop's limit for adjustments when the order was sold is unknown, but was at most this.
-    Receipt::checked(cart, adjustments, total, attributes, u8::MAX).map_err(|_bad| unreadable())
+    // The shop's caps when the order was sold are unknown.
+    Receipt::checked(cart, adjustments, total, attributes, Caps::NONE).map_err(|_bad| unreadable())
 }
 
 fn line_text(line: &Line) -> LineText<'_> {

@@ -13,7 +13,9 @@ use std::{path::Path, time::Duration};
 use tempfile::TempDir;
 
 use super::{Durability, Inventory, NewOrder, Opened, OrderId, PostgresSettings, Settings, Store, TakeError, Taker};
-use crate::order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, Quantity, Receipt, Reference};
+use crate::order::{
+    Attribute, AttributeValue, Caps, Cart, Currency, Item, Line, MinorUnits, Quantity, Receipt, Reference,
+};
 
 /// The database that a test is about.
 #[derive(Debug, Clone, Copy)]
@@ -217,5 +219,5 @@ pub(super) fn new_order(inventory: Inventory, lines: &[(&str, u32)]) -> NewOrder
 }
 
 pub(super) fn receipt(cart: &Cart) -> Receipt {
-    Receipt::checked(cart, Vec::new(), cart.subtotal().amount(), Vec::new(), 0).expect("adds up")
+    Receipt::checked(cart, Vec::new(), cart.subtotal().amount(), Vec::new(), Caps::NONE).expect("adds up")
 }

@@ -84,6 +84,7 @@ struct Instruments {
     checkouts: Counter<u64>,
     revenue: Counter<f64>,
     checkout_errors: Counter<u64>,
+    quotes: Counter<u64>,
     request_seconds: Histogram<f64>,
     /// The shop's requests, for the host's own charts.
     requests: Requests,
@@ -145,6 +146,11 @@ impl Metrics {
     /// Adds an order's revenue, in major units of the shop's currency.
     pub fn revenue(&self, item: &str, amount: f64) {
         self.0.revenue.add(amount, &[KeyValue::new(label::ITEM, item.to_owned())]);
+    }
+
+    /// Counts a quote. `outcome` is `ok` or an error's code.
+    pub fn quote(&self, outcome: &'static str) {
+        self.0.quotes.add(1, &[KeyValue::new(label::OUTCOME, outcome)]);
     }
 
     /// Counts an order that failed. `reason` is an error's code.
@@ -330,6 +336,7 @@ impl Instruments {
                 .with_description("What completed orders brought in, in the shop's currency.")
                 .build(),
             checkout_errors: counter(metric::CHECKOUT_ERRORS, "Checkouts that failed, by the reason."),
+            quotes: counter(metric::QUOTES, "Quotes that were asked for, by how they ended."),
             request_seconds: seconds(
                 metric::HTTP_REQUEST_DURATION,
                 &REQUEST_SECONDS,

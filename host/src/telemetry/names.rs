@@ -6,6 +6,10 @@
 /// Spans of the host, in the order a checkout makes them. The SERVER span is named "{method} {route}".
 pub mod span {
     pub const CHECKOUT: &str = "checkout_transaction";
+    /// The checkout plugin's call for a quote, of which nothing is written.
+    pub const QUOTE: &str = "checkout_quote";
+    /// Reads what is on hand, to answer a quote's deduct.
+    pub const READ_STOCK: &str = "db_read_stock";
     pub const CREATE_ORDER: &str = "db_create_order";
     pub const INVENTORY: &str = "inventory_deduct_span";
     pub const TAKE_STOCK: &str = "db_take_stock";
@@ -39,6 +43,9 @@ pub mod attribute {
     pub const ORDER_STATUS: &str = "order.status";
     pub const ORDER_REVENUE: &str = "order.revenue";
     pub const ORDER_REFERENCE: &str = "order.reference";
+    /// Whether the order costs what its client agreed to: `matched` or `changed`. Absent if the client agreed to nothing.
+    pub const ORDER_QUOTE: &str = "order.quote";
+    pub const QUOTE_TOTAL: &str = "quote.total";
     pub const DB_ORDER_ID: &str = "db.order_id";
     pub const INVENTORY_ITEM: &str = "inventory.item";
     pub const INVENTORY_DEDUCTION_QUANTITY: &str = "inventory.deduction_quantity";
@@ -109,6 +116,8 @@ pub mod metric {
     pub const REVENUE_PREFIX: &str = "order_revenue_";
     /// `order_checkout_errors_total`
     pub const CHECKOUT_ERRORS: &str = "order_checkout_errors";
+    /// `order_quotes_total`
+    pub const QUOTES: &str = "order_quotes";
     /// `http_server_request_duration_seconds`
     pub const HTTP_REQUEST_DURATION: &str = "http.server.request.duration";
     /// `http_server_answers_waiting_bytes`

@@ -12,6 +12,7 @@ use crate::{
     config::Settings,
     failure::Failure,
     hooks::{self, Hook},
+    imports::Moment,
     runtime::{Breaker, Call, Counts, Done, Identity, IdlePlaces, Loaded, Numbered, Role, Setup, Time},
     store::PluginVersion,
     telemetry::{metrics::PluginInfo, traces::Span},
@@ -145,18 +146,18 @@ impl Plugin {
         span: Span,
         asked: &H::Asked,
         door: H::Door,
+        moment: Moment,
         time: Time,
     ) -> (Span, Result<H::Decided, Failure>) {
         let permit = match self.loaded.breaker.enter(H::likeness(asked)) {
             Ok(permit) => permit,
             Err(open) => return (span, Err(open.failure(H::KIND))),
         };
-        let mut call = Call::start(plugins.runtime(), &self.loaded, span, time);
-        let seed = call.seed();
+        let mut call = Call::start(plugins.runtime(), &self.loaded, span, moment, time);
         let parent = self.shadow.as_ref().map(|_| call.span_context().clone());
         let answered = hooks::decide::<H>(call.guest(), asked, door, plugins.rules(), parent.is_some()).await;
         if let (Some(shadow), Some(parent)) = (&self.shadow, parent) {
-            let followed = Followed { seed, met: answered.met, asked_stock: answered.asked };
+            let followed = Followed { moment, met: answered.met, asked_stock: answered.asked };
             shadow.follow::<H>(plugins, parent, asked, followed, &answered.result);
         }
         let span = self.count(call.end(Some(permit), &answered.result), &answered.result);

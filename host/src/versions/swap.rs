@@ -14,7 +14,7 @@
 mod rollout;
 mod settings;
 
-use std::{path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 pub use rollout::RolloutChange;
 pub use settings::Changes;
@@ -114,6 +114,17 @@ pub struct How {
 pub struct Swapped {
     pub version: PluginVersion,
     pub became: Became,
+    /// The live version that it replaced, or that it is tried beside; `None` if nothing was changed.
+    pub replaces: Option<PluginVersion>,
+}
+
+impl Swapped {
+    /// Returns the names of the replaced version's own settings that this version doesn't have.
+    #[must_use]
+    pub fn settings_left(&self) -> Vec<String> {
+        let replaced = self.replaces.iter().flat_map(|replaced| replaced.text.settings.keys());
+        replaced.filter(|key| !self.version.text.settings.contains_key(*key)).cloned().collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +149,8 @@ impl Became {
 }
 
 impl Plugins {
-    /// Makes the candidate live, or tries it, with the settings of the version that it replaces.
+    /// Makes the candidate live, or tries it. A new version of the plugin that is live gets its settings; a plugin of
+    /// another name begins without any, because what was set for the other one isn't meant for it.
     ///
     /// # Errors
     /// Says what is wrong with the candidate. The live version stays.
@@ -180,13 +192,15 @@ impl Plugins {
             return Err(SwapError::OtherKind { found: kind, wanted });
         }
         let (bytes, source) = (examined.bytes.len(), examined.source.clone());
-        let probed_with = self.live_version(kind).await?.text.settings;
+        let before = self.live_version(kind).await?.text;
+        let probed_with = inherited(&before, &examined.identity.name);
         let now_live = self.snapshot().plugin(kind).admitted();
-        let trial = Trial::Anew { live: Some(Configured { plugin: &now_live, set: &probed_with }), forced };
+        let trial = Trial::Anew { live: Some(Configured { plugin: &now_live, set: &before.settings }), forced };
         let admitted = self.catalogue.admit(examined, &probed_with, trial).await?;
         let _turn = self.changing.lock().await;
         let live = self.live_version(kind).await?;
-        let text = VersionText { settings: live.text.settings.clone(), ..text_of(admitted.identity(), bytes) };
+        let settings = inherited(&live.text, &admitted.identity().name);
+        let text = VersionText { settings, ..text_of(admitted.identity(), bytes) };
         if text.settings != probed_with {
             self.catalogue.probe(&admitted, &text.settings, trial).await?;
         }
@@ -235,10 +249,10 @@ impl Plugins {
     ) -> Result<Swapped, SwapError> {
         let kind = text.kind;
         if let When::Tried(plan) = when {
-            return self.begin_rollout(&plugin, text, plan, (by, detail)).await;
+            return self.begin_rollout(live, &plugin, text, plan, (by, detail)).await;
         }
         if live.text.digest == text.digest && live.text.settings == text.settings {
-            return Ok(Swapped { version: live, became: Became::Unchanged });
+            return Ok(Swapped { version: live, became: Became::Unchanged, replaces: None });
         }
         let before = self.snapshot();
         let next = before.with(plugin).map_err(SwapError::Host)?;
@@ -262,7 +276,7 @@ impl Plugins {
             tracing::info!(kind = kind.as_str(), by, rollout = number, "{candidate} is superseded: {to} is live now");
             self.ended.store(Some(rollout));
         }
-        Ok(Swapped { version, became: Became::Live })
+        Ok(Swapped { version, became: Became::Live, replaces: Some(live) })
     }
 
     pub(super) fn publish(&self, published: Published) {
@@ -302,4 +316,10 @@ impl Plugins {
         }
         swapped
     }
+}
+
+/// Returns the settings that a new file of that name has from the start: those of the live version, if the file is a
+/// new version of the same plugin.
+fn inherited(live: &VersionText, name: &str) -> BTreeMap<String, String> {
+    if live.name == name { live.settings.clone() } else { BTreeMap::new() }
 }

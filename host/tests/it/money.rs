@@ -81,6 +81,58 @@ fn the_shop_bounds_what_a_plugin_gives_away() {
 }
 
 #[test]
+fn delivery_may_be_free_however_small_the_basket_is() {
+    let host = Host::plan().plugins(built_in_and("checkout_adjusts")).warns("checkout.discount_max_percent").start();
+    let buy = |attributes: Value| {
+        let lines = json!([{ "item": "headphones", "quantity": 1, "price": 5 }]);
+        host.shop.post("/checkout", &json!({ "lines": lines, "attributes": attributes }))
+    };
+    let free = buy(json!({ "add shipping": 499, "subtract shipping": 499 }));
+    assert_eq!((free.status, &free.json()["total_price"]), (200, &json!(5.0)), "{}", free.text());
+    let goods_too = buy(json!({ "add shipping": 499, "subtract shipping": 750 }));
+    assert_eq!((goods_too.status, host.on_hand("headphones")), (502, 199), "{}", goods_too.text());
+    assert!(goods_too.text().contains("251 of 500 is taken off the lines"), "{}", goods_too.text());
+    host.stop();
+}
+
+#[test]
+fn an_amount_with_a_slipped_decimal_is_neither_sold_nor_goes_live() {
+    let adding = |surcharge: u64| {
+        let plan = Host::plan().plugins(built_in_and("checkout_pricing"));
+        plan.set(format!("checkout.surcharge={surcharge}"))
+    };
+    let buy = |host: &Host, price: f64| {
+        host.shop.post("/checkout", &json!({ "lines": [{ "item": "headphones", "quantity": 1, "price": price }] }))
+    };
+    // A usual delivery of something small.
+    let host = adding(499).start();
+    let delivered = buy(&host, 1.0);
+    assert_eq!((delivered.status, &delivered.json()["total_price"]), (200, &json!(5.99)), "{}", delivered.text());
+    let folder = host.stop().folder;
+
+    // It was live, so it goes on, but sells nothing for such a price; a new one isn't taken at all.
+    let slipped = 90_071_992_547;
+    let host = adding(slipped).folder(&folder).warns("checkout.added_max_percent").start();
+    let refused = buy(&host, 9.0);
+    assert_eq!((refused.status, host.on_hand("headphones")), (502, 199), "{}", refused.text());
+    for named in [
+        "90071992547 is added to lines of 900",
+        "1000 % (checkout.added_max_percent)",
+        "10000 (checkout.added_max_floor)",
+    ] {
+        assert!(refused.text().contains(named), "{}", refused.text());
+    }
+    host.stop();
+    let refused = adding(slipped).refusal();
+    assert!(refused.contains("checkout.added_max_floor"), "{refused}");
+
+    // The orders that a plugin is tried with have made-up prices: 15,000 rupiahs are a usual delivery.
+    let host = adding(1_500_000).set("shop.currency=IDR").start();
+    assert_eq!(buy(&host, 25_000.0).status, 200);
+    host.stop();
+}
+
+#[test]
 fn a_currency_has_its_own_decimals() {
     for (currency, price, total, refused) in
         [("JPY", "100", "300", "100.5"), ("KWD", "0.125", "0.375", "0.1255"), ("USD", "99.990", "299.97", "99.999")]

@@ -131,6 +131,67 @@ fn a_test_says_what_is_not_as_expected() {
 }
 
 #[test]
+fn a_case_says_what_shop_it_is_in_and_which_no_it_expects() {
+    let line = json!([{ "item": "tea", "quantity": 1, "price": 10 }]);
+    let half_off = json!({ "subtract discount": 600, "free": true });
+    let with = |more: Value, expect: Value| {
+        let mut case = json!({ "lines": line, "stock": { "tea": 1 }, "attributes": half_off, "expect": expect });
+        case.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        case
+    };
+    let taken = json!([{ "effect": "subtract", "category": "discount", "label": "discount", "amount": 6 }]);
+    let sold =
+        json!({ "outcome": "ok", "receipt": { "total": 4, "adjustments": taken, "attributes": { "adjusted": 1 } } });
+    let in_yen = json!({ "outcome": "ok", "receipt": { "total": 9_400, "adjustments": [
+        { "effect": "subtract", "category": "discount", "label": "discount", "amount": 600 }] } });
+    let mut other_attributes = sold.clone();
+    other_attributes["receipt"]["attributes"] = json!({ "adjusted": 2 });
+    let priced = json!([{ "item": "tea", "quantity": 1, "price": 10_000 }]);
+    let cases = Cases::of(&[
+        ("capped.json", with(json!({}), json!({ "outcome": "bad_output" }))),
+        ("capped_in_yen.json", with(json!({ "shop": { "currency": "JPY" }, "lines": priced }), in_yen)),
+        ("generous.json", with(json!({ "shop": { "discount_max_percent": 60 } }), sold)),
+        ("other_attributes.json", with(json!({ "shop": { "discount_max_percent": 60 } }), other_attributes)),
+    ]);
+    let test = cases.till(&["test", &path("checkout_adjusts"), "."]);
+    let mut shown = said(&test.stdout) + &said(&test.stderr);
+
+    let refused = |expect: Value| {
+        let mut case = json!({ "lines": line, "attributes": { "reject": "not to this address" } });
+        case["expect"] = expect;
+        case
+    };
+    let cases = Cases::of(&[
+        ("no.json", refused(json!({ "outcome": "rejected", "rejection": "blocked" }))),
+        ("other_no.json", refused(json!({ "outcome": "rejected", "rejection": "expired" }))),
+    ]);
+    let test = cases.till(&["test", &path("checkout_discount"), "."]);
+    shown += &(said(&test.stdout) + &said(&test.stderr));
+    golden::check("plugin_test_shop.txt", &shown);
+}
+
+#[test]
+fn a_test_sets_the_plugins_settings_as_a_run_does() {
+    let mut case = order("tea", 1);
+    case["set"] = json!({ "surcharge": "1" });
+    case["expect"] = json!({ "outcome": "ok", "receipt": { "total": 7.5, "adjustments": [
+        { "effect": "add", "category": "surcharge", "label": "Surcharge", "amount": 2.5 },
+        { "effect": "included", "category": "tax", "label": "25 % of 600", "amount": 1.5 }] } });
+    let cases = Cases::of(&[("case.json", case)]);
+    let test = |set: &[&str]| {
+        let plugin = path("checkout_pricing");
+        let set = set.iter().flat_map(|set| ["--set", *set]);
+        let arguments: Vec<_> = ["test", &plugin, "."].into_iter().chain(set).collect();
+        let test = cases.till(&arguments);
+        (test.status.code(), said(&test.stdout) + &said(&test.stderr))
+    };
+    assert_eq!(test(&[]).0, Some(1));
+    let (code, shown) = test(&["surcharge=250", "tax_percent=25", "checkout.discount_max_percent=1"]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(test(&["surcharge=250", "tax_percent=25", "checkout.added_max_percent=x"]).0, Some(64));
+}
+
+#[test]
 fn a_failed_case_shows_what_the_plugin_logged() {
     let mut case = order("tea", 3);
     case["expect"] = json!({ "outcome": "rejected" });

@@ -554,7 +554,7 @@ fn the_command_line_tries_versions_and_decides_about_them() {
     let guest = file("checkout_spans");
     let (code, said) = run(&["deploy", guest.to_str().expect("UTF-8"), "--canary", "10%", "--calls-min", "7"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("is tried beside the live one"), "{said}");
+    assert!(said.contains(", number 3, is tried beside checkout@"), "{said}");
     let (_, status) = run(&["status"]);
     assert!(status.contains("canary 10%") && status.matches("last 15 minutes").count() == 2, "{status}");
     let (_, shown) = run(&["rollout", "show", "--json"]);

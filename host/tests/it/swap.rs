@@ -35,6 +35,17 @@ fn bytes(plugin: &str) -> Vec<u8> {
     std::fs::read(path).expect("the plugin is read")
 }
 
+/// Returns the guest under another name and version.
+fn named(guest: &str, name: &str, version: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("plugin.wasm");
+    let kind = guest.split_once('_').expect("a kind").0;
+    let mut pack = till();
+    pack.args(["plugin", "pack", "--kind", kind, "--name", name, "--version", version, "--out"]).arg(&path);
+    assert!(pack.arg(file(guest)).status().expect("till starts").success());
+    std::fs::read(path).expect("the plugin is read")
+}
+
 /// Returns the versions that an answer names: the checkout's and the inventory's.
 fn ran(answer: &Answer) -> (String, String) {
     let (checkout, inventory) = answer.header("till-plugins").split_once(", ").expect("two plugins");
@@ -152,8 +163,8 @@ fn a_plugins_setting_is_a_version_of_its_own() {
     let failed = (0..100).any(|_| host.shop.buy("laptop", 2).status == 500);
     assert!(failed, "a deadlock in 100");
 
-    // A new file keeps what was set.
-    deploy(&host.admin, "inventory_forged_context");
+    // A new version of the plugin keeps what was set.
+    host.admin.deploy("inventory", "", &named("inventory_forged_context", "inventory", "2.0.0"));
     let versions = host.admin.get("/plugins/versions").json();
     assert_eq!(versions["versions"][0]["settings"], json!({ "faults": "on" }));
     host.admin.post("/plugins/inventory/rollback", &json!({}));
@@ -164,6 +175,41 @@ fn a_plugins_setting_is_a_version_of_its_own() {
     assert_eq!(live(&host.shop), after, "a restart keeps it, too");
     let unset = host.admin.post("/plugins/inventory/settings", &json!({ "set": { "faults": null } }));
     assert_eq!((unset.status, live(&host.shop)), (200, before));
+    host.stop();
+}
+
+#[test]
+fn a_plugin_of_another_name_gets_none_of_the_replaced_ones_settings() {
+    let host = Host::plan().start();
+    let deploy = |guest: &str, name: &str, version: &str, how: &str| {
+        let answer = host.admin.deploy(name, how, &named(guest, name, version));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let first = deploy("checkout_pricing", "volume-discount", "1.0.0", "");
+    let replaced = |changed: &Value| (changed["replaces"]["name"].clone(), changed["replaces"]["id"].clone());
+    assert_eq!(replaced(&first), (json!("checkout"), json!(1)), "{first}");
+    let set = host.admin.post("/plugins/checkout/settings", &json!({ "set": { "surcharge": "250", "reuse": "2" } }));
+    assert_eq!(set.status, 200, "{}", set.text());
+
+    let newer = deploy("checkout_discount", "volume-discount", "1.1.0", "");
+    assert_eq!(newer["version"]["settings"], json!({ "surcharge": "250", "reuse": "2" }), "{newer}");
+    assert!(newer.get("settings_left").is_none(), "{newer}");
+    // Tried or live at once: neither has what was set for another plugin.
+    let tried = deploy("checkout_pricing", "delivery-discount", "1.0.0", "&try=%7B%22shadow%22:true%7D");
+    assert_eq!((&tried["version"]["settings"], &tried["result"]), (&json!({}), &json!("candidate")), "{tried}");
+    assert_eq!(replaced(&tried), (json!("volume-discount"), newer["version"]["id"].clone()), "{tried}");
+    assert_eq!(host.admin.post("/plugins/rollout/abort", &json!({})).status, 200);
+    let other = deploy("checkout_pricing", "delivery-discount", "1.0.0", "");
+    assert_eq!(other["version"]["settings"], json!({}), "{other}");
+    assert_eq!(other["settings_left"], json!(["reuse", "surcharge"]), "{other}");
+    let sold = host.shop.post("/checkout", &json!({ "item": "headphones", "quantity": 1, "price": 10 }));
+    assert_eq!(sold.json()["total_price"], json!(10.0), "{}", sold.text());
+
+    // A rollback has the settings of the version that it makes live.
+    let back = host.admin.post("/plugins/checkout/rollback", &json!({})).json();
+    assert_eq!(back["version"]["settings"], json!({ "surcharge": "250", "reuse": "2" }), "{back}");
+    assert_eq!(replaced(&back), (json!("delivery-discount"), other["version"]["id"].clone()), "{back}");
     host.stop();
 }
 
@@ -375,7 +421,8 @@ fn the_command_line_deploys_lists_and_rolls_back() {
     let guest = guest.to_str().expect("UTF-8");
     let (code, said, _) = run(&["deploy", guest]);
     assert_eq!(code, Some(0));
-    assert!(said.starts_with("checkout ") && said.ends_with("is live\n"), "{said}");
+    let (live, replaced) = said.split_once(", is live in the place of ").expect("two versions");
+    assert!(live.starts_with("checkout checkout_discount@") && replaced.starts_with("checkout@"), "{said}");
     let (code, _, said) = run(&["deploy", guest, "--kind", "inventory"]);
     assert_eq!((code, &*said), (Some(1), "till: its world is checkout-plugin, wanted was inventory-plugin\n"));
     let (_, listed, _) = run(&["list"]);
@@ -398,6 +445,9 @@ fn the_command_line_deploys_lists_and_rolls_back() {
     let (_, shown, _) = run(&["show", "1", "--json"]);
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!((&shown["state"], &shown["kind"]), (&"live".into(), &"checkout".into()));
+    assert_eq!(run(&["rollback", "checkout", "--to", "4"]).0, Some(0));
+    let (_, said, _) = run(&["rollback", "checkout", "--to", "1"]);
+    assert!(said.ends_with("\nnot taken over from checkout_discount: its reuse\n"), "{said}");
     eventually("the log's line", || {
         host.log()
             .iter()

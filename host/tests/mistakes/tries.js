@@ -18,7 +18,7 @@ const TRIES = {
     call.log("warning", undefined, { none: undefined });
     call.child(5n)[Symbol.dispose]();
   },
-  clock: (call, order) => call.set({ near: Math.abs(Date.now() - order.placedAtMs) < 3_600_000 }),
+  clock: (call, order) => call.set({ exact: Date.now() === order.placedAtMs }),
   exception: (_, order) => order.attributes.find(({ key }) => key === "coupon").value,
   undefined_name: () => none.cal,
   negative: () => ({ total: -5 }),

@@ -16,7 +16,7 @@ pub struct Difference {
 /// Returns what differs, the most important part first; nothing if the call is as expected.
 #[must_use]
 pub fn differences(expected: &Expected, played: &Played) -> Vec<Difference> {
-    let Expected { detail, decision, asked, spans, .. } = expected;
+    let Expected { detail, rejection, decision, asked, spans, .. } = expected;
     let parts = [
         outcome(expected, played),
         // If the outcome differs, that part already has the failure's text.
@@ -24,9 +24,19 @@ pub fn differences(expected: &Expected, played: &Played) -> Vec<Difference> {
             .as_ref()
             .filter(|_| played.outcome() == expected.outcome)
             .and_then(|text| compared("detail", vec![text.clone()], reason(&played.decided))),
+        rejection.as_ref().and_then(|code| match &played.decided {
+            Err(Failure::Rejected { code: found, .. }) => {
+                compared("rejection", vec![code.clone()], vec![found.clone()])
+            }
+            _ => None,
+        }),
         decision.as_ref().and_then(|expected| {
             let found = played.decided.as_ref().map(|shown| shown.lines.clone()).unwrap_or_default();
-            compared(played.decision, expected.clone(), found)
+            compared(played.decision, expected.lines.clone(), found)
+        }),
+        decision.as_ref().and_then(|expected| expected.attributes.as_ref()).and_then(|attributes| {
+            let found = played.decided.as_ref().map(|shown| shown.attributes.clone()).unwrap_or_default();
+            compared("attributes", attributes.clone(), found)
         }),
         asked.as_ref().and_then(|asked| {
             let expected = asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect();

@@ -89,6 +89,8 @@ impl Dev {
         let file = component(&self.folder)?;
         let cases = self.folder.join("cases");
         if cases.is_dir() {
+            // A key that isn't the host's would count as the plugin's.
+            self.shop.settings()?;
             Test::of(&file, &cases, &self.shop, self.admin.json).run()?;
         }
         let bytes = read(&file)?;

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     admin::{
-        EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, RolloutsJson, SwappedJson, VersionJson, VersionsJson,
-        same_file_text,
+        EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SwappedJson, VersionJson,
+        VersionsJson, same_file_text,
     },
     hooks::Kind,
     versions::Cases,
@@ -228,14 +228,22 @@ fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return print_json(swapped);
     }
-    let SwappedJson { result, version, behind } = swapped;
-    let so = match &**result {
-        "unchanged" => "was live already",
-        "candidate" => "is tried beside the live one; `till plugin rollout show` tells how it does",
-        _ => "is live",
+    let SwappedJson { result, version, replaces, settings_left, behind } = swapped;
+    let other = replaces.as_ref().map(|ReplacedJson { id, name, version, digest, same_file_as }| {
+        version_name(name, version, digest, Some(*id), *same_file_as)
+    });
+    let so = match (&**result, &other) {
+        ("unchanged", _) => "was live already".to_owned(),
+        ("candidate", Some(live)) => format!("is tried beside {live}; `till plugin rollout show` tells how it does"),
+        ("candidate", None) => "is tried beside the live one; `till plugin rollout show` tells how it does".to_owned(),
+        (_, Some(replaced)) => format!("is live in the place of {replaced}"),
+        (_, None) => "is live".to_owned(),
     };
     let VersionJson { kind, name, version, digest, id, same_file_as, .. } = version;
     print(&format!("{kind} {}, {so}", version_name(name, version, digest, Some(*id), *same_file_as)))?;
+    if let (Some(replaced), false) = (replaces.as_ref(), settings_left.is_empty()) {
+        print(&format!("not taken over from {}: its {}", replaced.name, settings_left.join(", ")))?;
+    }
     if behind.is_empty() { Ok(()) } else { print(&format!("not yet on: {}", behind.join(", "))) }
 }
 

@@ -53,7 +53,10 @@ pub(super) fn text_of(plugin: Option<&Identity>, played: &Played) -> String {
         }
     };
     match &played.decided {
-        Ok(shown) => block(shown.title, shown.lines.clone()),
+        Ok(shown) => {
+            block(shown.title, shown.lines.clone());
+            block("attributes", shown.attributes.clone());
+        }
         Err(failure) => block("because", vec![failure.to_string()]),
     }
     block("asked of the stock", played.asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect());

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::store_settings,
     author::rehearsal::{Case, Difference, Played, Stage, differences},
-    config::{Settings, is_row},
+    config::{Settings, Unusable, is_row},
     hooks::{Kind, PerKind},
     order::{Currency, Item},
     runtime::Compiler,
@@ -63,14 +63,20 @@ pub(in super::super) struct Test {
     /// The inventory plugin behind a checkout plugin [default: the built-in one].
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
+    /// Sets one of the plugin's settings, over what each case says, or one of the host's, e.g. shop.currency=EUR. May be
+    /// given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
     #[command(flatten)]
-    shop: Shop,
+    file_of_shop: ShopFile,
     /// Prints JSON, for programs.
     #[arg(long)]
     json: bool,
 }
 
 const FORMAT: &str = r#"A case is a JSON object; only "lines" has to be there:
+  "shop": {"currency": "EUR"}    instead of the host's; also "discount_max_percent", "added_max_percent",
+                                 "added_max_floor"
   "set": {"faults": "on"}        the plugin's settings
   "random": [0.25]               what host.random answers, in turn; the last one repeats
   "stock": {"headphones": 10}    what is on hand
@@ -80,22 +86,21 @@ const FORMAT: &str = r#"A case is a JSON object; only "lines" has to be there:
   "inventory": {"unavailable": "down"}
                                  what a checkout's deduct is answered instead of by the stock;
                                  also "conflict", "other", "rejected": {"code", "message"}
-  "expect": {"outcome": "ok"}    for till plugin test; also "detail", "asked": {item: pieces},
+  "expect": {"outcome": "ok"}    for till plugin test; also "detail", "rejection": "code", "asked": {item: pieces},
                                  "spans": ["checkout_transaction", "  price_cart"],
                                  of a checkout "receipt": {"total": 269.98, "adjustments": [{"effect":
-                                 "subtract", "category", "label", "amount", "line"}]},
+                                 "subtract", "category", "label", "amount", "line"}], "attributes": {}},
                                  of an inventory "levels": {item: pieces left}
 Outcomes: ok, insufficient_stock, rejected, inventory_conflict, unavailable, other; and of a broken plugin
-trap, deadline, memory, host_calls, bad_output. The currency and the limits are the host's, as till serve reads them here.
+trap, deadline, memory, host_calls, bad_output. The limits are the host's, as till serve reads them
+here, and so are the currency and the caps that a case doesn't name.
 
 Next: till plugin check FILE says whether a host would take it, till plugin deploy FILE makes it live."#;
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
-        // A key that isn't one of the host's settings is a plugin's setting.
-        let (of_host, of_plugin): (Vec<_>, Vec<_>) = self.set.into_iter().partition(|(key, _)| is_row(key));
-        let settings = self.file_of_shop.settings(of_host.iter().map(|(key, value)| (&**key, &**value)))?;
+        let (settings, of_plugin) = settings(&self.file_of_shop, self.set)?;
         let played = runtime.block_on(async {
             let (stage, currency) = stage(&self.file, self.inventory.as_deref(), settings).await?;
             let mut case = parse(&read(&self.input)?, &self.input, stage.kind(), currency)?;
@@ -119,18 +124,20 @@ impl Run {
 impl Test {
     /// Returns the test of the plugin with these cases, and the built-in inventory.
     pub(super) fn of(file: &Path, cases: &Path, shop: &Shop, json: bool) -> Self {
-        Self { file: file.to_owned(), cases: cases.to_owned(), inventory: None, shop: shop.clone(), json }
+        let (file, cases) = (file.to_owned(), cases.to_owned());
+        Self { file, cases, inventory: None, set: shop.set(), file_of_shop: shop.file().clone(), json }
     }
 
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
-        let settings = self.shop.settings()?;
+        let (settings, of_plugin) = settings(&self.file_of_shop, self.set)?;
         runtime.block_on(async {
             let (stage, currency) = stage(&self.file, self.inventory.as_deref(), settings).await?;
-            let cases = cases(&self.cases, stage.kind(), currency)?;
+            let mut cases = cases(&self.cases, stage.kind(), currency)?;
             anyhow::ensure!(!cases.is_empty(), "there are no cases (*.json) in {}", self.cases.display());
             let mut tested = Vec::new();
-            for (name, case) in &cases {
+            for (name, case) in &mut cases {
+                case.set.extend(of_plugin.clone());
                 let played = stage.play(case).await.with_context(|| format!("play {name}"))?;
                 let differences = case.expected.iter().flat_map(|wanted| differences(wanted, &played));
                 let one = Tested { name: name.clone(), differences: differences.collect(), played };
@@ -181,6 +188,17 @@ impl Tested {
             "call": json_of(file, stage.identity(), &self.played),
         })
     }
+}
+
+/// What is set: one of the host's settings or the plugin's.
+type Set = Vec<(String, String)>;
+
+/// Returns the host's settings with what is set for it, and the plugin's: a key that isn't one of the host's is the
+/// plugin's.
+fn settings(file: &ShopFile, set: Set) -> Result<(Settings, Set), Unusable> {
+    let (of_host, of_plugin): (Set, Set) = set.into_iter().partition(|(key, _)| is_row(key));
+    let settings = file.settings(of_host.iter().map(|(key, value)| (&**key, &**value)))?;
+    Ok((settings, of_plugin))
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

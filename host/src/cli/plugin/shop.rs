@@ -27,6 +27,16 @@ pub(super) struct Shop {
 }
 
 impl Shop {
+    pub(super) const fn file(&self) -> &ShopFile {
+        &self.file
+    }
+
+    /// Returns what is set over the file, as far as it is `SECTION.KEY=VALUE`.
+    pub(super) fn set(&self) -> Vec<(String, String)> {
+        let pairs = self.set.iter().filter_map(|set| set.split_once('='));
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
     /// # Errors
     /// Names the setting that can't be used.
     pub(super) fn settings(&self) -> Result<Settings, Unusable> {

@@ -9,7 +9,7 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-use super::super::{cart, inventory, orders, problem};
+use super::super::{cart, inventory, orders, problem, quote};
 use crate::{admin, schema};
 
 const LINES: &str = "Several items. The same item may stand in several lines.";
@@ -21,6 +21,7 @@ pub(super) fn all(written: Value) -> Value {
     schemas.answer::<schema::Traceresponse>();
     schemas.answer::<problem::Document<'_>>();
     schemas.answer::<orders::OrderJson>();
+    schemas.answer::<quote::QuoteJson>();
     schemas.answer::<inventory::Levels>();
     schemas.answer::<inventory::ReleaseAnswer>();
     schemas.request::<schema::IdempotencyKey>();
@@ -29,8 +30,8 @@ pub(super) fn all(written: Value) -> Value {
     schemas.forms::<cart::Written>(
         "CheckoutRequest",
         &[
-            ("CheckoutOfItem", "One item.", &["item", "quantity", "price"], &["attributes"]),
-            ("CheckoutOfLines", LINES, &["lines"], &["attributes"]),
+            ("CheckoutOfItem", "One item.", &["item", "quantity", "price"], &["attributes", "expected_total", "quote"]),
+            ("CheckoutOfLines", LINES, &["lines"], &["attributes", "expected_total", "quote"]),
         ],
     );
     schemas.forms::<cart::WrittenDeduct>(

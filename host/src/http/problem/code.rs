@@ -83,6 +83,9 @@ codes! {
     RolloutOpen = "rollout_open", CONFLICT,
         "Another version is being tried, and one is tried at a time.",
         "Promote or abort that one first: `till plugin rollout promote`, `till plugin rollout abort`.";
+    QuoteChanged = "quote_changed", CONFLICT,
+        "The order costs something else than the client agreed to by `expected_total` or `quote`: a price, a stock or a plugin has changed. Nothing was sold, and what was taken is back.",
+        "Show the customer `quote`, which has what it costs now, and send the cart again under a new `Idempotency-Key` with the new token or total.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE,
         "The body is larger than `limits.request_body_bytes`, or a plugin's file than `limits.component_mib`.",
         "Send less: 100 long lines take 20 KiB. Raise the limit for a plugin that has to be larger.";
@@ -104,6 +107,9 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY,
         "The `Idempotency-Key` came with another cart before.",
         "Send that cart again for its answer, or draw a new key for a new purchase.";
+    QuoteUnusable = "quote_unusable", UNPROCESSABLE_ENTITY,
+        "The `quote` of a checkout isn't taken: it has expired, is of other lines or attributes, or was signed with another key. Nothing was done.",
+        "Ask `POST /quote` for a new one. Several hosts, and one whose quotes should outlive a restart, need `quote.key_file`, the same for all.";
     PluginRefused = "plugin_refused", UNPROCESSABLE_ENTITY,
         "The file isn't a plugin that may run here, or it broke in the trial. What was live stays live.",
         "`detail` says what to change; `till plugin check FILE` says the same without a host. `--force` takes a version whose only fault is that it makes no decision in the trial.";
@@ -132,8 +138,8 @@ codes! {
         "A plugin called the host more often than `limits.host_calls`. Nothing was sold.",
         "Go back with `till plugin rollback KIND`: a plugin that calls so often has a loop.";
     BadOutput = "bad_output", BAD_GATEWAY,
-        "A plugin's answer can't be: a total that doesn't add up, stock that wasn't taken, a text that is too long. Nothing was sold.",
-        "`detail` says what is wrong with the answer. Go back with `till plugin rollback KIND`.";
+        "A plugin's answer can't be: a total that doesn't add up, more taken off or added than the shop's caps allow, stock that wasn't taken, a text that is too long. Nothing was sold.",
+        "`detail` says what is wrong with the answer, and names the setting of a cap. Look whether an amount among the plugin's settings has slipped (`till plugin show NUMBER`), or go back with `till plugin rollback KIND`.";
     Unavailable = "unavailable", BAD_GATEWAY,
         "A plugin says that something it needs isn't there.",
         "Try again later. The plugin's log lines say what is missing.";

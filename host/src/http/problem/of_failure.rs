@@ -2,7 +2,7 @@
 
 use hyper::header::{HeaderValue, RETRY_AFTER};
 
-use super::{Code, Problem, Shortage};
+use super::{super::quote::QuoteJson, Code, Problem, Shortage};
 use crate::{
     failure::{Cause, Failure},
     store::{StockError, StoreError},
@@ -23,6 +23,9 @@ impl From<&Failure> for Problem {
                 let (item, requested, available) = (item.to_string(), *requested, *available);
                 Self { shortage: Some(Box::new(Shortage { item, requested, available })), ..problem }
             }
+            Failure::QuoteChanged { quote, .. } => {
+                Self { quote: serde_json::to_string(&QuoteJson::from(&**quote)).ok(), ..problem }
+            }
             Failure::Rejected { code, .. } => Self { rejection: Some(code.clone()), ..problem },
             Failure::Overloaded(_) => problem.with(RETRY_AFTER, HeaderValue::from_static("1")),
             Failure::BreakerOpen { retry_after, .. } => {
@@ -39,6 +42,7 @@ impl From<&Failure> for Code {
     fn from(failure: &Failure) -> Self {
         match failure {
             Failure::OutOfStock { .. } => Self::InsufficientStock,
+            Failure::QuoteChanged { .. } => Self::QuoteChanged,
             Failure::Rejected { .. } => Self::Rejected,
             Failure::Conflict(_) => Self::InventoryConflict,
             Failure::ReferenceUsed(_) => Self::ReferenceUsed,

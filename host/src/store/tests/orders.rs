@@ -6,7 +6,7 @@ use super::{
     super::{Durability, Order, OrderId, OrdersFilter},
     On, Shop, elsewhere, new_order, on_each_database, receipt, within_seconds,
 };
-use crate::order::{Adjustment, Attribute, AttributeValue, Cart, Effect, MinorUnits, Receipt, Reference, Status};
+use crate::order::{Adjustment, Attribute, AttributeValue, Caps, Cart, Effect, MinorUnits, Receipt, Reference, Status};
 
 on_each_database!(
     an_order_is_read_as_it_was_written,
@@ -35,7 +35,7 @@ async fn an_order_is_read_as_it_was_written(on: On) {
         line: Some(1),
     };
     let total = new.cart.subtotal().amount() - 997;
-    let receipt = Receipt::checked(&new.cart, vec![adjustment], total, attributes, 50).expect("adds up");
+    let receipt = Receipt::checked(&new.cart, vec![adjustment], total, attributes, Caps::NONE).expect("adds up");
 
     let id = shop.store.create_order(new.clone(), Durability::Committed).await.expect("places");
     let pending = Order {

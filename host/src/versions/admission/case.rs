@@ -1,7 +1,9 @@
 //! A case: the inputs of one call of a plugin, and the expected result. One JSON object per file.
 //!
 //! ```text
-//! { "set": {"faults": "on"},                the plugin's settings
+//! { "shop": {"currency": "EUR",             the shop's currency and caps, instead of the host's
+//!            "discount_max_percent": 30, "added_max_percent": 100, "added_max_floor": 20},
+//!   "set": {"faults": "on"},                the plugin's settings
 //!   "random": [0.25],                       what host.random answers, in turn; the last one repeats
 //!   "stock": {"headphones": 10},            what is on hand
 //!   "lines": [{"item": "headphones", "quantity": 3, "price": 99.99}],
@@ -10,7 +12,8 @@
 //!   "expect": {"outcome": "ok", "receipt": {"total": 269.98}} }
 //! ```
 //!
-//! Prices are decimals of the shop's currency, as `POST /checkout` has them. Nothing is guessed: a field that isn't known
+//! A rejection has `"expect": {"outcome": "rejected", "rejection": "expired"}`, and a receipt may be expected with its
+//! `"attributes": {"points": 12}`. Prices are decimals of the shop's currency, as `POST /checkout` has them. Nothing is guessed: a field that isn't known
 //! is refused, and so is one that means nothing for the plugin's kind.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -22,8 +25,9 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
+    config::{Settings, row},
     failure::{Failure, Undecided},
-    hooks::{self, Hook, Kind, Visitor},
+    hooks::{self, ExpectedDecision, Hook, Kind, Visitor},
     imports::Chance,
     order::{
         Cart, Currency, Item, LINES_MAX, Line, MinorUnits, composed,
@@ -49,6 +53,9 @@ pub const OUTCOMES: [&str; 11] = [
 /// The inputs of one call of a plugin, and the expected result.
 #[derive(Debug)]
 pub struct Case {
+    pub shop: ShopOfCase,
+    /// The currency of its amounts.
+    pub currency: Currency,
     pub set: BTreeMap<String, String>,
     pub chance: Chance,
     pub stock: BTreeMap<Item, u32>,
@@ -57,6 +64,30 @@ pub struct Case {
     /// The answer to its deduct; if `None`, the stock's.
     pub inventory: Option<InventoryAnswer>,
     pub expected: Option<Expected>,
+}
+
+/// What a case says of its shop. For the rest the host's settings hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ShopOfCase {
+    currency: Option<Currency>,
+    discount_max_percent: Option<u8>,
+    added_max_percent: Option<u32>,
+    added_max_floor: Option<u32>,
+}
+
+impl ShopOfCase {
+    /// Returns the host's settings with what the case says instead.
+    #[must_use]
+    pub fn over(self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        let Self { currency, discount_max_percent, added_max_percent, added_max_floor } = self;
+        let (shop, caps) = (&mut settings.shop, &mut settings.checkout);
+        shop.currency = currency.unwrap_or(shop.currency);
+        caps.discount_max_percent = discount_max_percent.unwrap_or(caps.discount_max_percent);
+        caps.added_max_percent = added_max_percent.unwrap_or(caps.added_max_percent);
+        caps.added_max_floor = added_max_floor.unwrap_or(caps.added_max_floor);
+        settings
+    }
 }
 
 /// An answer to a checkout's deduct, with the names of the interface.
@@ -87,8 +118,9 @@ pub struct Expected {
     pub outcome: String,
     /// The failure's text, which an operator reads.
     pub detail: Option<String>,
-    /// The lines that show its decision.
-    pub decision: Option<Vec<String>>,
+    /// The code of a rejection, which programs read.
+    pub rejection: Option<String>,
+    pub decision: Option<ExpectedDecision>,
     /// Pieces that the plugin asked the stock for, by item.
     pub asked: Option<BTreeMap<String, u64>>,
     /// The span tree's names, each line indented by two spaces a level.
@@ -111,7 +143,7 @@ impl Case {
 pub struct BadCase(String);
 
 impl Case {
-    /// Reads a case for a plugin of that kind.
+    /// Reads a case for a plugin of that kind, in a host's currency if the case names none.
     ///
     /// # Errors
     /// Says what is wrong, where, and what is allowed there.
@@ -124,6 +156,7 @@ impl Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    shop: Option<Object<WrittenShop>>,
     #[serde(default)]
     set: BTreeMap<String, String>,
     #[serde(default)]
@@ -135,6 +168,42 @@ struct Written {
     attributes: WrittenAttributes,
     inventory: Option<InventoryAnswer>,
     expect: Option<WrittenExpected>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenShop {
+    currency: Option<String>,
+    discount_max_percent: Option<u32>,
+    added_max_percent: Option<u32>,
+    added_max_floor: Option<u32>,
+}
+
+impl WrittenShop {
+    fn into_shop(self) -> Result<ShopOfCase, String> {
+        let Self { currency, discount_max_percent, added_max_percent, added_max_floor } = self;
+        let currency = currency.map(|code| {
+            Currency::in_use(&code).map_err(|wanted| format!("shop.currency is {code:?}; wanted is {wanted}"))
+        });
+        Ok(ShopOfCase {
+            currency: currency.transpose()?,
+            discount_max_percent: within("discount_max_percent", discount_max_percent)?
+                .and_then(|percent| u8::try_from(percent).ok()),
+            added_max_percent: within("added_max_percent", added_max_percent)?,
+            added_max_floor: within("added_max_floor", added_max_floor)?,
+        })
+    }
+}
+
+/// Returns the value, if the host's setting of that name may have it.
+fn within(name: &str, value: Option<u32>) -> Result<Option<u32>, String> {
+    let range = row(&format!("checkout.{name}")).and_then(|row| row.range);
+    match (value, range) {
+        (Some(value), Some((least, most))) if !(least..=most).contains(&value) => {
+            Err(format!("shop.{name} is {value}; {least} to {most} are allowed"))
+        }
+        _ => Ok(value),
+    }
 }
 
 #[derive(Deserialize)]
@@ -179,7 +248,9 @@ impl<'de> Deserialize<'de> for WrittenExpected {
 
 impl Written {
     fn into_case(self, kind: Kind, currency: Currency) -> Result<Case, String> {
-        let Self { set, random, stock, lines, attributes, inventory, expect } = self;
+        let Self { shop, set, random, stock, lines, attributes, inventory, expect } = self;
+        let shop = shop.map_or_else(|| Ok(ShopOfCase::default()), |Object(shop)| shop.into_shop())?;
+        let currency = shop.currency.unwrap_or(currency);
         if !(1..=LINES_MAX).contains(&lines.len()) {
             return Err(format!("lines has {} entries; 1 to {LINES_MAX} are allowed", lines.len()));
         }
@@ -194,6 +265,8 @@ impl Written {
         let lines = lines.into_iter().map(|Object(line)| line).collect();
         let cart = cart(lines, attributes, currency, hooks::info(kind).is_priced)?;
         Ok(Case {
+            shop,
+            currency,
             set,
             chance: if random.is_empty() { Chance::Free } else { Chance::Given(random.into()) },
             stock: stock.into_iter().map(|(WrittenItem(item), pieces)| (item, pieces)).collect(),
@@ -243,16 +316,20 @@ fn expected(mut parts: BTreeMap<String, Box<RawValue>>, kind: Kind, currency: Cu
         return Err(format!("expect.outcome is {outcome:?}; there are {}", OUTCOMES.join(", ")));
     }
     let decision = part::<Box<RawValue>>(&mut parts, own)?.map(|written| {
-        let lines = hooks::visit(kind, ExpectedDecision { written: &written, currency });
+        let lines = hooks::visit(kind, WrittenDecision { written: &written, currency });
         lines.map_err(|error| format!("expect.{own}: {error}"))
     });
     let expected = Expected {
         outcome,
         detail: part(&mut parts, "detail")?,
+        rejection: part(&mut parts, "rejection")?,
         decision: decision.transpose()?,
         asked: part(&mut parts, "asked")?.map(by_item),
         spans: part(&mut parts, "spans")?,
     };
+    if expected.rejection.is_some() && expected.outcome != "rejected" {
+        return Err(format!("expect.rejection goes with the outcome rejected, not with {}", expected.outcome));
+    }
     for (name, written) in parts {
         match Kind::ALL.into_iter().find(|other| hooks::info(*other).decision == name) {
             Some(_) if written.get() == "null" => {}
@@ -262,7 +339,7 @@ fn expected(mut parts: BTreeMap<String, Box<RawValue>>, kind: Kind, currency: Cu
             }
             None => {
                 return Err(format!(
-                    "unknown field `{name}` in expect, expected one of `outcome`, `detail`, `{own}`, `asked`, `spans`"
+                    "unknown field `{name}` in expect, expected one of `outcome`, `detail`, `rejection`, `{own}`, `asked`, `spans`"
                 ));
             }
         }
@@ -277,13 +354,13 @@ fn part<T: DeserializeOwned>(parts: &mut BTreeMap<String, Box<RawValue>>, name: 
 }
 
 /// What is expected of a decision, as its kind's hook reads it.
-struct ExpectedDecision<'a> {
+struct WrittenDecision<'a> {
     written: &'a RawValue,
     currency: Currency,
 }
 
-impl Visitor for ExpectedDecision<'_> {
-    type Output = Result<Vec<String>, String>;
+impl Visitor for WrittenDecision<'_> {
+    type Output = Result<ExpectedDecision, String>;
 
     fn visit<H: Hook>(self) -> Self::Output {
         H::expected(self.written, self.currency)
@@ -309,11 +386,26 @@ mod tests {
         check(Kind::Checkout, "{", "line 1 column 1");
         check(Kind::Checkout, "{}", "missing field `lines`");
         check(Kind::Checkout, r#"{"lines":[]}"#, "1 to 100");
-        check(Kind::Checkout, &with(r#""expected":{}"#), "unknown field `expected`, expected one of `set`, `random`");
+        check(
+            Kind::Checkout,
+            &with(r#""expected":{}"#),
+            "unknown field `expected`, expected one of `shop`, `set`, `random`",
+        );
         check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","outcome":"ok"}"#), "duplicate field `outcome`");
         check(Kind::Checkout, &with(r#""expect":{"detail":"no"}"#), "missing field `outcome`");
         check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","sum":1}"#), "unknown field `sum`");
         check(Kind::Checkout, &with(r#""expect":["ok"]"#), "expected an object");
+        check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","rejection":"x"}"#), "goes with the outcome rejected");
+        let attributes = r#""expect":{"outcome":"ok","receipt":{"total":1,"attributes":{"a":[]}}}"#;
+        check(Kind::Checkout, &with(attributes), "an attribute is a text, a number or a boolean");
+        check(Kind::Checkout, &with(r#""shop":{"currency":"HRK"}"#), "Say EUR instead");
+        check(Kind::Checkout, &with(r#""shop":{"discount_max_percent":101}"#), "0 to 100 are allowed");
+        check(Kind::Checkout, &with(r#""shop":{"floor":1}"#), "unknown field `floor`, expected one of `currency`");
+        check(
+            Kind::Checkout,
+            &with(r#""shop":{"currency":"JPY"},"expect":{"outcome":"ok","receipt":{"total":1.5}}"#),
+            "JPY",
+        );
         check(Kind::Checkout, &with(r#""expect":{"outcome":"OK"}"#), "there are ok, insufficient_stock");
         check(Kind::Checkout, &with(r#""expect":{"outcome":"ok","levels":{}}"#), "is for an inventory plugin");
         check(Kind::Inventory, &with(r#""expect":{"outcome":"ok","receipt":{"total":1}}"#), "is for a checkout plugin");

@@ -22,12 +22,11 @@ use super::{
     trial::{self, TriedOrder},
 };
 use crate::{
-    clock::now_ms,
     config::Settings,
     failure::Failure,
     hooks::{self, Hook, Placed, Rules, Visitor},
     imports::{
-        AskedSettings, CallState, Chance,
+        AskedSettings, CallState, Chance, Moment,
         telemetry::{CallSpans, GuestLog},
     },
     runtime::{Deadline, Engine, Guest, MemoryPool, Time},
@@ -53,7 +52,7 @@ pub(super) async fn call(bench: Bench<'_>, candidate: Configured<'_>, trial: Tri
     let _turn = bench.engine.probe_turn().await;
     let Configured { plugin, .. } = candidate;
     let orders = match trial {
-        Trial::Again => vec![trial::simple()],
+        Trial::Again => vec![trial::simple(bench.settings.shop.currency)],
         Trial::Anew { .. } => trial::all(plugin.cases(), plugin.identity().kind, bench.settings.shop.currency)?,
     };
     let mut spent = None;
@@ -81,7 +80,7 @@ pub(in crate::versions) async fn asked_settings(
     // A plugin with cases that can't be read isn't admitted.
     let orders = trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency);
     let asked = AskedSettings::default();
-    for order in &orders.unwrap_or_else(|_| vec![trial::simple()]) {
+    for order in &orders.unwrap_or_else(|_| vec![trial::simple(settings.shop.currency)]) {
         _ = tried(Bench { engine, settings }, Configured { plugin, set }, order, Some(&asked)).await;
     }
     asked.keys()
@@ -100,7 +99,7 @@ async fn tried(
     order: &TriedOrder,
     asked: Option<&AskedSettings>,
 ) -> Result<Tried, Reason> {
-    let once = Once { bench, candidate, order, asked };
+    let once = Once { bench, candidate, order, asked, moment: Moment::present() };
     // What a plugin logs on trial doesn't belong in the host's log.
     hooks::visit(candidate.plugin.identity().kind, once).with_subscriber(NoSubscriber::default()).await
 }
@@ -125,6 +124,7 @@ struct Once<'a> {
     candidate: Configured<'a>,
     order: &'a TriedOrder,
     asked: Option<&'a AskedSettings>,
+    moment: Moment,
 }
 
 impl<'a> Visitor for Once<'a> {
@@ -137,7 +137,6 @@ impl<'a> Visitor for Once<'a> {
 
 impl<'a> Once<'a> {
     async fn carry_out<H: Hook>(self) -> Result<Tried, Reason> {
-        let settings = self.bench.settings;
         let mut guest = self.guest::<H>();
         // Without access to its imports: start functions run before every call, and must not call the host.
         let instantiated = guest.instantiate().await;
@@ -148,8 +147,8 @@ impl<'a> Once<'a> {
         let link = |error: wasmtime::Error| Reason::Link { kind: H::KIND, detail: format!("{error:#}") };
         guest.check_types::<H::Offered, H::Returned>().map_err(link)?;
         let cart = Arc::clone(&self.order.cart);
-        let placed = Placed { id: order_id(), placed_at_ms: now_ms(), currency: settings.shop.currency, cart };
-        let (asked, rules) = (H::asked(&placed), Rules::of(settings));
+        let placed = Placed { id: order_id(), placed_at_ms: self.moment.now_ms(), currency: self.order.currency, cart };
+        let (asked, rules) = (H::asked(&placed), self.rules());
         let answered = hooks::decide::<H>(&mut guest, asked.borrow(), H::standing_in(), rules, false).await;
         self.judge::<H>(guest, answered.result)
     }
@@ -161,12 +160,17 @@ impl<'a> Once<'a> {
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
         let telemetry = CallSpans::new(tracer, span, GuestLog::new(identity.to_string(), limits), limits);
         let of_plugin = Arc::new(hooks::settings_of(H::KIND, settings, set));
-        let mut imports = CallState::new(telemetry, of_plugin, &Chance::Free, limits);
+        let mut imports = CallState::new(telemetry, of_plugin, &Chance::Free, self.moment, limits);
         if let Some(asked) = self.asked {
             imports.note_settings(asked.clone());
         }
         let deadline = Deadline::of((hooks::info(H::KIND).wall_limit)(limits), Time::Whole);
         Guest::fresh(H::KIND, &plugin.code, imports, (engine, &MemoryPool::new(limits), limits), deadline)
+    }
+
+    fn rules(&self) -> Rules {
+        let rules = Rules::of(self.bench.settings);
+        if self.order.caps_what_is_added { rules } else { rules.of_made_up_prices() }
     }
 
     fn judge<H: Hook>(self, mut guest: Guest<'_>, result: Result<H::Decided, Failure>) -> Result<Tried, Reason> {

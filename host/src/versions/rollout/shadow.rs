@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Nothing that the candidate does has an effect, and its answer is discarded. The host tells the candidate what it
-//! told the live version: the same levels of stock, the same answer to `deduct`, the same random numbers. A sleep
-//! returns at once. So a version that shadows itself decides the same, unless it reads a WASI clock. A call that failed
-//! because of the host isn't repeated.
+//! told the live version: the same levels of stock, the same answer to `deduct`, the same time, the same random
+//! numbers. A sleep returns at once. So a version that shadows itself decides the same, unless it reads the monotonic
+//! clock, or an instance that answers several calls keeps what it drew in an earlier one. A call that failed because of
+//! the host isn't repeated.
 
 use std::{
     borrow::Borrow,
@@ -32,7 +33,7 @@ use crate::{
     clock::now_ms,
     failure::Failure,
     hooks::{self, Hook},
-    imports::Seed,
+    imports::Moment,
     order::{Adjustment, Item, StockLine, sum_by_item},
     runtime::Call,
     telemetry::{
@@ -54,7 +55,7 @@ pub(in crate::versions) struct Shadow {
 
 /// What is kept of a live call, so that the candidate's call meets the same and can be compared.
 pub(in crate::versions) struct Followed<Met> {
-    pub(in crate::versions) seed: Seed,
+    pub(in crate::versions) moment: Moment,
     pub(in crate::versions) met: Met,
     /// The lines that the call asked the stock for.
     pub(in crate::versions) asked_stock: Vec<StockLine>,
@@ -93,7 +94,7 @@ impl Shadow {
         plugins: &Arc<Plugins>,
         parent: SpanContext,
         asked: &H::Asked,
-        Followed { seed, met, asked_stock }: Followed<H::Met>,
+        Followed { moment, met, asked_stock }: Followed<H::Met>,
         result: &Result<H::Decided, Failure>,
     ) {
         let Some(live) = Decided::by::<H>(result, &asked_stock) else { return };
@@ -103,7 +104,7 @@ impl Shadow {
             let _place = place;
             let span = plugins.tracer().start(span::SHADOW, SpanKind::Internal, Some(&parent), Vec::new());
             let candidate = shadow.candidate.load_full();
-            let mut call = Call::repeating(plugins.runtime(), candidate.loaded(), span, seed);
+            let mut call = Call::repeating(plugins.runtime(), candidate.loaded(), span, moment);
             let door = H::repeating(met, plugins.store());
             let answered = hooks::decide::<H>(call.guest(), asked.borrow(), door, plugins.rules(), true).await;
             let span = candidate.count(call.end(None, &answered.result), &answered.result);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Became, Plan, Plugin, Plugins, Published, SwapError, Swapped};
 use crate::{
-    store::{RolloutState, VersionText},
+    store::{PluginVersion, RolloutState, VersionText},
     versions::rollout::Rollout,
 };
 
@@ -39,6 +39,7 @@ impl Plugins {
     /// Begins to try a version beside the live one.
     pub(super) async fn begin_rollout(
         &self,
+        live: PluginVersion,
         plugin: &Plugin,
         text: VersionText,
         plan: Plan,
@@ -52,7 +53,7 @@ impl Plugins {
         self.publish(Published::new(&self.snapshot(), Some(Arc::clone(&rollout))).map_err(SwapError::Host)?);
         let (kind, candidate) = (rollout.kind().as_str(), plugin.identity());
         tracing::info!(kind, by, rollout = rollout.row.id.number(), "{candidate} is tried: {:?}", rollout.plan.mode);
-        Ok(Swapped { version, became: Became::Candidate })
+        Ok(Swapped { version, became: Became::Candidate, replaces: Some(live) })
     }
 
     /// Changes the rollout that is under way; with `this`, only if it is that one. The audit gets the reason.

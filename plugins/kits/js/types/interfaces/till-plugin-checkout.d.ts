@@ -27,11 +27,12 @@ declare module 'till:plugin/checkout@0.1.0' {
   export type Shortage = import('till:plugin/types@0.1.0').Shortage;
   export type TraceContext = import('till:plugin/types@0.1.0').TraceContext;
   /**
-   * An order that the host has accepted and recorded as PENDING.
+   * An order that the host has accepted and recorded as PENDING, or a cart whose price a client asks for: a quote has
+   * the same call, and nothing comes of it but its answer.
    */
   export interface Order {
     /**
-     * The order's number on this host.
+     * The order's number on this host. In a trial and in a quote, of which no order is written, it is 1.
      */
     id: OrderId,
     /**
@@ -59,11 +60,13 @@ declare module 'till:plugin/checkout@0.1.0' {
    * 
    * ## `"subtract"`
    * 
-   * The amount is subtracted: a discount. All of these together are at most `checkout.discount_max_percent` of the
-   * lines' sum, a setting of the shop, 50 by default.
+   * The amount is subtracted: a discount. What is subtracted under a category beyond what is added under it comes off
+   * the lines: at most `checkout.discount_max_percent` of their sum, a setting of the shop, 50 by default.
    * ## `"add"`
    * 
-   * The amount is added: tax on net prices, shipping.
+   * The amount is added: tax on net prices, shipping. What is added under a category beyond what is subtracted under
+   * it has a cap as well, `checkout.added_max_percent` of the lines' sum, but is never held to less than
+   * `checkout.added_max_floor`.
    * ## `"included"`
    * 
    * The amount is shown and changes nothing: tax that the prices already include.
@@ -101,7 +104,11 @@ declare module 'till:plugin/checkout@0.1.0' {
    * 
    * - `total` is the lines' sum minus every `subtract` plus every `add`; `included` changes nothing;
    * - every amount and every sum, that of `included` too, is below 2^53, and the total isn't below 0;
-   * - what is subtracted is at most `checkout.discount_max_percent` (default 50) of the lines' sum;
+   * - what comes off the lines is at most `checkout.discount_max_percent` (default 50) of their sum. Within a category,
+   * what is subtracted is first set off against what is added: 4.99 added and 4.99 subtracted as `shipping` is free
+   * delivery, and nothing comes off the lines. Categories are equal only letter by letter;
+   * - what is left of what is added is at most `checkout.added_max_percent` (default 1000) of the lines' sum, or at most
+   * `checkout.added_max_floor` (default 100 whole units of the currency);
    * - what was taken out of the stock for the order is what its lines sell, summed by item.
    * 
    * Otherwise the customer gets 502 with the code `bad_output`, the order is FAILED and its stock is back.

@@ -14,7 +14,8 @@ declare module 'till:plugin/host@0.1.0' {
   export function sleep(durationMs: number): void;
   /**
    * Returns a random number, at least 0 and below 1, of uniform distribution. For simulations, samples and jitter;
-   * not for keys or tokens.
+   * not for keys or tokens: the numbers belong to the order. Each call about it draws the same ones, of whichever
+   * version and on whichever host, and so does `wasi:random`.
    */
   export function random(): number;
 }

@@ -1,0 +1,84 @@
+//! What an order's calls take for now, and what they draw from.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+use wasmtime_wasi::clocks::HostWallClock;
+
+use super::Seed;
+use crate::{clock::now_ms, hooks::Kind, order::Reference};
+
+/// When an order was placed, and the seed of the random numbers that its calls draw.
+///
+/// It is the same for every call about the order: of the live version, its shadow and the version that takes over from a
+/// canary. So two versions that decide otherwise do so because of their code, not by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    now_ms: u64,
+    seed: Seed,
+}
+
+impl Moment {
+    /// The moment of an instance that isn't called.
+    pub const NONE: Self = Self { now_ms: 0, seed: [0; 32] };
+
+    /// Returns the moment of the order of that reference.
+    #[must_use]
+    pub fn of(reference: &Reference, placed_at_ms: u64) -> Self {
+        Self { now_ms: placed_at_ms, seed: Sha256::digest(reference.as_str()).into() }
+    }
+
+    /// Returns the present, with random numbers that nothing else draws.
+    #[must_use]
+    pub fn present() -> Self {
+        Self { now_ms: now_ms(), seed: rand::random() }
+    }
+
+    /// Returns the moment for the calls of one kind: an order's checkout and inventory don't draw the same numbers.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.seed.iter_mut().zip(kind.as_str().bytes()).for_each(|(byte, of_kind)| *byte ^= of_kind);
+        self
+    }
+
+    /// Returns the time, in Unix milliseconds.
+    #[must_use]
+    pub const fn now_ms(self) -> u64 {
+        self.now_ms
+    }
+
+    pub(super) const fn seed(self) -> Seed {
+        self.seed
+    }
+
+    pub(super) fn clock(self) -> Clock {
+        Clock(Arc::new(AtomicU64::new(self.now_ms)))
+    }
+}
+
+/// A call's wall clock: it stands at the moment of the order, and moves on by what the call sleeps. A clock that ran
+/// would be another one in each call.
+#[derive(Debug, Clone)]
+pub(super) struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    pub(super) fn move_on(&self, slept: Duration) {
+        self.0.fetch_add(u64::try_from(slept.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
