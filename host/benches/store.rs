@@ -8,6 +8,7 @@
 
 #[path = "shop/cpu.rs"]
 mod cpu;
+#[expect(clippy::expect_used, clippy::panic, reason = "it is the tests' own, which end with what they can't do")]
 #[path = "../tests/it/support/postgres.rs"]
 mod postgres;
 

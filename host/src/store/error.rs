@@ -37,7 +37,7 @@ pub enum OpenError {
     )]
     LogAlone { folder: PathBuf },
     #[error(
-        "a restore or a copy into {} was interrupted: run `till restore` or `till store copy` again; a store that was there is \
+        "a restore or a copy into {} was interrupted: run `till restore` again, or `till store copy`; a store that was there is \
          kept in that folder",
         .folder.display()
     )]

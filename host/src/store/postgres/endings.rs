@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use super::{
     Answered, OrderId, StoreError,
     command::OpenOrder,
-    holds::{Holder, fates, keep, open},
+    holds::{Holder, Takers, fates, keep, open},
     json::ReceiptText,
     link::{Failed, Session},
     now_ms,
@@ -91,7 +91,7 @@ impl Endings {
             biased;
             begin(client, BEGIN_DURABLE),
             keeping,
-            open(client, &self.opens, holder.host),
+            open(client, &self.opens, Takers::default(), holder.host),
             complete(client, &self.completes, now_ms),
             wait_for_release(client, &self.awaits),
             settle(client, &self.settles, now_ms),

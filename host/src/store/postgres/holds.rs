@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio_postgres::types::Type;
 
 use super::{
-    OrderId, StockLevel, StoreError, TakeError, Taker,
+    Inventory, OrderId, StockLevel, StoreError, TakeError, Taker,
     command::{OpenOrder, Take},
     ledger::{Movements, Why, lock_stock},
     link::{Failed, Session},
@@ -54,18 +54,27 @@ impl Holds {
             let all: HashSet<&str> = self.takes.iter().flat_map(|take| take.pieces.keys()).map(Item::as_str).collect();
             all.into_iter().collect()
         };
-        let (_begun, is_alive, opened, of_orders, of_deducts, stock) = tokio::try_join!(
+        // An order that is opened here reserves as it is opened.
+        let opening: HashSet<i64> = ids(&self.opens).map(OrderId::row).collect();
+        let (here, before): (Vec<i64>, Vec<i64>) = orders.iter().partition(|id| opening.contains(id));
+        let (_begun, is_alive, opened, mut of_orders, of_deducts, stock) = tokio::try_join!(
             biased;
             begin(client, BEGIN_STEP),
             keep(client, holder),
-            open(client, &self.opens, holder.host),
-            reserve_for_orders(client, &orders, now_ms, holder.host),
+            open(client, &self.opens, Takers { ids: &here, now_ms }, holder.host),
+            reserve_for_orders(client, &before, now_ms, holder.host),
             reserve_for_deducts(client, &deducts, now_ms, holder.host),
             lock_stock(client, &items),
         )?;
         if !is_alive {
             return Ok(None);
         }
+        let opened_here = self.opens.iter().filter_map(|open| Some((open, opened.get(&open.id.row())?)));
+        of_orders.extend(opened_here.filter_map(|(open, opened)| {
+            let reference = || open.order.reference.as_str().to_owned();
+            (opened.fate == Fate::Opened && open.order.inventory == Inventory::Local)
+                .then(|| (open.id.row(), (reference(), opened.has_taken)))
+        }));
         let mut reserved = self.reservations(&of_orders, &of_deducts);
         self.take_again(client, &mut reserved, now_ms, holder.host).await?;
         let Decided { taken, moved, short } = self.decide(reserved, stock);
@@ -211,17 +220,32 @@ struct Decided {
     short: Vec<Reserved>,
 }
 
+/// The orders that take as soon as they are opened.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Takers<'a> {
+    ids: &'a [i64],
+    now_ms: i64,
+}
+
+/// What an order's opening led to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outcome {
+    fate: Fate,
+    /// Whether it has the new reservation that it asked for.
+    has_taken: bool,
+}
+
 /// What came of an order's opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+enum Fate {
     Opened,
     KeyTaken,
     ReferenceTaken,
 }
 
 /// Returns the answers to the callers of the openings.
-pub(super) fn fates(opens: &[OpenOrder], fates: &HashMap<i64, Fate>) -> Vec<Result<(), StoreError>> {
-    let answer = |open: &OpenOrder| match fates.get(&open.id.row()) {
+pub(super) fn fates(opens: &[OpenOrder], opened: &HashMap<i64, Outcome>) -> Vec<Result<(), StoreError>> {
+    let answer = |open: &OpenOrder| match opened.get(&open.id.row()).map(|opened| opened.fate) {
         Some(Fate::Opened) => Ok(()),
         Some(Fate::KeyTaken) => Err(StoreError::KeyTaken),
         Some(Fate::ReferenceTaken) | None => Err(StoreError::ReferenceTaken),
@@ -235,8 +259,14 @@ pub(super) async fn keep(client: &Session, Holder { host, numbers_from }: Holder
     Ok(change(client, sql, &[(&host, Type::INT8), (&numbers_from, Type::INT8)]).await? > 0)
 }
 
-/// Inserts pending orders and claims their keys, and says what came of each. One whose reference is taken claims no key.
-pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Result<HashMap<i64, Fate>, Failed> {
+/// Inserts pending orders, claims their keys and reserves for those that take, and says what came of each. One whose reference is taken
+/// claims no key.
+pub(super) async fn open(
+    client: &Session,
+    opens: &[OpenOrder],
+    takers: Takers<'_>,
+    host: i64,
+) -> Result<HashMap<i64, Outcome>, Failed> {
     if opens.is_empty() {
         return Ok(HashMap::new());
     }
@@ -264,8 +294,14 @@ pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Re
              SELECT id, reference, 'PENDING', inventory, inventory_url, currency, decimals, lines, attributes,
                     subtotal, trace_id, plugins, placed_at_ms, $15
              FROM new WHERE key IS NULL OR id IN (SELECT order_id FROM claimed) ORDER BY id
-             ON CONFLICT (reference) DO NOTHING RETURNING id)
-         SELECT id, id IN (SELECT id FROM made), is_known OR key IS NULL OR id IN (SELECT order_id FROM claimed) FROM new",
+             ON CONFLICT (reference) DO NOTHING RETURNING id, reference, orders.inventory),
+         held AS (
+             INSERT INTO reservations (reference, state, at_ms, host)
+             SELECT reference, 'held', $17, $15 FROM made WHERE inventory = 'local' AND id = ANY($16) ORDER BY reference
+             ON CONFLICT (reference) DO NOTHING RETURNING reference)
+         SELECT id, id IN (SELECT id FROM made), is_known OR key IS NULL OR id IN (SELECT order_id FROM claimed),
+                reference IN (SELECT reference FROM held)
+         FROM new",
         &[
             (&of_number(|open| open.id.row()), Type::INT8_ARRAY),
             (&of(|open| open.order.reference.as_str()), Type::TEXT_ARRAY),
@@ -282,6 +318,8 @@ pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Re
             (&keys, Type::TEXT_ARRAY),
             (&fingerprints, Type::BYTEA_ARRAY),
             (&host, Type::INT8),
+            (&takers.ids, Type::INT8_ARRAY),
+            (&takers.now_ms, Type::INT8),
         ],
     )
     .await?;
@@ -290,7 +328,7 @@ pub(super) async fn open(client: &Session, opens: &[OpenOrder], host: i64) -> Re
         (false, true) => Fate::ReferenceTaken,
         (false, false) => Fate::KeyTaken,
     };
-    Ok(opened.iter().map(|row| (row.get(0), fate(row))).collect())
+    Ok(opened.iter().map(|row| (row.get(0), Outcome { fate: fate(row), has_taken: row.get(3) })).collect())
 }
 
 /// Reserves for pending local orders. Returns the reference of each, and whether it has taken for the first time.
