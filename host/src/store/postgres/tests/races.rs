@@ -8,7 +8,7 @@ use crate::{
     order::{Fingerprint, IdempotencyKey, Keyed, Reference, Status},
     store::{
         Answered, Durability, Inventory, NewOrder, OrderId, OrdersFilter, Released, StoreError, TakeError, Taker,
-        tests::{Shop, cart, item, new_order, receipt, within_seconds},
+        tests::{Shop, cart, item, new_order, receipt, server::query, within_seconds},
     },
 };
 
@@ -191,7 +191,11 @@ async fn takes_of_many_lines_in_any_order_on_two_hosts_dont_wait_for_each_other_
     assert_eq!(on_hand, 60_000 - 16 * 12 * 3);
     shop.assert_ledger_exact().await;
     assert_eq!(shop.store.gauges().failed_batches + other.gauges().failed_batches, 0);
+    let url = shop.url().to_owned();
     other.close().await;
+    shop.store.close().await;
+    // A batch that is tried again after a deadlock is no failed one. A session's deadlocks are counted when it has ended.
+    assert_eq!(query(&url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"), "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
