@@ -61,7 +61,7 @@ impl PluginFiles {
         }
     }
 
-    /// Returns the file's bytes as [`read`](Self::read) does; `None` if there is no such file.
+    /// Returns the file's bytes, with their digest checked; `None` if there is no such file. Blocks on the disk.
     ///
     /// # Errors
     /// When the file can't be read, or its content has changed.
