@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! checkout   the order's life: written, decided by plugins, ended in one transaction with its answer
-//! quote      what a cart would cost, with nothing written or taken; quotes: the tokens that say so
+//! quote      what a cart would cost, with nothing written or taken
+//! quote_tokens  what says so to a checkout, signed
 //! deduct     here, by the inventory plugin, or at another till
 //! stand_in   the live version takes over from a canary that is at fault
 //! for_till   another till's deduct
@@ -20,7 +21,7 @@ mod for_till;
 mod keys;
 mod permits;
 mod quote;
-mod quotes;
+mod quote_tokens;
 mod release;
 pub mod remote;
 mod stand_in;
@@ -40,7 +41,7 @@ use keys::Keys;
 pub use keys::{KeyRefused, KeyedRequest, Outcome};
 pub use permits::{Full, Permit, Permits};
 pub use quote::AskedQuote;
-use quotes::Quotes;
+use quote_tokens::QuoteTokens;
 use remote::Remote;
 
 use crate::{
@@ -68,7 +69,7 @@ pub struct Shop {
     pub checkouts: Permits,
     checkout_keys: Arc<Keys>,
     pub quotes_at_work: Permits,
-    quotes: Quotes,
+    quote_tokens: QuoteTokens,
     pub deducts: Permits,
     deduct_keys: Arc<Keys>,
     /// How long an answer is kept under its key.
@@ -135,7 +136,7 @@ impl Shop {
         let (limits, server) = (settings.limits.clone(), &settings.server);
         let remote = server.inventory_url.as_deref();
         let remote = remote.map(|url| Remote::new(url, server, *telemetry.propagator(), &limits)).transpose()?;
-        let quotes = Quotes::new(&settings.quote, settings.shop.currency, store.is_shared())?;
+        let quote_tokens = QuoteTokens::new(&settings.quote, settings.shop.currency, store.is_shared())?;
         Ok(Arc::new(Self {
             plugins,
             store,
@@ -146,7 +147,7 @@ impl Shop {
             checkouts: Permits::new(&limits, limits.concurrent_requests),
             checkout_keys: Arc::default(),
             quotes_at_work: Permits::new(&limits, limits.quotes),
-            quotes,
+            quote_tokens,
             deducts: Permits::new(&limits, limits.inventory_requests),
             deduct_keys: Arc::default(),
             answers_kept: Duration::from_secs(u64::from(settings.checkout.idempotency_hours) * 60 * 60),

@@ -15,7 +15,7 @@ use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::{
     Refused, Shop,
-    quotes::BadQuote,
+    quote_tokens::BadQuote,
     stand_in::{self, Attempt},
 };
 use crate::{
@@ -88,7 +88,7 @@ impl Shop {
     /// # Errors
     /// Why the token isn't taken.
     pub fn quoted_total(&self, token: &str, cart: &Fingerprint) -> Result<MinorUnits, BadQuote> {
-        self.quotes.total(token, cart, now_ms())
+        self.quote_tokens.total(token, cart, now_ms())
     }
 
     /// Returns why an order isn't sold: it costs something else than its client agreed to.
@@ -100,7 +100,7 @@ impl Shop {
     }
 
     fn quoted(&self, cart: Cart, receipt: Receipt, fingerprint: &Fingerprint, plugins: &str) -> Quote {
-        let (token, valid_until_ms) = self.quotes.sign(receipt.total(), fingerprint, plugins, now_ms());
+        let (token, valid_until_ms) = self.quote_tokens.sign(receipt.total(), fingerprint, plugins, now_ms());
         Quote { cart, receipt, currency: self.currency, token, valid_until_ms }
     }
 }

@@ -41,20 +41,20 @@ pub enum BadQuote {
 }
 
 /// Signs quotes and reads their tokens.
-pub(super) struct Quotes {
+pub(super) struct QuoteTokens {
     /// `None` if other hosts couldn't read what this one signs.
     signer: Option<Signer>,
     currency: Currency,
     valid_ms: u64,
 }
 
-impl std::fmt::Debug for Quotes {
+impl std::fmt::Debug for QuoteTokens {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Quotes").field("valid_ms", &self.valid_ms).finish_non_exhaustive()
+        out.debug_struct("QuoteTokens").field("valid_ms", &self.valid_ms).finish_non_exhaustive()
     }
 }
 
-impl Quotes {
+impl QuoteTokens {
     /// # Errors
     /// When the key's file can't be used.
     pub(super) fn new(settings: &config::Quote, currency: Currency, is_shared: bool) -> anyhow::Result<Self> {
@@ -138,9 +138,9 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn quotes(key_file: Option<std::path::PathBuf>, is_shared: bool) -> anyhow::Result<Quotes> {
+    fn quotes(key_file: Option<std::path::PathBuf>, is_shared: bool) -> anyhow::Result<QuoteTokens> {
         let dollars = Currency::of_code("USD").expect("a code");
-        Quotes::new(&config::Quote { key_file, valid_ms: 1_000 }, dollars, is_shared)
+        QuoteTokens::new(&config::Quote { key_file, valid_ms: 1_000 }, dollars, is_shared)
     }
 
     fn key(folder: &tempfile::TempDir, key: &str) -> Option<std::path::PathBuf> {
