@@ -47,7 +47,7 @@ pub(super) fn watch(metrics: &Metrics, store: &Store) {
     );
     metrics.gauge(
         "store.without_standby",
-        "1",
+        "{database}",
         "Whether a shared database has no synchronous standby, so that the loss of its machine loses orders.",
         reading(|gauges| u64::from(gauges.without_standby)),
     );
