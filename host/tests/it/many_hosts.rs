@@ -288,6 +288,9 @@ fn while_the_standby_is_away_hosts_keep_their_leases_and_their_few_connections()
     let connections = || {
         shown("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'till'").parse::<u32>().expect("a number")
     };
+    // What hosts tell each other of a rollout waits for no standby either.
+    let tried = try_out(&host.admin, "checkout_spans", &json!({ "canary": 1, "gates": { "calls_min": 1_000_000 } }));
+    assert_eq!(tried.status, 200, "{}", tried.text());
     let before = connections();
     let senders = shown("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'");
     let senders: Vec<String> = senders.lines().map(str::to_owned).collect();
@@ -304,6 +307,9 @@ fn while_the_standby_is_away_hosts_keep_their_leases_and_their_few_connections()
     // Longer than the lease, and than each lane waits for an answer.
     eventually("the time", || (since.elapsed() > Duration::from_secs(16)).then_some(()));
     assert_eq!(shown("SELECT count(*) FROM hosts WHERE until > clock_timestamp()"), "1", "the lease lasts");
+    let exchanges =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%plugin_tallies%'";
+    assert_eq!(shown(exchanges), "0");
     let now = connections();
     assert!(now <= before + 3, "{before} connections before, {now} now");
     signal("CONT", &senders);

@@ -14,7 +14,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ use super::{
     numbers::Numbers,
     query,
     returns::{Abandoned, settle_abandoned},
-    transaction::{BEGIN_DURABLE, BEGIN_STEP, Parameters, begin, commit, in_time, rows},
+    transaction::{BEGIN_DURABLE, Parameters, begin, commit, in_time, rows, step},
 };
 use crate::{
     store::{items::Items, queue::Shared},
@@ -161,11 +161,12 @@ impl Host {
 
     /// Returns why no new order may be begun, if there is a reason.
     pub(super) fn outage(&self) -> Option<Outage> {
-        match () {
-            () if !self.has_lease() => Some(Outage::LeaseOver),
-            () if self.require_synchronous && self.is_without_standby() => Some(Outage::NoStandby),
-            () if self.commits_wait.load(Relaxed) => Some(Outage::CommitsWait),
-            () => None,
+        if !self.has_lease() {
+            Some(Outage::LeaseOver)
+        } else if self.require_synchronous && self.is_without_standby() {
+            Some(Outage::NoStandby)
+        } else {
+            self.commits_wait.load(Relaxed).then_some(Outage::CommitsWait)
         }
     }
 
@@ -406,14 +407,6 @@ impl Keeping {
         }
         Ok(())
     }
-}
-
-/// Carries out a change of this host's row, which needn't outlive the database's machine: so it doesn't wait for a standby, and hosts
-/// keep their leases while that one is away. It gives up a lock after a while.
-async fn step(client: &Session, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Failed> {
-    let (_begun, found, _committed) =
-        tokio::try_join!(biased; begin(client, BEGIN_STEP), rows(client, sql, parameters), commit(client))?;
-    Ok(found)
 }
 
 /// Settles what nobody drives any more.

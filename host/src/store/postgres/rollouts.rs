@@ -8,7 +8,7 @@ use super::{
     link::{Failed, Session},
     now_ms, page,
     plugins::{Outcome, begin_change, by_id, insert_event, refused, upsert_version, write_version},
-    transaction::{Parameters, change, commit, rows},
+    transaction::{Parameters, change, commit, rows, step},
 };
 use crate::{hooks::Kind, store::ROW_BYTES};
 
@@ -90,7 +90,7 @@ pub(super) async fn exchange_counts(
          SELECT counts FROM plugin_tallies WHERE rollout_id = $1 AND counter <> $2";
     let parameters: &Parameters<'_> =
         &[(&id.0, Type::INT8), (&counter, Type::INT8), (&counts, Type::TEXT), (&epoch, Type::INT8)];
-    Ok(rows(client, sql, parameters).await?.iter().map(|row| row.get(0)).collect())
+    Ok(step(client, sql, parameters).await?.iter().map(|row| row.get(0)).collect())
 }
 
 async fn forget_counts(client: &Session) -> Result<(), Failed> {

@@ -51,6 +51,14 @@ pub(super) async fn change(client: &Session, sql: &str, parameters: &Parameters<
     Ok(client.execute(sql, parameters).await?)
 }
 
+/// Carries out one statement whose change needn't outlive the database's machine: it waits neither for the disk nor for a standby, and
+/// gives up a lock after a while. So it is answered while commits wait.
+pub(super) async fn step(client: &Session, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Failed> {
+    let (_begun, found, _committed) =
+        tokio::try_join!(biased; begin(client, BEGIN_STEP), rows(client, sql, parameters), commit(client))?;
+    Ok(found)
+}
+
 /// Commits. Nothing else may be under way on the connection.
 pub(super) async fn commit(client: &Session) -> Result<(), Failed> {
     client.batch_execute("COMMIT").await.map_err(|error| Failed::from(error).of_commit())
