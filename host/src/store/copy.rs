@@ -7,7 +7,10 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::{io, path::Path, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use sha2::{Digest, Sha256};
 
@@ -102,6 +105,11 @@ impl Tally {
         self.rows += 1;
         self.digests = self.digests.wrapping_add(half);
     }
+
+    /// Adds what is copied of rows.
+    fn add_all(&mut self, table: &Table, rows: &[Cells]) {
+        rows.iter().for_each(|row| self.add(table.copied(row)));
+    }
 }
 
 /// A database that is copied from or to. Blocks on the disk where it is SQLite's.
@@ -140,7 +148,7 @@ pub async fn copy_to_postgres<E: Into<Unusable>>(
     settings: &PostgresSettings,
     file_of: impl Fn(&str) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<Copied, CopyError> {
-    let (file, numbers) = sqlite::CopyEnd::source(folder)?;
+    let (file, order_id) = sqlite::CopyEnd::source(folder)?;
     let database = postgres::CopyEnd::target(settings).await?;
     let tables = copy_tables(End::File(&file), End::Database(&database)).await?;
     let of_versions = |source| CopyError::Table { table: "plugin_versions", source };
@@ -154,7 +162,7 @@ pub async fn copy_to_postgres<E: Into<Unusable>>(
             plugin_files += 1;
         }
     }
-    database.finish(numbers).await?;
+    database.finish(order_id).await?;
     Ok(Copied { tables, plugin_files })
 }
 
@@ -187,16 +195,15 @@ pub async fn copy_to_sqlite<E: Into<Unusable>>(
 async fn copy_tables(source: End<'_>, target: End<'_>) -> Result<Vec<(&'static str, u64)>, CopyError> {
     let mut copied = Vec::new();
     for table in TABLES {
-        let mut sent = Tally::default();
-        let mut after = None;
-        loop {
-            let rows = source.page(table, after.as_ref()).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.first().cloned();
+        let (mut sent, mut pages) = (Tally::default(), Pages::of(source, table));
+        while let Some(rows) = pages.next().await? {
             target.add(table, &rows).await?;
-            rows.iter().for_each(|row| sent.add(table.copied(row)));
+            sent.add_all(table, &rows);
         }
-        let arrived = tally(target, table).await?;
+        let (mut arrived, mut pages) = (Tally::default(), Pages::of(target, table));
+        while let Some(rows) = pages.next().await? {
+            arrived.add_all(table, &rows);
+        }
         if sent != arrived {
             return Err(CopyError::Differs { table: table.name, sent, arrived });
         }
@@ -205,14 +212,24 @@ async fn copy_tables(source: End<'_>, target: End<'_>) -> Result<Vec<(&'static s
     Ok(copied)
 }
 
-/// Counts and sums the rows that a table has.
-async fn tally(end: End<'_>, table: &Table) -> Result<Tally, CopyError> {
-    let mut tally = Tally::default();
-    let mut after = None;
-    loop {
-        let rows = end.page(table, after.as_ref()).await?;
-        let Some(last) = rows.last() else { return Ok(tally) };
-        after = last.first().cloned();
-        rows.iter().for_each(|row| tally.add(table.copied(row)));
+/// The rows of a table, some at a time.
+struct Pages<'a> {
+    end: End<'a>,
+    table: &'a Table,
+    /// The key of the last row so far.
+    after: Option<Value>,
+}
+
+impl<'a> Pages<'a> {
+    const fn of(end: End<'a>, table: &'a Table) -> Self {
+        Self { end, table, after: None }
+    }
+
+    /// Returns the next rows, `None` after the last ones.
+    async fn next(&mut self) -> Result<Option<Vec<Cells>>, CopyError> {
+        let rows = self.end.page(self.table, self.after.as_ref()).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        self.after = last.first().cloned();
+        Ok(Some(rows))
     }
 }

@@ -2,7 +2,7 @@
 
 pub(super) mod answers;
 mod orders;
-mod plugins;
+pub(super) mod plugins;
 mod reservations;
 #[path = "../../tests/it/support/postgres.rs"]
 pub(super) mod server;

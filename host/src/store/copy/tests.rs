@@ -14,11 +14,13 @@ use crate::{
     hooks::Kind,
     order::Reference,
     store::{
-        Durability, Inventory, OrdersFilter, Store, SwapAction, VersionText,
+        Durability, Inventory, OrdersFilter, Store, SwapAction,
         tests::{
             On, Place, Shop,
             answers::{self, answered, keyed},
-            cart, elsewhere, item, migrate, new_order, postgres_settings, receipt, server, settings as sqlite_settings,
+            cart, elsewhere, item, migrate, new_order,
+            plugins::version,
+            postgres_settings, receipt, server, settings as sqlite_settings,
         },
     },
 };
@@ -43,16 +45,7 @@ async fn of_everything() -> TempDir {
     store.settle(&deduct, Some((keyed("deduct").fingerprint, answered(200)))).await.expect("settles");
     store.remove_stock(&item("gone")).await.expect("removes");
     store.set_stock(&item("tea"), 30).await.expect("sets");
-    let text = VersionText {
-        kind: Kind::Checkout,
-        name: "checkout".into(),
-        version: "0.1.0".into(),
-        digest: "0a".repeat(32),
-        bytes: 1,
-        language: "Rust".into(),
-        settings: BTreeMap::from([("percent".into(), "10".into())]),
-    };
-    store.publish_plugin(None, text, SwapAction::Deploy, "me".into(), "a file".into()).await.expect("publishes");
+    store.publish_plugin(None, version(1), SwapAction::Deploy, "me".into(), "a file".into()).await.expect("publishes");
     store.close().await;
     match shop.place {
         Place::Folder(folder) => folder,

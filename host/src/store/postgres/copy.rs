@@ -29,8 +29,8 @@ impl CopyEnd {
     /// `Serves` while a host does.
     pub(in crate::store) async fn source(settings: &PostgresSettings) -> Result<(Self, i64), CopyError> {
         let end = Self::begin(settings, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let numbers = end.numbers("SELECT value FROM counters WHERE name = 'order_id'").await?;
-        Ok((end, numbers))
+        let order_id = end.number("SELECT value FROM counters WHERE name = 'order_id'").await?;
+        Ok((end, order_id))
     }
 
     /// Opens a database with till's tables and without rows.
@@ -40,7 +40,7 @@ impl CopyEnd {
     pub(in crate::store) async fn target(settings: &PostgresSettings) -> Result<Self, CopyError> {
         let end = Self::begin(settings, "BEGIN").await?;
         // Keeps a host that starts meanwhile from its first number.
-        end.numbers("SELECT value FROM counters WHERE name = 'order_id' FOR UPDATE").await?;
+        end.number("SELECT value FROM counters WHERE name = 'order_id' FOR UPDATE").await?;
         for table in TABLES {
             let found = format!("SELECT 1 FROM {} LIMIT 1", table.name);
             if !end.rows(&found).await?.is_empty() {
@@ -147,7 +147,7 @@ impl CopyEnd {
         })
     }
 
-    async fn numbers(&self, sql: &str) -> Result<i64, CopyError> {
+    async fn number(&self, sql: &str) -> Result<i64, CopyError> {
         Ok(self.rows(sql).await?.first().map_or(0, |row| row.get(0)))
     }
 

@@ -15,7 +15,7 @@ const WITH_TEXT: u64 = 300;
 const TEXT_BYTES: usize = 8 * 1024;
 
 /// Returns a version of a file, which a setting of some KiB tells apart.
-fn version(number: u64) -> VersionText {
+pub(in crate::store) fn version(number: u64) -> VersionText {
     let setting = format!("{number}{}", "x".repeat(TEXT_BYTES));
     VersionText {
         kind: Kind::Checkout,
