@@ -51,12 +51,14 @@ impl Server {
     pub(crate) fn prepare(folder: TempDir, make: &str, settings: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         let options: String = settings.iter().map(|setting| format!(" -c '{setting}'")).collect();
-        // The script ends the server when its own input ends, which the end of this process sees to, whatever its end.
+        // The script ends the server when its own input ends, which the end of this process sees to, whatever its end. A server that is
+        // never dropped, because tests share it, leaves hundreds of megabytes otherwise.
         let script = format!(
             "set -e; PATH=\"$BIN:$PATH\"; {make}
              postgres -D \"$DATA\" -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={options} \\
                  >>\"$DATA.log\" 2>&1 </dev/null &
-             server=$!; echo $server >\"$DATA.pid\"; read -r _ || true; kill -QUIT $server 2>/dev/null; wait $server || true"
+             server=$!; echo $server >\"$DATA.pid\"; read -r _ || true; kill -QUIT $server 2>/dev/null; wait $server || true
+             rm -rf \"$DATA\" \"$DATA\".*"
         );
         let mut command = if rustix::process::getuid().is_root() {
             let mut command = Command::new("runuser");
