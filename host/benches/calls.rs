@@ -211,7 +211,7 @@ impl Bench {
         };
         let door = Door::new(Box::new(deduct));
         snapshot
-            .plugin(Kind::Checkout)
+            .required(Kind::Checkout)
             .call::<Checkout>(&self.plugins, span, &placed, door, Moment::NONE, Time::Whole)
             .await
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    hooks::Kind,
+    hooks::Installation,
     order::{Item, MinorUnits, Quote},
     store::StoreError,
     telemetry::traces::Span,
@@ -42,8 +42,8 @@ pub enum Failure {
     #[error("the host is at its limit of {0}; retry shortly")]
     Overloaded(&'static str),
     /// The plugin has broken so often that it isn't called for a while.
-    #[error("the {kind} plugin keeps breaking and isn't called for the next {} s", .retry_after.as_secs_f64().ceil())]
-    BreakerOpen { kind: Kind, retry_after: Duration },
+    #[error("the {at} plugin keeps breaking and isn't called for the next {} s", .retry_after.as_secs_f64().ceil())]
+    BreakerOpen { at: Installation, retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -52,8 +52,8 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Undecided {
-    /// The kind of the plugin here whose words these are; `None` if another till or the host said so.
-    pub by: Option<Kind>,
+    /// The plugin here whose words these are; `None` if another till or the host said so.
+    pub by: Option<Installation>,
     pub message: String,
 }
 
@@ -66,9 +66,9 @@ impl Undecided {
 
 /// A plugin broke: it trapped, ran into a limit, or said what can't be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the {kind} plugin {cause}")]
+#[error("the {at} plugin {cause}")]
 pub struct Fault {
-    pub kind: Kind,
+    pub at: Installation,
     pub cause: Cause,
 }
 
@@ -153,7 +153,7 @@ impl Failure {
         )
     }
 
-    /// Returns the kind of the plugin that is the cause of what its customer sees as 5xx, `None` where none is. The same
+    /// Returns the plugin that is the cause of what its customer sees as 5xx, `None` where none is. The same
     /// for the probe, the gates, the breaker and a canary's stand-in:
     ///
     /// | cause | is the fault of |
@@ -163,9 +163,9 @@ impl Failure {
     /// | the host, its store, another till that can't be reached or refuses the request | nobody's |
     /// | out of stock, rejected, another total than agreed | nobody's: it is a business "no" |
     #[must_use]
-    pub const fn at_fault(&self) -> Option<Kind> {
+    pub const fn at_fault(&self) -> Option<Installation> {
         match self {
-            Self::Fault(Fault { kind, .. }) | Self::BreakerOpen { kind, .. } => Some(*kind),
+            Self::Fault(Fault { at, .. }) | Self::BreakerOpen { at, .. } => Some(*at),
             Self::Conflict(undecided) | Self::Unavailable(undecided) | Self::Other(undecided) => undecided.by,
             _ => None,
         }

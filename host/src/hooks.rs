@@ -5,6 +5,7 @@
 
 mod answer;
 mod checkout;
+mod installation;
 mod inventory;
 mod kind;
 pub mod wit;
@@ -15,6 +16,7 @@ use serde_json::{Value, value::RawValue};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 pub use checkout::{Checkout, Placed};
+pub use installation::{Installation, InstallationName};
 pub use inventory::Inventory;
 pub use kind::{Kind, PerKind};
 
@@ -52,6 +54,8 @@ pub struct HookInfo {
     pub decision: &'static str,
     /// Whether it is asked about prices, so that its author's cases have to name them.
     pub is_priced: bool,
+    /// The most plugins of the kind that a shop may have.
+    pub installed_max: usize,
     /// The setting that bounds how long a call may take by the clock.
     pub wall_limit: fn(&Limits) -> WallLimit,
     /// The plugin that is built into the binary.

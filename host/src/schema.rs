@@ -183,6 +183,12 @@ values! { false:
         "description": "Which world a plugin fills.",
         "enum": hooks::Kind::ALL.map(hooks::Kind::as_str),
     }
+    InstallationName = {
+        "description": "The name under which a plugin is installed at a hook that may have several.",
+        "type": "string",
+        "pattern": "^[a-z][a-z0-9-]{0,29}$",
+        "examples": ["spring"],
+    }
     Digest = { "description": "SHA-256, hex.", "type": "string", "pattern": "^[0-9a-f]{64}$" }
     VersionId = {
         "description": "A version's number, ascending.",

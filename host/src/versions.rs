@@ -38,7 +38,7 @@ pub use folder::Watcher;
 pub use plugin::Plugin;
 pub use registry::{Pinned, Registry, Snapshot};
 pub use source::{Candidate, built_in, built_in_bytes, from_folder};
-pub use swap::{Became, Changes, How, RolloutChange, SwapError, Swapped, When};
+pub use swap::{Became, Changes, How, InstallError, Placed, RolloutChange, SwapError, Swapped, When};
 
 use registry::Published;
 use rollout::{BadPlan, Mode, Plan, PlanChanges, Rollout};
@@ -216,7 +216,7 @@ impl Plugins {
     /// Returns for each kind whether the live plugin's breaker is open.
     #[must_use]
     pub fn breakers_open(&self) -> Vec<(&'static str, bool)> {
-        let is_open = |plugin: &Plugin| (plugin.identity().kind.as_str(), !plugin.is_let_through());
+        let is_open = |plugin: &Plugin| (plugin.identity().at.kind.as_str(), !plugin.is_let_through());
         self.registry.live().plugins().map(is_open).collect()
     }
 

@@ -108,6 +108,10 @@ struct MarkJson {
 struct VersionMark {
     #[cfg_attr(test, schemars(with = "schema::PluginKind"))]
     kind: String,
+    /// The name under which it is installed. Absent at a hook with exactly one plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::InstallationName>"))]
+    installation: Option<String>,
     name: String,
     version: String,
     #[cfg_attr(test, schemars(with = "schema::Digest"))]
@@ -123,7 +127,8 @@ impl VersionMark {
     fn of(version: PluginVersion) -> Self {
         let PluginVersion { id, text, same_file_as, .. } = version;
         Self {
-            kind: text.kind.to_string(),
+            kind: text.at.kind.to_string(),
+            installation: text.at.name.map(|name| name.to_string()),
             name: text.name,
             version: text.version,
             digest: text.digest,
@@ -135,8 +140,9 @@ impl VersionMark {
 
 impl fmt::Display for VersionMark {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, name, version, number, same_file_as, .. } = self;
-        write!(out, "{kind} {name}@{version}, number {number}{}", same_file_text(*same_file_as))
+        let Self { kind, installation, name, version, number, same_file_as, .. } = self;
+        let installed = installation.as_ref().map(|installed| format!("/{installed}")).unwrap_or_default();
+        write!(out, "{kind}{installed} {name}@{version}, number {number}{}", same_file_text(*same_file_as))
     }
 }
 
@@ -224,7 +230,7 @@ fn marks(samples: &[Sample], changes: &[PluginEvent], versions: &BTreeMap<Versio
         .map(|change| {
             let version = change.version.and_then(|id| versions.get(&id)).cloned();
             let what = version.as_ref().map(VersionMark::to_string);
-            let what = what.or_else(|| change.kind.clone()).unwrap_or_else(|| "plugin".to_owned());
+            let what = what.or_else(|| change.at.clone()).unwrap_or_else(|| "plugin".to_owned());
             let text = format!("{} {what} by {}: {}", change.action, change.changed_by, change.detail);
             MarkJson { time: change.at_ms / 1000, kind: "swap", text, version }
         })

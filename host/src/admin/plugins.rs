@@ -12,11 +12,11 @@ use super::{Admin, Asked, listed::Listed, query, rollouts::TryJson};
 #[cfg(test)]
 use crate::schema;
 use crate::{
-    hooks::Kind,
+    hooks::{Installation, InstallationName, Kind},
     http::{Answer, Reply, body, problem::Problem, rfc3339},
     runtime::{Counts, Identity, OUTCOME_MINUTES},
     store::{Page, PluginEvent, PluginVersion, VersionId, VersionText},
-    versions::{Candidate, Changes, Plugins, SwapError, Swapped, rollout::PlanChanges},
+    versions::{Candidate, Changes, Plugin, Plugins, SwapError, Swapped, rollout::PlanChanges},
 };
 
 /// The most versions or events of one answer.
@@ -29,7 +29,7 @@ const SOMEBODY: &str = "admin";
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LivePlugins"))]
 pub struct LivesJson {
-    #[cfg_attr(test, schemars(length(min = Kind::ALL.len(), max = Kind::ALL.len())))]
+    #[cfg_attr(test, schemars(length(min = Kind::REQUIRED.len())))]
     pub plugins: Vec<LiveJson>,
 }
 
@@ -38,6 +38,10 @@ pub struct LivesJson {
 pub struct LiveJson {
     #[cfg_attr(test, schemars(with = "schema::PluginKind"))]
     pub kind: String,
+    /// The name under which it is installed. Absent at a hook with exactly one plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::InstallationName>"))]
+    pub installation: Option<String>,
     pub name: String,
     pub version: String,
     /// The file's SHA-256, hex.
@@ -89,6 +93,10 @@ pub struct VersionJson {
     pub id: u64,
     #[cfg_attr(test, schemars(with = "schema::PluginKind"))]
     pub kind: String,
+    /// The name under which it is or was installed. Absent at a hook with exactly one plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::InstallationName>"))]
+    pub installation: Option<String>,
     pub name: String,
     /// The version that the plugin's file states.
     pub version: String,
@@ -152,6 +160,10 @@ pub struct EventJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::PluginKind>"))]
     pub kind: Option<String>,
+    /// The installation that was changed. Absent at a hook with exactly one plugin, and where the order of a hook was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::InstallationName>"))]
+    pub installation: Option<String>,
     /// Absent if a file was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
@@ -217,6 +229,9 @@ pub(super) struct RollBack {
     /// The version to go back to.
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     to: Option<u64>,
+    /// Where, at a hook that may have several plugins.
+    #[cfg_attr(test, schemars(with = "Option<schema::InstallationName>"))]
+    installation: Option<String>,
     /// The user's name, for the history; `admin` by default.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
@@ -230,6 +245,9 @@ pub(super) struct RollBack {
 pub(super) struct Set {
     #[cfg_attr(test, schemars(with = "schema::SettingsSet"))]
     set: Changes,
+    /// Where, at a hook that may have several plugins.
+    #[cfg_attr(test, schemars(with = "Option<schema::InstallationName>"))]
+    installation: Option<String>,
     /// The user's name, for the history; `admin` by default.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
@@ -249,12 +267,12 @@ pub(super) struct Set {
 /// None of its own.
 pub(super) fn live(admin: &Admin) -> Answer {
     let snapshot = admin.plugins.snapshot();
-    let plugin = |kind| {
-        let plugin = snapshot.plugin(kind);
-        let Identity { kind, name, version, digest, settings_digest, .. } = plugin.identity();
+    let plugin = |plugin: &Plugin| {
+        let Identity { at, name, version, digest, settings_digest, .. } = plugin.identity();
         let numbered = plugin.numbered();
         LiveJson {
-            kind: kind.to_string(),
+            kind: at.kind.to_string(),
+            installation: at.name.map(|name| name.to_string()),
             name: name.clone(),
             version: version.clone(),
             digest: digest.clone(),
@@ -265,7 +283,7 @@ pub(super) fn live(admin: &Admin) -> Answer {
             last_minutes: plugin.recent_outcomes().into(),
         }
     };
-    Reply::json(&LivesJson { plugins: Kind::ALL.map(plugin).to_vec() })
+    Reply::json(&LivesJson { plugins: snapshot.plugins().map(plugin).collect() })
 }
 
 /// # Errors
@@ -301,11 +319,11 @@ pub(super) async fn history(admin: &Admin, asked: Asked) -> Answer {
 /// # Errors
 /// 422 for a refused component, with what to change.
 pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
-    let Deploy { kind, name, by, how } = Deploy::of_query(&asked.query)?;
+    let Deploy { at, name, by, how } = Deploy::of_query(&asked.query)?;
     let how = how.how(&admin.plugins)?;
     let bytes = body::read_component(&asked.headers, asked.body, &admin.limits).await?;
     let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
-    change(admin, move |plugins| async move { plugins.deploy(candidate, kind, how, &by).await }).await
+    change(admin, move |plugins| async move { plugins.deploy(candidate, at, how, &by).await }).await
 }
 
 /// # Errors
@@ -313,11 +331,12 @@ pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
 pub(super) async fn roll_back(admin: &Admin, asked: Asked) -> Answer {
     let kind = parsed_kind(&asked.named)?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
-    let RollBack { to, by } = body::parse_json(&bytes)?;
+    let RollBack { to, installation, by } = body::parse_json(&bytes)?;
+    let at = installed_at(kind, installation)?;
     let by = somebody(by)?;
     let unknown = || Problem::unacceptable("`to` is a version's number");
     let to = to.map(|number| VersionId::new(number).ok_or_else(unknown)).transpose()?;
-    change(admin, move |plugins| async move { plugins.roll_back(kind, to, &by).await }).await
+    change(admin, move |plugins| async move { plugins.roll_back(at, to, &by).await }).await
 }
 
 /// # Errors
@@ -325,9 +344,10 @@ pub(super) async fn roll_back(admin: &Admin, asked: Asked) -> Answer {
 pub(super) async fn set(admin: &Admin, asked: Asked) -> Answer {
     let kind = parsed_kind(&asked.named)?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
-    let Set { set, by, canary, shadow, gates, force } = body::parse_json(&bytes)?;
+    let Set { set, installation, by, canary, shadow, gates, force } = body::parse_json(&bytes)?;
+    let at = installed_at(kind, installation)?;
     let (by, how) = (somebody(by)?, TryJson { canary, shadow, gates, force }.how(&admin.plugins)?);
-    change(admin, move |plugins| async move { plugins.set(kind, set, how, &by).await }).await
+    change(admin, move |plugins| async move { plugins.set(at, set, how, &by).await }).await
 }
 
 async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W) -> Answer
@@ -363,7 +383,7 @@ where
 
 /// The parameters of a deploy.
 struct Deploy {
-    kind: Option<Kind>,
+    at: Option<Installation>,
     name: String,
     by: String,
     how: TryJson,
@@ -371,23 +391,43 @@ struct Deploy {
 
 impl Deploy {
     fn of_query(query: &str) -> Result<Self, Problem> {
-        let mut deploy = Self { kind: None, name: "plugin".into(), by: SOMEBODY.into(), how: TryJson::default() };
+        let mut deploy = Self { at: None, name: "plugin".into(), by: SOMEBODY.into(), how: TryJson::default() };
+        let (mut kind, mut installation) = (None, None);
         for (name, value) in query::parameters(query)? {
             match name.as_str() {
-                "kind" => deploy.kind = Some(parsed_kind(&value)?),
+                "kind" => kind = Some(parsed_kind(&value)?),
+                "installation" => installation = Some(value),
                 "name" => deploy.name = short(value)?,
                 "by" => deploy.by = short(value)?,
                 "try" => deploy.how = body::parse_json(value.as_bytes())?,
-                _ => return Err(Problem::unacceptable(format!("there is no {name}; kind, name, by and try are"))),
+                _ => {
+                    return Err(Problem::unacceptable(format!(
+                        "there is no {name}; kind, installation, name, by and try are"
+                    )));
+                }
             }
         }
+        deploy.at = match (kind, installation) {
+            (Some(kind), installation) => Some(installed_at(kind, installation)?),
+            (None, Some(_)) => return Err(Problem::unacceptable("an installation is named together with its kind")),
+            (None, None) => None,
+        };
         Ok(deploy)
     }
 }
 
 fn parsed_kind(kind: &str) -> Result<Kind, Problem> {
     Kind::parse(kind)
-        .ok_or_else(|| Problem::unacceptable(format!("there is no kind {kind:?}; checkout and inventory are")))
+        .ok_or_else(|| Problem::unacceptable(format!("there is no kind {kind:?}; there are {}", Kind::names(", "))))
+}
+
+/// Returns the installation of that name at the hook.
+pub(super) fn installed_at(kind: Kind, name: Option<String>) -> Result<Installation, Problem> {
+    let Some(name) = name else { return Ok(Installation::of(kind)) };
+    let sound = InstallationName::parse(&name);
+    let sound =
+        sound.ok_or_else(|| Problem::unacceptable(format!("{name:?} is no name: {}", InstallationName::RULE)))?;
+    Ok(Installation::named(kind, sound))
 }
 
 pub(super) fn somebody(by: Option<String>) -> Result<String, Problem> {
@@ -411,7 +451,8 @@ impl From<PluginVersion> for VersionJson {
         let PluginVersion { id, text, state, action, changed_by, changed_at_ms, same_file_as } = version;
         Self {
             id: id.number(),
-            kind: text.kind.to_string(),
+            kind: text.at.kind.to_string(),
+            installation: text.at.name.map(|name| name.to_string()),
             name: text.name,
             version: text.version,
             digest: text.digest,
@@ -438,8 +479,12 @@ impl From<PluginVersion> for ReplacedJson {
 
 impl From<PluginEvent> for EventJson {
     fn from(event: PluginEvent) -> Self {
-        let PluginEvent { id, at_ms, changed_by, action, kind, version, detail } = event;
+        let PluginEvent { id, at_ms, changed_by, action, at, version, detail } = event;
+        let (kind, installation) = match at.as_deref().and_then(Installation::parse) {
+            Some(Installation { kind, name }) => (Some(kind.to_string()), name.map(|name| name.to_string())),
+            None => (at, None),
+        };
         let version = version.map(VersionId::number);
-        Self { id, at_ms, at: rfc3339(at_ms), changed_by, action, kind, version, detail }
+        Self { id, at_ms, at: rfc3339(at_ms), changed_by, action, kind, installation, version, detail }
     }
 }

@@ -130,7 +130,7 @@ mod tests {
             let examined = examine(candidate, &limits).await.expect("a plugin");
             let identity = &examined.identity;
             assert_eq!(
-                (identity.kind, &*identity.name, &*identity.version, &*identity.language),
+                (identity.at.kind, &*identity.name, &*identity.version, &*identity.language),
                 (kind, "offers", "1.3.0", "JavaScript")
             );
         }

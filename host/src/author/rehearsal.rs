@@ -24,7 +24,7 @@ use crate::{
     clock::now_ms,
     config::{Limits, Settings},
     failure::Failure,
-    hooks::{self, Hook, Kind, PerKind, Placed, RealStock, Shown, Visitor},
+    hooks::{self, Hook, Kind, Placed, RealStock, Shown, Visitor},
     imports::{
         Moment,
         inventory::{Deduct, Deducted, Repeat},
@@ -99,11 +99,11 @@ impl Stage {
         let limits = Limits { guest_fuel: true, ..settings.limits.of_one_call() };
         let engine = Arc::new(Engine::with(&limits, compiler)?);
         let examined = examine(plugin, &settings.limits).await?;
-        let kind = examined.identity.kind;
+        let kind = examined.identity.at.kind;
         let mut plugins = vec![compile_only(&engine, examined, compiled_mib).await?];
         for other in inventory.into_iter().chain(built_in()) {
             let examined = examine(other, &settings.limits).await?;
-            if plugins.iter().all(|plugin| plugin.identity().kind != examined.identity.kind) {
+            if plugins.iter().all(|plugin| plugin.identity().at.kind != examined.identity.at.kind) {
                 plugins.push(compile_only(&engine, examined, compiled_mib).await?);
             }
         }
@@ -168,12 +168,13 @@ impl Stage {
     fn plugins(&self, case: &Case, store: &Store) -> anyhow::Result<Arc<Plugins>> {
         let catalogue = Catalogue::new(&self.settings, Arc::clone(&self.engine), store);
         let none = BTreeMap::new();
-        let plugin = |kind: Kind| {
-            let admitted = self.plugins.iter().find(|admitted| admitted.identity().kind == kind);
-            let admitted = admitted.with_context(|| format!("there is no {kind} plugin"))?;
-            anyhow::Ok(catalogue.plugin(admitted.clone(), if kind == self.kind { &case.set } else { &none }))
+        let mut plugins: Vec<_> = self.plugins.iter().collect();
+        plugins.sort_by_key(|admitted| admitted.identity().at);
+        let plugin = |admitted: &Admitted| {
+            let is_rehearsed = admitted.identity().at.kind == self.kind;
+            catalogue.plugin(admitted.clone(), if is_rehearsed { &case.set } else { &none })
         };
-        let snapshot = Snapshot::new(PerKind::try_from_fn(plugin)?)?;
+        let snapshot = Snapshot::new(plugins.into_iter().map(plugin).collect())?;
         Plugins::of_snapshot(
             &case.shop.over(&self.settings),
             catalogue,
@@ -211,7 +212,8 @@ impl OneCall<'_> {
         let taker = Taker::Order(placed.id);
         let deduct = deduct(plugins, &snapshot, (placed.id, moment), case);
         let door = H::real(RealStock { deduct, store: store.clone(), taker });
-        let mut call = Call::fresh(plugins.runtime(), snapshot.plugin(H::KIND).loaded(), span, moment, Time::Whole);
+        let plugin = snapshot.of(H::KIND).next().context("the plugin isn't set")?;
+        let mut call = Call::fresh(plugins.runtime(), plugin.loaded(), span, moment, Time::Whole);
         let answered = hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true).await;
         let mut span = call.end(None, &answered.result).span;
         if let Err(failure) = &answered.result {

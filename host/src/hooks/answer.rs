@@ -2,7 +2,7 @@
 //!
 //! A shortage where there is enough, a shortage of what nobody asked for, a text that is too long: each is bad output.
 
-use super::Kind;
+use super::Installation;
 use crate::{
     failure::{Cause, Failure, Fault, Undecided},
     imports::{
@@ -14,17 +14,22 @@ use crate::{
 
 /// What a call was about.
 pub(super) struct Asked<'a> {
-    pub(super) kind: Kind,
+    pub(super) at: Installation,
     pub(super) lines: &'a [StockLine],
     /// The failure that the plugin itself was told.
     pub(super) told: Option<&'a Failure>,
 }
 
-/// Returns the failure that the plugin's "no" means; bad output if its texts are past the limits. `by` is the kind of
-/// the plugin that said it first.
-pub(super) fn refusal(error: CheckoutError, asked: Asked<'_>, by: Option<Kind>, imports: &mut CallState) -> Failure {
+/// Returns the failure that the plugin's "no" means; bad output if its texts are past the limits. `by` is the plugin
+/// that said it first.
+pub(super) fn refusal(
+    error: CheckoutError,
+    asked: Asked<'_>,
+    by: Option<Installation>,
+    imports: &mut CallState,
+) -> Failure {
     if let Err(misuse) = check_refusal(&error, imports) {
-        return bad(asked.kind, &misuse);
+        return bad(asked.at, &misuse);
     }
     match error {
         CheckoutError::Rejected(rejection) => Failure::Rejected { code: rejection.code, message: rejection.message },
@@ -55,7 +60,7 @@ fn check_refusal(error: &CheckoutError, imports: &mut CallState) -> Result<(), M
 /// the plugin was told may have another number.
 fn out_of_stock(shortage: &types::Shortage, asked: &Asked<'_>) -> Failure {
     let types::Shortage { item, requested, available } = shortage;
-    let Some(item) = Item::parse(item) else { return bad(asked.kind, &"its shortage names no item") };
+    let Some(item) = Item::parse(item) else { return bad(asked.at, &"its shortage names no item") };
     let (requested, available) = (*requested, *available);
     let was_told = matches!(asked.told, Some(Failure::OutOfStock { item: of, requested: r, available: a })
         if (of, *r, *a) == (&item, requested, available));
@@ -69,9 +74,9 @@ fn out_of_stock(shortage: &types::Shortage, asked: &Asked<'_>) -> Failure {
         }
         Some(_) => return Failure::OutOfStock { item, requested, available },
     };
-    bad(asked.kind, &reason)
+    bad(asked.at, &reason)
 }
 
-pub(super) fn bad(kind: Kind, reason: &dyn std::fmt::Display) -> Failure {
-    Fault { kind, cause: Cause::BadOutput { reason: reason.to_string() } }.into()
+pub(super) fn bad(at: Installation, reason: &dyn std::fmt::Display) -> Failure {
+    Fault { at, cause: Cause::BadOutput { reason: reason.to_string() } }.into()
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
-    ExpectedDecision, Hook, HookInfo, Kind, RealStock, Rules, Shown,
+    ExpectedDecision, Hook, HookInfo, Installation, Kind, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -38,9 +38,12 @@ pub(super) static INFO: HookInfo = HookInfo {
     parameter: "order",
     decision: "receipt",
     is_priced: true,
+    installed_max: 1,
     wall_limit: |limits| WallLimit { ms: limits.checkout_call_ms, setting: "checkout_call_ms" },
     built_in: include_bytes!(env!("TILL_CHECKOUT_PLUGIN")),
 };
+
+const AT: Installation = Installation::of(Kind::Checkout);
 
 /// The hook of a whole order.
 #[derive(Debug)]
@@ -185,8 +188,8 @@ impl Hook for Checkout {
 /// cause.
 fn refused(error: CheckoutError, cart: &Cart, deducted: Option<&Deducted>, imports: &mut CallState) -> Failure {
     let told = deducted.and_then(|deducted| deducted.result.as_ref().err());
-    let by = told.and_then(Failure::undecided).map_or(Some(Kind::Checkout), |Undecided { by, .. }| *by);
-    refusal(error, Asked { kind: Kind::Checkout, lines: &cart.stock_lines(), told }, by, imports)
+    let by = told.and_then(Failure::undecided).map_or(Some(AT), |Undecided { by, .. }| *by);
+    refusal(error, Asked { at: AT, lines: &cart.stock_lines(), told }, by, imports)
 }
 
 /// Checks the texts of a receipt, which are kept with the order.
@@ -221,7 +224,7 @@ fn adjustment(adjustment: checkout_world::Adjustment) -> Option<Adjustment> {
 }
 
 fn bad_receipt(reason: &dyn std::fmt::Display) -> Failure {
-    bad(Kind::Checkout, reason)
+    bad(AT, reason)
 }
 
 fn receipt_bytes(receipt: &checkout_world::Receipt) -> usize {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    ExpectedDecision, Hook, HookInfo, Kind, Placed, RealStock, Rules, Shown,
+    ExpectedDecision, Hook, HookInfo, Installation, Kind, Placed, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -28,9 +28,12 @@ pub(super) static INFO: HookInfo = HookInfo {
     parameter: "lines",
     decision: "levels",
     is_priced: false,
+    installed_max: 1,
     wall_limit: |limits| WallLimit { ms: limits.inventory_call_ms, setting: "inventory_call_ms" },
     built_in: include_bytes!(env!("TILL_INVENTORY_PLUGIN")),
 };
+
+const AT: Installation = Installation::of(Kind::Inventory);
 
 /// The hook of a deduct: an order's lines, or another till's.
 #[derive(Debug)]
@@ -97,13 +100,13 @@ impl Hook for Inventory {
         };
         match returned? {
             Err(error) => {
-                let asked = Asked { kind: Kind::Inventory, lines, told: None };
-                Err(refusal(as_checkout_error(error), asked, Some(Kind::Inventory), imports))
+                let asked = Asked { at: AT, lines, told: None };
+                Err(refusal(as_checkout_error(error), asked, Some(AT), imports))
             }
             Ok(_) => match taken {
                 Some((taken, levels)) if sum_by_item(&taken) == sum_by_item(lines) => Ok(levels),
-                Some(_) => Err(bad(Kind::Inventory, &"what it took is not what it was asked for")),
-                None => Err(bad(Kind::Inventory, &"it answered ok without having taken anything with stock.take")),
+                Some(_) => Err(bad(AT, &"what it took is not what it was asked for")),
+                None => Err(bad(AT, &"it answered ok without having taken anything with stock.take")),
             },
         }
     }

@@ -4,7 +4,7 @@
 macro_rules! kinds {
     ($($kind:ident $field:ident),+ $(,)?) => {
         /// The hook that a plugin implements.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
             $($kind),+
         }
@@ -61,6 +61,15 @@ kinds! {
 }
 
 impl Kind {
+    /// The kinds of which a shop has exactly one plugin each.
+    pub const REQUIRED: [Self; 2] = [Self::Checkout, Self::Inventory];
+
+    /// Returns whether a shop has exactly one plugin of the kind.
+    #[must_use]
+    pub fn is_required(self) -> bool {
+        Self::REQUIRED.contains(&self)
+    }
+
     /// Returns the kind of that name, `None` if there is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

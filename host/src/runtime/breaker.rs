@@ -27,7 +27,7 @@ use super::{
     Identity,
     outcomes::{Counts, Outcomes},
 };
-use crate::{config, failure::Failure, hooks::Kind};
+use crate::{config, failure::Failure, hooks::Installation};
 use parking_lot::{Mutex, MutexGuard};
 
 /// How many slots a window has, in which calls are counted.
@@ -141,10 +141,10 @@ pub(super) enum Ended {
 
 impl Ended {
     /// Returns how a call of a plugin of that kind ended.
-    pub(super) fn of<T>(kind: Kind, result: &Result<T, Failure>) -> Self {
+    pub(super) fn of<T>(at: Installation, result: &Result<T, Failure>) -> Self {
         match result {
             Err(Failure::Conflict(_)) => Self::Neither,
-            Err(failure) if failure.at_fault() == Some(kind) => Self::AtFault,
+            Err(failure) if failure.at_fault() == Some(at) => Self::AtFault,
             Err(failure) if failure.is_of_host() || failure.undecided().is_some() => Self::Neither,
             Ok(_) | Err(_) => Self::Well,
         }
@@ -248,8 +248,8 @@ impl Breaker {
 impl Open {
     /// Returns why a call of a plugin of that kind isn't made.
     #[must_use]
-    pub const fn failure(self, kind: Kind) -> Failure {
-        Failure::BreakerOpen { kind, retry_after: self.retry_after }
+    pub const fn failure(self, at: Installation) -> Failure {
+        Failure::BreakerOpen { at, retry_after: self.retry_after }
     }
 }
 

@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
         let imports = state(runtime, plugin, &runtime.tracer, span, moment);
         let deadline = Deadline::of(plugin.wall_limit, time);
         let bounds = (&*runtime.engine, &runtime.limits);
-        let guest = Guest::used(plugin.identity.kind, &plugin.code, (store, instance), imports, bounds, deadline);
+        let guest = Guest::used(plugin.identity.at, &plugin.code, (store, instance), imports, bounds, deadline);
         Self { guest, usage, runtime, plugin, started: Instant::now() }
     }
 
@@ -78,7 +78,7 @@ impl<'a> Call<'a> {
         let imports = state(runtime, plugin, &runtime.tracer, span, moment);
         let deadline = Deadline::of(plugin.wall_limit, time);
         let bounds = (&*runtime.engine, &runtime.memory, &runtime.limits);
-        let guest = Guest::fresh(plugin.identity.kind, &plugin.code, imports, bounds, deadline);
+        let guest = Guest::fresh(plugin.identity.at, &plugin.code, imports, bounds, deadline);
         Self { guest, usage: Usage::new(), runtime, plugin, started: Instant::now() }
     }
 
@@ -113,8 +113,8 @@ impl<'a> Call<'a> {
     pub fn end<T>(self, permit: Option<CallPermit>, result: &Result<T, Failure>) -> Done {
         let elapsed = self.started.elapsed();
         let fuel_used = self.fuel_used();
-        let kind = self.plugin.identity.kind;
-        let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.kind == kind);
+        let at = self.plugin.identity.at;
+        let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.at == at);
         let Self { guest, usage, runtime, plugin, .. } = self;
         let memory_bytes = guest.memory_bytes();
         let Guest { store, instance, cut_off, deadline, .. } = guest;
@@ -138,7 +138,7 @@ impl<'a> Call<'a> {
             }
         }
         let call = PluginCall {
-            kind: kind.as_str(),
+            kind: at.kind.as_str(),
             rollout: plugin.role.as_str(),
             outcome,
             duration: elapsed,
@@ -150,7 +150,7 @@ impl<'a> Call<'a> {
         let is_short_of_time = cut_off == Some(CutOff::ByWallDeadline) && !deadline.is_whole;
         if let Some(permit) = permit.filter(|_| !is_short_of_time) {
             plugin.breaker.outcomes.count(result);
-            permit.ended(Ended::of(kind, result));
+            permit.ended(Ended::of(at, result));
         }
         Done { span, took: (!is_short_of_time).then_some(elapsed) }
     }
@@ -158,7 +158,7 @@ impl<'a> Call<'a> {
 
 fn state(runtime: &Runtime, plugin: &Loaded, tracer: &Tracer, span: Span, moment: Moment) -> CallState {
     let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.log), &runtime.limits);
-    let moment = moment.of_kind(plugin.identity.kind);
+    let moment = moment.of_kind(plugin.identity.at.kind);
     CallState::new(telemetry, Arc::clone(&plugin.settings), &runtime.chance, moment, &runtime.limits)
 }
 

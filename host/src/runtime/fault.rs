@@ -5,12 +5,12 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, component::ResourceTableError};
 use super::memory::MemoryRefused;
 use crate::{
     failure::{Cause, Failure, Fault},
-    hooks::Kind,
+    hooks::Installation,
     imports::{Misuse, Overslept},
 };
 
 /// Returns why the call of a plugin of that kind failed.
-pub(super) fn failure(kind: Kind, error: &wasmtime::Error, guest_cpu_ms: u64) -> Failure {
+pub(super) fn failure(at: Installation, error: &wasmtime::Error, guest_cpu_ms: u64) -> Failure {
     if let Some(refused @ MemoryRefused::AllCalls { .. }) = error.downcast_ref() {
         tracing::warn!("{refused}");
         return Failure::Overloaded("guest memory");
@@ -18,7 +18,7 @@ pub(super) fn failure(kind: Kind, error: &wasmtime::Error, guest_cpu_ms: u64) ->
     if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
         return Failure::Overloaded("instances");
     }
-    Fault { kind, cause: cause(error, guest_cpu_ms) }.into()
+    Fault { at, cause: cause(error, guest_cpu_ms) }.into()
 }
 
 fn cause(error: &wasmtime::Error, guest_cpu_ms: u64) -> Cause {

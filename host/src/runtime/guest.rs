@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::Limits,
     failure::{Cause, Failure, Fault},
-    hooks::Kind,
+    hooks::Installation,
     imports::{CallState, GuestTime, HasCallState, bindings::types::TraceContext, telemetry::CallSpans},
     units::millis,
 };
@@ -122,7 +122,7 @@ pub struct Guest<'a> {
     pub(super) store: Store<GuestCall>,
     /// The instance: there before the call if it answered one before, `None` after the guest was cut off.
     pub(super) instance: Option<Instantiated>,
-    kind: Kind,
+    at: Installation,
     code: &'a Code,
     engine: &'a Engine,
     limits: &'a Limits,
@@ -132,7 +132,7 @@ pub struct Guest<'a> {
 
 impl std::fmt::Debug for Guest<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Guest").field("kind", &self.kind).finish_non_exhaustive()
+        out.debug_struct("Guest").field("at", &self.at).finish_non_exhaustive()
     }
 }
 
@@ -141,7 +141,7 @@ impl<'a> Guest<'a> {
     /// its code runs, start functions included.
     #[must_use]
     pub fn fresh(
-        kind: Kind,
+        at: Installation,
         code: &'a Code,
         imports: CallState,
         (engine, memory, limits): (&'a Engine, &Arc<MemoryPool>, &'a Limits),
@@ -152,12 +152,12 @@ impl<'a> Guest<'a> {
         store.limiter_async(|guest| guest);
         store.set_max_component_handles(limits.component_handles);
         arm(&mut store, engine, limits);
-        Self { store, instance: None, kind, code, engine, limits, deadline, cut_off: None }
+        Self { store, instance: None, at, code, engine, limits, deadline, cut_off: None }
     }
 
     /// Returns a guest that has answered before, for its next call.
     pub(super) fn used(
-        kind: Kind,
+        at: Installation,
         code: &'a Code,
         (mut store, instance): (Store<GuestCall>, Instantiated),
         imports: CallState,
@@ -170,7 +170,7 @@ impl<'a> Guest<'a> {
         if guest.memory_bytes() >= BUSY_MEMORY_BYTES {
             guest.imports.guest_time().mark_busy();
         }
-        Self { store, instance: Some(instance), kind, code, engine, limits, deadline, cut_off: None }
+        Self { store, instance: Some(instance), at, code, engine, limits, deadline, cut_off: None }
     }
 
     /// Returns the state behind the guest's imports.
@@ -253,12 +253,12 @@ impl<'a> Guest<'a> {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 self.cut_off = Some(CutOff::ByTrap);
-                Err(fault::failure(self.kind, &error, self.limits.guest_cpu_ms))
+                Err(fault::failure(self.at, &error, self.limits.guest_cpu_ms))
             }
             Err(_) => {
                 self.cut_off = Some(CutOff::ByWallDeadline);
                 let Deadline { after_ms, setting, .. } = self.deadline;
-                Err(Fault { kind: self.kind, cause: Cause::Deadline { after_ms, setting } }.into())
+                Err(Fault { at: self.at, cause: Cause::Deadline { after_ms, setting } }.into())
             }
         }
     }

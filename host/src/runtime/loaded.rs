@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    hooks::Kind,
+    hooks::Installation,
     imports::telemetry::GuestLog,
     store::{PluginVersion, VersionId},
     telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
@@ -27,7 +27,7 @@ use crate::{
 /// Identifies a plugin in spans, metrics, answers and messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    pub kind: Kind,
+    pub at: Installation,
     pub name: String,
     pub version: String,
     /// The language that it was written in, as its toolchain says, or `unknown`.
@@ -50,7 +50,7 @@ impl Identity {
     #[must_use]
     pub fn to_metric(&self, role: Role) -> PluginInfo {
         PluginInfo {
-            kind: self.kind.as_str(),
+            kind: self.at.kind.as_str(),
             rollout: role.as_str(),
             plugin: self.name.clone(),
             version: self.version.clone(),
@@ -61,7 +61,10 @@ impl Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}/{}@{}+{}", self.kind, self.name, self.version, self.short_digest())
+        let Self { at, name, version, .. } = self;
+        // An installed plugin has the installation's name before its own.
+        let installed = at.name.map(|installed| format!("{installed}:")).unwrap_or_default();
+        write!(out, "{}/{installed}{name}@{version}+{}", at.kind, self.short_digest())
     }
 }
 
@@ -202,8 +205,11 @@ impl Loaded {
 
     /// Sets the attributes on a call's span that say which plugin is called.
     pub(super) fn describe(&self, span: &mut Span) {
-        let Identity { kind, name, version, .. } = &self.identity;
-        span.set(attribute::PLUGIN_KIND, kind.as_str());
+        let Identity { at, name, version, .. } = &self.identity;
+        span.set(attribute::PLUGIN_KIND, at.kind.as_str());
+        if let Some(installed) = at.name {
+            span.set(attribute::PLUGIN_INSTALLATION, installed.to_string());
+        }
         span.set(attribute::PLUGIN_NAME, name.clone());
         span.set(attribute::PLUGIN_VERSION, version.clone());
         span.set(attribute::PLUGIN_DIGEST, self.identity.short_digest());
@@ -226,7 +232,9 @@ impl fmt::Debug for Loaded {
 
 fn label(identity: &Identity, role: Role) -> String {
     let role = if role == Role::Live { String::new() } else { format!(" ({})", role.as_str()) };
-    format!("{}/{}@{}{role}", identity.kind, identity.name, identity.version)
+    let Identity { at, name, version, .. } = identity;
+    let installed = at.name.map(|installed| format!("{installed}:")).unwrap_or_default();
+    format!("{}/{installed}{name}@{version}{role}", at.kind)
 }
 
 /// Returns the sha256, lower-case hex.

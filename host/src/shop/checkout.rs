@@ -406,7 +406,7 @@ impl Attempt for Deciding<'_> {
             moment,
         };
         let door = inventory::Door::new(Box::new(deduct));
-        let plugin = snapshot.plugin(CheckoutHook::KIND);
+        let plugin = snapshot.required(CheckoutHook::KIND);
         let (span, decided) = plugin.call::<CheckoutHook>(&shop.plugins, self.span, &placed, door, moment, time).await;
         (Self { span, ..self }, decided)
     }

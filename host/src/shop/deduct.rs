@@ -92,7 +92,7 @@ pub async fn deduct(
             let mut span = plugins.tracer().start(span::INVENTORY, SpanKind::Internal, Some(parent), Vec::new());
             describe(&mut span, lines);
             let door = stock::Door::new(plugins.store().clone(), taker.clone());
-            let plugin = snapshot.plugin(Inventory::KIND);
+            let plugin = snapshot.required(Inventory::KIND);
             let (mut span, result) = plugin.call::<Inventory>(plugins, span, lines, door, moment, time).await;
             if let Err(failure) = &result {
                 failure.mark(&mut span);

@@ -124,7 +124,7 @@ impl Attempt for Quoting<'_> {
             None => Box::new(OnHand { store: shop.store.clone(), tracer: shop.tracer.clone() }),
             Some(_) => Box::new(Repeat(None)),
         };
-        let plugin = self.pinned.snapshot().plugin(CheckoutHook::KIND);
+        let plugin = self.pinned.snapshot().required(CheckoutHook::KIND);
         let door = inventory::Door::new(deduct);
         let called = plugin.call::<CheckoutHook>(&shop.plugins, self.span, self.placed, door, self.moment, time);
         let (span, decided) = called.await;

@@ -45,7 +45,7 @@ pub(super) async fn decide<A: Attempt>(attempt: A, pinned: &Pinned, whole_ms: u6
         (attempt, Err(failure)) => (attempt, failure),
         decided => return decided,
     };
-    let live = failure.at_fault().and_then(|kind| pinned.stand_in(kind));
+    let live = failure.at_fault().and_then(|at| pinned.stand_in(at));
     let Some(live) = live.filter(|_| !left().is_zero()) else { return (attempt, Err(failure)) };
     match attempt.start_over(&failure, live, left()).await {
         Ok(()) => attempt.decide(2, Time::Left(left())).await,
@@ -75,12 +75,12 @@ pub(super) async fn start_over(
 
 /// Notes the canary's fault on the span of the call that goes on without it.
 pub(super) fn tell(span: &mut Span, canary: &Snapshot, failure: &Failure) {
-    let Some(kind) = failure.at_fault() else { return };
-    let identity = canary.plugin(kind).identity();
+    let Some(canary) = failure.at_fault().and_then(|at| canary.at(at)) else { return };
+    let identity = canary.identity();
     span.event(
         event::CANARY_FAULT,
         vec![
-            KeyValue::new(attribute::PLUGIN_KIND, kind.as_str()),
+            KeyValue::new(attribute::PLUGIN_KIND, identity.at.kind.as_str()),
             KeyValue::new(attribute::PLUGIN_VERSION, identity.version.clone()),
             KeyValue::new(attribute::PLUGIN_DIGEST, identity.short_digest()),
             KeyValue::new(attribute::PLUGIN_OUTCOME, failure.code()),

@@ -8,13 +8,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration, time::SystemTime};
 #[cfg(test)]
 use super::sqlite::TestCommand;
 use super::{
-    Answered, Durability, OrderId, PluginVersion, Released, RolloutId, RolloutRow, RolloutState, StockChanged,
-    StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionText,
+    Answered, Durability, HookOrder, OrderId, PluginVersion, Released, RolloutId, RolloutRow, RolloutState,
+    StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionText,
     json::{OrderText, ReceiptText},
     queue::{Answer, Reply},
 };
 use crate::{
-    hooks::Kind,
+    hooks::Installation,
     order::{Fingerprint, Item, Keyed, Reference},
 };
 
@@ -77,19 +77,34 @@ pub(super) enum PluginCommand {
         /// The version that has to be live, if it matters: another host may have changed it.
         over: Option<VersionId>,
         text: VersionText,
+        /// The order of the hook's installations from now on, if it changes.
+        order: Option<HookOrder>,
         action: SwapAction,
         by: String,
         detail: String,
         reply: Reply<PluginVersion, StoreError>,
     },
+    Uninstall {
+        /// The version that has to be live.
+        live: PluginVersion,
+        /// The order of the hook's installations that are left.
+        order: HookOrder,
+        by: String,
+        reply: Reply<(), StoreError>,
+    },
+    Reorder {
+        order: HookOrder,
+        by: String,
+        reply: Reply<(), StoreError>,
+    },
     NoteRefusal {
-        kind: Option<Kind>,
+        at: Option<Installation>,
         by: String,
         detail: String,
         reply: Reply<(), StoreError>,
     },
     NoteFolderHas {
-        kind: Kind,
+        at: Installation,
         version: VersionId,
         reply: Reply<(), StoreError>,
     },
@@ -232,7 +247,9 @@ impl Command {
                     reply.unexecuted()
                 }
                 PluginCommand::BeginRollout { reply, .. } => reply.unexecuted(),
-                PluginCommand::NoteRefusal { reply, .. }
+                PluginCommand::Uninstall { reply, .. }
+                | PluginCommand::Reorder { reply, .. }
+                | PluginCommand::NoteRefusal { reply, .. }
                 | PluginCommand::NoteFolderHas { reply, .. }
                 | PluginCommand::ChangeRollout { reply, .. } => reply.unexecuted(),
             },

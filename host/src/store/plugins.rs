@@ -3,34 +3,79 @@
 //! A version is a file with its settings: the same file with other settings is another version.
 
 use super::{
-    Engine, Page, PluginEvent, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionText,
+    Engine, HookOrder, Page, PluginEvent, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionText,
     command::PluginCommand, sqlite,
 };
-use crate::hooks::Kind;
+use crate::hooks::{Installation, InstallationName, Kind};
 
 impl Store {
     /// Makes a version live and returns it, in the place of the version `over`. A rollback withdraws the version that was
-    /// live before. An open rollout of the same kind ends. Durable when it returns.
+    /// live before. An open rollout at the same installation ends. Durable when it returns.
     ///
     /// # Errors
-    /// `PluginsChanged` when another version than `over` is live; nothing was changed.
+    /// `PluginsChanged` when another version than `over` is live; for an [`SwapAction::Install`] without `over`, when any is. Nothing
+    /// was changed.
     pub async fn publish_plugin(
         &self,
         over: Option<VersionId>,
         text: VersionText,
-        action: SwapAction,
-        by: String,
-        detail: String,
+        order: Option<HookOrder>,
+        (action, by, detail): (SwapAction, String, String),
     ) -> Result<PluginVersion, StoreError> {
-        self.submit(|reply| PluginCommand::Publish { over, text, action, by, detail, reply }).await
+        self.submit(|reply| PluginCommand::Publish { over, text, order, action, by, detail, reply }).await
+    }
+
+    /// Takes a live version off its installation; what is left of the hook is asked in that order. Durable when it returns.
+    ///
+    /// # Errors
+    /// `PluginsChanged` when another version is live there; nothing was changed.
+    pub async fn uninstall_plugin(&self, live: PluginVersion, order: HookOrder, by: String) -> Result<(), StoreError> {
+        self.submit(|reply| PluginCommand::Uninstall { live, order, by, reply }).await
+    }
+
+    /// Changes the order of a hook's installations. Durable when it returns.
+    ///
+    /// # Errors
+    /// Only the store's own.
+    pub async fn reorder_plugins(&self, order: HookOrder, by: String) -> Result<(), StoreError> {
+        self.submit(|reply| PluginCommand::Reorder { order, by, reply }).await
+    }
+
+    /// Returns the order of a hook's installations; empty if none was set.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn hook_order(&self, kind: Kind) -> Result<Vec<InstallationName>, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::plugins::hook_order(connection, kind)).await
+            }
+            Engine::Postgres(postgres) => postgres.hook_order(kind).await,
+        }
+    }
+
+    /// Returns what is live at all installations.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn live_plugins(&self) -> Result<Vec<PluginVersion>, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => sqlite.read(sqlite::plugins::all_live).await,
+            Engine::Postgres(postgres) => postgres.live_plugins().await,
+        }
     }
 
     /// Records in the audit that a file was refused. Durable when it returns.
     ///
     /// # Errors
     /// Only the store's own.
-    pub async fn note_refused_plugin(&self, kind: Option<Kind>, by: String, detail: String) -> Result<(), StoreError> {
-        self.submit(|reply| PluginCommand::NoteRefusal { kind, by, detail, reply }).await
+    pub async fn note_refused_plugin(
+        &self,
+        at: Option<Installation>,
+        by: String,
+        detail: String,
+    ) -> Result<(), StoreError> {
+        self.submit(|reply| PluginCommand::NoteRefusal { at, by, detail, reply }).await
     }
 
     /// Returns a page of all plugin versions, the last changed first: at most `limit`, from after `after`.
@@ -50,14 +95,14 @@ impl Store {
         }
     }
 
-    /// Returns the live version of the kind.
+    /// Returns the live version of the installation.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn live_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
+    pub async fn live_plugin(&self, at: Installation) -> Result<Option<PluginVersion>, StoreError> {
         match &*self.0 {
-            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::live(connection, kind)).await,
-            Engine::Postgres(postgres) => postgres.live_plugin(kind).await,
+            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::live(connection, at)).await,
+            Engine::Postgres(postgres) => postgres.live_plugin(at).await,
         }
     }
 
@@ -65,10 +110,10 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn last_good_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
+    pub async fn last_good_plugin(&self, at: Installation) -> Result<Option<PluginVersion>, StoreError> {
         match &*self.0 {
-            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::last_good(connection, kind)).await,
-            Engine::Postgres(postgres) => postgres.last_good_plugin(kind).await,
+            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::last_good(connection, at)).await,
+            Engine::Postgres(postgres) => postgres.last_good_plugin(at).await,
         }
     }
 
@@ -87,8 +132,8 @@ impl Store {
     ///
     /// # Errors
     /// Only the store's own.
-    pub async fn note_folder_has(&self, kind: Kind, version: VersionId) -> Result<(), StoreError> {
-        self.submit(|reply| PluginCommand::NoteFolderHas { kind, version, reply }).await
+    pub async fn note_folder_has(&self, at: Installation, version: VersionId) -> Result<(), StoreError> {
+        self.submit(|reply| PluginCommand::NoteFolderHas { at, version, reply }).await
     }
 
     /// Returns whether the host ever started with that file because its settings named the file or the folder it was
@@ -96,13 +141,13 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
-    pub async fn was_started_with(&self, kind: Kind, digest: &str) -> Result<bool, StoreError> {
+    pub async fn was_started_with(&self, at: Installation, digest: &str) -> Result<bool, StoreError> {
         let digest = digest.to_owned();
         match &*self.0 {
             Engine::Sqlite(sqlite) => {
-                sqlite.read(move |connection| sqlite::plugins::started_with(connection, kind, &digest)).await
+                sqlite.read(move |connection| sqlite::plugins::started_with(connection, at, &digest)).await
             }
-            Engine::Postgres(postgres) => postgres.was_started_with(kind, &digest).await,
+            Engine::Postgres(postgres) => postgres.was_started_with(at, &digest).await,
         }
     }
 

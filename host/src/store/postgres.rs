@@ -55,11 +55,11 @@ use self::{
 };
 // What the files of this folder have of the store's.
 use super::{
-    Answered, DatabaseError, Durability, Earlier, Examined, Finding, Gauges, HostRow, Inventory, LedgerMismatch,
-    NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion,
-    PostgresSettings, Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError, StockLevel, StoreError,
-    SwapAction, TakeError, Taker, VersionId, VersionState, VersionText, command, folder, json, now_ms, page, queue,
-    saturated,
+    Answered, DatabaseError, Durability, Earlier, Examined, Finding, Gauges, HookOrder, HostRow, Inventory,
+    LedgerMismatch, NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent,
+    PluginVersion, PostgresSettings, Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError,
+    StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionState, VersionText, command, folder, json,
+    now_ms, page, queue, saturated,
 };
 use super::{
     command::{Lane, OpenOrder, OrderCommand, ReservationCommand, Take, UpkeepCommand},

@@ -1,8 +1,8 @@
 //! The store's records of plugins: versions, their states, and the audit of changes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use crate::hooks::Kind;
+use crate::hooks::{Installation, InstallationName, Kind};
 
 /// A version's number: ascending in the order in which versions were first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +52,8 @@ impl VersionState {
 /// What identifies and describes a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionText {
-    pub kind: Kind,
+    /// Where it is or was live.
+    pub at: Installation,
     pub name: String,
     pub version: String,
     /// The file's sha256, lower-case hex.
@@ -62,6 +63,28 @@ pub struct VersionText {
     pub language: String,
     /// The version's own settings, which override the host's.
     pub settings: BTreeMap<String, String>,
+}
+
+/// The order in which the plugins of a hook are asked, or in which their answers count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookOrder {
+    pub kind: Kind,
+    /// The installations, the first one first.
+    pub names: Vec<InstallationName>,
+}
+
+impl HookOrder {
+    /// Returns the names that stand in a text, as [`fmt::Display`] writes them.
+    pub(super) fn names_of(text: &str) -> Vec<InstallationName> {
+        text.split(' ').filter_map(InstallationName::parse).collect()
+    }
+}
+
+impl fmt::Display for HookOrder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.names.iter().map(InstallationName::as_str).collect();
+        out.write_str(&names.join(" "))
+    }
 }
 
 /// A version that is, was or may become live.
@@ -86,6 +109,8 @@ pub enum SwapAction {
     /// The host started with the version that its settings name.
     Start,
     Deploy,
+    /// A plugin became live where there was none.
+    Install,
     /// The previous version is live again; the replaced one is withdrawn.
     Rollback,
     /// Settings of a plugin were changed.
@@ -102,6 +127,7 @@ impl SwapAction {
         match self {
             Self::Start => "start",
             Self::Deploy => "deploy",
+            Self::Install => "install",
             Self::Rollback => "rollback",
             Self::Set => "set",
             Self::Rollout => "rollout",
@@ -110,7 +136,7 @@ impl SwapAction {
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Start, Self::Deploy, Self::Rollback, Self::Set, Self::Rollout, Self::Promote];
+        let all = [Self::Start, Self::Deploy, Self::Install, Self::Rollback, Self::Set, Self::Rollout, Self::Promote];
         all.into_iter().find(|action| action.as_str() == text)
     }
 }
@@ -126,8 +152,8 @@ pub struct PluginEvent {
     pub at_ms: u64,
     pub changed_by: String,
     pub action: String,
-    /// `None` for a file that was refused before its kind was known.
-    pub kind: Option<String>,
+    /// The hook, with the installation's name; `None` for a file that was refused before its hook was known.
+    pub at: Option<String>,
     /// `None` for a file that was refused.
     pub version: Option<VersionId>,
     pub detail: String,

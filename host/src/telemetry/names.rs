@@ -53,6 +53,8 @@ pub mod attribute {
     pub const SIMULATION_LATENCY_ADDED: &str = "simulation.latency_added";
 
     pub const PLUGIN_KIND: &str = "plugin.kind";
+    /// The name under which the plugin is installed at its hook; not of checkout and inventory.
+    pub const PLUGIN_INSTALLATION: &str = "plugin.installation";
     pub const PLUGIN_NAME: &str = "plugin.name";
     pub const PLUGIN_VERSION: &str = "plugin.version";
     pub const PLUGIN_DIGEST: &str = "plugin.digest";

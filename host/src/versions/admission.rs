@@ -34,7 +34,7 @@ use wasmtime::component::Component;
 use super::{Candidate, built_in_bytes};
 use crate::{
     config::{Limits, Settings},
-    hooks::{self, Kind},
+    hooks::{self, Installation, Kind},
     runtime::{Code, CodeCache, CompileError, Engine, Identity, Pool, digest_of},
     units::{MIB, millis},
 };
@@ -62,6 +62,11 @@ impl Admitted {
         &self.identity
     }
 
+    /// Returns the same code at an installation.
+    pub(super) fn installed_at(&self, at: Installation) -> Self {
+        Self { identity: Identity { at, ..self.identity.clone() }, ..self.clone() }
+    }
+
     /// Returns the same code under another name.
     pub(super) fn known_as(&self, identity: Identity) -> Self {
         Self { identity, ..self.clone() }
@@ -85,6 +90,14 @@ pub struct Examined {
     pub(crate) identity: Identity,
     pub(super) bytes: Bytes,
     cases: Cases,
+}
+
+impl Examined {
+    /// Returns the candidate for an installation.
+    pub(super) fn installed_at(mut self, at: Installation) -> Self {
+        self.identity.at = at;
+        self
+    }
 }
 
 /// Identifies the candidate, on a blocking thread.
@@ -177,7 +190,7 @@ async fn compiled(engine: &Arc<Engine>, examined: Examined, limits: &Limits) -> 
     let Examined { identity, bytes, cases, .. } = examined;
     let compiler = engine.compiler();
     let _turn = compiler.turn().await;
-    let is_trusted = bytes == built_in_bytes(identity.kind);
+    let is_trusted = bytes == built_in_bytes(identity.at.kind);
     let cpu_ms = if is_trusted { None } else { compiler.try_out(bytes.clone(), limits).await? };
     let (compiling, compiled_mib) = (Arc::clone(engine), limits.compiled_mib);
     let compiled = blocking(move || compile(&compiling, identity, &bytes, cases, compiled_mib)).await;
@@ -213,7 +226,7 @@ fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> 
     world::check(&candidate.bytes, kind)?;
     let name = outline.name.or_else(|| inspect::sound(&candidate.stem)).unwrap_or_else(|| kind.to_string());
     Ok(Identity {
-        kind,
+        at: Installation::of(kind),
         name,
         version: outline.version.unwrap_or_else(|| "0.0.0".into()),
         language: language::of(&candidate.bytes).to_owned(),
@@ -230,7 +243,7 @@ fn compile(
     cases: Cases,
     compiled_mib: usize,
 ) -> Result<(Admitted, bool), Reason> {
-    let (kind, pool) = (identity.kind, engine.pool());
+    let (kind, pool) = (identity.at.kind, engine.pool());
     let kept = engine.compiler().kept();
     let loads = kept.map(CodeCache::loads);
     // from_binary, not new: nothing that comes from outside is ever taken for text or for compiled code.

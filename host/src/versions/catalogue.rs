@@ -164,12 +164,12 @@ impl Catalogue {
     /// When the file is missing, was changed, or isn't admitted any more.
     pub(super) async fn version(&self, text: &VersionText) -> Result<Plugin, CatalogueError> {
         let admitted = match self.compiled(&text.digest) {
-            Some(admitted) => admitted,
+            Some(admitted) => admitted.installed_at(text.at),
             None => {
                 let bytes = self.file(&text.digest).await?;
-                let source = format!("the {} plugin {}@{} that was deployed", text.kind, text.name, text.version);
+                let source = format!("the {} plugin {}@{} that was deployed", text.at, text.name, text.version);
                 let candidate = Candidate { source, stem: text.name.clone(), bytes: bytes.into() };
-                let examined = examine(candidate, &self.settings.limits).await?;
+                let examined = examine(candidate, &self.settings.limits).await?.installed_at(text.at);
                 let admitted = admit(&self.engine, examined, &self.settings, &text.settings, Trial::Again).await?;
                 self.keep(admitted.clone());
                 admitted

@@ -8,13 +8,14 @@ use std::{
 use anyhow::Context;
 
 use super::{
-    Plugins, SwapError,
+    Plugin, Plugins, Snapshot, SwapError,
     registry::Published,
     rollout::{Plan, Rollout},
+    start::installed,
 };
 use crate::{
-    hooks::Kind,
-    store::{RolloutRow, RolloutState},
+    hooks::{Installation, Kind},
+    store::{PluginVersion, RolloutRow, RolloutState},
 };
 
 /// How long a change waits for the other hosts to follow.
@@ -44,22 +45,53 @@ impl Plugins {
     }
 
     async fn follow(&self) -> Result<(), SwapError> {
-        for kind in Kind::ALL {
-            let live = self.live_version(kind).await?;
-            let here = self.snapshot();
-            let now = here.plugin(kind).numbered();
-            if now.is_some_and(|now| now.number == live.id) {
-                continue;
+        let mut live = Vec::new();
+        for kind in Kind::REQUIRED {
+            live.push(self.live_version(Installation::of(kind)).await?);
+        }
+        live.extend(installed(&self.store).await?);
+        let here = self.snapshot();
+        let number = |plugin: &Plugin| plugin.numbered().map(|numbered| numbered.number);
+        if !here.plugins().map(number).eq(live.iter().map(|version| Some(version.id))) {
+            let mut plugins = Vec::new();
+            for version in &live {
+                let kept = here.at(version.text.at).filter(|plugin| number(plugin) == Some(version.id));
+                plugins.push(match kept {
+                    Some(plugin) => plugin.clone(),
+                    None => self.loaded(version).await?,
+                });
             }
-            let plugin = self.catalogue.version(&live.text).await?;
-            plugin.set_version(&live);
-            let next = here.with(plugin).map_err(SwapError::Host)?;
-            let rollout = self.registry.rollout().filter(|rollout| rollout.kind() != kind);
+            let next = Snapshot::new(plugins).map_err(SwapError::Host)?;
+            let is_kept = |at| here.at(at).and_then(number) == next.at(at).and_then(number);
+            let rollout = self.registry.rollout().filter(|rollout| is_kept(rollout.at()));
             self.publish(Published::new(&next, rollout).map_err(SwapError::Host)?);
-            let (from, to) = (here.plugin(kind).identity(), next.plugin(kind).identity());
-            tracing::info!(kind = kind.as_str(), by = live.changed_by, %from, %to, "{to} is live in the place of {from}: another host changed it");
+            for version in live.iter().filter(|version| !is_kept(version.text.at)) {
+                let at = version.text.at;
+                let to = next.at(at).map(Plugin::identity).map(ToString::to_string).unwrap_or_default();
+                let from = here.at(at).map_or_else(|| "none".to_owned(), |plugin| plugin.identity().to_string());
+                tracing::info!(
+                    kind = at.kind.as_str(),
+                    by = version.changed_by,
+                    from,
+                    to,
+                    "{to} is live in the place of {from}: another host changed it"
+                );
+            }
+            for gone in here.plugins().filter(|plugin| next.at(plugin.identity().at).is_none()) {
+                let gone = gone.identity();
+                tracing::info!(
+                    kind = gone.at.kind.as_str(),
+                    "{gone} isn't installed any more: another host changed it"
+                );
+            }
         }
         self.follow_rollout(self.store.open_rollout().await?).await
+    }
+
+    async fn loaded(&self, version: &PluginVersion) -> Result<Plugin, SwapError> {
+        let plugin = self.catalogue.version(&version.text).await?;
+        plugin.set_version(version);
+        Ok(plugin)
     }
 
     async fn follow_rollout(&self, open: Option<RolloutRow>) -> Result<(), SwapError> {
@@ -92,8 +124,7 @@ impl Plugins {
                 let plan = serde_json::from_str::<Plan>(&row.plan)
                     .context("read a rollout's plan")
                     .map_err(SwapError::Host)?;
-                let plugin = self.catalogue.version(&row.version.text).await?;
-                plugin.set_version(&row.version);
+                let plugin = self.loaded(&row.version).await?;
                 let number = row.id.number();
                 let rollout = Rollout::new(row, plan, &plugin, self.runtime.limits.shadow_calls);
                 self.publish(beside(Some(Arc::clone(&rollout)))?);

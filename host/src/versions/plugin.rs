@@ -42,9 +42,9 @@ impl Plugin {
         let Admitted { identity, code, cases } = admitted;
         let setup = Setup {
             set,
-            settings: hooks::settings_of(identity.kind, settings, set),
+            settings: hooks::settings_of(identity.at.kind, settings, set),
             is_built_in: source::is_built_in(&identity),
-            wall_limit: (hooks::info(identity.kind).wall_limit)(&settings.limits),
+            wall_limit: (hooks::info(identity.at.kind).wall_limit)(&settings.limits),
             limits: &settings.limits,
             idle_places,
         };
@@ -128,7 +128,7 @@ impl Plugin {
     /// Counts a call that has ended, and returns its span.
     pub(super) fn count<T>(&self, done: Done, result: &Result<T, Failure>) -> Span {
         if let (Some(tally), Some(took)) = (&self.tally, done.took) {
-            tally.count(self.loaded.identity.kind, result, took);
+            tally.count(self.loaded.identity.at, result, took);
         }
         done.span
     }
@@ -151,7 +151,7 @@ impl Plugin {
     ) -> (Span, Result<H::Decided, Failure>) {
         let permit = match self.loaded.breaker.enter(H::likeness(asked)) {
             Ok(permit) => permit,
-            Err(open) => return (span, Err(open.failure(H::KIND))),
+            Err(open) => return (span, Err(open.failure(self.loaded.identity.at))),
         };
         let mut call = Call::start(plugins.runtime(), &self.loaded, span, moment, time);
         let parent = self.shadow.as_ref().map(|_| call.span_context().clone());

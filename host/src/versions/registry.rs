@@ -11,7 +11,7 @@ use hyper::header::HeaderValue;
 use super::{Plugin, rollout::Rollout};
 use crate::{
     failure::Failure,
-    hooks::{self, Hook, Kind, PerKind, Visitor},
+    hooks::{self, Hook, Installation, Kind, Visitor},
     order::Cart,
     runtime::{Identity, Likeness, Role},
 };
@@ -19,7 +19,8 @@ use crate::{
 /// The plugins that one request uses from beginning to end.
 #[derive(Debug)]
 pub struct Snapshot {
-    plugins: PerKind<Plugin>,
+    /// Checkout and inventory, then the installed ones by hook and place.
+    plugins: Vec<Plugin>,
     header: String,
     header_value: HeaderValue,
 }
@@ -27,28 +28,48 @@ pub struct Snapshot {
 impl Snapshot {
     /// # Errors
     /// When a plugin's name can't stand in a header; admission lets no such name through.
-    pub fn new(plugins: PerKind<Plugin>) -> anyhow::Result<Self> {
+    pub fn new(plugins: Vec<Plugin>) -> anyhow::Result<Self> {
+        let kinds = plugins.iter().map(|plugin| plugin.identity().at.kind);
+        anyhow::ensure!(kinds.clone().is_sorted(), "plugins are listed by hook");
+        let lacking = Kind::REQUIRED.into_iter().find(|required| !kinds.clone().any(|kind| kind == *required));
+        if let Some(kind) = lacking {
+            anyhow::bail!("there is no {kind} plugin");
+        }
         let identities: Vec<_> = plugins.iter().map(|plugin| plugin.identity().to_string()).collect();
         let header = identities.join(", ");
         let header_value = HeaderValue::from_str(&header)?;
         Ok(Self { plugins, header, header_value })
     }
 
-    /// Returns the snapshot with this plugin in place of the one of the same kind.
+    /// Returns the snapshot with this plugin in place of the one at the same installation.
     ///
     /// # Errors
     /// As [`Snapshot::new`].
     pub(super) fn with(&self, plugin: Plugin) -> anyhow::Result<Self> {
-        let mut plugins = self.plugins.clone();
-        let kind = plugin.identity().kind;
-        *plugins.of_mut(kind) = plugin;
-        Self::new(plugins)
+        let at = plugin.identity().at;
+        let replaced = |before: &Plugin| if before.identity().at == at { plugin.clone() } else { before.clone() };
+        Self::new(self.plugins.iter().map(replaced).collect())
     }
 
-    /// Returns the plugin of that kind.
+    /// Returns the plugin of a hook that has exactly one.
+    ///
+    /// # Panics
+    /// For any other hook.
     #[must_use]
-    pub const fn plugin(&self, kind: Kind) -> &Plugin {
-        self.plugins.of(kind)
+    #[expect(clippy::expect_used, reason = "no snapshot is made without a required plugin")]
+    pub fn required(&self, kind: Kind) -> &Plugin {
+        self.of(kind).next().expect("a required plugin")
+    }
+
+    /// Returns the plugins of a hook, in the order in which they are asked.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Plugin> {
+        self.plugins.iter().filter(move |plugin| plugin.identity().at.kind == kind)
+    }
+
+    /// Returns the plugin at an installation, `None` if nothing is installed there.
+    #[must_use]
+    pub fn at(&self, at: Installation) -> Option<&Plugin> {
+        self.plugins.iter().find(|plugin| plugin.identity().at == at)
     }
 
     /// Returns all identities as the `till-plugins` header has them.
@@ -63,7 +84,7 @@ impl Snapshot {
         &self.header_value
     }
 
-    /// Returns the plugins of all kinds.
+    /// Returns all plugins.
     pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
         self.plugins.iter()
     }
@@ -95,12 +116,11 @@ impl Pinned {
         }
     }
 
-    /// Returns the snapshot that takes over if the plugin of that kind is at fault: the live one, once, from a canary.
+    /// Returns the snapshot that takes over if that plugin is at fault: the live one, once, from a canary.
     #[must_use]
-    pub fn stand_in(&self, at_fault: Kind) -> Option<&Arc<Snapshot>> {
-        let of_canary =
-            self.snapshot.plugin(at_fault).role() == Role::Canary && !self.taken_over.load(Ordering::Acquire);
-        self.live.as_ref().filter(|_| of_canary)
+    pub fn stand_in(&self, at_fault: Installation) -> Option<&Arc<Snapshot>> {
+        let is_canary = self.snapshot.at(at_fault).is_some_and(|plugin| plugin.role() == Role::Canary);
+        self.live.as_ref().filter(|_| is_canary && !self.taken_over.load(Ordering::Acquire))
     }
 
     /// Returns why an order with this cart isn't begun with these plugins: a breaker is open for the cart, and no live
@@ -108,11 +128,11 @@ impl Pinned {
     #[must_use]
     pub fn refusal(&self, cart: &Cart) -> Option<Failure> {
         self.snapshot().plugins().find_map(|plugin| {
-            let (kind, breaker) = (plugin.identity().kind, plugin.breaker());
+            let (at, breaker) = (plugin.identity().at, plugin.breaker());
             // Breakers are rarely open, and this check is cheaper than the next.
             breaker.is_open()?;
-            let open = breaker.is_open_for(hooks::visit(kind, LikenessIn(cart)))?;
-            self.stand_in(kind).is_none().then(|| open.failure(kind))
+            let open = breaker.is_open_for(hooks::visit(at.kind, LikenessIn(cart)))?;
+            self.stand_in(at).is_none().then(|| open.failure(at))
         })
     }
 
@@ -147,12 +167,13 @@ impl Published {
     /// # Errors
     /// As [`Snapshot::new`].
     pub(super) fn new(live: &Snapshot, rollout: Option<Arc<Rollout>>) -> anyhow::Result<Self> {
-        let bare = |kind| Ok::<_, anyhow::Error>(live.plugin(kind).tried(Role::Live, None, None));
-        let mut of_live = Snapshot::new(PerKind::try_from_fn(bare)?)?;
+        let bare = live.plugins().map(|plugin| plugin.tried(Role::Live, None, None)).collect();
+        let mut of_live = Snapshot::new(bare)?;
         let mut canary = None;
-        if let Some(rollout) = rollout.as_deref().filter(|rollout| rollout.is_running()) {
-            let watched =
-                of_live.plugin(rollout.kind()).tried(Role::Live, Some(rollout.live_tally()), rollout.shadow());
+        if let Some(rollout) = rollout.as_deref().filter(|rollout| rollout.is_running())
+            && let Some(beside) = of_live.at(rollout.at())
+        {
+            let watched = beside.tried(Role::Live, Some(rollout.live_tally()), rollout.shadow());
             of_live = of_live.with(watched)?;
             canary = rollout.canary().map(|plugin| of_live.with(plugin)).transpose()?.map(Arc::new);
         }

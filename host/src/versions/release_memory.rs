@@ -7,10 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Plugin, Plugins, registry::Published};
+use super::{Plugin, Plugins, Snapshot, registry::Published};
 use crate::{
     config::Limits,
-    hooks::Kind,
     runtime::{KeptMemory, kept_memory},
     units::MIB,
 };
@@ -91,10 +90,11 @@ impl Plugins {
             return Ok(());
         }
         self.catalogue.renew_pool()?;
-        let mut next = self.snapshot();
-        for kind in Kind::ALL {
-            next = next.with(self.catalogue.moved(next.plugin(kind)).await?)?.into();
+        let mut moved = Vec::new();
+        for plugin in self.snapshot().plugins() {
+            moved.push(self.catalogue.moved(plugin).await?);
         }
+        let next = Snapshot::new(moved)?;
         let rollout = self.registry.rollout();
         if let Some(rollout) = &rollout {
             rollout.move_to(self.catalogue.moved(&rollout.candidate()).await?);

@@ -28,7 +28,7 @@ pub(super) use shadow::{Followed, Shadow};
 pub use tally::{Figures, Tally};
 
 use super::Plugin;
-use crate::{hooks::Kind, runtime::Role, store::RolloutRow, telemetry::metrics::PluginInfo};
+use crate::{hooks::Installation, runtime::Role, store::RolloutRow, telemetry::metrics::PluginInfo};
 
 /// Calls of a candidate before its figures are first judged, unless its time is up: fewer are no evidence of anything.
 const FIRST_LOOK_CALLS: u64 = 10;
@@ -99,8 +99,8 @@ impl Rollout {
     }
 
     #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.row.version.text.kind
+    pub fn at(&self) -> Installation {
+        self.row.version.text.at
     }
 
     #[must_use]

@@ -50,7 +50,7 @@ pub const fn built_in_bytes(kind: Kind) -> &'static [u8] {
 
 /// Returns whether the plugin is the one of its kind that is built into the binary.
 pub(super) fn is_built_in(identity: &Identity) -> bool {
-    digest_of(built_in_bytes(identity.kind)) == identity.digest
+    digest_of(built_in_bytes(identity.at.kind)) == identity.digest
 }
 
 /// Returns the built-in plugins.
@@ -61,7 +61,7 @@ pub fn built_in() -> Vec<Candidate> {
         stem: kind.to_string(),
         bytes: Bytes::from_static(built_in_bytes(kind)),
     };
-    Kind::ALL.into_iter().map(candidate).collect()
+    Kind::REQUIRED.into_iter().map(candidate).collect()
 }
 
 /// Returns every `*.wasm` of the folder, in the order of their names; an error for one that can't be read or is too large.

@@ -23,9 +23,9 @@ use super::{
 };
 use crate::{
     config::{Limits, Settings},
-    hooks::{Kind, PerKind},
+    hooks::{Installation, InstallationName, Kind, PerKind},
     runtime::{Identity, digest_of},
-    store::{PluginVersion, RolloutState, Store, SwapAction, VersionText},
+    store::{PluginVersion, RolloutState, Store, StoreError, SwapAction, VersionText},
 };
 
 /// The name in the audit for what the host makes live when it starts.
@@ -60,7 +60,7 @@ pub(super) async fn snapshot(
             Err(unreadable) => Err(unreadable),
         };
         match examined {
-            Ok(examined) => of_kinds.of_mut(examined.identity.kind).push(examined),
+            Ok(examined) => of_kinds.of_mut(examined.identity.at.kind).push(examined),
             Err(refused) => {
                 refusals.push(format!("{refused:#}"));
                 log_unused(store, refused).await?;
@@ -68,13 +68,37 @@ pub(super) async fn snapshot(
         }
     }
     let start = Start { store, catalogue, of_folder, refusals };
-    let mut plugins = PerKind::<Option<Plugin>>::default();
-    for kind in Kind::ALL {
+    let mut plugins = Vec::new();
+    for kind in Kind::REQUIRED {
         let candidates = std::mem::take(of_kinds.of_mut(kind));
-        *plugins.of_mut(kind) = Some(start.plugin(kind, candidates).await?);
+        plugins.push(start.plugin(kind, candidates).await?);
     }
-    let plugin = |kind| plugins.of_mut(kind).take().with_context(|| format!("there is no {kind} plugin"));
-    Ok((Snapshot::new(PerKind::try_from_fn(plugin)?)?, digests))
+    for live in installed(store).await? {
+        plugins.push(start.installed(&live).await?);
+    }
+    Ok((Snapshot::new(plugins)?, digests))
+}
+
+/// Returns what is live at the hooks that may have several plugins, in the order in which they are asked.
+///
+/// # Errors
+/// As [`Store::live_plugins`].
+pub(super) async fn installed(store: &Store) -> Result<Vec<PluginVersion>, StoreError> {
+    let mut live = store.live_plugins().await?;
+    live.retain(|version| !version.text.at.kind.is_required());
+    if live.is_empty() {
+        return Ok(live);
+    }
+    let mut orders = PerKind::<Vec<InstallationName>>::default();
+    for kind in Kind::ALL {
+        *orders.of_mut(kind) = store.hook_order(kind).await?;
+    }
+    live.sort_by_key(|version| {
+        let Installation { kind, name } = version.text.at;
+        let place = orders.of(kind).iter().position(|ordered| Some(*ordered) == name);
+        (kind, place.unwrap_or(usize::MAX), name)
+    });
+    Ok(live)
 }
 
 /// Returns the rollout that was under way when the host stopped, with nothing counted yet. Aborts the rollout if its
@@ -109,8 +133,8 @@ pub(super) async fn rollout(
 /// # Errors
 /// Says what is wrong with the file, if a kind has no live version yet.
 async fn log_unused(store: &Store, refused: anyhow::Error) -> anyhow::Result<()> {
-    for kind in Kind::ALL {
-        if store.live_plugin(kind).await?.is_none() {
+    for kind in Kind::REQUIRED {
+        if store.live_plugin(Installation::of(kind)).await?.is_none() {
             return Err(refused);
         }
     }
@@ -128,7 +152,7 @@ struct Start<'a> {
 
 impl Start<'_> {
     async fn plugin(&self, kind: Kind, candidates: Vec<Examined>) -> anyhow::Result<Plugin> {
-        let live = self.store.live_plugin(kind).await?;
+        let live = self.store.live_plugin(Installation::of(kind)).await?;
         // Other hosts serve it: a start changes nothing of theirs.
         if self.store.is_shared()
             && let Some(live) = &live
@@ -167,7 +191,7 @@ impl Start<'_> {
             refusals => format!("no {kind} plugin can be used: {}", refusals.join("; ")),
         })?;
         let digest = examined.identity.digest.clone();
-        let is_new = self.of_folder && !self.store.was_started_with(kind, &digest).await?;
+        let is_new = self.of_folder && !self.store.was_started_with(Installation::of(kind), &digest).await?;
         if let Some(live) = live.filter(|live| live.action != SwapAction::Start && !is_new)
             && let Some(plugin) = self.deployed(live).await?
         {
@@ -181,7 +205,9 @@ impl Start<'_> {
         if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
             let text = text_of(plugin.identity(), bytes);
             let detail = "named by the settings".into();
-            plugin.set_version(&self.store.publish_plugin(None, text, SwapAction::Start, BY.into(), detail).await?);
+            plugin.set_version(
+                &self.store.publish_plugin(None, text, None, (SwapAction::Start, BY.into(), detail)).await?,
+            );
         } else if let Some(live) = live {
             plugin.set_version(live);
         }
@@ -201,7 +227,7 @@ impl Start<'_> {
         }
         let (mut new, mut known) = (Vec::new(), Vec::new());
         for candidate in candidates {
-            let is_known = self.store.was_started_with(kind, &candidate.identity.digest).await?;
+            let is_known = self.store.was_started_with(Installation::of(kind), &candidate.identity.digest).await?;
             if is_known { known.push(candidate) } else { new.push(candidate) }
         }
         if let Some(second) = new.get(1) {
@@ -219,6 +245,23 @@ impl Start<'_> {
         Ok(chosen)
     }
 
+    /// Returns the version that is installed, or else the one before it. Without it the shop would sell as if nobody had installed
+    /// it: past a validation, without a tax.
+    async fn installed(&self, live: &PluginVersion) -> anyhow::Result<Plugin> {
+        let at = live.text.at;
+        if self.store.is_shared() {
+            let plugin = self.catalogue.version(&live.text).await;
+            let plugin = plugin.with_context(|| format!("the plugin that the shop's hosts have at {at}"))?;
+            plugin.set_version(live);
+            return Ok(plugin);
+        }
+        self.deployed(live).await?.with_context(|| {
+            format!(
+                "the plugin at {at} can't be loaded, nor one before it; put its file back, or restore the data folder"
+            )
+        })
+    }
+
     /// Returns the deployed version, or else the one before it, which is made live; `None` if neither can be loaded.
     async fn deployed(&self, live: &PluginVersion) -> anyhow::Result<Option<Plugin>> {
         let failed = match self.catalogue.version(&live.text).await {
@@ -229,13 +272,13 @@ impl Start<'_> {
             Err(error) => error,
         };
         tracing::error!("what was live can't be started with: {failed}");
-        let Some(before) = self.store.last_good_plugin(live.text.kind).await? else { return Ok(None) };
+        let Some(before) = self.store.last_good_plugin(live.text.at).await? else { return Ok(None) };
         match self.catalogue.version(&before.text).await {
             Ok(plugin) => {
                 let detail = format!("the version after it can't be started with: {failed}");
                 let version = self
                     .store
-                    .publish_plugin(Some(live.id), before.text, SwapAction::Rollback, BY.into(), detail)
+                    .publish_plugin(Some(live.id), before.text, None, (SwapAction::Rollback, BY.into(), detail))
                     .await?;
                 plugin.set_version(&version);
                 Ok(Some(plugin))
@@ -251,7 +294,7 @@ impl Start<'_> {
 /// Returns the version as the store keeps it, without settings.
 pub(super) fn text_of(identity: &Identity, bytes: usize) -> VersionText {
     VersionText {
-        kind: identity.kind,
+        at: identity.at,
         name: identity.name.clone(),
         version: identity.version.clone(),
         digest: identity.digest.clone(),

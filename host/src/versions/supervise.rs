@@ -9,8 +9,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Plugins, RolloutChange, SwapError, release_memory::KeptForLong, rollout::Verdict};
-use crate::{hooks::Kind, store::StoreError};
+use super::{Plugin, Plugins, RolloutChange, SwapError, release_memory::KeptForLong, rollout::Verdict};
+use crate::store::StoreError;
 
 /// How often all of it is checked: a candidate that fails is to be rolled back within a second.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -36,8 +36,8 @@ impl Plugins {
                 exchanged_at = Instant::now();
             }
             self.judge().await;
-            for kind in Kind::ALL {
-                self.watch_breaker(kind).await;
+            for plugin in self.snapshot().plugins() {
+                self.watch_breaker(plugin).await;
             }
             self.release_memory(&mut kept).await;
         }
@@ -64,22 +64,21 @@ impl Plugins {
         }
     }
 
-    async fn watch_breaker(&self, kind: Kind) {
-        let snapshot = self.snapshot();
-        let live = snapshot.plugin(kind);
+    async fn watch_breaker(&self, live: &Plugin) {
+        let at = live.identity().at;
         if live.breaker().take_openings() == 0 {
             return;
         }
-        self.runtime.metrics.breakers_opened(kind.as_str(), 1);
-        tracing::error!(kind = kind.as_str(), plugin = %live.identity(), "{} keeps breaking: it isn't called for now", live.identity());
+        self.runtime.metrics.breakers_opened(at.kind.as_str(), 1);
+        tracing::error!(kind = at.kind.as_str(), plugin = %live.identity(), "{} keeps breaking: it isn't called for now", live.identity());
         // Another host may have done so already: the version before that one is none that broke.
         let is_live = async || {
-            let version = self.store.live_plugin(kind).await.ok().flatten();
+            let version = self.store.live_plugin(at).await.ok().flatten();
             version.map(|version| version.id) == live.numbered().map(|numbered| numbered.number)
         };
         if self.breaker_rolls_back
             && is_live().await
-            && let Err(error) = self.roll_back(kind, None, BREAKER).await
+            && let Err(error) = self.roll_back(at, None, BREAKER).await
         {
             tracing::error!("no version before {} became live: {error}", live.identity());
         }

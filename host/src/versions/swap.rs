@@ -11,24 +11,26 @@
 //! it begins: a request under way ends with the versions that it began with, and a request that begins after the change
 //! was answered never runs the old version.
 
+mod install;
 mod rollout;
 mod settings;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
+pub use install::{InstallError, Placed};
 pub use rollout::RolloutChange;
 pub use settings::Changes;
 use settings::{SETTING_BYTES_MAX, SETTINGS_MAX, UnknownSetting};
 
 use super::{
-    Candidate, CatalogueError, Plugin, Plugins, Refused,
+    Candidate, CatalogueError, Plugin, Plugins, Refused, Snapshot,
     admission::{Configured, Examined, Trial, examine},
     registry::Published,
     rollout::Plan,
     start::text_of,
 };
 use crate::config::REUSE;
-use crate::hooks::Kind;
+use crate::hooks::{Installation, Kind};
 use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
 
 /// Labels of failed changes in `plugin_swaps_total`: the file is at fault, or what the caller asked for.
@@ -42,12 +44,18 @@ pub enum SwapError {
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error("it is a {kind} plugin: say where it is to be live with --kind {kind}/NAME ({}), or install it anew: till plugin install FILE --as NAME", listed(.installed))]
+    NoPlace { kind: Kind, installed: Vec<Installation> },
+    #[error("nothing is installed at {0}; till plugin status lists what is")]
+    NotInstalled(Installation),
     #[error("its world is {found}-plugin, wanted was {wanted}-plugin")]
     OtherKind { found: Kind, wanted: Kind },
-    #[error("there is no {kind} plugin to go back to: no other was live that wasn't withdrawn")]
-    NothingBefore { kind: Kind },
-    #[error("there is no version {} of the {kind} plugin", .id.number())]
-    NoVersion { kind: Kind, id: VersionId },
+    #[error("there is no {at} plugin to go back to: no other was live that wasn't withdrawn")]
+    NothingBefore { at: Installation },
+    #[error("there is no version {} of the {at} plugin", .id.number())]
+    NoVersion { at: Installation, id: VersionId },
+    #[error(transparent)]
+    Installing(#[from] InstallError),
     #[error("no rollout is under way")]
     NoRollout,
     #[error("the rollout is {} already", .0.as_str())]
@@ -76,6 +84,9 @@ impl SwapError {
             | Self::Unusable { .. } => REFUSED,
             Self::NothingBefore { .. }
             | Self::NoVersion { .. }
+            | Self::NoPlace { .. }
+            | Self::NotInstalled(_)
+            | Self::Installing(_)
             | Self::NoRollout
             | Self::RolloutState(_)
             | Self::Store(StoreError::RolloutOpen | StoreError::PluginsChanged)
@@ -157,25 +168,28 @@ impl Plugins {
     pub async fn deploy(
         &self,
         candidate: Candidate,
-        wanted: Option<Kind>,
+        wanted: Option<Installation>,
         how: How,
         by: &str,
     ) -> Result<Swapped, SwapError> {
-        let (kind, deployed) = self.deploy_unrecorded(candidate, wanted, how, by).await;
-        self.record_result(kind, by, deployed).await
+        let (at, deployed) = self.deploy_unrecorded(candidate, wanted, how, by).await;
+        self.record_result(at, by, deployed).await
     }
 
     /// Deploys as [`deploy`](Self::deploy) does, but leaves it to the caller to pass the result to
-    /// [`record_result`](Self::record_result). Returns the candidate's kind, too, if the file has one.
+    /// [`record_result`](Self::record_result). Returns the candidate's hook, too, if the file has
+    /// one.
     pub(super) async fn deploy_unrecorded(
         &self,
         candidate: Candidate,
-        wanted: Option<Kind>,
+        wanted: Option<Installation>,
         how: How,
         by: &str,
-    ) -> (Option<Kind>, Result<Swapped, SwapError>) {
+    ) -> (Option<Installation>, Result<Swapped, SwapError>) {
         match examine(candidate, &self.runtime.limits).await {
-            Ok(examined) => (Some(examined.identity.kind), self.deploy_examined(examined, wanted, how, by).await),
+            Ok(examined) => {
+                (Some(wanted.unwrap_or(examined.identity.at)), self.deploy_examined(examined, wanted, how, by).await)
+            }
             Err(refused) => (None, Err(refused.into())),
         }
     }
@@ -183,22 +197,20 @@ impl Plugins {
     async fn deploy_examined(
         &self,
         examined: Examined,
-        wanted: Option<Kind>,
+        wanted: Option<Installation>,
         How { when, forced }: How,
         by: &str,
     ) -> Result<Swapped, SwapError> {
-        let kind = examined.identity.kind;
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != kind) {
-            return Err(SwapError::OtherKind { found: kind, wanted });
-        }
+        let at = self.place(examined.identity.at.kind, wanted)?;
+        let examined = examined.installed_at(at);
         let (bytes, source) = (examined.bytes.len(), examined.source.clone());
-        let before = self.live_version(kind).await?.text;
+        let before = self.live_version(at).await?.text;
         let probed_with = inherited(&before, &examined.identity.name);
-        let now_live = self.snapshot().plugin(kind).admitted();
+        let now_live = self.installed(at)?.admitted();
         let trial = Trial::Anew { live: Some(Configured { plugin: &now_live, set: &before.settings }), forced };
         let admitted = self.catalogue.admit(examined, &probed_with, trial).await?;
         let _turn = self.changing.lock().await;
-        let live = self.live_version(kind).await?;
+        let live = self.live_version(at).await?;
         let settings = inherited(&live.text, &admitted.identity().name);
         let text = VersionText { settings, ..text_of(admitted.identity(), bytes) };
         if text.settings != probed_with {
@@ -208,33 +220,51 @@ impl Plugins {
         self.change(live, plugin, text, SwapAction::Deploy, when, (by, source)).await
     }
 
+    /// Returns where a plugin of that hook is deployed: where it is wanted, or at the only place that there can be.
+    fn place(&self, kind: Kind, wanted: Option<Installation>) -> Result<Installation, SwapError> {
+        match wanted {
+            Some(wanted) if wanted.kind != kind => Err(SwapError::OtherKind { found: kind, wanted: wanted.kind }),
+            Some(wanted) if wanted.name.is_some() || kind.is_required() => Ok(wanted),
+            None if kind.is_required() => Ok(Installation::of(kind)),
+            _ => {
+                let installed = self.snapshot().of(kind).map(|plugin| plugin.identity().at).collect();
+                Err(SwapError::NoPlace { kind, installed })
+            }
+        }
+    }
+
+    /// Returns the live plugin at an installation.
+    pub(super) fn installed(&self, at: Installation) -> Result<Plugin, SwapError> {
+        self.snapshot().at(at).cloned().ok_or(SwapError::NotInstalled(at))
+    }
+
     /// Makes the last good version before the live one live again, or the version `to`.
     ///
     /// # Errors
     /// When there is no such version, or it can't be loaded any more.
-    pub async fn roll_back(&self, kind: Kind, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
-        let swapped = self.roll_back_to(kind, to, by).await;
-        self.record_result(Some(kind), by, swapped).await
+    pub async fn roll_back(&self, at: Installation, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
+        let swapped = self.roll_back_to(at, to, by).await;
+        self.record_result(Some(at), by, swapped).await
     }
 
-    async fn roll_back_to(&self, kind: Kind, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
+    async fn roll_back_to(&self, at: Installation, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
+        self.installed(at)?;
         let version = match to {
-            None => self.store.last_good_plugin(kind).await?.ok_or(SwapError::NothingBefore { kind })?,
+            None => self.store.last_good_plugin(at).await?.ok_or(SwapError::NothingBefore { at })?,
             Some(id) => {
-                let version = self.store.plugin_version(id).await?.filter(|version| version.text.kind == kind);
-                version.ok_or(SwapError::NoVersion { kind, id })?
+                let version = self.store.plugin_version(id).await?.filter(|version| version.text.at == at);
+                version.ok_or(SwapError::NoVersion { at, id })?
             }
         };
         let plugin = self.catalogue.version(&version.text).await?;
         let _turn = self.changing.lock().await;
-        let from = format!("from {}", self.snapshot().plugin(kind).identity());
-        let live = self.live_version(kind).await?;
+        let from = format!("from {}", self.installed(at)?.identity());
+        let live = self.live_version(at).await?;
         self.change(live, plugin, version.text, SwapAction::Rollback, When::AtOnce, (by, from)).await
     }
 
-    pub(super) async fn live_version(&self, kind: Kind) -> Result<PluginVersion, SwapError> {
-        let live = self.store.live_plugin(kind).await?;
-        live.ok_or_else(|| SwapError::Host(anyhow::anyhow!("the store has no live {kind} plugin")))
+    pub(super) async fn live_version(&self, at: Installation) -> Result<PluginVersion, SwapError> {
+        self.store.live_plugin(at).await?.ok_or(SwapError::NotInstalled(at))
     }
 
     /// Makes a version live, or a rollout's candidate. The last argument is the actor and the detail for the audit.
@@ -247,7 +277,7 @@ impl Plugins {
         when: When,
         (by, detail): (&str, String),
     ) -> Result<Swapped, SwapError> {
-        let kind = text.kind;
+        let at = text.at;
         if let When::Tried(plan) = when {
             return self.begin_rollout(live, &plugin, text, plan, (by, detail)).await;
         }
@@ -258,22 +288,26 @@ impl Plugins {
         let next = before.with(plugin).map_err(SwapError::Host)?;
         let rollout = self.registry.rollout();
         let (superseded, kept) = match rollout {
-            Some(rollout) if rollout.kind() == kind => (Some(rollout), None),
+            Some(rollout) if rollout.at() == at => (Some(rollout), None),
             kept => (None, kept),
         };
         let published = Published::new(&next, kept).map_err(SwapError::Host)?;
         let began = Instant::now();
-        let version = self.store.publish_plugin(Some(live.id), text, action, by.to_owned(), detail).await?;
-        next.plugin(kind).set_version(&version);
+        let version = self.store.publish_plugin(Some(live.id), text, None, (action, by.to_owned(), detail)).await?;
+        if let Some(plugin) = next.at(at) {
+            plugin.set_version(&version);
+        }
         let store_ms = began.elapsed().as_secs_f64() * 1e3;
         self.publish(published);
-        let (from, to) = (before.plugin(kind).identity().to_string(), next.plugin(kind).identity().to_string());
-        tracing::info!(kind = kind.as_str(), action = action.as_str(), by, %from, %to, store_ms, "{to} is live in the place of {from}");
+        let identity =
+            |snapshot: &Snapshot| snapshot.at(at).map(|plugin| plugin.identity().to_string()).unwrap_or_default();
+        let (from, to, kind) = (identity(&before), identity(&next), at.kind.as_str());
+        tracing::info!(kind, action = action.as_str(), by, %from, %to, store_ms, "{to} is live in the place of {from}");
         if let Some(rollout) = superseded {
             rollout.pause();
             let (number, candidate) = (rollout.row.id.number(), rollout.candidate());
             let candidate = candidate.identity();
-            tracing::info!(kind = kind.as_str(), by, rollout = number, "{candidate} is superseded: {to} is live now");
+            tracing::info!(kind, by, rollout = number, "{candidate} is superseded: {to} is live now");
             self.ended.store(Some(rollout));
         }
         Ok(Swapped { version, became: Became::Live, replaces: Some(live) })
@@ -286,16 +320,16 @@ impl Plugins {
 
     /// Notes that the plugin folder holds the live version, so that the next start doesn't take its file for new.
     pub(super) async fn note_folder_has(&self, version: &PluginVersion) {
-        let VersionText { kind, digest, .. } = &version.text;
-        if !self.store.was_started_with(*kind, digest).await.unwrap_or(true) {
-            _ = self.store.note_folder_has(*kind, version.id).await;
+        let VersionText { at, digest, .. } = &version.text;
+        if !self.store.was_started_with(*at, digest).await.unwrap_or(true) {
+            _ = self.store.note_folder_has(*at, version.id).await;
         }
     }
 
     /// Counts a change, logs a failed one, and notes a refused one in the audit.
     pub(super) async fn record_result(
         &self,
-        kind: Option<Kind>,
+        at: Option<Installation>,
         by: &str,
         swapped: Result<Swapped, SwapError>,
     ) -> Result<Swapped, SwapError> {
@@ -303,7 +337,7 @@ impl Plugins {
             Ok(swapped) => swapped.became.as_str(),
             Err(error) => error.result(),
         };
-        self.runtime.metrics.plugin_swaps(kind.map_or("unknown", Kind::as_str), result, 1);
+        self.runtime.metrics.plugin_swaps(at.map_or("unknown", |at| at.kind.as_str()), result, 1);
         if let Err(error) = &swapped {
             // If what was asked for doesn't exist, only the caller has to know.
             if result != NOT_FOUND {
@@ -311,10 +345,17 @@ impl Plugins {
             }
             // Best effort: the caller gets the same answer if the audit can't be written.
             if result == REFUSED {
-                _ = self.store.note_refused_plugin(kind, by.to_owned(), error.to_string()).await;
+                _ = self.store.note_refused_plugin(at, by.to_owned(), error.to_string()).await;
             }
         }
         swapped
+    }
+}
+
+fn listed(installed: &[Installation]) -> String {
+    match installed {
+        [] => "nothing is installed there".to_owned(),
+        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     }
 }
 

@@ -26,7 +26,7 @@ pub fn notes(plugin: &Identity, played: &Played) -> Vec<String> {
     let advice = match &played.decided {
         Err(failure) => {
             let is_silent = played.trace.lines.iter().all(|line| line.level != "ERROR");
-            advice_on(plugin.kind, &plugin.language, failure, is_silent)
+            advice_on(plugin.at, &plugin.language, failure, is_silent)
         }
         Ok(_) => None,
     };

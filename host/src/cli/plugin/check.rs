@@ -84,7 +84,7 @@ fn json_of(source: &str, checked: &Checked) -> serde_json::Value {
     json!({
         "file": source,
         "accepted": true,
-        "kind": identity.kind.as_str(),
+        "kind": identity.at.kind.as_str(),
         "name": identity.name,
         "version": identity.version,
         "language": identity.language,
@@ -104,7 +104,7 @@ fn json_of(source: &str, checked: &Checked) -> serde_json::Value {
 fn text_of(source: &str, checked: &Checked, limits: &Limits) -> String {
     let Checked { identity, bytes, imports, compile_ms, memory_bytes_at_start, memory_bytes, host_calls } = checked;
     let rows = [
-        ("kind", identity.kind.to_string()),
+        ("kind", identity.at.kind.to_string()),
         ("name", identity.name.clone()),
         ("version", identity.version.clone()),
         ("language", identity.language.clone()),

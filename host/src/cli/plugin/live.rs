@@ -23,7 +23,7 @@ use crate::{
         EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SwappedJson, VersionJson,
         VersionsJson, same_file_text,
     },
-    hooks::Kind,
+    hooks::{Installation, InstallationName, Kind},
     versions::Cases,
 };
 
@@ -36,9 +36,10 @@ pub(in super::super) enum Live {
         /// case's order before it goes live, and again whenever its settings change.
         #[arg(long, value_name = "FOLDER")]
         cases: Option<PathBuf>,
-        /// Refuses a file of the other kind.
-        #[arg(long)]
-        kind: Option<Kind>,
+        /// Where the file goes live, such as `checkout` or `discounts/spring`; a file of another kind is refused. Needed at a hook that
+        /// may have several plugins.
+        #[arg(long, value_name = "KIND[/NAME]", value_parser = installation)]
+        kind: Option<Installation>,
         #[command(flatten)]
         how: Try,
         #[command(flatten)]
@@ -70,7 +71,9 @@ pub(in super::super) enum Live {
     },
     /// Makes the previous version live again. The replaced version can be made live again only by its number.
     Rollback {
-        kind: Kind,
+        /// Where: `checkout`, or `discounts/spring` at a hook that may have several plugins.
+        #[arg(value_name = "KIND[/NAME]", value_parser = installation)]
+        at: Installation,
         /// The version to go back to, by its number.
         #[arg(long, value_name = "NUMBER")]
         to: Option<u64>,
@@ -79,7 +82,9 @@ pub(in super::super) enum Live {
     },
     /// Changes settings of the live plugin; `key=` alone returns to the host's own value.
     Set {
-        kind: Kind,
+        /// Where: `checkout`, or `discounts/spring` at a hook that may have several plugins.
+        #[arg(value_name = "KIND[/NAME]", value_parser = installation)]
+        at: Installation,
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = key_value)]
         settings: Vec<(String, Option<String>)>,
         #[command(flatten)]
@@ -124,15 +129,17 @@ impl Live {
                 let rows = history.events.iter().map(|event| event_row(event, &listed.versions));
                 print_table(["EVENT", "AT", "ACTION", "KIND", "VERSION", "BY", "DETAIL"], rows)
             }
-            Self::Rollback { kind, to, admin } => {
-                let path = format!("/plugins/{kind}/rollback");
-                told(&admin.post(&path, &json!({ "to": to, "by": user() }))?, admin.json)
+            Self::Rollback { at, to, admin } => {
+                let path = format!("/plugins/{}/rollback", at.kind);
+                let body = json!({ "to": to, "installation": at.name.map(|name| name.to_string()), "by": user() });
+                told(&admin.post(&path, &body)?, admin.json)
             }
-            Self::Set { kind, settings, how, admin } => {
-                let path = format!("/plugins/{kind}/settings");
+            Self::Set { at, settings, how, admin } => {
+                let path = format!("/plugins/{}/settings", at.kind);
                 let set: BTreeMap<_, _> = settings.into_iter().collect();
                 let mut body = how.json()?;
                 body.extend([("set".into(), serde_json::to_value(set)?), ("by".into(), user().into())]);
+                body.extend(at.name.map(|name| ("installation".into(), name.to_string().into())));
                 told(&admin.post(&path, &body.into())?, admin.json)
             }
         }
@@ -162,10 +169,17 @@ impl Paged for EventsJson {
 }
 
 /// Deploys the bytes of a file, whose name becomes the plugin's name if the plugin has none.
-pub(super) fn deploy(file: &Path, bytes: Vec<u8>, kind: Option<Kind>, how: &Try, admin: &Admin) -> anyhow::Result<()> {
+pub(super) fn deploy(
+    file: &Path,
+    bytes: Vec<u8>,
+    at: Option<Installation>,
+    how: &Try,
+    admin: &Admin,
+) -> anyhow::Result<()> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let kind = kind.map(|kind| format!("&kind={kind}")).unwrap_or_default();
+    let installed = |at: Installation| at.name.map(|name| format!("&installation={name}")).unwrap_or_default();
+    let kind = at.map(|at| format!("&kind={}{}", at.kind, installed(at))).unwrap_or_default();
     let how = how.json()?;
     let how = if how.is_empty() { String::new() } else { format!("&try={}", encoded(&Value::from(how).to_string())) };
     let path = format!("/plugins?name={}&by={}{kind}{how}", encoded(&stem), encoded(&user()));
@@ -194,7 +208,10 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
     if admin.json {
         return print_json(&json!({ "plugins": live.plugins, "rollout": open }));
     }
-    for LiveJson { kind, name, version, digest, number, same_file_as, breaker, last_minutes, .. } in &live.plugins {
+    for plugin in &live.plugins {
+        let LiveJson { kind, installation, name, version, digest, number, same_file_as, breaker, last_minutes, .. } =
+            plugin;
+        let kind = place(kind, installation.as_deref());
         let called =
             if breaker == "closed" { "live" } else { "live, but keeps breaking and isn't called for what breaks it" };
         let version = version_name(name, version, digest, *number, *same_file_as);
@@ -239,12 +256,29 @@ fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
         (_, Some(replaced)) => format!("is live in the place of {replaced}"),
         (_, None) => "is live".to_owned(),
     };
-    let VersionJson { kind, name, version, digest, id, same_file_as, .. } = version;
+    let VersionJson { kind, installation, name, version, digest, id, same_file_as, .. } = version;
+    let kind = place(kind, installation.as_deref());
     print(&format!("{kind} {}, {so}", version_name(name, version, digest, Some(*id), *same_file_as)))?;
     if let (Some(replaced), false) = (replaces.as_ref(), settings_left.is_empty()) {
         print(&format!("not taken over from {}: its {}", replaced.name, settings_left.join(", ")))?;
     }
     if behind.is_empty() { Ok(()) } else { print(&format!("not yet on: {}", behind.join(", "))) }
+}
+
+/// Returns a hook with the installation's name, as all commands show it.
+pub(super) fn place(kind: &str, installation: Option<&str>) -> String {
+    installation.map_or_else(|| kind.to_owned(), |installation| format!("{kind}/{installation}"))
+}
+
+/// Parses an installation's place.
+pub(super) fn installation(text: &str) -> Result<Installation, String> {
+    Installation::parse(text).ok_or_else(|| {
+        let hook = text.split('/').next().unwrap_or_default();
+        match Kind::parse(hook) {
+            None => format!("there is no hook {hook:?}; there are {}", Kind::names(", ")),
+            Some(_) => InstallationName::RULE.to_owned(),
+        }
+    })
 }
 
 fn key_value(text: &str) -> Result<(String, Option<String>), String> {
@@ -270,14 +304,14 @@ pub(super) fn version_name(
 const VERSION_COLUMNS: [&str; 7] = ["NUMBER", "STATE", "KIND", "PLUGIN", "SINCE", "BY", "SETTINGS"];
 
 fn row(version: &VersionJson) -> [String; 7] {
-    let VersionJson { id, kind, name, version, digest, settings, state, changed_by, changed_at, same_file_as, .. } =
-        version;
+    let VersionJson { id, kind, installation, name, digest, settings, state, changed_by, changed_at, .. } = version;
+    let (version, same_file_as) = (&version.version, version.same_file_as);
     let set: Vec<_> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     [
         id.to_string(),
         state.clone(),
-        kind.clone(),
-        version_name(name, version, digest, None, *same_file_as),
+        place(kind, installation.as_deref()),
+        version_name(name, version, digest, None, same_file_as),
         changed_at.clone(),
         changed_by.clone(),
         set.join(" "),
@@ -294,7 +328,7 @@ fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
 }
 
 fn event_row(event: &EventJson, versions: &[VersionJson]) -> [String; 7] {
-    let EventJson { id, at, changed_by, action, kind, version, detail, .. } = event;
+    let EventJson { id, at, changed_by, action, kind, installation, version, detail, .. } = event;
     let named = |number: &u64| {
         let known = versions.iter().find(|version| version.id == *number);
         known.map_or_else(
@@ -308,7 +342,7 @@ fn event_row(event: &EventJson, versions: &[VersionJson]) -> [String; 7] {
         id.to_string(),
         at.clone(),
         action.clone(),
-        kind.clone().unwrap_or_else(|| "-".to_owned()),
+        kind.as_ref().map_or_else(|| "-".to_owned(), |kind| place(kind, installation.as_deref())),
         version.as_ref().map_or_else(|| "-".to_owned(), named),
         changed_by.clone(),
         detail.clone(),

@@ -204,12 +204,12 @@ fn row(rollout: &RolloutJson) -> [String; 8] {
         Mode::Canary { percent } => format!("canary {percent}%"),
         Mode::Shadow => "shadow".to_owned(),
     };
-    let VersionJson { id: number, kind, name, version, digest, same_file_as, .. } = version;
+    let VersionJson { id: number, kind, installation, name, version, digest, same_file_as, .. } = version;
     [
         id.to_string(),
         state.clone(),
         mode,
-        kind.clone(),
+        super::live::place(kind, installation.as_deref()),
         version_name(name, version, digest, Some(*number), *same_file_as),
         changed_at.clone(),
         changed_by.clone(),

@@ -74,6 +74,12 @@ codes! {
     NoSuchVersion = "no_such_version", CONFLICT,
         "There is no version to go back to, or none of this kind with that number.",
         "`till plugin list` shows the versions that there are.";
+    NotInstalled = "not_installed", NOT_FOUND,
+        "Nothing is installed at that hook under that name.",
+        "`till plugin status` lists what is installed. `till plugin install FILE --as NAME` installs a plugin.";
+    NotInstallable = "not_installable", CONFLICT,
+        "The name is taken at that hook, or the hook has as many plugins as it may have.",
+        "Choose another name, deploy a new version of the one that is there, or take one off: `till plugin uninstall`.";
     NoRollout = "no_rollout", CONFLICT,
         "No version is being tried.",
         "Begin one with `till plugin deploy FILE --canary 10%` or `--shadow`.";

@@ -6,7 +6,7 @@ use super::{super::quote::QuoteJson, Code, Problem, Shortage};
 use crate::{
     failure::{Cause, Failure},
     store::{StockError, StoreError},
-    versions::{CatalogueError, SwapError},
+    versions::{CatalogueError, InstallError, SwapError},
 };
 
 impl From<Failure> for Problem {
@@ -109,6 +109,13 @@ impl From<SwapError> for Problem {
             | SwapError::Catalogue(CatalogueError::Refused(_)) => Self::new(Code::PluginRefused, detail),
             SwapError::Settings | SwapError::UnknownSetting(_) | SwapError::Reuse(_) => Self::unacceptable(detail),
             SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => Self::new(Code::NoSuchVersion, detail),
+            SwapError::NoPlace { .. } => Self::unacceptable(detail),
+            SwapError::NotInstalled(_) => Self::new(Code::NotInstalled, detail),
+            SwapError::Installing(InstallError::Required(_) | InstallError::Order { .. }) => Self::unacceptable(detail),
+            SwapError::Installing(InstallError::NoSuchNeighbour(_)) => Self::new(Code::NotInstalled, detail),
+            SwapError::Installing(InstallError::Taken(_) | InstallError::Full { .. }) => {
+                Self::new(Code::NotInstallable, detail)
+            }
             SwapError::NoRollout => Self::new(Code::NoRollout, detail),
             SwapError::RolloutState(_) => Self::new(Code::RolloutState, detail),
             SwapError::Catalogue(CatalogueError::File(_)) => Self::new(Code::PluginFile, detail),
@@ -125,7 +132,7 @@ mod tests {
     use super::*;
     use crate::{
         failure::{Fault, Undecided},
-        hooks::Kind,
+        hooks::{Installation, Kind},
         order::Item,
     };
 
@@ -133,7 +140,7 @@ mod tests {
     #[test]
     fn a_failure_has_one_word_for_clients_and_operators() {
         let text = || String::from("why");
-        let fault = |cause| Failure::Fault(Fault { kind: Kind::Checkout, cause });
+        let fault = |cause| Failure::Fault(Fault { at: Installation::of(Kind::Checkout), cause });
         let undecided = || Undecided::of_nobody("why");
         let failures = [
             Failure::OutOfStock { item: Item::parse("tea").expect("an item"), requested: 2, available: 1 },
@@ -151,7 +158,7 @@ mod tests {
             fault(Cause::HostCalls { message: text() }),
             fault(Cause::BadOutput { reason: text() }),
             Failure::Overloaded("calls"),
-            Failure::BreakerOpen { kind: Kind::Checkout, retry_after: Duration::from_secs(1) },
+            Failure::BreakerOpen { at: Installation::of(Kind::Checkout), retry_after: Duration::from_secs(1) },
             Failure::Store(StoreError::Closed),
         ];
         for failure in failures {

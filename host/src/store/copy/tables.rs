@@ -168,6 +168,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             column("detail", Of::Text),
         ],
     ),
+    table("plugin_order", &[column("kind", Of::Text), column("names", Of::Text)]),
     table(
         "plugin_rollouts",
         &[

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    hooks::Kind,
+    hooks::{Installation, Kind},
     order::Reference,
     store::{
         Durability, Inventory, OrdersFilter, Store, SwapAction,
@@ -45,7 +45,10 @@ async fn of_everything() -> TempDir {
     store.settle(&deduct, Some((keyed("deduct").fingerprint, answered(200)))).await.expect("settles");
     store.remove_stock(&item("gone")).await.expect("removes");
     store.set_stock(&item("tea"), 30).await.expect("sets");
-    store.publish_plugin(None, version(1), SwapAction::Deploy, "me".into(), "a file".into()).await.expect("publishes");
+    store
+        .publish_plugin(None, version(1), None, (SwapAction::Deploy, "me".into(), "a file".into()))
+        .await
+        .expect("publishes");
     store.close().await;
     match shop.place {
         Place::Folder(folder) => folder,
@@ -105,7 +108,7 @@ async fn told(store: &Store) -> String {
     let orders = store.orders(OrdersFilter { limit: 100, ..OrdersFilter::default() }).await.expect("reads").rows;
     let stock = store.stock(None).await.expect("reads").rows;
     let plugins = store.plugin_events(None, 100).await.expect("reads").rows;
-    let live = store.live_plugin(Kind::Checkout).await.expect("reads");
+    let live = store.live_plugin(Installation::of(Kind::Checkout)).await.expect("reads");
     format!("{orders:#?}\n{stock:#?}\n{plugins:#?}\n{live:#?}")
 }
 

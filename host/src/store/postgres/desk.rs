@@ -116,14 +116,18 @@ async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> Res
 
 async fn of_plugins(client: &Session, command: PluginCommand) -> Result<(), Failed> {
     match command {
-        PluginCommand::Publish { over, text, action, by, detail, reply } => {
-            tell_either(reply, plugins::publish(client, over, &text, action, &by, &detail)).await
+        PluginCommand::Publish { over, text, order, action, by, detail, reply } => {
+            tell_either(reply, plugins::publish(client, over, &text, order.as_ref(), (action, &by, &detail))).await
         }
-        PluginCommand::NoteRefusal { kind, by, detail, reply } => {
-            tell(reply, plugins::note(client, "refuse", kind, None, &by, &detail)).await
+        PluginCommand::Uninstall { live, order, by, reply } => {
+            tell_either(reply, plugins::uninstall(client, &live, &order, &by)).await
         }
-        PluginCommand::NoteFolderHas { kind, version, reply } => {
-            let noted = plugins::note(client, "deploy", Some(kind), Some(version), BY_FOLDER, "live already");
+        PluginCommand::Reorder { order, by, reply } => tell(reply, plugins::reorder(client, &order, &by)).await,
+        PluginCommand::NoteRefusal { at, by, detail, reply } => {
+            tell(reply, plugins::note(client, "refuse", at, None, &by, &detail)).await
+        }
+        PluginCommand::NoteFolderHas { at, version, reply } => {
+            let noted = plugins::note(client, "deploy", Some(at), Some(version), BY_FOLDER, "live already");
             tell(reply, noted).await
         }
         PluginCommand::BeginRollout { text, plan, by, detail, reply } => {

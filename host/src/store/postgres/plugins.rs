@@ -6,14 +6,14 @@
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    Page, PluginEvent, PluginVersion, StoreError, SwapAction, VersionId, VersionState, VersionText,
+    HookOrder, Page, PluginEvent, PluginVersion, StoreError, SwapAction, VersionId, VersionState, VersionText,
     link::{Failed, Session},
     now_ms, page,
     rollouts::supersede,
     transaction::{BEGIN_DURABLE, Parameters, begin, change, commit, rollback, rows},
 };
 use crate::{
-    hooks::Kind,
+    hooks::{Installation, InstallationName, Kind},
     store::{BY_FOLDER, ROW_BYTES},
     units::i64_of,
 };
@@ -21,44 +21,80 @@ use crate::{
 /// A transaction's outcome: what was asked for, or why it doesn't apply.
 pub(super) type Outcome<T> = Result<Result<T, StoreError>, Failed>;
 
-/// Makes the version live and ends an open rollout of its kind.
+/// Makes the version live and ends an open rollout at its installation.
 pub(super) async fn publish(
     client: &Session,
     over: Option<VersionId>,
     text: &VersionText,
-    action: SwapAction,
-    by: &str,
-    detail: &str,
+    order: Option<&HookOrder>,
+    (action, by, detail): (SwapAction, &str, &str),
 ) -> Outcome<PluginVersion> {
     begin_change(client).await?;
-    if let Some(over) = over {
-        let live = "SELECT id FROM plugin_versions WHERE kind = $1 AND state = 'live'";
-        let live = rows(client, live, &[(&text.kind.as_str(), Type::TEXT)]).await?;
-        if live.first().map(|row| row.get::<_, i64>(0)) != Some(over.0) {
-            return refused(client, StoreError::PluginsChanged).await;
-        }
+    let is_held_to = over.is_some() || action == SwapAction::Install;
+    if is_held_to && live_id(client, text.at).await? != over {
+        return refused(client, StoreError::PluginsChanged).await;
+    }
+    if let Some(order) = order {
+        write_order(client, order).await?;
     }
     let version = match write_version(client, text, action, by, detail).await? {
         Ok(version) => version,
         Err(refusal) => return refused(client, refusal).await,
     };
     let reason = format!("{}@{} is live now", version.text.name, version.text.version);
-    supersede(client, version.text.kind, by, &reason).await?;
+    supersede(client, version.text.at, by, &reason).await?;
     commit(client).await?;
     Ok(Ok(version))
+}
+
+/// Takes the live version off its installation, and ends an open rollout there.
+pub(super) async fn uninstall(client: &Session, version: &PluginVersion, order: &HookOrder, by: &str) -> Outcome<()> {
+    let at = version.text.at;
+    begin_change(client).await?;
+    if live_id(client, at).await? != Some(version.id) {
+        return refused(client, StoreError::PluginsChanged).await;
+    }
+    let sql = "UPDATE plugin_versions SET state = 'former', changed_by = $2, changed_at_ms = $3 WHERE id = $1";
+    change(client, sql, &[(&version.id.0, Type::INT8), (&by, Type::TEXT), (&now_ms(), Type::INT8)]).await?;
+    write_order(client, order).await?;
+    insert_event(client, "uninstall", Some(at), Some(version.id), by, "").await?;
+    supersede(client, at, by, "it isn't installed any more").await?;
+    commit(client).await?;
+    Ok(Ok(()))
+}
+
+/// Changes the order of a hook's installations.
+pub(super) async fn reorder(client: &Session, order: &HookOrder, by: &str) -> Result<(), Failed> {
+    begin_change(client).await?;
+    write_order(client, order).await?;
+    insert_event(client, "order", Some(Installation::of(order.kind)), None, by, &order.to_string()).await?;
+    commit(client).await
+}
+
+async fn write_order(client: &Session, order: &HookOrder) -> Result<(), Failed> {
+    let sql = "INSERT INTO plugin_order (kind, names) VALUES ($1, $2)
+               ON CONFLICT (kind) DO UPDATE SET names = excluded.names";
+    let (kind, names) = (order.kind.as_str(), order.to_string());
+    change(client, sql, &[(&kind, Type::TEXT), (&names, Type::TEXT)]).await.map(drop)
+}
+
+async fn live_id(client: &Session, at: Installation) -> Result<Option<VersionId>, Failed> {
+    let live = "SELECT id FROM plugin_versions WHERE kind = $1 AND state = 'live'";
+    let live = rows(client, live, &[(&at.to_string(), Type::TEXT)]).await?;
+    Ok(live.first().map(|row| VersionId(row.get(0))))
 }
 
 /// Records something in the audit.
 pub(super) async fn note(
     client: &Session,
     action: &str,
-    kind: Option<Kind>,
+    at: Option<Installation>,
     version: Option<VersionId>,
     by: &str,
     detail: &str,
 ) -> Result<(), Failed> {
     begin_change(client).await?;
-    insert_event(client, action, kind, version, by, detail).await?;
+    insert_event(client, action, at, version, by, detail).await?;
     commit(client).await
 }
 
@@ -85,7 +121,7 @@ pub(super) async fn write_version(
     let sql = "UPDATE plugin_versions SET state = $2, changed_by = $3, changed_at_ms = $4
                WHERE kind = $1 AND state = 'live'";
     let parameters: &Parameters<'_> = &[
-        (&text.kind.as_str(), Type::TEXT),
+        (&text.at.to_string(), Type::TEXT),
         (&replaced.as_str(), Type::TEXT),
         (&by, Type::TEXT),
         (&now_ms(), Type::INT8),
@@ -93,7 +129,7 @@ pub(super) async fn write_version(
     change(client, sql, parameters).await?;
     let version = upsert_version(client, text, VersionState::Live, action, by).await?;
     if let Ok(version) = &version {
-        insert_event(client, action.as_str(), Some(version.text.kind), Some(version.id), by, detail).await?;
+        insert_event(client, action.as_str(), Some(version.text.at), Some(version.id), by, detail).await?;
     }
     Ok(version)
 }
@@ -121,7 +157,7 @@ pub(super) async fn upsert_version(
                    WHERE plugin_versions.state <> 'live' OR excluded.state = 'live'
                RETURNING id";
     let parameters: &Parameters<'_> = &[
-        (&text.kind.as_str(), Type::TEXT),
+        (&text.at.to_string(), Type::TEXT),
         (&text.name, Type::TEXT),
         (&text.version, Type::TEXT),
         (&text.digest, Type::TEXT),
@@ -136,7 +172,7 @@ pub(super) async fn upsert_version(
     let written = rows(client, sql, parameters).await?;
     let version = match written.first() {
         Some(row) => by_id(client, VersionId(row.get(0))).await?,
-        None => live(client, text.kind).await?,
+        None => live(client, text.at).await?,
     };
     Ok(version.and_then(|version| version.ok_or(StoreError::Unreadable { column: "plugin_versions.state" })))
 }
@@ -144,7 +180,7 @@ pub(super) async fn upsert_version(
 pub(super) async fn insert_event(
     client: &Session,
     action: &str,
-    kind: Option<Kind>,
+    at: Option<Installation>,
     version: Option<VersionId>,
     by: &str,
     detail: &str,
@@ -155,7 +191,7 @@ pub(super) async fn insert_event(
         (&now_ms(), Type::INT8),
         (&by, Type::TEXT),
         (&action, Type::TEXT),
-        (&kind.map(Kind::as_str), Type::TEXT),
+        (&at.map(|at| at.to_string()), Type::TEXT),
         (&version.map(|id| id.0), Type::INT8),
         (&detail, Type::TEXT),
     ];
@@ -179,15 +215,28 @@ pub(super) async fn versions(client: &Session, after: Option<VersionId>, limit: 
     Ok(page(with_bytes, limit))
 }
 
-/// Returns the live version of that kind.
-pub(super) async fn live(client: &Session, kind: Kind) -> Outcome<Option<PluginVersion>> {
-    one(client, "kind = $1 AND state = 'live'", &[(&kind.as_str(), Type::TEXT)]).await
+/// Returns the order of a hook's installations; empty if none was set.
+pub(super) async fn hook_order(client: &Session, kind: Kind) -> Outcome<Vec<InstallationName>> {
+    let sql = "SELECT names FROM plugin_order WHERE kind = $1";
+    let found = rows(client, sql, &[(&kind.as_str(), Type::TEXT)]).await?;
+    Ok(Ok(found.first().map(|row| HookOrder::names_of(row.get(0))).unwrap_or_default()))
+}
+
+/// Returns what is live at all installations.
+pub(super) async fn all_live(client: &Session) -> Outcome<Vec<PluginVersion>> {
+    let sql = format!("SELECT {COLUMNS} FROM plugin_versions WHERE state = 'live' ORDER BY kind");
+    Ok(rows(client, &sql, &[]).await?.iter().map(version).collect())
+}
+
+/// Returns the live version of that installation.
+pub(super) async fn live(client: &Session, at: Installation) -> Outcome<Option<PluginVersion>> {
+    one(client, "kind = $1 AND state = 'live'", &[(&at.to_string(), Type::TEXT)]).await
 }
 
 /// Returns the last version that was live before and wasn't withdrawn.
-pub(super) async fn last_good(client: &Session, kind: Kind) -> Outcome<Option<PluginVersion>> {
+pub(super) async fn last_good(client: &Session, at: Installation) -> Outcome<Option<PluginVersion>> {
     let condition = "kind = $1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1";
-    one(client, condition, &[(&kind.as_str(), Type::TEXT)]).await
+    one(client, condition, &[(&at.to_string(), Type::TEXT)]).await
 }
 
 /// Returns the version of that number.
@@ -196,11 +245,11 @@ pub(super) async fn by_id(client: &Session, id: VersionId) -> Outcome<Option<Plu
 }
 
 /// Returns whether a host was ever started with that file.
-pub(super) async fn started_with(client: &Session, kind: Kind, digest: &str) -> Outcome<bool> {
+pub(super) async fn started_with(client: &Session, at: Installation, digest: &str) -> Outcome<bool> {
     let sql = "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
                WHERE (plugin_events.action = 'start' OR (plugin_events.action = 'deploy' AND plugin_events.changed_by = $3))
                      AND plugin_versions.kind = $1 AND digest = $2 LIMIT 1";
-    let parameters: &Parameters<'_> = &[(&kind.as_str(), Type::TEXT), (&digest, Type::TEXT), (&BY_FOLDER, Type::TEXT)];
+    let parameters: &Parameters<'_> = &[(&at.to_string(), Type::TEXT), (&digest, Type::TEXT), (&BY_FOLDER, Type::TEXT)];
     Ok(Ok(!rows(client, sql, parameters).await?.is_empty()))
 }
 
@@ -216,7 +265,7 @@ pub(super) async fn events(client: &Session, after: Option<u64>, limit: u32) -> 
             at_ms: row.get::<_, i64>(1).unsigned_abs(),
             changed_by: row.get(2),
             action: row.get(3),
-            kind: row.get(4),
+            at: row.get(4),
             version: row.get::<_, Option<i64>>(5).map(VersionId),
             detail: row.get(6),
         };
@@ -256,7 +305,7 @@ fn version(row: &Row) -> Result<PluginVersion, StoreError> {
     Ok(PluginVersion {
         id: VersionId(row.get("id")),
         text: VersionText {
-            kind: Kind::parse(text("kind")).ok_or_else(unreadable("plugin_versions.kind"))?,
+            at: Installation::parse(text("kind")).ok_or_else(unreadable("plugin_versions.kind"))?,
             name: text("name").to_owned(),
             version: text("version").to_owned(),
             digest: text("digest").to_owned(),

@@ -13,7 +13,7 @@ use super::{
     transaction::in_time,
 };
 use crate::{
-    hooks::Kind,
+    hooks::{Installation, InstallationName, Kind},
     order::{IdempotencyKey, Item, Reference},
     units::i64_of,
 };
@@ -100,20 +100,31 @@ impl Postgres {
         read!(self, |client| plugins::versions(client, after, limit))
     }
 
-    pub(in crate::store) async fn live_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
-        read!(self, |client| plugins::live(client, kind))
+    pub(in crate::store) async fn live_plugin(&self, at: Installation) -> Result<Option<PluginVersion>, StoreError> {
+        read!(self, |client| plugins::live(client, at))
     }
 
-    pub(in crate::store) async fn last_good_plugin(&self, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
-        read!(self, |client| plugins::last_good(client, kind))
+    pub(in crate::store) async fn live_plugins(&self) -> Result<Vec<PluginVersion>, StoreError> {
+        read!(self, |client| plugins::all_live(client))
+    }
+
+    pub(in crate::store) async fn hook_order(&self, kind: Kind) -> Result<Vec<InstallationName>, StoreError> {
+        read!(self, |client| plugins::hook_order(client, kind))
+    }
+
+    pub(in crate::store) async fn last_good_plugin(
+        &self,
+        at: Installation,
+    ) -> Result<Option<PluginVersion>, StoreError> {
+        read!(self, |client| plugins::last_good(client, at))
     }
 
     pub(in crate::store) async fn plugin_version(&self, id: VersionId) -> Result<Option<PluginVersion>, StoreError> {
         read!(self, |client| plugins::by_id(client, id))
     }
 
-    pub(in crate::store) async fn was_started_with(&self, kind: Kind, digest: &str) -> Result<bool, StoreError> {
-        read!(self, |client| plugins::started_with(client, kind, digest))
+    pub(in crate::store) async fn was_started_with(&self, at: Installation, digest: &str) -> Result<bool, StoreError> {
+        read!(self, |client| plugins::started_with(client, at, digest))
     }
 
     pub(in crate::store) async fn plugin_events(

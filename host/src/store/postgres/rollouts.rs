@@ -10,7 +10,7 @@ use super::{
     plugins::{Outcome, begin_change, by_id, insert_event, refused, upsert_version, write_version},
     transaction::{Parameters, change, commit, rows, step},
 };
-use crate::{hooks::Kind, store::ROW_BYTES};
+use crate::{hooks::Installation, store::ROW_BYTES};
 
 /// Begins a rollout of a version.
 pub(super) async fn begin_rollout(
@@ -42,7 +42,7 @@ pub(super) async fn begin_rollout(
     let Some(row) = begun.first() else { return refused(client, StoreError::RolloutOpen).await };
     let id = RolloutId(row.get(0));
     forget_counts(client).await?;
-    insert_event(client, SwapAction::Rollout.as_str(), Some(version.text.kind), Some(version.id), by, detail).await?;
+    insert_event(client, SwapAction::Rollout.as_str(), Some(version.text.at), Some(version.id), by, detail).await?;
     commit(client).await?;
     let at_ms = now_ms.unsigned_abs();
     Ok(Ok(RolloutRow {
@@ -118,11 +118,11 @@ pub(super) async fn promote_rollout(
     Ok(Ok(version))
 }
 
-/// Ends the open rollout of that kind, if there is one, because another version became live.
-pub(super) async fn supersede(client: &Session, kind: Kind, by: &str, reason: &str) -> Result<(), Failed> {
+/// Ends the open rollout at that installation, if there is one, because another version became live.
+pub(super) async fn supersede(client: &Session, at: Installation, by: &str, reason: &str) -> Result<(), Failed> {
     let open = "SELECT plugin_rollouts.id FROM plugin_rollouts JOIN plugin_versions ON plugin_versions.id = version_id
                 WHERE kind = $1 AND plugin_rollouts.state IN ('running', 'paused')";
-    match rows(client, open, &[(&kind.as_str(), Type::TEXT)]).await?.first() {
+    match rows(client, open, &[(&at.to_string(), Type::TEXT)]).await?.first() {
         Some(row) => change_state(client, RolloutId(row.get(0)), RolloutState::Superseded, by, reason).await,
         None => Ok(()),
     }
@@ -135,13 +135,13 @@ async fn change_state(
     by: &str,
     reason: &str,
 ) -> Result<(), Failed> {
-    let Some((kind, version)) = set_state(client, id, state, by, reason).await? else { return Ok(()) };
+    let Some((at, version)) = set_state(client, id, state, by, reason).await? else { return Ok(()) };
     if !state.is_open() {
         let sql = "UPDATE plugin_versions SET state = 'withdrawn', changed_by = $2, changed_at_ms = $3
                    WHERE id = $1 AND state = 'candidate'";
         change(client, sql, &[(&version.0, Type::INT8), (&by, Type::TEXT), (&now_ms(), Type::INT8)]).await?;
     }
-    insert_event(client, state.action(), kind, Some(version), by, reason).await
+    insert_event(client, state.action(), at, Some(version), by, reason).await
 }
 
 /// Changes the state of an open rollout, and returns its version.
@@ -151,7 +151,7 @@ async fn set_state(
     state: RolloutState,
     by: &str,
     reason: &str,
-) -> Result<Option<(Option<Kind>, VersionId)>, Failed> {
+) -> Result<Option<(Option<Installation>, VersionId)>, Failed> {
     let sql = "WITH changed AS (
              UPDATE plugin_rollouts SET state = $2, changed_by = $3, reason = $4, changed_at_ms = $5
              WHERE id = $1 AND state IN ('running', 'paused') RETURNING version_id)
@@ -164,7 +164,7 @@ async fn set_state(
         (&now_ms(), Type::INT8),
     ];
     let changed = rows(client, sql, parameters).await?;
-    Ok(changed.first().map(|row| (Kind::parse(row.get(1)), VersionId(row.get(0)))))
+    Ok(changed.first().map(|row| (Installation::parse(row.get(1)), VersionId(row.get(0)))))
 }
 
 /// Returns a page of the rollouts that meet `condition` and have a number below `before`, newest first.

@@ -1,4 +1,7 @@
-//! The plugins' table, in SQL: one row for each version, at most one of each kind live, and an audit of every change.
+//! The plugins' table, in SQL: one row for each version, at most one live at each installation, and an audit of every
+//! change.
+//!
+//! The column `kind` has the hook, and the installation's name where the hook may have several: `discounts/spring`.
 //!
 //! A version is a file with its settings: the same file with other settings is another version.
 
@@ -13,24 +16,36 @@ use super::{
     page,
     query::text_bytes,
     rollouts::{begin, change, promote, supersede},
-    version::{BY_FOLDER, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
+    version::{BY_FOLDER, HookOrder, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
     writer::WriteContext,
 };
-use crate::{hooks::Kind, units::i64_of};
+use crate::{
+    hooks::{Installation, InstallationName, Kind},
+    units::i64_of,
+};
 
 impl PluginCommand {
     pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
         let connection = &context.connection;
         match self {
-            Self::Publish { over, text, action, by, detail, reply } => {
-                reply.executed(publish(connection, over, text, action, by, &detail))
+            Self::Publish { over, text, order, action, by, detail, reply } => {
+                reply.executed(publish(connection, over, text, order.as_ref(), (action, by, &detail)))
             }
-            Self::NoteRefusal { kind, by, detail, reply } => {
-                let noted = insert_event(connection, "refuse", kind, None, &by, &detail);
+            Self::Uninstall { live, order, by, reply } => reply.executed(uninstall(connection, &live, &order, &by)),
+            Self::Reorder { order, by, reply } => {
+                let reordered = in_savepoint(connection, || {
+                    write_order(connection, &order)?;
+                    let at = Some(Installation::of(order.kind));
+                    Ok(insert_event(connection, "order", at, None, &by, &order.to_string())?)
+                });
+                reply.executed(reordered)
+            }
+            Self::NoteRefusal { at, by, detail, reply } => {
+                let noted = insert_event(connection, "refuse", at, None, &by, &detail);
                 reply.executed(noted.map_err(Refusal::Failed))
             }
-            Self::NoteFolderHas { kind, version, reply } => {
-                let noted = insert_event(connection, "deploy", Some(kind), Some(version), BY_FOLDER, "live already");
+            Self::NoteFolderHas { at, version, reply } => {
+                let noted = insert_event(connection, "deploy", Some(at), Some(version), BY_FOLDER, "live already");
                 reply.executed(noted.map_err(Refusal::Failed))
             }
             Self::BeginRollout { text, plan, by, detail, reply } => {
@@ -46,25 +61,60 @@ impl PluginCommand {
     }
 }
 
-/// Makes the version live and ends an open rollout of its kind.
+/// Makes the version live and ends an open rollout at its installation.
 fn publish(
     connection: &Connection,
     over: Option<VersionId>,
     text: VersionText,
-    action: SwapAction,
-    by: String,
-    detail: &str,
+    order: Option<&HookOrder>,
+    (action, by, detail): (SwapAction, String, &str),
 ) -> Result<PluginVersion, Refusal<StoreError>> {
     in_savepoint(connection, || {
-        if over.is_some() && live(connection, text.kind).map_err(no)?.map(|live| live.id) != over {
+        let is_held_to = over.is_some() || action == SwapAction::Install;
+        if is_held_to && live(connection, text.at).map_err(no)?.map(|live| live.id) != over {
             return Err(no(StoreError::PluginsChanged));
+        }
+        if let Some(order) = order {
+            write_order(connection, order)?;
         }
         let version = write_version(connection, text, action, by, detail)?;
         let PluginVersion { text, changed_by, .. } = &version;
         let reason = format!("{}@{} is live now", text.name, text.version);
-        supersede(connection, text.kind, changed_by, &reason)?;
+        supersede(connection, text.at, changed_by, &reason)?;
         Ok(version)
     })
+}
+
+/// Takes the live version off its installation, and ends an open rollout there.
+fn uninstall(
+    connection: &Connection,
+    version: &PluginVersion,
+    order: &HookOrder,
+    by: &str,
+) -> Result<(), Refusal<StoreError>> {
+    let at = version.text.at;
+    in_savepoint(connection, || {
+        if live(connection, at).map_err(no)?.map(|live| live.id) != Some(version.id) {
+            return Err(no(StoreError::PluginsChanged));
+        }
+        connection
+            .prepare_cached(
+                "UPDATE plugin_versions SET state = 'former', changed_by = ?2, changed_at_ms = ?3 WHERE id = ?1",
+            )?
+            .execute(params![version.id.0, by, now_ms()])?;
+        write_order(connection, order)?;
+        insert_event(connection, "uninstall", Some(at), Some(version.id), by, "")?;
+        supersede(connection, at, by, "it isn't installed any more")
+    })
+}
+
+fn write_order(connection: &Connection, order: &HookOrder) -> Result<(), Refusal<StoreError>> {
+    connection
+        .prepare_cached(
+            "INSERT INTO plugin_order (kind, names) VALUES (?1, ?2) ON CONFLICT (kind) DO UPDATE SET names = excluded.names",
+        )?
+        .execute(params![order.kind.as_str(), order.to_string()])?;
+    Ok(())
 }
 
 /// Makes the version live, in place of the current one.
@@ -83,10 +133,10 @@ pub(super) fn write_version(
                 "UPDATE plugin_versions SET state = ?2, changed_by = ?3, changed_at_ms = ?4
                  WHERE kind = ?1 AND state = 'live'",
             )?
-            .execute(params![text.kind.as_str(), replaced.as_str(), by, now_ms])?;
+            .execute(params![text.at.to_string(), replaced.as_str(), by, now_ms])?;
         let version = upsert_version(connection, text, VersionState::Live, action, by, now_ms)?;
-        let (kind, by) = (version.text.kind, &version.changed_by);
-        insert_event(connection, action.as_str(), Some(kind), Some(version.id), by, detail)?;
+        let (at, by) = (version.text.at, &version.changed_by);
+        insert_event(connection, action.as_str(), Some(at), Some(version.id), by, detail)?;
         Ok(version)
     })
 }
@@ -118,7 +168,7 @@ pub(super) fn upsert_version(
         )?
         .query_row(
             named_params! {
-                ":kind": text.kind.as_str(),
+                ":kind": text.at.to_string(),
                 ":name": text.name,
                 ":version": text.version,
                 ":digest": text.digest,
@@ -135,7 +185,7 @@ pub(super) fn upsert_version(
         .optional()?;
     match written {
         Some(id) => by_id(connection, VersionId(id)),
-        None => live(connection, text.kind),
+        None => live(connection, text.at),
     }
     .map_err(Refusal::No)?
     .ok_or(Refusal::No(StoreError::Unreadable { column: "plugin_versions.state" }))
@@ -144,7 +194,7 @@ pub(super) fn upsert_version(
 pub(super) fn insert_event(
     connection: &Connection,
     action: &str,
-    kind: Option<Kind>,
+    at: Option<Installation>,
     version: Option<VersionId>,
     by: &str,
     detail: &str,
@@ -154,7 +204,7 @@ pub(super) fn insert_event(
             "INSERT INTO plugin_events (at_ms, changed_by, action, kind, version_id, detail)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![now_ms(), by, action, kind.map(Kind::as_str), version.map(|id| id.0), detail])?;
+        .execute(params![now_ms(), by, action, at.map(|at| at.to_string()), version.map(|id| id.0), detail])?;
     Ok(())
 }
 
@@ -179,14 +229,32 @@ pub(in crate::store) fn versions(
     page(reading.query_and_then(params![after.map(|id| id.0), limit], with_bytes)?, limit)
 }
 
-/// Returns the live version of that kind.
-pub(in crate::store) fn live(connection: &Connection, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
-    one(connection, "kind = ?1 AND state = 'live'", kind.as_str())
+/// Returns the order of a hook's installations; empty if none was set.
+pub(in crate::store) fn hook_order(connection: &Connection, kind: Kind) -> Result<Vec<InstallationName>, StoreError> {
+    let names: Option<String> = connection
+        .prepare_cached("SELECT names FROM plugin_order WHERE kind = ?1")?
+        .query_row([kind.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(HookOrder::names_of(&names.unwrap_or_default()))
+}
+
+/// Returns what is live at all installations.
+pub(in crate::store) fn all_live(connection: &Connection) -> Result<Vec<PluginVersion>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM plugin_versions WHERE state = 'live' ORDER BY kind");
+    connection.prepare_cached(&sql)?.query_and_then([], version)?.collect()
+}
+
+/// Returns the live version of that installation.
+pub(in crate::store) fn live(connection: &Connection, at: Installation) -> Result<Option<PluginVersion>, StoreError> {
+    one(connection, "kind = ?1 AND state = 'live'", at.to_string())
 }
 
 /// Returns the last version that was live before and wasn't withdrawn.
-pub(in crate::store) fn last_good(connection: &Connection, kind: Kind) -> Result<Option<PluginVersion>, StoreError> {
-    one(connection, "kind = ?1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1", kind.as_str())
+pub(in crate::store) fn last_good(
+    connection: &Connection,
+    at: Installation,
+) -> Result<Option<PluginVersion>, StoreError> {
+    one(connection, "kind = ?1 AND state = 'former' ORDER BY changed_at_ms DESC, id DESC LIMIT 1", at.to_string())
 }
 
 /// Returns the version of that number.
@@ -195,14 +263,18 @@ pub(in crate::store) fn by_id(connection: &Connection, id: VersionId) -> Result<
 }
 
 /// Returns whether the host was ever started with that file.
-pub(in crate::store) fn started_with(connection: &Connection, kind: Kind, digest: &str) -> Result<bool, StoreError> {
+pub(in crate::store) fn started_with(
+    connection: &Connection,
+    at: Installation,
+    digest: &str,
+) -> Result<bool, StoreError> {
     let found = connection
         .prepare_cached(
             "SELECT 1 FROM plugin_events JOIN plugin_versions ON plugin_versions.id = version_id
              WHERE (plugin_events.action = 'start' OR (plugin_events.action = 'deploy' AND plugin_events.changed_by = ?3))
                    AND plugin_versions.kind = ?1 AND digest = ?2 LIMIT 1",
         )?
-        .query_row([kind.as_str(), digest, BY_FOLDER], |_row| Ok(()))
+        .query_row([&*at.to_string(), digest, BY_FOLDER], |_row| Ok(()))
         .optional()?;
     Ok(found.is_some())
 }
@@ -219,7 +291,7 @@ pub(in crate::store) fn events(
             at_ms: row.get::<_, i64>(1)?.unsigned_abs(),
             changed_by: row.get(2)?,
             action: row.get(3)?,
-            kind: row.get(4)?,
+            at: row.get(4)?,
             version: row.get::<_, Option<i64>>(5)?.map(VersionId),
             detail: row.get(6)?,
         };
@@ -249,7 +321,7 @@ fn version(row: &Row<'_>) -> Result<PluginVersion, StoreError> {
     Ok(PluginVersion {
         id: VersionId(row.get("id")?),
         text: VersionText {
-            kind: Kind::parse(&text("kind")?).ok_or_else(unreadable("plugin_versions.kind"))?,
+            at: Installation::parse(&text("kind")?).ok_or_else(unreadable("plugin_versions.kind"))?,
             name: text("name")?,
             version: text("version")?,
             digest: text("digest")?,

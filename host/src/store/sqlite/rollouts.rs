@@ -13,7 +13,7 @@ use super::{
     page,
     plugins::{by_id, insert_event, upsert_version, write_version},
 };
-use crate::hooks::Kind;
+use crate::hooks::Installation;
 
 pub(super) fn begin(
     connection: &Connection,
@@ -38,8 +38,8 @@ pub(super) fn begin(
             .optional()?
             // The schema has one open rollout at a time.
             .ok_or_else(|| no(StoreError::RolloutOpen))?;
-        let (kind, id) = (version.text.kind, RolloutId(id));
-        insert_event(connection, SwapAction::Rollout.as_str(), Some(kind), Some(version.id), &by, &detail)?;
+        let (at, id) = (version.text.at, RolloutId(id));
+        insert_event(connection, SwapAction::Rollout.as_str(), Some(at), Some(version.id), &by, &detail)?;
         let at_ms = now_ms.unsigned_abs();
         Ok(RolloutRow {
             id,
@@ -70,10 +70,10 @@ pub(super) fn promote(
     })
 }
 
-/// Ends the open rollout of that kind, if there is one, because another version became live.
+/// Ends the open rollout at that installation, if there is one, because another version became live.
 pub(super) fn supersede(
     connection: &Connection,
-    kind: Kind,
+    at: Installation,
     by: &str,
     reason: &str,
 ) -> Result<(), Refusal<StoreError>> {
@@ -82,7 +82,7 @@ pub(super) fn supersede(
             "SELECT plugin_rollouts.id FROM plugin_rollouts JOIN plugin_versions ON plugin_versions.id = version_id
              WHERE kind = ?1 AND (plugin_rollouts.state = 'running' OR plugin_rollouts.state = 'paused')",
         )?
-        .query_row([kind.as_str()], |row| row.get(0).map(RolloutId))
+        .query_row([at.to_string()], |row| row.get(0).map(RolloutId))
         .optional()?;
     open.map_or(Ok(()), |id| change(connection, id, RolloutState::Superseded, by, reason))
 }
@@ -95,7 +95,7 @@ pub(super) fn change(
     reason: &str,
 ) -> Result<(), Refusal<StoreError>> {
     in_savepoint(connection, || {
-        let Some((kind, version)) = set_state(connection, id, state, by, reason)? else { return Ok(()) };
+        let Some((at, version)) = set_state(connection, id, state, by, reason)? else { return Ok(()) };
         if !state.is_open() {
             connection
                 .prepare_cached(
@@ -104,7 +104,7 @@ pub(super) fn change(
                 )?
                 .execute(params![version.0, by, now_ms()])?;
         }
-        Ok(insert_event(connection, state.action(), Some(kind), Some(version), by, reason)?)
+        Ok(insert_event(connection, state.action(), Some(at), Some(version), by, reason)?)
     })
 }
 
@@ -115,7 +115,7 @@ fn set_state(
     state: RolloutState,
     by: &str,
     reason: &str,
-) -> Result<Option<(Kind, VersionId)>, Refusal<StoreError>> {
+) -> Result<Option<(Installation, VersionId)>, Refusal<StoreError>> {
     let version = connection
         .prepare_cached(
             "UPDATE plugin_rollouts SET state = ?2, changed_by = ?3, reason = ?4, changed_at_ms = ?5
@@ -126,7 +126,7 @@ fn set_state(
     let Some(version) = version.map(|id| by_id(connection, id)).transpose().map_err(no)?.flatten() else {
         return Ok(None);
     };
-    Ok(Some((version.text.kind, version.id)))
+    Ok(Some((version.text.at, version.id)))
 }
 
 /// Returns a page of the rollouts that meet `condition` and have a number below `before`, newest first.

@@ -9,7 +9,7 @@ use super::{
     },
     On, Shop, on_each_database,
 };
-use crate::hooks::Kind;
+use crate::hooks::{Installation, Kind};
 
 const WITH_TEXT: u64 = 300;
 const TEXT_BYTES: usize = 8 * 1024;
@@ -18,7 +18,7 @@ const TEXT_BYTES: usize = 8 * 1024;
 pub(in crate::store) fn version(number: u64) -> VersionText {
     let setting = format!("{number}{}", "x".repeat(TEXT_BYTES));
     VersionText {
-        kind: Kind::Checkout,
+        at: Installation::of(Kind::Checkout),
         name: "checkout".into(),
         version: "0.1.0".into(),
         digest: "0a".repeat(32),
@@ -57,7 +57,7 @@ async fn lists_of_plugins_are_read_page_by_page(on: On) {
     for number in 1..=WITH_TEXT {
         let reason = "x".repeat(TEXT_BYTES);
         store
-            .publish_plugin(None, version(number), SwapAction::Deploy, "ada".into(), reason.clone())
+            .publish_plugin(None, version(number), None, (SwapAction::Deploy, "ada".into(), reason.clone()))
             .await
             .expect("publishes");
         let rollout = store.begin_rollout(version(number), "{}".into(), "ada".into(), reason.clone()).await;

@@ -29,7 +29,7 @@ use crate::{
         AskedSettings, CallState, Chance, Moment,
         telemetry::{CallSpans, GuestLog},
     },
-    runtime::{Deadline, Engine, Guest, MemoryPool, Time},
+    runtime::{Deadline, Engine, Guest, Identity, MemoryPool, Time},
     store::OrderId,
     telemetry::traces::Tracer,
 };
@@ -53,7 +53,7 @@ pub(super) async fn call(bench: Bench<'_>, candidate: Configured<'_>, trial: Tri
     let Configured { plugin, .. } = candidate;
     let orders = match trial {
         Trial::Again => vec![trial::simple(bench.settings.shop.currency)],
-        Trial::Anew { .. } => trial::all(plugin.cases(), plugin.identity().kind, bench.settings.shop.currency)?,
+        Trial::Anew { .. } => trial::all(plugin.cases(), plugin.identity().at.kind, bench.settings.shop.currency)?,
     };
     let mut spent = None;
     for order in &orders {
@@ -78,7 +78,7 @@ pub(in crate::versions) async fn asked_settings(
 ) -> BTreeSet<String> {
     let _turn = engine.probe_turn().await;
     // A plugin with cases that can't be read isn't admitted.
-    let orders = trial::all(plugin.cases(), plugin.identity().kind, settings.shop.currency);
+    let orders = trial::all(plugin.cases(), plugin.identity().at.kind, settings.shop.currency);
     let asked = AskedSettings::default();
     for order in &orders.unwrap_or_else(|_| vec![trial::simple(settings.shop.currency)]) {
         _ = tried(Bench { engine, settings }, Configured { plugin, set }, order, Some(&asked)).await;
@@ -101,7 +101,7 @@ async fn tried(
 ) -> Result<Tried, Reason> {
     let once = Once { bench, candidate, order, asked, moment: Moment::present() };
     // What a plugin logs on trial doesn't belong in the host's log.
-    hooks::visit(candidate.plugin.identity().kind, once).with_subscriber(NoSubscriber::default()).await
+    hooks::visit(candidate.plugin.identity().at.kind, once).with_subscriber(NoSubscriber::default()).await
 }
 
 /// A call without a fault: it ended in a decision, or in an answer that is none.
@@ -165,7 +165,7 @@ impl<'a> Once<'a> {
             imports.note_settings(asked.clone());
         }
         let deadline = Deadline::of((hooks::info(H::KIND).wall_limit)(limits), Time::Whole);
-        Guest::fresh(H::KIND, &plugin.code, imports, (engine, &MemoryPool::new(limits), limits), deadline)
+        Guest::fresh(identity.at, &plugin.code, imports, (engine, &MemoryPool::new(limits), limits), deadline)
     }
 
     fn rules(&self) -> Rules {
@@ -176,7 +176,7 @@ impl<'a> Once<'a> {
     fn judge<H: Hook>(self, mut guest: Guest<'_>, result: Result<H::Decided, Failure>) -> Result<Tried, Reason> {
         let said = said(&guest);
         let spent = Spent { memory_bytes: guest.memory_bytes(), host_calls: guest.imports().host_calls() };
-        let language = &self.candidate.plugin.identity().language;
+        let Identity { at, language, .. } = self.candidate.plugin.identity();
         match result {
             Err(failure) if failure.is_of_host() => Err(Reason::Probe {
                 order: self.order.what.as_str().into(),
@@ -184,7 +184,7 @@ impl<'a> Once<'a> {
                 failure: Box::new(failure),
                 said,
             }),
-            Err(failure) if failure.at_fault() == Some(H::KIND) => {
+            Err(failure) if failure.at_fault() == Some(*at) => {
                 Ok(Tried { spent, undecided: Some((Box::new(failure), said)) })
             }
             // A receipt, or a rejection.

@@ -7,7 +7,7 @@ use wasmparser::BinaryReaderError;
 use super::cases::BadCases;
 use crate::{
     failure::{Cause, Failure},
-    hooks::{self, Kind, PACKAGE, VERSION},
+    hooks::{self, Installation, Kind, PACKAGE, VERSION},
     runtime::CompileError,
 };
 
@@ -179,8 +179,8 @@ fn function(kind: Kind) -> String {
 
 /// Returns what an author has to change about a plugin after a call that ended like this, `None` if the plugin isn't at
 /// fault. `silent` says that it logged no error, whatever its language's engine printed.
-pub(crate) fn advice_on(kind: Kind, language: &str, failure: &Failure, silent: bool) -> Option<String> {
-    (failure.at_fault() == Some(kind)).then(|| advice(kind, language, failure, silent))
+pub(crate) fn advice_on(at: Installation, language: &str, failure: &Failure, silent: bool) -> Option<String> {
+    (failure.at_fault() == Some(at)).then(|| advice(at.kind, language, failure, silent))
 }
 
 /// Returns what to change about a plugin whose call ended like this.

@@ -246,7 +246,7 @@ impl Watch {
         let stem = Path::new(name).file_stem().unwrap_or(name).to_string_lossy().into_owned();
         let candidate = Candidate { source: path.display().to_string(), stem, bytes: bytes.into() };
         let began = Instant::now();
-        let (kind, deployed) =
+        let (at, deployed) =
             self.plugins.deploy_unrecorded(candidate, None, How { when: When::AtOnce, forced: false }, BY_FOLDER).await;
         match deployed {
             Ok(swapped) => {
@@ -260,7 +260,7 @@ impl Watch {
                 return true;
             }
             Err(error) if error.is_refusal() => {
-                self.refused(name, Refusal { digest, kind, error }, has_settled).await;
+                self.refused(name, Refusal { digest, at, error }, has_settled).await;
             }
             Err(error) => {
                 let Some(file) = self.files.of(name) else { return false };
@@ -268,7 +268,7 @@ impl Watch {
                 let said = Some(error.to_string());
                 if file.last_reported != said {
                     file.last_reported = said;
-                    _ = self.plugins.record_result(kind, BY_FOLDER, Err(error)).await;
+                    _ = self.plugins.record_result(at, BY_FOLDER, Err(error)).await;
                 }
             }
         }
@@ -281,7 +281,7 @@ impl Watch {
         if has_settled {
             file.settle();
             (file.digest, file.last_reported) = (Some(refusal.digest), None);
-            _ = self.plugins.record_result(refusal.kind, BY_FOLDER, Err(refusal.error)).await;
+            _ = self.plugins.record_result(refusal.at, BY_FOLDER, Err(refusal.error)).await;
         } else {
             file.refused = Some(refusal);
         }
@@ -301,7 +301,7 @@ impl Watch {
                 "{name} was deployed from the plugin folder"
             );
         }
-        _ = self.plugins.record_result(Some(swapped.version.text.kind), BY_FOLDER, Ok(swapped)).await;
+        _ = self.plugins.record_result(Some(swapped.version.text.at), BY_FOLDER, Ok(swapped)).await;
     }
 }
 

@@ -30,14 +30,17 @@ mod tests {
     use std::time::Duration;
 
     use super::{super::Tally, *};
-    use crate::{failure::Failure, hooks::Kind};
+    use crate::{
+        failure::Failure,
+        hooks::{Installation, Kind},
+    };
 
     #[test]
     fn what_another_host_counted_is_added_as_it_was_told() {
         let counted = |micros: &[u64]| {
             let tally = Tally::default();
             for micros in micros {
-                tally.count(Kind::Checkout, &Ok::<_, Failure>(()), Duration::from_micros(*micros));
+                tally.count(Installation::of(Kind::Checkout), &Ok::<_, Failure>(()), Duration::from_micros(*micros));
             }
             Counts { candidate: tally.figures(), live: Figures::default(), differing: 2, skipped: 1 }
         };

@@ -190,10 +190,10 @@ mod tests {
     use crate::{
         config::{Settings, Sources},
         failure::{Cause, Failure, Fault, Undecided},
-        hooks::Kind,
+        hooks::{Installation, Kind},
     };
 
-    const KIND: Kind = Kind::Checkout;
+    const AT: Installation = Installation::of(Kind::Checkout);
 
     fn gates() -> Gates {
         let settings = Settings::load(&Sources::defaults()).expect("usable");
@@ -202,11 +202,11 @@ mod tests {
     }
 
     fn trap() -> Failure {
-        Fault { kind: KIND, cause: Cause::Trap { message: String::new() } }.into()
+        Fault { at: AT, cause: Cause::Trap { message: String::new() } }.into()
     }
 
     fn deadline() -> Failure {
-        Fault { kind: KIND, cause: Cause::Cpu { after_ms: 50 } }.into()
+        Fault { at: AT, cause: Cause::Cpu { after_ms: 50 } }.into()
     }
 
     fn rejected() -> Failure {
@@ -218,7 +218,7 @@ mod tests {
         let tally = Tally::default();
         for number in 0..calls {
             let (result, micros) = call(number);
-            tally.count(KIND, &result, Duration::from_micros(micros));
+            tally.count(AT, &result, Duration::from_micros(micros));
         }
         tally.figures()
     }
@@ -276,7 +276,11 @@ mod tests {
     #[test]
     fn what_others_did_counts_for_nothing() {
         let others = figures(100, |number| match number % 3 {
-            0 => (Err(Fault { kind: Kind::Inventory, cause: Cause::Trap { message: String::new() } }.into()), 100),
+            0 => (
+                Err(Fault { at: Installation::of(Kind::Inventory), cause: Cause::Trap { message: String::new() } }
+                    .into()),
+                100,
+            ),
             1 => (Err(Failure::Overloaded("instances")), 100),
             _ => (Ok(()), 100),
         });
@@ -293,7 +297,7 @@ mod tests {
     /// Issue 14.3: a candidate that failed 33 of 33 calls, against 0 of 30, was only judged at its hundredth call.
     #[test]
     fn overwhelming_evidence_needs_no_more_calls() {
-        let undecided = || Failure::Other(Undecided { by: Some(KIND), message: String::new() });
+        let undecided = || Failure::Other(Undecided { by: Some(AT), message: String::new() });
         for failure in [trap, deadline, undecided] {
             let all_fail = figures(33, |_| (Err(failure()), 100));
             let verdict = gates().verdict(&all_fail, &figures(30, |_| (Ok(()), 100)), None, false);

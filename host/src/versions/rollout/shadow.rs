@@ -32,7 +32,7 @@ use super::{Difference, Differences, Part};
 use crate::{
     clock::now_ms,
     failure::Failure,
-    hooks::{self, Hook},
+    hooks::{self, Hook, Installation},
     imports::Moment,
     order::{Adjustment, Item, StockLine, sum_by_item},
     runtime::Call,
@@ -97,7 +97,7 @@ impl Shadow {
         Followed { moment, met, asked_stock }: Followed<H::Met>,
         result: &Result<H::Decided, Failure>,
     ) {
-        let Some(live) = Decided::by::<H>(result, &asked_stock) else { return };
+        let Some(live) = Decided::by::<H>(self.candidate.load().identity().at, result, &asked_stock) else { return };
         let Some(place) = self.place() else { return };
         let (shadow, plugins, asked) = (Arc::clone(self), Arc::clone(plugins), asked.to_owned());
         tokio::spawn(async move {
@@ -108,7 +108,7 @@ impl Shadow {
             let door = H::repeating(met, plugins.store());
             let answered = hooks::decide::<H>(call.guest(), asked.borrow(), door, plugins.rules(), true).await;
             let span = candidate.count(call.end(None, &answered.result), &answered.result);
-            let decided = Decided::by::<H>(&answered.result, &answered.asked);
+            let decided = Decided::by::<H>(candidate.identity().at, &answered.result, &answered.asked);
             shadow.compare(&plugins, &parent, span, &live, decided);
         });
     }
@@ -132,7 +132,7 @@ impl Shadow {
         if parts.is_empty() {
             return;
         }
-        let kind = self.candidate.load().identity().kind.as_str();
+        let kind = self.candidate.load().identity().at.kind.as_str();
         let mut attributes = Vec::with_capacity(2 * parts.len());
         for Part { what, live, candidate } in &parts {
             plugins.runtime().metrics.shadow_difference(kind, what);
@@ -146,11 +146,11 @@ impl Shadow {
 
 impl Decided {
     /// Returns what a call decided; `None` if the call failed because of the host or of another plugin.
-    fn by<H: Hook>(result: &Result<H::Decided, Failure>, asked: &[StockLine]) -> Option<Self> {
+    fn by<H: Hook>(at: Installation, result: &Result<H::Decided, Failure>, asked: &[StockLine]) -> Option<Self> {
         let (outcome, (total, adjustments)) = match result {
             Ok(decided) => ("ok".to_owned(), H::compared(decided)),
             Err(Failure::Rejected { code, .. }) => (format!("rejected: {code}"), (None, Vec::new())),
-            Err(failure) if failure.is_of_host() && failure.at_fault() != Some(H::KIND) => return None,
+            Err(failure) if failure.is_of_host() && failure.at_fault() != Some(at) => return None,
             Err(failure) => (failure.code().to_owned(), (None, Vec::new())),
         };
         Some(Self { outcome, total, adjustments, stock: sum_by_item(asked) })

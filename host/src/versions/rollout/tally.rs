@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::{Cause, Failure},
-    hooks::Kind,
+    hooks::Installation,
 };
 
 /// The longest duration that is measured, µs; a longer one counts as this. Above the default of every deadline.
@@ -49,14 +49,14 @@ fn no_durations() -> Histogram<u64> {
 impl Tally {
     /// Counts how a call of a plugin of that kind ended. A failure that the host or another plugin caused isn't
     /// counted.
-    pub(in crate::versions) fn count<T>(&self, kind: Kind, result: &Result<T, Failure>, elapsed: Duration) {
+    pub(in crate::versions) fn count<T>(&self, at: Installation, result: &Result<T, Failure>, elapsed: Duration) {
         let mut figures = self.figures_now();
         match result {
-            Err(Failure::Fault(fault)) if fault.kind == kind => match fault.cause {
+            Err(Failure::Fault(fault)) if fault.at == at => match fault.cause {
                 Cause::Cpu { .. } | Cause::Deadline { .. } => figures.deadlines += 1,
                 _ => figures.traps += 1,
             },
-            Err(failure) if failure.undecided().is_some() && failure.at_fault() == Some(kind) => figures.undecided += 1,
+            Err(failure) if failure.undecided().is_some() && failure.at_fault() == Some(at) => figures.undecided += 1,
             Err(failure) if failure.is_of_host() || failure.undecided().is_some() => return,
             result => {
                 let outcome = result.as_ref().err().map_or("ok", Failure::code);

@@ -51,7 +51,7 @@ impl Plugins {
         plugin.set_version(&version);
         let rollout = Rollout::new(row, plan, plugin, self.runtime.limits.shadow_calls);
         self.publish(Published::new(&self.snapshot(), Some(Arc::clone(&rollout))).map_err(SwapError::Host)?);
-        let (kind, candidate) = (rollout.kind().as_str(), plugin.identity());
+        let (kind, candidate) = (rollout.at().kind.as_str(), plugin.identity());
         tracing::info!(kind, by, rollout = rollout.row.id.number(), "{candidate} is tried: {:?}", rollout.plan.mode);
         Ok(Swapped { version, became: Became::Candidate, replaces: Some(live) })
     }
@@ -72,7 +72,7 @@ impl Plugins {
         let is_this = |rollout: &Arc<Rollout>| this.is_none_or(|this| Arc::ptr_eq(this, rollout));
         let rollout = self.registry.rollout().filter(is_this).ok_or(SwapError::NoRollout)?;
         let changed = self.change_this(&rollout, change, by, reason).await;
-        let (kind, state) = (rollout.kind().as_str(), change.state());
+        let (kind, state) = (rollout.at().kind.as_str(), change.state());
         self.runtime.metrics.plugin_swaps(kind, if changed.is_ok() { state.as_str() } else { "failed" }, 1);
         changed?;
         let candidate = rollout.candidate();

@@ -11,7 +11,7 @@ use memchr::memmem;
 use super::{How, Plugins, SwapError, Swapped};
 use crate::{
     config::{REUSE, nearest, reused_calls},
-    hooks::Kind,
+    hooks::Installation,
     store::{PluginVersion, SwapAction, VersionText},
     versions::{
         CatalogueError, Plugin,
@@ -44,16 +44,16 @@ impl Plugins {
     ///
     /// # Errors
     /// When the settings are too many or too long, or the plugin fails with them.
-    pub async fn set(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
-        let swapped = self.set_live(kind, changes, how, by).await;
-        self.record_result(Some(kind), by, swapped).await
+    pub async fn set(&self, at: Installation, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
+        let swapped = self.set_live(at, changes, how, by).await;
+        self.record_result(Some(at), by, swapped).await
     }
 
-    async fn set_live(&self, kind: Kind, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
-        let mut live = self.live_version(kind).await?;
+    async fn set_live(&self, at: Installation, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
+        let mut live = self.live_version(at).await?;
         let mut next = self.with_settings(&live, &changes, how.forced).await?;
         let _turn = self.changing.lock().await;
-        let now = self.live_version(kind).await?;
+        let now = self.live_version(at).await?;
         if now.id != live.id {
             next = self.with_settings(&now, &changes, how.forced).await?;
             live = now;
@@ -77,14 +77,8 @@ impl Plugins {
                 None => settings.remove(key),
             };
         }
-        let too_long = |(key, value): (&String, &String)| key.len().max(value.len()) > SETTING_BYTES_MAX;
-        if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
-            return Err(SwapError::Settings);
-        }
-        if let Some(reuse) = settings.get(REUSE) {
-            reused_calls(reuse).map_err(SwapError::Reuse)?;
-        }
-        let admitted = self.snapshot().plugin(live.text.kind).admitted();
+        check(&settings)?;
+        let admitted = self.installed(live.text.at)?.admitted();
         if !forced {
             let given = changes.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key);
             self.known(given, &admitted, &settings).await?;
@@ -105,7 +99,7 @@ impl Plugins {
     }
 
     /// Checks that the plugin knows settings of these names.
-    async fn known(
+    pub(super) async fn known(
         &self,
         keys: impl Iterator<Item = &String>,
         plugin: &Admitted,
@@ -122,6 +116,15 @@ impl Plugins {
             Err(UnknownSetting { plugin: plugin.identity().to_string(), key: key.clone(), hint, listed }.into())
         })
     }
+}
+
+/// Checks how many settings there are, how long, and those that are the host's to read.
+pub(super) fn check(settings: &BTreeMap<String, String>) -> Result<(), SwapError> {
+    let too_long = |(key, value): (&String, &String)| key.len().max(value.len()) > SETTING_BYTES_MAX;
+    if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
+        return Err(SwapError::Settings);
+    }
+    settings.get(REUSE).map_or(Ok(()), |reuse| reused_calls(reuse).map(drop).map_err(SwapError::Reuse))
 }
 
 /// Returns whether a component contains the text in UTF-8 or UTF-16, as its languages store texts, and not only as a

@@ -22,7 +22,7 @@ use std::{
 };
 
 use super::events::{FileEvent, FileEvents};
-use crate::hooks::Kind;
+use crate::hooks::Installation;
 use crate::versions::{
     SwapError,
     folder::{FILES_MAX, FileState, Stamp},
@@ -52,7 +52,7 @@ pub(super) struct File {
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) digest: String,
-    pub(super) kind: Option<Kind>,
+    pub(super) at: Option<Installation>,
     pub(super) error: SwapError,
 }
 

@@ -1,0 +1,183 @@
+//! Installing plugins at the hooks that may have several, taking them off, and their order.
+
+use std::collections::BTreeMap;
+
+use super::{Became, Candidate, Plugin, Plugins, Published, SwapError, Swapped, examine, settings::check, text_of};
+use crate::{
+    hooks::{self, Installation, InstallationName, Kind},
+    store::{HookOrder, SwapAction, VersionText},
+    versions::{Snapshot, admission::Trial},
+};
+
+/// Why a plugin isn't installed, or an order isn't one.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    #[error("a shop has exactly one {0} plugin; replace it with: till plugin deploy FILE")]
+    Required(Kind),
+    #[error("{0} is installed already; a new version of it goes live with: till plugin deploy FILE --kind {0}")]
+    Taken(Installation),
+    #[error(
+        "{kind} has {max} plugins already, which is the most; take one off first: till plugin uninstall {kind}/NAME"
+    )]
+    Full { kind: Kind, max: usize },
+    #[error("{0} isn't installed; --before names an installation of the same hook")]
+    NoSuchNeighbour(Installation),
+    #[error("an order of {kind} names each installation once: {}", .installed.join(" "))]
+    Order { kind: Kind, installed: Vec<String> },
+}
+
+/// Where a plugin is installed, and how.
+#[derive(Debug)]
+pub struct Placed {
+    pub at: Installation,
+    /// The installation before which it is asked; the last one if `None`.
+    pub before: Option<InstallationName>,
+    /// The plugin's own settings.
+    pub set: BTreeMap<String, String>,
+    /// Whether to accept a setting that the plugin doesn't seem to know.
+    pub forced: bool,
+}
+
+impl Plugins {
+    /// Makes the candidate live where nothing was.
+    ///
+    /// # Errors
+    /// Says what is wrong with the candidate, its settings or its place. Nothing is changed.
+    pub async fn install(&self, candidate: Candidate, placed: Placed, by: &str) -> Result<Swapped, SwapError> {
+        let at = placed.at;
+        let installed = self.install_unrecorded(candidate, placed, by).await;
+        self.record_result(Some(at), by, installed).await
+    }
+
+    async fn install_unrecorded(
+        &self,
+        candidate: Candidate,
+        Placed { at, before, set, forced }: Placed,
+        by: &str,
+    ) -> Result<Swapped, SwapError> {
+        self.ordered(at, before)?;
+        check(&set)?;
+        let examined = examine(candidate, &self.runtime.limits).await?;
+        let found = examined.identity.at.kind;
+        if found != at.kind {
+            return Err(SwapError::OtherKind { found, wanted: at.kind });
+        }
+        let examined = examined.installed_at(at);
+        let (bytes, source) = (examined.bytes.len(), examined.source.clone());
+        let admitted = self.catalogue.admit(examined, &set, Trial::Anew { live: None, forced }).await?;
+        if !forced {
+            self.known(set.keys(), &admitted, &set).await?;
+        }
+        let text = VersionText { settings: set, ..text_of(admitted.identity(), bytes) };
+        let plugin = self.catalogue.plugin(admitted, &text.settings);
+        let _turn = self.changing.lock().await;
+        let order = self.ordered(at, before)?;
+        let next = self.snapshot().ordered(Some(plugin.clone()), &order).map_err(SwapError::Host)?;
+        let published = Published::new(&next, self.registry.rollout()).map_err(SwapError::Host)?;
+        let action = (SwapAction::Install, by.to_owned(), source);
+        let version = self.store.publish_plugin(None, text, Some(order), action).await?;
+        plugin.set_version(&version);
+        self.publish(published);
+        let to = plugin.identity();
+        tracing::info!(kind = at.kind.as_str(), by, %to, "{to} is installed");
+        Ok(Swapped { version, became: Became::Live, replaces: None })
+    }
+
+    /// Takes a plugin off its hook.
+    ///
+    /// # Errors
+    /// When nothing is installed there, or the store can't write it.
+    pub async fn uninstall(&self, at: Installation, by: &str) -> Result<(), SwapError> {
+        if at.kind.is_required() {
+            return Err(InstallError::Required(at.kind).into());
+        }
+        let _turn = self.changing.lock().await;
+        let gone = self.installed(at)?;
+        let names = self.names(at.kind).filter(|name| Some(*name) != at.name).collect();
+        let order = HookOrder { kind: at.kind, names };
+        let next = self.snapshot().ordered(None, &order).map_err(SwapError::Host)?;
+        let (ended, kept) = match self.registry.rollout() {
+            Some(rollout) if rollout.at() == at => (Some(rollout), None),
+            kept => (None, kept),
+        };
+        let published = Published::new(&next, kept).map_err(SwapError::Host)?;
+        let live = self.live_version(at).await?;
+        self.store.uninstall_plugin(live, order, by.to_owned()).await?;
+        self.publish(published);
+        if let Some(rollout) = ended {
+            rollout.pause();
+            self.ended.store(Some(rollout));
+        }
+        let gone = gone.identity();
+        tracing::info!(kind = at.kind.as_str(), by, from = %gone, "{gone} isn't installed any more");
+        Ok(())
+    }
+
+    /// Changes the order of a hook's plugins.
+    ///
+    /// # Errors
+    /// When the names aren't those that are installed, or the store can't write it.
+    pub async fn reorder(&self, order: HookOrder, by: &str) -> Result<(), SwapError> {
+        let _turn = self.changing.lock().await;
+        let (mut wanted, mut installed) = (order.names.clone(), self.names(order.kind).collect::<Vec<_>>());
+        wanted.sort_unstable();
+        installed.sort_unstable();
+        if wanted != installed {
+            let installed = self.names(order.kind).map(|name| name.to_string()).collect();
+            return Err(InstallError::Order { kind: order.kind, installed }.into());
+        }
+        let next = self.snapshot().ordered(None, &order).map_err(SwapError::Host)?;
+        let published = Published::new(&next, self.registry.rollout()).map_err(SwapError::Host)?;
+        let told = format!("{} are asked in this order: {order}", order.kind);
+        self.store.reorder_plugins(order, by.to_owned()).await?;
+        self.publish(published);
+        tracing::info!(by, "{told}");
+        Ok(())
+    }
+
+    /// Returns the order of the hook with a new installation in its place.
+    fn ordered(&self, at: Installation, before: Option<InstallationName>) -> Result<HookOrder, InstallError> {
+        let Installation { kind, name: Some(name) } = at else { return Err(InstallError::Required(at.kind)) };
+        if kind.is_required() {
+            return Err(InstallError::Required(kind));
+        }
+        let mut names: Vec<_> = self.names(kind).collect();
+        if names.contains(&name) {
+            return Err(InstallError::Taken(at));
+        }
+        let max = hooks::info(kind).installed_max;
+        if names.len() >= max {
+            return Err(InstallError::Full { kind, max });
+        }
+        let place = match before {
+            None => names.len(),
+            Some(before) => {
+                let found = names.iter().position(|name| *name == before);
+                found.ok_or(InstallError::NoSuchNeighbour(Installation::named(kind, before)))?
+            }
+        };
+        names.insert(place, name);
+        Ok(HookOrder { kind, names })
+    }
+
+    /// Returns the names of a hook's installations, in their order.
+    fn names(&self, kind: Kind) -> impl Iterator<Item = InstallationName> {
+        let names: Vec<_> = self.snapshot().of(kind).filter_map(|plugin| plugin.identity().at.name).collect();
+        names.into_iter()
+    }
+}
+
+impl Snapshot {
+    /// Returns the snapshot with what is installed at one hook: the plugins of that order, `new` among them.
+    fn ordered(&self, new: Option<Plugin>, order: &HookOrder) -> anyhow::Result<Self> {
+        let place = |plugin: &Plugin| {
+            let Installation { kind, name } = plugin.identity().at;
+            (kind == order.kind).then(|| order.names.iter().position(|ordered| Some(*ordered) == name))
+        };
+        let mut plugins: Vec<_> =
+            self.plugins().chain(&new).filter(|plugin| place(plugin) != Some(None)).cloned().collect();
+        // Stable: the other hooks stay as they are.
+        plugins.sort_by_key(|plugin| (plugin.identity().at.kind, place(plugin)));
+        Self::new(plugins)
+    }
+}
