@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::{LineId, delivery::GroupId};
+use crate::order::{Attribute, AttributeValue, ORDER_ATTRIBUTE_KEY_BYTES_MAX, ORDER_ATTRIBUTE_TEXT_BYTES_MAX};
 
 /// A rule of the interface that an answer breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,8 @@ pub enum Fault {
     LineTwice(LineId),
     #[error("takes {wanted} pieces of line {}, which has {has}", .line.0)]
     TooManyPieces { line: LineId, wanted: u64, has: u32 },
+    #[error("takes no piece of line {}", .0.0)]
+    NoPieces(LineId),
     #[error("has {pieces} pieces of {what}; 1 to 10000 are allowed")]
     Pieces { what: String, pieces: u64 },
     #[error("names the item {0:?}, which is no item's name")]
@@ -83,8 +86,8 @@ pub enum Fault {
     NoPrice(String),
     #[error("has {ppm} parts per million as {what}; 1000000 at most are allowed")]
     TooManyParts { what: &'static str, ppm: u32 },
-    #[error("has an attribute that isn't allowed: {0}")]
-    Attribute(&'static str),
+    #[error("has the attribute {key:?}; {rule}")]
+    Attribute { key: String, rule: &'static str },
     #[error("brings {0} to 2^53 minor units or more")]
     TooMuch(&'static str),
     #[error("leaves {count} {what} in the cart; 100 at most are allowed")]
@@ -130,11 +133,32 @@ pub enum Fault {
 }
 
 /// Checks how many parts an answer or a part of it has.
-pub(super) fn count(
-    place: Place,
-    what: &'static str,
-    count: usize,
-    (least, most): (usize, usize),
-) -> Result<(), BadOutput> {
-    if (least..=most).contains(&count) { Ok(()) } else { Err(place.has(Fault::Count { what, count, least, most })) }
+pub(super) fn count(what: &'static str, count: usize, (least, most): (usize, usize)) -> Result<(), Fault> {
+    if (least..=most).contains(&count) { Ok(()) } else { Err(Fault::Count { what, count, least, most }) }
+}
+
+/// Checks that no id stands among those before it.
+pub(super) fn is_twice<T: PartialEq>(ids: &[T], index: usize) -> bool {
+    ids.get(index).is_some_and(|id| ids.iter().take(index).any(|earlier| earlier == id))
+}
+
+/// Checks what a line or an order is to carry, by the rules for what clients send: the hooks after this one see it as
+/// that.
+pub(super) fn check_attributes(attributes: &[Attribute], most: usize) -> Result<(), Fault> {
+    count("attributes", attributes.len(), (0, most))?;
+    for (index, Attribute { key, value }) in attributes.iter().enumerate() {
+        let is_key = (1..=ORDER_ATTRIBUTE_KEY_BYTES_MAX).contains(&key.len()) && !key.chars().any(char::is_control);
+        let is_new = !attributes.iter().take(index).any(|earlier| earlier.key == *key);
+        let rule = match value {
+            _ if !is_key => "a key has 1 to 64 bytes, no control characters",
+            _ if !is_new => "a key stands there once",
+            AttributeValue::Text(text) if text.len() > ORDER_ATTRIBUTE_TEXT_BYTES_MAX => {
+                "a text has 1024 bytes at most"
+            }
+            AttributeValue::Decimal(number) if !number.is_finite() => "a number is finite",
+            _ => continue,
+        };
+        return Err(Fault::Attribute { key: key.clone(), rule });
+    }
+    Ok(())
 }

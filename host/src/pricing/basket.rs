@@ -1,8 +1,8 @@
 //! The cart of a request as the hooks of track 0.2 see it and change it.
 //!
-//! Every line knows which of the client's lines it came from, for messages to the client, and which stock leaves for one of its
-//! pieces. Both follow a transform's operations, so no plugin names stock. The stock of one piece is the same for all
-//! pieces of a line.
+//! Every line knows which of the client's lines it came from, for messages to the client, and which stock leaves for
+//! one of its pieces. Both follow a transform's operations, so no plugin names stock. The stock of one piece is the
+//! same for all pieces of a line.
 
 use std::iter::once;
 
@@ -36,8 +36,8 @@ pub struct BasketLine {
     /// The line of which this one is a component. That line is no longer in the basket.
     pub bundle: Option<LineId>,
     pub attributes: Vec<Attribute>,
-    /// The indices of the client's lines that this line came from, those of a bundle's first part first. Empty for a line
-    /// that a plugin added.
+    /// The indices of the client's lines that this line came from, those of a bundle's first part first. Empty for a
+    /// line that a plugin added.
     pub origins: Vec<usize>,
     /// The stock that leaves for one piece, each item once.
     pub(super) stock: Vec<(Item, u64)>,
@@ -62,8 +62,8 @@ pub struct Basket {
 }
 
 impl Basket {
-    /// Returns the basket of a request's lines, numbered from 1; `None` if there are none, more than 100, or their sum is 2^53
-    /// minor units or more.
+    /// Returns the basket of a request's lines, numbered from 1; `None` if there are none, more than 100, or their sum
+    /// is 2^53 minor units or more.
     #[must_use]
     pub fn new(lines: Vec<ClientLine>) -> Option<Self> {
         let (ids, next_id) = (1.., u32::try_from(lines.len()).ok()?.checked_add(1)?);
@@ -119,8 +119,8 @@ impl Basket {
         Cart::new(self.lines.iter().map(of).collect(), attributes)
     }
 
-    /// Returns the stock that leaves for the basket: each item once, in the order of the lines, or in several lines if there are
-    /// more than 10,000 pieces.
+    /// Returns the stock that leaves for the basket: each item once, in the order of the lines, or in several lines if
+    /// there are more than 10,000 pieces.
     #[must_use]
     pub fn stock_lines(&self) -> Vec<StockLine> {
         stock_of(&self.lines)

@@ -1,8 +1,10 @@
 //! What a customer is told of each entered code, after all discounts.
 //!
-//! A customer who enters a code expects a lower price, or a sentence that says why not. So "accepted" is said only of a code to
-//! which something is due that came off the price, or for which no plugin offers anything at all that could fail to. A code whose
-//! offers were all left out is `NotApplied`, with the reason of the offer that came nearest.
+//! A customer who enters a code expects a lower price, or a sentence that says why not. So a code is accepted if
+//! something that is due to it came off, or if a plugin accepts it and no offer is due to it: what it brings is then no
+//! discount, such as an added line. A code that a plugin accepts and whose offers all came to nothing is `NotApplied`,
+//! with the reason of the one that came nearest. An offer for a code accepts it, too, unless a plugin refuses it and
+//! nothing came off.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +36,7 @@ pub struct CodeVerdict {
 /// What a customer is told of a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodeAnswer {
-    /// A plugin accepts it or offers something for it.
+    /// Something that is due to it came off; or a plugin accepts it, and no discount is due to it.
     Accepted,
     /// It is accepted, and nothing that is due to it came off.
     NotApplied(Reason),
@@ -44,8 +46,8 @@ pub enum CodeAnswer {
     Unknown,
 }
 
-/// Returns what is to be said of each entered code, in their order. `verdicts` are those of all plugins in the operator's order,
-/// `uses` those of the discounts on lines, order and delivery.
+/// Returns what is to be said of each entered code, in their order. `verdicts` are those of all plugins in the
+/// operator's order, `uses` those of the discounts on lines, order and delivery.
 #[must_use]
 pub fn answers<'a>(
     entered: &[String],
@@ -56,13 +58,20 @@ pub fn answers<'a>(
 }
 
 fn answer<'a>(code: &str, verdicts: &[CodeVerdict], uses: impl Iterator<Item = &'a CodeUse> + Clone) -> CodeAnswer {
-    let mut uses = uses.filter(|used| used.code == code).map(|used| used.dropped);
+    let uses = || uses.clone().filter(|used| used.code == code).map(|used| used.dropped);
     let said = || verdicts.iter().filter(|said| said.code == code).map(|said| &said.verdict);
     let refused = said().find_map(|verdict| match verdict {
         Verdict::Refused(reason) => Some(reason.clone()),
         Verdict::Accepted => None,
     });
-    todo!("{uses:?} {refused:?}", uses = uses.next())
+    let not_applied = uses().flatten().min().map(CodeAnswer::NotApplied);
+    if uses().any(|dropped| dropped.is_none()) {
+        CodeAnswer::Accepted
+    } else if said().any(|verdict| *verdict == Verdict::Accepted) {
+        not_applied.unwrap_or(CodeAnswer::Accepted)
+    } else {
+        refused.map(CodeAnswer::Refused).or(not_applied).unwrap_or(CodeAnswer::Unknown)
+    }
 }
 
 /// Checks that a code was entered.

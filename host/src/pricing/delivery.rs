@@ -4,8 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BadOutput, Basket, LineId, offers::Applied};
-use crate::order::{Attribute, Item, MinorUnits};
+use super::{
+    BadOutput, Basket, Fault, LineId, Place,
+    bad_output::{check_attributes, count},
+    offers::Applied,
+};
+use crate::order::{Attribute, Form, Item, MinorUnits, check_text};
 
 /// The most options of one answer.
 pub const OPTIONS_MAX: usize = 32;
@@ -61,6 +65,23 @@ pub struct DeliveryOption {
     pub attributes: Vec<Attribute>,
 }
 
+impl DeliveryOption {
+    /// Returns the option with the installation's name before its handle.
+    fn checked(self, by: &str, cost_max: MinorUnits) -> Result<Self, Fault> {
+        if check_text(&self.handle, Form::Word, HANDLE_BYTES_MAX).is_err() {
+            return Err(Fault::Handle(self.handle));
+        }
+        if self.cost > cost_max {
+            return Err(Fault::CostTooHigh { cost: self.cost.amount(), max: cost_max.amount() });
+        }
+        if let Some(DayRange { earliest, latest }) = self.days.filter(|days| days.earliest > days.latest) {
+            return Err(Fault::Days { earliest, latest });
+        }
+        check_attributes(&self.attributes, OPTION_ATTRIBUTES_MAX)?;
+        Ok(Self { handle: format!("{by}/{}", self.handle), ..self })
+    }
+}
+
 /// An option as the hooks after delivery-options see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OfferedOption {
@@ -77,7 +98,16 @@ impl OfferedOption {
     /// # Errors
     /// Names the first option that breaks a rule, and the rule.
     pub fn checked(by: &Arc<str>, options: Vec<DeliveryOption>, cost_max: MinorUnits) -> Result<Vec<Self>, BadOutput> {
-        todo!("{by} {options:?} {cost_max:?}")
+        count("options", options.len(), (0, OPTIONS_MAX)).map_err(|fault| Place::Answer.has(fault))?;
+        let mut offered: Vec<Self> = Vec::new();
+        for (index, option) in options.into_iter().enumerate() {
+            let option = option.checked(by, cost_max).map_err(|fault| Place::Option(index).has(fault))?;
+            if offered.iter().any(|earlier| earlier.option.handle == option.handle) {
+                return Err(Place::Option(index).has(Fault::HandleTwice(option.handle)));
+            }
+            offered.push(Self { by: by.clone(), option, discounts: Vec::new() });
+        }
+        Ok(offered)
     }
 
     /// Returns the cost after discounts.
@@ -124,11 +154,25 @@ pub struct Chosen {
     pub option: OfferedOption,
 }
 
-/// Returns the delivery of each group: the one that the customer asks for by its handle, or the first. A group without options has
-/// none.
+/// Returns the delivery of each group: the one that the customer asks for by its handle, or the first. A group without
+/// options has none.
 ///
 /// # Errors
 /// Names what the customer asks for, if it isn't there.
 pub fn choose(choices: &[DeliveryChoices], wanted: &BTreeMap<GroupId, String>) -> Result<Vec<Chosen>, NotOffered> {
-    todo!("{choices:?} {wanted:?}")
+    if let Some(group) = wanted.keys().find(|id| !choices.iter().any(|choices| choices.group.id == **id)) {
+        return Err(NotOffered::Group(*group));
+    }
+    let mut chosen = Vec::new();
+    for DeliveryChoices { group, options } in choices {
+        let option = match wanted.get(&group.id) {
+            None => options.first(),
+            Some(handle) => {
+                let found = options.iter().find(|offered| offered.option.handle == *handle);
+                Some(found.ok_or_else(|| NotOffered::Option { group: group.id, handle: handle.clone() })?)
+            }
+        };
+        chosen.extend(option.map(|option| Chosen { group: group.id, option: option.clone() }));
+    }
+    Ok(chosen)
 }

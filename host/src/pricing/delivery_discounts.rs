@@ -1,13 +1,21 @@
 //! Discounts on delivery, for each option by itself.
+//!
+//! A code's offer counts as applied if any option has its discount, whichever the customer takes.
+
+mod combine;
 
 use std::sync::Arc;
 
+pub use combine::{Discounted, apply};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BadOutput,
+    BadOutput, Fault, Place,
+    bad_output::count,
+    codes::check_entered,
     delivery::{DeliveryChoices, GroupId},
-    offers::{Choice, Classes, CodeUse, Dropped, Taken},
+    offers::{CANDIDATES_MAX, Choice, Classes, OFFERS_MAX, TARGETS_MAX, check_ppm},
+    share::part_of,
 };
 use crate::order::MinorUnits;
 
@@ -77,22 +85,69 @@ impl OptionOffers {
         choices: &[DeliveryChoices],
         entered: &[String],
     ) -> Result<Self, BadOutput> {
-        todo!("{by} {offers:?} {choices:?} {entered:?}")
+        count("offers", offers.len(), (0, OFFERS_MAX)).map_err(|fault| Place::Answer.has(fault))?;
+        for (index, offer) in offers.iter().enumerate() {
+            let candidates = count("candidates", offer.candidates.len(), (1, CANDIDATES_MAX));
+            candidates.map_err(|fault| Place::Offer(index).has(fault))?;
+            for (candidate, each) in offer.candidates.iter().enumerate() {
+                let place = Place::Candidate { offer: index, candidate };
+                each.check(choices, entered).map_err(|fault| place.has(fault))?;
+            }
+        }
+        Ok(Self { by, offers })
     }
 }
 
-/// What becomes of the groups' options.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Discounted {
-    pub choices: Vec<DeliveryChoices>,
-    /// The offers that no option has.
-    pub dropped: Vec<Dropped>,
-    pub code_uses: Vec<CodeUse>,
+impl Candidate {
+    fn check(&self, choices: &[DeliveryChoices], entered: &[String]) -> Result<(), Fault> {
+        if let Value::Percentage(ppm) = self.value {
+            check_ppm(ppm)?;
+        }
+        if let Some(code) = &self.code {
+            check_entered(code, entered)?;
+        }
+        count("targets", self.targets.len(), (1, TARGETS_MAX))?;
+        for (index, target) in self.targets.iter().enumerate() {
+            target.check(choices, self.targets.get(..index).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether the candidate is about an option of that group.
+    fn is_about(&self, group: GroupId, handle: &str) -> bool {
+        self.targets.iter().any(|target| match target {
+            Target::Group(whole) => *whole == group,
+            Target::DeliveryOption(one) => one.group == group && one.handle == handle,
+        })
+    }
+
+    /// Returns what comes off, of what is left of a cost.
+    fn off(&self, left: MinorUnits) -> MinorUnits {
+        match self.value {
+            Value::Percentage(ppm) => part_of(left, ppm),
+            Value::Amount(amount) => amount.min(left),
+        }
+    }
 }
 
-/// Applies the offers of all installations, given in the operator's order, to each option. `taken` are the offers on lines and
-/// order that count.
-#[must_use]
-pub fn apply(choices: Vec<DeliveryChoices>, answers: &[OptionOffers], taken: &[Taken]) -> Discounted {
-    todo!("{choices:?} {answers:?} {taken:?}")
+impl Target {
+    fn check(&self, choices: &[DeliveryChoices], earlier: &[Self]) -> Result<(), Fault> {
+        let options_of = |id: GroupId| {
+            let group = choices.iter().find(|choices| choices.group.id == id);
+            group.map(|group| &group.options).ok_or(Fault::NoSuchGroup(id))
+        };
+        let twice = match self {
+            Self::Group(group) => {
+                options_of(*group)?;
+                Fault::GroupTwice(*group)
+            }
+            Self::DeliveryOption(OptionTarget { group, handle }) => {
+                if !options_of(*group)?.iter().any(|offered| offered.option.handle == *handle) {
+                    return Err(Fault::NoSuchEntry(handle.clone()));
+                }
+                Fault::EntryTwice(handle.clone())
+            }
+        };
+        if earlier.contains(self) { Err(twice) } else { Ok(()) }
+    }
 }

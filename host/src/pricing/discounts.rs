@@ -1,19 +1,26 @@
 //! Discounts on lines and on their sum.
 //!
-//! What is left of a line is spread evenly over its pieces; the first of them have the minor unit that doesn't divide. So a
-//! discount on some pieces of a line comes off what earlier discounts have left of those.
+//! What is left of a line is spread evenly over its pieces; the first of them have the minor unit that doesn't divide.
+//! So a discount on some pieces of a line comes off what earlier discounts have left of those.
 //!
-//! The shop's cap is applied while offers are taken: an offer is taken if it combines with those taken before, and if they all
-//! together, applied lines first, stay within the cap. An offer that the cap excludes therefore keeps no other out.
+//! The shop's cap is applied while offers are taken: an offer is taken if it combines with those taken before, and if
+//! they all together, applied lines first, stay within the cap. An offer that the cap excludes therefore keeps no other
+//! out.
+
+mod combine;
+mod deduct;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BadOutput, Basket, LineId,
-    codes::CodeVerdict,
-    offers::{Applied, Choice, Classes, CodeUse, Dropped, Taken},
+    BadOutput, Basket, Fault, LineId, Place,
+    bad_output::{count, is_twice},
+    codes::{CODES_MAX, CodeVerdict, check_entered},
+    offers::{
+        Applied, CANDIDATES_MAX, Choice, Class, Classes, CodeUse, Dropped, OFFERS_MAX, TARGETS_MAX, Taken, check_ppm,
+    },
 };
 use crate::order::MinorUnits;
 
@@ -87,7 +94,79 @@ impl LineOffers {
     /// # Errors
     /// Names the first part of the answer that breaks a rule, and the rule.
     pub fn checked(by: Arc<str>, decision: Decision, basket: &Basket, entered: &[String]) -> Result<Self, BadOutput> {
-        todo!("{by} {decision:?} {basket:?} {entered:?}")
+        let Decision { offers, codes } = decision;
+        let whole = |fault| Place::Answer.has(fault);
+        count("offers", offers.len(), (0, OFFERS_MAX)).map_err(whole)?;
+        count("codes", codes.len(), (0, CODES_MAX)).map_err(whole)?;
+        for (index, said) in codes.iter().enumerate() {
+            let fault = |fault| Place::Code(index).has(fault);
+            check_entered(&said.code, entered).map_err(fault)?;
+            if codes.iter().take(index).any(|earlier| earlier.code == said.code) {
+                return Err(fault(Fault::CodeTwice(said.code.clone())));
+            }
+        }
+        for (index, offer) in offers.iter().enumerate() {
+            offer.check(index, basket, entered)?;
+        }
+        Ok(Self { by, offers, codes })
+    }
+}
+
+impl Offer {
+    fn check(&self, offer: usize, basket: &Basket, entered: &[String]) -> Result<(), BadOutput> {
+        let fault = |fault| Place::Offer(offer).has(fault);
+        count("candidates", self.candidates.len(), (1, CANDIDATES_MAX)).map_err(fault)?;
+        let class = self.class();
+        if self.candidates.iter().any(|candidate| candidate.target.class() != class) {
+            return Err(fault(Fault::MixedTargets));
+        }
+        for (index, candidate) in self.candidates.iter().enumerate() {
+            let place = Place::Candidate { offer, candidate: index };
+            candidate.check(basket, entered).map_err(|fault| place.has(fault))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the class of the first candidate, which all others share.
+    fn class(&self) -> Class {
+        self.candidates.first().map_or(Class::Order, |candidate| candidate.target.class())
+    }
+}
+
+impl Candidate {
+    fn check(&self, basket: &Basket, entered: &[String]) -> Result<(), Fault> {
+        if let Value::Percentage(ppm) = self.value {
+            check_ppm(ppm)?;
+        }
+        if let Some(code) = &self.code {
+            check_entered(code, entered)?;
+        }
+        let lines = match &self.target {
+            Target::Lines(targets) => {
+                count("lines", targets.len(), (1, TARGETS_MAX))?;
+                if let Some(empty) = targets.iter().find(|target| target.quantity == Some(0)) {
+                    return Err(Fault::NoPieces(empty.line));
+                }
+                targets.iter().map(|target| target.line).collect()
+            }
+            Target::Order(without) => without.clone(),
+        };
+        for (index, line) in lines.iter().enumerate() {
+            basket.index_of(*line).ok_or(Fault::NoSuchLine(*line))?;
+            if is_twice(&lines, index) {
+                return Err(Fault::LineTwice(*line));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Target {
+    const fn class(&self) -> Class {
+        match self {
+            Self::Lines(_) => Class::Product,
+            Self::Order(_) => Class::Order,
+        }
     }
 }
 
@@ -126,13 +205,6 @@ pub struct Discounts {
 }
 
 impl Discounts {
-    /// Combines the offers of all installations, given in the operator's order, so that at most so many percent of the lines' sum
-    /// come off.
-    #[must_use]
-    pub fn combine(basket: &Basket, answers: &[LineOffers], max_percent: u8) -> Self {
-        todo!("{basket:?} {answers:?} {max_percent}")
-    }
-
     /// Returns what is left of the lines' sum.
     #[must_use]
     pub fn left(&self) -> MinorUnits {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BadOutput,
+    BadOutput, Fault, Place,
+    bad_output::count,
     delivery::{DeliveryChoices, GroupId, OfferedOption},
 };
 
@@ -86,7 +87,52 @@ impl Entry for PaymentMethod {
 /// # Errors
 /// Names the first change of an entry that isn't there, or a second one of its kind.
 pub fn customize<E: Entry>(entries: Vec<E>, changes: &[Change]) -> Result<Vec<E>, BadOutput> {
-    todo!("{} {changes:?}", entries.len())
+    count("changes", changes.len(), (0, CHANGES_MAX)).map_err(|fault| Place::Answer.has(fault))?;
+    let mut left = entries;
+    for (index, change) in changes.iter().enumerate() {
+        let earlier = changes.get(..index).unwrap_or_default();
+        change.apply(&mut left, earlier).map_err(|fault| Place::Change(index).has(fault))?;
+    }
+    Ok(left)
+}
+
+impl Change {
+    fn id(&self) -> &str {
+        match self {
+            Self::Hide(id) => id,
+            Self::Rename(renaming) => &renaming.id,
+            Self::Move(place) => &place.id,
+        }
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Hide(_) => "hide",
+            Self::Rename(_) => "rename",
+            Self::Move(_) => "move",
+        }
+    }
+
+    fn apply<E: Entry>(&self, entries: &mut Vec<E>, earlier: &[Self]) -> Result<(), Fault> {
+        let id = self.id();
+        if earlier.iter().any(|change| change.kind() == self.kind() && change.id() == id) {
+            return Err(Fault::ChangedTwice { id: id.to_owned(), kind: self.kind() });
+        }
+        let place = entries.iter().position(|entry| entry.id() == id);
+        let place = place.ok_or_else(|| Fault::NoSuchEntry(id.to_owned()))?;
+        match self {
+            Self::Hide(_) => drop(entries.remove(place)),
+            Self::Rename(Renaming { title, .. }) => {
+                entries.iter_mut().skip(place).take(1).for_each(|entry| entry.rename(title));
+            }
+            Self::Move(Move { to, .. }) => {
+                let entry = entries.remove(place);
+                let to = usize::try_from(*to).unwrap_or(usize::MAX);
+                entries.insert(to.min(entries.len()), entry);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Returns the groups after one plugin's changes.
@@ -97,5 +143,15 @@ pub fn customize_delivery(
     choices: Vec<DeliveryChoices>,
     changes: &[GroupChanges],
 ) -> Result<Vec<DeliveryChoices>, BadOutput> {
-    todo!("{choices:?} {changes:?}")
+    let mut left = choices;
+    for (index, GroupChanges { group, changes: of_group }) in changes.iter().enumerate() {
+        let fault = |fault| Place::Changes(index).has(fault);
+        if changes.iter().take(index).any(|earlier| earlier.group == *group) {
+            return Err(fault(Fault::GroupTwice(*group)));
+        }
+        let choices = left.iter_mut().find(|choices| choices.group.id == *group);
+        let choices = choices.ok_or_else(|| fault(Fault::NoSuchGroup(*group)))?;
+        choices.options = customize(std::mem::take(&mut choices.options), of_group)?;
+    }
+    Ok(left)
 }

@@ -1,13 +1,13 @@
 //! What both kinds of discounts share: which candidates of an offer count, and which offers stand beside each other.
 //!
-//! Combining is greedy: the offer that is worth most is taken first, then each that combines with all taken before. Trying all
-//! sets of offers instead would take time exponential in their number.
+//! Combining is greedy: the offer that is worth most is taken first, then each that combines with all taken before.
+//! Trying all sets of offers instead would take time exponential in their number.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BadOutput, Fault, Place, share::ALL_PPM};
+use super::{Fault, share::ALL_PPM};
 use crate::order::MinorUnits;
 
 /// The most offers of one answer.
@@ -79,11 +79,16 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Returns whether two offers both say that they combine with each other's class.
+    /// Returns whether this offer and one of that class both say that they combine with each other's class.
     #[must_use]
     pub const fn combines(&self, class: Class, combines_with: Classes) -> bool {
-        self.combines_with.has(class) && combines_with.has(self.class)
+        combine((self.class, self.combines_with), (class, combines_with))
     }
+}
+
+/// Returns whether two offers, each with its class, both say that they combine with each other's.
+pub(super) const fn combine(one: (Class, Classes), other: (Class, Classes)) -> bool {
+    one.1.has(other.0) && other.1.has(one.0)
 }
 
 /// An offer that was left out.
@@ -100,7 +105,7 @@ pub struct Dropped {
 pub enum Reason {
     /// It would bring all discounts above the shop's share of the lines' sum.
     Cap,
-    /// An offer that is worth more doesn't stand beside it.
+    /// An offer that is worth more doesn't stand beside it; for a code also another candidate of the same offer.
     DoesNotCombine,
     /// Nothing comes off.
     WorthNothing,
@@ -127,6 +132,20 @@ pub struct CodeUse {
 }
 
 /// Checks a share.
-pub(super) fn check_ppm(place: Place, ppm: u32) -> Result<(), BadOutput> {
-    if ppm <= ALL_PPM { Ok(()) } else { Err(place.has(Fault::TooManyParts { what: "percentage", ppm })) }
+pub(super) fn check_ppm(ppm: u32) -> Result<(), Fault> {
+    if ppm <= ALL_PPM { Ok(()) } else { Err(Fault::TooManyParts { what: "percentage", ppm }) }
+}
+
+impl Choice {
+    /// Returns which of the candidates count, by what each is worth alone.
+    pub(super) fn counting(self, worths: &[MinorUnits]) -> Vec<usize> {
+        let worthy = || worths.iter().enumerate().filter(|(_, worth)| **worth > MinorUnits::ZERO);
+        let one = |found: Option<(usize, &MinorUnits)>| found.map(|(index, _)| index).into_iter().collect();
+        match self {
+            Self::First => one(worthy().next()),
+            // The key falls with the place, so that the first of equal ones is the largest.
+            Self::Largest => one(worthy().max_by_key(|(index, worth)| (**worth, Reverse(*index)))),
+            Self::All => (0..worths.len()).collect(),
+        }
+    }
 }

@@ -11,8 +11,13 @@ pub(super) fn part_of(amount: MinorUnits, ppm: u32) -> MinorUnits {
     MinorUnits::saturated((u128::from(amount.amount()) * u128::from(ppm) + all / 2) / all)
 }
 
-/// Returns an amount shared in proportion to the weights, by largest remainder; of equal remainders the first has the minor unit.
-/// The shares' sum is the amount, except without weights. If all weights are 0, they count as equal.
+/// Returns the sum; at most the largest amount.
+pub(super) fn sum(amounts: &[MinorUnits]) -> MinorUnits {
+    MinorUnits::saturated(amounts.iter().map(|amount| u128::from(amount.amount())).sum())
+}
+
+/// Returns an amount shared in proportion to the weights, by largest remainder; of equal remainders the first has the
+/// minor unit. The shares' sum is the amount, except without weights. If all weights are 0, they count as equal.
 ///
 /// A share of an amount that is at most the weights' sum is at most its own weight.
 pub(super) fn share(amount: MinorUnits, weights: &[MinorUnits]) -> Vec<MinorUnits> {

@@ -1,11 +1,11 @@
 //! What becomes of a cart under the operations of a transform.
 //!
-//! One plugin's operations apply in their order, all of them or none. An operation names lines that the plugin was shown, so none
-//! can name what an earlier operation of the same answer has made. How far a chain may move the sum is checked once, after
-//! its last plugin.
+//! One plugin's operations apply in their order, all of them or none. An operation names lines that the plugin was
+//! shown, so none can name what an earlier operation of the same answer has made. How far a chain may move the sum is
+//! checked once, after its last plugin.
 //!
-//! What an operation makes stands in the place of the line that it was made of: components in that of their bundle, a bundle in that
-//! of its first part, before what is left of that part. Added lines stand at the end.
+//! What an operation makes stands in the place of the line that it was made of: components in that of their bundle, a
+//! bundle in that of its first part, before what is left of that part. Added lines stand at the end.
 
 mod bundle;
 
@@ -13,14 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BadOutput, Basket, BasketLine, Fault, LineId, Place,
-    bad_output::count,
+    bad_output::{check_attributes, count},
     basket::{stock_of, sum_of},
     share::ALL_PPM,
 };
-use crate::order::{
-    Attribute, AttributeValue, Item, LINES_MAX, MinorUnits, ORDER_ATTRIBUTE_KEY_BYTES_MAX,
-    ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX, Quantity,
-};
+use crate::order::{Attribute, Item, LINES_MAX, MinorUnits, ORDER_ATTRIBUTES_MAX, Quantity};
 
 /// The most operations of one answer.
 pub const OPERATIONS_MAX: usize = 200;
@@ -138,12 +135,13 @@ impl Basket {
     /// # Errors
     /// Names the first operation that breaks a rule, and the rule. Then none applies.
     pub fn apply(&self, operations: &[Operation], catalogue: &dyn Catalogue) -> Result<Self, BadOutput> {
-        count(Place::Answer, "operations", operations.len(), (0, OPERATIONS_MAX))?;
+        let whole = |fault| Place::Answer.has(fault);
+        count("operations", operations.len(), (0, OPERATIONS_MAX)).map_err(whole)?;
         let mut change = Changing { shown: self, left: self.clone(), catalogue };
         for (index, operation) in operations.iter().enumerate() {
             change.operate(operation).map_err(|fault| Place::Operation(index).has(fault))?;
         }
-        change.left.checked().map_err(|fault| Place::Answer.has(fault))
+        change.left.checked().map_err(whole)
     }
 
     /// Returns the basket, if it is small enough to go on.
@@ -227,7 +225,7 @@ impl Changing<'_> {
         if !self.catalogue.known(&item) {
             return Err(Fault::UnknownItem(component.item.clone()));
         }
-        check_attributes(&component.attributes)?;
+        check_attributes(&component.attributes, ORDER_ATTRIBUTES_MAX)?;
         let pieces = component.quantity.into();
         Ok((item, quantity_of(&component.item, pieces)?))
     }
@@ -251,28 +249,4 @@ fn quantity_of(what: &str, pieces: u64) -> Result<Quantity, Fault> {
 fn decrease_of(ppm: Option<u32>) -> Result<u32, Fault> {
     let ppm = ppm.unwrap_or(0);
     if ppm <= ALL_PPM { Ok(ppm) } else { Err(Fault::TooManyParts { what: "decrease", ppm }) }
-}
-
-/// Checks what a line carries by the rules for what clients send, because the hooks after this one see it as that.
-fn check_attributes(attributes: &[Attribute]) -> Result<(), Fault> {
-    let is_long = |value: &AttributeValue| matches!(value, AttributeValue::Text(text) if text.len() > ORDER_ATTRIBUTE_TEXT_BYTES_MAX);
-    let is_no_number = |value: &AttributeValue| matches!(value, AttributeValue::Decimal(number) if !number.is_finite());
-    if attributes.len() > ORDER_ATTRIBUTES_MAX {
-        return Err(Fault::Attribute("at most 32 are"));
-    }
-    for (index, Attribute { key, value }) in attributes.iter().enumerate() {
-        if !(1..=ORDER_ATTRIBUTE_KEY_BYTES_MAX).contains(&key.len()) {
-            return Err(Fault::Attribute("a key has 1 to 64 bytes"));
-        }
-        if attributes.iter().take(index).any(|earlier| earlier.key == *key) {
-            return Err(Fault::Attribute("a key stands there once"));
-        }
-        if is_long(value) {
-            return Err(Fault::Attribute("a text has at most 1024 bytes"));
-        }
-        if is_no_number(value) {
-            return Err(Fault::Attribute("a number is finite"));
-        }
-    }
-    Ok(())
 }
