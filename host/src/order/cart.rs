@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::MinorUnits;
@@ -87,7 +88,10 @@ impl Quantity {
 }
 
 /// A value beside an order that the host passes on without reading it: a coupon, a customer group.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// By serde it is the variant of the plugins' interface, `{"text": "M"}`. Clients send a plain value instead.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AttributeValue {
     Text(String),
     Integer(i32),
@@ -96,7 +100,8 @@ pub enum AttributeValue {
     Flag(bool),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attribute {
     pub key: String,
     pub value: AttributeValue,

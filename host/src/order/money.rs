@@ -4,10 +4,14 @@ mod withdrawn;
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
 use super::decimal::{Decimal, Unfit};
 
 /// An amount in the currency's minor units (cents), below 2^53 so that every guest language holds it exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+///
+/// By serde it is a whole number, for plugins' answers. Clients' requests and answers have decimals of the currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct MinorUnits(u64);
 
 impl MinorUnits {
@@ -39,6 +43,24 @@ impl MinorUnits {
     #[must_use]
     pub fn checked_mul(self, times: u32) -> Option<Self> {
         self.0.checked_mul(u64::from(times)).and_then(Self::new)
+    }
+
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// Returns the amount; the largest one from 2^53 on.
+    #[must_use]
+    pub fn saturated(amount: u128) -> Self {
+        u64::try_from(amount).ok().and_then(Self::new).unwrap_or(Self::LARGEST)
+    }
+}
+
+impl<'de> Deserialize<'de> for MinorUnits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rule = "an amount is a whole number of minor units below 2^53";
+        Self::new(u64::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(rule))
     }
 }
 

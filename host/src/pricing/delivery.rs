@@ -1,0 +1,178 @@
+//! Ways of delivery: groups of lines, the options that plugins offer for them, and the customer's choice.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BadOutput, Basket, Fault, LineId, Place,
+    bad_output::{check_attributes, count},
+    offers::Applied,
+};
+use crate::order::{Attribute, Form, Item, MinorUnits, check_text};
+
+/// The most options of one answer.
+pub const OPTIONS_MAX: usize = 32;
+/// The longest handle, bytes, without the installation's name.
+pub const HANDLE_BYTES_MAX: usize = 64;
+/// The most attributes of one option.
+pub const OPTION_ATTRIBUTES_MAX: usize = 16;
+
+/// The number of a group of lines that are delivered together, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GroupId(pub u32);
+
+/// Lines that are delivered together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryGroup {
+    pub id: GroupId,
+    pub lines: Vec<LineId>,
+}
+
+/// How goods reach the customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeliveryKind {
+    Shipping,
+    LocalDelivery,
+    Pickup,
+    PickupPoint,
+    Digital,
+}
+
+/// Days from now, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DayRange {
+    pub earliest: u16,
+    pub latest: u16,
+}
+
+/// A way of delivery with what it costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryOption {
+    pub handle: String,
+    pub title: String,
+    pub description: Option<String>,
+    pub kind: DeliveryKind,
+    pub cost: MinorUnits,
+    pub days: Option<DayRange>,
+    pub location: Option<String>,
+    #[serde(default)]
+    pub attributes: Vec<Attribute>,
+}
+
+impl DeliveryOption {
+    /// Returns the option with the installation's name before its handle.
+    fn checked(self, by: &str, cost_max: MinorUnits) -> Result<Self, Fault> {
+        if check_text(&self.handle, Form::Word, HANDLE_BYTES_MAX).is_err() {
+            return Err(Fault::Handle(self.handle));
+        }
+        if self.cost > cost_max {
+            return Err(Fault::CostTooHigh { cost: self.cost.amount(), max: cost_max.amount() });
+        }
+        if let Some(DayRange { earliest, latest }) = self.days.filter(|days| days.earliest > days.latest) {
+            return Err(Fault::Days { earliest, latest });
+        }
+        check_attributes(&self.attributes, OPTION_ATTRIBUTES_MAX)?;
+        Ok(Self { handle: format!("{by}/{}", self.handle), ..self })
+    }
+}
+
+/// An option as the hooks after delivery-options see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfferedOption {
+    /// The installation that offers it.
+    pub by: Arc<str>,
+    /// Its handle begins with the installation's name and a slash. Its cost is before discounts.
+    pub option: DeliveryOption,
+    pub discounts: Vec<Applied>,
+}
+
+impl OfferedOption {
+    /// Checks an installation's answer about one group, and puts the installation's name before the handles.
+    ///
+    /// # Errors
+    /// Names the first option that breaks a rule, and the rule.
+    pub fn checked(by: &Arc<str>, options: Vec<DeliveryOption>, cost_max: MinorUnits) -> Result<Vec<Self>, BadOutput> {
+        count("options", options.len(), (0, OPTIONS_MAX)).map_err(|fault| Place::Answer.has(fault))?;
+        let mut offered: Vec<Self> = Vec::new();
+        for (index, option) in options.into_iter().enumerate() {
+            let option = option.checked(by, cost_max).map_err(|fault| Place::Option(index).has(fault))?;
+            if offered.iter().any(|earlier| earlier.option.handle == option.handle) {
+                return Err(Place::Option(index).has(Fault::HandleTwice(option.handle)));
+            }
+            offered.push(Self { by: by.clone(), option, discounts: Vec::new() });
+        }
+        Ok(offered)
+    }
+
+    /// Returns the cost after discounts.
+    #[must_use]
+    pub fn left(&self) -> MinorUnits {
+        self.discounts.iter().fold(self.option.cost, |left, applied| left.saturating_sub(applied.amount))
+    }
+}
+
+/// A group and its ways of delivery, in the order in which customers see them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveryChoices {
+    pub group: DeliveryGroup,
+    pub options: Vec<OfferedOption>,
+}
+
+/// Returns the groups of a basket's lines: one with all that need shipping, or none.
+#[must_use]
+pub fn groups(basket: &Basket, needs_shipping: impl Fn(&Item) -> bool) -> Vec<DeliveryGroup> {
+    let shipped = basket.lines().iter().filter(|line| needs_shipping(&line.item));
+    let lines: Vec<_> = shipped.map(|line| line.id).collect();
+    if lines.is_empty() { Vec::new() } else { vec![DeliveryGroup { id: GroupId(1), lines }] }
+}
+
+/// Returns a group's options of all installations, given in the operator's order.
+#[must_use]
+pub fn put_together(group: DeliveryGroup, answers: impl IntoIterator<Item = Vec<OfferedOption>>) -> DeliveryChoices {
+    DeliveryChoices { group, options: answers.into_iter().flatten().collect() }
+}
+
+/// A delivery that the customer asks for and that isn't among what is left.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotOffered {
+    #[error("there is no delivery group {}", .0.0)]
+    Group(GroupId),
+    #[error("group {} has no delivery {handle:?}", .group.0)]
+    Option { group: GroupId, handle: String },
+}
+
+/// The delivery of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    pub group: GroupId,
+    pub option: OfferedOption,
+}
+
+/// Returns the delivery of each group: the one that the customer asks for by its handle, or the first. A group without
+/// options has none.
+///
+/// # Errors
+/// Names what the customer asks for, if it isn't there.
+pub fn choose(choices: &[DeliveryChoices], wanted: &BTreeMap<GroupId, String>) -> Result<Vec<Chosen>, NotOffered> {
+    if let Some(group) = wanted.keys().find(|id| !choices.iter().any(|choices| choices.group.id == **id)) {
+        return Err(NotOffered::Group(*group));
+    }
+    let mut chosen = Vec::new();
+    for DeliveryChoices { group, options } in choices {
+        let option = match wanted.get(&group.id) {
+            None => options.first(),
+            Some(handle) => {
+                let found = options.iter().find(|offered| offered.option.handle == *handle);
+                Some(found.ok_or_else(|| NotOffered::Option { group: group.id, handle: handle.clone() })?)
+            }
+        };
+        chosen.extend(option.map(|option| Chosen { group: group.id, option: option.clone() }));
+    }
+    Ok(chosen)
+}
