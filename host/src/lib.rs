@@ -9,6 +9,7 @@ pub mod author;
 pub mod cli;
 mod clock;
 pub mod config;
+pub mod facts;
 pub mod failure;
 pub mod hooks;
 pub mod http;
