@@ -14,6 +14,7 @@ pub mod hooks;
 pub mod http;
 pub mod imports;
 pub mod order;
+pub mod outbound;
 pub mod runtime;
 #[cfg(test)]
 mod schema;
