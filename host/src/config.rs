@@ -206,6 +206,16 @@ settings! {
         look_ms: u64 = "1000" [0, 600_000], "ms", "how long a start checks the file's structure for damage: enough for all of a store of some hundred MiB; till doctor always checks all of it";
         wal_warn_mib: usize = "128" [1, 1_048_576], "MiB", "size of the write-ahead log; it is cut to 64 MiB when it is used anew, so one that is larger only grows", past "the log warns";
     }
+    /// Requests that plugins make to others, to places that are granted to them.
+    outbound as Outbound {
+        secrets: OptionalPath = "", "", "a folder with a file for each secret that grants may name: its text is the whole value of a header, such as `Bearer 0123...`, and plugins never see it; read at the start";
+        ca_file: OptionalPath = "", "", "certificates, in PEM, that servers of `https` grants may show one of, besides the system's";
+        requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "requests of plugins under way, all together", past "waits, within its call's time";
+        lookups: usize = "16" [1, 256], "lookups", "names of hosts being looked up: each lookup takes a thread until the system answers, even if its request has ended", past "waits, within its call's time";
+        header_bytes: usize = "16384" [8_192, 1_048_576], "bytes", "the headers of an answer together", past "`too-large`";
+        headers: usize = "64" [8, 1_000], "headers", "the headers of an answer", past "`too-large`";
+        cache_mib: usize = "8" [0, 1_048_576], "MiB", "answers that stand in for those to equal requests of one installation, 10 minutes at most; 0 keeps none", past "the oldest of the installation with the most is dropped";
+    }
     /// The limits of requests and of plugins' calls.
     limits as Limits {
         guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "processor time of a call's guest: its code, its operations over memory, what WASI does for it; not host calls, waiting, or time in which its thread was preempted; a checkout takes well under 1 ms, so a call that takes longer loops; a single operation (`memory.fill`) isn't interrupted, and takes longer the larger limits.guest_memory_mib is", past "`deadline`, 504";

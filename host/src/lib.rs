@@ -16,6 +16,7 @@ pub mod http;
 pub mod imports;
 pub mod order;
 pub mod pricing;
+pub mod outbound;
 pub mod runtime;
 #[cfg(test)]
 mod schema;

@@ -1,0 +1,188 @@
+//! One place that an installation's plugin may send requests to, as the operator granted it.
+
+use std::{collections::BTreeSet, fmt, net::IpAddr, str::FromStr};
+
+use url::Host;
+
+use super::{
+    address::Reach,
+    message::Method,
+    place::{Place, Scheme},
+    secrets::is_secret_name,
+};
+
+const REQUESTS: u32 = 4;
+const REQUESTS_MAX: u32 = 64;
+const KIB: usize = 64;
+const KIB_MAX: usize = 4_096;
+const SECRETS_MAX: usize = 8;
+
+/// A grant: `https://rates.example`, then any of these, with spaces between them.
+///
+/// | word | default | meaning |
+/// |---|---|---|
+/// | `methods=get,post` | `get,post` | of `get`, `post`, `put` and `delete` |
+/// | `requests=4` | 4 | requests of one call of the plugin, 1 to 64; answers from the cache count as well |
+/// | `kib=64` | 64 | the most that a request's body has, and as much for its answer's, in KiB, 1 to 4096 |
+/// | `private=yes` | `no` | allows addresses of the host's own networks: loopback, 10/8, 192.168/16, fc00::/7 and the like |
+/// | `secrets=carrier-key` | none | secrets that headers may be filled from, up to 8 |
+///
+/// The place is scheme, host and port, without a path. The host is one name, with no wildcards, or an address. `http`
+/// needs `private=yes`, because anybody between the host and an address elsewhere could read and change what is sent.
+///
+/// On a command line the whole grant is one argument: `--grant 'https://rates.example methods=get requests=1'`.
+///
+/// The canonical text (`Display`) has every word, so that a grant that is stored doesn't change with a later default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub(super) place: Place,
+    pub(super) methods: BTreeSet<Method>,
+    pub(super) requests: u32,
+    pub(super) kib: usize,
+    pub(super) private: bool,
+    pub(super) secrets: BTreeSet<String>,
+}
+
+/// A text that is no grant; says what to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnusableGrant(pub(super) String);
+
+impl Grant {
+    /// Returns the most bytes of a request's body, and of its answer's.
+    pub(super) const fn bytes_max(&self) -> usize {
+        self.kib * 1024
+    }
+
+    fn of_place(place: Place) -> Self {
+        Self {
+            place,
+            methods: BTreeSet::from([Method::Get, Method::Post]),
+            requests: REQUESTS,
+            kib: KIB,
+            private: false,
+            secrets: BTreeSet::new(),
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "methods" => self.methods = value.split(',').map(method).collect::<Result<_, _>>()?,
+            "requests" => self.requests = number(name, value, REQUESTS_MAX)?,
+            "kib" => self.kib = number(name, value, KIB_MAX)?,
+            "private" => self.private = yes_or_no(value)?,
+            "secrets" => self.secrets = secrets(value)?,
+            _ => return Err(format!("there is no {name}=; write methods=, requests=, kib=, private= or secrets=")),
+        }
+        Ok(())
+    }
+
+    /// Checks what depends on several words.
+    fn check(&self) -> Result<(), String> {
+        if self.place.scheme == Scheme::Http && !self.private {
+            return Err("http is for the host's own networks only; write https, or add private=yes".to_owned());
+        }
+        let reach = match &self.place.host {
+            Host::Domain(_) => return Ok(()),
+            Host::Ipv4(address) => Reach::of(IpAddr::V4(*address)),
+            Host::Ipv6(address) => Reach::of(IpAddr::V6(*address)),
+        };
+        match reach {
+            Reach::Private if !self.private => {
+                Err("this is an address of the host's own networks; add private=yes".to_owned())
+            }
+            Reach::Never => Err("nothing may be sent to this address, not even with private=yes".to_owned()),
+            Reach::Global | Reach::Private => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Grant {
+    type Err = UnusableGrant;
+
+    /// Reads a grant.
+    ///
+    /// # Errors
+    /// Says what to write instead.
+    fn from_str(text: &str) -> Result<Self, UnusableGrant> {
+        let mut words = text.split(' ').filter(|word| !word.is_empty());
+        let place = place(words.next().unwrap_or_default()).map_err(UnusableGrant)?;
+        let mut grant = Self::of_place(place);
+        let mut seen = BTreeSet::new();
+        for word in words {
+            let (name, value) = word.split_once('=').ok_or_else(|| {
+                UnusableGrant(format!("{word:?} isn't name=value; write for example methods=get,post requests=4"))
+            })?;
+            if !seen.insert(name) {
+                return Err(UnusableGrant(format!(
+                    "{name}= stands there twice; write it once, with commas in its value"
+                )));
+            }
+            grant.set(name, value).map_err(UnusableGrant)?;
+        }
+        grant.check().map_err(UnusableGrant)?;
+        Ok(grant)
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let methods: Vec<_> = self.methods.iter().map(|method| method.in_lower_case()).collect();
+        let private = if self.private { "yes" } else { "no" };
+        let (place, methods, requests, kib) = (&self.place, methods.join(","), self.requests, self.kib);
+        write!(out, "{place} methods={methods} requests={requests} kib={kib} private={private}")?;
+        if !self.secrets.is_empty() {
+            let secrets: Vec<_> = self.secrets.iter().map(String::as_str).collect();
+            write!(out, " secrets={}", secrets.join(","))?;
+        }
+        Ok(())
+    }
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    if text.is_empty() {
+        return Err("the grant is empty; write a place, such as https://rates.example".to_owned());
+    }
+    let (place, url) =
+        Place::of_url(text).map_err(|error| format!("{error}; write for example https://rates.example"))?;
+    let alone = url.path() == "/" && !text.contains(['?', '#']);
+    if alone { Ok(place) } else { Err(format!("a grant is for a whole host; leave out the path: {place}")) }
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    let method = Method::ALL.into_iter().find(|method| method.in_lower_case() == text);
+    method.ok_or_else(|| {
+        format!("{text:?} is no method; write some of get, post, put and delete, with commas between them")
+    })
+}
+
+fn number<N: FromStr + PartialOrd + From<u8> + fmt::Display + Copy>(
+    name: &str,
+    text: &str,
+    most: N,
+) -> Result<N, String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (N::from(1)..=most).contains(number));
+    number.ok_or_else(|| format!("{name}={text} can't be; write a whole number from 1 to {most}"))
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("private is yes or no".to_owned()),
+    }
+}
+
+fn secrets(text: &str) -> Result<BTreeSet<String>, String> {
+    let names: BTreeSet<_> = text.split(',').map(str::to_owned).collect();
+    if names.len() > SECRETS_MAX {
+        return Err(format!("a grant has at most {SECRETS_MAX} secrets"));
+    }
+    match names.iter().find(|name| !is_secret_name(name)) {
+        Some(name) => Err(format!(
+            "{name:?} is no secret's name; write names of files in outbound.secrets, with commas between them"
+        )),
+        None => Ok(names),
+    }
+}
