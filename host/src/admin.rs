@@ -7,6 +7,7 @@
 
 pub mod charts;
 mod gzip;
+mod installations;
 mod jaeger;
 mod listed;
 mod orders;
@@ -18,6 +19,7 @@ mod stock;
 
 use std::{sync::Arc, time::Instant};
 
+pub use installations::InstallationsJson;
 pub use plugins::{
     EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, SwappedJson, VersionJson, VersionsJson,
     same_file_text,
@@ -122,6 +124,11 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
         .linked("rollout_change"),
     Route::post("/plugins/{kind}/rollback", "rollBack", |admin, asked| Box::pin(plugins::roll_back(admin, asked)))
         .linked("plugin_rollback"),
+    Route::post("/plugins/install", "installPlugin", |admin, asked| Box::pin(installations::install(admin, asked))),
+    Route::post("/plugins/{kind}/uninstall", "uninstallPlugin", |admin, asked| {
+        Box::pin(installations::uninstall(admin, asked))
+    }),
+    Route::post("/plugins/{kind}/order", "orderPlugins", |admin, asked| Box::pin(installations::order(admin, asked))),
     Route::post("/plugins/{kind}/settings", "setPlugin", |admin, asked| Box::pin(plugins::set(admin, asked)))
         .linked("plugin_settings"),
     Route::get("/recent/traces", "recentTraces", |admin, asked| Box::pin(recent::list(admin, asked))).linked("traces"),
@@ -244,6 +251,8 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<EventsJson>();
     schemas.answer::<SwappedJson>();
     schemas.request::<plugins::RollBack>();
+    schemas.request::<installations::Uninstall>();
+    schemas.request::<installations::Order>();
     schemas.request::<rollouts::Change>();
     schemas.change::<rollouts::TryJson>("Try");
     schemas.change::<plugins::Set>("SettingsChange");

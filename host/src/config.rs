@@ -16,7 +16,7 @@ use memory::half_of_memory_mib;
 use sources::wanted;
 pub use sources::{Origin, Sources, Unusable, is_row, nearest, row};
 pub use token::read_token;
-pub use value::{HostNames, OptionalPath, OptionalText, Origins, Percent, REUSE, reused_calls};
+pub use value::{HostNames, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE, reused_calls};
 use value::{Value, beside_cores, per_core};
 
 use crate::{
@@ -109,7 +109,11 @@ macro_rules! settings {
                     prices: sources.items("prices", |text| {
                         shop_currency.parse(text).map_err(|error| format!("the price {error}"))
                     })?,
-                    of_plugins: PerKind::try_from_fn(|kind| sources.plugin_settings(kind.as_str()))?,
+                    of_plugins: PerKind::try_from_fn(|kind| match kind.is_required() {
+                        true => sources.plugin_settings(kind.as_str()),
+                        // What is installed has its own settings, and no section.
+                        false => Ok(BTreeMap::new()),
+                    })?,
                 })
             }
         }
@@ -152,6 +156,23 @@ settings! {
         added_max_percent: u32 = "1000" [0, 1_000_000], "%", "the most that a plugin may add to an order, such as tax and delivery, in percent of its lines' sum: stops a slipped decimal that sells 9.00 of goods for 900,719,934.47; a shop whose delivery is never more than its goods says 100";
         added_max_floor: u32 = "100" [0, 1_000_000_000], "units", "what a plugin may add to any order, in whole units of shop.currency, even if that is more than checkout.added_max_percent: goods of 1.00 are delivered for 4.99; a shop in a currency of small units (HUF, JPY) that sends goods for almost nothing says more";
         idempotency_hours: u32 = "24" [0, 8_760], "h", "how long an answer is kept for its Idempotency-Key; a client that retries later buys again";
+    }
+    /// How far the plugins at `cart-transform` may change what is bought.
+    cart_transform as CartTransform {
+        decrease_max_percent: u32 = "50" [0, 100], "%", "the most by which all of them together may lower the sum of a cart's lines, of what the lines cost at list prices; a gift counts at its list price", past "`bad_output`, 502";
+        increase_max_percent: u32 = "100" [0, 1_000_000], "%", "the most by which they may raise it: a deposit, an insurance, an engraving", past "`bad_output`, 502";
+    }
+    /// Ways of delivery, which the plugins at `delivery-options` offer.
+    delivery as Delivery {
+        cost_max: u32 = "1000" [0, 1_000_000_000], "units", "the most that a way of delivery may cost, in whole units of shop.currency: stops a slipped decimal", past "`bad_output`, 502";
+    }
+    /// Tax, which the plugin at `tax` assesses.
+    tax as Tax {
+        max_percent: u32 = "100" [0, 10_000], "%", "the most tax that may be added to an order, of what is taxed", past "`bad_output`, 502";
+    }
+    /// Ways to pay, which the plugins at `payment-menu` hide, rename and move.
+    payment as Payment {
+        methods: PaymentMethods = "", "", "what customers may choose from, as `id=Name` with commas between them, such as `card=Card, invoice=Invoice`; empty leaves payment to the shop";
     }
     /// Quotes: what a cart would cost.
     quote as Quote {
@@ -221,6 +242,10 @@ settings! {
         guest_cpu_ms: u64 = "50" [1, 60_000], "ms", "processor time of a call's guest: its code, its operations over memory, what WASI does for it; not host calls, waiting, or time in which its thread was preempted; a checkout takes well under 1 ms, so a call that takes longer loops; a single operation (`memory.fill`) isn't interrupted, and takes longer the larger limits.guest_memory_mib is", past "`deadline`, 504";
         inventory_call_ms: u64 = "4000" [1, 600_000], "ms", "wall time of an inventory call, host calls included; the demo sleeps up to 2.5 s", past "cancelled: `deadline`, 504";
         remote_call_ms: u64 = "5000" [1, 600_000], "ms", "wall time of a call to inventory_url; more than the remote's own limit, so that its answer arrives", past "`inventory_unreachable`, 502: the outcome is unknown, and the order waits for its release";
+        hook_cpu_ms: u64 = "10" [1, 60_000], "ms", "processor time of a call at a hook that decides and has no effect (`discounts`, `tax`, …), counted as limits.guest_cpu_ms is", past "`deadline`, 504";
+        hook_call_ms: u64 = "500" [1, 600_000], "ms", "wall time of such a call", past "cancelled: `deadline`, 504";
+        hook_http_call_ms: u64 = "3000" [1, 600_000], "ms", "wall time of such a call at a hook that may ask others (`delivery-options`, `tax`)", past "cancelled: `deadline`, 504";
+        price_ms: u64 = "3500" [1, 600_000], "ms", "wall time of all hooks together that price a cart, in a quote and before an order is written", past "`deadline`, 504";
         checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included", past "cancelled: `deadline`, 504";
         request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request after it was read; more than everything that it waits for", past "`deadline`, 504; `/orders/{reference}` tells how it ended";
         guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; equal on every machine; counting costs some speed";

@@ -142,6 +142,12 @@ impl Facts {
         items.iter().map(|item| self.known.product(item)).collect()
     }
 
+    /// Returns what the catalogue has of an item, for the host itself: it doesn't count as asked.
+    #[must_use]
+    pub fn product(&self, item: &Item) -> Option<Arc<Product>> {
+        self.known.product(item.as_str())
+    }
+
     /// Returns the shop's own fields of that key, one answer for each owner, in their order. The caller checks that there
     /// are at most [`ASKED_MAX`].
     ///

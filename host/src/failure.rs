@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     hooks::Installation,
-    order::{Item, MinorUnits, Quote},
+    order::{Item, MinorUnits},
+    pricing::{FoundViolation, Quote, delivery::NotOffered},
     store::StoreError,
     telemetry::traces::Span,
 };
@@ -17,6 +18,15 @@ pub enum Failure {
     /// The order costs something else than its client agreed to. It isn't sold.
     #[error("the order costs {} {currency} now, not {}", .quote.currency.format(.quote.receipt.total()), .quote.currency.format(*.agreed), currency = .quote.currency)]
     QuoteChanged { agreed: MinorUnits, quote: Box<Quote> },
+    /// Plugins say what is wrong with the cart. It isn't sold.
+    #[error("{}", violations(.0))]
+    CartRefused(Vec<FoundViolation>),
+    /// The customer asks for a delivery that isn't offered, or there is none for what is bought.
+    #[error("{0}")]
+    NotDelivered(Undelivered),
+    /// The customer asks for a way to pay that isn't offered.
+    #[error("there is no way to pay {0:?}")]
+    NotPayable(String),
     #[error("{message}")]
     Rejected { code: String, message: String },
     /// Somebody was faster. To its customer 500.
@@ -39,6 +49,9 @@ pub enum Failure {
     ReferenceUsed(&'static str),
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The plugins that price a cart didn't answer in time, all together.
+    #[error("the cart wasn't priced within {after_ms} ms (limits.{setting})")]
+    Late { after_ms: u64, setting: &'static str },
     #[error("the host is at its limit of {0}; retry shortly")]
     Overloaded(&'static str),
     /// The plugin has broken so often that it isn't called for a while.
@@ -46,6 +59,19 @@ pub enum Failure {
     BreakerOpen { at: Installation, retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why what is bought can't be delivered as the customer asks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undelivered {
+    #[error(transparent)]
+    NotOffered(#[from] NotOffered),
+    #[error("nothing is offered for the delivery of group {0}")]
+    NoOption(u32),
+}
+
+fn violations(all: &[FoundViolation]) -> String {
+    all.iter().map(|violation| violation.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 /// What is answered where no decision is made: neither a receipt nor a "no".
@@ -76,8 +102,8 @@ pub struct Fault {
 pub enum Cause {
     #[error("trapped: {message}")]
     Trap { message: String },
-    #[error("used up its {after_ms} ms of CPU (limits.guest_cpu_ms)")]
-    Cpu { after_ms: u64 },
+    #[error("used up its {after_ms} ms of CPU (limits.{setting})")]
+    Cpu { after_ms: u64, setting: &'static str },
     #[error("did not answer within {after_ms} ms (limits.{setting})")]
     Deadline { after_ms: u64, setting: &'static str },
     #[error("wanted too much memory: {message}")]
@@ -118,6 +144,9 @@ impl Failure {
         match self {
             Self::OutOfStock { .. } => "insufficient_stock",
             Self::QuoteChanged { .. } => "quote_changed",
+            Self::CartRefused(_) => "cart_refused",
+            Self::NotDelivered(_) => "not_delivered",
+            Self::NotPayable(_) => "not_payable",
             Self::Rejected { .. } => "rejected",
             Self::Conflict(_) => "inventory_conflict",
             Self::Unavailable(_) => "unavailable",
@@ -126,6 +155,7 @@ impl Failure {
             Self::InventoryRefused(_) => "inventory_refused",
             Self::ReferenceUsed(_) => "reference_used",
             Self::Fault(fault) => fault.cause.code(),
+            Self::Late { .. } => "deadline",
             Self::Overloaded(_) => "overloaded",
             Self::BreakerOpen { .. } => "breaker_open",
             Self::Store(_) => "store_unavailable",
@@ -135,7 +165,15 @@ impl Failure {
     /// Returns whether an operator has to look: a business "no" is an outcome, everything else an error.
     #[must_use]
     pub const fn is_error(&self) -> bool {
-        !matches!(self, Self::OutOfStock { .. } | Self::QuoteChanged { .. } | Self::Rejected { .. })
+        !matches!(
+            self,
+            Self::OutOfStock { .. }
+                | Self::QuoteChanged { .. }
+                | Self::CartRefused(_)
+                | Self::NotDelivered(_)
+                | Self::NotPayable(_)
+                | Self::Rejected { .. }
+        )
     }
 
     /// Returns whether the cause lies below the plugin that reports it, whatever that plugin makes of it.
@@ -145,6 +183,7 @@ impl Failure {
             self,
             Self::Fault(_)
                 | Self::Overloaded(_)
+                | Self::Late { .. }
                 | Self::BreakerOpen { .. }
                 | Self::Store(_)
                 | Self::InventoryUnreachable(_)

@@ -4,10 +4,22 @@
 //! one. What runs, swaps, tries and shows plugins is generic over [`Hook`], or loops over [`Kind::ALL`].
 
 mod answer;
+mod answered;
+mod cart_transform;
 mod checkout;
+mod decision;
+mod delivery_discounts;
+mod delivery_menu;
+mod delivery_options;
+mod discounts;
 mod installation;
 mod inventory;
 mod kind;
+mod payment_menu;
+mod question;
+mod tax;
+mod track;
+mod validation;
 pub mod wit;
 
 use std::collections::BTreeMap;
@@ -15,28 +27,45 @@ use std::collections::BTreeMap;
 use serde_json::{Value, value::RawValue};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
+pub use cart_transform::CartTransform;
 pub use checkout::{Checkout, Placed};
+pub use decision::{Access, Decided, Decision};
+pub use delivery_discounts::DeliveryDiscounts;
+pub use delivery_menu::DeliveryMenu;
+pub use delivery_options::DeliveryOptions;
+pub use discounts::Discounts;
 pub use installation::{Installation, InstallationName};
 pub use inventory::Inventory;
 pub use kind::{Kind, PerKind};
+pub use payment_menu::{PaymentChoices, PaymentMenu};
+pub use question::{Purpose, Question, Request, basket_of};
+pub use tax::Tax;
+pub use track::Track;
+pub use validation::Validation;
 
 use crate::{
     config::{Limits, Settings},
+    facts::Facts,
     failure::Failure,
-    imports::{CallState, inventory::Deduct},
-    order::{Adjustment, Caps, Cart, Currency, StockLine},
-    runtime::{Guest, Likeness, WallLimit},
+    imports::{self, CallState, inventory::Deduct},
+    order::{Adjustment, Caps, Cart, Currency, MinorUnits, StockLine},
+    pricing::transform::TransformBounds,
+    runtime::{CallLimits, Guest, Likeness},
     store::{Store, Taker},
 };
 
-/// The package of the interface, and the release of it that this host runs.
+/// The package of the interface.
 pub const PACKAGE: &str = "till:plugin";
-pub const VERSION: &str = "0.1.0";
 
 /// The interface through which a hook has its stock deducted.
 pub const DEDUCT: &str = "inventory";
-/// The interfaces of the host that each world imports.
-const SHARED: [&str; 3] = ["types", "telemetry", "host"];
+/// The interface through which a hook asks others.
+pub const HTTP: &str = "http";
+/// The setting of an installed plugin that says what becomes of a request if the plugin fails: `closed`, or `skip` where the hook
+/// allows that.
+pub const ON_FAILURE: &str = "on_failure";
+/// The setting of an installed plugin that says what it may send to others.
+pub const GRANTS: &str = "grants";
 
 /// What is known of a hook without calling a plugin.
 #[derive(Debug)]
@@ -56,10 +85,35 @@ pub struct HookInfo {
     pub is_priced: bool,
     /// The most plugins of the kind that a shop may have.
     pub installed_max: usize,
-    /// The setting that bounds how long a call may take by the clock.
-    pub wall_limit: fn(&Limits) -> WallLimit,
-    /// The plugin that is built into the binary.
-    pub built_in: &'static [u8],
+    /// Whether an operator may have a request go on without a plugin that failed.
+    pub may_be_skipped: bool,
+    /// Whether its plugins decide what the customer pays, so that no checkout plugin may do so beside them.
+    pub owns_money: bool,
+    /// How long a call may take.
+    pub call_limits: fn(&Limits) -> CallLimits,
+    /// The plugin that is built into the binary, if there is one.
+    pub built_in: Option<&'static [u8]>,
+    pub track: &'static Track,
+}
+
+impl HookInfo {
+    /// Returns what is the same for most hooks of track 0.2.
+    const fn of_track(track: &'static Track) -> Self {
+        Self {
+            function: "",
+            doors: &[],
+            span: "",
+            parameter: "",
+            decision: "",
+            is_priced: true,
+            installed_max: 8,
+            may_be_skipped: false,
+            owns_money: false,
+            call_limits: CallLimits::of_hook,
+            built_in: None,
+            track,
+        }
+    }
 }
 
 /// Returns what is known of a hook.
@@ -68,6 +122,14 @@ pub const fn info(kind: Kind) -> &'static HookInfo {
     match kind {
         Kind::Checkout => &checkout::INFO,
         Kind::Inventory => &inventory::INFO,
+        Kind::CartTransform => &cart_transform::INFO,
+        Kind::Validation => &validation::INFO,
+        Kind::Discounts => &discounts::INFO,
+        Kind::DeliveryOptions => &delivery_options::INFO,
+        Kind::DeliveryDiscounts => &delivery_discounts::INFO,
+        Kind::DeliveryMenu => &delivery_menu::INFO,
+        Kind::Tax => &tax::INFO,
+        Kind::PaymentMenu => &payment_menu::INFO,
     }
 }
 
@@ -76,6 +138,14 @@ pub fn visit<V: Visitor>(kind: Kind, visitor: V) -> V::Output {
     match kind {
         Kind::Checkout => visitor.visit::<Checkout>(),
         Kind::Inventory => visitor.visit::<Inventory>(),
+        Kind::CartTransform => visitor.visit::<CartTransform>(),
+        Kind::Validation => visitor.visit::<Validation>(),
+        Kind::Discounts => visitor.visit::<Discounts>(),
+        Kind::DeliveryOptions => visitor.visit::<DeliveryOptions>(),
+        Kind::DeliveryDiscounts => visitor.visit::<DeliveryDiscounts>(),
+        Kind::DeliveryMenu => visitor.visit::<DeliveryMenu>(),
+        Kind::Tax => visitor.visit::<Tax>(),
+        Kind::PaymentMenu => visitor.visit::<PaymentMenu>(),
     }
 }
 
@@ -140,9 +210,8 @@ pub trait Hook: Sized + Send + Sync + 'static {
         rules: Rules,
     ) -> Result<Self::Decided, Failure>;
 
-    /// Returns the parts of a decision that are compared with another version's: a total in minor units, and
-    /// adjustments.
-    fn compared(decided: &Self::Decided) -> (Option<u64>, Vec<Adjustment>);
+    /// Returns the parts of a decision that are compared with another version's.
+    fn compared(decided: &Self::Decided) -> Compared;
 
     /// Returns the decision for people and programs.
     fn shown(decided: &Self::Decided, currency: Currency) -> Shown;
@@ -153,7 +222,17 @@ pub trait Hook: Sized + Send + Sync + 'static {
     fn expected(written: &RawValue, currency: Currency) -> Result<ExpectedDecision, String>;
 }
 
-/// A real stock, on which a call has effects.
+/// The parts of a decision that are compared with another version's.
+#[derive(Debug, Default, PartialEq)]
+pub struct Compared {
+    /// Minor units.
+    pub total: Option<u64>,
+    pub adjustments: Vec<Adjustment>,
+    /// A decision that has neither, as JSON.
+    pub decision: Option<String>,
+}
+
+/// What a call has effects on, and what it may ask.
 #[derive(Debug)]
 pub struct RealStock {
     /// For a plugin that has its stock deducted.
@@ -161,12 +240,19 @@ pub struct RealStock {
     /// For a plugin that takes the stock itself.
     pub store: Store,
     pub taker: Taker,
+    /// For the plugins of track 0.2.
+    pub facts: Facts,
+    /// What others answer, in turn.
+    pub http: Vec<imports::v0_2::http::Answer>,
 }
 
 /// The shop's rules that an answer has to keep.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
     pub caps: Caps,
+    pub transform_bounds: TransformBounds,
+    pub delivery_cost_max: MinorUnits,
+    pub tax_max_percent: u32,
 }
 
 impl Rules {
@@ -175,7 +261,14 @@ impl Rules {
         let checkout = &settings.checkout;
         // What the currency can't hold is no cap.
         let floor = settings.shop.currency.of_units(checkout.added_max_floor);
+        let Settings { cart_transform, delivery, tax, .. } = settings;
         Self {
+            transform_bounds: TransformBounds {
+                decrease_max_percent: cart_transform.decrease_max_percent,
+                increase_max_percent: cart_transform.increase_max_percent,
+            },
+            delivery_cost_max: settings.shop.currency.of_units(delivery.cost_max).unwrap_or(MinorUnits::LARGEST),
+            tax_max_percent: tax.max_percent,
             caps: Caps {
                 discount_max_percent: checkout.discount_max_percent,
                 added_max_percent: checkout.added_max_percent,
@@ -189,7 +282,7 @@ impl Rules {
     #[must_use]
     pub const fn of_made_up_prices(self) -> Self {
         let Caps { added_max_percent, added_max_floor, .. } = Caps::NONE;
-        Self { caps: Caps { added_max_percent, added_max_floor, ..self.caps } }
+        Self { caps: Caps { added_max_percent, added_max_floor, ..self.caps }, ..self }
     }
 }
 
@@ -248,14 +341,14 @@ pub async fn decide<H: Hook>(
 impl HookInfo {
     /// Returns the names of the interfaces that the world of the kind imports.
     pub fn imports(&self) -> impl Iterator<Item = &'static str> + use<> {
-        SHARED.into_iter().chain(self.doors.iter().copied())
+        self.track.shared.iter().chain(self.doors).copied()
     }
-}
 
-/// Returns the full name of one of the package's interfaces.
-#[must_use]
-pub fn interface(name: &str) -> String {
-    format!("{PACKAGE}/{name}@{VERSION}")
+    /// Returns the full name of the interface that a plugin of that kind exports.
+    #[must_use]
+    pub fn interface(&self, kind: Kind) -> String {
+        self.track.interface(kind.as_str())
+    }
 }
 
 /// Returns what `host.setting` answers a plugin of the kind: what the host's settings say, and over it what was `set`.

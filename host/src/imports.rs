@@ -14,6 +14,7 @@ pub mod inventory;
 mod moment;
 pub mod stock;
 pub mod telemetry;
+pub mod v0_2;
 pub mod wasi;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,10 +30,13 @@ pub use host::{AskedSettings, Chance, Overslept, Seed, Sleep};
 pub use host_call::{HostCall, HostCalls};
 use moment::Clock;
 pub use moment::Moment;
+use tokio::time::Instant;
 use wasmtime::component::Linker;
 
 use crate::{
     config::Limits,
+    facts::Facts,
+    hooks::Installation,
     order::{Form, check_text},
 };
 
@@ -45,6 +49,14 @@ pub struct CallState {
     pub inventory: Option<inventory::Door>,
     /// Present in an inventory plugin's call only.
     pub stock: Option<stock::Door>,
+    /// Present in the calls of track 0.2 only.
+    pub facts: Option<Facts>,
+    /// Present in the calls of track 0.2 only; worlds without `http` can't use it.
+    pub http: Option<v0_2::http::Door>,
+    /// The installation of the plugin that is called.
+    at: Installation,
+    /// When the call has to have answered.
+    ends: Instant,
     pub(crate) wasi: wasi::Virtual,
     settings: Arc<BTreeMap<String, String>>,
     /// Records the settings that the guest reads, if somebody wants to know.
@@ -59,6 +71,7 @@ pub struct CallState {
 impl CallState {
     #[must_use]
     pub fn new(
+        at: Installation,
         telemetry: telemetry::CallSpans,
         settings: Arc<BTreeMap<String, String>>,
         chance: &Chance,
@@ -66,6 +79,10 @@ impl CallState {
         limits: &Limits,
     ) -> Self {
         Self {
+            facts: None,
+            http: None,
+            at,
+            ends: Instant::now(),
             wasi: wasi::Virtual::new(telemetry.prints(), limits),
             telemetry,
             inventory: None,
@@ -92,6 +109,23 @@ impl CallState {
     /// Has the guest, which hasn't started yet, sleep like this.
     pub fn sleep_as(&mut self, sleep: Sleep) {
         self.sleep = sleep;
+    }
+
+    /// Returns the installation of the plugin that is called.
+    #[must_use]
+    pub const fn at(&self) -> Installation {
+        self.at
+    }
+
+    /// Has what the guest waits for end by then.
+    pub const fn set_end(&mut self, ends: Instant) {
+        self.ends = ends;
+    }
+
+    fn note_setting(&self, key: &str) {
+        if let Some(asked) = &self.asked {
+            asked.note(key);
+        }
     }
 
     /// Records from now on which settings the guest reads.
@@ -171,5 +205,6 @@ pub fn add_to_linker<T: HasCallState>(linker: &mut Linker<T>) -> wasmtime::Resul
     bindings::host::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
     bindings::inventory_import::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
     bindings::stock::add_to_linker::<T, HostCalls>(linker, T::host_call)?;
+    v0_2::add_to_linker(linker)?;
     wasi::add_to_linker(linker)
 }

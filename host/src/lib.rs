@@ -15,8 +15,8 @@ pub mod hooks;
 pub mod http;
 pub mod imports;
 pub mod order;
-pub mod pricing;
 pub mod outbound;
+pub mod pricing;
 pub mod runtime;
 #[cfg(test)]
 mod schema;

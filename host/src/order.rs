@@ -3,21 +3,21 @@
 //! Every value is checked when it is made, so the rest of the host never checks again. Input from clients, guests and
 //! database rows is parsed into these types at its edge.
 
+mod agreed;
 mod cart;
 mod decimal;
 mod idempotency;
 mod money;
-mod quote;
 mod receipt;
 mod reference;
 mod text;
 pub(crate) mod written;
 
+pub use agreed::Agreed;
 pub(crate) use cart::composed;
 pub use cart::{Attribute, AttributeValue, Cart, Item, Line, Quantity, StockLine, sum_by_item};
 pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};
 pub use money::{Currency, CurrencyError, MinorUnits, PriceError};
-pub use quote::{Agreed, Quote};
 pub use receipt::{Adjustment, BadReceipt, Caps, Effect, Receipt};
 pub use reference::Reference;
 pub(crate) use text::is_control;

@@ -21,6 +21,7 @@ pub mod delivery_discounts;
 pub mod discounts;
 pub mod menu;
 pub mod offers;
+mod quote;
 mod share;
 pub mod tax;
 pub mod total;
@@ -29,3 +30,4 @@ pub mod validation;
 
 pub use bad_output::{BadOutput, Fault, Place};
 pub use basket::{Basket, BasketLine, ClientLine, LineId};
+pub use quote::{FoundViolation, HooksDecided, LeftOut, Quote};

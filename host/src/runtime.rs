@@ -27,7 +27,7 @@ pub use compiled::CodeCache;
 pub use compiler::{CompileError, Compiler, Job};
 pub use engine::{CodeLimits, Engine, Pool};
 pub(crate) use engine::{KeptMemory, kept_memory};
-pub use guest::{Deadline, Guest, GuestCall, WallLimit};
+pub use guest::{CallLimits, CpuLimit, Deadline, Guest, GuestCall};
 pub use idle::IdlePlaces;
 pub use loaded::{Code, Identity, Loaded, Numbered, Role, Setup, digest_of};
 pub use memory::MemoryPool;

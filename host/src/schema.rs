@@ -160,7 +160,10 @@ values! { false:
         "type": "string",
         "pattern": format!(
             "^{}$",
-            hooks::Kind::ALL.map(|kind| format!(r"{kind}/[^,]+@[^,]+\+[0-9a-f]{{12}}")).join(", ")
+            [
+                hooks::Kind::REQUIRED.map(|kind| format!(r"{kind}/[^,]+@[^,]+\+[0-9a-f]{{12}}")).join(", "),
+                r"(, [a-z-]+/[^,]+@[^,]+\+[0-9a-f]{12}(\.[0-9a-f]{8})?)*".to_owned(),
+            ].concat()
         ),
     }
     TraceId = { "type": "string", "pattern": "^[0-9a-f]{32}$" }
@@ -188,6 +191,14 @@ values! { false:
         "type": "string",
         "pattern": "^[a-z][a-z0-9-]{0,29}$",
         "examples": ["spring"],
+    }
+    EnteredCode = {
+        "description": "A code that a customer entered, as typed: 1 to 64 bytes of UTF-8 (the schema counts characters) without control characters.",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 64,
+        "pattern": NO_CONTROL,
+        "examples": ["WELCOME10"],
     }
     Digest = { "description": "SHA-256, hex.", "type": "string", "pattern": "^[0-9a-f]{64}$" }
     VersionId = {
@@ -217,16 +228,20 @@ values! { false:
 
 values! { true:
     AttributeValue = { "oneOf": [{ "type": "string" }, { "type": "number" }, { "type": "boolean" }] }
+    DeliveryKind = { "enum": ["shipping", "local-delivery", "pickup", "pickup-point", "digital"] }
+    CodeVerdict = { "enum": ["accepted", "not_applied", "refused", "unknown"] }
+    DropReason = { "enum": ["cap", "does_not_combine", "worth_nothing"] }
     Became = { "enum": ["published", "unchanged", "candidate"] }
     Breaker = { "enum": ["closed", "open"] }
-    ComparedPart = { "enum": ["outcome", "total", "adjustments", "stock"] }
+    ComparedPart = { "enum": ["outcome", "total", "adjustments", "decision", "stock"] }
     Effect = {
         "description": "`included` changes nothing: it states what the prices hold already, tax say.",
         "enum": EFFECTS.map(order::Effect::as_str),
     }
     EventAction = {
         "enum": [
-            "start", "deploy", "rollback", "set", "rollout", "promote", "pause", "resume", "abort", "supersede", "refuse",
+            "start", "deploy", "install", "uninstall", "order", "rollback", "set", "rollout", "promote", "pause", "resume", "abort",
+            "supersede", "refuse",
         ],
     }
     FieldValue = { "type": ["string", "number", "boolean", "null"] }
@@ -244,7 +259,7 @@ values! { true:
     }
     SampledFlag = { "enum": [0, 1] }
     SpanKind = { "enum": ["client", "server", "producer", "consumer", "internal"] }
-    SwapAction = { "enum": ["start", "deploy", "rollback", "set", "rollout", "promote"] }
+    SwapAction = { "enum": ["start", "deploy", "install", "rollback", "set", "rollout", "promote"] }
     TagType = { "enum": ["string", "bool", "int64", "float64"] }
     TagValue = { "type": ["string", "boolean", "number", "null"] }
     VersionState = {

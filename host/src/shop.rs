@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! checkout   the order's life: written, decided by plugins, ended in one transaction with its answer
+//! price      what a cart costs, by the hooks of track 0.2
 //! quote      what a cart would cost, with nothing written or taken
 //! quote_tokens  what says so to a checkout, signed
 //! deduct     here, by the inventory plugin, or at another till
@@ -20,6 +21,7 @@ mod end;
 mod for_till;
 mod keys;
 mod permits;
+mod price;
 mod quote;
 mod quote_tokens;
 mod release;
@@ -34,20 +36,22 @@ use opentelemetry::trace::SpanContext;
 use tokio::task::JoinError;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use checkout::{Asked, Sold};
+pub use checkout::{Asked, Sold, Wanted};
 pub use deduct::{OfSnapshot, Place, deduct};
 pub use for_till::AskedToDeduct;
 use keys::Keys;
 pub use keys::{KeyRefused, KeyedRequest, Outcome};
 pub use permits::{Full, Permit, Permits};
+pub use price::Wishes;
 pub use quote::AskedQuote;
 use quote_tokens::QuoteTokens;
 use remote::Remote;
 
 use crate::{
-    config::{Limits, Settings},
+    config::{Limits, PaymentMethods, Settings},
     failure::Failure,
     order::{Currency, Item},
+    outbound::Outbound,
     store::{Answered, Store, StoreError},
     telemetry::{Metrics, Telemetry, Tracer, in_span},
     versions::Plugins,
@@ -70,6 +74,9 @@ pub struct Shop {
     checkout_keys: Arc<Keys>,
     pub quotes_at_work: Permits,
     quote_tokens: QuoteTokens,
+    /// Sends plugins' requests to others.
+    outbound: Arc<Outbound>,
+    payment_methods: PaymentMethods,
     pub deducts: Permits,
     deduct_keys: Arc<Keys>,
     /// How long an answer is kept under its key.
@@ -148,6 +155,8 @@ impl Shop {
             checkout_keys: Arc::default(),
             quotes_at_work: Permits::new(&limits, limits.quotes),
             quote_tokens,
+            outbound: Arc::new(Outbound::new(&settings.outbound)?),
+            payment_methods: settings.payment.methods.clone(),
             deducts: Permits::new(&limits, limits.inventory_requests),
             deduct_keys: Arc::default(),
             answers_kept: Duration::from_secs(u64::from(settings.checkout.idempotency_hours) * 60 * 60),

@@ -30,7 +30,7 @@ pub(crate) use admission::advice_on;
 pub use admission::{
     Admitted, BadCases, Cases, Checked, Configured, Reason, Refused, Trial, admit,
     case::{BadCase, Case, Expected, OUTCOMES},
-    check, compile_only, examine, sound_label,
+    check, compile_only, examine, kind_of, sound_label,
 };
 pub use catalogue::{Catalogue, CatalogueError};
 pub use files::{FileError, PluginFiles};

@@ -350,7 +350,7 @@ pub(super) async fn set(admin: &Admin, asked: Asked) -> Answer {
     change(admin, move |plugins| async move { plugins.set(at, set, how, &by).await }).await
 }
 
-async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W) -> Answer
+pub(super) async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W) -> Answer
 where
     W: Future<Output = Result<Swapped, SwapError>> + Send + 'static,
 {
@@ -416,7 +416,7 @@ impl Deploy {
     }
 }
 
-fn parsed_kind(kind: &str) -> Result<Kind, Problem> {
+pub(super) fn parsed_kind(kind: &str) -> Result<Kind, Problem> {
     Kind::parse(kind)
         .ok_or_else(|| Problem::unacceptable(format!("there is no kind {kind:?}; there are {}", Kind::names(", "))))
 }
@@ -434,7 +434,7 @@ pub(super) fn somebody(by: Option<String>) -> Result<String, Problem> {
     by.map_or_else(|| Ok(SOMEBODY.to_owned()), short)
 }
 
-fn short(text: String) -> Result<String, Problem> {
+pub(super) fn short(text: String) -> Result<String, Problem> {
     let fine = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     fine.then_some(text)
         .ok_or_else(|| Problem::unacceptable(format!("a name has 1 to {NAME_BYTES_MAX} bytes of plain text")))

@@ -35,7 +35,11 @@ fn generator(language: Language, kind: Kind) -> Box<dyn WorldGenerator> {
         Language::C => wit_bindgen_c::Opts {
             // One name for both worlds, so that what is written for C serves both.
             rename_world: Some("till".to_owned()),
-            rename: hooks::info(kind).imports().chain([kind.as_str()]).map(short).collect(),
+            rename: hooks::info(kind)
+                .imports()
+                .chain([kind.as_str()])
+                .map(|name| short(hooks::info(kind).track, name))
+                .collect(),
             ..Default::default()
         }
         .build(),
@@ -51,9 +55,9 @@ fn generator(language: Language, kind: Kind) -> Box<dyn WorldGenerator> {
 }
 
 /// Returns an interface's name and what it is called in C: `till_stock_take`, but `till_stock_line_t`.
-fn short(interface: &str) -> (String, String) {
+fn short(of: &hooks::Track, interface: &str) -> (String, String) {
     let prefix = if interface == "types" { "till".to_owned() } else { format!("till_{interface}") };
-    (hooks::interface(interface), prefix)
+    (of.interface(interface), prefix)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub use crate::versions::{BadCase, Case, Expected, OUTCOMES};
 use crate::{
     clock::now_ms,
     config::{Limits, Settings},
+    facts::Facts,
     failure::Failure,
     hooks::{self, Hook, Kind, Placed, RealStock, Shown, Visitor},
     imports::{
@@ -211,7 +212,8 @@ impl OneCall<'_> {
         let (placed, moment) = stage.place(store, case, &span, &snapshot).await?;
         let taker = Taker::Order(placed.id);
         let deduct = deduct(plugins, &snapshot, (placed.id, moment), case);
-        let door = H::real(RealStock { deduct, store: store.clone(), taker });
+        let door =
+            H::real(RealStock { deduct, store: store.clone(), taker, facts: Facts::all_known(), http: Vec::new() });
         let plugin = snapshot.of(H::KIND).next().context("the plugin isn't set")?;
         let mut call = Call::fresh(plugins.runtime(), plugin.loaded(), span, moment, Time::Whole);
         let answered = hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true).await;

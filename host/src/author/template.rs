@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use include_dir::{Dir, include_dir};
 
-use crate::hooks::{Kind, wit};
+use crate::hooks::{Kind, info, wit};
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/templates");
 static KITS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/kits");
@@ -87,9 +87,10 @@ impl Template<'_> {
         let kits = folder.join("kits");
         KITS.files().try_for_each(|file| copy(file.path(), file.contents(), &kits))?;
         copy_folder(if kit == "rust" { Some(&SDK) } else { KITS.get_dir(kit) }, &kits.join(kit))?;
-        let wit = folder.join("wit/v0.1");
+        let track = info(self.kind).track;
+        let wit = folder.join(track.folder());
         create(&wit)?;
-        wit::write(&wit).with_context(|| format!("write {}", wit.display()))
+        wit::write(track, &wit).with_context(|| format!("write {}", wit.display()))
     }
 
     /// Copies a layer's files into the folder, with their placeholders filled in.

@@ -4,6 +4,7 @@ mod bindings;
 mod check;
 mod code;
 mod dev;
+mod install;
 mod live;
 mod new;
 mod pack;
@@ -43,6 +44,8 @@ pub(super) enum Plugin {
     /// Generates the interface's types and functions for a plugin in C or Go.
     Bindings(bindings::Bindings),
     #[command(flatten)]
+    Installing(install::Installing),
+    #[command(flatten)]
     Live(live::Live),
 }
 
@@ -68,6 +71,7 @@ impl Plugin {
             Self::Wit(wit) => wit.run(),
             Self::Pack(pack) => pack.run(),
             Self::Bindings(bindings) => bindings.run(),
+            Self::Installing(installing) => installing.run(),
             Self::Live(live) => live.run(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, io::IsTerminal, net::SocketAddr, path::PathBuf};
 
-use crate::{order::Currency, telemetry::LogFormat};
+use crate::{order::Currency, pricing::menu::PaymentMethod, telemetry::LogFormat};
 
 /// A type that a setting can have.
 pub(super) trait Value: Sized {
@@ -61,6 +61,35 @@ impl Value for HostNames {
 
 const fn is_of_label(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// Ways to pay: an id and a name each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PaymentMethods(Vec<PaymentMethod>);
+
+impl PaymentMethods {
+    pub fn iter(&self) -> impl Iterator<Item = &PaymentMethod> {
+        self.0.iter()
+    }
+}
+
+impl Value for PaymentMethods {
+    fn parse(text: &str) -> Result<Self, String> {
+        const WANTED: &str =
+            "ways to pay as id=Name with commas between them, each id once, such as card=Card, invoice=Invoice";
+        let method = |text: &str| {
+            let (id, name) = text.split_once('=')?;
+            let (id, name) = (id.trim(), name.trim());
+            let is_id = !id.is_empty() && id.bytes().all(is_of_label);
+            (is_id && !name.is_empty()).then(|| PaymentMethod { id: id.to_owned(), name: name.to_owned() })
+        };
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let methods: Vec<_> = parts.map(method).collect::<Option<_>>().ok_or(WANTED)?;
+        let mut ids: Vec<_> = methods.iter().map(|method| &method.id).collect();
+        ids.sort_unstable();
+        let is_twice = ids.windows(2).any(|pair| pair.first() == pair.last());
+        if is_twice { Err(WANTED.to_owned()) } else { Ok(Self(methods)) }
+    }
 }
 
 /// Sites whose pages may use the shop, in browsers' form: `https://shop.example`, with a port if it isn't the scheme's

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
-    ExpectedDecision, Hook, HookInfo, Installation, Kind, RealStock, Rules, Shown,
+    Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
         sum_by_item,
         written::{Object, WrittenAttributes, WrittenPrice},
     },
-    runtime::{Likeness, WallLimit},
+    runtime::{CallLimits, Likeness},
     store::{OrderId, Store},
     telemetry::names::span,
 };
@@ -39,8 +39,11 @@ pub(super) static INFO: HookInfo = HookInfo {
     decision: "receipt",
     is_priced: true,
     installed_max: 1,
-    wall_limit: |limits| WallLimit { ms: limits.checkout_call_ms, setting: "checkout_call_ms" },
-    built_in: include_bytes!(env!("TILL_CHECKOUT_PLUGIN")),
+    may_be_skipped: false,
+    owns_money: false,
+    call_limits: |limits| CallLimits::of_call(limits, limits.checkout_call_ms, "checkout_call_ms"),
+    built_in: Some(include_bytes!(env!("TILL_CHECKOUT_PLUGIN"))),
+    track: &super::track::V0_1,
 };
 
 const AT: Installation = Installation::of(Kind::Checkout);
@@ -158,8 +161,8 @@ impl Hook for Checkout {
         Receipt::checked(cart, adjustments, receipt.total, attributes, rules.caps).map_err(|bad| bad_receipt(&bad))
     }
 
-    fn compared(receipt: &Receipt) -> (Option<u64>, Vec<Adjustment>) {
-        (Some(receipt.total().amount()), receipt.adjustments().to_vec())
+    fn compared(receipt: &Receipt) -> Compared {
+        Compared { total: Some(receipt.total().amount()), adjustments: receipt.adjustments().to_vec(), decision: None }
     }
 
     fn shown(receipt: &Receipt, currency: Currency) -> Shown {

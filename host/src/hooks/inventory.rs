@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    ExpectedDecision, Hook, HookInfo, Installation, Kind, Placed, RealStock, Rules, Shown,
+    Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, Placed, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
         bindings::{checkout_world::CheckoutError, inventory_world::InventoryError, types},
         stock, stock_line_to_guest,
     },
-    order::{Adjustment, Cart, Currency, StockLine, composed, sum_by_item},
-    runtime::{Likeness, WallLimit},
+    order::{Cart, Currency, StockLine, composed, sum_by_item},
+    runtime::{CallLimits, Likeness},
     store::{StockLevel, Store},
     telemetry::names::span,
 };
@@ -29,8 +29,11 @@ pub(super) static INFO: HookInfo = HookInfo {
     decision: "levels",
     is_priced: false,
     installed_max: 1,
-    wall_limit: |limits| WallLimit { ms: limits.inventory_call_ms, setting: "inventory_call_ms" },
-    built_in: include_bytes!(env!("TILL_INVENTORY_PLUGIN")),
+    may_be_skipped: false,
+    owns_money: false,
+    call_limits: |limits| CallLimits::of_call(limits, limits.inventory_call_ms, "inventory_call_ms"),
+    built_in: Some(include_bytes!(env!("TILL_INVENTORY_PLUGIN"))),
+    track: &super::track::V0_1,
 };
 
 const AT: Installation = Installation::of(Kind::Inventory);
@@ -111,8 +114,8 @@ impl Hook for Inventory {
         }
     }
 
-    fn compared(_: &Vec<StockLevel>) -> (Option<u64>, Vec<Adjustment>) {
-        (None, Vec::new())
+    fn compared(_: &Vec<StockLevel>) -> Compared {
+        Compared::default()
     }
 
     fn shown(levels: &Vec<StockLevel>, _: Currency) -> Shown {

@@ -2,7 +2,7 @@
 
 /// Declares the kinds: `Kind` and [`PerKind`], which has a value for each.
 macro_rules! kinds {
-    ($($kind:ident $field:ident),+ $(,)?) => {
+    ($($kind:ident $field:ident $name:literal),+ $(,)?) => {
         /// The hook that a plugin implements.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
@@ -10,14 +10,15 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All kinds, in the order in which they are listed everywhere.
-            pub const ALL: [Self; [$(stringify!($kind)),+].len()] = [$(Self::$kind),+];
+            /// All kinds, in the order in which they are listed everywhere: the required ones, then in the order in which a quote asks
+            /// them.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$kind),+];
 
             /// Returns the kind's name in commands, metrics, span attributes, headers and rows: that of its interface.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$kind => stringify!($field)),+
+                    $(Self::$kind => $name),+
                 }
             }
         }
@@ -56,8 +57,16 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Checkout checkout,
-    Inventory inventory,
+    Checkout checkout "checkout",
+    Inventory inventory "inventory",
+    CartTransform cart_transform "cart-transform",
+    Validation validation "validation",
+    Discounts discounts "discounts",
+    DeliveryOptions delivery_options "delivery-options",
+    DeliveryDiscounts delivery_discounts "delivery-discounts",
+    DeliveryMenu delivery_menu "delivery-menu",
+    Tax tax "tax",
+    PaymentMenu payment_menu "payment-menu",
 }
 
 impl Kind {

@@ -1,4 +1,4 @@
-//! The plugin interface as it was written: the files of `wit/v0.1`, carried in the binary.
+//! The plugin interface as it was written: the files of `wit/v0.1` and `wit/v0.2`, carried in the binary.
 //!
 //! What the binary prints, generates or writes about the interface comes from here, so that an author needs no copy of
 //! Till's sources. The host's own bindings are generated from the same text.
@@ -9,41 +9,46 @@ use anyhow::Context;
 use include_dir::{Dir, include_dir};
 use wit_parser::{Resolve, SourceMap, WorldId};
 
-use super::Kind;
+use super::{Kind, Track, info, track};
 
-/// The file that names the package, which comes first in a text of all of them.
+/// The file that names the package, which comes first in a text of a whole track.
 const PACKAGE_FILE: &str = "types";
 const WORLDS: &str = "worlds";
 
 /// A file of the interface.
 #[derive(Debug, Clone, Copy)]
 pub struct File {
-    /// The file's name without its ending: that of the interface in it, `worlds` for the two worlds.
+    /// The file's name without its ending: that of the interface in it, `worlds` for the worlds.
     pub name: &'static str,
     pub text: &'static str,
 }
 
-static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit/v0.1");
+static V0_1: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit/v0.1");
+static V0_2: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit/v0.2");
 
-/// Returns the files of the current release. The worlds come first, for their comments are the contract of a call; then the
+/// Returns the files of a track's current release. The worlds come first, for their comments are the contract of a call; then the
 /// package's types, what each kind exports, what it alone imports, and what all import.
-pub fn files() -> impl Iterator<Item = File> {
-    let doors = Kind::ALL.into_iter().flat_map(|kind| super::info(kind).doors.iter().copied());
-    let doors = doors.filter(|door| Kind::parse(door).is_none());
-    let shared = super::SHARED.into_iter().filter(|name| *name != PACKAGE_FILE);
-    let names = [WORLDS, PACKAGE_FILE].into_iter().chain(Kind::ALL.map(Kind::as_str)).chain(doors).chain(shared);
+pub fn files(of: &'static Track) -> impl Iterator<Item = File> {
+    let kinds = Kind::ALL.into_iter().filter(move |kind| info(*kind).track == of);
+    let mut doors: Vec<&str> = kinds.clone().flat_map(|kind| info(kind).doors.iter().copied()).collect();
+    doors.retain(|door| Kind::parse(door).is_none());
+    doors.sort_unstable();
+    doors.dedup();
+    let shared = of.shared.iter().copied().filter(|name| *name != PACKAGE_FILE);
+    let names = [WORLDS, PACKAGE_FILE].into_iter().chain(kinds.map(Kind::as_str)).chain(doors).chain(shared);
+    let folder = if *of == track::V0_1 { &V0_1 } else { &V0_2 };
     names.filter_map(|name| {
-        let text = FOLDER.get_file(format!("{name}.wit"))?.contents_utf8()?;
+        let text = folder.get_file(format!("{name}.wit"))?.contents_utf8()?;
         Some(File { name, text })
     })
 }
 
-/// Writes the files into a folder, which has to exist.
+/// Writes a track's files into a folder, which has to exist.
 ///
 /// # Errors
 /// What the system says.
-pub fn write(folder: &Path) -> io::Result<()> {
-    files().try_for_each(|file| std::fs::write(folder.join(file.name).with_extension("wit"), file.text))
+pub fn write(of: &'static Track, folder: &Path) -> io::Result<()> {
+    files(of).try_for_each(|file| std::fs::write(folder.join(file.name).with_extension("wit"), file.text))
 }
 
 /// Returns the world of the plugins of that kind, parsed.
@@ -52,7 +57,7 @@ pub fn write(folder: &Path) -> io::Result<()> {
 /// Never: the files are those that the host was built with, which the parser can't know.
 pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
     let mut sources = SourceMap::new();
-    for file in files() {
+    for file in files(info(kind).track) {
         sources.push_str(file.name, file.text);
     }
     let group = sources.parse().map_err(|(_, error)| error).context("parse the interface")?;
@@ -62,10 +67,10 @@ pub fn world(kind: Kind) -> anyhow::Result<(Resolve, WorldId)> {
     Ok((resolve, world))
 }
 
-/// Returns the interface as the text of one file; with a kind, only what its world imports and exports.
+/// Returns a track as the text of one file; with a kind, only what its world imports and exports.
 #[must_use]
-pub fn text(kind: Option<Kind>) -> String {
-    let (package, others): (Vec<File>, _) = files().partition(|file| file.name == PACKAGE_FILE);
+pub fn text(of: &'static Track, kind: Option<Kind>) -> String {
+    let (package, others): (Vec<File>, _) = files(of).partition(|file| file.name == PACKAGE_FILE);
     let wanted = package.into_iter().chain(others).filter(|file| kind.is_none_or(|kind| file.is_for(kind)));
     let texts: Vec<String> = wanted
         .map(|file| match kind {
@@ -78,7 +83,7 @@ pub fn text(kind: Option<Kind>) -> String {
 
 impl File {
     fn is_for(&self, kind: Kind) -> bool {
-        self.name == WORLDS || self.name == kind.as_str() || super::info(kind).imports().any(|name| name == self.name)
+        self.name == WORLDS || self.name == kind.as_str() || info(kind).imports().any(|name| name == self.name)
     }
 }
 
@@ -101,26 +106,30 @@ mod tests {
 
     #[test]
     fn the_files_are_those_of_the_folder() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/v0.1");
         let names = |folder: &Path| {
             let entries = std::fs::read_dir(folder).expect("a folder");
             let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
             names.sort();
             names
         };
-        let written = tempfile::tempdir().expect("a folder");
-        write(written.path()).expect("the files are written");
-        assert_eq!(names(written.path()), names(&folder));
+        for of in Track::ALL {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of.folder());
+            let written = tempfile::tempdir().expect("a folder");
+            write(of, written.path()).expect("the files are written");
+            assert_eq!(names(written.path()), names(&folder), "{}", of.name);
+        }
     }
 
     #[test]
     fn each_text_is_sound_wit_with_its_worlds_only() {
-        for (kind, worlds) in [
-            (None, ["checkout-plugin", "inventory-plugin"].as_slice()),
-            (Some(Kind::Checkout), &["checkout-plugin"]),
-            (Some(Kind::Inventory), &["inventory-plugin"]),
-        ] {
-            let text = text(kind);
+        let whole = Track::ALL.map(|of| {
+            let kinds = Kind::ALL.into_iter().filter(|kind| info(*kind).track == of);
+            (of, None, kinds.collect::<Vec<_>>())
+        });
+        let each = Kind::ALL.map(|kind| (info(kind).track, Some(kind), vec![kind]));
+        for (of, kind, kinds) in whole.into_iter().chain(each) {
+            let worlds: Vec<_> = kinds.iter().map(|kind| format!("{kind}-plugin")).collect();
+            let text = text(of, kind);
             let mut resolve = Resolve::default();
             resolve.push_str("till.wit", &text).expect("sound WIT");
             let names: Vec<&str> = resolve.worlds.iter().map(|(_, world)| &*world.name).collect();

@@ -1,20 +1,30 @@
 //! The two forms of a request's cart: the seed's single item, and lines; with prices for a checkout, without for a
 //! deduct.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Value, json};
 
 use super::{
     body::{parse_json, present},
     problem::Problem,
 };
-use crate::order::{
-    Cart, Currency, Fingerprint, Item, LINES_MAX, Line, MinorUnits, QUOTE_TOKEN_BYTES_MAX, StockLine,
-    written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
-};
 #[cfg(test)]
 use crate::schema;
+use crate::{
+    facts::{DigestKey, Facts, Said},
+    order::{
+        self, Cart, Currency, Fingerprint, Item, LINES_MAX, Line, MinorUnits, QUOTE_TOKEN_BYTES_MAX, StockLine,
+        check_text,
+        written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
+    },
+    pricing::{codes::CODES_MAX, delivery::GroupId},
+    shop::Wishes,
+};
+
+/// The longest code, bytes.
+const CODE_BYTES_MAX: usize = 64;
 
 /// The form of the request, which the answer has as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +58,18 @@ pub(super) struct Written {
     #[serde(default, deserialize_with = "present")]
     #[cfg_attr(test, schemars(with = "schema::Price"))]
     expected_total: Option<WrittenPrice>,
+    /// The codes that the customer entered, for the plugins at the hooks.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "Vec<schema::EnteredCode>", length(max = CODES_MAX)))]
+    codes: Option<Vec<WrittenCode>>,
+    /// The chosen delivery by group, as a quote's `hooks.delivery` has them; without, the first of each group.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
+    delivery: Option<Object<BTreeMap<WrittenGroup, String>>>,
+    /// The chosen way to pay.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "WrittenPayment"))]
+    payment: Option<Object<WrittenPayment>>,
     /// The same, by the token of a quote of this cart.
     #[serde(default, deserialize_with = "present")]
     #[cfg_attr(test, schemars(with = "schema::QuoteToken"))]
@@ -66,6 +88,39 @@ impl<'de> Deserialize<'de> for WrittenToken {
         let rule = "a quote is the token that POST /quote answered";
         fits.then_some(Self(text)).ok_or_else(|| D::Error::custom(rule))
     }
+}
+
+/// A code that a customer entered: a line of 1 to 64 bytes.
+#[derive(Debug)]
+struct WrittenCode(String);
+
+impl<'de> Deserialize<'de> for WrittenCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let rule = "a code is a line of 1 to 64 bytes without control characters";
+        let checked = check_text(&text, order::Form::Word, CODE_BYTES_MAX);
+        checked.map(|()| Self(text)).map_err(|_| D::Error::custom(rule))
+    }
+}
+
+/// The number of a delivery group, which JSON has as a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct WrittenGroup(u32);
+
+impl<'de> Deserialize<'de> for WrittenGroup {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| D::Error::custom("a delivery group is a number, such as \"1\""))
+    }
+}
+
+/// How the customer wants to pay.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Payment"))]
+struct WrittenPayment {
+    /// The id of one of a quote's `hooks.payment_methods`.
+    method: String,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +170,9 @@ pub(super) struct Wanted {
     attributes: WrittenAttributes,
     form: Form,
     expected: Option<Expected>,
+    codes: Vec<String>,
+    delivery: BTreeMap<GroupId, String>,
+    payment: Option<String>,
 }
 
 /// What the client agrees to pay, as it wrote it.
@@ -129,7 +187,8 @@ pub(super) enum Expected {
 /// # Errors
 /// 400 for malformed JSON, 422 for a cart that no shop could sell.
 pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
-    let Written { item, quantity, price, lines, attributes, expected_total, quote } = parse_json(bytes)?;
+    let written: Written = parse_json(bytes)?;
+    let Written { item, quantity, price, lines, attributes, expected_total, quote, codes, delivery, payment } = written;
     let expected = match (expected_total, quote) {
         (None, None) => None,
         (Some(total), None) => Some(Expected::Total(total)),
@@ -144,7 +203,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
         _ => return Err(Problem::unacceptable("send either item, quantity and price, or lines")),
     };
     check_count(lines.len())?;
-    Ok(Wanted { lines, attributes, form, expected })
+    let codes: Vec<_> = codes.unwrap_or_default().into_iter().map(|WrittenCode(code)| code).collect();
+    if codes.len() > CODES_MAX {
+        return Err(Problem::unacceptable(format!("{} codes; at most {CODES_MAX} are allowed", codes.len())));
+    }
+    let delivery = delivery.map(|Object(delivery)| delivery).unwrap_or_default();
+    let delivery = delivery.into_iter().map(|(WrittenGroup(group), handle)| (GroupId(group), handle)).collect();
+    let payment = payment.map(|Object(WrittenPayment { method })| method);
+    Ok(Wanted { lines, attributes, form, expected, codes, delivery, payment })
 }
 
 impl Wanted {
@@ -176,18 +242,32 @@ impl Wanted {
         };
         let lines: Vec<_> = self.lines.iter().map(line).collect();
         // An array with a word at its head, which no body is: older versions stored the body's digest.
-        Fingerprint::of_body(serde_json::json!(["cart", lines, self.attributes.canonical()]).to_string().as_bytes())
+        let mut cart = vec![json!("cart"), json!(lines), json!(self.attributes.canonical())];
+        // A cart without wishes has the fingerprint that it has always had.
+        if !(self.codes.is_empty() && self.delivery.is_empty() && self.payment.is_none()) {
+            let delivery: BTreeMap<u32, &String> =
+                self.delivery.iter().map(|(group, handle)| (group.0, handle)).collect();
+            cart.push(json!([self.codes, delivery, self.payment]));
+        }
+        Fingerprint::of_body(Value::from(cart).to_string().as_bytes())
     }
 
     /// Returns the cart in this shop's currency.
     ///
     /// # Errors
     /// 422 for a price or a sum that isn't acceptable here.
-    pub(super) fn priced(self, currency: Currency, prices: &BTreeMap<Item, MinorUnits>) -> Result<Cart, Problem> {
+    pub(super) fn priced(
+        mut self,
+        currency: Currency,
+        prices: &BTreeMap<Item, MinorUnits>,
+    ) -> Result<(Cart, Wishes), Problem> {
         let line = |written: WrittenLine| written.into_line(currency, prices);
-        let lines = self.lines.into_iter().map(line).collect::<Result<_, _>>()?;
-        let cart = Cart::new(lines, self.attributes.0);
-        cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))
+        let lines = std::mem::take(&mut self.lines).into_iter().map(line).collect::<Result<_, _>>()?;
+        let cart = Cart::new(lines, std::mem::take(&mut self.attributes).0);
+        let cart = cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))?;
+        let facts = Facts::new(Arc::default(), Said::default(), DigestKey::drawn());
+        let Self { codes, delivery, payment, .. } = self;
+        Ok((cart, Wishes { codes, delivery, payment, facts }))
     }
 }
 

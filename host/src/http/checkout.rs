@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     order::{Agreed, Fingerprint, Keyed, Reference},
-    shop::{Asked, KeyedRequest, Refused, Shop},
+    shop::{self, Asked, KeyedRequest, Refused, Shop},
     store::StoreError,
 };
 
@@ -38,7 +38,9 @@ pub(super) async fn checkout(edge: &Arc<Edge>, received: Received) -> Answer {
         keyed,
         cart: wanted.and_then(|wanted| {
             let agreed = agreed(&edge.shop, &wanted)?;
-            Ok((wanted.priced(edge.shop.currency, &edge.prices)?, agreed))
+            let fingerprint = wanted.cart_fingerprint();
+            let (cart, wishes) = wanted.priced(edge.shop.currency, &edge.prices)?;
+            Ok(shop::Wanted { cart, wishes, fingerprint, agreed })
         }),
         reference: reference.clone(),
         pinned: received.pinned,

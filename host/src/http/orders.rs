@@ -90,6 +90,15 @@ pub(super) struct LineJson {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: Attributes,
+    /// The name for people, where plugins or the catalogue have one. Only in a quote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+}
+
+impl LineJson {
+    pub(super) fn titled(self, title: Option<String>) -> Self {
+        Self { title, ..self }
+    }
 }
 
 /// A change of the total by the checkout plugin: lines − `subtract` + `add` = total.
@@ -151,6 +160,7 @@ pub(super) fn lines(lines: &[Line], currency: Currency) -> Vec<LineJson> {
         quantity: line.quantity.pieces(),
         price: money(currency, line.unit_price),
         attributes: attributes(&line.attributes),
+        title: None,
     };
     lines.iter().map(of).collect()
 }

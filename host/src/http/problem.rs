@@ -26,7 +26,7 @@ pub use code::Code;
 use super::{Body, answer::PROBLEM_JSON};
 #[cfg(test)]
 use crate::schema;
-use crate::store::Answered;
+use crate::{pricing::FoundViolation, store::Answered};
 
 /// A failure, for the client.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,8 @@ pub struct Problem {
     rejection: Option<String>,
     /// The JSON of a quote: what the order costs.
     quote: Option<String>,
+    /// What is wrong with the cart, as plugins say.
+    errors: Vec<ViolationJson>,
     headers: Vec<(hyper::header::HeaderName, HeaderValue)>,
 }
 
@@ -79,12 +81,41 @@ pub(super) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<super::quote::QuoteJson>"))]
     quote: Option<&'a RawValue>,
+    /// What is wrong with the cart, each with its place in the request. Only with `cart_refused`.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ViolationJson],
+}
+
+/// One thing that keeps a cart from being sold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Violation"))]
+pub(super) struct ViolationJson {
+    /// The reason for programs, the plugin's own.
+    code: String,
+    /// The reason for the customer.
+    message: String,
+    /// A JSON pointer (RFC 6901) into the request; empty for the whole of it.
+    field: String,
+}
+
+impl From<&FoundViolation> for ViolationJson {
+    fn from(FoundViolation { code, message, field }: &FoundViolation) -> Self {
+        Self { code: code.clone(), message: message.clone(), field: field.clone() }
+    }
 }
 
 impl Problem {
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), shortage: None, rejection: None, quote: None, headers: Vec::new() }
+        Self {
+            code,
+            detail: detail.into(),
+            shortage: None,
+            rejection: None,
+            quote: None,
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -201,6 +232,7 @@ impl Problem {
             shortage: self.shortage.as_deref(),
             rejection: self.rejection.as_deref(),
             quote: quote.as_deref(),
+            errors: &self.errors,
         };
         let mut json = serde_json::to_vec(&document).unwrap_or_default();
         json.push(b'\n');

@@ -1,5 +1,7 @@
 //! `POST /quote`: what a cart would cost. The quote itself is in `shop/quote.rs`.
 
+mod decided;
+
 use std::sync::Arc;
 
 use hyper::header::CACHE_CONTROL;
@@ -17,7 +19,11 @@ use super::{
 };
 #[cfg(test)]
 use crate::schema;
-use crate::{order::Quote, shop::AskedQuote};
+use crate::{
+    pricing::{Quote, total::Priced},
+    shop::AskedQuote,
+};
+use decided::DecidedJson;
 
 /// What a cart costs now. Nothing is kept or reserved.
 #[derive(Debug, Serialize)]
@@ -42,21 +48,33 @@ pub(super) struct QuoteJson {
     currency: &'static str,
     #[cfg_attr(test, schemars(with = "schema::Amount"))]
     total_price: Box<RawValue>,
+    /// What the plugins at the hooks decided. Absent if none is installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hooks: Option<DecidedJson>,
 }
 
 impl From<&Quote> for QuoteJson {
     fn from(quote: &Quote) -> Self {
-        let Quote { cart, receipt, currency, token, valid_until_ms } = quote;
+        let Quote { cart, receipt, currency, token, valid_until_ms, decided } = quote;
+        let basket = decided.as_ref().and_then(|decided| decided.priced.as_ref()).map(Priced::basket);
+        let titles = basket.into_iter().flat_map(|basket| basket.lines()).map(|line| Some(line.title.clone()));
         Self {
             quote: token.clone(),
             valid_until_ms: *valid_until_ms,
-            lines: lines(cart.lines(), *currency),
+            lines: titled(lines(cart.lines(), *currency), titles),
             adjustments: adjustments(receipt.adjustments(), *currency),
             receipt_attributes: attributes(receipt.attributes()),
             currency: currency.code(),
             total_price: money(*currency, receipt.total()),
+            hooks: decided.as_ref().map(|decided| DecidedJson::of(decided, *currency)),
         }
     }
+}
+
+/// Returns the lines with their names for people.
+fn titled(lines: Vec<LineJson>, titles: impl Iterator<Item = Option<String>>) -> Vec<LineJson> {
+    let titles = titles.chain(std::iter::repeat(None));
+    lines.into_iter().zip(titles).map(|(line, title)| line.titled(title)).collect()
 }
 
 /// Says what the cart costs. What its client agrees to only has to be an amount.
@@ -70,8 +88,8 @@ pub(super) async fn quote(edge: &Arc<Edge>, received: Received) -> Answer {
         cart::expected_total(total, edge.shop.currency)?;
     }
     let fingerprint = wanted.cart_fingerprint();
-    let cart = wanted.priced(edge.shop.currency, &edge.prices)?;
-    let asked = AskedQuote { cart, fingerprint, pinned: received.pinned, parent: received.parent };
+    let (cart, wishes) = wanted.priced(edge.shop.currency, &edge.prices)?;
+    let asked = AskedQuote { cart, wishes, fingerprint, pinned: received.pinned, parent: received.parent };
     let quoted = edge.shop.quote(asked).await;
     let quote = quoted.map_err(|refused| checkout::problem(refused, || "not done in time".to_owned()))?;
     Ok(Reply::json(&QuoteJson::from(&quote))?.with_header(CACHE_CONTROL, "no-store"))

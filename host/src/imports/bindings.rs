@@ -1,4 +1,4 @@
-//! The generated bindings of both worlds. The shared interfaces are generated once, with the checkout world.
+//! The generated bindings of all worlds. The shared interfaces of a track are generated once.
 
 pub mod checkout {
     wasmtime::component::bindgen!({
@@ -35,3 +35,33 @@ pub use checkout::{
     till::plugin::{host, inventory as inventory_import, telemetry, types},
 };
 pub use inventory::{InventoryPluginPre, exports::till::plugin::inventory as inventory_world, till::plugin::stock};
+
+/// Track 0.2: one world that has the imports and exports of all its hooks, so that each type is generated once.
+pub mod v0_2 {
+    wasmtime::component::bindgen!({
+        path: "../wit/v0.2",
+        inline: "
+            package till:host;
+
+            world hooks {
+                import till:plugin/settings@0.2.0;
+                import till:plugin/facts@0.2.0;
+                import till:plugin/http@0.2.0;
+                import till:plugin/telemetry@0.2.0;
+                export till:plugin/cart-transform@0.2.0;
+                export till:plugin/validation@0.2.0;
+                export till:plugin/discounts@0.2.0;
+                export till:plugin/delivery-options@0.2.0;
+                export till:plugin/delivery-discounts@0.2.0;
+                export till:plugin/delivery-menu@0.2.0;
+                export till:plugin/tax@0.2.0;
+                export till:plugin/payment-menu@0.2.0;
+            }
+        ",
+        imports: {
+            "till:plugin/http.send": async | trappable,
+            default: trappable,
+        },
+        exports: { default: async },
+    });
+}

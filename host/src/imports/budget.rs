@@ -19,6 +19,8 @@ pub enum Misuse {
     StockLine { line: usize, reason: &'static str },
     #[error("{lines} lines; 1 to {max} are allowed")]
     Lines { lines: usize, max: usize },
+    #[error("{asked} asked for in one call of facts, at most {max} are allowed")]
+    Asked { asked: usize, max: usize },
     #[error("{what} {bad}")]
     Text { what: &'static str, bad: BadText },
     #[error("{count} {what} in its receipt, at most {max} are allowed (limits.receipt_{what})")]

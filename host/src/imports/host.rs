@@ -97,7 +97,7 @@ pub struct Overslept {
 pub struct AskedSettings(Arc<Mutex<BTreeSet<String>>>);
 
 impl AskedSettings {
-    fn note(&self, key: &str) {
+    pub(super) fn note(&self, key: &str) {
         self.0.lock().insert(key.to_owned());
     }
 
@@ -111,9 +111,7 @@ impl AskedSettings {
 impl host::Host for HostCall<'_> {
     fn setting(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         self.budget.host_call(key.len())?;
-        if let Some(asked) = &self.asked {
-            asked.note(&key);
-        }
+        self.note_setting(&key);
         Ok(self.settings.get(&key).cloned())
     }
 

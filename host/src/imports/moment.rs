@@ -12,7 +12,11 @@ use sha2::{Digest, Sha256};
 use wasmtime_wasi::clocks::HostWallClock;
 
 use super::Seed;
-use crate::{clock::now_ms, hooks::Kind, order::Reference};
+use crate::{
+    clock::now_ms,
+    hooks::Installation,
+    order::{Fingerprint, Reference},
+};
 
 /// When an order was placed, and the seed of the random numbers that its calls draw.
 ///
@@ -34,16 +38,22 @@ impl Moment {
         Self { now_ms: placed_at_ms, seed: Sha256::digest(reference.as_str()).into() }
     }
 
+    /// Returns the moment of a cart that is priced: the hooks draw the same numbers in a quote and in the checkout after it.
+    #[must_use]
+    pub const fn of_cart(cart: &Fingerprint, at_ms: u64) -> Self {
+        Self { now_ms: at_ms, seed: *cart.as_bytes() }
+    }
+
     /// Returns the present, with random numbers that nothing else draws.
     #[must_use]
     pub fn present() -> Self {
         Self { now_ms: now_ms(), seed: rand::random() }
     }
 
-    /// Returns the moment for the calls of one kind: an order's checkout and inventory don't draw the same numbers.
+    /// Returns the moment for the calls of one installation: an order's checkout and inventory don't draw the same numbers.
     #[must_use]
-    pub fn of_kind(mut self, kind: Kind) -> Self {
-        self.seed.iter_mut().zip(kind.as_str().bytes()).for_each(|(byte, of_kind)| *byte ^= of_kind);
+    pub fn of_installation(mut self, at: Installation) -> Self {
+        self.seed.iter_mut().zip(at.to_string().bytes()).for_each(|(byte, of_kind)| *byte ^= of_kind);
         self
     }
 

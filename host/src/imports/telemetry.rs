@@ -8,6 +8,7 @@ mod guest_log;
 mod spans;
 
 pub use guest_log::{GuestLog, Prints};
+pub(super) use spans::context_to_guest;
 pub use spans::{CallSpans, End};
 
 use super::{

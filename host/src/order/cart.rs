@@ -129,6 +129,8 @@ pub struct Cart {
     lines: Vec<Line>,
     attributes: Vec<Attribute>,
     subtotal: MinorUnits,
+    /// The stock that leaves for it, where that isn't what its lines name: of bundles.
+    stock: Option<Vec<StockLine>>,
 }
 
 impl Cart {
@@ -138,7 +140,13 @@ impl Cart {
         let subtotal = lines.iter().try_fold(MinorUnits::ZERO, |sum, line| {
             sum.checked_add(line.unit_price.checked_mul(line.quantity.pieces())?)
         })?;
-        (!lines.is_empty()).then_some(Self { lines, attributes, subtotal })
+        (!lines.is_empty()).then_some(Self { lines, attributes, subtotal, stock: None })
+    }
+
+    /// Returns the cart with other stock than its lines name.
+    #[must_use]
+    pub fn with_stock(self, stock: Vec<StockLine>) -> Self {
+        Self { stock: Some(stock), ..self }
     }
 
     #[must_use]
@@ -176,7 +184,7 @@ impl Cart {
     #[must_use]
     pub fn stock_lines(&self) -> Vec<StockLine> {
         let of = |line: &Line| StockLine { item: line.item.clone(), quantity: line.quantity };
-        self.lines.iter().map(of).collect()
+        self.stock.clone().unwrap_or_else(|| self.lines.iter().map(of).collect())
     }
 }
 

@@ -17,7 +17,7 @@ pub struct MinorUnits(u64);
 impl MinorUnits {
     pub const ZERO: Self = Self(0);
     const LIMIT: u64 = 1 << 53;
-    pub(super) const LARGEST: Self = Self(Self::LIMIT - 1);
+    pub const LARGEST: Self = Self(Self::LIMIT - 1);
 
     /// Returns the amount; `None` at 2^53 and above.
     #[must_use]

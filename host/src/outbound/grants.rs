@@ -45,6 +45,12 @@ impl Grants {
         Ok(Self { installation: installation.into(), grants })
     }
 
+    /// Returns no grants.
+    #[must_use]
+    pub fn none(installation: impl Into<Arc<str>>) -> Self {
+        Self { installation: installation.into(), grants: Vec::new() }
+    }
+
     /// Checks that the secrets named by the grants are there.
     ///
     /// # Errors

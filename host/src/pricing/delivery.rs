@@ -42,6 +42,20 @@ pub enum DeliveryKind {
     Digital,
 }
 
+impl DeliveryKind {
+    /// Returns the kind's word in the interface and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shipping => "shipping",
+            Self::LocalDelivery => "local-delivery",
+            Self::Pickup => "pickup",
+            Self::PickupPoint => "pickup-point",
+            Self::Digital => "digital",
+        }
+    }
+}
+
 /// Days from now, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

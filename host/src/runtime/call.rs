@@ -17,6 +17,7 @@ use super::{
     idle::{Usage, Used},
 };
 use crate::{
+    facts::Facts,
     failure::Failure,
     imports::{
         CallState, HasCallState, Moment, Sleep,
@@ -66,7 +67,7 @@ impl<'a> Call<'a> {
             return Self::fresh(runtime, plugin, span, moment, time);
         };
         let imports = state(runtime, plugin, &runtime.tracer, span, moment);
-        let deadline = Deadline::of(plugin.wall_limit, time);
+        let deadline = Deadline::of(plugin.call_limits, time);
         let bounds = (&*runtime.engine, &runtime.limits);
         let guest = Guest::used(plugin.identity.at, &plugin.code, (store, instance), imports, bounds, deadline);
         Self { guest, usage, runtime, plugin, started: Instant::now() }
@@ -76,7 +77,7 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn fresh(runtime: &'a Runtime, plugin: &'a Loaded, span: Span, moment: Moment, time: Time) -> Self {
         let imports = state(runtime, plugin, &runtime.tracer, span, moment);
-        let deadline = Deadline::of(plugin.wall_limit, time);
+        let deadline = Deadline::of(plugin.call_limits, time);
         let bounds = (&*runtime.engine, &runtime.memory, &runtime.limits);
         let guest = Guest::fresh(plugin.identity.at, &plugin.code, imports, bounds, deadline);
         Self { guest, usage: Usage::new(), runtime, plugin, started: Instant::now() }
@@ -124,6 +125,7 @@ impl<'a> Call<'a> {
             None => emptied(store).imports,
         };
         let host_calls = imports.host_calls();
+        let facts_digest = imports.facts.as_ref().and_then(Facts::digest);
         let (mut span, log_lines_dropped) =
             imports.telemetry.finish(if cut_off.is_some() { End::Trapped } else { End::Returned });
         let outcome = result.as_ref().err().map_or("ok", Failure::code);
@@ -131,6 +133,9 @@ impl<'a> Call<'a> {
             plugin.describe(&mut span);
             span.set(attribute::PLUGIN_INSTANCE, if usage.is_fresh() { "fresh" } else { "reused" });
             span.set(attribute::PLUGIN_OUTCOME, outcome);
+            if let Some(digest) = facts_digest {
+                span.set(attribute::FACTS_DIGEST, digest.as_str().to_owned());
+            }
             span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
             span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));
             if let Some(fuel) = fuel_used {
@@ -158,8 +163,15 @@ impl<'a> Call<'a> {
 
 fn state(runtime: &Runtime, plugin: &Loaded, tracer: &Tracer, span: Span, moment: Moment) -> CallState {
     let telemetry = CallSpans::new(tracer.clone(), span, Arc::clone(&plugin.log), &runtime.limits);
-    let moment = moment.of_kind(plugin.identity.at.kind);
-    CallState::new(telemetry, Arc::clone(&plugin.settings), &runtime.chance, moment, &runtime.limits)
+    let moment = moment.of_installation(plugin.identity.at);
+    CallState::new(
+        plugin.identity.at,
+        telemetry,
+        Arc::clone(&plugin.settings),
+        &runtime.chance,
+        moment,
+        &runtime.limits,
+    )
 }
 
 /// Returns an instance that has answered to the idle ones, with imports that have no effect. Returns those of

@@ -1,4 +1,4 @@
-//! The CPU limit of a call (`limits.guest_cpu_ms`): it interrupts a guest that has used up its processor time.
+//! The CPU limit of a call (`limits.guest_cpu_ms`, for a hook of track 0.2 `limits.hook_cpu_ms`): it interrupts a guest that has used up its processor time.
 //!
 //! [`GuestTime`] counts that time, without the time of the guest's host calls. It is compared with the limit at each tick of
 //! the epoch and when the guest has answered.
@@ -8,16 +8,16 @@ use std::time::Duration;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::{
-    GuestCall,
+    CpuLimit, GuestCall,
     ticker::{AtWork, TICK},
     turns::{BUSY_AFTER, BUSY_TURN, Turns},
 };
-use crate::{config::Limits, imports::GuestTime};
+use crate::imports::GuestTime;
 
 /// Sets the store up to compare the guest's time with the limit at each tick of the epoch.
-pub(super) fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
+pub(super) fn arm(store: &mut Store<GuestCall>, limit: CpuLimit) {
     store.set_epoch_deadline(1);
-    let cpu = cpu_of_call(limits);
+    let cpu = Duration::from_millis(limit.ms);
     store.epoch_deadline_callback(move |store| {
         let time = store.data().imports.guest_time();
         let spent = time.spent();
@@ -36,10 +36,10 @@ pub(super) fn arm(store: &mut Store<GuestCall>, limits: &Limits) {
     });
 }
 
-/// What a guest runs within: the turns of busy guests, the limits, and what has them looked at.
+/// What a guest runs within: the turns of busy guests, its limit, and what has them looked at.
 pub(super) struct Bounds<'a> {
     pub(super) turns: &'a Turns,
-    pub(super) limits: &'a Limits,
+    pub(super) cpu: CpuLimit,
     pub(super) at_work: AtWork,
 }
 
@@ -49,33 +49,26 @@ pub(super) struct Bounds<'a> {
 /// The guest's own. An interrupt when its time is used up, even if by its very last operation: a bulk operation isn't
 /// interrupted, and takes longer the larger the memory is.
 pub(super) async fn within<T>(
-    Bounds { turns, limits, at_work }: Bounds<'_>,
+    Bounds { turns, cpu, at_work }: Bounds<'_>,
     time: &GuestTime,
     guest: impl Future<Output = wasmtime::Result<T>>,
 ) -> wasmtime::Result<T> {
     let answer = turns.run(time, guest).await?;
     drop(at_work);
-    if time.spent() >= cpu_of_call(limits) { Err(Trap::Interrupt.into()) } else { Ok(answer) }
-}
-
-const fn cpu_of_call(limits: &Limits) -> Duration {
-    Duration::from_millis(limits.guest_cpu_ms)
+    if time.spent() >= Duration::from_millis(cpu.ms) { Err(Trap::Interrupt.into()) } else { Ok(answer) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::{Settings, Sources},
-        runtime::ticker::Ticker,
-    };
+    use crate::runtime::ticker::Ticker;
 
     /// The epoch isn't checked within a guest's last operation.
     #[tokio::test]
     async fn an_answer_past_the_processor_time_is_none() {
-        let limits = Settings::load(&Sources::defaults()).expect("usable").limits;
         let ticker = Ticker::start().expect("a thread");
-        let cpu = cpu_of_call(&limits);
+        let cpu = Duration::from_millis(50);
+        let limit = CpuLimit { ms: 50, setting: "guest_cpu_ms" };
         let check = async |used: Duration, is_taken: bool| {
             let time = GuestTime::default();
             let guest = async {
@@ -84,7 +77,7 @@ mod tests {
                 }
                 Ok(())
             };
-            let bounds = Bounds { turns: &Turns::new(), limits: &limits, at_work: ticker.at_work() };
+            let bounds = Bounds { turns: &Turns::new(), cpu: limit, at_work: ticker.at_work() };
             let answer = within(bounds, &time, guest).await;
             let is_interrupt = answer.err().map(|error| error.downcast_ref() == Some(&Trap::Interrupt));
             assert_eq!(is_interrupt, (!is_taken).then_some(true), "{used:?}");

@@ -2,7 +2,7 @@
 
 use wasmtime::{PoolConcurrencyLimitError, Trap, component::ResourceTableError};
 
-use super::memory::MemoryRefused;
+use super::{CpuLimit, memory::MemoryRefused};
 use crate::{
     failure::{Cause, Failure, Fault},
     hooks::Installation,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Returns why the call of a plugin of that kind failed.
-pub(super) fn failure(at: Installation, error: &wasmtime::Error, guest_cpu_ms: u64) -> Failure {
+pub(super) fn failure(at: Installation, error: &wasmtime::Error, cpu: CpuLimit) -> Failure {
     if let Some(refused @ MemoryRefused::AllCalls { .. }) = error.downcast_ref() {
         tracing::warn!("{refused}");
         return Failure::Overloaded("guest memory");
@@ -18,10 +18,10 @@ pub(super) fn failure(at: Installation, error: &wasmtime::Error, guest_cpu_ms: u
     if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
         return Failure::Overloaded("instances");
     }
-    Fault { at, cause: cause(error, guest_cpu_ms) }.into()
+    Fault { at, cause: cause(error, cpu) }.into()
 }
 
-fn cause(error: &wasmtime::Error, guest_cpu_ms: u64) -> Cause {
+fn cause(error: &wasmtime::Error, cpu: CpuLimit) -> Cause {
     if let Some(misuse) = error.downcast_ref::<Misuse>() {
         return match misuse {
             Misuse::HostCalls { .. } => Cause::HostCalls { message: misuse.to_string() },
@@ -41,7 +41,7 @@ fn cause(error: &wasmtime::Error, guest_cpu_ms: u64) -> Cause {
         return Cause::Trap { message };
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => Cause::Cpu { after_ms: guest_cpu_ms },
+        Some(Trap::Interrupt) => Cause::Cpu { after_ms: cpu.ms, setting: cpu.setting },
         Some(trap) => Cause::Trap { message: trap.to_string() },
         // An error that is neither the host's nor a trap arose while a value was lifted out of the guest: a pointer out
         // of bounds, text that is no UTF-8, a case that the enum lacks, more bytes than the host takes.

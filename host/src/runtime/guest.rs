@@ -47,16 +47,47 @@ impl HasCallState for GuestCall {
     }
 }
 
-/// How long a call of a kind may take by the clock, and the setting that says so.
+/// How long a call may take, by the clock and of the processor, and the settings that say so.
 #[derive(Debug, Clone, Copy)]
-pub struct WallLimit {
+pub struct CallLimits {
+    pub wall_ms: u64,
+    pub wall_setting: &'static str,
+    pub cpu: CpuLimit,
+}
+
+/// How much of the processor's time a call may take.
+#[derive(Debug, Clone, Copy)]
+pub struct CpuLimit {
     pub ms: u64,
     pub setting: &'static str,
+}
+
+impl CallLimits {
+    /// Returns the limits of a call that has effects.
+    #[must_use]
+    pub const fn of_call(limits: &Limits, wall_ms: u64, wall_setting: &'static str) -> Self {
+        let cpu = CpuLimit { ms: limits.guest_cpu_ms, setting: "guest_cpu_ms" };
+        Self { wall_ms, wall_setting, cpu }
+    }
+
+    /// Returns the limits of a call that decides and asks nobody.
+    #[must_use]
+    pub const fn of_hook(limits: &Limits) -> Self {
+        let cpu = CpuLimit { ms: limits.hook_cpu_ms, setting: "hook_cpu_ms" };
+        Self { wall_ms: limits.hook_call_ms, wall_setting: "hook_call_ms", cpu }
+    }
+
+    /// Returns the limits of a call that may ask others.
+    #[must_use]
+    pub const fn of_http_hook(limits: &Limits) -> Self {
+        Self { wall_ms: limits.hook_http_call_ms, wall_setting: "hook_http_call_ms", ..Self::of_hook(limits) }
+    }
 }
 
 /// When a call has to have answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
+    cpu: CpuLimit,
     pub(super) after_ms: u64,
     pub(super) setting: &'static str,
     ends: Instant,
@@ -67,13 +98,13 @@ pub struct Deadline {
 impl Deadline {
     /// Returns the deadline of a call that begins now.
     #[must_use]
-    pub fn of(limit: WallLimit, time: Time) -> Self {
+    pub fn of(limits: CallLimits, time: Time) -> Self {
         let (after_ms, is_whole) = match time {
-            Time::Whole => (limit.ms, true),
-            Time::Left(left) => (millis(left).min(limit.ms), false),
+            Time::Whole => (limits.wall_ms, true),
+            Time::Left(left) => (millis(left).min(limits.wall_ms), false),
         };
         let ends = Instant::now() + Duration::from_millis(after_ms);
-        Self { after_ms, setting: limit.setting, ends, is_whole }
+        Self { cpu: limits.cpu, after_ms, setting: limits.wall_setting, ends, is_whole }
     }
 }
 
@@ -125,7 +156,6 @@ pub struct Guest<'a> {
     at: Installation,
     code: &'a Code,
     engine: &'a Engine,
-    limits: &'a Limits,
     pub(super) deadline: Deadline,
     pub(super) cut_off: Option<CutOff>,
 }
@@ -147,12 +177,13 @@ impl<'a> Guest<'a> {
         (engine, memory, limits): (&'a Engine, &Arc<MemoryPool>, &'a Limits),
         deadline: Deadline,
     ) -> Self {
-        let guest = GuestCall { imports, memory: MemoryMeter::new(memory, limits) };
+        let mut guest = GuestCall { imports, memory: MemoryMeter::new(memory, limits) };
+        guest.imports.set_end(deadline.ends);
         let mut store = Store::new(code.wasmtime(), guest);
         store.limiter_async(|guest| guest);
         store.set_max_component_handles(limits.component_handles);
-        arm(&mut store, engine, limits);
-        Self { store, instance: None, at, code, engine, limits, deadline, cut_off: None }
+        arm(&mut store, engine, limits, deadline.cpu);
+        Self { store, instance: None, at, code, engine, deadline, cut_off: None }
     }
 
     /// Returns a guest that has answered before, for its next call.
@@ -160,17 +191,18 @@ impl<'a> Guest<'a> {
         at: Installation,
         code: &'a Code,
         (mut store, instance): (Store<GuestCall>, Instantiated),
-        imports: CallState,
+        mut imports: CallState,
         (engine, limits): (&'a Engine, &'a Limits),
         deadline: Deadline,
     ) -> Self {
+        imports.set_end(deadline.ends);
         drop(imports.succeed(store.data_mut().call_state()));
-        arm(&mut store, engine, limits);
+        arm(&mut store, engine, limits, deadline.cpu);
         let guest = store.data();
         if guest.memory_bytes() >= BUSY_MEMORY_BYTES {
             guest.imports.guest_time().mark_busy();
         }
-        Self { store, instance: Some(instance), at, code, engine, limits, deadline, cut_off: None }
+        Self { store, instance: Some(instance), at, code, engine, deadline, cut_off: None }
     }
 
     /// Returns the state behind the guest's imports.
@@ -244,7 +276,7 @@ impl<'a> Guest<'a> {
     /// Returns what bounds the guest's time: its processor time, what that is compared with, and the end of the deadline.
     fn bounds(&self) -> (GuestTime, Bounds<'a>, Instant) {
         let time = self.store.data().imports.guest_time().clone();
-        let bounds = Bounds { turns: self.engine.turns(), limits: self.limits, at_work: self.engine.at_work() };
+        let bounds = Bounds { turns: self.engine.turns(), cpu: self.deadline.cpu, at_work: self.engine.at_work() };
         (time, bounds, self.deadline.ends)
     }
 
@@ -253,7 +285,7 @@ impl<'a> Guest<'a> {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 self.cut_off = Some(CutOff::ByTrap);
-                Err(fault::failure(self.at, &error, self.limits.guest_cpu_ms))
+                Err(fault::failure(self.at, &error, self.deadline.cpu))
             }
             Err(_) => {
                 self.cut_off = Some(CutOff::ByWallDeadline);
@@ -271,13 +303,13 @@ pub(super) fn emptied(store: Store<GuestCall>) -> GuestCall {
 }
 
 /// Sets the limits that count anew for each call.
-fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits) {
+fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits, cpu: CpuLimit) {
     store.set_hostcall_fuel(limits.hostcall_bytes);
     if engine.counts_fuel() {
         // It can't fail on such an engine, and without fuel the guest traps at once.
         _ = store.set_fuel(u64::MAX);
     }
-    cpu_limit::arm(store, limits);
+    cpu_limit::arm(store, cpu);
 }
 
 /// Decides as the call's memory meter does. A guest that has grown large goes on as a busy one (`turns.rs`).

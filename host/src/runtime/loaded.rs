@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use super::{
-    GuestCall, WallLimit,
+    CallLimits, GuestCall,
     breaker::Breaker,
     idle::{self, IdleInstances, IdlePlaces},
 };
@@ -126,8 +126,8 @@ pub struct Loaded {
     pub role: Role,
     pub code: Code,
     /// What `host.setting` answers. Part of the snapshot, so that a call never sees two versions of it.
-    pub(super) settings: Arc<BTreeMap<String, String>>,
-    pub(super) wall_limit: WallLimit,
+    pub settings: Arc<BTreeMap<String, String>>,
+    pub(super) call_limits: CallLimits,
     /// Where its guests log.
     pub(super) log: Arc<GuestLog>,
     pub breaker: Arc<Breaker>,
@@ -143,7 +143,7 @@ pub struct Setup<'a> {
     pub settings: BTreeMap<String, String>,
     /// Whether its code is the host's own.
     pub is_built_in: bool,
-    pub wall_limit: WallLimit,
+    pub call_limits: CallLimits,
     pub limits: &'a Limits,
     pub idle_places: &'a Arc<IdlePlaces>,
 }
@@ -153,7 +153,7 @@ impl Loaded {
     pub fn new(
         mut identity: Identity,
         code: Code,
-        Setup { set, settings, is_built_in, wall_limit, limits, idle_places }: Setup<'_>,
+        Setup { set, settings, is_built_in, call_limits, limits, idle_places }: Setup<'_>,
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
         identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
@@ -162,7 +162,7 @@ impl Loaded {
         let calls_max = idle::calls_max(&identity.language, is_built_in, &settings);
         let idle = Arc::new(IdleInstances::new(calls_max, Arc::clone(idle_places)));
         let (numbered, role, settings) = (Arc::default(), Role::Live, Arc::new(settings));
-        Self { identity, numbered, role, code, settings, wall_limit, log, breaker, idle }
+        Self { identity, numbered, role, code, settings, call_limits, log, breaker, idle }
     }
 
     /// Returns the same plugin with its code loaded into another pool, without idle instances.
@@ -180,7 +180,7 @@ impl Loaded {
             role,
             code: self.code.clone(),
             settings: Arc::clone(&self.settings),
-            wall_limit: self.wall_limit,
+            call_limits: self.call_limits,
             log: self.log.of(label(&self.identity, role)),
             breaker: Arc::clone(&self.breaker),
             idle: Arc::clone(&self.idle),

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! POST /checkout                              SERVER
-//! └─ checkout_transaction                     the checkout plugin's call; stays open until the commit
+//! ├─ price_cart                               where hooks of track 0.2 are installed, see price.rs
+//! └─ checkout_transaction                     the checkout plugin's call; stays open until the commit. Where hooks decide
+//!    │                                        about money, the host's own
 //!    ├─ db_create_order                       order PENDING
 //!    ├─ inventory_deduct_span                 or http_call_inventory_service, see deduct.rs
 //!    │  └─ db_take_stock
@@ -33,14 +35,16 @@ use super::{
     deduct::{OfSnapshot, Place},
     end::End,
     keys::{Claim, KeyRefused, KeyedRequest, Outcome},
+    price::{Price, Wishes},
     stand_in::{self, Attempt},
 };
 use crate::{
     clock::now_ms,
     failure::Failure,
-    hooks::{Checkout as CheckoutHook, Hook, Placed},
+    hooks::{Checkout as CheckoutHook, Hook, Placed, Purpose},
     imports::{Moment, inventory},
-    order::{Agreed, Cart, Currency, Receipt, Reference, Status},
+    order::{Agreed, Cart, Currency, Fingerprint, Receipt, Reference, Status},
+    pricing::HooksDecided,
     runtime::Time,
     store::{Answered, BegunOrder, Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
     telemetry::{
@@ -59,7 +63,7 @@ pub struct Asked<Unsound> {
     pub keyed: Option<KeyedRequest>,
     /// The cart and what its client agreed to pay, or what is wrong with them. The latter counts only if the key wasn't
     /// answered before.
-    pub cart: Result<(Cart, Option<Agreed>), Unsound>,
+    pub cart: Result<Wanted, Unsound>,
     /// The order's reference, with which a client asks how the order ended.
     pub reference: Reference,
     /// The plugins that this request uses to its end, whatever is swapped meanwhile.
@@ -67,6 +71,17 @@ pub struct Asked<Unsound> {
     /// The parent of the checkout's spans.
     pub parent: SpanContext,
     pub carried: Carried,
+}
+
+/// What a client wants to buy.
+#[derive(Debug)]
+pub struct Wanted {
+    pub cart: Cart,
+    pub wishes: Wishes,
+    /// The cart's fingerprint, wishes included: a quote's and its checkout's are equal.
+    pub fingerprint: Fingerprint,
+    /// What the client agreed to pay, if it said so.
+    pub agreed: Option<Agreed>,
 }
 
 /// An order that is about to be completed.
@@ -105,7 +120,7 @@ impl Shop {
         {
             return Ok(claim.replay(earlier)?);
         }
-        let (cart, agreed) = cart.map_err(Refused::Unsound)?;
+        let Wanted { cart, wishes, fingerprint, agreed } = cart.map_err(Refused::Unsound)?;
         let checkout = Checkout {
             shop: Arc::clone(self),
             pinned,
@@ -115,7 +130,11 @@ impl Shop {
             placed_at_ms: now_ms(),
             item_label: self.item_label(cart.lines().iter().map(|line| &line.item)),
             cart: Arc::new(cart),
+            wishes,
+            fingerprint,
             agreed,
+            receipt: None,
+            decided: None,
             tell_sold: Box::new(tell_sold),
             carried,
             remote_holds: Arc::default(),
@@ -145,7 +164,13 @@ struct Checkout {
     reference: Reference,
     trace_id: String,
     placed_at_ms: u64,
+    /// What the client sent, then what the hooks made of it.
     cart: Arc<Cart>,
+    wishes: Wishes,
+    fingerprint: Fingerprint,
+    /// What the order costs by the hooks; `None` if the checkout plugin prices it.
+    receipt: Option<Receipt>,
+    decided: Option<Arc<HooksDecided>>,
     /// What the client agreed to pay; whatever the order costs if `None`.
     agreed: Option<Agreed>,
     tell_sold: TellSold,
@@ -183,13 +208,15 @@ struct Completed {
 }
 
 impl Checkout {
-    async fn carry_out(self, parent: SpanContext) -> Result<Answered, Failure> {
+    async fn carry_out(mut self, parent: SpanContext) -> Result<Answered, Failure> {
+        self.shop.metrics.checkout(&self.item_label);
+        let priced = self.price(&parent).await;
         let shop = &self.shop;
-        shop.metrics.checkout(&self.item_label);
         let mut span = shop.tracer.start(span::CHECKOUT, SpanKind::Internal, Some(&parent), Vec::new());
         self.describe(&mut span);
 
-        let begun = match self.pinned.refusal(&self.cart) {
+        let refusal = priced.err().or_else(|| self.pinned.refusal(&self.cart));
+        let begun = match refusal {
             // No order is written if no plugin is going to decide about it.
             Some(failure) => Err(failure),
             None => self.begin(&span).await.map_err(Failure::Store),
@@ -208,6 +235,18 @@ impl Checkout {
                 Err(failure)
             }
         }
+    }
+
+    /// Has the hooks of track 0.2 say what the cart costs, if there are any.
+    async fn price(&mut self, parent: &SpanContext) -> Result<(), Failure> {
+        let of_cart = (Purpose::Checkout, Moment::of_cart(&self.fingerprint, self.placed_at_ms));
+        let priced = self.shop.price(&self.pinned, &self.cart, &self.wishes, of_cart, parent).await?;
+        if let Some(Price { cart, receipt, decided }) = priced {
+            self.cart = Arc::new(cart);
+            self.receipt = receipt;
+            self.decided = Some(Arc::new(decided));
+        }
+        Ok(())
     }
 
     async fn decide_and_end(&self, span: Span, creation: Creation) -> (Span, Result<Completed, Failure>) {
@@ -244,7 +283,12 @@ impl Checkout {
     /// [`Failure::QuoteChanged`] with what the order costs.
     fn as_agreed(&self, span: &mut Span, receipt: Receipt) -> Result<Receipt, Failure> {
         let Some(agreed) = &self.agreed else { return Ok(receipt) };
-        let changed = self.shop.changed(&self.cart, receipt.clone(), agreed, self.pinned.snapshot().header());
+        let changed = self.shop.changed(
+            &self.cart,
+            (receipt.clone(), self.decided.clone()),
+            agreed,
+            self.pinned.snapshot().header(),
+        );
         span.set(attribute::ORDER_QUOTE, if changed.is_some() { "changed" } else { "matched" });
         changed.map_or(Ok(receipt), Err)
     }
@@ -405,6 +449,12 @@ impl Attempt for Deciding<'_> {
             place: self.checkout.place(self.id, nth),
             moment,
         };
+        if let Some(receipt) = &self.checkout.receipt {
+            let lines = placed.cart.stock_lines();
+            let OfSnapshot { plugins, snapshot, place, moment } = &deduct;
+            let deducted = super::deduct(plugins, snapshot, place, (*moment, time), self.span.context(), &lines).await;
+            return (self, deducted.map(|_| receipt.clone()));
+        }
         let door = inventory::Door::new(Box::new(deduct));
         let plugin = snapshot.required(CheckoutHook::KIND);
         let (span, decided) = plugin.call::<CheckoutHook>(&shop.plugins, self.span, &placed, door, moment, time).await;

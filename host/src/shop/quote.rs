@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! POST /quote                SERVER
-//! └─ checkout_quote          the checkout plugin's call
-//!    └─ db_read_stock        its deduct is answered from what is on hand
+//! ├─ price_cart             where hooks of track 0.2 are installed, see price.rs; then, if they decide about money:
+//! ├─ db_read_stock          whether what is bought is on hand
+//! └─ checkout_quote         else the checkout plugin's call
+//!    └─ db_read_stock       its deduct is answered from what is on hand
 //! ```
 //!
 //! The inventory plugin isn't asked: what it decides about is taking. If the stock is at another till, a quote doesn't look at it, and
@@ -15,18 +17,20 @@ use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::{
     Refused, Shop,
+    price::{Price, Wishes},
     quote_tokens::BadQuote,
     stand_in::{self, Attempt},
 };
 use crate::{
     clock::now_ms,
     failure::Failure,
-    hooks::{Checkout as CheckoutHook, Hook, Placed},
+    hooks::{Checkout as CheckoutHook, Hook, Placed, Purpose},
     imports::{
         Moment,
         inventory::{self, Deduct, Repeat},
     },
-    order::{Agreed, Cart, Fingerprint, MinorUnits, Quote, Receipt, Reference, StockLine, sum_by_item},
+    order::{Agreed, Cart, Fingerprint, MinorUnits, Receipt, Reference, StockLine, sum_by_item},
+    pricing::{HooksDecided, Quote},
     runtime::Time,
     store::{OrderId, StockLevel, Store},
     telemetry::{
@@ -41,6 +45,7 @@ use crate::{
 #[derive(Debug)]
 pub struct AskedQuote {
     pub cart: Cart,
+    pub wishes: Wishes,
     pub fingerprint: Fingerprint,
     pub pinned: Arc<Pinned>,
     /// The parent of the quote's spans.
@@ -53,11 +58,29 @@ impl Shop {
     /// # Errors
     /// Why it can't be sold now, as a checkout of it would say.
     pub async fn quote<Unsound>(self: &Arc<Self>, asked: AskedQuote) -> Result<Quote, Refused<Unsound>> {
-        let AskedQuote { cart, fingerprint, pinned, parent } = asked;
+        let AskedQuote { cart, wishes, fingerprint, pinned, parent } = asked;
         let _permit = self.quotes_at_work.acquire().await?;
+        let placed_at_ms = now_ms();
+        let of_cart = (Purpose::Quote, Moment::of_cart(&fingerprint, placed_at_ms));
+        let priced = match self.price(&pinned, &cart, &wishes, of_cart, &parent).await {
+            Ok(priced) => priced,
+            Err(failure) => {
+                self.metrics.quote(failure.code());
+                return Err(failure.into());
+            }
+        };
+        let (cart, receipt, by_hooks) = match priced {
+            Some(Price { cart, receipt, decided }) => (cart, receipt, Some(Arc::new(decided))),
+            None => (cart, None, None),
+        };
+        if let Some(receipt) = receipt {
+            let in_stock = self.look_at_stock(&parent, &cart).await;
+            self.metrics.quote(in_stock.as_ref().err().map_or("ok", Failure::code));
+            in_stock?;
+            return Ok(self.quoted(cart, receipt, by_hooks, &fingerprint, pinned.snapshot().header()));
+        }
         let mut span = self.tracer.start(span::QUOTE, SpanKind::Internal, Some(&parent), Vec::new());
         span.set(attribute::ORDER_QUANTITY, i64::try_from(cart.pieces()).unwrap_or(i64::MAX));
-        let placed_at_ms = now_ms();
         let placed = Placed { id: no_order(), placed_at_ms, currency: self.currency, cart: Arc::new(cart) };
         let moment = Moment::of(&Reference::random(), placed_at_ms);
         let quoting = Quoting { shop: self, pinned: &pinned, placed: &placed, moment, span };
@@ -73,7 +96,7 @@ impl Shop {
                 span.end();
                 let plugins = pinned.snapshot().header();
                 let cart = Arc::unwrap_or_clone(placed.cart);
-                Ok(self.quoted(cart, receipt, &fingerprint, plugins))
+                Ok(self.quoted(cart, receipt, by_hooks, &fingerprint, plugins))
             }
             Err(failure) => {
                 failure.mark(&mut span);
@@ -92,16 +115,38 @@ impl Shop {
     }
 
     /// Returns why an order isn't sold: it costs something else than its client agreed to.
-    pub(super) fn changed(&self, cart: &Cart, receipt: Receipt, agreed: &Agreed, plugins: &str) -> Option<Failure> {
+    pub(super) fn changed(
+        &self,
+        cart: &Cart,
+        (receipt, decided): (Receipt, Option<Arc<HooksDecided>>),
+        agreed: &Agreed,
+        plugins: &str,
+    ) -> Option<Failure> {
         (receipt.total() != agreed.total).then(|| Failure::QuoteChanged {
             agreed: agreed.total,
-            quote: Box::new(self.quoted(cart.clone(), receipt, &agreed.cart, plugins)),
+            quote: Box::new(self.quoted(cart.clone(), receipt, decided, &agreed.cart, plugins)),
         })
     }
 
-    fn quoted(&self, cart: Cart, receipt: Receipt, fingerprint: &Fingerprint, plugins: &str) -> Quote {
+    /// Returns whether what is bought is on hand. Stock at another till isn't looked at.
+    async fn look_at_stock(&self, parent: &SpanContext, cart: &Cart) -> Result<(), Failure> {
+        if self.remote.is_some() {
+            return Ok(());
+        }
+        let stock = OnHand { store: self.store.clone(), tracer: self.tracer.clone() };
+        stock.deduct(parent, &cart.stock_lines()).await.map(drop)
+    }
+
+    fn quoted(
+        &self,
+        cart: Cart,
+        receipt: Receipt,
+        decided: Option<Arc<HooksDecided>>,
+        fingerprint: &Fingerprint,
+        plugins: &str,
+    ) -> Quote {
         let (token, valid_until_ms) = self.quote_tokens.sign(receipt.total(), fingerprint, plugins, now_ms());
-        Quote { cart, receipt, currency: self.currency, token, valid_until_ms }
+        Quote { cart, receipt, currency: self.currency, token, valid_until_ms, decided }
     }
 }
 

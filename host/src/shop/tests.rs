@@ -1,14 +1,24 @@
 //! A checkout without HTTP, on the built-in plugins and a store of its own.
 
+use std::collections::BTreeMap;
+
 use tempfile::TempDir;
 
 use super::*;
 use crate::{
     app::store_settings,
     config::Sources,
+    facts::{DigestKey, Facts, Said},
     order::{Cart, Fingerprint, IdempotencyKey, Keyed, Line, MinorUnits, Quantity, Reference},
     telemetry::{self, LogFormat},
 };
+
+/// Returns what a client wants that agreed to nothing.
+fn wanted(cart: Cart) -> Wanted {
+    let facts = Facts::new(Arc::default(), Said::default(), DigestKey::of_trials());
+    let wishes = Wishes { codes: Vec::new(), delivery: BTreeMap::new(), payment: None, facts };
+    Wanted { cart, wishes, fingerprint: Fingerprint::of_body(b"cart"), agreed: None }
+}
 
 /// A shop that has ten headphones.
 struct Opened {
@@ -45,7 +55,7 @@ impl Opened {
         let keyed = |key| Keyed { key: IdempotencyKey::parse(key).expect("a key"), fingerprint };
         let asked = Asked {
             keyed: key.map(|key| KeyedRequest { keyed: keyed(key), body: fingerprint }),
-            cart: cart.map(|cart| (cart, None)).ok_or("no such cart"),
+            cart: cart.map(wanted).ok_or("no such cart"),
             reference: Reference::random(),
             pinned: Arc::new(self.shop.plugins.pin_live()),
             parent: SpanContext::NONE,

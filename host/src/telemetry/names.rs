@@ -21,6 +21,18 @@ pub mod span {
     pub const START_OVER: &str = "db_start_over";
     /// A candidate's call that repeats the live version's call; its child.
     pub const SHADOW: &str = "plugin_shadow";
+    /// What a cart costs, as the hooks of track 0.2 and the host decide it.
+    pub const PRICE: &str = "price_cart";
+    pub const CART_TRANSFORM: &str = "cart_transform";
+    pub const VALIDATION: &str = "validation";
+    pub const DISCOUNTS: &str = "discounts";
+    pub const DELIVERY_OPTIONS: &str = "delivery_options";
+    pub const DELIVERY_DISCOUNTS: &str = "delivery_discounts";
+    pub const DELIVERY_MENU: &str = "delivery_menu";
+    pub const TAX: &str = "tax";
+    pub const PAYMENT_MENU: &str = "payment_menu";
+    /// A plugin's request to others.
+    pub const PLUGIN_HTTP: &str = "http_call_by_plugin";
     /// The call of an inventory in another process; that process's spans are its children, not its siblings.
     pub const CALL_INVENTORY_SERVICE: &str = "http_call_inventory_service";
 }
@@ -29,6 +41,10 @@ pub mod span {
 pub mod event {
     /// A canary was at fault; the live version runs the same order.
     pub const CANARY_FAULT: &str = "canary_fault";
+    /// An offer of a plugin that doesn't count.
+    pub const OFFER_DROPPED: &str = "offer_dropped";
+    /// What a plugin would have said isn't part of a quote or a checkout, because it failed.
+    pub const LEFT_OUT: &str = "left_out";
     /// A shadow's decision differs from the live version's.
     pub const SHADOW_DIFFERENCE: &str = "shadow_difference";
     /// A guest named a trace context that isn't its call's; the call's own span was used.
@@ -43,6 +59,11 @@ pub mod attribute {
     pub const ORDER_STATUS: &str = "order.status";
     pub const ORDER_REVENUE: &str = "order.revenue";
     pub const ORDER_REFERENCE: &str = "order.reference";
+    /// The installation whose offer doesn't count, and why.
+    pub const OFFER_BY: &str = "offer.by";
+    pub const OFFER_REASON: &str = "offer.reason";
+    /// A digest of what `facts` answered a plugin.
+    pub const FACTS_DIGEST: &str = "facts.digest";
     /// Whether the order costs what its client agreed to: `matched` or `changed`. Absent if the client agreed to nothing.
     pub const ORDER_QUOTE: &str = "order.quote";
     pub const QUOTE_TOTAL: &str = "quote.total";
@@ -93,6 +114,10 @@ pub mod attribute {
     pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
     pub const HTTP_REQUEST_METHOD_ORIGINAL: &str = "http.request.method_original";
     pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
+    pub const HTTP_REQUEST_BODY_SIZE: &str = "http.request.body.size";
+    pub const HTTP_RESPONSE_BODY_SIZE: &str = "http.response.body.size";
+    /// Whether an earlier answer stood in for the request.
+    pub const HTTP_CACHED: &str = "http.cached";
     pub const HTTP_ROUTE: &str = "http.route";
     pub const HTTP_REQUEST_RESEND_COUNT: &str = "http.request.resend_count";
     pub const URL_SCHEME: &str = "url.scheme";

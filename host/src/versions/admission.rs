@@ -211,6 +211,15 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Reason> + 
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panicked| Err(does_not_compile(&panicked)))
 }
 
+/// Returns the hook of a component, by what it exports.
+///
+/// # Errors
+/// When it is no component, or exports no hook's interface.
+pub fn kind_of(bytes: &[u8]) -> Result<Kind, Reason> {
+    inspect::magic(bytes)?;
+    Outline::of(bytes)?.kind()
+}
+
 /// Identifies the candidate, without compiling anything.
 fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> {
     let bytes = candidate.bytes.len();
@@ -262,7 +271,7 @@ fn compile(
 /// Links the component's imports to the host's, and finds the function that a plugin of the kind exports.
 fn link(pool: &Pool, kind: Kind, component: &Component) -> wasmtime::Result<Code> {
     let instance_pre = pool.linker.instantiate_pre(component)?;
-    let interface = component.get_export_index(None, hooks::interface(kind.as_str()));
+    let interface = component.get_export_index(None, hooks::info(kind).interface(kind));
     let function = hooks::info(kind).function;
     let function = interface.and_then(|interface| component.get_export_index(Some(&interface), function));
     let function = function.ok_or_else(|| wasmtime::Error::msg(format!("it exports no {kind}")))?;

@@ -11,12 +11,26 @@ use super::{
 use crate::{
     config::Settings,
     failure::Failure,
-    hooks::{self, Hook},
+    hooks::{self, Hook, Installation},
     imports::Moment,
+    outbound::{Grants, UnusableGrant},
     runtime::{Breaker, Call, Counts, Done, Identity, IdlePlaces, Loaded, Numbered, Role, Setup, Time},
     store::PluginVersion,
     telemetry::{metrics::PluginInfo, traces::Span},
 };
+
+/// The value of [`hooks::ON_FAILURE`] with which a request goes on without the plugin.
+pub(super) const SKIP: &str = "skip";
+
+/// Returns what an installation may send, by its settings: grants with `;` between them.
+///
+/// # Errors
+/// Names the grant that can't be used.
+pub(super) fn grants_of(at: Installation, set: &BTreeMap<String, String>) -> Result<Grants, UnusableGrant> {
+    let texts = set.get(hooks::GRANTS).map(String::as_str).unwrap_or_default();
+    let grants = texts.split(';').map(str::trim).filter(|text| !text.is_empty()).map(str::parse);
+    Grants::new(at.to_string(), grants.collect::<Result<_, _>>()?)
+}
 
 /// A version of a plugin, of whichever kind.
 #[derive(Debug, Clone)]
@@ -28,6 +42,8 @@ pub struct Plugin {
     tally: Option<Arc<Tally>>,
     /// Repeats its calls with a rollout's candidate.
     shadow: Option<Arc<Shadow>>,
+    /// What it may send to others.
+    grants: Arc<Grants>,
 }
 
 impl Plugin {
@@ -40,16 +56,18 @@ impl Plugin {
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
         let Admitted { identity, code, cases } = admitted;
+        // They were checked when they were set.
+        let grants = Arc::new(grants_of(identity.at, set).unwrap_or_else(|_| Grants::none(identity.at.to_string())));
         let setup = Setup {
             set,
             settings: hooks::settings_of(identity.at.kind, settings, set),
             is_built_in: source::is_built_in(&identity),
-            wall_limit: (hooks::info(identity.at.kind).wall_limit)(&settings.limits),
+            call_limits: (hooks::info(identity.at.kind).call_limits)(&settings.limits),
             limits: &settings.limits,
             idle_places,
         };
         let loaded = Arc::new(Loaded::new(identity, code, setup, breaker));
-        Self { loaded, cases, tally: None, shadow: None }
+        Self { loaded, cases, tally: None, shadow: None, grants }
     }
 
     #[must_use]
@@ -95,7 +113,13 @@ impl Plugin {
 
     /// Returns the plugin in a role, with a rollout's tally and shadow if there are any.
     pub(super) fn tried(&self, role: Role, tally: Option<Arc<Tally>>, shadow: Option<Arc<Shadow>>) -> Self {
-        Self { loaded: Arc::new(self.loaded.in_role(role)), cases: self.cases.clone(), tally, shadow }
+        Self {
+            loaded: Arc::new(self.loaded.in_role(role)),
+            cases: self.cases.clone(),
+            tally,
+            shadow,
+            grants: Arc::clone(&self.grants),
+        }
     }
 
     /// Returns the plugin with its code loaded into another pool.
@@ -117,6 +141,25 @@ impl Plugin {
     pub(super) fn admitted(&self) -> Admitted {
         let Loaded { identity, code, .. } = &*self.loaded;
         Admitted { identity: identity.clone(), code: code.clone(), cases: self.cases.clone() }
+    }
+
+    /// Returns what the plugin may send to others.
+    #[must_use]
+    pub const fn grants(&self) -> &Arc<Grants> {
+        &self.grants
+    }
+
+    /// Returns whether the operator has requests go on without the plugin if it fails.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        let may_be_skipped = hooks::info(self.identity().at.kind).may_be_skipped;
+        may_be_skipped && self.loaded.settings.get(hooks::ON_FAILURE).is_some_and(|word| word == SKIP)
+    }
+
+    /// Returns whether its code is the host's own.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        source::is_built_in(self.identity())
     }
 
     /// Returns the code and everything else that a call begins with.

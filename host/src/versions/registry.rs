@@ -72,6 +72,19 @@ impl Snapshot {
         self.plugins.iter().find(|plugin| plugin.identity().at == at)
     }
 
+    /// Returns whether a plugin of track 0.2 is installed.
+    #[must_use]
+    pub fn has_hooks(&self) -> bool {
+        self.plugins.len() > Kind::REQUIRED.len()
+    }
+
+    /// Returns whether the hooks of track 0.2 and the host decide what the customer pays. A checkout plugin other than the built-in one
+    /// decides it by itself.
+    #[must_use]
+    pub fn prices_by_hooks(&self) -> bool {
+        self.has_hooks() && self.required(Kind::Checkout).is_built_in()
+    }
+
     /// Returns all identities as the `till-plugins` header has them.
     #[must_use]
     pub fn header(&self) -> &str {

@@ -42,10 +42,13 @@ impl Candidate {
     }
 }
 
-/// Returns the plugin of that kind that is built into the binary.
+/// Returns the plugin of that kind that is built into the binary; nothing if there is none.
 #[must_use]
 pub const fn built_in_bytes(kind: Kind) -> &'static [u8] {
-    hooks::info(kind).built_in
+    match hooks::info(kind).built_in {
+        Some(bytes) => bytes,
+        None => &[],
+    }
 }
 
 /// Returns whether the plugin is the one of its kind that is built into the binary.

@@ -76,7 +76,9 @@ pub(super) async fn snapshot(
     for live in installed(store).await? {
         plugins.push(start.installed(&live).await?);
     }
-    Ok((Snapshot::new(plugins)?, digests))
+    let snapshot = Snapshot::new(plugins)?;
+    snapshot.check_owner()?;
+    Ok((snapshot, digests))
 }
 
 /// Returns what is live at the hooks that may have several plugins, in the order in which they are asked.

@@ -31,6 +31,7 @@ use super::{
 };
 use crate::config::REUSE;
 use crate::hooks::{Installation, Kind};
+use crate::outbound::UnusableGrant;
 use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
 
 /// Labels of failed changes in `plugin_swaps_total`: the file is at fault, or what the caller asked for.
@@ -64,6 +65,12 @@ pub enum SwapError {
     Settings,
     #[error(transparent)]
     UnknownSetting(#[from] UnknownSetting),
+    #[error("{key} isn't for {kind}: {why}")]
+    NotOfHook { key: &'static str, kind: Kind, why: &'static str },
+    #[error("on_failure is closed or skip")]
+    OnFailure,
+    #[error("grants: {0}")]
+    Grant(UnusableGrant),
     #[error("{REUSE} is {0}")]
     Reuse(String),
     #[error(transparent)]
@@ -90,6 +97,9 @@ impl SwapError {
             | Self::NoRollout
             | Self::RolloutState(_)
             | Self::Store(StoreError::RolloutOpen | StoreError::PluginsChanged)
+            | Self::NotOfHook { .. }
+            | Self::OnFailure
+            | Self::Grant(_)
             | Self::Reuse(_)
             | Self::UnknownSetting(_)
             | Self::Settings => NOT_FOUND,
@@ -286,6 +296,7 @@ impl Plugins {
         }
         let before = self.snapshot();
         let next = before.with(plugin).map_err(SwapError::Host)?;
+        next.check_owner()?;
         let rollout = self.registry.rollout();
         let (superseded, kept) = match rollout {
             Some(rollout) if rollout.at() == at => (Some(rollout), None),

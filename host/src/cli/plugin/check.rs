@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    hooks::{PACKAGE, VERSION},
+    hooks::info,
     imports::wasi::{PACKAGES, Package},
     runtime::{Compiler, Engine},
     versions::{Candidate, Checked, check},
@@ -70,17 +70,9 @@ fn interfaces(imports: &[String]) -> Vec<&str> {
     imports.iter().filter_map(|name| name.strip_prefix("till:plugin/")?.split('@').next()).collect()
 }
 
-fn interface() -> String {
-    format!("{PACKAGE}@{VERSION}")
-}
-
-/// Returns the part of the version within which components link.
-fn track() -> &'static str {
-    VERSION.rsplit_once('.').map_or(VERSION, |(track, _)| track)
-}
-
 fn json_of(source: &str, checked: &Checked) -> serde_json::Value {
     let identity = &checked.identity;
+    let track = info(identity.at.kind).track;
     json!({
         "file": source,
         "accepted": true,
@@ -89,8 +81,8 @@ fn json_of(source: &str, checked: &Checked) -> serde_json::Value {
         "version": identity.version,
         "language": identity.language,
         "digest": identity.digest,
-        "interface": interface(),
-        "track": track(),
+        "interface": track.package(),
+        "track": track.name,
         "imports": checked.imports,
         "wasi": wasi(&checked.imports),
         "bytes": checked.bytes,
@@ -103,6 +95,7 @@ fn json_of(source: &str, checked: &Checked) -> serde_json::Value {
 
 fn text_of(source: &str, checked: &Checked, limits: &Limits) -> String {
     let Checked { identity, bytes, imports, compile_ms, memory_bytes_at_start, memory_bytes, host_calls } = checked;
+    let track = info(identity.at.kind).track;
     let rows = [
         ("kind", identity.at.kind.to_string()),
         ("name", identity.name.clone()),
@@ -110,7 +103,7 @@ fn text_of(source: &str, checked: &Checked, limits: &Limits) -> String {
         ("language", identity.language.clone()),
         ("digest", identity.digest.clone()),
         ("size", format!("{bytes} bytes, {} MiB are allowed", limits.component_mib)),
-        ("interface", format!("{}, track {}", interface(), track())),
+        ("interface", format!("{}, track {}", track.package(), track.name)),
         ("imports", interfaces(imports).join(", ")),
         ("compile", format!("{compile_ms} ms of processor time, {} are allowed", limits.compile_ms)),
         (

@@ -187,7 +187,7 @@ pub(super) fn deploy(
 }
 
 /// Returns the cases of a folder. The host parses them, because it knows the plugin's kind.
-fn cases_of(folder: &Path) -> anyhow::Result<Cases> {
+pub(super) fn cases_of(folder: &Path) -> anyhow::Result<Cases> {
     let unreadable = || format!("read the cases in {}", folder.display());
     let mut cases = BTreeMap::new();
     for entry in std::fs::read_dir(folder).with_context(unreadable)? {
@@ -241,7 +241,7 @@ fn name_of_user(id: &str) -> Option<String> {
     })
 }
 
-fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
+pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return print_json(swapped);
     }

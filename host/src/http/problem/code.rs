@@ -89,6 +89,15 @@ codes! {
     RolloutOpen = "rollout_open", CONFLICT,
         "Another version is being tried, and one is tried at a time.",
         "Promote or abort that one first: `till plugin rollout promote`, `till plugin rollout abort`.";
+    CartRefused = "cart_refused", UNPROCESSABLE_ENTITY,
+        "Plugins at the hook `validation` say what is wrong with the cart. Nothing was sold.",
+        "Show the customer the messages in `errors`; `field` says which part of the request each is about.";
+    NotDelivered = "not_delivered", UNPROCESSABLE_ENTITY,
+        "The request asks for a delivery that isn't offered, or none is offered for what is bought. Nothing was sold.",
+        "Ask for a quote and let the customer choose among its `delivery`.";
+    NotPayable = "not_payable", UNPROCESSABLE_ENTITY,
+        "The request asks for a way to pay that isn't offered. Nothing was sold.",
+        "Ask for a quote and let the customer choose among its `payment_methods`.";
     QuoteChanged = "quote_changed", CONFLICT,
         "The order costs something else than the client agreed to by `expected_total` or `quote`: a price, a stock or a plugin has changed. Nothing was sold, and what was taken is back.",
         "Show the customer `quote`, which has what it costs now, and send the cart again under a new `Idempotency-Key` with the new token or total.";

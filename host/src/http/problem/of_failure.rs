@@ -26,6 +26,7 @@ impl From<&Failure> for Problem {
             Failure::QuoteChanged { quote, .. } => {
                 Self { quote: serde_json::to_string(&QuoteJson::from(&**quote)).ok(), ..problem }
             }
+            Failure::CartRefused(violations) => Self { errors: violations.iter().map(Into::into).collect(), ..problem },
             Failure::Rejected { code, .. } => Self { rejection: Some(code.clone()), ..problem },
             Failure::Overloaded(_) => problem.with(RETRY_AFTER, HeaderValue::from_static("1")),
             Failure::BreakerOpen { retry_after, .. } => {
@@ -43,6 +44,10 @@ impl From<&Failure> for Code {
         match failure {
             Failure::OutOfStock { .. } => Self::InsufficientStock,
             Failure::QuoteChanged { .. } => Self::QuoteChanged,
+            Failure::CartRefused(_) => Self::CartRefused,
+            Failure::NotDelivered(_) => Self::NotDelivered,
+            Failure::NotPayable(_) => Self::NotPayable,
+            Failure::Late { .. } => Self::Deadline,
             Failure::Rejected { .. } => Self::Rejected,
             Failure::Conflict(_) => Self::InventoryConflict,
             Failure::ReferenceUsed(_) => Self::ReferenceUsed,
@@ -107,15 +112,20 @@ impl From<SwapError> for Problem {
             | SwapError::OtherKind { .. }
             | SwapError::Unusable { .. }
             | SwapError::Catalogue(CatalogueError::Refused(_)) => Self::new(Code::PluginRefused, detail),
-            SwapError::Settings | SwapError::UnknownSetting(_) | SwapError::Reuse(_) => Self::unacceptable(detail),
+            SwapError::Settings
+            | SwapError::UnknownSetting(_)
+            | SwapError::Reuse(_)
+            | SwapError::NotOfHook { .. }
+            | SwapError::OnFailure
+            | SwapError::Grant(_) => Self::unacceptable(detail),
             SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => Self::new(Code::NoSuchVersion, detail),
             SwapError::NoPlace { .. } => Self::unacceptable(detail),
             SwapError::NotInstalled(_) => Self::new(Code::NotInstalled, detail),
             SwapError::Installing(InstallError::Required(_) | InstallError::Order { .. }) => Self::unacceptable(detail),
             SwapError::Installing(InstallError::NoSuchNeighbour(_)) => Self::new(Code::NotInstalled, detail),
-            SwapError::Installing(InstallError::Taken(_) | InstallError::Full { .. }) => {
-                Self::new(Code::NotInstallable, detail)
-            }
+            SwapError::Installing(
+                InstallError::Taken(_) | InstallError::Full { .. } | InstallError::TwoOwners { .. },
+            ) => Self::new(Code::NotInstallable, detail),
             SwapError::NoRollout => Self::new(Code::NoRollout, detail),
             SwapError::RolloutState(_) => Self::new(Code::RolloutState, detail),
             SwapError::Catalogue(CatalogueError::File(_)) => Self::new(Code::PluginFile, detail),
@@ -131,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        failure::{Fault, Undecided},
+        failure::{Fault, Undecided, Undelivered},
         hooks::{Installation, Kind},
         order::Item,
     };
@@ -144,6 +154,10 @@ mod tests {
         let undecided = || Undecided::of_nobody("why");
         let failures = [
             Failure::OutOfStock { item: Item::parse("tea").expect("an item"), requested: 2, available: 1 },
+            Failure::CartRefused(Vec::new()),
+            Failure::NotDelivered(Undelivered::NoOption(1)),
+            Failure::NotPayable(text()),
+            Failure::Late { after_ms: 1, setting: "price_ms" },
             Failure::Rejected { code: text(), message: text() },
             Failure::Conflict(undecided()),
             Failure::Unavailable(undecided()),
@@ -152,7 +166,7 @@ mod tests {
             Failure::InventoryRefused(text()),
             Failure::ReferenceUsed("why"),
             fault(Cause::Trap { message: text() }),
-            fault(Cause::Cpu { after_ms: 1 }),
+            fault(Cause::Cpu { after_ms: 1, setting: "guest_cpu_ms" }),
             fault(Cause::Deadline { after_ms: 1, setting: "request_ms" }),
             fault(Cause::Memory { message: text() }),
             fault(Cause::HostCalls { message: text() }),

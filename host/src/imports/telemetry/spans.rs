@@ -353,6 +353,11 @@ impl Address {
     }
 }
 
+/// Returns a span's context as guests and others get it.
+pub(in crate::imports) fn context_to_guest(context: &SpanContext) -> TraceContext {
+    Address::new(context.clone()).to_guest()
+}
+
 impl GuestSpan {
     fn open(span: Span) -> Self {
         Self { address: Address::new(span.context().clone()), state: GuestSpanState::Open(Box::new(span)) }

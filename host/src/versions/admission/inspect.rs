@@ -75,7 +75,7 @@ impl Outline {
     /// # Errors
     /// When the exports implement no world, two, or one of another release, or when the world lacks one of the imports.
     pub(super) fn kind(&self) -> Result<Kind, Reason> {
-        let fills = |kind: &Kind| self.exports.iter().any(|export| *export == hooks::interface(kind.as_str()));
+        let fills = |kind: &Kind| self.exports.iter().any(|export| *export == hooks::info(*kind).interface(*kind));
         let mut filled = Kind::ALL.into_iter().filter(fills);
         let kind = match (filled.next(), filled.next()) {
             (Some(kind), None) => kind,
@@ -134,7 +134,8 @@ pub fn sound(text: &str) -> Option<String> {
 
 fn allowed(kind: Kind, import: &str) -> Result<(), Reason> {
     let foreign = |hint| Err(Reason::ForeignImport { import: import.to_owned(), kind, hint });
-    if hooks::info(kind).imports().any(|name| import == hooks::interface(name)) {
+    let info = hooks::info(kind);
+    if info.imports().any(|name| import == info.track.interface(name)) {
         return Ok(());
     }
     if wasi::is_met(import) {
@@ -142,7 +143,7 @@ fn allowed(kind: Kind, import: &str) -> Result<(), Reason> {
     }
     if import.starts_with(PACKAGE) {
         return foreign(
-            "Generate the bindings from the host's own WIT: wit/v0.1, and call only what its world imports",
+            "Generate the bindings from the host's own WIT, which till plugin wit prints, and call only what its world imports",
         );
     }
     if let Some(hint) = wasi::denied(import) {

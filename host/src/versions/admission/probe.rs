@@ -160,11 +160,11 @@ impl<'a> Once<'a> {
         let span = tracer.start("probe", SpanKind::Internal, None, Vec::new());
         let telemetry = CallSpans::new(tracer, span, GuestLog::new(identity.to_string(), limits), limits);
         let of_plugin = Arc::new(hooks::settings_of(H::KIND, settings, set));
-        let mut imports = CallState::new(telemetry, of_plugin, &Chance::Free, self.moment, limits);
+        let mut imports = CallState::new(identity.at, telemetry, of_plugin, &Chance::Free, self.moment, limits);
         if let Some(asked) = self.asked {
             imports.note_settings(asked.clone());
         }
-        let deadline = Deadline::of((hooks::info(H::KIND).wall_limit)(limits), Time::Whole);
+        let deadline = Deadline::of((hooks::info(H::KIND).call_limits)(limits), Time::Whole);
         Guest::fresh(identity.at, &plugin.code, imports, (engine, &MemoryPool::new(limits), limits), deadline)
     }
 

@@ -7,7 +7,7 @@ use wasmparser::BinaryReaderError;
 use super::cases::BadCases;
 use crate::{
     failure::{Cause, Failure},
-    hooks::{self, Installation, Kind, PACKAGE, VERSION},
+    hooks::{self, Installation, Kind, Track},
     runtime::CompileError,
 };
 
@@ -56,15 +56,16 @@ pub enum Reason {
     #[error("it has {found} {what}, a plugin may have {max} (limits.{setting})")]
     Cap { what: &'static str, found: u64, max: u64, setting: &'static str },
     #[error(
-        "it exports {found}, wanted either {}. Name the world where the bindings are generated, in Rust: {}. Elsewhere the tool's --world names it, of the WIT that till plugin wit prints",
-        Kind::ALL.map(|kind| hooks::interface(kind.as_str())).join(" or "),
+        "it exports {found}, wanted one of {}. Name the world where the bindings are generated, in Rust: {}. Elsewhere the tool's --world names it, of the WIT that till plugin wit prints",
+        Kind::ALL.map(|kind| hooks::info(kind).interface(kind)).join(", "),
         worlds_in_rust()
     )]
     NoWorld { found: String },
     #[error("it exports both {first} and {second}; a plugin fills one world. Split it into two components")]
     BothWorlds { first: Kind, second: Kind },
     #[error(
-        "it exports {found}, this host runs {PACKAGE}@{VERSION}. Generate the bindings from WIT that begins: package {PACKAGE}@{VERSION}; as the host's own does: wit/v0.1, printed by till plugin wit"
+        "it exports {found}, this host runs {}. Generate the bindings from WIT that begins with one of these packages, as the host's own does: printed by till plugin wit",
+        Track::ALL.map(Track::package).join(" and ")
     )]
     OtherVersion { found: String },
     #[error(transparent)]
@@ -98,7 +99,9 @@ pub enum Reason {
     #[error("its case {name} can't be read: {reason}")]
     Case { name: String, reason: String },
     #[error(
-        "it doesn't link as {PACKAGE}@{VERSION}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: wit/v0.1, printed by till plugin wit"
+        "it doesn't link as {}, world {kind}-plugin: {detail}. Generate the bindings from the host's own WIT: {}, printed by till plugin wit",
+        hooks::info(*.kind).track.package(),
+        hooks::info(*.kind).track.folder()
     )]
     Link { kind: Kind, detail: String },
 }
@@ -191,26 +194,39 @@ pub(super) fn advice(kind: Kind, language: &str, failure: &Failure, silent: bool
             Some(shape) => {
                 format!("If an export or an answer has another shape than the world's: {shape}")
             }
-            None => format!("Where it can't decide, it has to answer an error: {kind}-error in wit/v0.1/{kind}.wit"),
+            None => format!("Where it can't decide, it has to answer an error: {}", error_type(kind)),
         },
-        Cause::BadOutput { .. } => format!("What an answer has to hold: wit/v0.1/{kind}.wit"),
+        Cause::BadOutput { .. } => {
+            format!("What an answer has to hold: {}/{kind}.wit", hooks::info(kind).track.folder())
+        }
         Cause::Cpu { .. } | Cause::Deadline { .. } | Cause::Memory { .. } | Cause::HostCalls { .. } => {
             "Make it do with less, or raise the limit".to_owned()
         }
     }
 }
 
+/// Returns the type of a hook's errors, with its place.
+fn error_type(kind: Kind) -> String {
+    let folder = hooks::info(kind).track.folder();
+    if kind.is_required() {
+        format!("{kind}-error in {folder}/{kind}.wit")
+    } else {
+        format!("hook-error in {folder}/types.wit")
+    }
+}
+
 /// Returns what a plugin of that kind looks like in a language whose toolchain doesn't check it.
 fn shape(kind: Kind, language: &str) -> Option<String> {
-    let hooks::HookInfo { function, parameter, .. } = hooks::info(kind);
-    let class = class(kind);
+    let hooks::HookInfo { function, parameter, track, .. } = hooks::info(kind);
+    let (class, module, folder) = (class(kind), kind.as_str().replace('-', "_"), track.folder());
     match language {
         "JavaScript" => Some(format!(
-            "wanted is export const {kind} = {{ {function}: (ctx, {parameter}) => … }} in {kind}.js, answering what \
-             wit/v0.1/{kind}.wit says, names in camelCase and numbers as numbers"
+            "wanted is export const {} = {{ {function}: (ctx, {parameter}) => … }} in {kind}.js, answering what \
+             {folder}/{kind}.wit says, names in camelCase and numbers as numbers",
+            camel(kind)
         )),
         "Python" => Some(format!(
-            "wanted is class {class}(exports.{class}) with def {function}(self, ctx, {parameter}) in {kind}.py, answering \
+            "wanted is class {class}(exports.{class}) with def {function}(self, ctx, {parameter}) in {module}.py, answering \
              the dataclasses of wit_world"
         )),
         _ => None,
@@ -227,14 +243,27 @@ fn kinds_to_pack() -> String {
 /// Returns how a Rust plugin names the world of one of the kinds.
 fn worlds_in_rust() -> String {
     let [first, others @ ..] = Kind::ALL;
-    let others: String = others.iter().map(|other| format!("; likewise {other}_plugin, {other}-plugin")).collect();
+    let macro_of = |kind: &Kind| format!("{}_plugin", kind.as_str().replace('-', "_"));
+    let other = |other: &Kind| format!("; likewise {}, {other}-plugin", macro_of(other));
+    let others: String = others.iter().map(other).collect();
+    let (named, folder) = (macro_of(&first), hooks::info(first).track.folder());
     format!(
-        "till_sdk::{first}_plugin!(Type), or wit_bindgen::generate!({{ path: \"wit/v0.1\", world: \"{first}-plugin\" }}){others}"
+        "till_sdk::{named}!(Type), or wit_bindgen::generate!({{ path: \"{folder}\", world: \"{first}-plugin\" }}){others}"
     )
 }
 
-/// Returns the kind's name with a capital, as a class is named.
+/// Returns the kind's name as a class is named.
 fn class(kind: Kind) -> String {
-    let mut name = kind.as_str().chars();
-    name.next().into_iter().flat_map(char::to_uppercase).chain(name).collect()
+    kind.as_str().split('-').map(with_capital).collect()
+}
+
+/// Returns the kind's name as a value is named in JavaScript.
+fn camel(kind: Kind) -> String {
+    let mut words = kind.as_str().split('-');
+    words.next().map(str::to_owned).into_iter().chain(words.map(with_capital)).collect()
+}
+
+fn with_capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }

@@ -1,7 +1,7 @@
 //! Compares a component's types with a world's before anything is compiled, and reports a difference as the WIT has it.
 //!
 //! The engine's linker decides the same, but only once the component is compiled, and it says "expected a record of 5
-//! fields, found 2 fields". Here the component's types are compared with those of `wit/v0.1`, which `build.rs` has
+//! fields, found 2 fields". Here the component's types are compared with those of the track, which `build.rs` has
 //! encoded, down to the first one that differs.
 
 use std::fmt::Display;
@@ -13,17 +13,19 @@ use wasmparser::{
 };
 
 use super::{Reason, refusal::OtherType};
-use crate::hooks::{Kind, PACKAGE, VERSION, wit};
+use crate::hooks::{self, Kind, PACKAGE, Track, wit};
 
-/// `wit/v0.1` as wit-component encodes it.
-const WIT: &[u8] = include_bytes!(env!("TILL_WIT"));
+/// The tracks' WIT as wit-component encodes it.
+const V0_1: &[u8] = include_bytes!(env!("TILL_WIT_0_1"));
+const V0_2: &[u8] = include_bytes!(env!("TILL_WIT_0_2"));
 
 /// Checks that what the component exports and imports has the types of the world.
 ///
 /// # Errors
 /// The first function that is missing or differs, and where in it; or that the bytes are no component.
 pub(super) fn check(bytes: &[u8], kind: Kind) -> Result<(), Reason> {
-    let (wit, component) = (types_of(WIT)?, types_of(bytes)?);
+    let track = hooks::info(kind).track;
+    let (wit, component) = (types_of(if track.name == "0.1" { V0_1 } else { V0_2 })?, types_of(bytes)?);
     let world = wit.component_item_for_export(&format!("{kind}-plugin")).and_then(|item| match item.ty {
         ComponentEntityType::Type { referenced: ComponentAnyTypeId::Component(id), .. } => Some(&wit[id]),
         _ => None,
@@ -33,7 +35,7 @@ pub(super) fn check(bytes: &[u8], kind: Kind) -> Result<(), Reason> {
         _ => None,
     });
     let Some(world) = world else { return Err(Reason::Malformed("the host's own WIT can't be read".to_owned())) };
-    let pair = Pair { wit: &wit, component: &component };
+    let pair = Pair { track, wit: &wit, component: &component };
     for (name, wanted) in &world.exports {
         let found = component.component_item_for_export(name);
         pair.interface(name, wanted, found, true)?;
@@ -62,6 +64,7 @@ fn types_of(bytes: &[u8]) -> Result<Types, Reason> {
 
 /// The world's types and the component's.
 struct Pair<'a> {
+    track: &'static Track,
     wit: &'a Types,
     component: &'a Types,
 }
@@ -94,12 +97,12 @@ impl Pair<'_> {
             let found = found.and_then(|exports| exports.get(function)).map(|found| found.ty);
             let Some(ComponentEntityType::Func(found)) = found else {
                 if all {
-                    return Err(missing(name, function));
+                    return Err(self.missing(name, function));
                 }
                 continue;
             };
             if let Some(difference) = self.function(wanted, found) {
-                return Err(differs(name, function, difference));
+                return Err(self.differs(name, function, difference));
             }
         }
         Ok(())
@@ -204,36 +207,36 @@ fn listed(names: impl IntoIterator<Item = impl Display>) -> String {
     names.into_iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn missing(interface: &str, function: &str) -> Reason {
-    Reason::NoFunction {
-        interface: interface.to_owned(),
-        function: function.to_owned(),
-        line: line(interface, function),
+impl Pair<'_> {
+    fn missing(&self, interface: &str, function: &str) -> Reason {
+        Reason::NoFunction {
+            interface: interface.to_owned(),
+            function: function.to_owned(),
+            line: self.line(interface, function),
+        }
     }
-}
 
-fn differs(interface: &str, function: &str, difference: Difference) -> Reason {
-    let Difference { place, wanted, found } = difference;
-    let place = if place.is_empty() { String::new() } else { format!(" at {}", place.join(", ")) };
-    Reason::Types(Box::new(OtherType {
-        interface: interface.to_owned(),
-        function: function.to_owned(),
-        place,
-        wanted,
-        found,
-        line: line(interface, function),
-    }))
-}
+    fn differs(&self, interface: &str, function: &str, difference: Difference) -> Reason {
+        let Difference { place, wanted, found } = difference;
+        let place = if place.is_empty() { String::new() } else { format!(" at {}", place.join(", ")) };
+        Reason::Types(Box::new(OtherType {
+            interface: interface.to_owned(),
+            function: function.to_owned(),
+            place,
+            wanted,
+            found,
+            line: self.line(interface, function),
+        }))
+    }
 
-/// Returns the line of the WIT that declares the function, after the file's name and its number.
-fn line(interface: &str, function: &str) -> String {
-    let name = interface.trim_start_matches(PACKAGE).trim_start_matches('/');
-    let name = name.trim_end_matches(VERSION).trim_end_matches('@');
-    let text = wit::files().find(|file| file.name == name).map_or("", |file| file.text);
-    let declares = |line: &str| line.trim().starts_with(&format!("{function}: func("));
-    let found = text.lines().enumerate().find(|(_, line)| declares(line));
-    found.map_or_else(
-        || format!("wit/v0.1/{name}.wit"),
-        |(index, line)| format!("wit/v0.1/{name}.wit:{}: {}", index + 1, line.trim()),
-    )
+    /// Returns the line of the WIT that declares the function, after the file's name and its number.
+    fn line(&self, interface: &str, function: &str) -> String {
+        let name = interface.trim_start_matches(PACKAGE).trim_start_matches('/');
+        let name = name.trim_end_matches(self.track.version).trim_end_matches('@');
+        let text = wit::files(self.track).find(|file| file.name == name).map_or("", |file| file.text);
+        let declares = |line: &str| line.trim().starts_with(&format!("{function}: func("));
+        let found = text.lines().enumerate().find(|(_, line)| declares(line));
+        let path = format!("{}/{name}.wit", self.track.folder());
+        found.map_or_else(|| path.clone(), |(index, line)| format!("{path}:{}: {}", index + 1, line.trim()))
+    }
 }

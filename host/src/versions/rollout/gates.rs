@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn deadline() -> Failure {
-        Fault { at: AT, cause: Cause::Cpu { after_ms: 50 } }.into()
+        Fault { at: AT, cause: Cause::Cpu { after_ms: 50, setting: "guest_cpu_ms" } }.into()
     }
 
     fn rejected() -> Failure {

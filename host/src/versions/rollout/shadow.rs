@@ -32,7 +32,7 @@ use super::{Difference, Differences, Part};
 use crate::{
     clock::now_ms,
     failure::Failure,
-    hooks::{self, Hook, Installation},
+    hooks::{self, Compared, Hook, Installation},
     imports::Moment,
     order::{Adjustment, Item, StockLine, sum_by_item},
     runtime::Call,
@@ -66,8 +66,7 @@ pub(in crate::versions) struct Followed<Met> {
 struct Decided {
     /// The outcome's code; for a rejection, with the plugin's own code.
     outcome: String,
-    total: Option<u64>,
-    adjustments: Vec<Adjustment>,
+    parts: Compared,
     /// Pieces that the call asked for, by item.
     stock: BTreeMap<Item, u64>,
 }
@@ -147,23 +146,25 @@ impl Shadow {
 impl Decided {
     /// Returns what a call decided; `None` if the call failed because of the host or of another plugin.
     fn by<H: Hook>(at: Installation, result: &Result<H::Decided, Failure>, asked: &[StockLine]) -> Option<Self> {
-        let (outcome, (total, adjustments)) = match result {
+        let (outcome, parts) = match result {
             Ok(decided) => ("ok".to_owned(), H::compared(decided)),
-            Err(Failure::Rejected { code, .. }) => (format!("rejected: {code}"), (None, Vec::new())),
+            Err(Failure::Rejected { code, .. }) => (format!("rejected: {code}"), Compared::default()),
             Err(failure) if failure.is_of_host() && failure.at_fault() != Some(at) => return None,
-            Err(failure) => (failure.code().to_owned(), (None, Vec::new())),
+            Err(failure) => (failure.code().to_owned(), Compared::default()),
         };
-        Some(Self { outcome, total, adjustments, stock: sum_by_item(asked) })
+        Some(Self { outcome, parts, stock: sum_by_item(asked) })
     }
 
     fn parts_unlike(&self, other: &Self) -> Vec<Part> {
         let part =
             |what, live: String, candidate: String| (live != candidate).then_some(Part { what, live, candidate });
-        let total = |decided: &Self| decided.total.map_or_else(|| "none".to_owned(), |total| total.to_string());
+        let total = |decided: &Self| decided.parts.total.map_or_else(|| "none".to_owned(), |total| total.to_string());
+        let decision = |decided: &Self| decided.parts.decision.clone().unwrap_or_default();
         let parts = [
             part("outcome", self.outcome.clone(), other.outcome.clone()),
             part("total", total(self), total(other)),
-            part("adjustments", adjustments_text(&self.adjustments), adjustments_text(&other.adjustments)),
+            part("adjustments", adjustments_text(&self.parts.adjustments), adjustments_text(&other.parts.adjustments)),
+            part("decision", decision(self), decision(other)),
             part("stock", stock_text(&self.stock), stock_text(&other.stock)),
         ];
         parts.into_iter().flatten().collect()

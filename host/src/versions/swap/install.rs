@@ -22,6 +22,10 @@ pub enum InstallError {
     Full { kind: Kind, max: usize },
     #[error("{0} isn't installed; --before names an installation of the same hook")]
     NoSuchNeighbour(Installation),
+    #[error(
+        "the live checkout plugin decides about money, and so does {kind}; only the built-in checkout plugin leaves that to hooks: till plugin rollback checkout"
+    )]
+    TwoOwners { kind: Kind },
     #[error("an order of {kind} names each installation once: {}", .installed.join(" "))]
     Order { kind: Kind, installed: Vec<String> },
 }
@@ -56,7 +60,7 @@ impl Plugins {
         by: &str,
     ) -> Result<Swapped, SwapError> {
         self.ordered(at, before)?;
-        check(&set)?;
+        check(at, &set)?;
         let examined = examine(candidate, &self.runtime.limits).await?;
         let found = examined.identity.at.kind;
         if found != at.kind {
@@ -73,6 +77,7 @@ impl Plugins {
         let _turn = self.changing.lock().await;
         let order = self.ordered(at, before)?;
         let next = self.snapshot().ordered(Some(plugin.clone()), &order).map_err(SwapError::Host)?;
+        next.check_owner()?;
         let published = Published::new(&next, self.registry.rollout()).map_err(SwapError::Host)?;
         let action = (SwapAction::Install, by.to_owned(), source);
         let version = self.store.publish_plugin(None, text, Some(order), action).await?;
@@ -168,6 +173,18 @@ impl Plugins {
 }
 
 impl Snapshot {
+    /// Checks that not both a checkout plugin and hooks decide about money.
+    ///
+    /// # Errors
+    /// Names the hook.
+    pub(in crate::versions) fn check_owner(&self) -> Result<(), InstallError> {
+        let kinds = self.plugins().map(|plugin| plugin.identity().at.kind);
+        match kinds.filter(|kind| hooks::info(*kind).owns_money).last() {
+            Some(kind) if !self.prices_by_hooks() => Err(InstallError::TwoOwners { kind }),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the snapshot with what is installed at one hook: the plugins of that order, `new` among them.
     fn ordered(&self, new: Option<Plugin>, order: &HookOrder) -> anyhow::Result<Self> {
         let place = |plugin: &Plugin| {

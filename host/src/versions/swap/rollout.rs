@@ -45,6 +45,7 @@ impl Plugins {
         plan: Plan,
         (by, detail): (&str, String),
     ) -> Result<Swapped, SwapError> {
+        self.snapshot().with(plugin.clone()).map_err(SwapError::Host)?.check_owner()?;
         let plan_text = serde_json::to_string(&plan).map_err(|error| SwapError::Host(error.into()))?;
         let row = self.store.begin_rollout(text, plan_text, by.to_owned(), detail).await?;
         let version = row.version.clone();

@@ -11,11 +11,12 @@ use memchr::memmem;
 use super::{How, Plugins, SwapError, Swapped};
 use crate::{
     config::{REUSE, nearest, reused_calls},
-    hooks::Installation,
+    hooks::{self, Installation},
     store::{PluginVersion, SwapAction, VersionText},
     versions::{
         CatalogueError, Plugin,
         admission::{Admitted, Configured, Trial},
+        plugin::{SKIP, grants_of},
     },
 };
 
@@ -77,7 +78,7 @@ impl Plugins {
                 None => settings.remove(key),
             };
         }
-        check(&settings)?;
+        check(live.text.at, &settings)?;
         let admitted = self.installed(live.text.at)?.admitted();
         if !forced {
             let given = changes.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key);
@@ -106,7 +107,7 @@ impl Plugins {
         settings: &BTreeMap<String, String>,
     ) -> Result<(), SwapError> {
         let mut asked = self.catalogue.asked_settings(plugin, settings).await;
-        asked.insert(REUSE.to_owned());
+        asked.extend([REUSE, hooks::ON_FAILURE, hooks::GRANTS].map(str::to_owned));
         let file = self.catalogue.file(&plugin.identity().digest).await.map_err(CatalogueError::from)?;
         let unknown = |key: &&String| !asked.contains(*key) && !stands_in(key, &file, &asked);
         keys.into_iter().find(unknown).map_or(Ok(()), |key| {
@@ -119,10 +120,24 @@ impl Plugins {
 }
 
 /// Checks how many settings there are, how long, and those that are the host's to read.
-pub(super) fn check(settings: &BTreeMap<String, String>) -> Result<(), SwapError> {
+pub(super) fn check(at: Installation, settings: &BTreeMap<String, String>) -> Result<(), SwapError> {
     let too_long = |(key, value): (&String, &String)| key.len().max(value.len()) > SETTING_BYTES_MAX;
     if settings.len() > SETTINGS_MAX || settings.iter().any(too_long) {
         return Err(SwapError::Settings);
+    }
+    let asks_others = hooks::info(at.kind).doors.contains(&hooks::HTTP);
+    if settings.contains_key(hooks::GRANTS) && !asks_others {
+        return Err(SwapError::NotOfHook { key: hooks::GRANTS, kind: at.kind, why: "its plugins can't ask others" });
+    }
+    grants_of(at, settings).map_err(SwapError::Grant)?;
+    match settings.get(hooks::ON_FAILURE).map(String::as_str) {
+        None | Some("closed") => {}
+        Some(SKIP) if hooks::info(at.kind).may_be_skipped => {}
+        Some(SKIP) => {
+            let why = "a request without it would sell what the shop doesn't";
+            return Err(SwapError::NotOfHook { key: "on_failure=skip", kind: at.kind, why });
+        }
+        Some(_) => return Err(SwapError::OnFailure),
     }
     settings.get(REUSE).map_or(Ok(()), |reuse| reused_calls(reuse).map(drop).map_err(SwapError::Reuse))
 }

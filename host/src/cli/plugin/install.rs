@@ -1,0 +1,134 @@
+//! `till plugin install`, `order`, `uninstall`: the plugins at the hooks that may have several.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::Subcommand;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::{
+    super::{client::Admin, print, print_json},
+    Kind,
+    live::{cases_of, installation, told, user},
+    read,
+};
+use crate::{
+    admin::InstallationsJson,
+    hooks::{GRANTS, Installation, InstallationName, ON_FAILURE},
+};
+
+#[derive(Debug, Subcommand)]
+pub(in super::super) enum Installing {
+    /// Makes a plugin live at a hook that may have several, under a name of its own and with its own settings. The same file may be
+    /// installed twice.
+    Install {
+        file: PathBuf,
+        /// The installation's name: lower-case letters, digits and hyphens, such as `spring`.
+        #[arg(long = "as", value_name = "NAME", value_parser = name)]
+        name: InstallationName,
+        /// The hook; the file's own without.
+        #[arg(long)]
+        hook: Option<Kind>,
+        /// A setting of this installation; may be given several times.
+        #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+        set: Vec<(String, String)>,
+        /// The installation before which it is asked; the last one without.
+        #[arg(long, value_name = "NAME", value_parser = name)]
+        before: Option<InstallationName>,
+        /// A place that the plugin may send requests to, such as `https://rates.example`; may be given several times.
+        #[arg(long, value_name = "GRANT")]
+        grant: Vec<String>,
+        /// What becomes of a request if the plugin fails: `closed` fails it, `skip` goes on without the plugin where the hook allows that.
+        #[arg(long, value_name = "closed|skip")]
+        on_failure: Option<String>,
+        /// A folder of cases (*.json, as for `till plugin test`), kept with the version.
+        #[arg(long, value_name = "FOLDER")]
+        cases: Option<PathBuf>,
+        /// Accepts settings that the plugin doesn't seem to know.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Takes a plugin off its hook. `till plugin install` puts it back.
+    Uninstall {
+        /// Which, such as `discounts/spring`.
+        #[arg(value_name = "HOOK/NAME", value_parser = installation)]
+        at: Installation,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Changes the order of a hook's plugins: that in which they are asked, or in which their answers count.
+    Order {
+        hook: Kind,
+        /// All installations of the hook, the first one first.
+        #[arg(required = true, value_name = "NAME", value_parser = name)]
+        names: Vec<InstallationName>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+}
+
+impl Installing {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Install { file, name, hook, set, before, grant, on_failure, cases, force, admin } => {
+                let bytes = read(&file)?;
+                let kind = match hook {
+                    Some(hook) => hook,
+                    None => crate::versions::kind_of(&bytes)
+                        .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?,
+                };
+                let bytes = match cases {
+                    Some(folder) => cases_of(&folder)?.embed(&bytes)?,
+                    None => bytes,
+                };
+                let mut set: BTreeMap<_, _> = set.into_iter().collect();
+                set.extend(on_failure.map(|word| (ON_FAILURE.to_owned(), word)));
+                if !grant.is_empty() {
+                    set.insert(GRANTS.to_owned(), grant.join("; "));
+                }
+                let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
+                let (set, stem, by) = (encoded(&json!(set).to_string()), encoded(&stem), encoded(&user()));
+                let path = format!(
+                    "/plugins/install?kind={kind}&installation={name}&name={stem}&by={by}&set={set}&force={force}{before}"
+                );
+                told(&admin.post_component(&path, bytes)?, admin.json)
+            }
+            Self::Uninstall { at, admin } => {
+                let name = at.name.map(|name| name.to_string());
+                let body = json!({ "installation": name.unwrap_or_default(), "by": user() });
+                let left: InstallationsJson = admin.post(&format!("/plugins/{}/uninstall", at.kind), &body)?;
+                print_left(&left, &admin, &format!("{at} isn't installed any more"))
+            }
+            Self::Order { hook, names, admin } => {
+                let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+                let body = json!({ "installations": names, "by": user() });
+                let left: InstallationsJson = admin.post(&format!("/plugins/{hook}/order"), &body)?;
+                print_left(&left, &admin, &format!("{hook} are asked in this order: {}", names.join(", ")))
+            }
+        }
+    }
+}
+
+fn print_left(left: &InstallationsJson, admin: &Admin, said: &str) -> anyhow::Result<()> {
+    if admin.json {
+        return print_json(left);
+    }
+    print(said)?;
+    if left.behind.is_empty() { Ok(()) } else { print(&format!("not yet on: {}", left.behind.join(", "))) }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn name(text: &str) -> Result<InstallationName, String> {
+    InstallationName::parse(text).ok_or_else(|| InstallationName::RULE.to_owned())
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} lacks a `=`"))?;
+    if key.is_empty() { Err("a setting has a name".into()) } else { Ok((key.to_owned(), value.to_owned())) }
+}
