@@ -21,6 +21,8 @@ pub mod delivery_discounts;
 pub mod discounts;
 pub mod menu;
 pub mod offers;
+#[cfg(test)]
+mod samples;
 mod share;
 pub mod tax;
 pub mod total;
