@@ -22,6 +22,8 @@ pub mod discounts;
 pub mod menu;
 pub mod offers;
 mod quote;
+#[cfg(test)]
+mod samples;
 mod share;
 pub mod tax;
 pub mod total;

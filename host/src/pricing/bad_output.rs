@@ -90,6 +90,8 @@ pub enum Fault {
     Attribute { key: String, rule: &'static str },
     #[error("brings {0} to 2^53 minor units or more")]
     TooMuch(&'static str),
+    #[error("makes a line, and no number is left for it")]
+    NoNumber,
     #[error("leaves {count} {what} in the cart; 100 at most are allowed")]
     TooManyLines { what: &'static str, count: usize },
     #[error(

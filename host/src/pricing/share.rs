@@ -65,3 +65,118 @@ impl Spread {
         MinorUnits::saturated(sum(dearer, self.each.saturating_add(1)) + sum(pieces - dearer, self.each))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::any, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+    use crate::pricing::samples::{LARGEST, minor, rounded_part, shared_unit_by_unit};
+
+    fn amounts(amounts: &[u64]) -> Vec<MinorUnits> {
+        amounts.iter().map(|amount| minor(*amount)).collect()
+    }
+
+    #[test]
+    fn a_part_is_rounded_half_up() {
+        let check = |amount: u64, ppm: u32, expected: u64| {
+            assert_eq!(part_of(minor(amount), ppm), minor(expected), "{ppm} of {amount}");
+        };
+        check(0, 1_000_000, 0);
+        check(1, 499_999, 0);
+        check(1, 500_000, 1);
+        check(3, 500_000, 2);
+        check(105, 100_000, 11);
+        check(104, 100_000, 10);
+        check(9_999, 88_750, 887);
+        check(9_999, 0, 0);
+        check(LARGEST, 1_000_000, LARGEST);
+        check(LARGEST, 500_000, LARGEST / 2 + 1);
+        // More than all of it is the callers' to refuse.
+        check(100, 2_000_000, 200);
+        check(LARGEST, u32::MAX, LARGEST);
+    }
+
+    #[test]
+    fn an_amount_is_shared_by_largest_remainder() {
+        let check = |amount: u64, weights: &[u64], expected: &[u64]| {
+            assert_eq!(share(minor(amount), &amounts(weights)), amounts(expected), "{amount} over {weights:?}");
+        };
+        check(100, &[1, 1], &[50, 50]);
+        check(100, &[1, 1, 1], &[34, 33, 33]);
+        check(101, &[1, 1, 1], &[34, 34, 33]);
+        // 2.5, 2.5 and 5.0: of equal remainders the first one's.
+        check(10, &[25, 25, 50], &[3, 2, 5]);
+        // 0.6, 0.9 and 1.5.
+        check(3, &[20, 30, 50], &[1, 1, 1]);
+        check(1, &[1, 2], &[0, 1]);
+        check(7, &[0, 5, 0], &[0, 7, 0]);
+        check(0, &[3, 4], &[0, 0]);
+        check(5, &[0, 0], &[3, 2]);
+        check(5, &[], &[]);
+        check(LARGEST, &[LARGEST, LARGEST, LARGEST], &[LARGEST / 3 + 1, LARGEST / 3, LARGEST / 3]);
+    }
+
+    #[test]
+    fn the_first_pieces_have_what_does_not_divide() {
+        let check = |amount: u64, pieces: u32, first: u32, most: u64, expected: u64| {
+            let spread = Spread::over(minor(amount), pieces);
+            assert_eq!(spread.of_first(first, minor(most)), minor(expected), "{first} of {pieces} at {amount}");
+        };
+        check(1_000, 3, 1, LARGEST, 334);
+        check(1_000, 3, 2, LARGEST, 667);
+        check(1_000, 3, 3, LARGEST, 1_000);
+        check(1_000, 3, 4, LARGEST, 1_000);
+        check(1_000, 3, 0, LARGEST, 0);
+        check(1_001, 3, 2, LARGEST, 668);
+        // At most so much of each.
+        check(1_000, 3, 3, 333, 999);
+        check(1_000, 3, 3, 334, 1_000);
+        check(1_000, 3, 2, 100, 200);
+        check(LARGEST, 10_000, 10_000, LARGEST, LARGEST);
+        check(LARGEST, 1, 1, LARGEST, LARGEST);
+    }
+
+    proptest! {
+        #[test]
+        fn shares_are_those_of_one_unit_after_the_other(amount in 0..200_u64, weights in vec(0..40_u64, 1..8)) {
+            let shares = share(minor(amount), &amounts(&weights));
+            prop_assert_eq!(shares, amounts(&shared_unit_by_unit(amount, &weights)));
+        }
+
+        #[test]
+        fn no_share_loses_or_makes_a_unit(amount in 0..=LARGEST, weights in vec(0..=LARGEST, 1..100)) {
+            let shares = share(minor(amount), &amounts(&weights));
+            prop_assert_eq!(sum(&shares), minor(amount));
+            let all: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
+            for (share, weight) in shares.iter().zip(&weights).filter(|_| all > 0) {
+                let exact = u128::from(amount) * u128::from(*weight);
+                let share = u128::from(share.amount());
+                prop_assert!(exact / all <= share && share <= exact.div_ceil(all));
+            }
+        }
+
+        #[test]
+        fn a_part_is_within_half_a_unit(amount in 0..=LARGEST, ppm in any::<u32>()) {
+            let part = u128::from(part_of(minor(amount), ppm).amount());
+            let exact = u128::from(amount) * u128::from(ppm);
+            let is_within = (part * 2_000_000).abs_diff(exact * 2) <= 1_000_000;
+            prop_assert!(is_within || part == u128::from(LARGEST));
+        }
+
+        #[test]
+        fn a_part_is_that_of_the_plain_rule(amount in 0..100_000_u64, ppm in 0..=1_000_000_u32) {
+            prop_assert_eq!(part_of(minor(amount), ppm), minor(rounded_part(amount, ppm.into())));
+        }
+
+        #[test]
+        fn pieces_have_together_what_was_spread(amount in 0..=LARGEST, pieces in 1..=10_000_u32, first in 0..=10_000_u32) {
+            let spread = Spread::over(minor(amount), pieces);
+            prop_assert_eq!(spread.of_first(pieces, minor(LARGEST)), minor(amount));
+            let each = u128::from(amount) / u128::from(pieces);
+            let part = u128::from(spread.of_first(first, minor(LARGEST)).amount());
+            let first = u128::from(first.min(pieces));
+            prop_assert!(each * first <= part && part <= (each + 1) * first);
+        }
+    }
+}

@@ -215,7 +215,7 @@ impl Changing<'_> {
     /// Returns a new line's number.
     fn next_id(&mut self) -> Result<LineId, Fault> {
         let id = self.left.next_id;
-        self.left.next_id = id.checked_add(1).ok_or(Fault::TooManyLines { what: "lines", count: OPERATIONS_MAX })?;
+        self.left.next_id = id.checked_add(1).ok_or(Fault::NoNumber)?;
         Ok(LineId(id))
     }
 
@@ -250,3 +250,8 @@ fn decrease_of(ppm: Option<u32>) -> Result<u32, Fault> {
     let ppm = ppm.unwrap_or(0);
     if ppm <= ALL_PPM { Ok(ppm) } else { Err(Fault::TooManyParts { what: "decrease", ppm }) }
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
