@@ -13,17 +13,32 @@
 //! Dropping the future of a request closes its connection; whether the request was carried out is unknown then.
 
 mod address;
+mod cache;
+mod connect;
 mod error;
+mod exchange;
 mod grant;
 mod grants;
 mod message;
 mod place;
+mod prepared;
 mod secrets;
+mod tls;
+mod wire;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use cache::{Cache, Key};
+use connect::Connector;
+use exchange::{AnswerLimits, exchange};
 use hyper::HeaderMap;
-use tokio::time::Instant;
+use place::Place;
+use prepared::Prepared;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use wire::{Watched, Wire};
 
 pub use error::HttpError;
 pub use grant::{Grant, UnusableGrant};
@@ -37,6 +52,11 @@ use crate::config;
 #[derive(Debug)]
 pub struct Outbound {
     secrets: Secrets,
+    connector: Connector,
+    cache: Cache,
+    requests: Semaphore,
+    headers_max: usize,
+    header_bytes_max: usize,
 }
 
 /// A request's end, and what its span says about it.
@@ -71,8 +91,15 @@ impl Outbound {
     /// # Errors
     /// If a file can't be read or isn't usable.
     pub fn new(settings: &config::Outbound) -> anyhow::Result<Self> {
-        let _ = settings;
-        Ok(Self { secrets: Secrets::default() })
+        let tls = tls::connector(settings.ca_file.as_deref())?;
+        Ok(Self {
+            secrets: settings.secrets.as_deref().map(Secrets::read).transpose()?.unwrap_or_default(),
+            connector: Connector::new(tls, settings.lookups),
+            cache: Cache::new(settings.cache_mib.saturating_mul(1024 * 1024)),
+            requests: Semaphore::new(settings.requests.min(Semaphore::MAX_PERMITS)),
+            headers_max: settings.headers,
+            header_bytes_max: settings.header_bytes,
+        })
     }
 
     /// Returns the secrets, for [`Grants::check_secrets`].
@@ -84,7 +111,7 @@ impl Outbound {
     /// Sends a plugin's request and returns its answer, or an earlier one.
     ///
     /// Of `trace` only `traceparent` and `tracestate` are sent. The request's own timeout and the call's `deadline` both
-    /// hold.
+    /// hold. A request whose place and method are granted counts in `budget`, whatever comes of it.
     pub async fn send(
         &self,
         grants: &Grants,
@@ -93,20 +120,107 @@ impl Outbound {
         trace: &HeaderMap,
         deadline: Instant,
     ) -> Exchange {
-        let _ = (grants, budget, trace, deadline);
-        Exchange {
-            result: Err(HttpError::NotSent("requests to others aren't implemented yet".to_owned())),
-            observed: Observed {
-                method: request.method,
-                scheme: None,
-                host: None,
-                port: None,
-                peer: None,
-                status: None,
-                request_bytes: 0,
-                response_bytes: 0,
-                cached: false,
-            },
+        let mut observed = Observed::of(&request);
+        let result = self.answer(grants, budget, &request, trace, deadline, &mut observed).await;
+        if let Ok(response) = &result {
+            observed.status = Some(response.status);
+            observed.response_bytes = response.body.len();
         }
+        Exchange { result, observed }
+    }
+
+    async fn answer(
+        &self,
+        grants: &Grants,
+        budget: &mut CallBudget,
+        request: &Request,
+        trace: &HeaderMap,
+        deadline: Instant,
+        observed: &mut Observed,
+    ) -> Result<Response, HttpError> {
+        let (place, url) = Place::of_url(&request.url).map_err(HttpError::NotGranted)?;
+        observed.is_to(&place);
+        let grant = grants.take(budget, &place, request.method)?;
+        let mut prepared = Prepared::new(request, &url, grant, &self.secrets)?;
+        let key = Key::of(grants.name(), request);
+        let earlier = key.as_ref().and_then(|key| self.cache.find(key, Instant::now()));
+        // The grant may have become smaller since.
+        if let Some(response) = earlier.filter(|response| response.body.len() <= grant.bytes_max()) {
+            observed.cached = true;
+            return Ok(response);
+        }
+        prepared.add_trace(trace);
+        let secrets = std::mem::take(&mut prepared.secrets);
+        let deadline = deadline.min(Instant::now() + Duration::from_millis(request.timeout_ms.into()));
+        let mut response = self.ask(grant, prepared, deadline, observed).await?;
+        for secret in secrets {
+            response.blank(secret);
+        }
+        if let Some(key) = key {
+            self.cache.keep(key, &response, Instant::now());
+        }
+        Ok(response)
+    }
+
+    /// Asks the place itself, until the deadline.
+    async fn ask(
+        &self,
+        grant: &Grant,
+        prepared: Prepared<'_>,
+        deadline: Instant,
+        observed: &mut Observed,
+    ) -> Result<Response, HttpError> {
+        let wire = Arc::new(Wire::default());
+        let begin = Instant::now();
+        let late = || {
+            let waited_ms = begin.elapsed().as_millis();
+            let late = format!("no whole answer from {} within {waited_ms} ms", grant.place);
+            if wire.is_written() { HttpError::Unknown(late) } else { HttpError::NotSent(late) }
+        };
+        let asked = async {
+            // Held until the answer is there.
+            let _permit = self.requests.acquire().await.map_err(|error| HttpError::NotSent(error.to_string()))?;
+            let addresses = self.connector.addresses(&grant.place, grant.private).await;
+            let addresses = addresses.map_err(|(error, address)| {
+                observed.peer = address;
+                error
+            })?;
+            let (link, peer) = self.connector.connect(&grant.place, &addresses, deadline).await?;
+            observed.peer = Some(peer);
+            let limits = AnswerLimits {
+                headers: self.headers_max,
+                header_bytes: self.header_bytes_max,
+                body_bytes: grant.bytes_max(),
+            };
+            let connection = Watched::new(link, Arc::clone(&wire), limits.read_bytes());
+            // A timer that is late must not let the request begin.
+            if Instant::now() >= deadline { Err(late()) } else { exchange(connection, prepared, limits, &wire).await }
+        };
+        timeout_at(deadline, asked).await.unwrap_or_else(|_| Err(late()))
     }
 }
+
+impl Observed {
+    fn of(request: &Request) -> Self {
+        Self {
+            method: request.method,
+            scheme: None,
+            host: None,
+            port: None,
+            peer: None,
+            status: None,
+            request_bytes: request.body.as_ref().map_or(0, bytes::Bytes::len),
+            response_bytes: 0,
+            cached: false,
+        }
+    }
+
+    fn is_to(&mut self, place: &Place) {
+        self.scheme = Some(place.scheme.as_str());
+        self.host = Some(place.host.to_string());
+        self.port = Some(place.port);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -186,3 +186,90 @@ fn secrets(text: &str) -> Result<BTreeSet<String>, String> {
         None => Ok(names),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, canonical: &str) {
+        let grant: Grant = text.parse().expect("a grant");
+        assert_eq!(grant.to_string(), canonical);
+        assert_eq!(canonical.parse(), Ok(grant), "{canonical} read again");
+    }
+
+    fn refused(text: &str, expected: &str) {
+        let error = text.parse::<Grant>().expect_err(text).to_string();
+        assert!(error.contains(expected), "{text:?}: {error:?} lacks {expected:?}");
+    }
+
+    #[test]
+    fn a_grant_has_one_text() {
+        let rest = "methods=get,post requests=4 kib=64 private=no";
+        check("https://rates.example", &format!("https://rates.example:443 {rest}"));
+        check("https://rates.example/", &format!("https://rates.example:443 {rest}"));
+        check("HTTPS://Rates.Example:443", &format!("https://rates.example:443 {rest}"));
+        check("https://b\u{fc}cher.example:8443", &format!("https://xn--bcher-kva.example:8443 {rest}"));
+        check("https://1.1.1.1", &format!("https://1.1.1.1:443 {rest}"));
+        check("https://[2606:4700:0::1111]", &format!("https://[2606:4700::1111]:443 {rest}"));
+        check(
+            "  https://rates.example  secrets=b-key,a-key,b-key private=yes kib=4096 requests=64 methods=delete,put,get ",
+            "https://rates.example:443 methods=get,put,delete requests=64 kib=4096 private=yes secrets=a-key,b-key",
+        );
+        check(
+            "http://localhost:9000 private=yes",
+            "http://localhost:9000 methods=get,post requests=4 kib=64 private=yes",
+        );
+        check("http://[::1] private=yes", "http://[::1]:80 methods=get,post requests=4 kib=64 private=yes");
+        check("https://10.0.0.1 private=yes", "https://10.0.0.1:443 methods=get,post requests=4 kib=64 private=yes");
+    }
+
+    #[test]
+    fn a_text_that_is_no_grant_is_told_what_to_write() {
+        refused("", "write a place, such as https://rates.example");
+        refused("   ", "the grant is empty");
+        refused("rates.example", "write for example https://rates.example");
+        refused("ftp://rates.example", "has to begin with https://");
+        refused("*", "has to begin with https://");
+        refused("https://*", "no wildcards");
+        refused("https://*.rates.example", "no wildcards");
+        refused("https://rates.example.", "ends with a dot");
+        refused("https://rates.example:0", "port 0");
+        refused("https://user@rates.example", "send them in a header, as a secret");
+        refused("https://rates.example/v1", "leave out the path: https://rates.example:443");
+        refused("https://rates.example?x", "leave out the path");
+        refused("https://rates.example#x", "leave out the path");
+        refused("https://rates.example\tmethods=get", "control character");
+        refused("https://rates.example,methods=get", "letters, digits");
+        refused("https://rates.example methods", "isn't name=value");
+        refused("https://rates.example method=get", "there is no method=");
+        refused("https://rates.example methods=", "\"\" is no method");
+        refused("https://rates.example methods=GET", "\"GET\" is no method; write some of get, post");
+        refused("https://rates.example methods=get+post", "with commas between them");
+        refused("https://rates.example methods=patch", "\"patch\" is no method");
+        refused("https://rates.example methods=get methods=post", "methods= stands there twice");
+        for number in ["0", "65", "-1", "+1", "1.5", "", "x", "99999999999999999999"] {
+            refused(&format!("https://rates.example requests={number}"), "a whole number from 1 to 64");
+        }
+        for number in ["0", "4097", "64k"] {
+            refused(&format!("https://rates.example kib={number}"), "a whole number from 1 to 4096");
+        }
+        refused("https://rates.example private=true", "private is yes or no");
+        refused("https://rates.example secrets=", "\"\" is no secret's name");
+        refused("https://rates.example secrets=../key", "\"../key\" is no secret's name");
+        refused("https://rates.example secrets=a,b,c,d,e,f,g,h,i", "at most 8 secrets");
+    }
+
+    #[test]
+    fn a_place_that_is_never_reached_isnt_granted() {
+        refused("http://rates.example", "write https, or add private=yes");
+        refused("http://127.0.0.1:80", "add private=yes");
+        refused("https://127.0.0.1", "of the host's own networks; add private=yes");
+        refused("https://[fd00::1]", "of the host's own networks; add private=yes");
+        refused("https://[::ffff:10.0.0.1] private=yes", "write 10.0.0.1");
+        refused("http://0x7f.1 private=yes", "write 127.0.0.1");
+        refused("http://169.254.169.254 private=yes", "not even with private=yes");
+        refused("http://[fd00:ec2::254] private=yes", "not even with private=yes");
+        refused("http://0.0.0.0:8001 private=yes", "not even with private=yes");
+        refused("https://[2002:7f00:1::] private=yes", "not even with private=yes");
+    }
+}

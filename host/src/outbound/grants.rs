@@ -71,6 +71,10 @@ impl Grants {
         &self.installation
     }
 
+    pub(super) const fn name(&self) -> &Arc<str> {
+        &self.installation
+    }
+
     /// Iterates over the grants in the operator's order.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
         self.grants.iter()
@@ -96,5 +100,24 @@ impl Grants {
             _ => return Err(HttpError::NotGranted(format!("the grant for {place} allows {most} requests a call"))),
         }
         Ok(grant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installation_has_one_grant_for_a_place() {
+        let grants =
+            |texts: &[&str]| Grants::new("one", texts.iter().map(|text| text.parse().expect("a grant")).collect());
+        let twice = grants(&["https://a.example", "https://b.example", "https://A.example:443 methods=put"]);
+        let error = twice.expect_err("granted twice").to_string();
+        assert_eq!(error, "https://a.example:443 is granted twice; write one grant with all its methods");
+        let places: Vec<_> = (0..17).map(|index| format!("https://{index}.example")).collect();
+        let places: Vec<_> = places.iter().map(String::as_str).collect();
+        assert!(grants(&places).is_err());
+        let most = grants(places.get(..16).unwrap_or_default()).expect("usable grants");
+        assert_eq!((most.installation(), most.iter().count()), ("one", 16));
     }
 }

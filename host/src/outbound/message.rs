@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::secrets::Secret;
+
 /// A request's method. There are no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
@@ -74,6 +76,19 @@ pub struct Response {
     /// Names in lower case, and values; those whose values are UTF-8, without those that only concern the connection.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+}
+
+impl Response {
+    /// Removes a secret from an answer that repeats it.
+    pub(super) fn blank(&mut self, secret: &Secret) {
+        self.headers.retain(|(name, _)| !secret.is_in(name));
+        for (_, value) in &mut self.headers {
+            *value = secret.blanked(std::mem::take(value));
+        }
+        let mut body = Vec::from(std::mem::take(&mut self.body));
+        secret.blank(&mut body);
+        self.body = Bytes::from(body);
+    }
 }
 
 impl fmt::Debug for Request {
