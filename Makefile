@@ -54,7 +54,7 @@ ON_POSTGRES := model:: kill::nothing shop:: idempotency:: --skip idempotency::th
 test: packages toolchain plugins $(VENV)/.installed $(BROWSER)/node_modules/.installed stack-tools ## runs all tests; installs what they need besides Rust
 	cargo test --locked --package till --tests
 	TILL_TEST_STORE=postgres cargo test --locked --package till --test it -- $(ON_POSTGRES)
-	cargo test --locked --package till-sdk --lib
+	cargo test --locked --package till-sdk --lib --all-features
 	$(STACK_PYTHON) stack/check.py
 
 PICTURES := page::a_failing_laptop page::a_slow_smartphone story::
@@ -96,7 +96,7 @@ bench: packages toolchain ## measures calls, load and overload
 	cargo bench --locked --package till
 
 doc: toolchain ## builds the documentation of the code
-	cargo doc --locked --no-deps --package till --package till-sdk
+	cargo doc --locked --no-deps --package till --package till-sdk --features till-sdk/hooks
 
 clean-tools: ## removes what test, plugins and lint have installed
 	rm -rf $(TOOLS) $(BROWSER)/node_modules plugins/.tools stack/.tools

@@ -10,7 +10,7 @@ TILL_PLUGIN_TOOLS ?= .tools
 NAME ?= $(notdir $(CURDIR))
 COMPONENT := build/$(NAME).wasm
 TOOL := $(abspath $(TILL_PLUGIN_TOOLS))/$(LANG)-$(shell cat $(PINS) | sha256sum | cut -c1-12)
-BUILT_OF := Makefile $(SOURCES) $(PINS) $(wildcard $(KIT)/*.* $(KIT)/*/*.* $(KIT)/*/*/*.* $(KITS)/*.mk $(WIT)/*.wit)
+BUILT_OF := Makefile $(SOURCES) $(PINS) $(wildcard $(KIT)/*.* $(KIT)/*/*.* $(KIT)/*/*/*.* $(KIT)/*/*/*/*.* $(KITS)/*.mk $(WIT)/*.wit)
 STAMP := build/.$(shell sha256sum $(BUILT_OF) | sha256sum | cut -c1-16)
 
 # Says what to do about a program that is missing.

@@ -16,7 +16,7 @@ export class PluginError extends Error {
 
 /** There is less of an item than asked for. */
 export class OutOfStock extends PluginError {
-  /** @param {import("till:plugin/types@0.1.0").Shortage} shortage */
+  /** @param {{ item: string, requested: number, available: number }} shortage */
   constructor(shortage) {
     super("out-of-stock", shortage, `${shortage.requested} of ${shortage.item} asked for, ${shortage.available} there`);
   }

@@ -28,7 +28,7 @@ ifneq ($(PROJECT),)
 endif
 ifneq ($(wildcard tsconfig.json),)
 	rm -rf build/js
-	node $(TOOL)/erase.mjs $(ROOT) build/js $(filter %.js %.ts,$(SOURCES)) $(wildcard $(KIT)/*.js)
+	node $(TOOL)/erase.mjs $(ROOT) build/js $(filter %.js %.ts,$(SOURCES)) $(wildcard $(KIT)/*.js $(KIT)/hooks/*.js)
 endif
 	$(TOOL)/node_modules/.bin/componentize-qjs --wit $(WIT) --world $(KIND)-plugin --sync \
 		--module-root $(MODULES) --js $(ENTRY) --output build/nameless.wasm

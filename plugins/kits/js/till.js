@@ -9,19 +9,17 @@ import { random, setting, sleep as sleepMs } from "till:plugin/host@0.1.0";
 import { addEvent, annotate, endSpan, failSpan, log, startSpan } from "till:plugin/telemetry@0.1.0";
 import { counted } from "./amount.js";
 import { NumberError, PluginError } from "./errors.js";
+import { LEVELS, attributeList, described, text } from "./values.js";
 
 /**
  * @typedef {import("till:plugin/types@0.1.0").TraceContext} TraceContext
- * @typedef {import("till:plugin/types@0.1.0").Attribute} Attribute
  * @typedef {import("till:plugin/telemetry@0.1.0").Level} Level
- * @typedef {Record<string, unknown>} Attributes a number is the interface's `decimal`; `undefined` and `null` are dropped,
- *   what is no text, number or boolean is written as text
+ * @typedef {import("./values.js").Attributes} Attributes
  */
 
 export * from "./errors.js";
+export { asking } from "./values.js";
 export { random, setting };
-
-const LEVELS = ["debug", "info", "warn", "error"];
 
 /** A span of this call's trace; one that was started by `child` ends with its block: `using waiting = …`. */
 export class Span {
@@ -125,64 +123,5 @@ function handed({ tag, val }) {
     return { tag, val: { item, requested: counted("requested", requested), available: counted("available", available) } };
   } catch (error) {
     return { tag: "other", val: /** @type {NumberError} */ (error).message };
-  }
-}
-
-/**
- * Calls a function of the host's whose error is a value, and hands that to `rethrow`.
- * @template Output
- * @param {() => Output} call
- * @param {(payload: any) => never} rethrow
- */
-export function asking(call, rethrow) {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof Error && !("payload" in error)) throw error;
-    rethrow(/** @type {{ payload: unknown }} */ (error).payload);
-  }
-}
-
-/** @param {unknown} error */
-function described(error) {
-  return error instanceof Error ? `${error}\n${error.stack}` : `thrown: ${text(error)}`;
-}
-
-/**
- * @param {Attributes} attributes
- * @returns {Attribute[]}
- */
-function attributeList(attributes) {
-  const list = [];
-  for (const [key, given] of Object.entries(attributes ?? {})) {
-    const value = attributeValue(given);
-    if (value !== undefined) list.push({ key: text(key), value });
-  }
-  return list;
-}
-
-/**
- * @param {unknown} value
- * @returns {Attribute["value"] | undefined}
- */
-function attributeValue(value) {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "number") return { tag: "decimal", val: value };
-  if (typeof value === "boolean") return { tag: "flag", val: value };
-  return { tag: "text", val: text(value) };
-}
-
-/**
- * Returns any value as a text that the host can read; never throws.
- * @param {unknown} value
- * @returns {string}
- */
-function text(value) {
-  if (typeof value === "string") return value.toWellFormed();
-  try {
-    const written = typeof value === "object" ? JSON.stringify(value) : undefined;
-    return (written ?? String(value)).toWellFormed();
-  } catch {
-    return `[${typeof value}]`;
   }
 }

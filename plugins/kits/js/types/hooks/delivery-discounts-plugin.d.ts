@@ -1,0 +1,16 @@
+/// <reference path="./interfaces/till-plugin-delivery-discounts.d.ts" />
+/// <reference path="./interfaces/till-plugin-facts.d.ts" />
+/// <reference path="./interfaces/till-plugin-menus.d.ts" />
+/// <reference path="./interfaces/till-plugin-offers.d.ts" />
+/// <reference path="./interfaces/till-plugin-settings.d.ts" />
+/// <reference path="./interfaces/till-plugin-telemetry.d.ts" />
+/// <reference path="./interfaces/till-plugin-types.d.ts" />
+declare module 'till:plugin/delivery-discounts-plugin@0.2.0' {
+  export type * as TillPluginFacts020 from 'till:plugin/facts@0.2.0'; // import till:plugin/facts@0.2.0
+  export type * as TillPluginMenus020 from 'till:plugin/menus@0.2.0'; // import till:plugin/menus@0.2.0
+  export type * as TillPluginOffers020 from 'till:plugin/offers@0.2.0'; // import till:plugin/offers@0.2.0
+  export type * as TillPluginSettings020 from 'till:plugin/settings@0.2.0'; // import till:plugin/settings@0.2.0
+  export type * as TillPluginTelemetry020 from 'till:plugin/telemetry@0.2.0'; // import till:plugin/telemetry@0.2.0
+  export type * as TillPluginTypes020 from 'till:plugin/types@0.2.0'; // import till:plugin/types@0.2.0
+  export * as deliveryDiscounts from 'till:plugin/delivery-discounts@0.2.0'; // export till:plugin/delivery-discounts@0.2.0
+}
