@@ -201,7 +201,7 @@ impl Bench {
         span: Span,
     ) -> (Span, Result<till::order::Receipt, till::failure::Failure>) {
         let currency = self.settings.shop.currency;
-        let placed = Placed { id, placed_at_ms: 0, currency, cart: Arc::clone(&self.cart) };
+        let placed = Placed { id, placed_at_ms: 0, currency, cart: Arc::clone(&self.cart), case: None };
         let (snapshot, place) = (self.plugins.snapshot(), Place::Here(Taker::Order(id)));
         let deduct = OfSnapshot {
             plugins: Arc::clone(&self.plugins),

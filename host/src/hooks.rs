@@ -6,6 +6,7 @@
 mod answer;
 mod answered;
 mod cart_transform;
+mod case;
 mod checkout;
 mod decision;
 mod delivery_discounts;
@@ -28,6 +29,7 @@ use serde_json::{Value, value::RawValue};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 pub use cart_transform::CartTransform;
+pub use case::{CaseQuestion, Parts};
 pub use checkout::{Checkout, Placed};
 pub use decision::{Access, Decided, Decision};
 pub use delivery_discounts::DeliveryDiscounts;
@@ -194,7 +196,8 @@ pub trait Hook: Sized + Send + Sync + 'static {
     fn repeating(met: Self::Met, store: &Store) -> Self::Door;
 
     /// Returns access without effects: there is enough of everything, and nothing is taken.
-    fn standing_in() -> Self::Door;
+    /// A case says what a call of track 0.2 may ask.
+    fn standing_in(case: Option<&CaseQuestion>) -> Self::Door;
 
     /// Returns what the call got through its access, and the lines that it asked the stock for.
     fn met(imports: &CallState) -> (Self::Met, Vec<StockLine>);
@@ -215,6 +218,13 @@ pub trait Hook: Sized + Send + Sync + 'static {
 
     /// Returns the decision for people and programs.
     fn shown(decided: &Self::Decided, currency: Currency) -> Shown;
+
+    /// Checks that the hook can be asked the question of a case.
+    ///
+    /// Fails with what can't be read in it.
+    fn check_case(_: &CaseQuestion) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Returns the decision that a case expects, as it is [shown](Hook::shown).
     ///

@@ -163,7 +163,9 @@ impl Stage {
         };
         let id = store.create_order(order, Durability::Queued).await?;
         let moment = Moment::of(&reference, placed_at_ms);
-        Ok((Placed { id, placed_at_ms, currency, cart: Arc::clone(&case.cart) }, moment))
+        let question = case.question.clone();
+        let placed_at_ms = question.as_ref().map_or(placed_at_ms, |question| question.at_ms());
+        Ok((Placed { id, placed_at_ms, currency, cart: Arc::clone(&case.cart), case: question }, moment))
     }
 
     fn plugins(&self, case: &Case, store: &Store) -> anyhow::Result<Arc<Plugins>> {
@@ -212,8 +214,11 @@ impl OneCall<'_> {
         let (placed, moment) = stage.place(store, case, &span, &snapshot).await?;
         let taker = Taker::Order(placed.id);
         let deduct = deduct(plugins, &snapshot, (placed.id, moment), case);
-        let door =
-            H::real(RealStock { deduct, store: store.clone(), taker, facts: Facts::all_known(), http: Vec::new() });
+        let (facts, http) = match &case.question {
+            Some(question) => (question.facts.of_call(), question.http.clone()),
+            None => (Facts::all_known(), Vec::new()),
+        };
+        let door = H::real(RealStock { deduct, store: store.clone(), taker, facts, http });
         let plugin = snapshot.of(H::KIND).next().context("the plugin isn't set")?;
         let mut call = Call::fresh(plugins.runtime(), plugin.loaded(), span, moment, Time::Whole);
         let answered = hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true).await;

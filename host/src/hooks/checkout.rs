@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
-    Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, RealStock, Rules, Shown,
+    CaseQuestion, Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -60,6 +60,8 @@ pub struct Placed {
     pub placed_at_ms: u64,
     pub currency: Currency,
     pub cart: Arc<Cart>,
+    /// What a case asks a hook of track 0.2; `None` in a checkout and a trial.
+    pub case: Option<Arc<CaseQuestion>>,
 }
 
 impl Hook for Checkout {
@@ -109,7 +111,7 @@ impl Hook for Checkout {
         inventory::Door::new(Box::new(Repeat(met)))
     }
 
-    fn standing_in() -> inventory::Door {
+    fn standing_in(_: Option<&CaseQuestion>) -> inventory::Door {
         inventory::Door::new(Box::new(Repeat(None)))
     }
 

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use super::{
-    Compared, ExpectedDecision, Hook, Kind, Placed, Question, RealStock, Rules, Shown, answered::Reader, info,
+    CaseQuestion, Compared, ExpectedDecision, Hook, Kind, Placed, Question, RealStock, Rules, Shown, answered::Reader,
+    info,
 };
 use crate::{
     facts::Facts,
@@ -38,6 +39,15 @@ pub trait Decision: Sized + Send + Sync + 'static {
 
     /// Returns what a trial asks about beside the cart.
     fn of_trial(question: &Question<()>) -> Self::Rest;
+
+    /// The names of what a case says beside the cart.
+    const PARTS: &'static [&'static str];
+
+    /// Returns what a case asks about beside the cart.
+    ///
+    /// # Errors
+    /// What can't be read in it.
+    fn of_case(case: &CaseQuestion) -> Result<Self::Rest, String>;
 
     fn offered(question: &Question<Self::Rest>) -> Self::Offered;
 
@@ -105,6 +115,11 @@ impl<D: Decision> Hook for D {
     type Met = Told;
 
     fn asked(placed: &Placed) -> Question<D::Rest> {
+        let of_case = |case: &CaseQuestion| Some(case.question.with(D::of_case(case).ok()?));
+        // A case was checked when it was read.
+        if let Some(question) = placed.case.as_deref().and_then(of_case) {
+            return question;
+        }
         let question = Question::of_trial(placed);
         let rest = D::of_trial(&question);
         question.with(rest)
@@ -134,8 +149,9 @@ impl<D: Decision> Hook for D {
         Access { facts, http: http::Door::repeating(http) }
     }
 
-    fn standing_in() -> Access {
-        Access::to(Facts::all_known())
+    fn standing_in(case: Option<&CaseQuestion>) -> Access {
+        let Some(case) = case else { return Access::to(Facts::all_known()) };
+        Access { facts: case.facts.of_call(), http: http::Door::repeating(case.http.clone()) }
     }
 
     fn met(imports: &CallState) -> (Told, Vec<StockLine>) {
@@ -167,6 +183,11 @@ impl<D: Decision> Hook for D {
         let json = serde_json::to_value(answer).unwrap_or_default();
         let name = info(D::KIND).decision;
         Shown { name, title: name, lines: lines(&json), attributes: Vec::new(), json }
+    }
+
+    fn check_case(case: &CaseQuestion) -> Result<(), String> {
+        case.has_only(D::PARTS)?;
+        D::of_case(case).map(drop)
     }
 
     fn expected(written: &RawValue, _: Currency) -> Result<ExpectedDecision, String> {

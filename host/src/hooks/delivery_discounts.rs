@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Decision, HookInfo, Kind, Question, Rules,
+    CaseQuestion, Decision, HookInfo, Kind, Question, Rules,
     answered::{Reader, each},
-    delivery_menu::choices_of_trial,
+    delivery_menu::{choices_of_case, choices_of_trial},
     discounts::{choice, classes},
     question, track,
 };
@@ -44,6 +44,12 @@ impl Decision for DeliveryDiscounts {
 
     fn of_trial(question: &Question<()>) -> Arc<[DeliveryChoices]> {
         choices_of_trial(question)
+    }
+
+    const PARTS: &'static [&'static str] = &["choices"];
+
+    fn of_case(case: &CaseQuestion) -> Result<Arc<[DeliveryChoices]>, String> {
+        choices_of_case(case)
     }
 
     fn offered(asked: &Question<Self::Rest>) -> wit::Question {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Decision, HookInfo, Kind, Question, Rules,
+    CaseQuestion, Decision, HookInfo, Kind, Question, Rules,
     answered::{Reader, each},
     question, track,
 };
@@ -12,7 +12,9 @@ use crate::{
     order::MinorUnits,
     pricing::{
         BadOutput,
-        delivery::{DeliveryChoices, DeliveryKind, DeliveryOption, GroupId, OfferedOption, groups, put_together},
+        delivery::{
+            DeliveryChoices, DeliveryGroup, DeliveryKind, DeliveryOption, GroupId, OfferedOption, groups, put_together,
+        },
         menu::{Change, GroupChanges, Move, Renaming, customize_delivery},
     },
     telemetry::names::span,
@@ -41,6 +43,12 @@ impl Decision for DeliveryMenu {
 
     fn of_trial(question: &Question<()>) -> Arc<[DeliveryChoices]> {
         choices_of_trial(question)
+    }
+
+    const PARTS: &'static [&'static str] = &["choices"];
+
+    fn of_case(case: &CaseQuestion) -> Result<Arc<[DeliveryChoices]>, String> {
+        choices_of_case(case)
     }
 
     fn offered(asked: &Question<Self::Rest>) -> wit::Question {
@@ -90,4 +98,23 @@ pub(super) fn choices_of_trial(question: &Question<()>) -> Arc<[DeliveryChoices]
         vec![option("standard", DeliveryKind::Shipping, fee), option("shop", DeliveryKind::Pickup, MinorUnits::ZERO)];
     let offered = OfferedOption::checked(&"probe".into(), options, fee).unwrap_or_default();
     groups(&question.basket, |_| true).into_iter().map(|group| put_together(group, [offered.clone()])).collect()
+}
+
+/// Returns the groups of a case, whose handles begin with an installation's name.
+pub(super) fn choices_of_case(case: &CaseQuestion) -> Result<Arc<[DeliveryChoices]>, String> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Written {
+        group: DeliveryGroup,
+        options: Vec<DeliveryOption>,
+    }
+
+    let written: Vec<Written> = case.part("choices")?;
+    let offered = |option: DeliveryOption| {
+        let by = option.handle.split('/').next().unwrap_or_default().into();
+        OfferedOption { by, option, discounts: Vec::new() }
+    };
+    let choices =
+        |Written { group, options }| DeliveryChoices { group, options: options.into_iter().map(offered).collect() };
+    Ok(written.into_iter().map(choices).collect())
 }

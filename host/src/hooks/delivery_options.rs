@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Decision, HookInfo, Kind, Question, Rules,
+    CaseQuestion, Decision, HookInfo, Kind, Question, Rules,
     answered::{Reader, each},
     question, track,
 };
@@ -43,6 +43,12 @@ impl Decision for DeliveryOptions {
     #[expect(clippy::expect_used, reason = "everything is shipped, and a basket has lines")]
     fn of_trial(question: &Question<()>) -> DeliveryGroup {
         groups(&question.basket, |_| true).pop().expect("a group")
+    }
+
+    const PARTS: &'static [&'static str] = &["group"];
+
+    fn of_case(case: &CaseQuestion) -> Result<DeliveryGroup, String> {
+        case.part("group")
     }
 
     fn offered(asked: &Question<DeliveryGroup>) -> wit::Question {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Decision, HookInfo, Kind, Question, Rules,
+    CaseQuestion, Decision, HookInfo, Kind, Question, Rules,
     answered::{Reader, each},
     track,
 };
@@ -45,6 +45,12 @@ impl Decision for Discounts {
     type Outcome = LineOffers;
 
     fn of_trial(_: &Question<()>) {}
+
+    const PARTS: &'static [&'static str] = &[];
+
+    fn of_case(_: &CaseQuestion) -> Result<(), String> {
+        Ok(())
+    }
 
     fn offered(question: &Question<()>) -> types::Cart {
         question.cart()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, Placed, RealStock, Rules, Shown,
+    CaseQuestion, Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, Placed, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
 };
 use crate::{
@@ -80,7 +80,7 @@ impl Hook for Inventory {
         stock::Door::repeating(store.clone(), seen)
     }
 
-    fn standing_in() -> stock::Door {
+    fn standing_in(_: Option<&CaseQuestion>) -> stock::Door {
         stock::Door::stand_in()
     }
 

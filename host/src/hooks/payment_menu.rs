@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Decision, HookInfo, Kind, Question, Rules,
+    CaseQuestion, Decision, HookInfo, Kind, Question, Rules,
     answered::{Reader, each},
     delivery_menu::change,
     track,
@@ -50,6 +50,13 @@ impl Decision for PaymentMenu {
     fn of_trial(question: &Question<()>) -> PaymentChoices {
         let method = |id: &str| PaymentMethod { id: id.to_owned(), name: id.to_owned() };
         PaymentChoices { due: question.basket.sum(), methods: ["card", "invoice"].map(method).into() }
+    }
+
+    const PARTS: &'static [&'static str] = &["due", "methods"];
+
+    fn of_case(case: &CaseQuestion) -> Result<PaymentChoices, String> {
+        let methods: Vec<PaymentMethod> = case.part("methods")?;
+        Ok(PaymentChoices { due: case.part("due")?, methods: methods.into() })
     }
 
     fn offered(asked: &Question<PaymentChoices>) -> wit::Question {

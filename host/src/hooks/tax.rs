@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Decision, HookInfo, Kind, Question, Rules,
+    CaseQuestion, Decision, HookInfo, Kind, Question, Rules,
     answered::{Reader, each},
     track,
 };
@@ -50,6 +50,12 @@ impl Decision for Tax {
             category: None,
         };
         question.basket.lines().iter().map(of).collect()
+    }
+
+    const PARTS: &'static [&'static str] = &["taxables"];
+
+    fn of_case(case: &CaseQuestion) -> Result<Arc<[Taxable]>, String> {
+        case.part::<Vec<Taxable>>("taxables").map(Arc::from)
     }
 
     fn offered(asked: &Question<Self::Rest>) -> wit::Question {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Decision, HookInfo, Kind, Question, Rules,
+    CaseQuestion, Decision, HookInfo, Kind, Question, Rules,
     answered::{Reader, each},
     track,
 };
@@ -40,6 +40,12 @@ impl Decision for Validation {
     type Outcome = Vec<String>;
 
     fn of_trial(_: &Question<()>) {}
+
+    const PARTS: &'static [&'static str] = &[];
+
+    fn of_case(_: &CaseQuestion) -> Result<(), String> {
+        Ok(())
+    }
 
     fn offered(question: &Question<()>) -> types::Cart {
         question.cart()

@@ -84,6 +84,22 @@ impl Basket {
         fits.then(|| Self { lines, next_id, list_sum: sum.amount().into() })
     }
 
+    /// Returns the basket of lines with these numbers, some of them components of others; `None` as [`Basket::new`], and for a number
+    /// that stands twice.
+    #[must_use]
+    pub fn of_lines(lines: Vec<(LineId, Option<LineId>, ClientLine)>) -> Option<Self> {
+        let numbers: Vec<_> = lines.iter().map(|(id, bundle, _)| (*id, *bundle)).collect();
+        let mut basket = Self::new(lines.into_iter().map(|(_, _, line)| line).collect())?;
+        for (line, (id, bundle)) in basket.lines.iter_mut().zip(&numbers) {
+            (line.id, line.bundle) = (*id, *bundle);
+        }
+        let mut ids: Vec<_> = numbers.iter().map(|(id, _)| id.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        basket.next_id = ids.last()?.checked_add(1)?;
+        (ids.len() == basket.lines.len()).then_some(basket)
+    }
+
     #[must_use]
     pub fn lines(&self) -> &[BasketLine] {
         &self.lines

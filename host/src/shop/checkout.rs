@@ -441,7 +441,7 @@ impl Attempt for Deciding<'_> {
         let Checkout { shop, pinned, reference, cart, placed_at_ms, .. } = self.checkout;
         let (placed_at_ms, cart) = (*placed_at_ms, Arc::clone(cart));
         let moment = Moment::of(reference, placed_at_ms);
-        let placed = Placed { id: self.id, placed_at_ms, currency: shop.currency, cart };
+        let placed = Placed { id: self.id, placed_at_ms, currency: shop.currency, cart, case: None };
         let snapshot = pinned.snapshot();
         let deduct = OfSnapshot {
             plugins: Arc::clone(&shop.plugins),

@@ -81,7 +81,7 @@ impl Shop {
         }
         let mut span = self.tracer.start(span::QUOTE, SpanKind::Internal, Some(&parent), Vec::new());
         span.set(attribute::ORDER_QUANTITY, i64::try_from(cart.pieces()).unwrap_or(i64::MAX));
-        let placed = Placed { id: no_order(), placed_at_ms, currency: self.currency, cart: Arc::new(cart) };
+        let placed = Placed { id: no_order(), placed_at_ms, currency: self.currency, cart: Arc::new(cart), case: None };
         let moment = Moment::of(&Reference::random(), placed_at_ms);
         let quoting = Quoting { shop: self, pinned: &pinned, placed: &placed, moment, span };
         let (quoting, decided) = match pinned.refusal(&placed.cart) {

@@ -27,7 +27,7 @@ use serde_json::value::RawValue;
 use crate::{
     config::{Settings, row},
     failure::{Failure, Undecided},
-    hooks::{self, ExpectedDecision, Hook, Kind, Visitor},
+    hooks::{self, CaseQuestion, ExpectedDecision, Hook, Kind, Parts, Visitor},
     imports::Chance,
     order::{
         Cart, Currency, Item, LINES_MAX, Line, MinorUnits, composed,
@@ -64,6 +64,8 @@ pub struct Case {
     /// The answer to its deduct; if `None`, the stock's.
     pub inventory: Option<InventoryAnswer>,
     pub expected: Option<Expected>,
+    /// What a hook of track 0.2 is asked.
+    pub question: Option<Arc<CaseQuestion>>,
 }
 
 /// What a case says of its shop. For the rest the host's settings hold.
@@ -148,8 +150,47 @@ impl Case {
     /// # Errors
     /// Says what is wrong, where, and what is allowed there.
     pub fn parse(text: &str, kind: Kind, currency: Currency) -> Result<Self, BadCase> {
+        if *hooks::info(kind).track != *hooks::info(Kind::Checkout).track {
+            return Self::of_hook(text, kind, currency).map_err(BadCase);
+        }
         let Object::<Written>(written) = serde_json::from_str(text).map_err(|error| BadCase(error.to_string()))?;
         written.into_case(kind, currency).map_err(BadCase)
+    }
+}
+
+impl Case {
+    /// Reads a case for a hook of track 0.2.
+    fn of_hook(text: &str, kind: Kind, currency: Currency) -> Result<Self, String> {
+        let WrittenExpected(mut parts) = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let of = |name: &str, parts: &mut Parts| parts.remove(name);
+        let set = of("set", &mut parts).map(|set| serde_json::from_str(set.get()));
+        let set = set.transpose().map_err(|error| format!("set: {error}"))?.unwrap_or_default();
+        let expect = of("expect", &mut parts).map(|expect| serde_json::from_str(expect.get()));
+        let expect = expect.transpose().map_err(|error| format!("expect: {error}"))?;
+        let (question, cart) = CaseQuestion::read(parts, currency)?;
+        hooks::visit(kind, CheckedQuestion(&question))?;
+        Ok(Self {
+            shop: ShopOfCase::default(),
+            currency,
+            set,
+            chance: Chance::Free,
+            stock: BTreeMap::new(),
+            cart: Arc::new(cart),
+            inventory: None,
+            expected: expect.map(|WrittenExpected(parts)| expected(parts, kind, currency)).transpose()?,
+            question: Some(Arc::new(question)),
+        })
+    }
+}
+
+/// The question of a case, as its hook checks it.
+struct CheckedQuestion<'a>(&'a CaseQuestion);
+
+impl Visitor for CheckedQuestion<'_> {
+    type Output = Result<(), String>;
+
+    fn visit<H: Hook>(self) -> Self::Output {
+        H::check_case(self.0)
     }
 }
 
@@ -273,6 +314,7 @@ impl Written {
             cart: Arc::new(cart),
             inventory,
             expected: expect.map(|WrittenExpected(parts)| expected(parts, kind, currency)).transpose()?,
+            question: None,
         })
     }
 }

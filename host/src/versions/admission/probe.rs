@@ -147,9 +147,17 @@ impl<'a> Once<'a> {
         let link = |error: wasmtime::Error| Reason::Link { kind: H::KIND, detail: format!("{error:#}") };
         guest.check_types::<H::Offered, H::Returned>().map_err(link)?;
         let cart = Arc::clone(&self.order.cart);
-        let placed = Placed { id: order_id(), placed_at_ms: self.moment.now_ms(), currency: self.order.currency, cart };
+        let placed = Placed {
+            id: order_id(),
+            placed_at_ms: self.moment.now_ms(),
+            currency: self.order.currency,
+            cart,
+            case: self.order.case.clone(),
+        };
         let (asked, rules) = (H::asked(&placed), self.rules());
-        let answered = hooks::decide::<H>(&mut guest, asked.borrow(), H::standing_in(), rules, false).await;
+        let answered =
+            hooks::decide::<H>(&mut guest, asked.borrow(), H::standing_in(self.order.case.as_deref()), rules, false)
+                .await;
         self.judge::<H>(guest, answered.result)
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{case::Case, cases::Cases, refusal::Reason};
 use crate::{
-    hooks::Kind,
+    hooks::{CaseQuestion, Kind},
     order::{Attribute, AttributeValue, Cart, Currency, Item, Line, MinorUnits, QUANTITY_MAX, Quantity},
 };
 
@@ -37,6 +37,8 @@ pub(super) struct TriedOrder {
     /// Whether the shop's cap on what is added holds. A delivery that costs 15,000 is a usual one in one currency, and
     /// beyond all bounds in another, so it isn't compared with the small sums that the host makes up.
     pub(super) caps_what_is_added: bool,
+    /// What a case asks a hook of track 0.2.
+    pub(super) case: Option<Arc<CaseQuestion>>,
 }
 
 /// The item of the simple order, and its price in minor units.
@@ -50,6 +52,7 @@ pub(super) fn simple(currency: Currency) -> TriedOrder {
         cart: cart(vec![line(ITEM, 1, UNIT_PRICE, Vec::new())], Vec::new()),
         currency,
         caps_what_is_added: false,
+        case: None,
     }
 }
 
@@ -65,7 +68,8 @@ pub(super) fn all(cases: &Cases, kind: Kind, currency: Currency) -> Result<Vec<T
         let (what, of_case) = (format!("its case {name}"), case.currency);
         // The shop's caps are amounts of the shop's currency.
         let caps_what_is_added = of_case == currency;
-        let tried = |cart| TriedOrder { what, cart, currency: of_case, caps_what_is_added };
+        let question = case.question.clone();
+        let tried = |cart| TriedOrder { what, cart, currency: of_case, caps_what_is_added, case: question };
         orders.extend(case.tried().map(tried));
     }
     Ok(orders)
@@ -93,6 +97,7 @@ fn of_several_lines(currency: Currency) -> TriedOrder {
         cart: cart(lines, order),
         currency,
         caps_what_is_added: false,
+        case: None,
     }
 }
 
@@ -102,6 +107,7 @@ fn large(currency: Currency) -> TriedOrder {
         cart: cart(vec![line(ITEM, QUANTITY_MAX, UNIT_PRICE, Vec::new())], Vec::new()),
         currency,
         caps_what_is_added: true,
+        case: None,
     }
 }
 
