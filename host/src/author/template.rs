@@ -48,6 +48,12 @@ impl Language {
         }
     }
 
+    /// Returns whether there is a template of a plugin of that kind in the language.
+    fn has(self, kind: Kind) -> bool {
+        let (_, templates, _) = self.names();
+        TEMPLATES.get_dir(format!("{templates}/{kind}")).is_some()
+    }
+
     /// Returns the file that the decision is in.
     fn source(self, kind: Kind) -> String {
         match self {
@@ -77,6 +83,12 @@ impl Template<'_> {
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         check_name(self.name)?;
         check_empty(folder)?;
+        if !self.language.has(self.kind) {
+            let (language, ..) = self.language.names();
+            let others = Language::ALL.into_iter().filter(|other| other.has(self.kind));
+            let others: Vec<_> = others.map(|other| other.names().0).collect();
+            anyhow::bail!("there is no template of a {} plugin in {language}; there is one in {}", self.kind, others.join(", "));
+        }
         let (_, templates, kit) = self.language.names();
         for layer in ["all".to_owned(), format!("kinds/{}", self.kind)] {
             self.lay(TEMPLATES.get_dir(layer), folder)?;
@@ -166,11 +178,16 @@ mod tests {
     fn a_new_folder_has_its_source_and_no_blank_left() {
         for language in Language::ALL {
             for kind in Kind::ALL {
+                if !language.has(kind) {
+                    let everywhere = kind.is_required() || matches!(language, Language::Rust | Language::JavaScript);
+                    assert!(!everywhere, "{language:?} {kind}");
+                    continue;
+                }
                 let folder = tempfile::tempdir().expect("a folder");
                 let template = Template { name: "offers", kind, language };
                 template.write(folder.path()).expect("a plugin's folder");
-                for file in ["Makefile", "README.md", "wit/v0.1/worlds.wit", "cases/success.json", "kits/component.mk"]
-                {
+                let worlds = format!("{}/worlds.wit", info(kind).track.folder());
+                for file in ["Makefile", "README.md", &worlds, "cases/success.json", "kits/component.mk"] {
                     assert!(folder.path().join(file).is_file(), "{language:?} {kind}: {file}");
                 }
                 let source = std::fs::read_to_string(folder.path().join(language.source(kind)));
