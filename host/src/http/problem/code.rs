@@ -83,6 +83,9 @@ codes! {
     RolloutOpen = "rollout_open", CONFLICT,
         "Another version is being tried, and one is tried at a time.",
         "Promote or abort that one first: `till plugin rollout promote`, `till plugin rollout abort`.";
+    CatalogueChanged = "catalogue_changed", CONFLICT,
+        "Another import has replaced the catalogue meanwhile. Nothing was changed.",
+        "Look at what the other import brought with `till catalogue list`, then import again.";
     QuoteChanged = "quote_changed", CONFLICT,
         "The order costs something else than the client agreed to by `expected_total` or `quote`: a price, a stock or a plugin has changed. Nothing was sold, and what was taken is back.",
         "Show the customer `quote`, which has what it costs now, and send the cart again under a new `Idempotency-Key` with the new token or total.";

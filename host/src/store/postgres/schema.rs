@@ -11,7 +11,11 @@ use super::{
 };
 
 /// The migrations, in order.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql"), include_str!("migrations/0002_tallies.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_shop.sql"),
+    include_str!("migrations/0002_tallies.sql"),
+    include_str!("migrations/0003_catalogue.sql"),
+];
 
 /// What ends a statement in a migration's file.
 const END: &str = "\n;;\n";

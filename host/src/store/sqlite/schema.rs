@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_removed_items.sql"),
     include_str!("migrations/0009_deducts.sql"),
     include_str!("migrations/0010_kinds.sql"),
+    include_str!("migrations/0011_catalogue.sql"),
 ];
 
 /// Returns how many migrations this build knows.
