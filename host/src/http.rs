@@ -8,9 +8,12 @@ mod answer;
 mod arrival;
 pub mod body;
 mod cart;
+pub(crate) mod catalogue;
 mod checkout;
 mod connection;
 mod cors;
+#[cfg_attr(not(test), expect(dead_code, reason = "quotes and checkouts will ask for it"))]
+mod facts;
 mod frames;
 mod framing;
 mod hosts;
@@ -50,6 +53,7 @@ pub use waiting_answers::Answers;
 pub use watch::Watch;
 
 use crate::{
+    catalogue::LiveCatalogue,
     config::{Limits, Origins, Settings},
     failure::Failure,
     order::{Item, MinorUnits},
@@ -69,6 +73,7 @@ pub struct Edge {
     metrics: Metrics,
     propagator: Propagator,
     prices: BTreeMap<Item, MinorUnits>,
+    catalogue: Arc<LiveCatalogue>,
     limits: Limits,
     inventory_access: Access,
     /// `None` if requests may use any host name.
@@ -87,7 +92,7 @@ impl Edge {
     /// If the inventory's token can't be used.
     pub fn new(
         settings: &Settings,
-        shop: Arc<Shop>,
+        (shop, catalogue): (Arc<Shop>, Arc<LiveCatalogue>),
         watch: Watch,
         links: Option<TraceLinks>,
         telemetry: &Telemetry,
@@ -98,6 +103,7 @@ impl Edge {
             metrics: telemetry.metrics().clone(),
             propagator: *telemetry.propagator(),
             prices: settings.prices.clone(),
+            catalogue,
             limits: settings.limits.clone(),
             inventory_access: Access::of_inventory(settings)?,
             hosts: Hosts::of_shop(settings),
