@@ -9,7 +9,7 @@ use super::{
     row::{Column, Row, flag, unknown},
 };
 use crate::{
-    facts::{BadField, FieldKey, FieldValue},
+    facts::{BadField, FieldKey, FieldValue, Product},
     order::Currency,
 };
 
@@ -66,7 +66,7 @@ pub(super) fn read(bytes: &[u8], currency: Currency) -> Result<ImportedFile, Bad
     let mut file = ImportedFile { products: BTreeMap::new(), shop_fields: None };
     loop {
         let is_there =
-            reader.read_byte_record(&mut record).map_err(|error| of_line(line(&record), error.to_string()))?;
+            reader.read_byte_record(&mut record).map_err(|error| of_line(line(bytes, &record), error.to_string()))?;
         match (&heads, is_there) {
             (None, false) => {
                 return Err(of_line(
@@ -75,23 +75,26 @@ pub(super) fn read(bytes: &[u8], currency: Currency) -> Result<ImportedFile, Bad
                 ));
             }
             (Some(_), false) => return Ok(file),
-            (None, true) => heads = Some(heads_of(&record)?),
-            (Some(heads), true) => file.add(product(heads, &record, currency)?, line(&record))?,
+            (None, true) => heads = Some(heads_of(&record, line(bytes, &record))?),
+            (Some(heads), true) => {
+                let line = line(bytes, &record);
+                file.add(product(heads, &record, line, currency)?, line)?;
+            }
         }
     }
 }
 
 /// Returns what the columns are, by the row of their names.
-fn heads_of(record: &ByteRecord) -> Result<Vec<Head>, BadFile> {
+fn heads_of(record: &ByteRecord, line: usize) -> Result<Vec<Head>, BadFile> {
     let mut heads: Vec<Head> = Vec::new();
     let names: Vec<&str> = record.iter().map(text).map(str::trim).collect();
     if let [only] = names.as_slice()
         && only.contains([';', '\t'])
     {
-        return Err(of_line(line(record), "the columns have other separators; write commas between them"));
+        return Err(of_line(line, "the columns have other separators; write commas between them"));
     }
     for name in names {
-        let of_column = |what: String| BadFile { line: line(record), column: Some(format!("column {name:.80}")), what };
+        let of_column = |what: String| BadFile { line, column: Some(format!("column {name:.80}")), what };
         let head = head(name).map_err(of_column)?;
         let is_same = |other: &Head| match (&head, other) {
             (Head::Field(key, _), Head::Field(other, _)) => key == other,
@@ -104,7 +107,7 @@ fn heads_of(record: &ByteRecord) -> Result<Vec<Head>, BadFile> {
     }
     if !heads.contains(&Head::Of(Column::Item)) {
         return Err(of_line(
-            line(record),
+            line,
             "there is no column item; the first line has the columns' names, such as item,title,price",
         ));
     }
@@ -124,14 +127,14 @@ fn head(name: &str) -> Result<Head, String> {
     Column::of_name(name).map(Head::Of).ok_or_else(refused)
 }
 
-fn product(heads: &[Head], record: &ByteRecord, currency: Currency) -> Result<crate::facts::Product, BadFile> {
+fn product(heads: &[Head], record: &ByteRecord, line: usize, currency: Currency) -> Result<Product, BadFile> {
     if record.len() != heads.len() {
         let what = format!(
             "has {} cells, and there are {} columns; put quotes around a cell that has a comma, such as \"Mug, blue\"",
             record.len(),
             heads.len()
         );
-        return Err(of_line(line(record), what));
+        return Err(of_line(line, what));
     }
     let mut row = Row::default();
     for (head, cell) in std::iter::zip(heads, record).filter(|(_, cell)| !cell.is_empty()) {
@@ -143,10 +146,10 @@ fn product(heads: &[Head], record: &ByteRecord, currency: Currency) -> Result<cr
                 (value.and_then(|value| row.set_field(key.clone(), value)), format!("{FIELD}{key}"))
             }
         };
-        set.map_err(|what| BadFile { line: line(record), column: Some(format!("column {name}")), what })?;
+        set.map_err(|what| BadFile { line, column: Some(format!("column {name}")), what })?;
     }
     row.into_product().ok_or_else(|| BadFile {
-        line: line(record),
+        line,
         column: Some("column item".to_owned()),
         what: "is empty; each row names its item".to_owned(),
     })
@@ -157,9 +160,13 @@ fn text(cell: &[u8]) -> &str {
     std::str::from_utf8(cell).unwrap_or_default()
 }
 
-fn line(record: &ByteRecord) -> usize {
-    let line = record.position().map_or(1, csv::Position::line);
-    usize::try_from(line).unwrap_or(usize::MAX)
+/// Returns the line that a record begins on. Its position is that before empty lines, which are passed over.
+fn line(bytes: &[u8], record: &ByteRecord) -> usize {
+    let Some(position) = record.position() else { return 1 };
+    let [line, byte] = [position.line(), position.byte()].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+    let rest = bytes.get(byte..).unwrap_or_default();
+    let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n').count();
+    line.saturating_add(empty)
 }
 
 fn of_line(line: usize, what: impl Into<String>) -> BadFile {

@@ -105,6 +105,7 @@ fn an_error_says_where_and_what_to_write() {
     csv("item,price\nmug,1.00\ntea,\"2,80\"\n", "line 3, column price: the price 2,80 has a comma");
     csv("item,price\nmug,1.005", "line 2, column price: the price 1.005 has more decimals than USD");
     csv("item,title\n\"a\",\"two\nlines\"\nmug,Mug\nmug,Cup\n", "line 2, column title: a title is one line");
+    csv("item,price\r\nmug,1\r\n\r\ntea,x\r\n", "line 4, column price: the price x");
     csv("item,title\nmug,Mug\n\nmug,Cup\n", "line 4, item: mug stands in the file twice");
     csv("item,title\nmug,Mug, blue\n", "line 2: has 3 cells, and there are 2 columns; put quotes");
     csv("item,title\n,Mug\n", "line 2, column item: is empty");
