@@ -5,6 +5,7 @@
 //!
 //! JSON is compressed with gzip for clients that accept it.
 
+mod catalogue;
 pub mod charts;
 mod gzip;
 mod installations;
@@ -32,6 +33,7 @@ use hyper::{
 };
 
 use crate::{
+    catalogue::LiveCatalogue,
     config::{Limits, Origins, Settings},
     http::{
         Access, Answer, Arrival, Body, Inbound, Reply, Watch, check_origin, openapi,
@@ -50,6 +52,7 @@ use crate::{
 pub struct Admin {
     store: Store,
     plugins: Arc<Plugins>,
+    catalogue: Arc<LiveCatalogue>,
     limits: Limits,
     access: Access,
     watch: Watch,
@@ -63,8 +66,7 @@ impl Admin {
     /// If the listener would be open to others without a token.
     pub fn new(
         settings: &Settings,
-        plugins: Arc<Plugins>,
-        store: Store,
+        (plugins, store, catalogue): (Arc<Plugins>, Store, Arc<LiveCatalogue>),
         watch: Watch,
         metrics: Metrics,
         charts: Arc<Charts>,
@@ -72,7 +74,7 @@ impl Admin {
     ) -> anyhow::Result<Arc<Self>> {
         let access = Access::of_admin(settings)?;
         let limits = settings.limits.clone();
-        Ok(Arc::new(Self { store, plugins, limits, access, watch, metrics, charts, recent }))
+        Ok(Arc::new(Self { store, plugins, catalogue, limits, access, watch, metrics, charts, recent }))
     }
 
     /// Returns the recent traces.
@@ -108,6 +110,10 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
     Route::post("/stock/{item}", "changeStock", |admin, asked| Box::pin(stock::change(admin, asked)))
         .linked("stock_item"),
     Route::delete("/stock/{item}", "removeStock", |admin, asked| Box::pin(stock::remove(admin, asked))),
+    Route::get("/catalogue", "catalogue", |admin, asked| at_once(catalogue::list(admin, &asked))).linked("catalogue"),
+    Route::post("/catalogue", "importCatalogue", |admin, asked| Box::pin(catalogue::import(admin, asked))),
+    Route::get("/catalogue/{item}", "product", |admin, asked| at_once(catalogue::show(admin, &asked)))
+        .linked("product"),
     Route::get("/plugins", "plugins", |admin, _| at_once(plugins::live(admin))).linked("plugins"),
     Route::post("/plugins", "deploy", |admin, asked| Box::pin(plugins::deploy(admin, asked))),
     Route::get("/plugins/versions", "pluginVersions", |admin, asked| Box::pin(plugins::versions(admin, asked)))
@@ -243,6 +249,8 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     use crate::telemetry::recent::jaeger::Trace;
 
     schemas.answer::<orders::Page>();
+    schemas.answer::<crate::http::catalogue::PageJson>();
+    schemas.answer::<catalogue::ImportedJson>();
     schemas.answer::<stock::ChangedJson>();
     schemas
         .forms::<stock::Change>("StockChange", &[("StockSet", "", &["set"], &[]), ("StockAdded", "", &["add"], &[])]);

@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Admin},
+    catalogue::LiveCatalogue,
     config::{Limits, Settings},
+    facts::Customers,
     http::{self, Answers, Edge, TraceLinks, Watch},
     runtime::{self, Room},
     shop::Shop,
@@ -47,6 +49,8 @@ pub struct App {
     telemetry: Telemetry,
     store: Store,
     plugins: Arc<Plugins>,
+    catalogue: Arc<LiveCatalogue>,
+    customers: Arc<Customers>,
     shop: Arc<Shop>,
     edge: Arc<Edge>,
     admin: Arc<Admin>,
@@ -78,11 +82,13 @@ impl App {
             tracing::info!("{shrunk}");
         }
         let settings = Settings { limits, ..settings };
+        let customers = Arc::new(Customers::new(&settings.customers)?);
         let public = Reserved::new(settings.server.listen, "--listen")?;
         let admin = Reserved::new(settings.server.admin, "--admin")?;
         let (store, opened) = open_store(&settings).await?;
         let opening: Vec<_> = settings.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
         store.seed_stock(&opening).await.context("write the opening stock")?;
+        let catalogue = LiveCatalogue::open(&settings, store.clone()).await?;
         watch(telemetry.metrics(), &store);
         if let Some(recent) = telemetry.recent() {
             watch_traces(telemetry.metrics(), recent);
@@ -114,10 +120,12 @@ impl App {
         let charts = Arc::<Charts>::default();
         let recent = telemetry.recent().cloned();
         let (metrics, held) = (telemetry.metrics().clone(), Arc::clone(&charts));
-        let admin = Admin::new(&settings, Arc::clone(&plugins), store.clone(), watch.clone(), metrics, held, recent)?;
+        let parts = (Arc::clone(&plugins), store.clone(), Arc::clone(&catalogue));
+        let admin = Admin::new(&settings, parts, watch.clone(), metrics, held, recent)?;
         let parts = (Arc::clone(&plugins), store.clone());
         let shop = Shop::new(&settings, parts, &telemetry, http::failed, stopping.clone())?;
-        let edge = Edge::new(&settings, Arc::clone(&shop), watch, links.clone(), &telemetry)?;
+        let parts = (Arc::clone(&shop), Arc::clone(&catalogue), Arc::clone(&customers));
+        let edge = Edge::new(&settings, parts, watch, links.clone(), &telemetry)?;
         let (limits, fewer) = open_files::fitted(&settings.limits, open_files::allowed_and_open())?;
         if let Some(fewer) = fewer {
             tracing::info!("{fewer}");
@@ -128,6 +136,8 @@ impl App {
             telemetry,
             store,
             plugins,
+            catalogue,
+            customers,
             shop,
             edge,
             admin,
@@ -207,6 +217,12 @@ impl App {
         background.spawn("the admin listener", serving);
         background.spawn("the release of orders", Arc::clone(&self.shop).resolve_releases());
         background.spawn("the watch over the store", watch_place(self.store.clone(), self.stopping.clone()));
+        if self.store.is_shared() {
+            let following = Arc::clone(&self.catalogue).follow(self.stopping.clone());
+            background.spawn("the watch over the catalogue", following);
+        }
+        let watching = Arc::clone(&self.customers).watch(self.stopping.clone());
+        background.spawn("the watch over the keys of customers' tokens", watching);
         background.spawn("the pruning of answers", Arc::clone(&self.shop).prune_answers());
         background.spawn("the supervision of plugins", Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());

@@ -3,6 +3,7 @@
 //! 0: done. 1: refused or failed, with the reason on stderr. 2: wrong usage. 64: unusable settings.
 
 mod backup;
+mod catalogue;
 mod client;
 mod compile_plugin;
 mod completions;
@@ -57,6 +58,9 @@ enum Command {
     /// Shows and changes the stock of a running host.
     #[command(subcommand)]
     Stock(stock::Stock),
+    /// Shows the catalogue of a running host, and imports it from a file.
+    #[command(subcommand)]
+    Catalogue(catalogue::Catalogue),
     /// Lists, shows and exports orders, from a running host.
     #[command(subcommand)]
     Orders(orders::Orders),
@@ -88,6 +92,7 @@ impl Command {
         match self {
             Self::Serve(_)
             | Self::Stock(_)
+            | Self::Catalogue(_)
             | Self::Orders(_)
             | Self::Store(_)
             | Self::Hosts(_)
@@ -125,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Plugin(plugin) => plugin.run(),
         Command::Stock(stock) => stock.run(),
+        Command::Catalogue(catalogue) => catalogue.run(),
         Command::Orders(orders) => orders.run(),
         Command::Store(store) => store.run(),
         Command::Hosts(hosts) => hosts.run(),

@@ -179,6 +179,13 @@ settings! {
         key_file: OptionalPath = "", "", "the file of the key that quotes are signed with, 43 characters or more (`openssl rand -base64 32`), equal on all hosts of a shop; without one a host draws a key at each start, so that quotes end with it, and hosts that share a store sign none";
         valid_ms: u64 = "900000" [1_000, 86_400_000], "ms", "how long a quote is taken by a checkout; the longer, the likelier the price has changed meanwhile, which the checkout then says", past "`quote_unusable`, 422";
     }
+    /// Customers who have signed in to the shop's own login.
+    customers as Customers {
+        keys_file: OptionalPath = "", "", "the keys of the shop's login, which signs its customers' tokens: a JWKS file, or one public key in PEM; read again when it changes. Without it no request may have a `customer_token`";
+        audience: OptionalText = "", "", "the `aud` that a customer's token has to have, for a login that signs tokens for others as well; without it a token must have none";
+        issuer: OptionalText = "", "", "the `iss` that a customer's token has to have";
+        lifetime_max_s: u32 = "86400" [60, 31_536_000], "s", "how long a customer's token may be valid, from its `iat` to its `exp`: one that is stolen is good for so long";
+    }
     /// When a plugin that keeps failing isn't called for a while.
     breaker as Breaker {
         faults: u64 = "20" [1, 1_000_000], "faults", "traps, limits, bad output and answers without a decision (`other`, `unavailable`) of one version within the window";
@@ -291,6 +298,7 @@ settings! {
         component_globals: u64 = "50000" [0, 1_000_000], "globals", "globals of a component; a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
         component_imports: u64 = "50000" [1, 1_000_000], "imports", "imports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
         component_exports: u64 = "50000" [1, 1_000_000], "exports", "exports of all modules and interfaces; a program that is linked when it is loaded has one for each symbol", past "refused before it is compiled";
+        catalogue_mib: usize = "64" [1, 1_048_576], "MiB", "memory of the catalogue, about, and the size of a file that is imported; an import takes as much again while it is at work", past "413; the catalogue stays as it was";
         request_body_bytes: usize = "65536" [256, 1_073_741_824], "bytes", "a request's body; 100 long lines take 20 KiB", past "413";
         remote_body_bytes: usize = "65536" [256, 1_073_741_824], "bytes", "an answer of inventory_url", past "`inventory_unreachable`, 502: the outcome is unknown, and the order waits for its release";
         uri_bytes: usize = "2048" [128, 65_534], "bytes", "a request's target", past "414";

@@ -7,18 +7,24 @@
 //! their `Debug` prints nothing of them. The digest of personal details is keyed, so that nobody can guess them from a trace.
 
 mod catalogue;
+mod customers;
 mod digest;
 mod field;
+mod import;
 mod person;
+mod stored;
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
 pub use catalogue::{Catalogue, CatalogueTooLarge, Product};
+pub use customers::{BadToken, Customers};
 pub use digest::{DigestKey, FactsDigest};
 pub use field::{BadField, FieldKey, FieldValue, Fields};
+pub use import::{BadFile, Changes, ImportForm, ImportedFile};
 pub use person::{Address, Customer, Locale};
+pub use stored::{BadStored, Restored};
 
 use digest::Question;
 

@@ -8,9 +8,11 @@ mod answer;
 mod arrival;
 pub mod body;
 mod cart;
+pub(crate) mod catalogue;
 mod checkout;
 mod connection;
 mod cors;
+mod facts;
 mod frames;
 mod framing;
 mod hosts;
@@ -50,7 +52,9 @@ pub use waiting_answers::Answers;
 pub use watch::Watch;
 
 use crate::{
+    catalogue::LiveCatalogue,
     config::{Limits, Origins, Settings},
+    facts::{Customers, DigestKey},
     failure::Failure,
     order::{Item, MinorUnits},
     shop::Shop,
@@ -69,6 +73,10 @@ pub struct Edge {
     metrics: Metrics,
     propagator: Propagator,
     prices: BTreeMap<Item, MinorUnits>,
+    catalogue: Arc<LiveCatalogue>,
+    customers: Arc<Customers>,
+    /// What digests of facts are keyed with, so that nobody can guess an address from a trace.
+    digest_key: DigestKey,
     limits: Limits,
     inventory_access: Access,
     /// `None` if requests may use any host name.
@@ -81,13 +89,24 @@ pub struct Edge {
 }
 
 impl Edge {
+    /// Returns what carts are priced by, with the catalogue as it is now.
+    fn priced_by(&self) -> cart::PricedBy<'_> {
+        cart::PricedBy {
+            currency: self.shop.currency,
+            prices: &self.prices,
+            catalogue: self.catalogue.now(),
+            customers: &self.customers,
+            digest_key: &self.digest_key,
+        }
+    }
+
     /// Returns the shop's edge; `links` is `None` if no traces are kept.
     ///
     /// # Errors
     /// If the inventory's token can't be used.
     pub fn new(
         settings: &Settings,
-        shop: Arc<Shop>,
+        (shop, catalogue, customers): (Arc<Shop>, Arc<LiveCatalogue>, Arc<Customers>),
         watch: Watch,
         links: Option<TraceLinks>,
         telemetry: &Telemetry,
@@ -98,6 +117,9 @@ impl Edge {
             metrics: telemetry.metrics().clone(),
             propagator: *telemetry.propagator(),
             prices: settings.prices.clone(),
+            catalogue,
+            customers,
+            digest_key: DigestKey::drawn(),
             limits: settings.limits.clone(),
             inventory_access: Access::of_inventory(settings)?,
             hosts: Hosts::of_shop(settings),

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod app;
 pub mod author;
+pub mod catalogue;
 pub mod cli;
 mod clock;
 pub mod config;

@@ -16,6 +16,7 @@ pub(crate) mod written;
 pub use agreed::Agreed;
 pub(crate) use cart::composed;
 pub use cart::{Attribute, AttributeValue, Cart, Item, Line, Quantity, StockLine, sum_by_item};
+pub(crate) use decimal::exact_number;
 pub use idempotency::{Fingerprint, IdempotencyKey, Keyed};
 pub use money::{Currency, CurrencyError, MinorUnits, PriceError};
 pub use receipt::{Adjustment, BadReceipt, Caps, Effect, Receipt};

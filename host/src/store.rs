@@ -13,6 +13,7 @@
 //! another till's:  take ─▶ held ─ settle ─▶ final ─ release ─▶ released
 //! ```
 
+mod catalogue;
 mod command;
 mod copy;
 mod error;
@@ -36,6 +37,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub use catalogue::StoredCatalogue;
 pub use copy::{Copied, CopyError, Tally, copy_to_postgres, copy_to_sqlite};
 pub use error::{DatabaseError, OpenError, Outage, StockError, StoreError, TakeError};
 pub use postgres::{examine as examine_shared, hosts, migrate};

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A module, and the modules that it uses. A floor stands above those that it uses.
-const FLOORS: [(&str, &[&str]); 20] = [
+const FLOORS: [(&str, &[&str]); 22] = [
     (
         "cli",
         &[
@@ -34,12 +34,29 @@ const FLOORS: [(&str, &[&str]); 20] = [
             "versions",
         ],
     ),
-    ("app", &["admin", "config", "http", "runtime", "shop", "store", "telemetry", "units", "versions"]),
+    (
+        "app",
+        &[
+            "admin",
+            "catalogue",
+            "config",
+            "facts",
+            "http",
+            "runtime",
+            "shop",
+            "store",
+            "telemetry",
+            "units",
+            "versions",
+        ],
+    ),
     (
         "admin",
         &[
+            "catalogue",
             "clock",
             "config",
+            "facts",
             "failure",
             "hooks/kind",
             "http",
@@ -51,7 +68,7 @@ const FLOORS: [(&str, &[&str]); 20] = [
             "versions",
         ],
     ),
-    ("http", &["config", "failure", "order", "shop", "store", "telemetry", "units", "versions"]),
+    ("http", &["catalogue", "config", "facts", "failure", "order", "shop", "store", "telemetry", "units", "versions"]),
     (
         "author",
         &[
@@ -104,6 +121,8 @@ const FLOORS: [(&str, &[&str]); 20] = [
     ("hooks", &["config", "failure", "imports", "order", "runtime", "store", "telemetry"]),
     ("runtime", &["config", "failure", "hooks/kind", "imports", "store", "telemetry", "units"]),
     ("imports", &["clock", "config", "failure", "hooks/kind", "order", "store", "telemetry", "units"]),
+    ("catalogue", &["config", "facts", "order", "store", "units"]),
+    ("facts", &["clock", "config", "order"]),
     ("failure", &["hooks/kind", "order", "store", "telemetry"]),
     ("store", &["clock", "hooks/kind", "order", "units"]),
     ("traffic", &["order", "telemetry"]),

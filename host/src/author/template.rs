@@ -87,7 +87,11 @@ impl Template<'_> {
             let (language, ..) = self.language.names();
             let others = Language::ALL.into_iter().filter(|other| other.has(self.kind));
             let others: Vec<_> = others.map(|other| other.names().0).collect();
-            anyhow::bail!("there is no template of a {} plugin in {language}; there is one in {}", self.kind, others.join(", "));
+            anyhow::bail!(
+                "there is no template of a {} plugin in {language}; there is one in {}",
+                self.kind,
+                others.join(", ")
+            );
         }
         let (_, templates, kit) = self.language.names();
         for layer in ["all".to_owned(), format!("kinds/{}", self.kind)] {

@@ -94,7 +94,20 @@ impl Admin {
     /// # Errors
     /// As [`get`](Self::get).
     pub(super) fn post_component<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<T> {
-        self.call(Method::POST, path, bytes.into(), "application/wasm")
+        self.post_file(path, bytes, "application/wasm")
+    }
+
+    /// Returns the answer to a `POST` of a file.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) fn post_file<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        bytes: Vec<u8>,
+        content_type: &'static str,
+    ) -> anyhow::Result<T> {
+        self.call(Method::POST, path, bytes.into(), content_type)
     }
 
     fn call<T: DeserializeOwned>(

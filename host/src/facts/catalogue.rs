@@ -55,7 +55,9 @@ impl Product {
         }
     }
 
-    fn bytes(&self) -> usize {
+    /// Returns about how much memory the product takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         let texts = self.tags.iter().map(String::len).chain([self.title.len(), self.item.as_str().len()]);
         let tax_category = self.tax_category.as_ref().map_or(0, String::len);
         PRODUCT_BYTES + tax_category + texts.map(|length| length + TEXT_BYTES).sum::<usize>() + bytes_of(&self.fields)

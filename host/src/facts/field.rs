@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use crate::order::{Form, is_control};
+use serde_json::value::RawValue;
+
+use crate::order::{Form, exact_number, is_control};
 
 /// The longest key, bytes.
 const KEY_BYTES_MAX: usize = 64;
@@ -26,7 +28,7 @@ pub enum FieldValue {
     /// Always finite.
     Decimal(f64),
     Flag(bool),
-    /// Text that is JSON, without white space that means nothing.
+    /// Text that is JSON, as it was written.
     Json(Arc<str>),
 }
 
@@ -46,7 +48,7 @@ pub enum BadField {
     NotJson,
     #[error("has more than 16 levels of arrays and objects")]
     TooDeep,
-    #[error("is no finite number, such as 0.5")]
+    #[error("is no number, such as 0.5, that would be kept exactly; write it as a text")]
     NotDecimal,
     #[error("is no whole number from -2147483648 to 2147483647")]
     NotInteger,
@@ -89,33 +91,57 @@ impl FieldValue {
     }
 
     /// # Errors
-    /// For a number that isn't finite.
-    pub fn decimal(number: f64) -> Result<Self, BadField> {
-        if number.is_finite() { Ok(Self::Decimal(number)) } else { Err(BadField::NotDecimal) }
+    /// For a text that is no number, or none that a float has exactly.
+    pub fn decimal(text: &str) -> Result<Self, BadField> {
+        exact_number(text).map(Self::Decimal).ok_or(BadField::NotDecimal)
     }
 
-    /// Returns the field of a JSON text.
+    /// Returns the field of a text that is JSON.
     ///
     /// # Errors
     /// For a text that isn't JSON, is too long or too deep.
     pub fn json(text: &str) -> Result<Self, BadField> {
+        let text = text.trim();
         if text.len() > TEXT_BYTES_MAX {
             return Err(BadField::TooLong);
         }
-        let value: serde_json::Value = serde_json::from_str(text).map_err(|_| BadField::NotJson)?;
-        Self::json_value(&value)
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+            if error.to_string().starts_with("recursion limit") { BadField::TooDeep } else { BadField::NotJson }
+        })?;
+        if levels(&value) > LEVELS_MAX { Err(BadField::TooDeep) } else { Ok(Self::Json(text.into())) }
     }
 
-    /// Returns the field of a JSON value.
+    /// Returns the field that a JSON value stands for: a text, a whole number, another number, a truth value, or JSON for an array or an
+    /// object. `None` for null.
     ///
     /// # Errors
-    /// For a value that is too long or too deep.
-    pub fn json_value(value: &serde_json::Value) -> Result<Self, BadField> {
-        if levels(value) > LEVELS_MAX {
-            return Err(BadField::TooDeep);
-        }
-        let text = value.to_string();
-        if text.len() > TEXT_BYTES_MAX { Err(BadField::TooLong) } else { Ok(Self::Json(text.into())) }
+    /// For a value that is too long or too deep, or a number that would be rounded.
+    pub fn of_json(value: &RawValue) -> Result<Option<Self>, BadField> {
+        let json = value.get();
+        let field = match json.as_bytes().first() {
+            Some(b'"') => Self::text(&serde_json::from_str::<String>(json).map_err(|_| BadField::NotJson)?)?,
+            Some(b't') => Self::Flag(true),
+            Some(b'f') => Self::Flag(false),
+            Some(b'n') => return Ok(None),
+            Some(b'-' | b'0'..=b'9') => {
+                json.parse().map_or_else(|_| Self::decimal(json), |whole| Ok(Self::Integer(whole)))?
+            }
+            _ => Self::json(json)?,
+        };
+        Ok(Some(field))
+    }
+
+    /// Returns the value as JSON, in the form that [`of_json`](Self::of_json) reads.
+    #[must_use]
+    pub fn to_json(&self) -> Box<RawValue> {
+        let json = match self {
+            Self::Text(text) => serde_json::to_string(&**text),
+            Self::Integer(number) => Ok(number.to_string()),
+            Self::Decimal(number) => Ok(number.to_string()),
+            Self::Flag(flag) => Ok(flag.to_string()),
+            Self::Json(json) => Ok(json.to_string()),
+        };
+        json.and_then(RawValue::from_string).unwrap_or_else(|_| RawValue::NULL.to_owned())
     }
 
     /// Returns how many bytes of text the value has.
@@ -160,11 +186,33 @@ mod tests {
         check(FieldValue::text(&"x".repeat(TEXT_BYTES_MAX + 1)), Err(BadField::TooLong));
         check(FieldValue::text("two\nlines"), Ok(()));
         check(FieldValue::text("\u{1b}"), Err(BadField::Control));
-        check(FieldValue::decimal(f64::INFINITY), Err(BadField::NotDecimal));
+        check(FieldValue::decimal("0.5"), Ok(()));
+        for number in ["inf", "NaN", "0.1000000000000000055", "9007199254740993", "1,5", ""] {
+            check(FieldValue::decimal(number), Err(BadField::NotDecimal));
+        }
+        check(FieldValue::json(&format!("{}1{}", "[".repeat(1_000), "]".repeat(1_000))), Err(BadField::TooDeep));
         check(FieldValue::json(&format!("{}1{}", "[".repeat(16), "]".repeat(16))), Ok(()));
         check(FieldValue::json(&format!("{}1{}", "[".repeat(17), "]".repeat(17))), Err(BadField::TooDeep));
         check(FieldValue::json("{"), Err(BadField::NotJson));
         check(FieldValue::json(&format!("\"{}\"", "x".repeat(TEXT_BYTES_MAX))), Err(BadField::TooLong));
-        assert_eq!(FieldValue::json(" [ 1 , {} ] "), Ok(FieldValue::Json("[1,{}]".into())));
+        let exact = "[ 99999999999999999.99, {} ]";
+        assert_eq!(FieldValue::json(&format!(" {exact}\n")), Ok(FieldValue::Json(exact.into())));
+    }
+
+    #[test]
+    fn a_value_is_read_from_json_and_written_as_it_was() {
+        let check = |json: &str, expected: Option<FieldValue>| {
+            let raw = RawValue::from_string(json.to_owned()).expect("JSON");
+            let value = FieldValue::of_json(&raw).unwrap_or_else(|error| panic!("{json} {error}"));
+            assert_eq!(value, expected, "{json}");
+            assert_eq!(value.map_or_else(|| "null".into(), |value| value.to_json().get().to_owned()), json);
+        };
+        check(r#""a\nb""#, Some(FieldValue::Text("a\nb".into())));
+        check("-7", Some(FieldValue::Integer(-7)));
+        check("3000000000", Some(FieldValue::Decimal(3e9)));
+        check("0.1", Some(FieldValue::Decimal(0.1)));
+        check("true", Some(FieldValue::Flag(true)));
+        check(r#"[{"a":null}]"#, Some(FieldValue::Json(r#"[{"a":null}]"#.into())));
+        check("null", None);
     }
 }

@@ -11,9 +11,9 @@ pub struct Track {
     pub shared: &'static [&'static str],
 }
 
-pub static V0_1: Track = Track { name: "0.1", version: "0.1.0", shared: &["types", "telemetry", "host"] };
+pub(super) static V0_1: Track = Track { name: "0.1", version: "0.1.0", shared: &["types", "telemetry", "host"] };
 
-pub static V0_2: Track =
+pub(super) static V0_2: Track =
     Track { name: "0.2", version: "0.2.0", shared: &["types", "telemetry", "settings", "facts", "offers", "menus"] };
 
 impl Track {

@@ -46,6 +46,14 @@ pub async fn read_component(headers: &HeaderMap, body: Inbound, limits: &Limits)
     read(body, limits.component_mib * MIB, limits.upload_ms).await
 }
 
+/// Reads the bytes of a catalogue's file.
+///
+/// # Errors
+/// As [`read_json`], except for the type.
+pub async fn read_catalogue(body: Inbound, limits: &Limits) -> Result<Bytes, Problem> {
+    read(body, limits.catalogue_mib * MIB, limits.upload_ms).await
+}
+
 async fn read(body: Inbound, bytes_max: usize, within_ms: u64) -> Result<Bytes, Problem> {
     let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
     if body.size_hint().lower() > bytes_max as u64 {

@@ -8,23 +8,20 @@ use serde_json::{Value, json};
 
 use super::{
     body::{parse_json, present},
+    facts::{AskedFacts, Text, Texts, WrittenAddress, WrittenFacts, address},
     problem::Problem,
 };
 #[cfg(test)]
 use crate::schema;
 use crate::{
-    facts::{DigestKey, Facts, Said},
+    facts::{Catalogue, Customers, DigestKey, Facts},
     order::{
-        self, Cart, Currency, Fingerprint, Item, LINES_MAX, Line, MinorUnits, QUOTE_TOKEN_BYTES_MAX, StockLine,
-        check_text,
+        Cart, Currency, Fingerprint, Item, LINES_MAX, Line, MinorUnits, QUOTE_TOKEN_BYTES_MAX, StockLine,
         written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
     },
-    pricing::{codes::CODES_MAX, delivery::GroupId},
+    pricing::delivery::GroupId,
     shop::Wishes,
 };
-
-/// The longest code, bytes.
-const CODE_BYTES_MAX: usize = 64;
 
 /// The form of the request, which the answer has as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,9 +56,25 @@ pub(super) struct Written {
     #[cfg_attr(test, schemars(with = "schema::Price"))]
     expected_total: Option<WrittenPrice>,
     /// The codes that the customer entered, for the plugins at the hooks.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<schema::EnteredCode>", length(max = crate::pricing::codes::CODES_MAX)))]
+    codes: Texts,
+    /// Who buys: a token of the shop's login, a JWT, whose keys are `customers.keys_file`.
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Vec<schema::EnteredCode>", length(max = CODES_MAX)))]
-    codes: Option<Vec<WrittenCode>>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    customer_token: Option<Text>,
+    /// Where the goods go.
+    #[serde(default, deserialize_with = "address")]
+    #[cfg_attr(test, schemars(with = "Option<WrittenAddress>"))]
+    shipping_address: Option<WrittenAddress>,
+    /// Where the invoice goes.
+    #[serde(default, deserialize_with = "address")]
+    #[cfg_attr(test, schemars(with = "Option<WrittenAddress>"))]
+    billing_address: Option<WrittenAddress>,
+    /// The customer's language, BCP 47.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    locale: Option<Text>,
     /// The chosen delivery by group, as a quote's `hooks.delivery` has them; without, the first of each group.
     #[serde(default, deserialize_with = "present")]
     #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
@@ -87,19 +100,6 @@ impl<'de> Deserialize<'de> for WrittenToken {
             (1..=QUOTE_TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         let rule = "a quote is the token that POST /quote answered";
         fits.then_some(Self(text)).ok_or_else(|| D::Error::custom(rule))
-    }
-}
-
-/// A code that a customer entered: a line of 1 to 64 bytes.
-#[derive(Debug)]
-struct WrittenCode(String);
-
-impl<'de> Deserialize<'de> for WrittenCode {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let rule = "a code is a line of 1 to 64 bytes without control characters";
-        let checked = check_text(&text, order::Form::Word, CODE_BYTES_MAX);
-        checked.map(|()| Self(text)).map_err(|_| D::Error::custom(rule))
     }
 }
 
@@ -131,8 +131,10 @@ struct WrittenLine {
     item: WrittenItem,
     #[cfg_attr(test, schemars(with = "schema::Quantity"))]
     quantity: WrittenQuantity,
+    /// The price of one piece; the catalogue's without.
+    #[serde(default, deserialize_with = "present")]
     #[cfg_attr(test, schemars(with = "schema::Price"))]
-    price: WrittenPrice,
+    price: Option<WrittenPrice>,
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "schema::Attributes"))]
     attributes: WrittenAttributes,
@@ -170,7 +172,7 @@ pub(super) struct Wanted {
     attributes: WrittenAttributes,
     form: Form,
     expected: Option<Expected>,
-    codes: Vec<String>,
+    facts: AskedFacts,
     delivery: BTreeMap<GroupId, String>,
     payment: Option<String>,
 }
@@ -188,7 +190,9 @@ pub(super) enum Expected {
 /// 400 for malformed JSON, 422 for a cart that no shop could sell.
 pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
     let written: Written = parse_json(bytes)?;
-    let Written { item, quantity, price, lines, attributes, expected_total, quote, codes, delivery, payment } = written;
+    let Written { item, quantity, price, lines, attributes, expected_total, quote, delivery, payment, .. } = written;
+    let Written { customer_token, shipping_address, billing_address, locale, codes, .. } = written;
+    let facts = WrittenFacts { customer_token, shipping_address, billing_address, locale, codes }.checked()?;
     let expected = match (expected_total, quote) {
         (None, None) => None,
         (Some(total), None) => Some(Expected::Total(total)),
@@ -196,21 +200,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Problem> {
         (Some(_), Some(_)) => return Err(Problem::unacceptable("send either expected_total or quote")),
     };
     let (lines, form) = match (item, quantity, price, lines) {
-        (Some(item), Some(quantity), Some(price), None) => {
+        (Some(item), Some(quantity), price, None) => {
             (vec![WrittenLine { item, quantity, price, attributes: WrittenAttributes::default() }], Form::Single)
         }
         (None, None, None, Some(lines)) => (lines.into_iter().map(|Object(line)| line).collect(), Form::Lines),
         _ => return Err(Problem::unacceptable("send either item, quantity and price, or lines")),
     };
     check_count(lines.len())?;
-    let codes: Vec<_> = codes.unwrap_or_default().into_iter().map(|WrittenCode(code)| code).collect();
-    if codes.len() > CODES_MAX {
-        return Err(Problem::unacceptable(format!("{} codes; at most {CODES_MAX} are allowed", codes.len())));
-    }
     let delivery = delivery.map(|Object(delivery)| delivery).unwrap_or_default();
     let delivery = delivery.into_iter().map(|(WrittenGroup(group), handle)| (GroupId(group), handle)).collect();
     let payment = payment.map(|Object(WrittenPayment { method })| method);
-    Ok(Wanted { lines, attributes, form, expected, codes, delivery, payment })
+    Ok(Wanted { lines, attributes, form, expected, facts, delivery, payment })
 }
 
 impl Wanted {
@@ -238,37 +238,50 @@ impl Wanted {
     pub(super) fn cart_fingerprint(&self) -> Fingerprint {
         let line = |line: &WrittenLine| {
             let WrittenLine { item: WrittenItem(item), quantity: WrittenQuantity(quantity), price, attributes } = line;
-            serde_json::json!([item.as_str(), quantity.pieces(), price.canonical(), attributes.canonical()])
+            json!([
+                item.as_str(),
+                quantity.pieces(),
+                price.as_ref().map(WrittenPrice::canonical),
+                attributes.canonical()
+            ])
         };
         let lines: Vec<_> = self.lines.iter().map(line).collect();
         // An array with a word at its head, which no body is: older versions stored the body's digest.
         let mut cart = vec![json!("cart"), json!(lines), json!(self.attributes.canonical())];
         // A cart without wishes has the fingerprint that it has always had.
-        if !(self.codes.is_empty() && self.delivery.is_empty() && self.payment.is_none()) {
+        let facts = self.facts.canonical();
+        if facts.is_some() || !self.delivery.is_empty() || self.payment.is_some() {
             let delivery: BTreeMap<u32, &String> =
                 self.delivery.iter().map(|(group, handle)| (group.0, handle)).collect();
-            cart.push(json!([self.codes, delivery, self.payment]));
+            cart.push(json!([facts, delivery, self.payment]));
         }
         Fingerprint::of_body(Value::from(cart).to_string().as_bytes())
     }
 
-    /// Returns the cart in this shop's currency.
+    /// Returns the cart in this shop's currency, and what its client asks for beside it.
     ///
     /// # Errors
-    /// 422 for a price or a sum that isn't acceptable here.
-    pub(super) fn priced(
-        mut self,
-        currency: Currency,
-        prices: &BTreeMap<Item, MinorUnits>,
-    ) -> Result<(Cart, Wishes), Problem> {
-        let line = |written: WrittenLine| written.into_line(currency, prices);
-        let lines = std::mem::take(&mut self.lines).into_iter().map(line).collect::<Result<_, _>>()?;
-        let cart = Cart::new(lines, std::mem::take(&mut self.attributes).0);
+    /// 422 for a price or a sum that isn't acceptable here, and for a customer's token that isn't taken.
+    pub(super) fn priced(self, of_shop: &PricedBy<'_>) -> Result<(Cart, Wishes), Problem> {
+        let Self { lines, attributes, facts, delivery, payment, .. } = self;
+        let lines = lines.into_iter().enumerate().map(|(index, line)| line.into_line(index, of_shop));
+        let cart = Cart::new(lines.collect::<Result<_, _>>()?, attributes.0);
         let cart = cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))?;
-        let facts = Facts::new(Arc::default(), Said::default(), DigestKey::drawn());
-        let Self { codes, delivery, payment, .. } = self;
+        let codes = facts.codes().to_vec();
+        let said = facts.said(of_shop.customers)?;
+        let facts = Facts::new(Arc::clone(&of_shop.catalogue), said, of_shop.digest_key.clone());
         Ok((cart, Wishes { codes, delivery, payment, facts }))
     }
+}
+
+/// What a shop prices carts by.
+pub(super) struct PricedBy<'a> {
+    pub(super) currency: Currency,
+    /// Items with a fixed price, whatever price a client sends.
+    pub(super) prices: &'a BTreeMap<Item, MinorUnits>,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) customers: &'a Customers,
+    pub(super) digest_key: &'a DigestKey,
 }
 
 /// Returns the total that a client agrees to, in the shop's currency.
@@ -282,7 +295,7 @@ pub(super) fn expected_total(written: &WrittenPrice, currency: Currency) -> Resu
 /// Returns the fingerprint of a deduct, like [`Wanted::fingerprint`].
 pub(super) fn deduct_fingerprint(lines: &[StockLine]) -> Fingerprint {
     let lines: Vec<_> = lines.iter().map(|line| (line.item.as_str(), line.quantity.pieces())).collect();
-    Fingerprint::of_body(serde_json::json!(["deduct", lines]).to_string().as_bytes())
+    Fingerprint::of_body(json!(["deduct", lines]).to_string().as_bytes())
 }
 
 /// Parses the stock lines of a deduct's body.
@@ -313,18 +326,20 @@ fn check_count(lines: usize) -> Result<(), Problem> {
 }
 
 impl WrittenLine {
-    fn into_line(self, currency: Currency, prices: &BTreeMap<Item, MinorUnits>) -> Result<Line, Problem> {
-        let Self {
-            item: WrittenItem(item),
-            quantity: WrittenQuantity(quantity),
-            price: WrittenPrice(price),
-            attributes,
-        } = self;
-        let unit_price = currency
-            .parse(&price)
-            .map_err(|error| Problem::unacceptable(format!("the price {price:.40} of {item} {error}")))?;
-        if let Some(catalogue) = prices.get(&item).filter(|catalogue| **catalogue != unit_price) {
-            let price = currency.format(*catalogue);
+    fn into_line(self, index: usize, of_shop: &PricedBy<'_>) -> Result<Line, Problem> {
+        let Self { item: WrittenItem(item), quantity: WrittenQuantity(quantity), price, attributes } = self;
+        let currency = of_shop.currency;
+        let fixed = of_shop.prices.get(&item).copied();
+        let unit_price = match price {
+            Some(WrittenPrice(price)) => currency
+                .parse(&price)
+                .map_err(|error| Problem::unacceptable(format!("the price {price:.40} of {item} {error}")))?,
+            None => fixed.or_else(|| of_shop.catalogue.product(&item)?.price).ok_or_else(|| {
+                Problem::unacceptable(format!("line {index} lacks its price, and the catalogue has none of {item}"))
+            })?,
+        };
+        if let Some(fixed) = fixed.filter(|fixed| *fixed != unit_price) {
+            let price = currency.format(fixed);
             return Err(Problem::unacceptable(format!("{item} costs {price} {currency} in this shop")));
         }
         Ok(Line { item, quantity, unit_price, attributes: attributes.0 })
@@ -334,13 +349,22 @@ impl WrittenLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     fn status(body: &str) -> u16 {
         let dollars = Currency::of_code("USD").expect("a known code");
         let catalogue = [("book", 1_999)].map(|(item, price)| {
             (Item::parse(item).expect("a fine name"), MinorUnits::new(price).expect("a fine price"))
         });
-        let cart = read(body.as_bytes()).and_then(|wanted| wanted.priced(dollars, &catalogue.into()));
+        let nobody = config::Customers { keys_file: None, audience: None, issuer: None, lifetime_max_s: 60 };
+        let of_shop = PricedBy {
+            currency: dollars,
+            prices: &catalogue.into(),
+            catalogue: Arc::default(),
+            customers: &Customers::new(&nobody).expect("no keys"),
+            digest_key: &DigestKey::of_trials(),
+        };
+        let cart = read(body.as_bytes()).and_then(|wanted| wanted.priced(&of_shop));
         cart.map_or_else(|problem| problem.status().as_u16(), |_| 200)
     }
 

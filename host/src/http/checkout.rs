@@ -39,7 +39,7 @@ pub(super) async fn checkout(edge: &Arc<Edge>, received: Received) -> Answer {
         cart: wanted.and_then(|wanted| {
             let agreed = agreed(&edge.shop, &wanted)?;
             let fingerprint = wanted.cart_fingerprint();
-            let (cart, wishes) = wanted.priced(edge.shop.currency, &edge.prices)?;
+            let (cart, wishes) = wanted.priced(&edge.priced_by())?;
             Ok(shop::Wanted { cart, wishes, fingerprint, agreed })
         }),
         reference: reference.clone(),

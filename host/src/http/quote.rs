@@ -88,7 +88,7 @@ pub(super) async fn quote(edge: &Arc<Edge>, received: Received) -> Answer {
         cart::expected_total(total, edge.shop.currency)?;
     }
     let fingerprint = wanted.cart_fingerprint();
-    let (cart, wishes) = wanted.priced(edge.shop.currency, &edge.prices)?;
+    let (cart, wishes) = wanted.priced(&edge.priced_by())?;
     let asked = AskedQuote { cart, wishes, fingerprint, pinned: received.pinned, parent: received.parent };
     let quoted = edge.shop.quote(asked).await;
     let quote = quoted.map_err(|refused| checkout::problem(refused, || "not done in time".to_owned()))?;

@@ -10,7 +10,7 @@ use super::{
     Body, Edge,
     answer::{Answer, Reply},
     arrival::{Arrival, Inbound},
-    body, checkout, cors, inventory, openapi, orders,
+    body, catalogue, checkout, cors, inventory, openapi, orders,
     problem::Problem,
     quote,
     received::Received,
@@ -55,6 +55,8 @@ static ROUTES: Routes<Edge, Received> = Routes(&[
         .calling_plugins()
         .linking_its_trace()
         .linked("quote"),
+    Route::get("/catalogue/{item}", "product", |edge, received| at_once(catalogue::show(edge, &received)))
+        .linked("product"),
     Route::get("/inventory", "inventory", |edge, received| Box::pin(inventory::list(edge, received)))
         .behind(|edge| &edge.inventory_access)
         .linked("inventory"),

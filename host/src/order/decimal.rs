@@ -72,6 +72,11 @@ impl Decimal {
     }
 }
 
+/// Returns the number if a float has exactly this one.
+pub(crate) fn exact_number(text: &str) -> Option<f64> {
+    Decimal::parse(text)?.to_exact_f64()
+}
+
 /// Why a number isn't a whole, small enough count of the smallest parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unfit {

@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 
 use super::{
     Attribute, AttributeValue, Currency, Form, Item, MinorUnits, ORDER_ATTRIBUTE_KEY_BYTES_MAX,
-    ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX, Quantity, decimal::Decimal, is_control,
+    ORDER_ATTRIBUTE_TEXT_BYTES_MAX, ORDER_ATTRIBUTES_MAX, Quantity,
+    decimal::{Decimal, exact_number},
+    is_control,
 };
 
 /// An item by its name.
@@ -145,7 +147,7 @@ fn attribute_value(written: &RawValue) -> Result<AttributeValue, String> {
 /// Returns the number if a plugin can get exactly this one: the interface has whole numbers of 32 bits, and floats.
 fn attribute_number(json: &str) -> Option<AttributeValue> {
     let whole = json.parse().ok().map(AttributeValue::Integer);
-    whole.or_else(|| Decimal::parse(json)?.to_exact_f64().map(AttributeValue::Decimal))
+    whole.or_else(|| exact_number(json).map(AttributeValue::Decimal))
 }
 
 /// A JSON object and nothing else. serde by itself also accepts an array for a struct: the fields' values in order.

@@ -23,6 +23,7 @@ pub(super) enum Command {
     Reservation(ReservationCommand),
     Stock(StockCommand),
     Plugin(Box<PluginCommand>),
+    Catalogue(CatalogueCommand),
     Upkeep(UpkeepCommand),
     #[cfg(test)]
     Test(TestCommand),
@@ -131,6 +132,14 @@ pub(super) enum PluginCommand {
     },
 }
 
+/// Replaces the catalogue.
+pub(super) struct CatalogueCommand {
+    /// The epoch that the catalogue has to have: another host may have replaced it.
+    pub(super) over: u64,
+    pub(super) parts: Vec<Vec<u8>>,
+    pub(super) reply: Reply<u64, StoreError>,
+}
+
 pub(super) enum UpkeepCommand {
     PruneAnswers {
         kept: Duration,
@@ -201,7 +210,7 @@ impl Command {
                 | StockCommand::Add { .. }
                 | StockCommand::Remove { .. },
             ) => (Lane::Durable, LevelsAfter::Unknown),
-            Self::Plugin(_) => (Lane::Durable, LevelsAfter::Known),
+            Self::Plugin(_) | Self::Catalogue(_) => (Lane::Durable, LevelsAfter::Known),
             Self::Upkeep(UpkeepCommand::PruneAnswers { .. } | UpkeepCommand::CheckReadiness { .. }) => {
                 (Lane::Durable, LevelsAfter::Known)
             }
@@ -253,6 +262,7 @@ impl Command {
                 | PluginCommand::NoteFolderHas { reply, .. }
                 | PluginCommand::ChangeRollout { reply, .. } => reply.unexecuted(),
             },
+            Self::Catalogue(command) => command.reply.unexecuted(),
             Self::Upkeep(command) => match command {
                 UpkeepCommand::PruneAnswers { reply, .. } => reply.unexecuted(),
                 UpkeepCommand::CheckReadiness { reply } | UpkeepCommand::Wake { reply } => reply.unexecuted(),
@@ -284,6 +294,12 @@ impl From<StockCommand> for Command {
 impl From<PluginCommand> for Command {
     fn from(command: PluginCommand) -> Self {
         Self::Plugin(Box::new(command))
+    }
+}
+
+impl From<CatalogueCommand> for Command {
+    fn from(command: CatalogueCommand) -> Self {
+        Self::Catalogue(command)
     }
 }
 

@@ -126,6 +126,9 @@ pub enum StoreError {
     /// Nothing was changed.
     #[error("another host has changed the plugin meanwhile: look at what is live now, and try again")]
     PluginsChanged,
+    /// Nothing was changed.
+    #[error("another import has replaced the catalogue meanwhile: import again")]
+    CatalogueChanged,
     #[error("a rollout is under way, and there is one at a time: promote or abort it first")]
     RolloutOpen,
     /// A host fault: the command breaks a rule of the schema. Nothing was changed.

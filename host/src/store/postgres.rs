@@ -4,6 +4,7 @@
 //! everything else. SQL stands in this folder only. It is written for READ COMMITTED, so that every change says which state it
 //! expects, and keeps to what engines of the same SQL have: no triggers, no functions, no locks but those of rows.
 
+mod catalogue;
 mod connection;
 mod copy;
 mod desk;
@@ -58,8 +59,8 @@ use super::{
     Answered, DatabaseError, Durability, Earlier, Examined, Finding, Gauges, HookOrder, HostRow, Inventory,
     LedgerMismatch, NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent,
     PluginVersion, PostgresSettings, Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError,
-    StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionState, VersionText, command, folder, json,
-    now_ms, page, queue, saturated,
+    StockLevel, StoreError, StoredCatalogue, SwapAction, TakeError, Taker, VersionId, VersionState, VersionText,
+    command, folder, json, now_ms, page, queue, saturated,
 };
 use super::{
     command::{Lane, OpenOrder, OrderCommand, ReservationCommand, Take, UpkeepCommand},
@@ -281,6 +282,10 @@ impl Postgres {
 
     pub(super) fn plugins_epoch(&self) -> u64 {
         self.host.plugins_epoch()
+    }
+
+    pub(super) fn catalogue_epoch(&self) -> Option<u64> {
+        self.host.catalogue_epoch()
     }
 
     pub(super) fn note_followed(&self, epoch: u64) {

@@ -5,6 +5,7 @@
 mod alarm;
 pub(super) mod answers;
 mod backup;
+pub(super) mod catalogue;
 mod channel;
 mod copy;
 mod counters;
@@ -60,8 +61,8 @@ use self::{
 use super::{
     Answered, DatabaseError, Earlier, Gauges, Inventory, LEVEL_BYTES, LedgerMismatch, NewOrder, OpenError, Opened,
     Order, OrderId, OrdersFilter, Outage, Page, PluginVersion, ROW_BYTES, Released, RolloutId, RolloutRow,
-    RolloutState, Settings, StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId,
-    VersionState, VersionText, command, folder, items, json, now_ms, page, queue, saturated, version,
+    RolloutState, Settings, StockChanged, StockError, StockLevel, StoreError, StoredCatalogue, SwapAction, TakeError,
+    Taker, VersionId, VersionState, VersionText, command, folder, items, json, now_ms, page, queue, saturated, version,
 };
 #[cfg(test)]
 use super::{BegunOrder, Durability, Engine, Store};

@@ -1,6 +1,7 @@
 //! The store's contract, which each database keeps: the same tests over SQLite and over a real PostgreSQL.
 
 pub(super) mod answers;
+mod catalogue;
 mod orders;
 pub(super) mod plugins;
 mod reservations;

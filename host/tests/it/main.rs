@@ -15,6 +15,7 @@
 mod admission;
 mod backup;
 mod bad_http;
+mod catalogue;
 mod command_line;
 mod concurrency;
 mod conformance;

@@ -9,7 +9,7 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-use super::super::{cart, inventory, orders, problem, quote};
+use super::super::{cart, catalogue, inventory, orders, problem, quote};
 use crate::{admin, schema};
 
 const LINES: &str = "Several items. The same item may stand in several lines.";
@@ -22,6 +22,7 @@ pub(super) fn all(written: Value) -> Value {
     schemas.answer::<problem::Document<'_>>();
     schemas.answer::<orders::OrderJson>();
     schemas.answer::<quote::QuoteJson>();
+    schemas.answer::<catalogue::ProductJson>();
     schemas.answer::<inventory::Levels>();
     schemas.answer::<inventory::ReleaseAnswer>();
     schemas.request::<schema::IdempotencyKey>();

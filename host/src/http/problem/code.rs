@@ -98,6 +98,9 @@ codes! {
     NotPayable = "not_payable", UNPROCESSABLE_ENTITY,
         "The request asks for a way to pay that isn't offered. Nothing was sold.",
         "Ask for a quote and let the customer choose among its `payment_methods`.";
+    CatalogueChanged = "catalogue_changed", CONFLICT,
+        "Another import has replaced the catalogue meanwhile. Nothing was changed.",
+        "Look at what the other import brought with `till catalogue list`, then import again.";
     QuoteChanged = "quote_changed", CONFLICT,
         "The order costs something else than the client agreed to by `expected_total` or `quote`: a price, a stock or a plugin has changed. Nothing was sold, and what was taken is back.",
         "Show the customer `quote`, which has what it costs now, and send the cart again under a new `Idempotency-Key` with the new token or total.";

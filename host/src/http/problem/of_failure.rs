@@ -87,6 +87,7 @@ impl From<&StoreError> for Problem {
                 Self::new(Code::ReferenceUsed, error.to_string())
             }
             StoreError::KeyTaken => Self::key_in_flight(error.to_string()),
+            StoreError::CatalogueChanged => Self::new(Code::CatalogueChanged, error.to_string()),
             StoreError::PluginsChanged => Self::new(Code::RolloutState, error.to_string()),
             StoreError::RolloutOpen => Self::new(Code::RolloutOpen, error.to_string()),
             other => Self::internal(other),

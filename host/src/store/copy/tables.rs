@@ -183,4 +183,5 @@ pub(in crate::store) const TABLES: &[Table] = &[
             column("changed_at_ms", Of::Integer),
         ],
     ),
+    table("catalogue", &[column("part", Of::Integer), column("lines", Of::Bytes)]),
 ];

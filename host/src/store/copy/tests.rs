@@ -49,6 +49,7 @@ async fn of_everything() -> TempDir {
         .publish_plugin(None, version(1), None, (SwapAction::Deploy, "me".into(), "a file".into()))
         .await
         .expect("publishes");
+    store.replace_catalogue(0, vec![vec![0, 255], b"mug".to_vec()]).await.expect("replaces");
     store.close().await;
     match shop.place {
         Place::Folder(folder) => folder,
@@ -109,7 +110,9 @@ async fn told(store: &Store) -> String {
     let stock = store.stock(None).await.expect("reads").rows;
     let plugins = store.plugin_events(None, 100).await.expect("reads").rows;
     let live = store.live_plugin(Installation::of(Kind::Checkout)).await.expect("reads");
-    format!("{orders:#?}\n{stock:#?}\n{plugins:#?}\n{live:#?}")
+    let catalogue = store.catalogue().await.expect("reads").parts;
+    assert_eq!(catalogue.len(), 2);
+    format!("{orders:#?}\n{stock:#?}\n{plugins:#?}\n{live:#?}\n{catalogue:?}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -138,7 +138,7 @@ impl CopyEnd {
     pub(in crate::store) async fn finish(self, order_id: i64) -> Result<(), CopyError> {
         self.refuse_served().await?;
         let sql = "UPDATE counters SET value = CASE name WHEN 'order_id' THEN greatest(value, $1) ELSE value + 1 END
-                   WHERE name IN ('order_id', 'items_epoch', 'plugins_epoch')";
+                   WHERE name IN ('order_id', 'items_epoch', 'plugins_epoch', 'catalogue_epoch')";
         let of_counters = |failed| of_table("counters", failed);
         change(&self.session, sql, &[(&order_id, Type::INT8)]).await.map_err(of_counters)?;
         commit(&self.session).await.map_err(|failed| match failed {

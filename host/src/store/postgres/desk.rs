@@ -7,12 +7,12 @@ use tokio::sync::mpsc;
 use tokio_postgres::types::Type;
 
 use super::{
-    Outage, StoreError,
-    command::{Command, PluginCommand, StockCommand, UpkeepCommand},
+    Outage, StoreError, catalogue,
+    command::{CatalogueCommand, Command, PluginCommand, StockCommand, UpkeepCommand},
     connection::Connection,
     link::{Failed, Session},
     plugins, rollouts, stock,
-    transaction::{Parameters, change, in_time},
+    transaction::{FLIGHT_WITHIN, Parameters, change, within},
 };
 use crate::{
     store::{
@@ -60,6 +60,9 @@ async fn execute(client: &Session, command: Command, items: &Items) -> Result<()
     match command {
         Command::Stock(command) => of_stock(client, command, items).await,
         Command::Plugin(command) => of_plugins(client, *command).await,
+        Command::Catalogue(CatalogueCommand { over, parts, reply }) => {
+            tell_within(catalogue::WITHIN, reply, catalogue::replace(client, over, &parts)).await
+        }
         Command::Upkeep(UpkeepCommand::PruneAnswers { kept, reply }) => tell(reply, prune(client, kept)).await,
         Command::Upkeep(UpkeepCommand::CheckReadiness { reply }) => tell(reply, check_readiness(client)).await,
         Command::Upkeep(UpkeepCommand::Wake { reply }) => {
@@ -159,7 +162,20 @@ where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    match in_time(work).await {
+    tell_within(FLIGHT_WITHIN, reply, work).await
+}
+
+/// Waits for work that may take another time than others, and answers.
+async fn tell_within<T, E>(
+    time: Duration,
+    reply: Reply<T, E>,
+    work: impl Future<Output = Result<Result<T, E>, Failed>>,
+) -> Result<(), Failed>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    match within(time, work).await {
         Ok(outcome) => {
             reply.tell(outcome);
             Ok(())

@@ -100,6 +100,7 @@ impl Batch {
             Command::Reservation(ReservationCommand::Take(_))
             | Command::Stock(_)
             | Command::Plugin(_)
+            | Command::Catalogue(_)
             | Command::Upkeep(_) => {}
             #[cfg(test)]
             Command::Test(_) => {}

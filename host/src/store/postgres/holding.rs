@@ -130,6 +130,7 @@ impl Holding {
             )
             | Command::Stock(_)
             | Command::Plugin(_)
+            | Command::Catalogue(_)
             | Command::Upkeep(UpkeepCommand::PruneAnswers { .. } | UpkeepCommand::CheckReadiness { .. }) => {}
             #[cfg(test)]
             Command::Test(_) => {}

@@ -68,6 +68,8 @@ pub(super) struct Host {
     first_host: AtomicI64,
     /// How often the plugins were changed, and which of the changes this host follows.
     plugins_epoch: AtomicI64,
+    /// How often the catalogue was replaced; negative before the first beat.
+    catalogue_epoch: AtomicI64,
     followed_epoch: AtomicI64,
     /// Whether the database has no synchronous standby, as of the last look.
     without_standby: AtomicBool,
@@ -98,6 +100,7 @@ impl Host {
             hosts: AtomicI64::new(0),
             first_host: AtomicI64::new(0),
             plugins_epoch: AtomicI64::new(0),
+            catalogue_epoch: AtomicI64::new(-1),
             followed_epoch: AtomicI64::new(0),
             without_standby: AtomicBool::new(false),
             require_synchronous,
@@ -141,6 +144,10 @@ impl Host {
 
     pub(super) fn plugins_epoch(&self) -> u64 {
         self.plugins_epoch.load(Relaxed).unsigned_abs()
+    }
+
+    pub(super) fn catalogue_epoch(&self) -> Option<u64> {
+        u64::try_from(self.catalogue_epoch.load(Relaxed)).ok()
     }
 
     pub(super) fn note_followed(&self, epoch: u64) {
@@ -239,7 +246,8 @@ impl Host {
                     (SELECT value FROM counters WHERE name = 'items_epoch'),
                     (SELECT count(*) FROM hosts WHERE until > clock_timestamp()),
                     (SELECT min(id) FROM hosts WHERE until > clock_timestamp()),
-                    (SELECT value FROM counters WHERE name = 'plugins_epoch')
+                    (SELECT value FROM counters WHERE name = 'plugins_epoch'),
+                    (SELECT value FROM counters WHERE name = 'catalogue_epoch')
              FROM beat";
         let (id, lease_ms, lowest) = (self.id(), millis(LEASE) as f64, self.numbers.lowest(&[]));
         let followed = self.followed_epoch.load(Relaxed);
@@ -254,6 +262,7 @@ impl Host {
         self.hosts.store(row.get(2), Relaxed);
         self.first_host.store(row.get(3), Relaxed);
         self.plugins_epoch.store(row.get(4), Relaxed);
+        self.catalogue_epoch.store(row.get(5), Relaxed);
         Ok(Some(Found { last_number: row.get(0), items_epoch: row.get(1) }))
     }
 

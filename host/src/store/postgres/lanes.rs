@@ -138,7 +138,7 @@ pub(super) fn subject(command: &Command) -> Option<Subject> {
             | ReservationCommand::Refuse { reference, .. }
             | ReservationCommand::Release { reference, .. },
         ) => Some(Subject::Deduct(reference.clone())),
-        Command::Stock(_) | Command::Plugin(_) | Command::Upkeep(_) => None,
+        Command::Stock(_) | Command::Plugin(_) | Command::Catalogue(_) | Command::Upkeep(_) => None,
         #[cfg(test)]
         Command::Test(_) => None,
     }

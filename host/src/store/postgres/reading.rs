@@ -7,10 +7,10 @@ use tokio_postgres::types::Type;
 
 use super::{
     DatabaseError, Earlier, LedgerMismatch, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion,
-    Postgres, RolloutId, RolloutRow, StockLevel, StoreError, VersionId,
+    Postgres, RolloutId, RolloutRow, StockLevel, StoreError, StoredCatalogue, VersionId, catalogue,
     link::{Failed, Session},
     plugins, query, rollouts,
-    transaction::in_time,
+    transaction::{in_time, within},
 };
 use crate::{
     hooks::{Installation, InstallationName, Kind},
@@ -163,6 +163,17 @@ impl Postgres {
         counts: &str,
     ) -> Result<Vec<String>, StoreError> {
         read!(self, |client| found(rollouts::exchange_counts(client, id, i64_of(epoch), counter, counts)))
+    }
+
+    pub(in crate::store) async fn catalogue(&self) -> Result<StoredCatalogue, StoreError> {
+        let mut reading = self.reading().await?;
+        loop {
+            let client = reading.client().await?;
+            let outcome = within(catalogue::WITHIN, found(catalogue::read(client))).await;
+            if let Some(outcome) = reading.outcome(outcome) {
+                return outcome;
+            }
+        }
     }
 
     pub(in crate::store) async fn keep_plugin_file(&self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {

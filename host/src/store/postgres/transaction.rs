@@ -71,6 +71,11 @@ pub(super) async fn rollback(client: &Session) -> Result<(), Failed> {
 
 /// Waits for a transaction, or for its last flight, for so long as one may take.
 pub(super) async fn in_time<T>(flights: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    within(FLIGHT_WITHIN, flights).await
+}
+
+/// As [`in_time`], for flights that may take another time.
+pub(super) async fn within<T>(time: Duration, flights: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     let late = |_elapsed| Failed::Unknown(DatabaseError::new(io::Error::from(io::ErrorKind::TimedOut), false));
-    tokio::time::timeout(FLIGHT_WITHIN, flights).await.map_err(late)?
+    tokio::time::timeout(time, flights).await.map_err(late)?
 }

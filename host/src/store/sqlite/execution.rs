@@ -41,6 +41,7 @@ impl Command {
             Self::Reservation(command) => command.execute(context),
             Self::Stock(command) => command.execute(context),
             Self::Plugin(command) => command.execute(context),
+            Self::Catalogue(command) => command.execute(context),
             Self::Upkeep(command) => command.execute(context),
             #[cfg(test)]
             Self::Test(command) => command.execute(context),

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_deducts.sql"),
     include_str!("migrations/0010_kinds.sql"),
     include_str!("migrations/0011_installations.sql"),
+    include_str!("migrations/0012_catalogue.sql"),
 ];
 
 /// Returns how many migrations this build knows.

@@ -212,3 +212,19 @@ async fn what_is_wrong_with_each_server_is_said() {
     let said = format!("{:#}", anyhow::Error::from(refused));
     assert!(said.contains("127.0.0.1:1: ") && said.contains("127.0.0.1:2: "), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_host_learns_of_an_import_by_its_next_beat() {
+    let shop = Shop::shared(&[]).await;
+    let other = shop.other_host().await;
+    let epoch = shop.store.replace_catalogue(0, vec![b"mug".to_vec()]).await.expect("replaces");
+    within_seconds(async {
+        while other.catalogue_epoch() != Some(epoch) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    assert_eq!(other.catalogue().await.expect("reads").parts, [b"mug".to_vec()]);
+    other.close().await;
+    shop.store.close().await;
+}
