@@ -31,7 +31,7 @@ impl AnswerLimits {
     /// Returns the most bytes read from a connection: those of the answer, of interim answers before it, and of the sizes
     /// between a body's chunks. A server that sends chunks of a byte costs the host more than it costs the server.
     pub(super) const fn read_bytes(&self) -> usize {
-        self.body_bytes.saturating_mul(2).saturating_add(self.header_bytes.saturating_mul(8))
+        self.body_bytes.saturating_mul(2).saturating_add(self.header_bytes.saturating_mul(4))
     }
 }
 
