@@ -22,6 +22,7 @@ mod grants;
 mod message;
 mod place;
 mod prepared;
+mod room;
 mod secrets;
 mod tls;
 mod wire;
@@ -34,10 +35,8 @@ use exchange::{AnswerLimits, exchange};
 use hyper::HeaderMap;
 use place::Place;
 use prepared::Prepared;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use room::Room;
+use tokio::time::{Instant, timeout_at};
 use wire::{Watched, Wire};
 
 pub use error::HttpError;
@@ -54,7 +53,7 @@ pub struct Outbound {
     secrets: Secrets,
     connector: Connector,
     cache: Cache,
-    requests: Semaphore,
+    room: Room,
     headers_max: usize,
     header_bytes_max: usize,
 }
@@ -96,7 +95,7 @@ impl Outbound {
             secrets: settings.secrets.as_deref().map(Secrets::read).transpose()?.unwrap_or_default(),
             connector: Connector::new(tls, settings.lookups),
             cache: Cache::new(settings.cache_mib.saturating_mul(1024 * 1024)),
-            requests: Semaphore::new(settings.requests.min(Semaphore::MAX_PERMITS)),
+            room: Room::new(settings.requests, settings.bodies_mib),
             headers_max: settings.headers,
             header_bytes_max: settings.header_bytes,
         })
@@ -157,7 +156,7 @@ impl Outbound {
             response.blank(secret);
         }
         if let Some(key) = key {
-            self.cache.keep(key, &response, Instant::now());
+            self.cache.keep(&key, &response, Instant::now());
         }
         Ok(response)
     }
@@ -179,7 +178,7 @@ impl Outbound {
         };
         let asked = async {
             // Held until the answer is there.
-            let _permit = self.requests.acquire().await.map_err(|error| HttpError::NotSent(error.to_string()))?;
+            let _place = self.room.wait_for_place(grant).await?;
             let addresses = self.connector.addresses(&grant.place, grant.private).await;
             let addresses = addresses.map_err(|(error, address)| {
                 observed.peer = address;

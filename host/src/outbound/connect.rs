@@ -168,4 +168,23 @@ mod tests {
         check("169.254.169.254:443", true, Some("nothing may be sent to"));
         check("[::ffff:169.254.169.254]:443", true, Some("nothing may be sent to"));
     }
+
+    /// Nothing resolves the name a second time: it has no address at all.
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_checked() {
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let [open_at, closed_at] = [&open, &closed].map(|listener| listener.local_addr().expect("an address"));
+        drop(closed);
+        let connector = Connector::new(super::super::tls::connector(None).expect("the system's"), 1);
+        let (place, _) = Place::of_url(&format!("http://rates.invalid:{}", closed_at.port())).expect("a place");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // An address that refuses isn't the last one tried.
+        let connected = connector.connect(&place, &[closed_at, open_at], deadline).await.map(|(_, peer)| peer);
+        assert_eq!(connected, Ok(open_at));
+        let refused = connector.connect(&place, &[closed_at; 9], deadline).await.map(|(_, peer)| peer);
+        assert!(
+            matches!(refused, Err(HttpError::NotSent(text)) if text.contains("no connection to http://rates.invalid"))
+        );
+    }
 }

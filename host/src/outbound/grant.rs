@@ -28,7 +28,8 @@ const SECRETS_MAX: usize = 8;
 /// | `secrets=carrier-key` | none | secrets that headers may be filled from, up to 8 |
 ///
 /// The place is scheme, host and port, without a path. The host is one name, with no wildcards, or an address. `http`
-/// needs `private=yes`, because anybody between the host and an address elsewhere could read and change what is sent.
+/// needs `private=yes`, because anybody between the host and an address elsewhere could read and change what is sent,
+/// secrets included.
 ///
 /// On a command line the whole grant is one argument: `--grant 'https://rates.example methods=get requests=1'`.
 ///

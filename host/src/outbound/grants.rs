@@ -28,7 +28,7 @@ pub struct CallBudget {
 
 impl Grants {
     /// Returns the grants of the installation of this name. No two installations of a host may share a name, since the
-    /// cache goes by it.
+    /// cache goes by it: a name that is used anew within 10 minutes may find answers of the former installation.
     ///
     /// # Errors
     /// If two grants are for one place, or if there are more than 16.

@@ -24,6 +24,7 @@ fn settings() -> config::Outbound {
         secrets: None,
         ca_file: None,
         requests: 64,
+        bodies_mib: 64,
         lookups: 16,
         header_bytes: 16_384,
         headers: 64,

@@ -40,6 +40,10 @@ async fn a_request_that_nobody_reads_may_have_been_read() {
         &send(&outbound(), &granted, Request { timeout_ms: 500, ..get(&url) }).await,
         "no whole answer from http://127",
     );
+    // So may a part of one that is larger than what the system takes before somebody reads.
+    let large = grants(&[&format!("{url} kib=4096 private=yes")]);
+    let request = Request { timeout_ms: 500, ..post(&url, &vec![b'x'; 4 << 20]) };
+    unknown(&send(&outbound(), &large, request).await, "no whole answer");
     // With TLS, the handshake comes first, and nothing of the request before its end.
     let url = url.replace("http:", "https:");
     let granted = grants(&[&format!("{url} private=yes")]);
