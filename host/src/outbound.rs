@@ -45,7 +45,10 @@ pub use grants::{CallBudget, Grants};
 pub use message::{Header, HeaderText, Method, Request, Response};
 pub use secrets::Secrets;
 
-use crate::config;
+use crate::{
+    config,
+    units::{MIB, millis},
+};
 
 /// Sends the requests of all plugins of this process.
 #[derive(Debug)]
@@ -94,7 +97,7 @@ impl Outbound {
         Ok(Self {
             secrets: settings.secrets.as_deref().map(Secrets::read).transpose()?.unwrap_or_default(),
             connector: Connector::new(tls, settings.lookups),
-            cache: Cache::new(settings.cache_mib.saturating_mul(1024 * 1024)),
+            cache: Cache::new(settings.cache_mib.saturating_mul(MIB)),
             room: Room::new(settings.requests, settings.bodies_mib),
             headers_max: settings.headers,
             header_bytes_max: settings.header_bytes,
@@ -172,7 +175,7 @@ impl Outbound {
         let wire = Arc::new(Wire::default());
         let begin = Instant::now();
         let late = || {
-            let waited_ms = begin.elapsed().as_millis();
+            let waited_ms = millis(begin.elapsed());
             let late = format!("no whole answer from {} within {waited_ms} ms", grant.place);
             if wire.is_written() { HttpError::Unknown(late) } else { HttpError::NotSent(late) }
         };

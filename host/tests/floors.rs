@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A module, and the modules that it uses. A floor stands above those that it uses.
-const FLOORS: [(&str, &[&str]); 20] = [
+const FLOORS: [(&str, &[&str]); 21] = [
     (
         "cli",
         &[
@@ -104,6 +104,7 @@ const FLOORS: [(&str, &[&str]); 20] = [
     ("hooks", &["config", "failure", "imports", "order", "runtime", "store", "telemetry"]),
     ("runtime", &["config", "failure", "hooks/kind", "imports", "store", "telemetry", "units"]),
     ("imports", &["clock", "config", "failure", "hooks/kind", "order", "store", "telemetry", "units"]),
+    ("outbound", &["config", "telemetry", "units"]),
     ("failure", &["hooks/kind", "order", "store", "telemetry"]),
     ("store", &["clock", "hooks/kind", "order", "units"]),
     ("traffic", &["order", "telemetry"]),
