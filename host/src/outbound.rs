@@ -152,10 +152,10 @@ impl Outbound {
             return Ok(response);
         }
         prepared.add_trace(trace);
-        let secrets = std::mem::take(&mut prepared.secrets);
         let deadline = deadline.min(Instant::now() + Duration::from_millis(request.timeout_ms.into()));
         let mut response = self.ask(grant, prepared, deadline, observed).await?;
-        for secret in secrets {
+        // Not only those of this request: a place may show what an earlier one left there.
+        for secret in grants.secrets(&self.secrets) {
             response.blank(secret);
         }
         if let Some(key) = key {
@@ -168,16 +168,19 @@ impl Outbound {
     async fn ask(
         &self,
         grant: &Grant,
-        prepared: Prepared<'_>,
+        prepared: Prepared,
         deadline: Instant,
         observed: &mut Observed,
     ) -> Result<Response, HttpError> {
         let wire = Arc::new(Wire::default());
         let begin = Instant::now();
         let late = || {
-            let waited_ms = millis(begin.elapsed());
-            let late = format!("no whole answer from {} within {waited_ms} ms", grant.place);
-            if wire.is_written() { HttpError::Unknown(late) } else { HttpError::NotSent(late) }
+            let (place, waited_ms) = (&grant.place, millis(begin.elapsed()));
+            if wire.is_written() {
+                HttpError::Unknown(format!("no whole answer from {place} within {waited_ms} ms"))
+            } else {
+                HttpError::NotSent(format!("no connection to {place} within {waited_ms} ms"))
+            }
         };
         let asked = async {
             // Held until the answer is there.

@@ -41,7 +41,7 @@ impl AnswerLimits {
 /// [`HttpError::NotSent`] while nothing was written, then [`HttpError::Unknown`]; [`HttpError::TooLarge`].
 pub(super) async fn exchange(
     connection: Watched,
-    prepared: Prepared<'_>,
+    prepared: Prepared,
     limits: AnswerLimits,
     wire: &Wire,
 ) -> Result<Response, HttpError> {
@@ -67,7 +67,7 @@ pub(super) async fn exchange(
     }
 }
 
-fn request(prepared: Prepared<'_>) -> Result<hyper::Request<Full<Bytes>>, HttpError> {
+fn request(prepared: Prepared) -> Result<hyper::Request<Full<Bytes>>, HttpError> {
     let target = prepared.target.parse();
     let mut request = hyper::Request::new(Full::from(prepared.body));
     *request.method_mut() = prepared.method;

@@ -80,3 +80,12 @@ fn refused(exchange: &Exchange, expected: &str) {
 fn answered(exchange: Exchange) -> Response {
     exchange.result.expect("an answer")
 }
+
+/// An async function of a guest may be continued on another thread.
+#[test]
+fn a_request_may_move_between_threads() {
+    fn check(_: impl Send) {}
+    let (outbound, grants, trace) = (outbound(), grants(&[]), HeaderMap::new());
+    let mut budget = CallBudget::default();
+    check(outbound.send(&grants, &mut budget, get("https://a.example"), &trace, Instant::now()));
+}

@@ -49,7 +49,7 @@ async fn a_request_that_nobody_reads_may_have_been_read() {
     let granted = grants(&[&format!("{url} private=yes")]);
     not_sent(
         &send(&outbound(), &granted, Request { timeout_ms: 500, ..get(&url) }).await,
-        "no whole answer from https://127",
+        "no connection to https://127",
     );
 }
 
@@ -74,7 +74,7 @@ async fn the_calls_deadline_holds_as_the_requests_own() {
     assert!(begin.elapsed() < Duration::from_secs(30));
     // A call without time left sends nothing.
     let (request, now) = (get(server.url()), Instant::now());
-    not_sent(&outbound.send(&granted, &mut CallBudget::default(), request, &trace, now).await, "no whole answer");
+    not_sent(&outbound.send(&granted, &mut CallBudget::default(), request, &trace, now).await, "no connection to");
 }
 
 #[tokio::test]
