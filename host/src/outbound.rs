@@ -36,6 +36,7 @@ use hyper::HeaderMap;
 use place::Place;
 use prepared::Prepared;
 use room::Room;
+use tls::Tls;
 use tokio::time::{Instant, timeout_at};
 use wire::{Watched, Wire};
 
@@ -88,12 +89,12 @@ pub struct Observed {
 }
 
 impl Outbound {
-    /// Reads the secrets and the certificates that servers are checked against.
+    /// Reads the secrets and the certificates of `outbound.ca_file`.
     ///
     /// # Errors
     /// If a file can't be read or isn't usable.
     pub fn new(settings: &config::Outbound) -> anyhow::Result<Self> {
-        let tls = tls::connector(settings.ca_file.as_deref())?;
+        let tls = Tls::new(settings.ca_file.as_deref())?;
         Ok(Self {
             secrets: settings.secrets.as_deref().map(Secrets::read).transpose()?.unwrap_or_default(),
             connector: Connector::new(tls, settings.lookups),
