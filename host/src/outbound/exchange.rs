@@ -46,9 +46,8 @@ pub(super) async fn exchange(
     wire: &Wire,
 ) -> Result<Response, HttpError> {
     let mut builder = http1::Builder::new();
-    // hyper demands a buffer of 8 KiB or more.
-    let buffer = limits.header_bytes.max(8_192);
-    builder.max_headers(limits.headers).max_header_size(limits.header_bytes).max_buf_size(buffer);
+    // A head has to fit into the buffer, of which hyper demands 8 KiB or more.
+    builder.max_headers(limits.headers).max_buf_size(limits.header_bytes.max(8_192));
     let handshake = builder.handshake(TokioIo::new(connection)).await;
     let (mut sender, connection) = handshake.map_err(|error| failed(wire, error))?;
     let mut connection = pin!(connection);
