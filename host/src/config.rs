@@ -239,6 +239,7 @@ settings! {
         secrets: OptionalPath = "", "", "a folder with a file for each secret that grants may name: its text is the whole value of a header, such as `Bearer 0123...`, and plugins never see it; read at the start";
         ca_file: OptionalPath = "", "", "certificates, in PEM, that servers of `https` grants may show one of, besides the system's";
         requests: usize = "64 per core" [1, 1_000_000] from per_core(64), "requests", "requests of plugins under way, all together", past "waits, within its call's time";
+        bodies_mib: usize = "64" [1, 1_048_576], "MiB", "bodies of plugins' requests under way and of their answers, all together, counted as large as their grants allow", past "waits, within its call's time";
         lookups: usize = "16" [1, 256], "lookups", "names of hosts being looked up: each lookup takes a thread until the system answers, even if its request has ended", past "waits, within its call's time";
         header_bytes: usize = "16384" [8_192, 1_048_576], "bytes", "the headers of an answer together", past "`too-large`";
         headers: usize = "64" [8, 1_000], "headers", "the headers of an answer", past "`too-large`";

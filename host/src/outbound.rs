@@ -22,6 +22,7 @@ mod grants;
 mod message;
 mod place;
 mod prepared;
+mod room;
 mod secrets;
 mod tls;
 mod wire;
@@ -34,10 +35,9 @@ use exchange::{AnswerLimits, exchange};
 use hyper::HeaderMap;
 use place::Place;
 use prepared::Prepared;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use room::Room;
+use tls::Tls;
+use tokio::time::{Instant, timeout_at};
 use wire::{Watched, Wire};
 
 pub use error::HttpError;
@@ -46,7 +46,10 @@ pub use grants::{CallBudget, Grants};
 pub use message::{Header, HeaderText, Method, Request, Response};
 pub use secrets::Secrets;
 
-use crate::config;
+use crate::{
+    config,
+    units::{MIB, millis},
+};
 
 /// Sends the requests of all plugins of this process.
 #[derive(Debug)]
@@ -54,7 +57,7 @@ pub struct Outbound {
     secrets: Secrets,
     connector: Connector,
     cache: Cache,
-    requests: Semaphore,
+    room: Room,
     headers_max: usize,
     header_bytes_max: usize,
 }
@@ -86,17 +89,17 @@ pub struct Observed {
 }
 
 impl Outbound {
-    /// Reads the secrets and the certificates that servers are checked against.
+    /// Reads the secrets and the certificates of `outbound.ca_file`.
     ///
     /// # Errors
     /// If a file can't be read or isn't usable.
     pub fn new(settings: &config::Outbound) -> anyhow::Result<Self> {
-        let tls = tls::connector(settings.ca_file.as_deref())?;
+        let tls = Tls::new(settings.ca_file.as_deref())?;
         Ok(Self {
             secrets: settings.secrets.as_deref().map(Secrets::read).transpose()?.unwrap_or_default(),
             connector: Connector::new(tls, settings.lookups),
-            cache: Cache::new(settings.cache_mib.saturating_mul(1024 * 1024)),
-            requests: Semaphore::new(settings.requests.min(Semaphore::MAX_PERMITS)),
+            cache: Cache::new(settings.cache_mib.saturating_mul(MIB)),
+            room: Room::new(settings.requests, settings.bodies_mib),
             headers_max: settings.headers,
             header_bytes_max: settings.header_bytes,
         })
@@ -150,14 +153,14 @@ impl Outbound {
             return Ok(response);
         }
         prepared.add_trace(trace);
-        let secrets = std::mem::take(&mut prepared.secrets);
         let deadline = deadline.min(Instant::now() + Duration::from_millis(request.timeout_ms.into()));
         let mut response = self.ask(grant, prepared, deadline, observed).await?;
-        for secret in secrets {
+        // Not only those of this request: a place may show what an earlier one left there.
+        for secret in grants.secrets(&self.secrets) {
             response.blank(secret);
         }
         if let Some(key) = key {
-            self.cache.keep(key, &response, Instant::now());
+            self.cache.keep(&key, &response, Instant::now());
         }
         Ok(response)
     }
@@ -166,20 +169,23 @@ impl Outbound {
     async fn ask(
         &self,
         grant: &Grant,
-        prepared: Prepared<'_>,
+        prepared: Prepared,
         deadline: Instant,
         observed: &mut Observed,
     ) -> Result<Response, HttpError> {
         let wire = Arc::new(Wire::default());
         let begin = Instant::now();
         let late = || {
-            let waited_ms = begin.elapsed().as_millis();
-            let late = format!("no whole answer from {} within {waited_ms} ms", grant.place);
-            if wire.is_written() { HttpError::Unknown(late) } else { HttpError::NotSent(late) }
+            let (place, waited_ms) = (&grant.place, millis(begin.elapsed()));
+            if wire.is_written() {
+                HttpError::Unknown(format!("no whole answer from {place} within {waited_ms} ms"))
+            } else {
+                HttpError::NotSent(format!("no connection to {place} within {waited_ms} ms"))
+            }
         };
         let asked = async {
             // Held until the answer is there.
-            let _permit = self.requests.acquire().await.map_err(|error| HttpError::NotSent(error.to_string()))?;
+            let _place = self.room.wait_for_place(grant).await?;
             let addresses = self.connector.addresses(&grant.place, grant.private).await;
             let addresses = addresses.map_err(|(error, address)| {
                 observed.peer = address;

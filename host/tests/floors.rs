@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A module, and the modules that it uses. A floor stands above those that it uses.
-const FLOORS: [(&str, &[&str]); 22] = [
+const FLOORS: [(&str, &[&str]); 24] = [
     (
         "cli",
         &[
@@ -123,10 +123,12 @@ const FLOORS: [(&str, &[&str]); 22] = [
     ("imports", &["clock", "config", "failure", "hooks/kind", "order", "store", "telemetry", "units"]),
     ("catalogue", &["config", "facts", "order", "store", "units"]),
     ("facts", &["clock", "config", "order"]),
+    ("outbound", &["config", "telemetry", "units"]),
     ("failure", &["hooks/kind", "order", "store", "telemetry"]),
     ("store", &["clock", "hooks/kind", "order", "units"]),
     ("traffic", &["order", "telemetry"]),
-    ("config", &["hooks/kind", "order", "telemetry"]),
+    ("config", &["hooks/kind", "order", "pricing", "telemetry"]),
+    ("pricing", &["order"]),
     ("order", &[]),
     ("telemetry", &["units"]),
     ("clock", &["units"]),
@@ -138,7 +140,7 @@ const FLOORS: [(&str, &[&str]); 22] = [
 /// Modules in a folder that count as modules of their own, with the names by which they are used and the reason.
 ///
 /// The store, failures and settings use only the kinds' names of hooks, which are far below the hooks themselves.
-const LEAF_IN_FOLDER: (&str, &str, [&str; 2]) = ("hooks/kind.rs", "hooks", ["Kind", "PerKind"]);
+const LEAF_IN_FOLDER: (&str, &str, [&str; 4]) = ("hooks/kind.rs", "hooks", ["Kind", "PerKind", "Installation", "InstallationName"]);
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -189,7 +191,7 @@ fn code(text: &str) -> String {
 
 fn module_of(file: &str) -> String {
     let (leaf, ..) = LEAF_IN_FOLDER;
-    if file == leaf {
+    if file == leaf || file.starts_with(&format!("{}/", leaf.trim_end_matches(".rs"))) {
         return leaf.trim_end_matches(".rs").to_owned();
     }
     file.split('/').next().unwrap_or(file).trim_end_matches(".rs").to_owned()

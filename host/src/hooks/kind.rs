@@ -1,4 +1,9 @@
-//! The kinds of hooks, by name. This module uses no other, so that the store, failures and settings can name a kind.
+//! The kinds of hooks, by name, and where plugins are installed. This module uses no other, so that the store, failures and settings can
+//! name them.
+
+mod installation;
+
+pub use installation::{Installation, InstallationName};
 
 /// Declares the kinds: `Kind` and [`PerKind`], which has a value for each.
 macro_rules! kinds {

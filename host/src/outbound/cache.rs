@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -107,28 +108,30 @@ impl Cache {
     }
 
     /// Keeps an answer if it is a 2xx.
-    pub(super) fn keep(&self, key: Key, response: &Response, now: Instant) {
+    pub(super) fn keep(&self, key: &Key, response: &Response, now: Instant) {
         let bytes = bytes_of(response);
         if !(200..300).contains(&response.status) || bytes > self.bytes_max {
             return;
         }
         let mut shelves = self.shelves.lock();
         shelves.drop_older(now);
-        shelves.remove(&key);
+        shelves.remove(key);
         while shelves.bytes.saturating_add(bytes) > self.bytes_max && shelves.drop_one() {}
-        shelves.add(key, Entry { request: [0; 32], at: now, bytes, response: response.clone() });
+        // A copy is as large as its content, which is what is counted; what was read may have more room.
+        let response = Response { body: Bytes::copy_from_slice(&response.body), ..response.clone() };
+        shelves.add(&key.installation, Entry { request: key.request, at: now, bytes, response });
     }
 }
 
 impl Shelves {
-    fn add(&mut self, key: Key, entry: Entry) {
+    fn add(&mut self, installation: &Arc<str>, entry: Entry) {
         let number = self.next;
         self.next += 1;
         self.bytes += entry.bytes;
-        let shelf = self.of_installations.entry(key.installation).or_default();
+        let shelf = self.of_installations.entry(Arc::clone(installation)).or_default();
         shelf.bytes += entry.bytes;
-        shelf.numbers.insert(key.request, number);
-        shelf.entries.insert(number, Entry { request: key.request, ..entry });
+        shelf.numbers.insert(entry.request, number);
+        shelf.entries.insert(number, entry);
     }
 
     fn remove(&mut self, key: &Key) {
@@ -185,8 +188,6 @@ fn bytes_of(response: &Response) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::{super::message::Header, *};
 
     fn request(url: &str) -> Request {
@@ -246,7 +247,7 @@ mod tests {
     fn an_answer_stands_in_for_as_long_as_the_request_says() {
         let cache = Cache::new(10_000);
         let (key, now) = (key("one", &request("https://a.example")), Instant::now());
-        cache.keep(key.clone(), &answer(200, 5), now);
+        cache.keep(&key, &answer(200, 5), now);
         assert_eq!(cache.find(&key, now + Duration::from_secs(1)), Some(answer(200, 5)));
         assert_eq!(cache.find(&key, now + Duration::from_millis(1_001)), None);
         let patient = Key { age_max: AGE_MAX, ..key };
@@ -260,11 +261,11 @@ mod tests {
         let cache = Cache::new(10_000);
         let (key, now) = (key("one", &request("https://a.example")), Instant::now());
         for status in [101, 199, 300, 302, 404, 500] {
-            cache.keep(key.clone(), &answer(status, 5), now);
+            cache.keep(&key, &answer(status, 5), now);
             assert_eq!(cache.find(&key, now), None, "{status}");
         }
-        cache.keep(key.clone(), &answer(200, 5), now);
-        cache.keep(key.clone(), &answer(204, 7), now);
+        cache.keep(&key, &answer(200, 5), now);
+        cache.keep(&key, &answer(204, 7), now);
         assert_eq!(cache.find(&key, now), Some(answer(204, 7)));
         assert_eq!(format!("{cache:?}"), format!("Cache({} of 10000 bytes)", 7 + ENTRY_BYTES));
     }
@@ -274,18 +275,18 @@ mod tests {
         let cache = Cache::new(10 * (1_000 + ENTRY_BYTES));
         let now = Instant::now();
         let of = |installation: &str, index: usize| key(installation, &request(&format!("https://a.example/{index}")));
-        cache.keep(of("quiet", 0), &answer(200, 1_000), now);
+        cache.keep(&of("quiet", 0), &answer(200, 1_000), now);
         for index in 0..100 {
-            cache.keep(of("noisy", index), &answer(200, 1_000), now);
+            cache.keep(&of("noisy", index), &answer(200, 1_000), now);
         }
         assert!(cache.find(&of("quiet", 0), now).is_some());
         let kept = (0..100).filter(|index| cache.find(&of("noisy", *index), now).is_some());
         assert_eq!(kept.collect::<Vec<_>>(), (91..100).collect::<Vec<_>>());
         // More than the whole cache isn't kept, and pushes nothing out.
-        cache.keep(of("noisy", 100), &answer(200, 20_000), now);
+        cache.keep(&of("noisy", 100), &answer(200, 20_000), now);
         assert!(cache.find(&of("noisy", 99), now).is_some() && cache.find(&of("noisy", 100), now).is_none());
         let none = Cache::new(0);
-        none.keep(of("quiet", 0), &answer(200, 0), now);
+        none.keep(&of("quiet", 0), &answer(200, 0), now);
         assert!(none.find(&of("quiet", 0), now).is_none());
     }
 }

@@ -17,13 +17,13 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
 };
-use tokio_rustls::TlsConnector;
 use url::Host;
 
 use super::{
     address::Reach,
     error::HttpError,
     place::{Place, Scheme},
+    tls::Tls,
     wire::Link,
 };
 
@@ -34,12 +34,12 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// Makes connections.
 pub(super) struct Connector {
-    tls: TlsConnector,
+    tls: Tls,
     lookups: Arc<Semaphore>,
 }
 
 impl Connector {
-    pub(super) fn new(tls: TlsConnector, lookups_max: usize) -> Self {
+    pub(super) fn new(tls: Tls, lookups_max: usize) -> Self {
         Self { tls, lookups: Arc::new(Semaphore::new(lookups_max)) }
     }
 
@@ -94,7 +94,8 @@ impl Connector {
             return Ok((Box::pin(stream), peer));
         }
         let name = server_name(&place.host).ok_or_else(|| failed(&"TLS has no such name"))?;
-        match self.tls.connect(name, stream).await {
+        let tls = self.tls.connector().await.map_err(|error| failed(&error))?;
+        match tls.connect(name, stream).await {
             Ok(stream) => Ok((Box::pin(stream), peer)),
             Err(error) => Err(HttpError::NotSent(format!("no TLS with {place}: {}", brief(&error.to_string())))),
         }
@@ -167,5 +168,24 @@ mod tests {
         check("[::ffff:10.0.0.1]:443", false, Some("private=yes"));
         check("169.254.169.254:443", true, Some("nothing may be sent to"));
         check("[::ffff:169.254.169.254]:443", true, Some("nothing may be sent to"));
+    }
+
+    /// Nothing resolves the name a second time: it has no address at all.
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_checked() {
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let [open_at, closed_at] = [&open, &closed].map(|listener| listener.local_addr().expect("an address"));
+        drop(closed);
+        let connector = Connector::new(Tls::new(None).expect("no file"), 1);
+        let (place, _) = Place::of_url(&format!("http://rates.invalid:{}", closed_at.port())).expect("a place");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // An address that refuses isn't the last one tried.
+        let connected = connector.connect(&place, &[closed_at, open_at], deadline).await.map(|(_, peer)| peer);
+        assert_eq!(connected, Ok(open_at));
+        let refused = connector.connect(&place, &[closed_at; 9], deadline).await.map(|(_, peer)| peer);
+        assert!(
+            matches!(refused, Err(HttpError::NotSent(text)) if text.contains("no connection to http://rates.invalid"))
+        );
     }
 }

@@ -31,7 +31,7 @@ impl AnswerLimits {
     /// Returns the most bytes read from a connection: those of the answer, of interim answers before it, and of the sizes
     /// between a body's chunks. A server that sends chunks of a byte costs the host more than it costs the server.
     pub(super) const fn read_bytes(&self) -> usize {
-        self.body_bytes.saturating_mul(2).saturating_add(self.header_bytes.saturating_mul(8))
+        self.body_bytes.saturating_mul(2).saturating_add(self.header_bytes.saturating_mul(4))
     }
 }
 
@@ -41,14 +41,13 @@ impl AnswerLimits {
 /// [`HttpError::NotSent`] while nothing was written, then [`HttpError::Unknown`]; [`HttpError::TooLarge`].
 pub(super) async fn exchange(
     connection: Watched,
-    prepared: Prepared<'_>,
+    prepared: Prepared,
     limits: AnswerLimits,
     wire: &Wire,
 ) -> Result<Response, HttpError> {
     let mut builder = http1::Builder::new();
-    // hyper demands a buffer of 8 KiB or more.
-    let buffer = limits.header_bytes.max(8_192);
-    builder.max_headers(limits.headers).max_header_size(limits.header_bytes).max_buf_size(buffer);
+    // A head has to fit into the buffer, of which hyper demands 8 KiB or more.
+    builder.max_headers(limits.headers).max_buf_size(limits.header_bytes.max(8_192));
     let handshake = builder.handshake(TokioIo::new(connection)).await;
     let (mut sender, connection) = handshake.map_err(|error| failed(wire, error))?;
     let mut connection = pin!(connection);
@@ -67,7 +66,7 @@ pub(super) async fn exchange(
     }
 }
 
-fn request(prepared: Prepared<'_>) -> Result<hyper::Request<Full<Bytes>>, HttpError> {
+fn request(prepared: Prepared) -> Result<hyper::Request<Full<Bytes>>, HttpError> {
     let target = prepared.target.parse();
     let mut request = hyper::Request::new(Full::from(prepared.body));
     *request.method_mut() = prepared.method;
@@ -101,8 +100,7 @@ async fn read_body(mut body: Incoming, bytes_max: usize, wire: &Wire) -> Result<
         }
         read.extend_from_slice(&part);
     }
-    // As a copy that is as large as its content: the cache counts that.
-    Ok(Bytes::copy_from_slice(&read))
+    Ok(read.freeze())
 }
 
 /// Returns the headers that plugins are told.

@@ -10,11 +10,12 @@ use super::{
     place::{Place, Scheme},
     secrets::is_secret_name,
 };
+use crate::units::KIB;
 
 const REQUESTS: u32 = 4;
 const REQUESTS_MAX: u32 = 64;
-const KIB: usize = 64;
-const KIB_MAX: usize = 4_096;
+const BODY_KIB: usize = 64;
+const BODY_KIB_MAX: usize = 4_096;
 const SECRETS_MAX: usize = 8;
 
 /// A grant: `https://rates.example`, then any of these, with spaces between them.
@@ -28,7 +29,8 @@ const SECRETS_MAX: usize = 8;
 /// | `secrets=carrier-key` | none | secrets that headers may be filled from, up to 8 |
 ///
 /// The place is scheme, host and port, without a path. The host is one name, with no wildcards, or an address. `http`
-/// needs `private=yes`, because anybody between the host and an address elsewhere could read and change what is sent.
+/// needs `private=yes`, because anybody between the host and an address elsewhere could read and change what is sent,
+/// secrets included.
 ///
 /// On a command line the whole grant is one argument: `--grant 'https://rates.example methods=get requests=1'`.
 ///
@@ -51,7 +53,7 @@ pub struct UnusableGrant(pub(super) String);
 impl Grant {
     /// Returns the most bytes of a request's body, and of its answer's.
     pub(super) const fn bytes_max(&self) -> usize {
-        self.kib * 1024
+        self.kib * KIB
     }
 
     fn of_place(place: Place) -> Self {
@@ -59,7 +61,7 @@ impl Grant {
             place,
             methods: BTreeSet::from([Method::Get, Method::Post]),
             requests: REQUESTS,
-            kib: KIB,
+            kib: BODY_KIB,
             private: false,
             secrets: BTreeSet::new(),
         }
@@ -69,7 +71,7 @@ impl Grant {
         match name {
             "methods" => self.methods = value.split(',').map(method).collect::<Result<_, _>>()?,
             "requests" => self.requests = number(name, value, REQUESTS_MAX)?,
-            "kib" => self.kib = number(name, value, KIB_MAX)?,
+            "kib" => self.kib = number(name, value, BODY_KIB_MAX)?,
             "private" => self.private = yes_or_no(value)?,
             "secrets" => self.secrets = secrets(value)?,
             _ => return Err(format!("there is no {name}=; write methods=, requests=, kib=, private= or secrets=")),

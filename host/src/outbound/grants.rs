@@ -1,13 +1,13 @@
 //! What one installation may send, and what of it a call has used.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     error::HttpError,
     grant::{Grant, UnusableGrant},
     message::Method,
     place::Place,
-    secrets::Secrets,
+    secrets::{Secret, Secrets},
 };
 
 /// The most grants of one installation.
@@ -28,7 +28,7 @@ pub struct CallBudget {
 
 impl Grants {
     /// Returns the grants of the installation of this name. No two installations of a host may share a name, since the
-    /// cache goes by it.
+    /// cache goes by it: a name that is used anew within 10 minutes may find answers of the former installation.
     ///
     /// # Errors
     /// If two grants are for one place, or if there are more than 16.
@@ -69,6 +69,12 @@ impl Grants {
     #[must_use]
     pub fn installation(&self) -> &str {
         &self.installation
+    }
+
+    /// Iterates over the secrets of all grants.
+    pub(super) fn secrets<'a>(&'a self, secrets: &'a Secrets) -> impl Iterator<Item = &'a Secret> {
+        let names: BTreeSet<_> = self.grants.iter().flat_map(|grant| &grant.secrets).collect();
+        names.into_iter().filter_map(|name| secrets.find(name))
     }
 
     pub(super) const fn name(&self) -> &Arc<str> {

@@ -15,6 +15,9 @@ const URL_BYTES_MAX: usize = 8_000;
 const NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
+const SCHEME: &str = "the URL has to begin with https:// (or http://, where that is granted)";
+const USERINFO: &str = "the URL has a user or password before its host; send them in a header, as a secret";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,
@@ -88,9 +91,6 @@ impl fmt::Display for Place {
         write!(out, "{}://{}:{}", self.scheme.as_str(), self.host, self.port)
     }
 }
-
-const SCHEME: &str = "the URL has to begin with https:// (or http://, where that is granted)";
-const USERINFO: &str = "the URL has a user or password before its host; send them in a header, as a secret";
 
 /// Returns what stands between the scheme and the path, after the checks that need the text as it was written.
 fn authority(text: &str) -> Result<&str, String> {

@@ -48,26 +48,24 @@ const OF_METHOD: [&str; 3] = ["x-http-method", "x-http-method-override", "x-meth
 
 /// A checked request.
 #[derive(Debug)]
-pub(super) struct Prepared<'a> {
+pub(super) struct Prepared {
     pub(super) method: HyperMethod,
     /// Path and query, as in the request line.
     pub(super) target: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// Those in the headers.
-    pub(super) secrets: Vec<&'a Secret>,
 }
 
-impl<'a> Prepared<'a> {
+impl Prepared {
     /// Checks a request under the grant for its place.
     ///
     /// # Errors
     /// [`HttpError::NotGranted`], whose text says what to change.
-    pub(super) fn new(request: &Request, url: &Url, grant: &Grant, secrets: &'a Secrets) -> Result<Self, HttpError> {
+    pub(super) fn new(request: &Request, url: &Url, grant: &Grant, secrets: &Secrets) -> Result<Self, HttpError> {
         Self::checked(request, url, grant, secrets).map_err(HttpError::NotGranted)
     }
 
-    fn checked(request: &Request, url: &Url, grant: &Grant, secrets: &'a Secrets) -> Result<Self, String> {
+    fn checked(request: &Request, url: &Url, grant: &Grant, secrets: &Secrets) -> Result<Self, String> {
         if request.timeout_ms == 0 {
             return Err("the timeout is 0 ms; it has to be at least 1".to_owned());
         }
@@ -87,7 +85,6 @@ impl<'a> Prepared<'a> {
             target: target(url),
             headers: HeaderMap::with_capacity(request.headers.len() + 5),
             body,
-            secrets: Vec::new(),
         };
         for header in &request.headers {
             prepared.add(header, grant, secrets)?;
@@ -100,17 +97,13 @@ impl<'a> Prepared<'a> {
         Ok(prepared)
     }
 
-    fn add(&mut self, header: &Header, grant: &Grant, secrets: &'a Secrets) -> Result<(), String> {
+    fn add(&mut self, header: &Header, grant: &Grant, secrets: &Secrets) -> Result<(), String> {
         let name = name(&header.name)?;
         let value = match &header.value {
             HeaderText::Text(text) => value(text).ok_or_else(|| {
                 format!("the value of {name} has a line break or another letter than visible ASCII; encode it")
             })?,
-            HeaderText::Secret(secret) => {
-                let secret = granted(secret, grant, secrets)?;
-                self.secrets.push(secret);
-                secret.header()
-            }
+            HeaderText::Secret(secret) => granted(secret, grant, secrets)?.header(),
         };
         match self.headers.insert(name.clone(), value) {
             Some(_) => Err(format!("the header {name} is there twice; join its values with commas")),

@@ -3,9 +3,10 @@
 //! Each is a file of one folder: the file's name is the secret's, the file's text is the whole value of a header, such as
 //! `Bearer 0123…`. They are read once, at the start.
 //!
-//! A plugin chooses in which header a secret goes, and a receiver that repeats headers in its answer would show the
-//! plugin the secret. [`Secret::blank`] replaces it there. That is no proof against a receiver that works together with
-//! the plugin and, for example, answers in Base64: a grant trusts its place with its secrets.
+//! A plugin chooses in which header a secret goes, and a receiver that repeats headers in its answer, at once or later,
+//! would show the plugin the secret. [`Secret::blank`] replaces the installation's secrets in every answer. That is no
+//! proof against a receiver that works together with the plugin and, for example, answers in Base64: a grant trusts its
+//! place with its secrets.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 

@@ -12,18 +12,49 @@ use rustls::{
     client::Resumption,
     pki_types::{CertificateDer, pem::PemObject},
 };
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
-/// Prepares TLS with the system's authorities and those in a file.
-pub(super) fn connector(ca_file: Option<&Path>) -> anyhow::Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(file) = ca_file {
-        add(&mut roots, file).with_context(|| format!("use the certificates in {}", file.display()))?;
+/// Makes TLS sessions.
+pub(super) struct Tls {
+    /// Those of `outbound.ca_file`.
+    authorities: RootCertStore,
+    /// With the system's authorities as well. They are read for the first `https` request: that takes a while, and most
+    /// hosts have no such grant.
+    connector: OnceCell<TlsConnector>,
+}
+
+impl Tls {
+    /// Reads the certificates in a file, if there is one.
+    ///
+    /// # Errors
+    /// If it can't be read, or has none.
+    pub(super) fn new(ca_file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut authorities = RootCertStore::empty();
+        if let Some(file) = ca_file {
+            add(&mut authorities, file).with_context(|| format!("use the certificates in {}", file.display()))?;
+        }
+        Ok(Self { authorities, connector: OnceCell::new() })
     }
+
+    /// Returns what speaks TLS.
+    pub(super) async fn connector(&self) -> anyhow::Result<&TlsConnector> {
+        let prepare = async || {
+            let mut authorities = self.authorities.clone();
+            let of_both = tokio::task::spawn_blocking(move || {
+                authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                authorities
+            });
+            connector(of_both.await?)
+        };
+        self.connector.get_or_try_init(prepare).await
+    }
+}
+
+fn connector(authorities: RootCertStore) -> anyhow::Result<TlsConnector> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let mut config = config.context("prepare TLS")?.with_root_certificates(roots).with_no_client_auth();
+    let mut config = config.context("prepare TLS")?.with_root_certificates(authorities).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::disabled();
     Ok(TlsConnector::from(Arc::new(config)))
@@ -46,12 +77,12 @@ mod tests {
     fn a_file_without_certificates_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("ca.pem");
-        assert!(connector(Some(&file)).is_err());
+        assert!(Tls::new(Some(&file)).is_err());
         for text in ["", "text", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             fs::write(&file, text).expect("it is written");
-            let error = format!("{:#}", connector(Some(&file)).err().expect("no certificate"));
+            let error = format!("{:#}", Tls::new(Some(&file)).err().expect("no certificate"));
             assert!(error.contains("use the certificates in"), "{error}");
         }
-        connector(None).expect("the system's alone");
+        assert!(Tls::new(None).is_ok());
     }
 }

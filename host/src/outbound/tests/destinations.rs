@@ -88,6 +88,17 @@ async fn a_url_means_what_the_grant_means_or_is_refused() {
         ("http://[fe80::1%25lo]:{port}/", "percent-encoded"),
         ("http://[::1/", "can't be read"),
         ("http://::1/", "has no host"),
+        // Letters that become a separator once they are normalized.
+        ("https://granted.example\u{ff20}evil.example/", "can't be read"),
+        ("https://granted.example\u{ff0f}.evil.example/", "can't be read"),
+        ("https://evil.example\u{ff0f}.granted.example/", "can't be read"),
+        ("https://evil.example\u{ff03}.granted.example/", "can't be read"),
+        ("https://evil.example\u{ff1f}.granted.example/", "can't be read"),
+        ("https://granted.example\u{ff1a}444/", "can't be read"),
+        ("https://evil.ex\u{2100}.granted.example/", "can't be read"),
+        ("https://granted.example\u{ff0e}/", "ends with a dot"),
+        ("https\u{ff1a}//granted.example/", "begin with https://"),
+        ("\u{feff}https://granted.example/", "begin with https://"),
         // Another host, port or scheme.
         ("https://granted.example.evil/", "no grant for https://granted.example.evil:443"),
         ("https://evil.granted.example/", "no grant for https://evil.granted.example:443"),

@@ -105,11 +105,14 @@ async fn requests_under_way_are_bounded() {
         drop(stream);
     })
     .await;
-    let outbound = Outbound::new(&config::Outbound { requests: 1, ..settings() }).expect("usable settings");
-    let grants = grants(&[&format!("{} private=yes", server.url())]);
-    let request = || Request { timeout_ms: 1_000, ..get(server.url()) };
-    let (one, two) = tokio::join!(send(&outbound, &grants, request()), send(&outbound, &grants, request()));
-    let sent = [&one, &two].map(|exchange| matches!(exchange.result, Err(HttpError::Unknown(_))));
-    assert_eq!(sent, [true, false], "{one:?} {two:?}");
-    assert!(matches!(two.result, Err(HttpError::NotSent(_))), "{two:?}");
+    for (requests, bodies_mib) in [(1, 64), (64, 1)] {
+        let settings = config::Outbound { requests, bodies_mib, ..settings() };
+        let outbound = Outbound::new(&settings).expect("usable settings");
+        // More than all bodies may have together.
+        let grants = grants(&[&format!("{} kib=4096 private=yes", server.url())]);
+        let request = || Request { timeout_ms: 1_000, ..get(server.url()) };
+        let (one, two) = tokio::join!(send(&outbound, &grants, request()), send(&outbound, &grants, request()));
+        assert!(matches!(one.result, Err(HttpError::Unknown(_))), "{one:?}");
+        assert!(matches!(two.result, Err(HttpError::NotSent(_))), "{two:?}");
+    }
 }

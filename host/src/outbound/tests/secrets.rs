@@ -45,6 +45,17 @@ async fn a_secret_is_sent_and_blanked_where_it_comes_back() {
     assert!(requests.iter().all(|request| request.contains(&format!("authorization: {VALUE}\r\n"))));
 }
 
+/// A place may keep what it was sent and show it to a request without the secret, under another name even.
+#[tokio::test]
+async fn a_secret_is_blanked_in_every_answer_to_its_installation() {
+    let (one, two) = (Server::answering("HTTP/1.1 200 OK\r\n\r\n").await, Server::echo().await);
+    let (outbound, _folder) = with_secrets();
+    let grants =
+        grants(&[&format!("{} private=yes secrets=carrier-key", one.url()), &format!("{} private=yes", two.url())]);
+    let response = answered(send(&outbound, &grants, post(two.url(), b"0123456789abcdef, other-secret-value")).await);
+    assert!(response.body.ends_with(b"****************, other-secret-value"), "{:?}", response.body);
+}
+
 #[tokio::test]
 async fn a_secret_needs_its_name_in_the_grant_of_the_place() {
     let (one, two) = (Server::echo().await, Server::echo().await);

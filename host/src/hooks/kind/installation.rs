@@ -1,5 +1,4 @@
-//! Where a plugin is installed: at a hook, under a name where several may be. This module uses only [`Kind`], so that the store,
-//! failures and settings can name an installation.
+//! Where a plugin is installed: at a hook, under a name where several may be.
 
 use std::fmt;
 
