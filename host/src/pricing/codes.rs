@@ -81,6 +81,8 @@ pub(super) fn check_entered(code: &str, entered: &[String]) -> Result<(), Fault>
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     #[test]
@@ -101,11 +103,11 @@ mod tests {
         // Accepted by any, else refused for the first reason.
         check(&[refused("first"), refused("second")], &[], first());
         check(&[refused("first"), accepted.clone()], &[], CodeAnswer::Accepted);
-        check(&[accepted.clone()], &[], CodeAnswer::Accepted);
-        check(&[accepted.clone()], &[Some(Cap), None], CodeAnswer::Accepted);
+        check(from_ref(&accepted), &[], CodeAnswer::Accepted);
+        check(from_ref(&accepted), &[Some(Cap), None], CodeAnswer::Accepted);
         // Accepted and all left out: what came nearest is said.
-        check(&[accepted.clone()], &[Some(WorthNothing), Some(DoesNotCombine)], CodeAnswer::NotApplied(DoesNotCombine));
-        check(&[accepted.clone()], &[Some(DoesNotCombine), Some(Cap)], CodeAnswer::NotApplied(Cap));
+        check(from_ref(&accepted), &[Some(WorthNothing), Some(DoesNotCombine)], CodeAnswer::NotApplied(DoesNotCombine));
+        check(from_ref(&accepted), &[Some(DoesNotCombine), Some(Cap)], CodeAnswer::NotApplied(Cap));
         check(&[refused("first"), accepted], &[Some(WorthNothing)], CodeAnswer::NotApplied(WorthNothing));
         // An offer says something of its code, too.
         check(&[], &[None], CodeAnswer::Accepted);

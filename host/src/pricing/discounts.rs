@@ -215,4 +215,6 @@ impl Discounts {
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -288,7 +288,8 @@ mod tests {
             let expected: Vec<_> = before.iter().filter(stays).map(|method| method.id.clone()).collect();
             prop_assert_eq!(ids, expected);
             // Entries that nothing moves keep their order.
-            let is_moved = |id: &str| changes.iter().any(|change| matches!(change, Change::Move(place) if place.id == id));
+            let moves = |change: &Change, id: &str| matches!(change, Change::Move(place) if place.id == id);
+            let is_moved = |id: &str| changes.iter().any(|change| moves(change, id));
             let order: Vec<_> = left.iter().map(|method| method.id.as_str()).filter(|id| !is_moved(id)).collect();
             prop_assert!(order.is_sorted());
         }

@@ -170,7 +170,9 @@ mod tests {
         }
 
         #[test]
-        fn pieces_have_together_what_was_spread(amount in 0..=LARGEST, pieces in 1..=10_000_u32, first in 0..=10_000_u32) {
+        fn pieces_have_together_what_was_spread(
+            amount in 0..=LARGEST, pieces in 1..=10_000_u32, first in 0..=10_000_u32,
+        ) {
             let spread = Spread::over(minor(amount), pieces);
             prop_assert_eq!(spread.of_first(pieces, minor(LARGEST)), minor(amount));
             let each = u128::from(amount) / u128::from(pieces);

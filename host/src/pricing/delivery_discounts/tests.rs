@@ -1,5 +1,7 @@
 //! Rows for every rule of discounts on delivery, and a comparison with a plain model.
 
+use std::slice::from_ref;
+
 use proptest::{
     collection::vec,
     prop_assert, prop_assert_eq, prop_oneof, proptest,
@@ -90,7 +92,7 @@ fn discounts_come_off_each_option_by_itself() {
     let (half, five) = (one("50", NONE, percent(50), group(1)), one("5.00", NONE, off(500), group(1)));
     check(&[&[half], &[five]], [0, 999, 1_000], &[]);
     let (more, less) = (one("50", NONE, percent(50), group(1)), one("40", ANY, percent(40), group(1)));
-    check(&[&[less.clone()], &[more.clone()]], [249, 999, 1_000], &[("40", DoesNotCombine)]);
+    check(&[from_ref(&less), from_ref(&more)], [249, 999, 1_000], &[("40", DoesNotCombine)]);
     // Both have to agree; then the larger comes first, the other off what is left.
     let both = [one("50", ANY, percent(50), group(2)), one("3.00", ANY, off(300), group(2))];
     check(&[&both], [499, 1_999, 200], &[]);
@@ -233,7 +235,9 @@ fn plainly_left(cost: u64, offers: &[Offer], place: usize) -> u64 {
 
 proptest! {
     #[test]
-    fn offers_combine_as_the_plain_rules_say(costs in [0..500_u64, 0..500_u64], answers in vec(vec(offers(400), 0..4), 0..4)) {
+    fn offers_combine_as_the_plain_rules_say(
+        costs in [0..500_u64, 0..500_u64], answers in vec(vec(offers(400), 0..4), 0..4),
+    ) {
         let choices = choices(&[&[("x", costs[0]), ("y", costs[1])]]);
         let all: Vec<_> = answers.iter().map(Vec::as_slice).collect();
         let discounted = apply(choices.clone(), &checked(&choices, &all), &[]);

@@ -1,22 +1,11 @@
-//! Rows for every rule of discounts, and comparisons with the plain model.
+//! Rows for every rule of discounts.
 
-use proptest::{
-    collection::vec,
-    prelude::any,
-    prop_assert, prop_assert_eq, prop_oneof, proptest,
-    sample::{Index, select, subsequence},
-    strategy::{Just, Strategy},
-};
-
-use super::{
-    Candidate, Decision, Discounts, LineOffers, LineTarget, Offer, Target, Value,
-    model::{self, Offered},
-};
+use super::{Candidate, Decision, Discounts, LineOffers, LineTarget, Offer, Target, Value};
 use crate::pricing::{
     Basket, LineId,
     codes::{CodeVerdict, Verdict},
     offers::{Choice, Class, Classes, CodeUse, Reason},
-    samples::{LARGEST, basket, by, ids, minor},
+    samples::{basket, by, ids, minor},
 };
 
 const ANY: Classes = Classes { product: true, order: true, delivery: true };
@@ -34,16 +23,16 @@ fn of_each(amount: u64) -> Value {
     Value::AmountOfEach(minor(amount))
 }
 
-fn lines(targets: &[(u32, Option<u32>)]) -> Target {
+pub(super) fn lines(targets: &[(u32, Option<u32>)]) -> Target {
     let of = |(line, quantity): &(u32, Option<u32>)| LineTarget { line: LineId(*line), quantity: *quantity };
     Target::Lines(targets.iter().map(of).collect())
 }
 
-fn order(without: &[u32]) -> Target {
+pub(super) fn order(without: &[u32]) -> Target {
     Target::Order(ids(without))
 }
 
-fn candidate(value: Value, target: Target) -> Candidate {
+pub(super) fn candidate(value: Value, target: Target) -> Candidate {
     Candidate { title: "T".into(), value, target, code: None }
 }
 
@@ -51,7 +40,7 @@ fn titled(title: &str, value: Value, target: Target) -> Candidate {
     Candidate { title: title.into(), ..candidate(value, target) }
 }
 
-fn offer(choose: Choice, combines_with: Classes, candidates: Vec<Candidate>) -> Offer {
+pub(super) fn offer(choose: Choice, combines_with: Classes, candidates: Vec<Candidate>) -> Offer {
     Offer { candidates, choose, combines_with }
 }
 
@@ -64,12 +53,12 @@ fn checked(name: &str, basket: &Basket, offers: Vec<Offer>) -> LineOffers {
     LineOffers::checked(by(name), decision, basket, &["A".into(), "B".into()]).expect("a fine answer")
 }
 
-fn combined(basket: &Basket, answers: &[(&str, &[Offer])], max_percent: u8) -> Discounts {
+pub(super) fn combined(basket: &Basket, answers: &[(&str, &[Offer])], max_percent: u8) -> Discounts {
     let answers: Vec<_> = answers.iter().map(|(name, offers)| checked(name, basket, offers.to_vec())).collect();
     Discounts::combine(basket, &answers, max_percent)
 }
 
-fn left(discounts: &Discounts) -> Vec<u64> {
+pub(super) fn left(discounts: &Discounts) -> Vec<u64> {
     discounts.lines.iter().map(|line| line.left.amount()).collect()
 }
 
@@ -314,119 +303,5 @@ fn a_decision_is_written_as_the_interface_has_it() {
     assert_eq!(serde_json::from_str::<Decision>("{}").expect("a fine decision"), Decision::default());
     for bad in [r#"{"offer": []}"#, r#"{"offers": [{"candidates": []}]}"#] {
         assert!(serde_json::from_str::<Decision>(bad).is_err(), "{bad}");
-    }
-}
-
-fn carts() -> impl Strategy<Value = Basket> {
-    vec((select(&["case", "cable"][..]), 1..5_u32, 0..60_u64), 1..5).prop_map(|lines| basket(&lines))
-}
-
-fn classes() -> impl Strategy<Value = Classes> {
-    let flag = || prop_oneof![3 => Just(true), 1 => Just(false)];
-    (flag(), flag(), flag()).prop_map(|(product, order, delivery)| Classes { product, order, delivery })
-}
-
-/// An offer on the lines of a basket with `count` lines; amounts up to `most`.
-fn offers(count: u32, most: u64) -> impl Strategy<Value = Offer> {
-    let all: Vec<u32> = (1..=count).collect();
-    let amount = move || prop_oneof![4 => 0..=most, 1 => Just(most)].prop_map(minor);
-    let value = move || {
-        prop_oneof![
-            prop_oneof![3 => 0..=1_000_000_u32, 1 => Just(500_000), 1 => Just(100_000)].prop_map(Value::Percentage),
-            amount().prop_map(Value::Amount),
-            amount().prop_map(Value::AmountOfEach),
-        ]
-    };
-    let quantity = || proptest::option::of(1..6_u32);
-    let some = subsequence(all.clone(), 1..=all.len());
-    let on_lines = (some, vec(quantity(), all.len()))
-        .prop_map(|(lines, quantities)| lines_of(&lines.into_iter().zip(quantities).collect::<Vec<_>>()));
-    let on_order = subsequence(all.clone(), 0..=all.len() / 2).prop_map(|without| order(&without));
-    let candidates = prop_oneof![
-        vec((value(), on_lines).prop_map(|(value, target)| candidate(value, target)), 1..4),
-        vec((value(), on_order).prop_map(|(value, target)| candidate(value, target)), 1..4),
-    ];
-    let choose = select(&[Choice::First, Choice::Largest, Choice::All][..]);
-    (choose, classes(), candidates)
-        .prop_map(|(choose, combines_with, candidates)| offer(choose, combines_with, candidates))
-}
-
-fn lines_of(targets: &[(u32, Option<u32>)]) -> Target {
-    lines(targets)
-}
-
-fn requests() -> impl Strategy<Value = (Basket, Vec<Vec<Offer>>)> {
-    proptest::strategy::Strategy::prop_flat_map(carts(), |cart| {
-        let count = u32::try_from(cart.lines().len()).expect("few lines");
-        (Just(cart), vec(vec(offers(count, 150), 0..4), 0..4))
-    })
-}
-
-/// What was applied sums to what is missing of each line.
-fn check_sums(basket: &Basket, discounts: &Discounts) {
-    for (index, (line, shown)) in basket.lines().iter().zip(&discounts.lines).enumerate() {
-        let own: u64 = shown.applied.iter().map(|applied| applied.amount.amount()).sum();
-        let shares: u64 = discounts.order.iter().map(|order| order.shares[index].amount()).sum();
-        assert_eq!(line.sum().amount(), shown.left.amount() + own + shares);
-    }
-    for order in &discounts.order {
-        assert_eq!(order.applied.amount.amount(), order.shares.iter().map(|share| share.amount()).sum::<u64>());
-    }
-}
-
-proptest! {
-    #[test]
-    fn offers_combine_as_the_plain_rules_say((cart, answers) in requests(), max_percent in 0..=100_u8) {
-        let names = ["a", "b", "c", "d"];
-        let named: Vec<_> = names.into_iter().zip(&answers).map(|(name, offers)| (name, offers.as_slice())).collect();
-        let discounts = combined(&cart, &named, max_percent);
-        check_sums(&cart, &discounts);
-        let each = answers.iter().enumerate();
-        let offered: Vec<_> =
-            each.flat_map(|(installation, offers)| offers.iter().map(move |offer| Offered { installation, offer })).collect();
-        let plain = model::combine(&cart, &offered, max_percent.into());
-        prop_assert_eq!(left(&discounts), plain.left);
-        let name = |place: &usize| names[offered[*place].installation];
-        let taken: Vec<_> = discounts.taken.iter().map(|taken| &*taken.by).collect();
-        prop_assert_eq!(taken, plain.taken.iter().map(name).collect::<Vec<_>>());
-        let dropped: Vec<_> = discounts.dropped.iter().map(|dropped| (&*dropped.by, dropped.reason)).collect();
-        let expected: Vec<_> = plain.dropped.iter().map(|(place, reason)| (name(place), *reason)).collect();
-        prop_assert_eq!(dropped, expected);
-    }
-
-    #[test]
-    fn the_operators_order_decides_ties_only((cart, answers) in requests(), swapped in any::<(Index, Index)>(), max_percent in 0..=100_u8) {
-        // Worths that are all different: an offer that is worth as much as an earlier one is left away.
-        let mut worths = Vec::new();
-        let is_new = |offer: &Offer, worths: &mut Vec<u64>| {
-            let worth = combined(&cart, &[("a", std::slice::from_ref(offer))], 100).left().amount();
-            let is_new = worth < cart.sum().amount() && !worths.contains(&worth);
-            worths.push(worth);
-            is_new
-        };
-        let mut answers: Vec<Vec<Offer>> = answers.into_iter()
-            .map(|offers| offers.into_iter().filter(|offer| is_new(offer, &mut worths)).collect()).collect();
-        let names = ["a", "b", "c", "d"];
-        let mut named: Vec<_> = names.into_iter().zip(answers.iter_mut()).map(|(name, offers)| (name, &offers[..])).collect();
-        let before = combined(&cart, &named, max_percent);
-        if !named.is_empty() {
-            let (one, other) = (swapped.0.index(named.len()), swapped.1.index(named.len()));
-            named.swap(one, other);
-        }
-        prop_assert_eq!(before, combined(&cart, &named, max_percent));
-    }
-
-    #[test]
-    fn no_discount_overflows(
-        cart in vec((Just("case"), prop_oneof![Just(10_000_u32), 1..5_u32], 0..LARGEST / 50_000), 1..6),
-        answers in vec(vec(offers(1, LARGEST), 0..4), 0..3),
-        max_percent in 0..=100_u8,
-    ) {
-        let cart = basket(&cart);
-        let named: Vec<_> = ["a", "b", "c"].into_iter().zip(&answers).map(|(name, offers)| (name, offers.as_slice())).collect();
-        let discounts = combined(&cart, &named, max_percent);
-        check_sums(&cart, &discounts);
-        let off = u128::from(cart.sum().amount() - discounts.left().amount());
-        prop_assert!(off * 100 <= u128::from(cart.sum().amount()) * u128::from(max_percent));
     }
 }
