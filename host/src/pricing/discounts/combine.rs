@@ -15,6 +15,9 @@ use crate::{
 impl Discounts {
     /// Combines the offers of all installations, given in the operator's order, so that at most so many percent of the
     /// lines' sum come off. The offers have to be about this basket.
+    ///
+    /// The time grows with the square of the number of offers: for each offer on lines that is tried, the discounts on
+    /// the order are worked out anew.
     #[must_use]
     pub fn combine(basket: &Basket, answers: &[LineOffers], max_percent: u8) -> Self {
         let mut combining = Combining::new(basket, max_percent);
