@@ -7,11 +7,12 @@
 //! ```text
 //! Basket::new → Basket::apply*, TransformBounds::check → validation::pointers → LineOffers::checked*, Discounts::combine
 //!   → delivery::groups, OfferedOption::checked*, put_together → delivery_discounts::{OptionOffers::checked*, apply}
-//!   → menu::customize* → delivery::choose → total::taxables, Taxes::checked → Priced::new, Priced::receipt
+//!   → menu::customize_delivery* → delivery::choose → total::taxables, Taxes::checked → Priced::new, Priced::receipt
 //! ```
 //!
 //! An answer is checked by itself, so that what becomes of a bad one is the caller's decision and the operator's. What
-//! is checked can always be put together.
+//! is checked can always be put together. Texts for people and the codes of violations are checked where an answer is
+//! read, as those of track 0.1 are; only names of things are checked here.
 
 mod bad_output;
 mod basket;

@@ -78,3 +78,41 @@ fn answer<'a>(code: &str, verdicts: &[CodeVerdict], uses: impl Iterator<Item = &
 pub(super) fn check_entered(code: &str, entered: &[String]) -> Result<(), Fault> {
     if entered.iter().any(|known| known == code) { Ok(()) } else { Err(Fault::NotEntered(code.to_owned())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+
+    #[test]
+    fn a_customer_is_told_what_becomes_of_a_code() {
+        use Reason::{Cap, DoesNotCombine, WorthNothing};
+        let check = |verdicts: &[Verdict], uses: &[Option<Reason>], expected: CodeAnswer| {
+            let said = |verdict: &Verdict| CodeVerdict { code: "A".into(), verdict: verdict.clone() };
+            let used = |dropped: &Option<Reason>| CodeUse { code: "A".into(), dropped: *dropped };
+            let verdicts: Vec<_> = verdicts.iter().map(said).collect();
+            let uses: Vec<_> = uses.iter().map(used).collect();
+            let entered = ["B".to_owned(), "A".to_owned()];
+            let answers = answers(&entered, &verdicts, uses.iter());
+            assert_eq!(answers, [CodeAnswer::Unknown, expected], "{verdicts:?} {uses:?}");
+        };
+        let (accepted, refused) = (Verdict::Accepted, |reason: &str| Verdict::Refused(reason.into()));
+        let first = || CodeAnswer::Refused("first".into());
+        check(&[], &[], CodeAnswer::Unknown);
+        // Accepted by any, else refused for the first reason.
+        check(&[refused("first"), refused("second")], &[], first());
+        check(&[refused("first"), accepted.clone()], &[], CodeAnswer::Accepted);
+        check(from_ref(&accepted), &[], CodeAnswer::Accepted);
+        check(from_ref(&accepted), &[Some(Cap), None], CodeAnswer::Accepted);
+        // Accepted and all left out: what came nearest is said.
+        check(from_ref(&accepted), &[Some(WorthNothing), Some(DoesNotCombine)], CodeAnswer::NotApplied(DoesNotCombine));
+        check(from_ref(&accepted), &[Some(DoesNotCombine), Some(Cap)], CodeAnswer::NotApplied(Cap));
+        check(&[refused("first"), accepted], &[Some(WorthNothing)], CodeAnswer::NotApplied(WorthNothing));
+        // An offer says something of its code, too.
+        check(&[], &[None], CodeAnswer::Accepted);
+        check(&[], &[Some(Cap)], CodeAnswer::NotApplied(Cap));
+        check(&[refused("first")], &[None], CodeAnswer::Accepted);
+        check(&[refused("first")], &[Some(Cap)], first());
+    }
+}

@@ -190,3 +190,109 @@ pub fn choose(choices: &[DeliveryChoices], wanted: &BTreeMap<GroupId, String>) -
     }
     Ok(chosen)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::samples::{basket, by, ids, minor};
+
+    fn option(handle: &str, cost: u64) -> DeliveryOption {
+        DeliveryOption {
+            handle: handle.into(),
+            title: handle.to_uppercase(),
+            description: None,
+            kind: DeliveryKind::Shipping,
+            cost: minor(cost),
+            days: None,
+            location: None,
+            attributes: Vec::new(),
+        }
+    }
+
+    fn offered(name: &str, options: Vec<DeliveryOption>) -> Vec<OfferedOption> {
+        OfferedOption::checked(&by(name), options, minor(5_000)).expect("fine options")
+    }
+
+    fn group(id: u32) -> DeliveryGroup {
+        DeliveryGroup { id: GroupId(id), lines: ids(&[1]) }
+    }
+
+    #[test]
+    fn an_option_that_breaks_a_rule_is_refused() {
+        let check = |broken: DeliveryOption, expected: &str| {
+            let options = vec![option("fine", 0), broken];
+            let refused = OfferedOption::checked(&by("post"), options, minor(5_000)).expect_err(expected).to_string();
+            assert_eq!(refused, format!("option 2 {expected}"));
+        };
+        let rule = "a handle is a text of 1 to 64 bytes without control characters";
+        check(option("", 0), &format!("has the handle \"\"; {rule}"));
+        check(option("a\nb", 0), &format!("has the handle \"a\\nb\"; {rule}"));
+        let long = "h".repeat(65);
+        check(option(&long, 0), &format!("has the handle {long:?}; {rule}"));
+        check(option("fine", 1), "has the handle \"post/fine\", as an earlier option of the group has");
+        check(option("dear", 5_001), "costs 5001 minor units, more than 5000 (delivery.cost_max)");
+        let days = DeliveryOption { days: Some(DayRange { earliest: 3, latest: 2 }), ..option("late", 0) };
+        check(days, "takes 3 to 2 days, which is no range");
+        let flag = |key: usize| Attribute { key: key.to_string(), value: crate::order::AttributeValue::Flag(true) };
+        let much = DeliveryOption { attributes: (0..17).map(flag).collect(), ..option("much", 0) };
+        check(much, "has 17 attributes; 0 to 16 are allowed");
+        let many = (0..33).map(|handle| option(&handle.to_string(), 0)).collect();
+        let refused = OfferedOption::checked(&by("post"), many, minor(0)).expect_err("too many").to_string();
+        assert_eq!(refused, "the answer has 33 options; 0 to 32 are allowed");
+    }
+
+    #[test]
+    fn options_stand_in_the_operators_order_under_their_installation() {
+        let answers =
+            [offered("b", vec![option("x", 5_000), option("y", 1)]), vec![], offered("a", vec![option("x", 2)])];
+        let choices = put_together(group(1), answers);
+        let shown: Vec<_> =
+            choices.options.iter().map(|one| (&*one.by, one.option.handle.as_str(), one.left().amount())).collect();
+        assert_eq!(shown, [("b", "b/x", 5_000), ("b", "b/y", 1), ("a", "a/x", 2)]);
+    }
+
+    #[test]
+    fn the_customers_choice_or_the_first_is_taken() {
+        let choices = [
+            put_together(group(1), [offered("a", vec![option("x", 1), option("y", 2)])]),
+            put_together(group(2), []),
+            put_together(group(3), [offered("a", vec![option("z", 1)])]),
+        ];
+        let check = |wanted: &[(u32, &str)], expected: Result<&[(u32, &str)], &str>| {
+            let wanted = wanted.iter().map(|(group, handle)| (GroupId(*group), (*handle).to_owned())).collect();
+            let chosen = choose(&choices, &wanted).map_err(|error| error.to_string());
+            let chosen = chosen.map(|chosen| -> Vec<_> {
+                chosen.iter().map(|one| (one.group.0, one.option.option.handle.clone())).collect()
+            });
+            let expected = expected
+                .map(|all| -> Vec<_> { all.iter().map(|(group, handle)| (*group, (*handle).to_owned())).collect() });
+            assert_eq!(chosen, expected.map_err(str::to_owned));
+        };
+        check(&[], Ok(&[(1, "a/x"), (3, "a/z")]));
+        check(&[(1, "a/y")], Ok(&[(1, "a/y"), (3, "a/z")]));
+        check(&[(1, "a/q")], Err("group 1 has no delivery \"a/q\""));
+        check(&[(3, "a/x")], Err("group 3 has no delivery \"a/x\""));
+        check(&[(2, "a/x")], Err("group 2 has no delivery \"a/x\""));
+        check(&[(4, "a/x")], Err("there is no delivery group 4"));
+    }
+
+    #[test]
+    fn lines_that_need_no_shipping_are_in_no_group() {
+        let cart = basket(&[("lamp", 1, 1), ("song", 1, 1), ("case", 1, 1)]);
+        assert_eq!(
+            groups(&cart, |item| item.as_str() != "song"),
+            [DeliveryGroup { id: GroupId(1), lines: ids(&[1, 3]) }]
+        );
+        assert_eq!(groups(&cart, |_| false), []);
+    }
+
+    #[test]
+    fn an_option_is_written_as_the_interface_has_it() {
+        let json = r#"{"handle": "x", "title": "X", "kind": "pickup-point", "cost": 499, "days": {"earliest": 1, "latest": 2}}"#;
+        let read: DeliveryOption = serde_json::from_str(json).expect("a fine option");
+        let days = Some(DayRange { earliest: 1, latest: 2 });
+        assert_eq!(read, DeliveryOption { kind: DeliveryKind::PickupPoint, days, ..option("x", 499) });
+        let written = serde_json::to_string(&read).expect("JSON");
+        assert_eq!(serde_json::from_str::<DeliveryOption>(&written).expect("a fine option"), read);
+    }
+}

@@ -151,3 +151,6 @@ impl Target {
         if earlier.contains(self) { Err(twice) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

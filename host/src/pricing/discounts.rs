@@ -211,3 +211,10 @@ impl Discounts {
         MinorUnits::saturated(self.lines.iter().map(|line| u128::from(line.left.amount())).sum())
     }
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -155,3 +155,143 @@ pub fn customize_delivery(
     }
     Ok(left)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prop_assert, prop_assert_eq, prop_oneof, proptest, strategy::Strategy};
+
+    use super::*;
+    use crate::pricing::{
+        delivery::{DeliveryGroup, DeliveryKind, DeliveryOption},
+        samples::{by, minor},
+    };
+
+    fn methods(ids: &[&str]) -> Vec<PaymentMethod> {
+        ids.iter().map(|id| PaymentMethod { id: (*id).into(), name: id.to_uppercase() }).collect()
+    }
+
+    fn hide(id: &str) -> Change {
+        Change::Hide(id.into())
+    }
+
+    fn rename(id: &str, title: &str) -> Change {
+        Change::Rename(Renaming { id: id.into(), title: title.into() })
+    }
+
+    fn place(id: &str, to: u32) -> Change {
+        Change::Move(Move { id: id.into(), to })
+    }
+
+    #[test]
+    fn entries_are_hidden_renamed_and_moved() {
+        let check = |changes: &[Change], expected: &str| {
+            let left = customize(methods(&["a", "b", "c", "d"]), changes).expect("fine changes");
+            let names: Vec<_> = left.iter().map(|method| format!("{}={}", method.id, method.name)).collect();
+            assert_eq!(names.join(" "), expected, "{changes:?}");
+        };
+        check(&[], "a=A b=B c=C d=D");
+        check(&[hide("b")], "a=A c=C d=D");
+        check(&[hide("b"), hide("a"), hide("d"), hide("c")], "");
+        check(&[rename("c", "See")], "a=A b=B c=See d=D");
+        // Counted after the entry was taken out.
+        check(&[place("a", 0)], "a=A b=B c=C d=D");
+        check(&[place("a", 1)], "b=B a=A c=C d=D");
+        check(&[place("a", 3)], "b=B c=C d=D a=A");
+        check(&[place("b", u32::MAX)], "a=A c=C d=D b=B");
+        check(&[place("d", 0), place("c", 0)], "c=C d=D a=A b=B");
+        check(&[rename("d", "Last"), place("d", 1), hide("a")], "d=Last b=B c=C");
+        check(&[place("d", 0), rename("d", "x"), hide("d")], "a=A b=B c=C");
+    }
+
+    #[test]
+    fn a_change_that_breaks_a_rule_is_refused() {
+        let check = |changes: &[Change], expected: &str| {
+            let refused = customize(methods(&["a", "b"]), changes).expect_err(expected).to_string();
+            assert_eq!(refused, expected, "{changes:?}");
+        };
+        check(&[hide("x")], "change 1 names \"x\", which isn't there");
+        check(&[rename("A", "x")], "change 1 names \"A\", which isn't there");
+        // What is hidden doesn't come back.
+        check(&[hide("a"), place("a", 0)], "change 2 names \"a\", which isn't there");
+        check(&[hide("a"), rename("a", "x")], "change 2 names \"a\", which isn't there");
+        check(&[hide("a"), hide("a")], "change 2 names \"a\", of which an earlier change says hide too");
+        let twice = [rename("a", "x"), place("a", 0), rename("b", "x"), rename("a", "y")];
+        check(&twice, "change 4 names \"a\", of which an earlier change says rename too");
+        check(&[place("a", 0), place("a", 0)], "change 2 names \"a\", of which an earlier change says move too");
+        check(&vec![hide("a"); 201], "the answer has 201 changes; 0 to 200 are allowed");
+    }
+
+    #[test]
+    fn each_group_is_changed_once() {
+        let option = |handle: &str| OfferedOption {
+            by: by("p"),
+            option: DeliveryOption {
+                handle: handle.into(),
+                title: handle.into(),
+                description: None,
+                kind: DeliveryKind::Pickup,
+                cost: minor(5),
+                days: None,
+                location: None,
+                attributes: Vec::new(),
+            },
+            discounts: Vec::new(),
+        };
+        let group = |id: u32, handles: &[&str]| DeliveryChoices {
+            group: DeliveryGroup { id: GroupId(id), lines: Vec::new() },
+            options: handles.iter().map(|handle| option(handle)).collect(),
+        };
+        let changes = |id: u32, changes: &[Change]| GroupChanges { group: GroupId(id), changes: changes.to_vec() };
+        let check = |changes: &[GroupChanges], expected: Result<&str, &str>| {
+            let left = customize_delivery(vec![group(1, &["x", "y"]), group(2, &["x"])], changes);
+            let left = left.map_err(|refused| refused.to_string()).map(|left| {
+                let of = |one: &OfferedOption| format!("{}={}", one.option.handle, one.option.title);
+                left.iter()
+                    .map(|group| group.options.iter().map(of).collect::<Vec<_>>().join(" "))
+                    .collect::<Vec<_>>()
+                    .join("|")
+            });
+            assert_eq!(left.as_deref().map_err(String::as_str), expected);
+        };
+        check(&[], Ok("x=x y=y|x=x"));
+        check(&[changes(2, &[rename("x", "X")]), changes(1, &[hide("x")])], Ok("y=y|x=X"));
+        check(&[changes(2, &[hide("y")])], Err("change 1 names \"y\", which isn't there"));
+        check(&[changes(2, &[]), changes(3, &[])], Err("part 2 names group 3, which wasn't asked about"));
+        check(&[changes(2, &[]), changes(2, &[])], Err("part 2 names group 2 twice"));
+    }
+
+    #[test]
+    fn changes_are_written_as_the_interface_has_them() {
+        let json = r#"[{"hide": "a"}, {"rename": {"id": "b", "title": "B"}}, {"move": {"id": "c", "to": 0}}]"#;
+        let read: Vec<Change> = serde_json::from_str(json).expect("fine changes");
+        assert_eq!(read, [hide("a"), rename("b", "B"), place("c", 0)]);
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), json.replace(": ", ":").replace(", ", ","));
+    }
+
+    fn changes() -> impl Strategy<Value = Change> {
+        let id = || (0..7_usize).prop_map(|place| ["a", "b", "c", "d", "e", "f", "x"][place].to_owned());
+        prop_oneof![
+            id().prop_map(Change::Hide),
+            (id(), 0..3_u8).prop_map(|(id, title)| Change::Rename(Renaming { id, title: title.to_string() })),
+            (id(), 0..9_u32).prop_map(|(id, to)| Change::Move(Move { id, to })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_appears_and_nothing_else_vanishes(changes in vec(changes(), 0..6)) {
+            let before = methods(&["a", "b", "c", "d", "e", "f"]);
+            let Ok(left) = customize(before.clone(), &changes) else { return Ok(()) };
+            let mut ids: Vec<_> = left.iter().map(|method| method.id.clone()).collect();
+            ids.sort();
+            let stays = |method: &&PaymentMethod| !changes.contains(&Change::Hide(method.id.clone()));
+            let expected: Vec<_> = before.iter().filter(stays).map(|method| method.id.clone()).collect();
+            prop_assert_eq!(ids, expected);
+            // Entries that nothing moves keep their order.
+            let moves = |change: &Change, id: &str| matches!(change, Change::Move(place) if place.id == id);
+            let is_moved = |id: &str| changes.iter().any(|change| moves(change, id));
+            let order: Vec<_> = left.iter().map(|method| method.id.as_str()).filter(|id| !is_moved(id)).collect();
+            prop_assert!(order.is_sorted());
+        }
+    }
+}

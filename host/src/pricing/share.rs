@@ -1,5 +1,7 @@
 //! Shares of amounts, without a float: a rounded part of an amount, and an amount shared out to the last minor unit.
 
+use std::{cmp::Reverse, iter::zip};
+
 use crate::order::MinorUnits;
 
 /// All of something, in parts per million.
@@ -29,15 +31,26 @@ pub(super) fn share(amount: MinorUnits, weights: &[MinorUnits]) -> Vec<MinorUnit
     }
     // Below 2^106: both factors are amounts.
     let exact = |weight: &MinorUnits| u128::from(amount.amount()) * weight_of(weight);
-    let mut shares: Vec<u128> = weights.iter().map(|weight| exact(weight) / whole).collect();
+    let (mut shares, remainders): (Vec<u128>, Vec<u128>) =
+        weights.iter().map(|weight| divided(exact(weight), whole)).unzip();
+    // Less than there are weights, because each remainder is less than a unit.
     let missing = u128::from(amount.amount()) - shares.iter().sum::<u128>();
-    let mut by_remainder: Vec<_> = weights.iter().map(|weight| exact(weight) % whole).zip(&mut shares).collect();
-    // The sort is stable, so the first of equal remainders stays first.
-    by_remainder.sort_by(|(one, _), (other, _)| other.cmp(one));
-    for (_, (_, share)) in (0..missing).zip(by_remainder) {
-        *share += 1;
+    let mut by_remainder: Vec<_> =
+        zip(zip(remainders, 0..).map(|(rest, place)| (Reverse(rest), place)), &mut shares).collect();
+    let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+    if missing > 0 && missing < by_remainder.len() {
+        by_remainder.select_nth_unstable_by_key(missing, |(key, _): &((Reverse<u128>, usize), &mut u128)| *key);
     }
+    by_remainder.into_iter().take(missing).for_each(|(_, share)| *share += 1);
     shares.into_iter().map(MinorUnits::saturated).collect()
+}
+
+/// Returns quotient and remainder, for numbers of common amounts by the processor's own division.
+fn divided(dividend: u128, divisor: u128) -> (u128, u128) {
+    match (u64::try_from(dividend), u64::try_from(divisor)) {
+        (Ok(dividend), Ok(divisor)) => ((dividend / divisor).into(), (dividend % divisor).into()),
+        _ => (dividend / divisor, dividend % divisor),
+    }
 }
 
 /// An amount spread over pieces: the first `dearer` of them have a minor unit more than `each`.
@@ -170,7 +183,9 @@ mod tests {
         }
 
         #[test]
-        fn pieces_have_together_what_was_spread(amount in 0..=LARGEST, pieces in 1..=10_000_u32, first in 0..=10_000_u32) {
+        fn pieces_have_together_what_was_spread(
+            amount in 0..=LARGEST, pieces in 1..=10_000_u32, first in 0..=10_000_u32,
+        ) {
             let spread = Spread::over(minor(amount), pieces);
             prop_assert_eq!(spread.of_first(pieces, minor(LARGEST)), minor(amount));
             let each = u128::from(amount) / u128::from(pieces);

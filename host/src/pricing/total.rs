@@ -93,16 +93,21 @@ impl Priced {
         self.sums
     }
 
-    /// Returns the order's receipt. `cart` is the basket's ([`Basket::to_cart`]). Beside `attributes` it has those of
-    /// the chosen deliveries.
+    /// Returns the order's receipt. `cart` is the basket's ([`Basket::to_cart`]). The receipt has the attributes of the
+    /// chosen deliveries, and of the given ones those with other keys.
     ///
     /// # Errors
     /// If the shop's caps don't allow it.
     pub fn receipt(&self, cart: &Cart, attributes: Vec<Attribute>, caps: Caps) -> Result<Receipt, BadReceipt> {
         let adjustments = self.adjustments();
-        let of_delivery = self.chosen.iter().flat_map(|chosen| chosen.option.option.attributes.iter().cloned());
-        let attributes = attributes.into_iter().chain(of_delivery).collect();
-        Receipt::checked(cart, adjustments, self.sums.total.amount(), attributes, caps)
+        let of_delivery = self.chosen.iter().flat_map(|chosen| &chosen.option.option.attributes);
+        let mut all: Vec<Attribute> = Vec::new();
+        for attribute in of_delivery.chain(&attributes) {
+            if !all.iter().any(|known| known.key == attribute.key) {
+                all.push(attribute.clone());
+            }
+        }
+        Receipt::checked(cart, adjustments, self.sums.total.amount(), all, caps)
     }
 
     /// Returns what the receipt shows: discounts on lines, discounts on the order, deliveries each with its discounts,
@@ -166,3 +171,6 @@ impl Sums {
 fn sum(mut amounts: impl Iterator<Item = MinorUnits>) -> Option<MinorUnits> {
     amounts.try_fold(MinorUnits::ZERO, MinorUnits::checked_add)
 }
+
+#[cfg(test)]
+mod tests;

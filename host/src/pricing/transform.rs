@@ -254,4 +254,6 @@ fn decrease_of(ppm: Option<u32>) -> Result<u32, Fault> {
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -15,6 +15,9 @@ use crate::{
 impl Discounts {
     /// Combines the offers of all installations, given in the operator's order, so that at most so many percent of the
     /// lines' sum come off. The offers have to be about this basket.
+    ///
+    /// The time grows with the square of the number of offers: for each offer on lines that is tried, the discounts on
+    /// the order are worked out anew.
     #[must_use]
     pub fn combine(basket: &Basket, answers: &[LineOffers], max_percent: u8) -> Self {
         let mut combining = Combining::new(basket, max_percent);
@@ -45,6 +48,8 @@ struct Valued<'a> {
     by: &'a Arc<str>,
     offer: &'a Offer,
     class: Class,
+    /// How many pieces of each line each candidate is about.
+    pieces: Vec<Vec<u32>>,
     /// What each candidate is worth alone.
     worths: Vec<MinorUnits>,
     /// The candidates that count.
@@ -71,10 +76,11 @@ fn full(basket: &Basket) -> Vec<MinorUnits> {
 
 impl<'a> Valued<'a> {
     fn new(by: &'a Arc<str>, offer: &'a Offer, basket: &Basket, full: &[MinorUnits]) -> Self {
-        let worth_of = |candidate: &Candidate| sum(&candidate.deductions(basket, full));
-        let worths: Vec<_> = offer.candidates.iter().map(worth_of).collect();
+        let pieces: Vec<_> = offer.candidates.iter().map(|candidate| candidate.pieces(basket)).collect();
+        let worth_of = |(candidate, pieces): (&Candidate, &Vec<u32>)| sum(&candidate.deductions(pieces, basket, full));
+        let worths: Vec<_> = zip(&offer.candidates, &pieces).map(worth_of).collect();
         let counting = offer.choose.counting(&worths);
-        let valued = Self { by, offer, class: offer.class(), worths, counting, worth: MinorUnits::ZERO };
+        let valued = Self { by, offer, class: offer.class(), pieces, worths, counting, worth: MinorUnits::ZERO };
         let mut left = full.to_vec();
         valued.apply(basket, &mut left);
         Self { worth: sum(full).saturating_sub(sum(&left)), ..valued }
@@ -82,9 +88,10 @@ impl<'a> Valued<'a> {
 
     /// Takes the candidates that count off what is left, one after the other.
     fn apply(&self, basket: &Basket, left: &mut [MinorUnits]) -> Vec<Deduction<'a>> {
-        let candidates = self.counting.iter().filter_map(|index| Some((*index, self.offer.candidates.get(*index)?)));
-        let deduct = |(index, candidate): (usize, &'a Candidate)| {
-            let deductions = candidate.deductions(basket, left);
+        let candidate = |index: &usize| Some((*index, self.offer.candidates.get(*index)?, self.pieces.get(*index)?));
+        let candidates = self.counting.iter().filter_map(candidate);
+        let deduct = |(index, candidate, pieces): (usize, &'a Candidate, &Vec<u32>)| {
+            let deductions = candidate.deductions(pieces, basket, left);
             zip(&mut *left, &deductions).for_each(|(left, off)| *left = left.saturating_sub(*off));
             (index, candidate, deductions)
         };

@@ -2,58 +2,49 @@
 
 use std::iter::zip;
 
-use super::{Candidate, LineTarget, Target, Value};
+use super::{Candidate, Target, Value};
 use crate::{
     order::MinorUnits,
     pricing::{
-        Basket, BasketLine, LineId,
+        Basket, BasketLine,
         share::{Spread, part_of, share, sum},
     },
 };
 
 impl Candidate {
-    /// Returns what comes off each line of the basket, given what is left of each; never more than that.
-    pub(super) fn deductions(&self, basket: &Basket, left: &[MinorUnits]) -> Vec<MinorUnits> {
-        match &self.target {
-            Target::Lines(targets) => self.value.off_lines(targets, basket, left),
-            Target::Order(without) => self.value.off_order(without, basket, left),
-        }
-    }
-}
-
-impl Value {
-    fn off_lines(self, targets: &[LineTarget], basket: &Basket, left: &[MinorUnits]) -> Vec<MinorUnits> {
-        // What is left of the targets' pieces, at most so much of each.
-        let left_of_each = |most: MinorUnits| {
-            let left_of = |(line, left): (&BasketLine, &MinorUnits)| {
-                let pieces = line.quantity.pieces();
-                let target = targets.iter().find(|target| target.line == line.id);
-                let meant = target.map_or(0, |target| target.quantity.unwrap_or(pieces));
-                Spread::over(*left, pieces).of_first(meant, most)
-            };
-            zip(&basket.lines, left).map(left_of).collect::<Vec<_>>()
-        };
-        let all = || left_of_each(MinorUnits::saturated(u128::MAX));
-        match self {
-            Self::Percentage(ppm) => all().into_iter().map(|left| part_of(left, ppm)).collect(),
-            Self::Amount(amount) => {
-                let weights = all();
-                share(amount.min(sum(&weights)), &weights)
+    /// Returns how many pieces of each line of the basket the candidate is about. It is worked out once, because an
+    /// offer is applied as often as others are tried before it.
+    pub(super) fn pieces(&self, basket: &Basket) -> Vec<u32> {
+        let of = |line: &BasketLine| {
+            let all = line.quantity.pieces();
+            match &self.target {
+                Target::Lines(targets) => {
+                    let target = targets.iter().find(|target| target.line == line.id);
+                    target.map_or(0, |target| target.quantity.unwrap_or(all))
+                }
+                Target::Order(without) if without.contains(&line.id) => 0,
+                Target::Order(_) => all,
             }
-            Self::AmountOfEach(amount) => left_of_each(amount),
-        }
+        };
+        basket.lines.iter().map(of).collect()
     }
 
-    fn off_order(self, without: &[LineId], basket: &Basket, left: &[MinorUnits]) -> Vec<MinorUnits> {
-        let weight = |(line, left): (&BasketLine, &MinorUnits)| {
-            if without.contains(&line.id) { MinorUnits::ZERO } else { *left }
+    /// Returns what comes off each line of the basket, given those pieces and what is left of each line; never more
+    /// than that.
+    pub(super) fn deductions(&self, pieces: &[u32], basket: &Basket, left: &[MinorUnits]) -> Vec<MinorUnits> {
+        // What is left of the pieces, at most so much of each.
+        let left_of_each = |most: MinorUnits| {
+            let spread = |(line, left): (&BasketLine, &MinorUnits)| Spread::over(*left, line.quantity.pieces());
+            let spreads = zip(&basket.lines, left).map(spread);
+            zip(spreads, pieces).map(|(spread, pieces)| spread.of_first(*pieces, most)).collect::<Vec<_>>()
         };
-        let weights: Vec<_> = zip(&basket.lines, left).map(weight).collect();
-        let all = sum(&weights);
-        let off = match self {
-            Self::Percentage(ppm) => part_of(all, ppm),
-            Self::Amount(amount) | Self::AmountOfEach(amount) => amount.min(all),
-        };
-        share(off, &weights)
+        let all = left_of_each(MinorUnits::saturated(u128::MAX));
+        let shared = |off: MinorUnits| share(off.min(sum(&all)), &all);
+        match (self.value, &self.target) {
+            (Value::Percentage(ppm), Target::Lines(_)) => all.iter().map(|left| part_of(*left, ppm)).collect(),
+            (Value::Percentage(ppm), Target::Order(_)) => shared(part_of(sum(&all), ppm)),
+            (Value::AmountOfEach(amount), Target::Lines(_)) => left_of_each(amount),
+            (Value::Amount(amount) | Value::AmountOfEach(amount), _) => shared(amount),
+        }
     }
 }
