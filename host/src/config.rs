@@ -16,7 +16,9 @@ use memory::half_of_memory_mib;
 use sources::wanted;
 pub use sources::{Origin, Sources, Unusable, is_row, nearest, row};
 pub use token::read_token;
-pub use value::{HostNames, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE, reused_calls};
+pub use value::{
+    GRANTS, HostNames, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE, reused_calls,
+};
 use value::{Value, beside_cores, per_core};
 
 use crate::{

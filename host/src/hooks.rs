@@ -61,11 +61,6 @@ pub const PACKAGE: &str = "till:plugin";
 pub const DEDUCT: &str = "inventory";
 /// The interface through which a hook asks others.
 pub const HTTP: &str = "http";
-/// The setting of an installed plugin that says what becomes of a request if the plugin fails: `closed`, or `skip` where the hook
-/// allows that.
-pub const ON_FAILURE: &str = "on_failure";
-/// The setting of an installed plugin that says what it may send to others.
-pub const GRANTS: &str = "grants";
 
 /// What is known of a hook without calling a plugin.
 #[derive(Debug)]

@@ -122,6 +122,12 @@ impl CallState {
         self.ends = ends;
     }
 
+    /// Returns a digest of what the guest was told by `facts`; `None` if it asked nothing.
+    #[must_use]
+    pub fn facts_digest(&self) -> Option<String> {
+        self.facts.as_ref()?.digest().map(|digest| digest.as_str().to_owned())
+    }
+
     fn note_setting(&self, key: &str) {
         if let Some(asked) = &self.asked {
             asked.note(key);

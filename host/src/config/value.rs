@@ -236,6 +236,12 @@ pub(super) fn beside_cores(base: usize, count: usize) -> String {
     cores.saturating_mul(count).saturating_add(base).to_string()
 }
 
+/// The setting of an installed plugin that says what becomes of a request if the plugin fails: `closed`, or `skip` where the hook
+/// allows that.
+pub const ON_FAILURE: &str = "on_failure";
+/// The setting of an installed plugin that says what it may send to others.
+pub const GRANTS: &str = "grants";
+
 /// The plugin setting that says how many calls one instance answers.
 pub const REUSE: &str = "reuse";
 const REUSED_CALLS_MAX: u32 = 100_000;

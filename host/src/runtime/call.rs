@@ -17,7 +17,6 @@ use super::{
     idle::{Usage, Used},
 };
 use crate::{
-    facts::Facts,
     failure::Failure,
     imports::{
         CallState, HasCallState, Moment, Sleep,
@@ -125,7 +124,7 @@ impl<'a> Call<'a> {
             None => emptied(store).imports,
         };
         let host_calls = imports.host_calls();
-        let facts_digest = imports.facts.as_ref().and_then(Facts::digest);
+        let facts_digest = imports.facts_digest();
         let (mut span, log_lines_dropped) =
             imports.telemetry.finish(if cut_off.is_some() { End::Trapped } else { End::Returned });
         let outcome = result.as_ref().err().map_or("ok", Failure::code);
@@ -134,7 +133,7 @@ impl<'a> Call<'a> {
             span.set(attribute::PLUGIN_INSTANCE, if usage.is_fresh() { "fresh" } else { "reused" });
             span.set(attribute::PLUGIN_OUTCOME, outcome);
             if let Some(digest) = facts_digest {
-                span.set(attribute::FACTS_DIGEST, digest.as_str().to_owned());
+                span.set(attribute::FACTS_DIGEST, digest);
             }
             span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
             span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));

@@ -35,8 +35,9 @@ use crate::{
     facts::Facts,
     failure::{Cause, Failure, Fault, Undelivered},
     hooks::{
-        self, CartTransform, DeliveryDiscounts, DeliveryMenu, DeliveryOptions, Discounts as DiscountsHook, Kind,
-        PaymentChoices, PaymentMenu, Purpose, Question, Request, Tax, Validation, basket_of,
+        self, CartTransform, Decision as _, DeliveryDiscounts, DeliveryMenu, DeliveryOptions,
+        Discounts as DiscountsHook, Kind, PaymentChoices, PaymentMenu, Purpose, Question, Request, Tax, Validation,
+        basket_of,
     },
     imports::Moment,
     order::{Attribute, AttributeValue, BadReceipt, Cart, Item, MinorUnits, Receipt},
@@ -232,18 +233,18 @@ impl Stages<'_> {
         };
         let taxes = self.tax(&discounts, &chosen).await?;
         let priced = Priced::new((*basket).clone(), discounts, chosen, taxes);
-        let priced = priced.ok_or_else(|| self.bad(Kind::Tax, "the total is 2^53 minor units or more".to_owned()))?;
+        let priced = priced.ok_or_else(|| self.bad(Tax::KIND, "the total is 2^53 minor units or more".to_owned()))?;
         self.pay(wishes, priced.sums().total).await?;
         let cart = ordered(&basket, cart.attributes().to_vec())?;
         let receipt = priced.receipt(&cart, paid_with(wishes), self.ask.shop.plugins.rules().caps);
-        let receipt = receipt.map_err(|bad: BadReceipt| self.bad(Kind::Discounts, bad.to_string()))?;
+        let receipt = receipt.map_err(|bad: BadReceipt| self.bad(DiscountsHook::KIND, bad.to_string()))?;
         self.decided.priced = Some(priced);
         Ok((cart, Some(receipt)))
     }
 
     async fn transform(&mut self) -> Result<(), Failure> {
         let mut last = None;
-        for plugin in self.ask.snapshot.of(Kind::CartTransform) {
+        for plugin in self.ask.snapshot.of(CartTransform::KIND) {
             let decided = self.ask.one::<CartTransform>(plugin, &self.question).await?;
             self.question.basket = Arc::new(decided.outcome);
             last = Some(plugin.identity().at);
@@ -255,7 +256,7 @@ impl Stages<'_> {
     }
 
     async fn validate(&mut self) -> Result<(), Failure> {
-        for (at, answered) in self.ask.all::<Validation>(Kind::Validation, &self.question).await {
+        for (at, answered) in self.ask.all::<Validation>(Validation::KIND, &self.question).await {
             let decided = match answered {
                 Ok(decided) => decided,
                 Err(failure) => {
@@ -277,7 +278,7 @@ impl Stages<'_> {
 
     async fn discount(&mut self) -> Result<Discounts, Failure> {
         let mut offers = Vec::new();
-        for (at, answered) in self.ask.all::<DiscountsHook>(Kind::Discounts, &self.question).await {
+        for (at, answered) in self.ask.all::<DiscountsHook>(DiscountsHook::KIND, &self.question).await {
             match answered {
                 Ok(decided) => offers.push(decided.outcome),
                 Err(failure) => self.leave_out(at, failure, true)?,
@@ -291,14 +292,14 @@ impl Stages<'_> {
 
     /// Returns the delivery of each group that has one.
     async fn deliver(&mut self, wishes: &Wishes, discounts: Option<&Discounts>) -> Result<Vec<Chosen>, Failure> {
-        let installed = self.ask.snapshot.of(Kind::DeliveryOptions).next().is_some();
+        let installed = self.ask.snapshot.of(DeliveryOptions::KIND).next().is_some();
         let needs_shipping = |item: &Item| wishes.facts.product(item).is_none_or(|product| product.needs_shipping);
         let of_basket = groups(&self.question.basket, needs_shipping);
         let mut choices = Vec::new();
         for group in of_basket.into_iter().filter(|_| installed) {
             let question = self.question.with(group.clone());
             let mut offered = Vec::new();
-            for (at, answered) in self.ask.all::<DeliveryOptions>(Kind::DeliveryOptions, &question).await {
+            for (at, answered) in self.ask.all::<DeliveryOptions>(DeliveryOptions::KIND, &question).await {
                 match answered {
                     Ok(decided) => offered.push(decided.outcome),
                     Err(failure) => {
@@ -321,7 +322,7 @@ impl Stages<'_> {
             let answers = codes::answers(entered, &discounts.verdicts, uses);
             self.decided.codes = entered.iter().cloned().zip(answers).collect();
         }
-        for plugin in self.ask.snapshot.of(Kind::DeliveryMenu) {
+        for plugin in self.ask.snapshot.of(DeliveryMenu::KIND) {
             let question = self.question.with(Arc::from(choices));
             choices = self.ask.one::<DeliveryMenu>(plugin, &question).await?.outcome;
         }
@@ -338,7 +339,7 @@ impl Stages<'_> {
     ) -> Result<Vec<DeliveryChoices>, Failure> {
         let question = self.question.with(Arc::from(choices.clone()));
         let mut offers = Vec::new();
-        for (at, answered) in self.ask.all::<DeliveryDiscounts>(Kind::DeliveryDiscounts, &question).await {
+        for (at, answered) in self.ask.all::<DeliveryDiscounts>(DeliveryDiscounts::KIND, &question).await {
             match answered {
                 Ok(decided) => offers.push(decided.outcome),
                 Err(failure) => self.leave_out(at, failure, true)?,
@@ -366,7 +367,7 @@ impl Stages<'_> {
     }
 
     async fn tax(&self, discounts: &Discounts, chosen: &[Chosen]) -> Result<Taxes, Failure> {
-        let Some(plugin) = self.ask.snapshot.of(Kind::Tax).next() else { return Ok(Taxes::default()) };
+        let Some(plugin) = self.ask.snapshot.of(Tax::KIND).next() else { return Ok(Taxes::default()) };
         let category = |item: &Item| self.ask.facts.product(item)?.tax_category.clone();
         let taxables = taxables(&self.question.basket, discounts, chosen, category);
         let question = self.question.with(Arc::from(taxables));
@@ -376,7 +377,7 @@ impl Stages<'_> {
     /// Asks which ways to pay are left, and checks the customer's choice.
     async fn pay(&mut self, wishes: &Wishes, due: MinorUnits) -> Result<(), Failure> {
         let mut methods: Vec<PaymentMethod> = self.ask.shop.payment_methods.iter().cloned().collect();
-        for plugin in self.ask.snapshot.of(Kind::PaymentMenu) {
+        for plugin in self.ask.snapshot.of(PaymentMenu::KIND) {
             let question = self.question.with(PaymentChoices { due, methods: methods.into() });
             methods = self.ask.one::<PaymentMenu>(plugin, &question).await?.outcome;
         }
@@ -395,7 +396,7 @@ impl Stages<'_> {
     fn leave_out(&mut self, at: hooks::Installation, failure: Failure, goes_on_in_quotes: bool) -> Result<(), Failure> {
         let plugin = self.ask.snapshot.at(at);
         let is_skipped = plugin.is_some_and(crate::versions::Plugin::is_skipped);
-        let of_options = at.kind == Kind::DeliveryOptions && goes_on_in_quotes;
+        let of_options = at.kind == DeliveryOptions::KIND && goes_on_in_quotes;
         if !(is_skipped || of_options || (goes_on_in_quotes && !self.is_checkout())) {
             return Err(failure);
         }
@@ -406,7 +407,7 @@ impl Stages<'_> {
     /// Returns the fault of the hook's last plugin, or of the checkout plugin where there is none.
     fn bad(&self, kind: Kind, reason: String) -> Failure {
         let last = self.ask.snapshot.of(kind).last();
-        let at = last.map_or(hooks::Installation::of(Kind::Checkout), |plugin| plugin.identity().at);
+        let at = last.map_or(hooks::Installation::of(hooks::Kind::REQUIRED[0]), |plugin| plugin.identity().at);
         Fault { at, cause: Cause::BadOutput { reason } }.into()
     }
 

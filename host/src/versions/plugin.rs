@@ -9,7 +9,7 @@ use super::{
     source,
 };
 use crate::{
-    config::Settings,
+    config::{GRANTS, ON_FAILURE, Settings},
     failure::Failure,
     hooks::{self, Hook, Installation},
     imports::Moment,
@@ -19,7 +19,7 @@ use crate::{
     telemetry::{metrics::PluginInfo, traces::Span},
 };
 
-/// The value of [`hooks::ON_FAILURE`] with which a request goes on without the plugin.
+/// The value of [`ON_FAILURE`] with which a request goes on without the plugin.
 pub(super) const SKIP: &str = "skip";
 
 /// Returns what an installation may send, by its settings: grants with `;` between them.
@@ -27,7 +27,7 @@ pub(super) const SKIP: &str = "skip";
 /// # Errors
 /// Names the grant that can't be used.
 pub(super) fn grants_of(at: Installation, set: &BTreeMap<String, String>) -> Result<Grants, UnusableGrant> {
-    let texts = set.get(hooks::GRANTS).map(String::as_str).unwrap_or_default();
+    let texts = set.get(GRANTS).map(String::as_str).unwrap_or_default();
     let grants = texts.split(';').map(str::trim).filter(|text| !text.is_empty()).map(str::parse);
     Grants::new(at.to_string(), grants.collect::<Result<_, _>>()?)
 }
@@ -153,7 +153,7 @@ impl Plugin {
     #[must_use]
     pub fn is_skipped(&self) -> bool {
         let may_be_skipped = hooks::info(self.identity().at.kind).may_be_skipped;
-        may_be_skipped && self.loaded.settings.get(hooks::ON_FAILURE).is_some_and(|word| word == SKIP)
+        may_be_skipped && self.loaded.settings.get(ON_FAILURE).is_some_and(|word| word == SKIP)
     }
 
     /// Returns whether its code is the host's own.

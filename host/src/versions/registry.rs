@@ -11,7 +11,7 @@ use hyper::header::HeaderValue;
 use super::{Plugin, rollout::Rollout};
 use crate::{
     failure::Failure,
-    hooks::{self, Hook, Installation, Kind, Visitor},
+    hooks::{self, Checkout, Hook, Installation, Kind, Visitor},
     order::Cart,
     runtime::{Identity, Likeness, Role},
 };
@@ -82,7 +82,7 @@ impl Snapshot {
     /// decides it by itself.
     #[must_use]
     pub fn prices_by_hooks(&self) -> bool {
-        self.has_hooks() && self.required(Kind::Checkout).is_built_in()
+        self.has_hooks() && self.required(Checkout::KIND).is_built_in()
     }
 
     /// Returns all identities as the `till-plugins` header has them.

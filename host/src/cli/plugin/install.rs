@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     admin::InstallationsJson,
-    hooks::{GRANTS, Installation, InstallationName, ON_FAILURE},
+    config::{GRANTS, ON_FAILURE},
+    hooks::{Installation, InstallationName},
 };
 
 #[derive(Debug, Subcommand)]

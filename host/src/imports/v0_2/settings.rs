@@ -1,7 +1,7 @@
 //! `till:plugin/settings`: what the operator has set for this installation.
 
 use crate::{
-    config::REUSE,
+    config::{GRANTS, ON_FAILURE, REUSE},
     imports::{HostCall, bindings::v0_2::till::plugin::settings},
 };
 
@@ -21,5 +21,5 @@ impl settings::Host for HostCall<'_> {
 
 /// Returns whether the host reads a plugin's setting of that key.
 pub(crate) fn is_of_host(key: &str) -> bool {
-    key == REUSE || key == crate::hooks::ON_FAILURE || key == crate::hooks::GRANTS
+    [REUSE, ON_FAILURE, GRANTS].contains(&key)
 }

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use super::{How, Plugins, SwapError, Swapped};
 use crate::{
-    config::{REUSE, nearest, reused_calls},
+    config::{GRANTS, ON_FAILURE, REUSE, nearest, reused_calls},
     hooks::{self, Installation},
     store::{PluginVersion, SwapAction, VersionText},
     versions::{
@@ -107,7 +107,7 @@ impl Plugins {
         settings: &BTreeMap<String, String>,
     ) -> Result<(), SwapError> {
         let mut asked = self.catalogue.asked_settings(plugin, settings).await;
-        asked.extend([REUSE, hooks::ON_FAILURE, hooks::GRANTS].map(str::to_owned));
+        asked.extend([REUSE, ON_FAILURE, GRANTS].map(str::to_owned));
         let file = self.catalogue.file(&plugin.identity().digest).await.map_err(CatalogueError::from)?;
         let unknown = |key: &&String| !asked.contains(*key) && !stands_in(key, &file, &asked);
         keys.into_iter().find(unknown).map_or(Ok(()), |key| {
@@ -126,11 +126,11 @@ pub(super) fn check(at: Installation, settings: &BTreeMap<String, String>) -> Re
         return Err(SwapError::Settings);
     }
     let asks_others = hooks::info(at.kind).doors.contains(&hooks::HTTP);
-    if settings.contains_key(hooks::GRANTS) && !asks_others {
-        return Err(SwapError::NotOfHook { key: hooks::GRANTS, kind: at.kind, why: "its plugins can't ask others" });
+    if settings.contains_key(GRANTS) && !asks_others {
+        return Err(SwapError::NotOfHook { key: GRANTS, kind: at.kind, why: "its plugins can't ask others" });
     }
     grants_of(at, settings).map_err(SwapError::Grant)?;
-    match settings.get(hooks::ON_FAILURE).map(String::as_str) {
+    match settings.get(ON_FAILURE).map(String::as_str) {
         None | Some("closed") => {}
         Some(SKIP) if hooks::info(at.kind).may_be_skipped => {}
         Some(SKIP) => {
