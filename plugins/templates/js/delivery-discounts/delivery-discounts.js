@@ -12,7 +12,12 @@ export const deliveryDiscounts = {
     /** @type {Target[]} */
     const targets = choices.map(({ group }) => ({ tag: "group", val: group.id }));
     if (targets.length === 0) return [];
-    const candidate = { title: "Cheaper delivery", value: { tag: "percentage", val: percent }, targets };
-    return [{ candidates: [candidate], choose: "first", combinesWith: NONE }];
+    return [
+      {
+        candidates: [{ title: "Cheaper delivery", value: { tag: "percentage", val: percent }, targets }],
+        choose: "first",
+        combinesWith: NONE,
+      },
+    ];
   }),
 };
