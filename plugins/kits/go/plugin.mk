@@ -4,7 +4,7 @@ KIT ?= kits/go
 KITS ?= $(KIT)/..
 LANG := go
 PINS := $(KIT)/requirements.txt
-SOURCES := go.mod $(wildcard *.go */*.go)
+SOURCES := go.mod $(wildcard *.go */*.go */*/*.go)
 include $(KITS)/component.mk
 include $(KITS)/venv.mk
 

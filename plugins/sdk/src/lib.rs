@@ -3,6 +3,8 @@
 //! A plugin is a `cdylib` that implements [`Checkout`] or [`Inventory`] and names the type once in
 //! [`checkout_plugin!`] or [`inventory_plugin!`]. Every call runs in a fresh instance, so a plugin has no state.
 //! The contract of each call, its units and its limits, stands in `wit/v0.1`.
+//!
+//! The plugins of track 0.2 have the module `hooks`, which the feature of that name adds. Amounts and rounding serve both tracks.
 
 mod amount;
 mod attribute;

@@ -28,11 +28,13 @@ till_sdk::delivery_options_plugin!(CarrierRates);
 impl DeliveryOptions for CarrierRates {
     fn offer(call: &Span, question: Question) -> Result<Vec<DeliveryOption>, HookError> {
         only_settings(&["url", "secret", "flat_rate"])?;
+        let url = setting("url");
+        let url = url.text()?;
         let currency = &question.cart.currency;
         let flat_rate = setting("flat_rate").if_set(|it| it.amount(currency))?;
         // Without an address there is nothing to ask for yet.
         let Some(address) = facts::ship_to() else { return Ok(Vec::new()) };
-        match rates(call, &question, &address) {
+        match rates(call, url, &question, &address) {
             Ok(options) => Ok(options),
             Err(error) => {
                 let flat_rate = flat_rate.ok_or_else(|| error.clone())?;
@@ -45,8 +47,8 @@ impl DeliveryOptions for CarrierRates {
 
 /// # Errors
 /// When there is no answer, or none that has rates.
-fn rates(call: &Span, question: &Question, address: &Address) -> Result<Vec<DeliveryOption>, HookError> {
-    let request = Request::post_json(setting("url").text()?, &asked(address, grams(question)));
+fn rates(call: &Span, url: &str, question: &Question, address: &Address) -> Result<Vec<DeliveryOption>, HookError> {
+    let request = Request::post_json(url, &asked(address, grams(question)));
     let request = match setting("secret").if_set(|it| it.text().map(ToOwned::to_owned))? {
         Some(secret) => request.secret("authorization", &secret),
         None => request,

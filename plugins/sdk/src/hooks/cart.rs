@@ -49,12 +49,12 @@ impl Line {
 #[must_use]
 pub fn first_pieces<'a>(lines: impl IntoIterator<Item = &'a Line>, pieces: u32) -> Vec<(LineId, u32)> {
     let mut left = pieces;
-    let mut take = |line: &Line| {
+    let take = |line: &'a Line| {
         let taken = left.min(line.quantity);
         left -= taken;
         (line.id, taken)
     };
-    lines.into_iter().map(|line| take(line)).filter(|(_, taken)| *taken > 0).collect()
+    lines.into_iter().map(take).filter(|(_, taken)| *taken > 0).collect()
 }
 
 /// Takes a share of an amount.

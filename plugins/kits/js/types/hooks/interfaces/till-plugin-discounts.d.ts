@@ -64,7 +64,7 @@ declare module 'till:plugin/discounts@0.2.0' {
    */
   export interface TargetOrder {
     tag: 'order',
-    val: Uint32Array,
+    val: Array<number>,
   }
   /**
    * One discount that an offer could give.

@@ -12,7 +12,7 @@ declare module 'till:plugin/menus@0.2.0' {
    */
   export interface DeliveryGroup {
     id: GroupId,
-    lines: Uint32Array,
+    lines: Array<number>,
   }
   /**
    * How goods reach the customer.

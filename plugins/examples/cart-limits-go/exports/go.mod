@@ -1,0 +1,3 @@
+module till/exports
+
+go 1.27
