@@ -2,9 +2,6 @@
 //!
 //! Invariant: what is seen is whole, and is in the store. A request keeps the catalogue that it began with.
 
-#[cfg(test)]
-mod tests;
-
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
@@ -188,3 +185,6 @@ async fn off_the_runtime<T: Send + 'static>(
 ) -> Result<T, ImportError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(ImportError::CutOff))
 }
+
+#[cfg(test)]
+mod tests;
