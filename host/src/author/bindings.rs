@@ -56,7 +56,8 @@ fn generator(language: Language, kind: Kind) -> Box<dyn WorldGenerator> {
 
 /// Returns an interface's name and what it is called in C: `till_stock_take`, but `till_stock_line_t`.
 fn short(of: &hooks::Track, interface: &str) -> (String, String) {
-    let prefix = if interface == "types" { "till".to_owned() } else { format!("till_{interface}") };
+    let name = interface.replace('-', "_");
+    let prefix = if interface == "types" { "till".to_owned() } else { format!("till_{name}") };
     (of.interface(interface), prefix)
 }
 

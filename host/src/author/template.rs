@@ -5,8 +5,10 @@
 //!
 //! ```text
 //! all/             Makefile, README
+//! hooks/           the same for track 0.2
 //! kinds/KIND/      cases
 //! LANGUAGE/all/    what its tools want
+//! LANGUAGE/hooks/  the same for track 0.2
 //! LANGUAGE/KIND/   the decision
 //! ```
 
@@ -21,6 +23,9 @@ static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/templat
 static KITS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/kits");
 /// Rust's kit, which our own plugins have under another name.
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/sdk");
+
+/// The layers of track 0.2.
+const HOOKS: &str = "hooks";
 
 /// The languages that there is a kit for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,11 +99,12 @@ impl Template<'_> {
             );
         }
         let (_, templates, kit) = self.language.names();
-        for layer in ["all".to_owned(), format!("kinds/{}", self.kind)] {
-            self.lay(TEMPLATES.get_dir(layer), folder)?;
+        let of_hooks = if self.kind.is_required() { "" } else { HOOKS };
+        for layer in ["all", of_hooks, &format!("kinds/{}", self.kind)] {
+            self.lay(TEMPLATES.get_dir(layer).filter(|_| !layer.is_empty()), folder)?;
         }
-        for layer in ["all".to_owned(), self.kind.to_string()] {
-            self.lay(TEMPLATES.get_dir(format!("{templates}/{layer}")), folder)?;
+        for layer in ["all", of_hooks, self.kind.as_str()] {
+            self.lay(TEMPLATES.get_dir(format!("{templates}/{layer}")).filter(|_| !layer.is_empty()), folder)?;
         }
         let kits = folder.join("kits");
         KITS.files().try_for_each(|file| copy(file.path(), file.contents(), &kits))?;
@@ -177,6 +183,7 @@ fn create(folder: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{order::Currency, versions::Case};
 
     #[test]
     fn a_new_folder_has_its_source_and_no_blank_left() {
@@ -191,8 +198,13 @@ mod tests {
                 let template = Template { name: "offers", kind, language };
                 template.write(folder.path()).expect("a plugin's folder");
                 let worlds = format!("{}/worlds.wit", info(kind).track.folder());
-                for file in ["Makefile", "README.md", &worlds, "cases/success.json", "kits/component.mk"] {
+                for file in ["Makefile", "README.md", &worlds, "kits/component.mk"] {
                     assert!(folder.path().join(file).is_file(), "{language:?} {kind}: {file}");
+                }
+                let cases = std::fs::read_dir(folder.path().join("cases")).expect("cases");
+                for case in cases {
+                    let text = std::fs::read_to_string(case.expect("a case").path()).expect("a case");
+                    Case::parse(&text, kind, Currency::of_code("USD").expect("a code")).expect("a sound case");
                 }
                 let source = std::fs::read_to_string(folder.path().join(language.source(kind)));
                 source.unwrap_or_else(|error| panic!("{language:?} {kind}: {error}"));

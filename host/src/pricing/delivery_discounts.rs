@@ -86,8 +86,6 @@ impl OptionOffers {
         entered: &[String],
     ) -> Result<Self, BadOutput> {
         count("offers", offers.len(), (0, OFFERS_MAX)).map_err(|fault| Place::Answer.has(fault))?;
-        let candidates = offers.iter().map(|offer| offer.candidates.len()).sum();
-        count("candidates", candidates, (0, CANDIDATES_MAX)).map_err(|fault| Place::Answer.has(fault))?;
         for (index, offer) in offers.iter().enumerate() {
             let candidates = count("candidates", offer.candidates.len(), (1, CANDIDATES_MAX));
             candidates.map_err(|fault| Place::Offer(index).has(fault))?;
@@ -96,6 +94,9 @@ impl OptionOffers {
                 each.check(choices, entered).map_err(|fault| place.has(fault))?;
             }
         }
+        // Every offer is valued anew for every other one: the sum is what bounds the work.
+        let candidates = offers.iter().map(|offer| offer.candidates.len()).sum();
+        count("candidates", candidates, (0, CANDIDATES_MAX)).map_err(|fault| Place::Answer.has(fault))?;
         Ok(Self { by, offers })
     }
 }

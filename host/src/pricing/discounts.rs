@@ -98,9 +98,6 @@ impl LineOffers {
         let whole = |fault| Place::Answer.has(fault);
         count("offers", offers.len(), (0, OFFERS_MAX)).map_err(whole)?;
         count("codes", codes.len(), (0, CODES_MAX)).map_err(whole)?;
-        // Every offer is valued anew for every other one: the sum is what bounds the work.
-        let candidates = offers.iter().map(|offer| offer.candidates.len()).sum();
-        count("candidates", candidates, (0, CANDIDATES_MAX)).map_err(whole)?;
         for (index, said) in codes.iter().enumerate() {
             let fault = |fault| Place::Code(index).has(fault);
             check_entered(&said.code, entered).map_err(fault)?;
@@ -111,6 +108,9 @@ impl LineOffers {
         for (index, offer) in offers.iter().enumerate() {
             offer.check(index, basket, entered)?;
         }
+        // Every offer is valued anew for every other one: the sum is what bounds the work.
+        let candidates = offers.iter().map(|offer| offer.candidates.len()).sum();
+        count("candidates", candidates, (0, CANDIDATES_MAX)).map_err(whole)?;
         Ok(Self { by, offers, codes })
     }
 }

@@ -28,11 +28,23 @@ pub(super) fn all(written: Value) -> Value {
     schemas.request::<schema::IdempotencyKey>();
     schemas.request::<schema::CanaryPercent>();
     schemas.request::<inventory::Release>();
+    const BESIDE: &[&str] = &[
+        "attributes",
+        "expected_total",
+        "quote",
+        "codes",
+        "customer_token",
+        "shipping_address",
+        "billing_address",
+        "locale",
+        "delivery",
+        "payment",
+    ];
     schemas.forms::<cart::Written>(
         "CheckoutRequest",
         &[
-            ("CheckoutOfItem", "One item.", &["item", "quantity", "price"], &["attributes", "expected_total", "quote"]),
-            ("CheckoutOfLines", LINES, &["lines"], &["attributes", "expected_total", "quote"]),
+            ("CheckoutOfItem", "One item.", &["item", "quantity"], &[&["price"], BESIDE].concat()),
+            ("CheckoutOfLines", LINES, &["lines"], BESIDE),
         ],
     );
     schemas.forms::<cart::WrittenDeduct>(

@@ -257,6 +257,8 @@ fn an_answer_that_breaks_a_rule_is_refused() {
     check(target(lines(&[(1, Some(0))])), "candidate 2 of offer 2 takes no piece of line 1");
     check(target(lines(&[])), "candidate 2 of offer 2 has 0 lines; 1 to 100 are allowed");
     check(target(lines(&[(1, None); 101])), "candidate 2 of offer 2 has 101 lines; 1 to 100 are allowed");
+    let many = || offer(Choice::All, ANY, vec![fine(); 60]);
+    check(offers(vec![many(), many()]), "the answer has 120 candidates; 0 to 100 are allowed");
     check(target(order(&[])), "offer 2 has candidates for lines and others for the order");
     let whole = |without: &[u32]| offers(vec![one("o", ANY, percent(1), order(without))]);
     check(whole(&[9]), "candidate 1 of offer 1 names line 9, which isn't in the cart");
