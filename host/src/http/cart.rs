@@ -222,39 +222,43 @@ impl Wanted {
         self.expected.as_ref()
     }
 
-    /// Returns the request's fingerprint: the cart's, and what the client agrees to pay if it says so.
+    /// Returns the request's fingerprint: the cart's, what the client chooses, and what it agrees to pay if it says so.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         let cart = self.cart_fingerprint();
-        let expected = match &self.expected {
-            None => return cart,
-            Some(Expected::Total(total)) => total.canonical(),
-            Some(Expected::Quote(token)) => token.clone(),
-        };
-        Fingerprint::of_body(&[b"expected", &cart.as_bytes()[..], expected.as_bytes()].concat())
+        let expected = self.expected.as_ref().map(|expected| match expected {
+            Expected::Total(total) => total.canonical(),
+            Expected::Quote(token) => token.clone(),
+        });
+        let chosen = !self.delivery.is_empty() || self.payment.is_some();
+        let chosen = chosen.then(|| {
+            let delivery: BTreeMap<u32, &String> =
+                self.delivery.iter().map(|(group, handle)| (group.0, handle)).collect();
+            json!([delivery, self.payment]).to_string()
+        });
+        match (expected, chosen) {
+            (None, None) => cart,
+            (expected, chosen) => {
+                let [expected, chosen] = [expected, chosen].map(Option::unwrap_or_default);
+                let parts = [b"expected", &cart.as_bytes()[..], expected.as_bytes(), chosen.as_bytes()];
+                Fingerprint::of_body(&parts.concat())
+            }
+        }
     }
 
-    /// Returns the cart's fingerprint: it covers the lines in their order and with their prices, but not the order of
-    /// the fields, the white space, the form, or the shop's current prices.
+    /// Returns the cart's fingerprint: it covers the lines in their order and with their prices, the codes, the addresses and the
+    /// language, but not the order of the fields, the white space, the form, or the shop's current prices. What a client chooses after
+    /// a quote, the delivery and the way to pay, isn't part of it: a choice that costs something else isn't sold for the quote.
     pub(super) fn cart_fingerprint(&self) -> Fingerprint {
         let line = |line: &WrittenLine| {
             let WrittenLine { item: WrittenItem(item), quantity: WrittenQuantity(quantity), price, attributes } = line;
-            json!([
-                item.as_str(),
-                quantity.pieces(),
-                price.as_ref().map(WrittenPrice::canonical),
-                attributes.canonical()
-            ])
+            let price = price.as_ref().map(WrittenPrice::canonical);
+            json!([item.as_str(), quantity.pieces(), price, attributes.canonical()])
         };
         let lines: Vec<_> = self.lines.iter().map(line).collect();
         // An array with a word at its head, which no body is: older versions stored the body's digest.
         let mut cart = vec![json!("cart"), json!(lines), json!(self.attributes.canonical())];
-        // A cart without wishes has the fingerprint that it has always had.
-        let facts = self.facts.canonical();
-        if facts.is_some() || !self.delivery.is_empty() || self.payment.is_some() {
-            let delivery: BTreeMap<u32, &String> =
-                self.delivery.iter().map(|(group, handle)| (group.0, handle)).collect();
-            cart.push(json!([facts, delivery, self.payment]));
-        }
+        // A cart without such facts has the fingerprint that it has always had.
+        cart.extend(self.facts.canonical());
         Fingerprint::of_body(Value::from(cart).to_string().as_bytes())
     }
 

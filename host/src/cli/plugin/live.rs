@@ -208,6 +208,8 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
     if admin.json {
         return print_json(&json!({ "plugins": live.plugins, "rollout": open }));
     }
+    let places = live.plugins.iter().map(|plugin| place(&plugin.kind, plugin.installation.as_deref()));
+    let width = places.map(|place| place.len()).max().unwrap_or_default();
     for plugin in &live.plugins {
         let LiveJson { kind, installation, name, version, digest, number, same_file_as, breaker, last_minutes, .. } =
             plugin;
@@ -216,8 +218,8 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
             if breaker == "closed" { "live" } else { "live, but keeps breaking and isn't called for what breaks it" };
         let version = version_name(name, version, digest, *number, *same_file_as);
         let OutcomesJson { minutes, sold, refused, failed } = last_minutes;
-        print(&format!("{kind:<9}  {version}  {called}"))?;
-        print(&format!("           last {minutes} minutes: {sold} sold, {refused} refused, {failed} failed"))?;
+        print(&format!("{kind:<width$}  {version}  {called}"))?;
+        print(&format!("{:width$}  last {minutes} minutes: {sold} sold, {refused} refused, {failed} failed", ""))?;
     }
     open.map_or_else(|| print("nothing is tried beside them"), print_rollout)
 }
