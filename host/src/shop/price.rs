@@ -445,8 +445,8 @@ fn told_to_checkout(of_client: &[Attribute], chosen: &[Chosen], shop: &Shop) -> 
         let mut tell = |key: &str, text: String| {
             attributes.push(Attribute { key: format!("{key}{suffix}"), value: AttributeValue::Text(text) });
         };
-        tell("delivery.option", option.option.handle.clone());
-        tell("delivery.cost", shop.currency.format(option.option.cost));
+        tell("shipping.option", option.option.handle.clone());
+        tell("shipping.cost", shop.currency.format(option.option.cost));
     }
     attributes
 }

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, future::Future};
 
 use super::{
     super::{
-        LIST_BYTES_MAX, Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState, Store, StoreError,
-        SwapAction, VersionId, VersionText,
+        HookOrder, LIST_BYTES_MAX, Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState, Store,
+        StoreError, SwapAction, VersionId, VersionText,
     },
     On, Shop, on_each_database,
 };
-use crate::hooks::{Installation, Kind};
+use crate::hooks::{Installation, InstallationName, Kind};
 
 const WITH_TEXT: u64 = 300;
 const TEXT_BYTES: usize = 8 * 1024;
@@ -49,7 +49,7 @@ where
     }
 }
 
-on_each_database!(lists_of_plugins_are_read_page_by_page,);
+on_each_database!(lists_of_plugins_are_read_page_by_page, a_hook_has_the_plugins_that_are_installed_in_their_order,);
 
 async fn lists_of_plugins_are_read_page_by_page(on: On) {
     let shop = Shop::new(on, &[]).await;
@@ -79,4 +79,53 @@ async fn lists_of_plugins_are_read_page_by_page(on: On) {
     let (numbers_of, pages) = numbers(1_000, of_event, |after, limit| store.plugin_events(after, limit)).await;
     assert!(numbers_of.is_sorted_by(|earlier, later| earlier > later));
     assert!(numbers_of.len() == 3 * newest_first.len() && pages > 3, "{pages} pages of {}", numbers_of.len());
+}
+
+async fn a_hook_has_the_plugins_that_are_installed_in_their_order(on: On) {
+    let shop = Shop::new(on, &[]).await;
+    let store: &Store = &shop.store;
+    let name = |name: &str| InstallationName::parse(name).expect("a name");
+    let at = |of: &str| Installation::named(Kind::Discounts, name(of));
+    let order = |names: &[&str]| HookOrder { kind: Kind::Discounts, names: names.iter().map(|of| name(of)).collect() };
+    let install = async |of: &str, names: &[&str]| {
+        let text = VersionText { at: at(of), ..version(1) };
+        let action = (SwapAction::Install, "ada".to_owned(), "a file".to_owned());
+        store.publish_plugin(None, text, Some(order(names)), action).await
+    };
+    let names = async || {
+        let names = store.hook_order(Kind::Discounts).await.expect("reads");
+        names.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(names().await.is_empty() && store.live_plugins().await.expect("reads").is_empty());
+
+    // The same file with the same settings, at two places.
+    let spring = install("spring", &["spring"]).await.expect("installs");
+    let winter = install("winter", &["winter", "spring"]).await.expect("installs");
+    assert_ne!(spring.id, winter.id);
+    let taken = install("spring", &["spring"]).await;
+    assert!(matches!(taken, Err(StoreError::PluginsChanged)), "{taken:?}");
+    assert_eq!(names().await, ["winter", "spring"], "what was refused changed nothing");
+    let live = store.live_plugins().await.expect("reads");
+    let live: Vec<_> = live.iter().map(|version| version.text.at.to_string()).collect();
+    assert_eq!(live, ["discounts/spring", "discounts/winter"]);
+
+    store.reorder_plugins(order(&["spring", "winter"]), "ben".into()).await.expect("reorders");
+    assert_eq!(names().await, ["spring", "winter"]);
+
+    // A newer version is live: whoever looked before takes nothing off.
+    let newer = VersionText { at: at("spring"), ..version(2) };
+    let action = (SwapAction::Deploy, "ada".to_owned(), "a file".to_owned());
+    let newer = store.publish_plugin(Some(spring.id), newer, None, action).await.expect("deploys");
+    let stale = store.uninstall_plugin(spring, order(&["winter"]), "ben".into()).await;
+    assert!(matches!(stale, Err(StoreError::PluginsChanged)), "{stale:?}");
+    store.uninstall_plugin(newer.clone(), order(&["winter"]), "ben".into()).await.expect("uninstalls");
+    assert_eq!(
+        (names().await, store.live_plugin(at("spring")).await.expect("reads")),
+        (vec!["winter".to_owned()], None)
+    );
+    let good = store.last_good_plugin(at("spring")).await.expect("reads");
+    assert_eq!(good.map(|version| version.id), Some(newer.id), "it can be put back");
+    let events = store.plugin_events(None, 10).await.expect("reads").rows;
+    let actions: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
+    assert_eq!(actions, ["uninstall", "deploy", "order", "install", "install"]);
 }
