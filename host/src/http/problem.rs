@@ -35,11 +35,11 @@ pub struct Problem {
     detail: String,
     shortage: Option<Box<Shortage>>,
     /// The plugin's own code of a rejection.
-    rejection: Option<String>,
+    rejection: Option<Box<str>>,
     /// The JSON of a quote: what the order costs.
-    quote: Option<String>,
+    quote: Option<Box<str>>,
     /// What is wrong with the cart, as plugins say.
-    errors: Vec<ViolationJson>,
+    errors: Box<[ViolationJson]>,
     headers: Vec<(hyper::header::HeaderName, HeaderValue)>,
 }
 
@@ -113,7 +113,7 @@ impl Problem {
             shortage: None,
             rejection: None,
             quote: None,
-            errors: Vec::new(),
+            errors: Box::default(),
             headers: Vec::new(),
         }
     }
@@ -221,7 +221,7 @@ impl Problem {
     }
 
     fn document(&self, trace_id: Option<&str>) -> Bytes {
-        let quote = self.quote.clone().and_then(|json| RawValue::from_string(json).ok());
+        let quote = self.quote.clone().and_then(|json| RawValue::from_string(json.into()).ok());
         let document = Document {
             r#type: format!("urn:till:problem:{}", self.code()),
             title: self.status().canonical_reason().unwrap_or("Error"),

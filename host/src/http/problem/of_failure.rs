@@ -24,10 +24,10 @@ impl From<&Failure> for Problem {
                 Self { shortage: Some(Box::new(Shortage { item, requested, available })), ..problem }
             }
             Failure::QuoteChanged { quote, .. } => {
-                Self { quote: serde_json::to_string(&QuoteJson::from(&**quote)).ok(), ..problem }
+                Self { quote: serde_json::to_string(&QuoteJson::from(&**quote)).ok().map(Into::into), ..problem }
             }
             Failure::CartRefused(violations) => Self { errors: violations.iter().map(Into::into).collect(), ..problem },
-            Failure::Rejected { code, .. } => Self { rejection: Some(code.clone()), ..problem },
+            Failure::Rejected { code, .. } => Self { rejection: Some(code.as_str().into()), ..problem },
             Failure::Overloaded(_) => problem.with(RETRY_AFTER, HeaderValue::from_static("1")),
             Failure::BreakerOpen { retry_after, .. } => {
                 let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
