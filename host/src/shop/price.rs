@@ -287,7 +287,29 @@ impl Stages<'_> {
         let max_percent = self.ask.shop.plugins.rules().caps.discount_max_percent;
         let discounts = Discounts::combine(&self.question.basket, &offers, max_percent);
         self.decided.dropped.extend(discounts.dropped.iter().cloned());
+        self.check_adjustments(&discounts)?;
         Ok(discounts)
+    }
+
+    /// Checks how many discounts stand on the receipt: an offer on the order is one on each line.
+    fn check_adjustments(&self, discounts: &Discounts) -> Result<(), Failure> {
+        let max = self.ask.shop.limits.receipt_adjustments;
+        let by: Vec<&str> = discounts.adjusted_by().map(|by| &**by).collect();
+        if by.len() <= max {
+            return Ok(());
+        }
+        let count_of = |at: &hooks::Installation| {
+            let name = at.name.as_ref().map(|name| name.as_str());
+            by.iter().filter(|by| Some(**by) == name).count()
+        };
+        let all = self.ask.snapshot.of(DiscountsHook::KIND).map(|plugin| plugin.identity().at);
+        let most = all.max_by_key(count_of);
+        let at = most.unwrap_or(hooks::Installation::of(DiscountsHook::KIND));
+        let reason = format!(
+            "with it, {} discounts on lines stand on the receipt, at most {max} are allowed (limits.receipt_adjustments)",
+            by.len()
+        );
+        Err(Fault { at, cause: Cause::BadOutput { reason } }.into())
     }
 
     /// Returns the delivery of each group that has one.
