@@ -73,6 +73,8 @@ pub struct Wishes {
     pub payment: Option<String>,
     /// What is known of the customer, the addresses and the catalogue.
     pub facts: Facts,
+    /// Whether the client says what it agrees to pay in all: nothing dearer is sold then.
+    pub is_agreed: bool,
 }
 
 /// What a cart costs.
@@ -188,6 +190,8 @@ impl Catalogue for ShopItems {
 struct Stages<'a> {
     ask: Ask<'a>,
     question: Question<()>,
+    /// Whether the client says what it agrees to pay in all.
+    is_agreed: bool,
     decided: HooksDecided,
 }
 
@@ -211,7 +215,7 @@ impl Pricing<'_> {
         };
         let question = Question { request: Arc::new(request), basket: Arc::new(basket), rest: () };
         let ask = Ask { shop, snapshot, facts: &wishes.facts, moment, parent };
-        let mut stages = Stages { ask, question, decided: HooksDecided::default() };
+        let mut stages = Stages { ask, question, is_agreed: wishes.is_agreed, decided: HooksDecided::default() };
         let priced = stages.all(cart, wishes).await;
         stages.tell(span);
         let (cart, receipt) = priced?;
@@ -415,9 +419,12 @@ impl Stages<'_> {
     }
 
     /// Has the request go on without a plugin that failed, if the hook's rule, which is that of a quote, or the operator allows it.
+    /// Without a discount a checkout only goes on if the client says what it agrees to pay.
     fn leave_out(&mut self, at: hooks::Installation, failure: Failure, goes_on_in_quotes: bool) -> Result<(), Failure> {
         let plugin = self.ask.snapshot.at(at);
-        let is_skipped = plugin.is_some_and(crate::versions::Plugin::is_skipped);
+        let lowers_price = [DiscountsHook::KIND, DeliveryDiscounts::KIND].contains(&at.kind);
+        let may_cost_more = !lowers_price || !self.is_checkout() || self.is_agreed;
+        let is_skipped = may_cost_more && plugin.is_some_and(crate::versions::Plugin::is_skipped);
         let of_options = at.kind == DeliveryOptions::KIND && goes_on_in_quotes;
         if !(is_skipped || of_options || (goes_on_in_quotes && !self.is_checkout())) {
             return Err(failure);
