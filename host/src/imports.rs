@@ -37,7 +37,7 @@ use crate::{
     config::Limits,
     facts::Facts,
     hooks::Installation,
-    order::{Form, check_text},
+    order::{Form, check_text, fitted_text},
 };
 
 /// The state behind one call's imports. It is made for the call and dropped with it, except for the handles of an
@@ -179,6 +179,12 @@ impl CallState {
     /// [`Misuse::Text`] for a text that is too long, has control characters, or is empty although the form is a word.
     pub fn check_text(&self, what: &'static str, text: &str, form: Form) -> Result<(), Misuse> {
         check_text(text, form, self.budget.text_bytes_max()).map_err(|bad| Misuse::Text { what, bad })
+    }
+
+    /// Returns a text that quotes the guest's answer, cut to the longest text that an answer may have.
+    #[must_use]
+    pub fn fitted(&self, text: &str) -> String {
+        fitted_text(text, Form::Lines, self.budget.text_bytes_max())
     }
 }
 

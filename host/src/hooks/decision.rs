@@ -167,8 +167,11 @@ impl<D: Decision> Hook for D {
         rules: Rules,
     ) -> Result<Self::Decided, Failure> {
         let at = imports.at();
-        let bad = |reason| Failure::from(Fault { at, cause: Cause::BadOutput { reason } });
         let returned = returned?.map_err(|error| refusal(error, imports))?;
+        // A reason quotes names from the answer, which may be as long as the whole answer. It stands in the log, on the order and in
+        // what the client gets.
+        let bad =
+            |reason: String| Failure::from(Fault { at, cause: Cause::BadOutput { reason: imports.fitted(&reason) } });
         let answer = D::read(returned, &Reader(imports)).map_err(bad)?;
         let by = at.name.as_ref().map_or_else(|| at.kind.as_str(), |name| name.as_str());
         let outcome = D::outcome(by.into(), question, &answer, rules).map_err(|error| bad(error.to_string()))?;

@@ -59,10 +59,16 @@ impl Decision for Validation {
                 subject: match subject {
                     wit::Subject::Cart => Subject::Cart,
                     wit::Subject::Line(line) => Subject::Line(LineId(line)),
-                    wit::Subject::ShippingAddress(field) => Subject::ShippingAddress(field),
-                    wit::Subject::BillingAddress(field) => Subject::BillingAddress(field),
+                    wit::Subject::ShippingAddress(field) => {
+                        Subject::ShippingAddress(reader.word("the field of a violation", field)?)
+                    }
+                    wit::Subject::BillingAddress(field) => {
+                        Subject::BillingAddress(reader.word("the field of a violation", field)?)
+                    }
                     wit::Subject::Code(code) => Subject::Code(code),
-                    wit::Subject::Attribute(key) => Subject::Attribute(key),
+                    wit::Subject::Attribute(key) => {
+                        Subject::Attribute(reader.word("the attribute of a violation", key)?)
+                    }
                 },
             })
         })

@@ -213,6 +213,16 @@ impl Discounts {
     pub fn left(&self) -> MinorUnits {
         MinorUnits::saturated(self.lines.iter().map(|line| u128::from(line.left.amount())).sum())
     }
+
+    /// Returns the installation of each discount on a line that the receipt shows. A discount on the order is one on each line that
+    /// has a share of it.
+    pub fn adjusted_by(&self) -> impl Iterator<Item = &Arc<str>> {
+        let of_lines = self.lines.iter().flat_map(|line| line.applied.iter().map(|applied| &applied.by));
+        let of_order = self.order.iter().flat_map(|order| {
+            order.shares.iter().filter(|share| **share > MinorUnits::ZERO).map(|_| &order.applied.by)
+        });
+        of_lines.chain(of_order)
+    }
 }
 
 #[cfg(test)]

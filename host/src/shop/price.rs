@@ -73,6 +73,8 @@ pub struct Wishes {
     pub payment: Option<String>,
     /// What is known of the customer, the addresses and the catalogue.
     pub facts: Facts,
+    /// Whether the client says what it agrees to pay in all: nothing dearer is sold then.
+    pub is_agreed: bool,
 }
 
 /// What a cart costs.
@@ -188,6 +190,8 @@ impl Catalogue for ShopItems {
 struct Stages<'a> {
     ask: Ask<'a>,
     question: Question<()>,
+    /// Whether the client says what it agrees to pay in all.
+    is_agreed: bool,
     decided: HooksDecided,
 }
 
@@ -211,7 +215,7 @@ impl Pricing<'_> {
         };
         let question = Question { request: Arc::new(request), basket: Arc::new(basket), rest: () };
         let ask = Ask { shop, snapshot, facts: &wishes.facts, moment, parent };
-        let mut stages = Stages { ask, question, decided: HooksDecided::default() };
+        let mut stages = Stages { ask, question, is_agreed: wishes.is_agreed, decided: HooksDecided::default() };
         let priced = stages.all(cart, wishes).await;
         stages.tell(span);
         let (cart, receipt) = priced?;
@@ -287,7 +291,29 @@ impl Stages<'_> {
         let max_percent = self.ask.shop.plugins.rules().caps.discount_max_percent;
         let discounts = Discounts::combine(&self.question.basket, &offers, max_percent);
         self.decided.dropped.extend(discounts.dropped.iter().cloned());
+        self.check_adjustments(&discounts)?;
         Ok(discounts)
+    }
+
+    /// Checks how many discounts stand on the receipt: an offer on the order is one on each line.
+    fn check_adjustments(&self, discounts: &Discounts) -> Result<(), Failure> {
+        let max = self.ask.shop.limits.receipt_adjustments;
+        let by: Vec<&str> = discounts.adjusted_by().map(|by| &**by).collect();
+        if by.len() <= max {
+            return Ok(());
+        }
+        let count_of = |at: &hooks::Installation| {
+            let name = at.name.as_ref().map(|name| name.as_str());
+            by.iter().filter(|by| Some(**by) == name).count()
+        };
+        let all = self.ask.snapshot.of(DiscountsHook::KIND).map(|plugin| plugin.identity().at);
+        let most = all.max_by_key(count_of);
+        let at = most.unwrap_or(hooks::Installation::of(DiscountsHook::KIND));
+        let reason = format!(
+            "with it, {} discounts on lines stand on the receipt, at most {max} are allowed (limits.receipt_adjustments)",
+            by.len()
+        );
+        Err(Fault { at, cause: Cause::BadOutput { reason } }.into())
     }
 
     /// Returns the delivery of each group that has one.
@@ -393,9 +419,12 @@ impl Stages<'_> {
     }
 
     /// Has the request go on without a plugin that failed, if the hook's rule, which is that of a quote, or the operator allows it.
+    /// Without a discount a checkout only goes on if the client says what it agrees to pay.
     fn leave_out(&mut self, at: hooks::Installation, failure: Failure, goes_on_in_quotes: bool) -> Result<(), Failure> {
         let plugin = self.ask.snapshot.at(at);
-        let is_skipped = plugin.is_some_and(crate::versions::Plugin::is_skipped);
+        let lowers_price = [DiscountsHook::KIND, DeliveryDiscounts::KIND].contains(&at.kind);
+        let may_cost_more = !lowers_price || !self.is_checkout() || self.is_agreed;
+        let is_skipped = may_cost_more && plugin.is_some_and(crate::versions::Plugin::is_skipped);
         let of_options = at.kind == DeliveryOptions::KIND && goes_on_in_quotes;
         if !(is_skipped || of_options || (goes_on_in_quotes && !self.is_checkout())) {
             return Err(failure);

@@ -27,6 +27,7 @@ mod evolution;
 mod fuzz;
 mod guest_log;
 mod hostile;
+mod hostile_hooks;
 mod idempotency;
 mod keys;
 mod kill;

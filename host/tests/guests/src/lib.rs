@@ -3,6 +3,8 @@
 //! They are examples because cargo makes a component of each without a crate of its own; this library has only what
 //! lets them behave for an order of the item `probe`. README.md says what the host has to answer to which, and how they are built.
 
+pub mod hooks;
+
 use till_sdk::{Checkout, CheckoutError, Inventory, InventoryError, Order, Receipt, Span, StockLevel, StockLine};
 
 /// Behaves for an order of the item `probe`, and misbehaves as `T` does in every other call.
