@@ -71,6 +71,8 @@ pub struct Wishes {
     pub delivery: BTreeMap<GroupId, String>,
     /// The id of the wanted way to pay.
     pub payment: Option<String>,
+    /// Whether the client says what it agrees to pay, so that a discount that is missing can't make it pay more.
+    pub is_agreed: bool,
     /// What is known of the customer, the addresses and the catalogue.
     pub facts: Facts,
 }
@@ -188,6 +190,7 @@ impl Catalogue for ShopItems {
 struct Stages<'a> {
     ask: Ask<'a>,
     question: Question<()>,
+    is_agreed: bool,
     decided: HooksDecided,
 }
 
@@ -211,7 +214,7 @@ impl Pricing<'_> {
         };
         let question = Question { request: Arc::new(request), basket: Arc::new(basket), rest: () };
         let ask = Ask { shop, snapshot, facts: &wishes.facts, moment, parent };
-        let mut stages = Stages { ask, question, decided: HooksDecided::default() };
+        let mut stages = Stages { ask, question, is_agreed: wishes.is_agreed, decided: HooksDecided::default() };
         let priced = stages.all(cart, wishes).await;
         stages.tell(span);
         let (cart, receipt) = priced?;
@@ -393,9 +396,11 @@ impl Stages<'_> {
     }
 
     /// Has the request go on without a plugin that failed, if the hook's rule, which is that of a quote, or the operator allows it.
+    /// No operator can allow it for discounts of a checkout whose client didn't say what it agrees to pay.
     fn leave_out(&mut self, at: hooks::Installation, failure: Failure, goes_on_in_quotes: bool) -> Result<(), Failure> {
         let plugin = self.ask.snapshot.at(at);
-        let is_skipped = plugin.is_some_and(crate::versions::Plugin::is_skipped);
+        let may_be_missed = self.is_agreed || !self.is_checkout() || at.kind == Validation::KIND;
+        let is_skipped = may_be_missed && plugin.is_some_and(crate::versions::Plugin::is_skipped);
         let of_options = at.kind == DeliveryOptions::KIND && goes_on_in_quotes;
         if !(is_skipped || of_options || (goes_on_in_quotes && !self.is_checkout())) {
             return Err(failure);

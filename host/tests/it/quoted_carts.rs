@@ -735,6 +735,32 @@ fn installations_their_order_and_settings_outlive_the_host() {
 }
 
 #[test]
+fn without_a_discount_that_fails_only_who_agreed_to_the_price_buys() {
+    let host = plan().start();
+    import(&host, (0, 0));
+    let broken = ["tiers=none", "on_failure=closed"];
+    install(&host, &sample("volume-discount"), "volume", &broken, &["--force"]);
+    let cart = json!({ "lines": [{ "item": "hat", "quantity": 2 }] });
+    let check = |agreed: Option<f64>, status: u16, code: Option<&str>| {
+        let mut body = cart.clone();
+        agreed.into_iter().for_each(|total| body["expected_total"] = json!(total));
+        let answer = host.shop.post("/checkout", &body);
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (status, code), "{}", answer.text());
+    };
+    let quote = quoted(&host, &cart);
+    assert_eq!(quote["hooks"]["left_out"], json!([{ "plugin": "discounts/volume", "reason": "other" }]));
+    assert_eq!(quote["total_price"], json!(48.1));
+    check(Some(48.1), 502, Some("other"));
+    check(None, 502, Some("other"));
+    set(&host, "discounts", "volume", &json!({ "on_failure": "skip" }));
+    check(Some(48.1), 200, None);
+    check(Some(40.0), 409, Some("quote_changed"));
+    check(None, 502, Some("other"));
+    assert_eq!(host.on_hand("hat"), OPENING - 2);
+    host.end();
+}
+
+#[test]
 fn a_quote_over_all_hooks_is_one_tree() {
     let receiver = Receiver::start();
     let host = plan().traced(&receiver, Protocol::Grpc, "order-service").start();
