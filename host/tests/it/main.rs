@@ -48,6 +48,7 @@ mod power_cut;
 mod private;
 mod processor_time;
 mod prometheus;
+mod quoted_carts;
 mod quotes;
 mod recent;
 mod refused;

@@ -135,6 +135,7 @@ fn placeholder(key: &str, value: &Value) -> String {
         "plugin.memory_bytes" => "<bytes>".to_owned(),
         "simulation.latency_added" => "<seconds>".to_owned(),
         "db.order_id" => "<order>".to_owned(),
+        "facts.digest" => "<facts>".to_owned(),
         _ => steady(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
     }
 }
