@@ -61,19 +61,19 @@ pub(super) struct Written {
     codes: Texts,
     /// Who buys: a token of the shop's login, a JWT, whose keys are `customers.keys_file`.
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[cfg_attr(test, schemars(with = "String"))]
     customer_token: Option<Text>,
     /// Where the goods go.
     #[serde(default, deserialize_with = "address")]
-    #[cfg_attr(test, schemars(with = "Option<WrittenAddress>"))]
+    #[cfg_attr(test, schemars(with = "WrittenAddress"))]
     shipping_address: Option<WrittenAddress>,
     /// Where the invoice goes.
     #[serde(default, deserialize_with = "address")]
-    #[cfg_attr(test, schemars(with = "Option<WrittenAddress>"))]
+    #[cfg_attr(test, schemars(with = "WrittenAddress"))]
     billing_address: Option<WrittenAddress>,
     /// The customer's language, BCP 47.
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[cfg_attr(test, schemars(with = "String"))]
     locale: Option<Text>,
     /// The chosen delivery by group, as a quote's `hooks.delivery` has them; without, the first of each group.
     #[serde(default, deserialize_with = "present")]

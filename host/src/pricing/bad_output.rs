@@ -82,7 +82,7 @@ pub enum Fault {
     UnknownItem(String),
     #[error("has prices for some components and not for all")]
     SomePrices,
-    #[error("has no price for {0:?}, and neither has the catalogue")]
+    #[error("brings {0:?}, for which the catalogue has no price; import one with till catalogue import")]
     NoPrice(String),
     #[error("has {ppm} parts per million as {what}; 1000000 at most are allowed")]
     TooManyParts { what: &'static str, ppm: u32 },

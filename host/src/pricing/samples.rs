@@ -72,7 +72,7 @@ impl Catalogue for Shop {
     }
 
     fn title(&self, item: &Item) -> Option<String> {
-        self.price(item).map(|_| format!("The {item}"))
+        (item.as_str() != "free").then(|| format!("The {item}"))
     }
 }
 

@@ -187,23 +187,30 @@ impl Changing<'_> {
 
     fn add(&mut self, component: &Component) -> Result<(), Fault> {
         let (item, quantity) = self.known(component)?;
-        let listed = self.catalogue.price(&item);
-        let unit_price = component.unit_price.or(listed).ok_or_else(|| Fault::NoPrice(component.item.clone()))?;
-        let list_price = u128::from(listed.unwrap_or(unit_price).amount());
-        self.left.list_sum = self.left.list_sum.saturating_add(list_price * u128::from(quantity.pieces()));
+        let listed = self.listed(&item)?;
+        self.count_at_list_price(u128::from(listed.amount()) * u128::from(quantity.pieces()));
         let line = BasketLine {
             id: self.next_id()?,
             title: self.title_of(component.title.as_ref(), &item),
             stock: vec![(item.clone(), 1)],
             item,
             quantity,
-            unit_price,
+            unit_price: component.unit_price.unwrap_or(listed),
             bundle: None,
             attributes: component.attributes.clone(),
             origins: Vec::new(),
         };
         self.left.lines.push(line);
         Ok(())
+    }
+
+    /// Returns the catalogue's price of one piece, without which nobody could say how cheap a plugin gives it away.
+    fn listed(&self, item: &Item) -> Result<MinorUnits, Fault> {
+        self.catalogue.price(item).ok_or_else(|| Fault::NoPrice(item.to_string()))
+    }
+
+    fn count_at_list_price(&mut self, amount: u128) {
+        self.left.list_sum = self.left.list_sum.saturating_add(amount);
     }
 
     /// Returns the place of a line that the plugin was shown and that no operation has used up.

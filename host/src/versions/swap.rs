@@ -198,7 +198,9 @@ impl Plugins {
     ) -> (Option<Installation>, Result<Swapped, SwapError>) {
         match examine(candidate, &self.runtime.limits).await {
             Ok(examined) => {
-                (Some(wanted.unwrap_or(examined.identity.at)), self.deploy_examined(examined, wanted, how, by).await)
+                let own = examined.identity.at;
+                let at = wanted.filter(|wanted| wanted.kind == own.kind).unwrap_or(own);
+                (Some(at), self.deploy_examined(examined, wanted, how, by).await)
             }
             Err(refused) => (None, Err(refused.into())),
         }

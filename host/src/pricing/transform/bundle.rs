@@ -19,7 +19,14 @@ impl Changing<'_> {
         let Some(bundle) = self.left.lines.get(index).cloned() else { return Ok(()) };
         let known: Vec<_> =
             expansion.components.iter().map(|component| self.known(component)).collect::<Result<_, _>>()?;
-        let prices = self.component_prices(&bundle, &expansion.components, &known)?;
+        let listed: Vec<_> = known.iter().map(|(item, _)| self.listed(item)).collect::<Result<_, _>>()?;
+        let at_list_price = |(price, (_, quantity)): (&MinorUnits, &(Item, Quantity))| {
+            u128::from(price.amount()) * u128::from(quantity.pieces())
+        };
+        let parts: u128 = listed.iter().zip(&known).map(at_list_price).sum();
+        let dearer = parts.saturating_sub(bundle.unit_price.amount().into());
+        self.count_at_list_price(dearer * u128::from(bundle.quantity.pieces()));
+        let prices = component_prices(&bundle, &expansion.components, &known, &listed)?;
         let mut lines = Vec::new();
         for ((component, (item, quantity)), price) in
             expansion.components.iter().zip(known).zip(decreased(prices, decrease)?)
@@ -28,32 +35,6 @@ impl Changing<'_> {
         }
         self.left.lines.splice(index..=index, lines);
         Ok(())
-    }
-
-    /// Returns what the components of one bundle cost before the decrease, for each all its pieces together.
-    fn component_prices(
-        &self,
-        bundle: &BasketLine,
-        components: &[Component],
-        known: &[(Item, Quantity)],
-    ) -> Result<Vec<MinorUnits>, Fault> {
-        let own = components.iter().filter(|component| component.unit_price.is_some()).count();
-        if own != 0 && own != components.len() {
-            return Err(Fault::SomePrices);
-        }
-        let price_of = |(component, (item, quantity)): (&Component, &(Item, Quantity))| {
-            let price = component.unit_price.or_else(|| self.catalogue.price(item));
-            let price = price.ok_or_else(|| Fault::NoPrice(component.item.clone()))?;
-            price.checked_mul(quantity.pieces()).ok_or(Fault::TooMuch("the price of a component's pieces"))
-        };
-        let prices: Vec<_> = components.iter().zip(known).map(price_of).collect::<Result<_, _>>()?;
-        if own != 0 {
-            return Ok(prices);
-        }
-        let is_free = prices.iter().all(|price| *price == MinorUnits::ZERO);
-        let pieces = |(_, quantity): &(Item, Quantity)| MinorUnits::saturated(quantity.pieces().into());
-        let weights = if is_free { known.iter().map(pieces).collect() } else { prices };
-        Ok(share(bundle.unit_price, &weights))
     }
 
     /// Adds a component's pieces in all bundles: as two lines, if its price doesn't divide by its pieces.
@@ -151,6 +132,31 @@ impl Changing<'_> {
             None => drop(self.left.lines.remove(index)),
         }
     }
+}
+
+/// Returns what the components of one bundle cost before the decrease, for each all its pieces together.
+fn component_prices(
+    bundle: &BasketLine,
+    components: &[Component],
+    known: &[(Item, Quantity)],
+    listed: &[MinorUnits],
+) -> Result<Vec<MinorUnits>, Fault> {
+    let own = components.iter().filter(|component| component.unit_price.is_some()).count();
+    if own != 0 && own != components.len() {
+        return Err(Fault::SomePrices);
+    }
+    let price_of = |((component, (_, quantity)), listed): ((&Component, &(Item, Quantity)), &MinorUnits)| {
+        let price = component.unit_price.unwrap_or(*listed);
+        price.checked_mul(quantity.pieces()).ok_or(Fault::TooMuch("the price of a component's pieces"))
+    };
+    let prices: Vec<_> = components.iter().zip(known).zip(listed).map(price_of).collect::<Result<_, _>>()?;
+    if own != 0 {
+        return Ok(prices);
+    }
+    let is_free = prices.iter().all(|price| *price == MinorUnits::ZERO);
+    let pieces = |(_, quantity): &(Item, Quantity)| MinorUnits::saturated(quantity.pieces().into());
+    let weights = if is_free { known.iter().map(pieces).collect() } else { prices };
+    Ok(share(bundle.unit_price, &weights))
 }
 
 /// Takes the decrease of the sum off the components' prices.

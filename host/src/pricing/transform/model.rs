@@ -32,10 +32,9 @@ pub(super) struct Plain {
     pub(super) list: u64,
 }
 
-/// Returns the catalogue's price; `None` if the item has none, `Some(None)` if only the stock knows it.
-fn listed(item: &str) -> Option<Option<u64>> {
-    let price = Shop::PRICES.iter().find(|(name, _)| *name == item).map(|(_, price)| *price);
-    (price.is_some() || item == "loose").then_some(price)
+/// Returns the catalogue's price.
+fn listed(item: &str) -> Option<u64> {
+    Shop::PRICES.iter().find(|(name, _)| *name == item).map(|(_, price)| *price)
 }
 
 fn piece(item: &str, price: u64) -> Piece {
@@ -96,11 +95,11 @@ impl Plain {
 
     fn add(&mut self, Component { item, quantity, unit_price, .. }: &Component) -> Option<()> {
         let listed = listed(item)?;
-        let price = unit_price.map(MinorUnits::amount).or(listed)?;
+        let price = unit_price.map_or(listed, MinorUnits::amount);
         if *quantity == 0 {
             return None;
         }
-        self.list += listed.unwrap_or(price) * u64::from(*quantity);
+        self.list += listed * u64::from(*quantity);
         let pieces = (0..*quantity).map(|_| piece(item, price)).collect();
         let line = PlainLine { id: 0, item: item.clone(), bundle: None, pieces, origins: Vec::new() };
         self.push(self.lines.len(), line);
@@ -117,7 +116,12 @@ impl Plain {
         }
         let bundle = self.lines.remove(place);
         let mut made: Vec<Vec<Piece>> = vec![Vec::new(); components.len()];
+        let mut at_list_price = 0;
+        for component in components {
+            at_list_price += listed(&component.item)? * u64::from(component.quantity);
+        }
         for one in &bundle.pieces {
+            self.list += at_list_price.saturating_sub(one.price);
             for (made, pieces) in made.iter_mut().zip(unpacked(one.price, components, decrease)?) {
                 made.extend(pieces);
             }
@@ -180,7 +184,7 @@ fn unpacked(price: u64, components: &[Component], decrease: u64) -> Option<Vec<V
     let mut costs = Vec::new();
     for Component { item, quantity, unit_price, .. } in components {
         let listed = listed(item)?;
-        costs.push(unit_price.map(MinorUnits::amount).or(listed)? * u64::from(*quantity));
+        costs.push(unit_price.map_or(listed, MinorUnits::amount) * u64::from(*quantity));
     }
     if components.iter().any(|component| component.quantity == 0) {
         return None;

@@ -44,11 +44,11 @@ fn operations_make_lines() {
     };
     check(&[], &[(1, "case", 2, 1_000), (2, "cable", 3, 300), (3, "lamp", 1, 5_000)]);
     // Prices of components are the bundle's price.
-    let own = [("gift", 1, Some(900)), ("loose", 2, Some(50))];
+    let own = [("gift", 1, Some(900)), ("free", 2, Some(50))];
     let rest = [(2, "cable", 3, 300), (3, "lamp", 1, 5_000)];
-    check(&[expand(1, None, &own)], &[&[(4, "gift", 2, 900), (5, "loose", 4, 50)], &rest[..]].concat());
+    check(&[expand(1, None, &own)], &[&[(4, "gift", 2, 900), (5, "free", 4, 50)], &rest[..]].concat());
     // 10 % of 10.00, shared 9 to 1, and 0.10 over two pieces.
-    check(&[expand(1, Some(100_000), &own)], &[&[(4, "gift", 2, 810), (5, "loose", 4, 45)], &rest[..]].concat());
+    check(&[expand(1, Some(100_000), &own)], &[&[(4, "gift", 2, 810), (5, "free", 4, 45)], &rest[..]].concat());
     // Without prices: 10.00 in proportion to 5.00 and 3.00.
     let listed = [("gift", 1, None), ("cable", 1, None)];
     check(&[expand(1, None, &listed)], &[&[(4, "gift", 2, 625), (5, "cable", 2, 375)], &rest[..]].concat());
@@ -76,7 +76,7 @@ fn operations_make_lines() {
     check(&[update(2, Some(0)), update(2, None)], &[(1, "case", 2, 1_000), (2, "cable", 3, 0), (3, "lamp", 1, 5_000)]);
     let added = [(1, "case", 2, 1_000), (2, "cable", 3, 300), (3, "lamp", 1, 5_000)];
     check(&[add("gift", 2, None)], &[&added[..], &[(4, "gift", 2, 500)]].concat());
-    check(&[add("loose", 2, Some(7))], &[&added[..], &[(4, "loose", 2, 7)]].concat());
+    check(&[add("gift", 2, Some(7))], &[&added[..], &[(4, "gift", 2, 7)]].concat());
 }
 
 #[test]
@@ -125,13 +125,13 @@ fn a_title_is_the_plugins_the_catalogues_or_the_item() {
     let operations = [
         Operation::Add(titled),
         add("gift", 1, None),
-        add("loose", 1, Some(1)),
+        add("free", 1, None),
         merge("set", 1, None, &[(1, 1)]),
         renamed,
     ];
     let left = cart().apply(&operations, &Shop).expect("fine operations");
     let titles: Vec<_> = left.lines().iter().map(|line| line.title.as_str()).collect();
-    assert_eq!(titles, ["set", "CASE", "CABLE", "Light", "Yours", "The gift", "loose"]);
+    assert_eq!(titles, ["set", "CASE", "CABLE", "Light", "Yours", "The gift", "free"]);
 }
 
 #[test]
@@ -173,9 +173,12 @@ fn an_operation_that_breaks_a_rule_is_refused() {
     check(&[expand(1, None, &[("gift", 1, None); 33])], "operation 1 has 33 components; 1 to 32 are allowed");
     let some = [("gift", 1, None), ("case", 1, Some(5))];
     check(&[expand(1, None, &some)], "operation 1 has prices for some components and not for all");
-    let no_price = "operation 1 has no price for \"loose\", and neither has the catalogue";
-    check(&[expand(1, None, &[("loose", 1, None)])], no_price);
-    check(&[add("loose", 1, None)], no_price);
+    // Whatever price the plugin names: nobody could say how cheap it is.
+    let no_price = "operation 1 brings \"loose\", for which the catalogue has no price; import one with till catalogue import";
+    for price in [None, Some(9_000)] {
+        check(&[expand(1, None, &[("loose", 1, price)])], no_price);
+        check(&[add("loose", 1, price)], no_price);
+    }
     let unknown = "operation 1 names the item \"lamp\", which neither the catalogue nor the stock knows";
     check(&[add("lamp", 1, Some(1))], unknown);
     check(&[expand(1, None, &[("lamp", 1, Some(1))])], unknown);
@@ -196,8 +199,8 @@ fn a_cart_that_grows_too_large_is_refused() {
         assert_eq!(left.unwrap_or_else(|refused| refused.to_string()), expected);
     };
     let sum = "the answer brings the lines' sum to 2^53 minor units or more";
-    check(&[add("loose", 1, Some(LARGEST - 7_900))], "fine");
-    check(&[add("loose", 1, Some(LARGEST - 7_899))], sum);
+    check(&[add("gift", 1, Some(LARGEST - 7_900))], "fine");
+    check(&[add("gift", 1, Some(LARGEST - 7_899))], sum);
     check(&[update(1, Some(LARGEST))], sum);
     // Only what the answer leaves counts.
     check(&[update(1, Some(LARGEST)), update(1, Some(0))], "fine");
@@ -280,8 +283,13 @@ fn a_chain_moves_the_sum_within_the_shops_bounds() {
     let gift = "the answer brings the lines to 7900 minor units, lower than the 8400 at list prices by more than 5 % \
                 (cart_transform.decrease_max_percent)";
     check(&[add("gift", 1, Some(0))], (5, 0), Some(gift));
-    // What the catalogue has no price for counts at its own.
-    check(&[add("loose", 1, Some(9_000))], (0, 0), None);
+    // Each of two bundles at 10.00 is of gifts for 15.00 at list prices.
+    check(&[expand(1, None, &[("gift", 3, None)])], (12, 0), None);
+    let expanded = "the answer brings the lines to 7900 minor units, lower than the 8900 at list prices by more than 11 % \
+                    (cart_transform.decrease_max_percent)";
+    check(&[expand(1, None, &[("gift", 3, None)])], (11, 0), Some(expanded));
+    check(&[expand(1, None, &[("gift", 2, None)])], (0, 0), None);
+    check(&[expand(1, None, &[("gift", 1, None)])], (0, 0), None);
     check(&[merge("set", 1, Some(1_000_000), &[(1, 1)])], (13, 0), None);
 }
 
