@@ -21,7 +21,9 @@ use crate::support::{
 };
 
 /// Item, title, price in cents, tags, weight, tax category, whether it needs shipping, and whether the stock has it.
-const ITEMS: [(&str, &str, u64, &str, u64, &str, bool, bool); 10] = [
+type Product = (&'static str, &'static str, u64, &'static str, u64, &'static str, bool, bool);
+
+const ITEMS: [Product; 10] = [
     ("cup", "Cup", 350, "", 200, "", true, true),
     ("pot", "Pot", 1_999, "", 900, "", true, true),
     ("tea", "Tea", 489, "", 125, "food", true, true),
@@ -43,11 +45,17 @@ const BUNDLES: [[(&str, Components); 3]; 2] = [
     [("tea-set", &[("cup", 3), ("pot", 1)]), ("gift-box", &[("tea", 3), ("hat", 1)]), ("album", &[("song", 12)])],
 ];
 
-const OPENING: u64 = 60;
+const OPENING: u64 = 40;
+
+/// What is added to the cart of whoever enters the code `BIG`.
+const GIFT: &str = "song";
 
 /// Ways of delivery that a customer may ask for; some are never offered.
 const HANDLES: [&str; 7] =
     ["flat/standard", "flat/express", "flat/pickup", "flat/pickup", "carrier/ground", "carrier/air", "standard"];
+
+/// A setting of the delivery menu that hides all of them, so that nothing is sold.
+const NOTHING_IS_LEFT: &str = "d, s, p, r";
 
 const CODES: [&str; 5] = ["WELCOME", "welcome", "SPRING", "NOPE", "BIG"];
 
@@ -75,7 +83,7 @@ impl Cart {
     fn random(dice: &mut StdRng) -> Self {
         let lines = (0..dice.random_range(1..6_u8)).map(|_| {
             let item = if dice.random_bool(0.01) { "ghost" } else { ITEMS.choose(dice).expect("items").0 };
-            let pieces = if dice.random_bool(0.05) { dice.random_range(7..30) } else { dice.random_range(1..5) };
+            let pieces = if dice.random_bool(0.08) { dice.random_range(7..30) } else { dice.random_range(1..5) };
             (item, pieces, dice.random_bool(0.3).then(|| dice.random_range(0..6_000)))
         });
         let lines = lines.collect();
@@ -90,6 +98,11 @@ impl Cart {
                 .then(|| *["card", "card", "invoice", "invoice", "cash", "shells"].choose(dice).expect("methods")),
             confirmed: dice.random_bool(0.95),
         }
+    }
+
+    /// Returns whether its customer has entered the code of a gift.
+    fn has_gift(&self) -> bool {
+        self.codes.contains(&"BIG")
     }
 
     fn body(&self) -> Value {
@@ -184,7 +197,8 @@ impl Model {
             let off = if self.bundle(item).is_some() { (price * self.decrease + 50_000) / 100_000 } else { 0 };
             Some((price - off) * pieces)
         });
-        sums.sum()
+        let gift = if cart.has_gift() { self.price(GIFT)? } else { 0 };
+        Some(sums.sum::<Option<u64>>()? + gift)
     }
 
     /// Returns what leaves the stock for a cart.
@@ -194,6 +208,10 @@ impl Model {
             for (part, of_each) in self.bundle(item).unwrap_or(&[(*item, 1)]) {
                 *leaving.entry(*part).or_insert(0) += of_each * pieces;
             }
+        }
+        // An outfit takes its parts, so that making outfits changes nothing here.
+        if cart.has_gift() {
+            *leaving.entry(GIFT).or_insert(0) += 1;
         }
         leaving
     }
@@ -368,7 +386,7 @@ impl Model {
                 "delivery-menu",
                 "menu",
                 "hide",
-                pick(dice, &["air", "none", "express, air", "standard, ground", "d, s, p, r"]),
+                pick(dice, &["air", "none", "none", "express, air", "standard, ground", NOTHING_IS_LEFT]),
             ),
             8 => set("validation", "limits", "most", pick(dice, &["15", "60"])),
             9 => set("payment-menu", "payment", "invoice_under", pick(dice, &["30", "100"])),
@@ -528,6 +546,7 @@ fn set(host: &Host, kind: &str, name: &str, settings: &Value) {
 /// Installs plugins at all eight hooks. The carrier is an address.
 fn install_all(host: &Host, carrier: &str) {
     install(host, &sample("bundle-expand"), "bundles", &[], &[]);
+    install(host, &file("cart_transform_outfits"), "outfits", &["gift=BIG"], &[]);
     install(host, &sample("cart-limits"), "limits", &["most=60"], &[]);
     install(host, &sample("cart-limits"), "hats", &["most=12", "items=hat", "tag=none"], &[]);
     install(host, &sample("percent-with-code"), "welcome", &[], &[]);
@@ -610,6 +629,9 @@ fn a_quote_and_its_checkout_agree() {
                 let _told = Told(format!("after {made:?}"));
                 let answer = model.host.shop.post("/checkout", &body);
                 model.checked_out_after_a_change(&cart, agreed, &answer);
+                if made.iter().any(|change| change.ends_with(NOTHING_IS_LEFT)) {
+                    set(&model.host, "delivery-menu", "menu", &json!({ "hide": "none" }));
+                }
             } else {
                 let answer = model.host.shop.post("/checkout", &body);
                 model.checked_out(&cart, &quote, &answer);
