@@ -72,7 +72,7 @@ impl Catalogue for Shop {
     }
 
     fn title(&self, item: &Item) -> Option<String> {
-        (item.as_str() != "free").then(|| format!("The {item}"))
+        self.price(item).filter(|_| item.as_str() != "free").map(|_| format!("The {item}"))
     }
 }
 

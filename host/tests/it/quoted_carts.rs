@@ -143,10 +143,6 @@ fn cents(amount: &Value) -> u64 {
     format!("{whole}{part:0<2}").parse().expect("a number")
 }
 
-fn code(answer: &Answer) -> String {
-    answer.json()["code"].as_str().expect("a code").to_owned()
-}
-
 fn list(of: &Value) -> &[Value] {
     of.as_array().map_or(&[], Vec::as_slice)
 }
@@ -231,12 +227,12 @@ impl Model {
         let answer = self.host.shop.post("/quote", &cart.body());
         let short = self.short(cart);
         let Some(subtotal) = self.subtotal(cart) else {
-            assert_eq!((answer.status, &*code(&answer)), (422, "unacceptable"), "{}", answer.text());
+            assert_eq!((answer.status, &*answer.code()), (422, "unacceptable"), "{}", answer.text());
             self.refused(cart, &["unacceptable"]);
             return None;
         };
         if !short.is_empty() {
-            assert_eq!((answer.status, &*code(&answer)), (400, "insufficient_stock"), "{}", answer.text());
+            assert_eq!((answer.status, &*answer.code()), (400, "insufficient_stock"), "{}", answer.text());
             let item = answer.json()["shortage"]["item"].as_str().expect("an item").to_owned();
             assert!(short.contains(&&*item), "{item} isn't short, {short:?} are");
             // A checkout looks at the stock last.
@@ -254,7 +250,7 @@ impl Model {
     /// Checks that a cart that wasn't quoted isn't sold either.
     fn refused(&mut self, cart: &Cart, codes: &[&str]) {
         let answer = self.host.shop.post("/checkout", &cart.body());
-        let code = code(&answer);
+        let code = answer.code();
         assert!(codes.contains(&&*code), "{}", answer.text());
         self.end(&code);
     }
@@ -263,7 +259,7 @@ impl Model {
     fn checked_out(&mut self, cart: &Cart, quote: &Value, answer: &Answer) {
         let announced = announced(cart, quote);
         if let Some(announced) = announced {
-            assert_eq!((answer.status, &*code(answer)), (422, announced), "{}\nquoted {quote}", answer.text());
+            assert_eq!((answer.status, &*answer.code()), (422, announced), "{}\nquoted {quote}", answer.text());
             if announced == "cart_refused" {
                 assert_eq!(answer.json()["errors"], quote["hooks"]["errors"]);
             }
@@ -292,7 +288,7 @@ impl Model {
                 self.sold(cart, answer);
             }
             409 => {
-                assert_eq!(code(answer), "quote_changed", "{}", answer.text());
+                assert_eq!(answer.code(), "quote_changed", "{}", answer.text());
                 self.end("quote_changed");
                 let now = answer.json()["quote"].clone();
                 assert_ne!(cents(&now["total_price"]), agreed, "{now}");
@@ -301,7 +297,7 @@ impl Model {
                 self.checked_out(cart, &now, &again);
             }
             _ => {
-                let code = code(answer);
+                let code = answer.code();
                 self.end(&code);
                 // What refuses it now, a quote says now.
                 if let Some(now) = self.quote(cart) {

@@ -122,13 +122,8 @@ fn a_line_knows_where_it_came_from() {
 fn a_title_is_the_plugins_the_catalogues_or_the_item() {
     let titled = Component { title: Some("Yours".into()), ..component("gift", 1, None) };
     let renamed = Operation::Update(Update { line: LineId(3), title: Some("Light".into()), unit_price: None });
-    let operations = [
-        Operation::Add(titled),
-        add("gift", 1, None),
-        add("free", 1, None),
-        merge("set", 1, None, &[(1, 1)]),
-        renamed,
-    ];
+    let operations =
+        [Operation::Add(titled), add("gift", 1, None), add("free", 1, None), merge("set", 1, None, &[(1, 1)]), renamed];
     let left = cart().apply(&operations, &Shop).expect("fine operations");
     let titles: Vec<_> = left.lines().iter().map(|line| line.title.as_str()).collect();
     assert_eq!(titles, ["set", "CASE", "CABLE", "Light", "Yours", "The gift", "free"]);
@@ -174,7 +169,8 @@ fn an_operation_that_breaks_a_rule_is_refused() {
     let some = [("gift", 1, None), ("case", 1, Some(5))];
     check(&[expand(1, None, &some)], "operation 1 has prices for some components and not for all");
     // Whatever price the plugin names: nobody could say how cheap it is.
-    let no_price = "operation 1 brings \"loose\", for which the catalogue has no price; import one with till catalogue import";
+    let no_price =
+        "operation 1 brings \"loose\", for which the catalogue has no price; import one with till catalogue import";
     for price in [None, Some(9_000)] {
         check(&[expand(1, None, &[("loose", 1, price)])], no_price);
         check(&[add("loose", 1, price)], no_price);
