@@ -251,6 +251,7 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<orders::Page>();
     schemas.answer::<crate::http::catalogue::PageJson>();
     schemas.answer::<catalogue::ImportedJson>();
+    schemas.answer::<InstallationsJson>();
     schemas.answer::<stock::ChangedJson>();
     schemas
         .forms::<stock::Change>("StockChange", &[("StockSet", "", &["set"], &[]), ("StockAdded", "", &["add"], &[])]);

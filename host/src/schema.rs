@@ -200,6 +200,34 @@ values! { false:
         "pattern": NO_CONTROL,
         "examples": ["WELCOME10"],
     }
+    Locale = {
+        "description": "A language tag of BCP 47.",
+        "type": "string",
+        "maxLength": 35,
+        "pattern": "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        "examples": ["en-CA"],
+    }
+    AddressPart = {
+        "description": "1 to 255 bytes of UTF-8 (the schema counts characters) without control characters.",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": NO_CONTROL,
+    }
+    AddressCode = {
+        "description": "1 to 32 bytes of UTF-8 (the schema counts characters) without control characters.",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 32,
+        "pattern": NO_CONTROL,
+    }
+    ChosenDelivery = {
+        "description": "The `handle` of an option by the group's `id`, which is a number.",
+        "type": "object",
+        "propertyNames": { "pattern": "^[1-9][0-9]{0,8}$" },
+        "additionalProperties": { "type": "string" },
+        "examples": [{ "1": "flat/standard" }],
+    }
     Digest = { "description": "SHA-256, hex.", "type": "string", "pattern": "^[0-9a-f]{64}$" }
     VersionId = {
         "description": "A version's number, ascending.",

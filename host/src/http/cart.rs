@@ -73,11 +73,11 @@ pub(super) struct Written {
     billing_address: Option<WrittenAddress>,
     /// The customer's language, BCP 47.
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "String"))]
+    #[cfg_attr(test, schemars(with = "schema::Locale"))]
     locale: Option<Text>,
     /// The chosen delivery by group, as a quote's `hooks.delivery` has them; without, the first of each group.
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
+    #[cfg_attr(test, schemars(with = "schema::ChosenDelivery"))]
     delivery: Option<Object<BTreeMap<WrittenGroup, String>>>,
     /// The chosen way to pay.
     #[serde(default, deserialize_with = "present")]

@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{body::present, problem::Problem};
+#[cfg(test)]
+use crate::schema;
 use crate::{
     facts::{Address, Customers, Locale, Said},
     order::{Form, check_text},
@@ -50,27 +52,27 @@ pub(super) struct WrittenFacts {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Address"))]
 pub(super) struct WrittenAddress {
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = PART_BYTES_MAX)))]
+    #[cfg_attr(test, schemars(with = "schema::AddressPart"))]
     name: Option<Text>,
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = PART_BYTES_MAX)))]
+    #[cfg_attr(test, schemars(with = "schema::AddressPart"))]
     company: Option<Text>,
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<String>", length(max = ADDRESS_LINES_MAX)))]
+    #[cfg_attr(test, schemars(with = "Vec<schema::AddressPart>", length(max = ADDRESS_LINES_MAX)))]
     lines: Texts,
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = PART_BYTES_MAX)))]
+    #[cfg_attr(test, schemars(with = "schema::AddressPart"))]
     city: Option<Text>,
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Option<String>", regex(pattern = "^[A-Z0-9]{1,3}$")))]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[A-Z0-9]{1,3}$")))]
     province_code: Option<Text>,
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = SHORT_BYTES_MAX)))]
+    #[cfg_attr(test, schemars(with = "schema::AddressCode"))]
     postal_code: Option<Text>,
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[A-Z]{2}$")))]
     country_code: Text,
     #[serde(default, deserialize_with = "present")]
-    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = SHORT_BYTES_MAX)))]
+    #[cfg_attr(test, schemars(with = "schema::AddressCode"))]
     phone: Option<Text>,
 }
 

@@ -210,7 +210,7 @@ impl Changing<'_> {
     }
 
     fn count_at_list_price(&mut self, amount: u128) {
-        self.left.list_sum = self.left.list_sum.saturating_add(amount);
+        self.left.list_sum = self.left.list_sum.saturating_add(amount).min(u64::MAX.into());
     }
 
     /// Returns the place of a line that the plugin was shown and that no operation has used up.

@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use till::http::problem::Code;
 
-use crate::support::{Client, Host, host::till, http::DOCUMENT};
+use crate::support::{Client, Host, guests::sample, host::till, http::DOCUMENT};
 
 /// There are some 1,450 for the shop and some 2,200 for its operators; far fewer mean that something was left out.
 const CASES_MIN: u64 = 1_000;
@@ -21,6 +21,8 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 #[test]
 fn every_route_of_the_shop_answers_as_documented() {
     let host = Host::plan().set(STOCK).set(PATIENT).start();
+    let catalogue = json!([{"item": "headphones", "price": 99.99}]);
+    assert_eq!(host.admin.post("/catalogue", &catalogue).status, 200);
     let report = schemathesis(&host, Listener::Shop, &[], &[]);
     check_whole(&report);
     let sold = host.orders().iter().filter(|order| order["status"] == "COMPLETED").count();
@@ -38,13 +40,26 @@ fn every_admin_route_answers_as_documented() {
     let plugin = host.folder.path().join("inventory.wasm");
     assert!(till().args(["plugin", "export", "inventory"]).arg(&plugin).status().expect("till starts").success());
     let plugin = plugin.to_str().expect("UTF-8");
-    check_whole(&schemathesis(&host, Listener::Admin, &[], &[("PLUGIN", plugin)]));
+    for name in ["limits", "age"] {
+        let file = std::fs::read(sample("cart_limits")).expect("the sample");
+        let installed = host.admin.send(
+            "POST",
+            &format!("/plugins/install?kind=validation&installation={name}"),
+            &[("content-type", "application/wasm")],
+            Some(&file),
+        );
+        assert_eq!(installed.expect("the host answers").status, 200);
+    }
+    let discounts = sample("volume_discount");
+    let discounts = discounts.to_str().expect("UTF-8");
+    let plugins = [("INVENTORY", plugin), ("DISCOUNTS", discounts)];
+    check_whole(&schemathesis(&host, Listener::Admin, &[], &plugins));
 
     // A refusal would be as documented, too: some of what was asked for was done.
     let history = host.admin.get("/plugins/history").json();
     let done: BTreeSet<_> =
         history["events"].as_array().expect("events").iter().filter_map(|event| event["action"].as_str()).collect();
-    for action in ["set", "rollback", "rollout", "refuse"] {
+    for action in ["set", "rollback", "rollout", "refuse", "install", "uninstall"] {
         assert!(done.contains(action), "no {action} among {done:?}");
     }
     // It is random which decision meets an open rollout.
@@ -57,7 +72,7 @@ fn every_admin_route_answers_as_documented() {
 fn a_documented_token_is_demanded() {
     for (listener, setting, group, operations) in [
         (Listener::Shop, "server.inventory_token_file", &["--include-tag", "inventory"][..], 4),
-        (Listener::Admin, "server.admin_token_file", &[], 37),
+        (Listener::Admin, "server.admin_token_file", &[], 40),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("token");

@@ -32,7 +32,7 @@ const ITEMS: [Product; 10] = [
     ("lamp", "Lamp", 4_900, "", 2_000, "", true, true),
     ("song", "Song", 99, "", 0, "digital", false, true),
     ("tea-set", "Tea set", 2_501, "", 0, "", true, false),
-    ("gift-box", "Gift box", 1_000, "", 0, "food", true, false),
+    ("gift-box", "Gift box", 3_001, "", 0, "food", true, false),
     ("album", "Album", 1_001, "", 0, "digital", false, false),
 ];
 

@@ -6,13 +6,16 @@ counted in bytes, a price's decimals, a key for each cart. Requests that are mea
 
 import decimal
 import itertools
+import json
 import os
 import pathlib
 
 import schemathesis
 from hypothesis import strategies
+from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.transport.serialization import serialize_json
 
 # What the host under test has enough of for every cart.
 STOCKED = "headphones"
@@ -28,23 +31,36 @@ KEY = "Idempotency-Key"
 BODY_BYTES_MAX = 65_536
 TARGET_BYTES_MAX = 2_048
 NAME_BYTES_MAX = 64
+CODE_BYTES_MAX = 64
+ADDRESS_PART_BYTES_MAX = 255
+ADDRESS_CODE_BYTES_MAX = 32
 REASON_BYTES_MAX = 1024
 # All settings of a plugin, from one change to the next.
 SETTINGS_MAX = 64
-REARRANGED = ("/plugins/{kind}/uninstall", "/plugins/{kind}/order")
 
 WASM = "application/wasm"
-# A plugin that can be deployed, among files that are none.
-PLUGINS = [pathlib.Path(file).read_bytes() for file in [os.environ.get("PLUGIN")] if file]
+# Plugins that can be deployed and installed, by their hook, among files that are none.
+FILES = [(hook, os.environ.get(hook.upper())) for hook in ("inventory", "discounts")]
+PLUGINS = {pathlib.Path(file).read_bytes(): hook for hook, file in FILES if file}
+# Where one may be installed.
+INSTALLATION = "spring"
+# Of two that are installed from the beginning.
+ORDERS = itertools.cycle([["age", "limits"], ["limits", "age"]])
 CSV = "text/csv"
 # Files that are catalogues, among files that are none.
 CATALOGUES = [b"item,title,price\nheadphones,Headphones,99.99\n", b"item\n"]
+# Schemathesis 4.32.5 takes a member `…_address` for the id of something that another route makes, and begins no sequence
+# with a route that wants an id which nobody makes.
+RENAMED = {"shipping_address": "ships_to", "billing_address": "bills_to"}
+ORIGINAL = {other: name for name, other in RENAMED.items()}
 IS_SHOP = os.environ["LISTENER"] == "Shop"
 
 numbers = itertools.count(1)
+# The cases of which the query was changed.
+fitted = set()
 
 files = strategies.binary()
-schemathesis.openapi.media_type(WASM, strategies.sampled_from(PLUGINS) | files if PLUGINS else files)
+schemathesis.openapi.media_type(WASM, strategies.sampled_from(list(PLUGINS)) | files if PLUGINS else files)
 
 
 @schemathesis.serializer(WASM)
@@ -73,6 +89,10 @@ def every_answer_of_the_shop_names_its_trace(context, response, case):
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
+    text = json.dumps(raw_schema)
+    for name, other in RENAMED.items():
+        text = text.replace(f'"{name}"', f'"{other}"')
+    raw_schema.update(json.loads(text))
     # Clients have to bear members that they don't know. Here one that the document doesn't describe is a failure.
     components = raw_schema["components"]
     for name in answered(components, [components["responses"], raw_schema["paths"]]):
@@ -93,6 +113,14 @@ def before_load_schema(context, raw_schema):
                     operation["security"].remove({})
 
 
+@schemathesis.serializer("application/json")
+def with_its_own_names(context, value):
+    if isinstance(value, dict):
+        value = {ORIGINAL.get(name, name): member for name, member in value.items()}
+    sent = serialize_json(value)
+    return sent["data"] if "data" in sent else json.dumps(sent["json"]).encode()
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if case.meta is None or not case.meta.generation.mode.is_positive:
@@ -110,13 +138,14 @@ def before_call(context, case, kwargs):
         case.body = within_the_bytes(whole(case.body))
     if isinstance(case.query.get("try"), dict):
         case.query["try"] = whole(case.query["try"])
-    if case.body in PLUGINS and "kind" in case.query:
-        case.query["kind"] = "inventory"
-    if "installation" in case.query and "kind" not in case.query:
-        case.query["kind"] = "inventory"
-    # Two hooks have exactly one plugin for ever.
-    if case.operation.path in REARRANGED and case.path_parameters["kind"] in ("checkout", "inventory"):
+    if case.operation.path in ("/plugins", "/plugins/install"):
+        where_it_fits(case)
+    if case.operation.path == "/plugins/{kind}/uninstall":
         case.path_parameters["kind"] = "discounts"
+        case.body["installation"] = INSTALLATION
+    if case.operation.path == "/plugins/{kind}/order":
+        case.path_parameters["kind"] = "validation"
+        case.body["installations"] = next(ORDERS)
     for name in ("name", "by"):
         if name in case.query:
             case.query[name] = cut(case.query[name], NAME_BYTES_MAX)
@@ -125,6 +154,9 @@ def before_call(context, case, kwargs):
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
     """Keeps a failure unless the refusal of a valid request was right."""
+    # Schemathesis takes a query for invalid once it was changed, if a member of it is JSON.
+    if isinstance(failure, AcceptedNegativeData):
+        return case.id not in fitted
     if not isinstance(failure, RejectedPositiveData):
         return True
     if response.status_code == 422 and response.json()["code"] == "plugin_refused":
@@ -137,20 +169,19 @@ def filter_failure(context, failure, case, response):
     # Whether so many pieces can come or go hangs on how many there are.
     if response.status_code == 422 and case.operation.path == "/stock/{item}":
         return "add" not in case.body
-    # The plugin is an inventory's, of which there is exactly one already.
-    if response.status_code == 422 and case.operation.path == "/plugins/install":
-        return response.request.body not in PLUGINS
-    # Nothing is installed that could be ordered.
-    if response.status_code == 422 and case.operation.path == "/plugins/{kind}/order":
-        return False
     # JSON Schema doesn't say what a catalogue is.
     if response.status_code == 422 and case.operation.path == "/catalogue":
         return response.request.body in CATALOGUES
     too_long = response.status_code == 414 and len(response.request.url) > TARGET_BYTES_MAX
     too_large = response.status_code == 413 and len(response.request.body or b"") > BODY_BYTES_MAX
-    # A checkout isn't sold for another total than its client agreed to, and a token that nobody signed is none.
-    if response.status_code in (409, 422) and response.json()["code"] in ("quote_changed", "quote_unusable"):
+    # A checkout isn't sold for another total than its client agreed to, and a token that nobody signed is none. Nothing is
+    # offered that could be chosen.
+    refused = ("quote_changed", "quote_unusable", "not_delivered", "not_payable")
+    if response.status_code in (409, 422) and response.json()["code"] in refused:
         return case.operation.path != "/checkout"
+    # No key is set that a customer's token could be checked with.
+    if response.status_code == 422 and "customer_token" in response.json()["detail"]:
+        return False
     out_of_stock = response.status_code == 400 and response.json()["code"] == "insufficient_stock"
     return not (too_long or too_large or out_of_stock)
 
@@ -171,7 +202,24 @@ def answered(components, parts):
     return names
 
 
+def where_it_fits(case):
+    """Has a plugin deployed and installed at its own hook, and nothing installed where there is exactly one plugin for ever."""
+    fitted.add(case.id)
+    hook = PLUGINS.get(case.body) if isinstance(case.body, bytes) else None
+    if case.operation.path == "/plugins/install" and hook == "inventory":
+        case.body = next(file for file in PLUGINS if PLUGINS[file] == "discounts")
+    if case.operation.path == "/plugins/install" or hook == "discounts":
+        case.query.update(kind="discounts", installation=INSTALLATION)
+    elif "kind" in case.query or "installation" in case.query:
+        case.query["kind"] = "inventory"
+
+
 def within_the_rules(cart):
+    if "codes" in cart:
+        cart = {**cart, "codes": [cut(code, CODE_BYTES_MAX) for code in cart["codes"]]}
+    for name in RENAMED.values():
+        if name in cart:
+            cart = {**cart, name: address_within_the_rules(cart[name])}
     lines = cart.get("lines", [cart])
     # Every other cart can be sold; the others are for names that nobody thought of.
     sold = lines[0]["quantity"] % 2 == 1
@@ -183,7 +231,16 @@ def within_the_rules(cart):
     return with_attributes({**cart, "lines": lines})
 
 
+def address_within_the_rules(address):
+    bytes_max = lambda name: ADDRESS_CODE_BYTES_MAX if name in ("postal_code", "phone") else ADDRESS_PART_BYTES_MAX
+    parts = {name: cut(part, bytes_max(name)) for name, part in address.items() if isinstance(part, str)}
+    lines = [cut(line, ADDRESS_PART_BYTES_MAX) for line in address.get("lines", [])]
+    return {**address, **parts, "lines": lines}
+
+
 def line_within_the_rules(line, sold):
+    # The catalogue has the price of one item.
+    sold = sold or "price" not in line
     line = with_attributes({**line, "item": STOCKED if sold else cut(line["item"], ITEM_BYTES_MAX)})
     if line.get("price", -1) >= 0:
         line["price"] = round(line["price"] % PRICE_LIMIT, DECIMALS)

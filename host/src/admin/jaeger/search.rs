@@ -15,6 +15,8 @@ use crate::{
 
 /// Jaeger's own default.
 const LIMIT_DEFAULT: usize = 100;
+/// The most traces that are asked for by their ids.
+const IDS_MAX: usize = 20;
 
 /// A request to `/api/traces`.
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl Wanted {
         for (name, value) in query::pairs(query).filter(|(_, value)| !value.is_empty()) {
             let unreadable = || format!("unable to parse param '{name}'");
             match &*name {
+                "traceID" if ids.len() == IDS_MAX => return Err(format!("there are {IDS_MAX} traceID at most")),
                 "traceID" => ids.push(trace_id(&value).ok_or_else(unreadable)?),
                 "service" => search.service = value,
                 "operation" => search.operation = Some(value).filter(|value| value != "all"),
@@ -221,6 +224,7 @@ mod tests {
             ("service=a&minDuration=5", "unable to parse param 'minDuration'"),
             ("service=a&minDuration=2s&maxDuration=1s", "'maxDuration' should be greater than 'minDuration'"),
             ("service=a&tag=b", "malformed 'tag' parameter, expecting key:value"),
+            (&"traceID=4bf92f3577b34da6a3ce929d0e0e4736&".repeat(21), "there are 20 traceID at most"),
             ("traceID=xyz", "unable to parse param 'traceID'"),
         ] {
             assert_eq!(Wanted::of_query(query).map(drop), Err(expected.to_owned()), "{query}");

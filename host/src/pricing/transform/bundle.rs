@@ -20,12 +20,7 @@ impl Changing<'_> {
         let known: Vec<_> =
             expansion.components.iter().map(|component| self.known(component)).collect::<Result<_, _>>()?;
         let listed: Vec<_> = known.iter().map(|(item, _)| self.listed(item)).collect::<Result<_, _>>()?;
-        let at_list_price = |(price, (_, quantity)): (&MinorUnits, &(Item, Quantity))| {
-            u128::from(price.amount()) * u128::from(quantity.pieces())
-        };
-        let parts: u128 = listed.iter().zip(&known).map(at_list_price).sum();
-        let dearer = parts.saturating_sub(bundle.unit_price.amount().into());
-        self.count_at_list_price(dearer * u128::from(bundle.quantity.pieces()));
+        self.count_expanded(&bundle, &known, &listed);
         let prices = component_prices(&bundle, &expansion.components, &known, &listed)?;
         let mut lines = Vec::new();
         for ((component, (item, quantity)), price) in
@@ -35,6 +30,19 @@ impl Changing<'_> {
         }
         self.left.lines.splice(index..=index, lines);
         Ok(())
+    }
+
+    /// Counts what a bundle's components cost at list prices beyond the bundle itself, in proportion to what the bundle is sold for.
+    fn count_expanded(&mut self, bundle: &BasketLine, components: &[(Item, Quantity)], listed: &[MinorUnits]) {
+        let at_list_price = |(price, (_, quantity)): (&MinorUnits, &(Item, Quantity))| {
+            u128::from(price.amount()) * u128::from(quantity.pieces())
+        };
+        let parts: u128 = listed.iter().zip(components).map(at_list_price).sum();
+        let sold_for = u128::from(bundle.unit_price.amount());
+        let own = self.catalogue.price(&bundle.item).map_or(sold_for, |price| price.amount().into());
+        let dearer = parts.saturating_sub(own);
+        let of_one = if own == 0 { dearer } else { (dearer * sold_for).div_ceil(own) };
+        self.count_at_list_price(of_one.saturating_mul(bundle.quantity.pieces().into()));
     }
 
     /// Adds a component's pieces in all bundles: as two lines, if its price doesn't divide by its pieces.

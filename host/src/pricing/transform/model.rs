@@ -121,7 +121,9 @@ impl Plain {
             at_list_price += listed(&component.item)? * u64::from(component.quantity);
         }
         for one in &bundle.pieces {
-            self.list += at_list_price.saturating_sub(one.price);
+            let own = listed(&bundle.item).unwrap_or(one.price);
+            let dearer = at_list_price.saturating_sub(own);
+            self.list += if own == 0 { dearer } else { (dearer * one.price).div_ceil(own) };
             for (made, pieces) in made.iter_mut().zip(unpacked(one.price, components, decrease)?) {
                 made.extend(pieces);
             }
