@@ -6,6 +6,7 @@ use crate::shop::OPENING_STOCK;
 use opentelemetry::trace::SpanKind;
 use till::{
     config::Limits,
+    hooks::{Installation, Kind},
     imports::{
         self, CallState, Chance, HasCallState, Moment,
         bindings::{
@@ -75,7 +76,14 @@ impl Sandbox {
     fn imports(&self) -> CallState {
         let span = self.tracer.start(span::INVENTORY, SpanKind::Internal, None, Vec::new());
         let spans = CallSpans::new(self.tracer.clone(), span, GuestLog::new("bench", &self.limits), &self.limits);
-        CallState::new(spans, Arc::default(), &Chance::Free, Moment::NONE, &self.limits)
+        CallState::new(
+            Installation::of(Kind::Inventory),
+            spans,
+            Arc::default(),
+            &Chance::Free,
+            Moment::NONE,
+            &self.limits,
+        )
     }
 
     fn arm(&self, store: &mut Store<Guest>) {

@@ -200,7 +200,7 @@ mod tests {
             price: MinorUnits::new(number as u64),
             tags: vec!["sale".into(), "new".into()],
             weight_grams: Some(300),
-            needs_shipping: number % 2 == 0,
+            needs_shipping: number.is_multiple_of(2),
             tax_category: Some("standard".into()),
             fields: [
                 (key("a.text"), FieldValue::Text("two\nlines".into())),

@@ -48,8 +48,10 @@ impl DeliveryOptions for Hostile {
             "three" => vec![option("express", 900), fine(), option("pickup", 0)],
             "send" => return sent(call),
             "send_often" => {
-                let answers = (0..10).map(|_| sent(call));
-                return answers.last().unwrap_or_else(|| Ok(Vec::new()));
+                for _ in 1..10 {
+                    drop(sent(call));
+                }
+                return sent(call);
             }
             _ => vec![fine()],
         })
