@@ -1,8 +1,8 @@
--- What wrk sends: the checkout that the README shows. Its last line is what load.rs reads.
+-- What wrk sends: checkouts with the body of its environment. Its last line is what load.rs reads.
 
 wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
-wrk.body = '{"item":"headphones","quantity":1,"price":99.99}'
+wrk.body = os.getenv("BODY")
 
 function done(summary, latency)
   local errors = summary.errors

@@ -50,12 +50,30 @@ pub(crate) fn duration() -> anyhow::Result<Duration> {
     Ok(Duration::from_secs(seconds.context("read TILL_BENCH_SECONDS")?))
 }
 
-/// Loads a server.
+/// The checkout that README shows.
+pub(crate) const CHECKOUT: &str = r#"{"item":"headphones","quantity":1,"price":99.99}"#;
+
+/// Loads a server with that checkout.
+///
+/// # Errors
+/// As [`load_with`].
+#[allow(dead_code, clippy::allow_attributes, reason = "not every bench sends that")]
+pub(crate) async fn load(address: SocketAddr, connections: u32, duration: Duration) -> anyhow::Result<Load> {
+    load_with(address, connections, duration, CHECKOUT).await
+}
+
+/// Loads a server with checkouts that have this body.
 ///
 /// # Errors
 /// When wrk isn't there, or says something else.
-pub(crate) async fn load(address: SocketAddr, connections: u32, duration: Duration) -> anyhow::Result<Load> {
+pub(crate) async fn load_with(
+    address: SocketAddr,
+    connections: u32,
+    duration: Duration,
+    body: &str,
+) -> anyhow::Result<Load> {
     let mut wrk = Command::new("wrk");
+    wrk.env("BODY", body);
     wrk.args(["--threads", "1", "--connections", &connections.to_string()]);
     wrk.args(["--duration", &duration.as_secs().max(1).to_string(), "--timeout", "10s", "--script", SCRIPT]);
     wrk.arg(format!("http://{address}/checkout")).stdin(Stdio::null());

@@ -1,5 +1,6 @@
 //! Shared code of the tests.
 
+pub(crate) mod built;
 pub(crate) mod collector;
 pub(crate) mod component;
 pub(crate) mod disk;
