@@ -7,8 +7,13 @@ STACK_PYTHON := stack/.tools/venv/bin/python
 LYCHEE := $(TOOLS)/lychee-0.24.2
 PACKAGES := prometheus wrk chromium postgresql-15
 FUZZ_SECONDS ?= 3600
-PLUGINS := inventory inventory-c inventory-go inventory-js inventory-ts inventory-python \
-	checkout-c checkout-go checkout-js checkout-ts checkout-python
+# Plugins and samples, by what they have been written in. The tests build those in Rust that they need, but for one.
+IN = $(patsubst plugins/%/,%,$(sort $(dir $(wildcard $(foreach file,$(1),plugins/*/$(file) plugins/examples/*/$(file))))))
+IN_c := $(call IN,*.c)
+IN_go := $(call IN,go.mod)
+IN_js := $(call IN,jsconfig.json tsconfig.json)
+IN_python := $(call IN,*.py)
+IN_rust := inventory
 
 .DEFAULT_GOAL := help
 .PHONY: help toolchain run stack dist plugins test pictures pages soak fuzz w3c lint links bench doc clean-tools packages stack-tools
@@ -43,7 +48,13 @@ dist: toolchain ## leaves a stripped binary with its checksum in target/dist, fo
 # With the tests: their dependencies want features that a build without them doesn't, and wasmtime would be built twice.
 plugins: toolchain ## builds the plugins in the other languages; installs their tools in plugins/.tools
 	cargo build --locked --package till --tests
-	for plugin in $(PLUGINS); do \
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(LANGUAGES:%=plugins-%)
+
+# Those in one language after each other, for they share a tool that the first of them installs.
+LANGUAGES := go js python c rust
+.PHONY: $(LANGUAGES:%=plugins-%)
+$(LANGUAGES:%=plugins-%): plugins-%:
+	for plugin in $(IN_$*); do \
 		$(MAKE) --no-print-directory --directory plugins/$$plugin TILL='$(CURDIR)/target/debug/till' || exit 1; \
 	done
 

@@ -4,6 +4,7 @@
 //! Each row has what the row above has and one plugin more, so that the difference of two rows is what that hook costs. All have the
 //! same request: one line, a code, an address, an agreed delivery and a way to pay.
 
+#[expect(clippy::expect_used, reason = "it is the tests' own, which end with what they can't do")]
 #[path = "../tests/it/support/built.rs"]
 mod built;
 #[path = "shop/compared.rs"]

@@ -42,6 +42,9 @@ const SAID_BYTES_MAX: usize = 1024;
 const EXIT_CPU_SPENT: i32 = 75;
 /// How often a child checks its processor time.
 const CPU_LOOK: Duration = Duration::from_millis(10);
+/// What a child says that couldn't have memory: Rust's allocator before it aborts, the system when it refuses a mapping, and
+/// wasmtime, which tells of either as of a component that doesn't compile.
+const NO_MEMORY: [&str; 3] = ["memory allocation of", "Cannot allocate memory", "out of memory (failed to allocate"];
 /// The lowest priority that there is.
 const NICENESS: i32 = 19;
 
@@ -182,8 +185,7 @@ fn judge(ended: Ended, limits: &Limits) -> Result<u64, CompileError> {
     if status.signal() == Some(Signal::XCPU.as_raw()) || status.code() == Some(EXIT_CPU_SPENT) {
         return Err(CompileError::Time { after_ms: limits.compile_ms });
     }
-    // The message of Rust's allocator before it aborts, and the system's when it refuses a mapping.
-    if said.contains("memory allocation of") || said.contains("Cannot allocate memory") {
+    if NO_MEMORY.iter().any(|says| said.contains(says)) {
         return Err(CompileError::Memory { memory_mib: limits.compile_memory_mib });
     }
     match status.code() {
@@ -291,6 +293,20 @@ mod tests {
         assert_eq!(tried_out("sleep 0.2; printf 7", 60_000).await, Ok(Some(7)));
         let refused = tried_out("exec sleep 3600", 100).await.expect_err("it never ends");
         assert!(refused.contains("limits.compile_wall_ms"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_child_without_memory_is_told_from_a_component_that_does_not_compile() {
+        for says in [
+            "memory allocation of 1048576 bytes failed",
+            "till: Cannot allocate memory (os error 12)",
+            "till: out of memory (failed to allocate 1048576 bytes)",
+        ] {
+            let refused = tried_out(&format!("echo '{says}' >&2; exit 1"), 60_000).await.expect_err(says);
+            assert!(refused.contains("limits.compile_memory_mib"), "{refused}");
+        }
+        let refused = tried_out("echo 'till: type mismatch' >&2; exit 1", 60_000).await.expect_err("it says so");
+        assert!(refused.contains("type mismatch"), "{refused}");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The same plugin in all languages decides the same: outcomes, receipts and span trees, to the byte.
 //!
 //! The cases are those of `plugins/cases`; each case has a golden file with the call's result. The plugins are listed
-//! here: a missing one is a failure.
+//! here: a missing one is a failure. The samples of `plugins/examples` have their cases beside them, with what is expected.
 
 use std::{
     collections::BTreeMap,
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Host, PluginFolder, Protocol, Receiver, golden,
-    guests::file,
+    guests::{file, sample},
     host::till,
     tree::{Span, of_trace},
 };
 
-/// Plugins of the folder `plugins`, built by `make plugins`.
+/// Folders of `plugins`, built by `make plugins`.
 const INVENTORIES: [&str; 6] =
     ["inventory", "inventory-c", "inventory-go", "inventory-js", "inventory-ts", "inventory-python"];
 const PRICING_CHECKOUTS: [&str; 5] = ["checkout-c", "checkout-go", "checkout-js", "checkout-ts", "checkout-python"];
@@ -40,7 +40,8 @@ fn every_pricing_checkout_decides_the_same() {
 fn check(cases: &str, in_rust: &[PathBuf], named: &[&str]) {
     let files: Vec<PathBuf> = in_rust.iter().cloned().chain(named.iter().map(|name| built(name))).collect();
     // One after the other: compiling one takes all cores already.
-    let played: Vec<(String, Calls)> = files.iter().map(|file| (name(file), play(file, cases))).collect();
+    let played: Vec<(String, Calls)> =
+        files.iter().map(|file| (name(file), play(file, &plugins().join("cases").join(cases)))).collect();
     let (_, first) = played.first().expect("a plugin");
     assert!(first.len() > 10, "{} cases", first.len());
     for (case, call) in first {
@@ -57,8 +58,37 @@ fn built_in(kind: &str, folder: &Path) -> PathBuf {
     file
 }
 
-fn built(name: &str) -> PathBuf {
-    let path = plugins().join(name).join("build").join(name).with_extension("wasm");
+/// Every folder of `plugins/examples` is a sample with cases, or `NAME-LANGUAGE` and has the cases of `NAME`.
+#[test]
+fn every_sample_decides_its_cases_as_expected() {
+    let examples = plugins().join("examples");
+    let entries = std::fs::read_dir(&examples).expect("the samples").map(|entry| entry.expect("an entry"));
+    let mut samples: Vec<String> = entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().expect("UTF-8"))
+        .collect();
+    samples.sort();
+    let mut decided: BTreeMap<String, Calls> = BTreeMap::new();
+    for name in samples {
+        let folder = examples.join(&name);
+        let file = if folder.join("Cargo.toml").is_file() { sample(&name) } else { built(&format!("examples/{name}")) };
+        let same_as = [&name, name.rsplit_once('-').map_or("", |(start, _)| start)]
+            .into_iter()
+            .find(|name| examples.join(name).join("cases").is_dir())
+            .unwrap_or_else(|| panic!("{name} has no cases"));
+        let calls = play(&file, &examples.join(same_as).join("cases"));
+        assert!(calls.len() > 5, "{name}: {} cases", calls.len());
+        match decided.get(same_as) {
+            Some(first) => assert_eq!(&calls, first, "{name} against {same_as}"),
+            None => drop(decided.insert(same_as.to_owned(), calls)),
+        }
+    }
+}
+
+/// Returns what `make plugins` has built of this folder of `plugins`.
+fn built(folder: &str) -> PathBuf {
+    let name = folder.rsplit('/').next().expect("a name");
+    let path = plugins().join(folder).join("build").join(name).with_extension("wasm");
     assert!(path.is_file(), "{} isn't built; make plugins does it", path.display());
     path
 }
@@ -71,10 +101,10 @@ fn name(file: &Path) -> String {
     file.file_name().expect("a name").to_string_lossy().into_owned()
 }
 
-/// Has the plugin decide all cases. The expectations that the cases have themselves hold too.
-fn play(file: &Path, cases: &str) -> Calls {
+/// Has the plugin decide all cases of the folder. The expectations that the cases have themselves hold too.
+fn play(file: &Path, cases: &Path) -> Calls {
     let mut test = till();
-    test.args(["plugin", "test", "--json"]).arg(file).arg(plugins().join("cases").join(cases));
+    test.args(["plugin", "test", "--json"]).arg(file).arg(cases);
     // A second of CPU, for the machine may be busy: ticks go on while a guest waits for a core.
     let tested = test.env("TILL_LIMITS_GUEST_CPU_MS", "1000").output().expect("till starts");
     let said = String::from_utf8_lossy(&tested.stderr);

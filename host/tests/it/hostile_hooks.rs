@@ -7,7 +7,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Host, Plan, guests};
@@ -455,11 +454,8 @@ impl Shop {
 
     fn try_install(&self, kind: &str, name: &str, set: &Value) -> Answer {
         let guest = format!("hook_{}", kind.replace('-', "_"));
-        let set = set.to_string();
-        let set = utf8_percent_encode(&set, NON_ALPHANUMERIC);
-        let path = format!("/plugins/install?kind={kind}&installation={name}&name={guest}&force=true&set={set}");
-        let headers = [("content-type", "application/wasm")];
-        self.host.admin.send("POST", &path, &headers, Some(&guests::bytes_of(&guest))).expect("the host answers")
+        let query = format!("&name={guest}&force=true");
+        self.host.admin.install(&format!("{kind}/{name}"), &query, set, &guests::bytes_of(&guest))
     }
 
     fn set(&self, kind: &str, name: &str, set: &Value) {

@@ -19,7 +19,7 @@ use crate::{
     rollouts::{rollout, try_out},
     support::{
         Answer, Client, Host, OnDrop, Plan, dice, eventually,
-        guests::bytes_of,
+        guests::{bytes_of, sample},
         host::run,
         http::order_of,
         postgres::{Server, query, try_query},
@@ -378,6 +378,43 @@ fn what_one_host_makes_live_runs_on_all_before_its_answer() {
     }
     assert_eq!(broken(&url, &bought), [""; 0]);
     println!("many hosts: {swaps} swaps, {} orders acknowledged meanwhile", bought.len());
+}
+
+#[test]
+fn what_is_installed_on_one_host_prices_carts_on_all_before_its_answer() {
+    let url = shared_store::make();
+    let hosts = [(); 3].map(|()| plan(&url).start());
+    let cart =
+        json!({ "lines": [{ "item": "headphones", "quantity": 3, "price": 10 }], "codes": ["WELCOME", "TWENTY"] });
+    let costs = |total: f64| {
+        for host in &hosts {
+            let quote = host.shop.post("/quote", &cart);
+            assert_eq!((quote.status, &quote.json()["total_price"]), (200, &json!(total)), "{}", quote.text());
+        }
+    };
+    let done = |answer: Answer| {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json().get("behind"), None, "{}", answer.text());
+    };
+    let file = std::fs::read(sample("percent-with-code")).expect("the sample");
+    costs(30.0);
+    done(hosts[0].admin.install("discounts/ten", "", &json!({}), &file));
+    costs(27.0);
+    done(hosts[1].admin.install("discounts/twenty", "", &json!({ "code": "TWENTY", "percent": "20" }), &file));
+    costs(24.0);
+    let more = json!({ "installation": "twenty", "set": { "percent": "30" } });
+    done(hosts[2].admin.post("/plugins/discounts/settings", &more));
+    costs(21.0);
+    done(hosts[0].admin.post("/plugins/discounts/rollback", &json!({ "installation": "twenty" })));
+    costs(24.0);
+    done(hosts[1].admin.post("/plugins/discounts/uninstall", &json!({ "installation": "twenty" })));
+    costs(27.0);
+    // One that comes later has the same.
+    let late = plan(&url).start();
+    assert_eq!(late.shop.post("/quote", &cart).json()["total_price"], json!(27.0));
+    for host in hosts.into_iter().chain([late]) {
+        host.end();
+    }
 }
 
 #[test]

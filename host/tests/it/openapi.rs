@@ -42,13 +42,8 @@ fn every_admin_route_answers_as_documented() {
     let plugin = plugin.to_str().expect("UTF-8");
     for name in ["limits", "age"] {
         let file = std::fs::read(sample("cart_limits")).expect("the sample");
-        let installed = host.admin.send(
-            "POST",
-            &format!("/plugins/install?kind=validation&installation={name}"),
-            &[("content-type", "application/wasm")],
-            Some(&file),
-        );
-        assert_eq!(installed.expect("the host answers").status, 200);
+        let installed = host.admin.install(&format!("validation/{name}"), "", &json!({}), &file);
+        assert_eq!(installed.status, 200, "{}", installed.text());
     }
     let discounts = sample("volume_discount");
     let discounts = discounts.to_str().expect("UTF-8");

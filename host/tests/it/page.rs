@@ -11,7 +11,7 @@ use std::{
 use rand::RngExt as _;
 use serde_json::{Value, json};
 
-use crate::support::{Host, built_in_and, dice, eventually, http::order_of};
+use crate::support::{Host, built_in_and, dice, eventually, guests::sample, http::order_of};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// What the demo's inventory says of two laptops, most times.
@@ -127,6 +127,30 @@ fn a_slow_smartphone_is_found_by_its_duration() {
     assert_eq!(slow.status, 200);
     let given = json!({ "trace_id": slow.trace_id(), "span": "inventory_deduct_span", "others": others });
     look(&host, "slow", given);
+    host.stop();
+}
+
+#[test]
+fn a_quotes_trace_shows_each_installation_and_what_the_price_was_made_without() {
+    let host = Host::start();
+    let file = std::fs::read(sample("percent-with-code")).expect("the sample");
+    for (at, settings) in [
+        ("discounts/welcome", json!({ "code": "SPRING" })),
+        ("discounts/spring", json!({ "code": "SPRING", "percent": "5" })),
+        ("discounts/broken", json!({ "percent": "none" })),
+    ] {
+        let installed = host.admin.install(at, "&force=true", &settings, &file);
+        assert_eq!(installed.status, 200, "{}", installed.text());
+    }
+    let cart = json!({ "lines": [{ "item": "headphones", "quantity": 1, "price": 10 }], "codes": ["SPRING"] });
+    let quote = host.shop.post("/quote", &cart);
+    assert_eq!((quote.status, &quote.json()["total_price"]), (200, &json!(9.0)), "{}", quote.text());
+    let names = ["welcome", "spring", "broken"].map(|name| format!("{name}: percent_with_code"));
+    look(
+        &host,
+        "quote",
+        json!({ "trace_id": quote.trace_id(), "calls": names, "without": "1 offer dropped, 1 left out" }),
+    );
     host.stop();
 }
 

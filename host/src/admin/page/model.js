@@ -2,8 +2,8 @@
 
 /**
  * Returns the spans, parents before children and siblings by time, with what the page asks of each:
- * `{id, parent, depth, children, name, service, start_us, duration_us, maker, plugin, isError, why, exceptions, events,
- * attributes, warnings, lines}`. A span whose parent isn't here (it is another service's, or was dropped) is a root.
+ * `{id, parent, depth, children, name, service, start_us, duration_us, maker, plugin, madeWithout, isError, why, exceptions,
+ * events, attributes, warnings, lines}`. A span whose parent isn't here (it is another service's, or was dropped) is a root.
  */
 export function model({ trace, lines, lines_dropped }) {
   const spans = new Map();
@@ -56,9 +56,10 @@ function read(span, processes) {
     start_us: span.startTime, duration_us: span.duration,
     maker: isTrue(attribute('plugin.span')) ? 'guest' : kind !== undefined ? 'call' : 'host',
     plugin: kind === undefined ? null : versionName({
-      name: attribute('plugin.name') ?? kind, version: attribute('plugin.version'), number: attribute('plugin.number'),
+      installation: attribute('plugin.installation'), name: attribute('plugin.name') ?? kind, version: attribute('plugin.version'), number: attribute('plugin.number'),
       same_file_as: attribute('plugin.same_file_as'), rollout: attribute('plugin.rollout'),
     }),
+    madeWithout: madeWithout(events),
     isError, why: attribute('otel.status_description') ?? null,
     exceptions: events.filter((event) => event.name === 'exception'), events, attributes, attribute,
     warnings: span.warnings ?? [],
@@ -67,11 +68,20 @@ function read(span, processes) {
 
 /**
  * Returns how a version is named, in a list and in a waterfall alike: `offer-js 0.1.0 #4`, and what sets it apart from
- * others of the name: that only its settings differ from an earlier number's, or that it isn't the live one.
+ * others of the name: that only its settings differ from an earlier number's, or that it isn't the live one. Where many
+ * plugins are asked, the installation comes first: `welcome: percent-with-code 0.1.0 #4`.
  */
-export function versionName({ name, version, number, same_file_as, rollout }) {
-  const parts = [name, version, number !== undefined && `#${number}`, same_file_as !== undefined && `(#${same_file_as} with other settings)`];
+export function versionName({ installation, name, version, number, same_file_as, rollout }) {
+  const parts = [installation !== undefined && `${installation}:`, name, version, number !== undefined && `#${number}`, same_file_as !== undefined && `(#${same_file_as} with other settings)`];
   return [...parts, rollout !== undefined && rollout !== 'live' && rollout].filter(Boolean).join(' ');
+}
+
+/** Returns what of the plugins' answers isn't part of a price, as a few words; null if everything is. */
+function madeWithout(events) {
+  const dropped = events.filter((event) => event.name === 'offer_dropped').length;
+  const failed = events.filter((event) => event.name === 'left_out').length;
+  const parts = [dropped > 0 && `${dropped} ${dropped === 1 ? 'offer' : 'offers'} dropped`, failed > 0 && `${failed} left out`];
+  return parts.filter(Boolean).join(', ') || null;
 }
 
 /** Returns a line's fields as pairs. What a plugin attached comes as one field, as JSON; it stands beside the others. */

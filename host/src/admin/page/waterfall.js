@@ -43,7 +43,7 @@ export class Waterfall {
     const row = el('div', {
       class: `row ${span.maker} ${span.isError ? 'is-error' : ''}`, role: 'treeitem', tabindex: '-1',
       'aria-level': String(span.depth + 1), 'aria-selected': 'false', 'aria-expanded': span.children.length > 0 ? 'true' : null,
-      'aria-label': [visible(span.name).slice(0, 300), span.isError && 'error', maker.word, duration(span.duration_us), `at ${duration(span.start_us - start_us)}`].filter(Boolean).join(', '),
+      'aria-label': [visible(span.name).slice(0, 300), span.isError && 'error', span.madeWithout, maker.word, duration(span.duration_us), `at ${duration(span.start_us - start_us)}`].filter(Boolean).join(', '),
       vars: { '--depth': Math.min(span.depth, 12), '--from': from.toFixed(5), '--share': share.toFixed(5) }, data: { span: span.id },
     },
     el('div', { class: 'what', 'aria-hidden': 'true' },
@@ -52,6 +52,7 @@ export class Waterfall {
       span.isError && el('span', { class: 'tag failed' }, '\u2715', el('span', {}, '\u00a0error')),
       remote && el('span', { class: 'tag' }, foreign(span.service, { class: 'cut' })),
       span.maker === 'guest' && el('span', { class: 'tag guest' }, 'guest'),
+      span.madeWithout && el('span', { class: 'tag', title: 'The price was made without these; the events say why' }, span.madeWithout),
       span.maker === 'call' && el('span', { class: 'tag call', title: visible(span.plugin) }, foreign(span.plugin, { class: 'cut' }))),
     el('div', { class: 'when', 'aria-hidden': 'true' },
       el('span', { class: 'bar' }), this.#dots(span)),

@@ -2,6 +2,7 @@
 
 use std::{io::Read, sync::OnceLock};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use ureq::{
     Agent,
@@ -61,6 +62,15 @@ impl Client {
     /// Deploys a component, at the admin listener; `query` follows its name.
     pub(crate) fn deploy(&self, name: &str, query: &str, component: &[u8]) -> Answer {
         let path = format!("/plugins?name={name}{query}");
+        self.send("POST", &path, &[("content-type", "application/wasm")], Some(component)).expect("the host answers")
+    }
+
+    /// Installs a component at `HOOK/NAME`, at the admin listener; `query` follows them.
+    pub(crate) fn install(&self, at: &str, query: &str, settings: &Value, component: &[u8]) -> Answer {
+        let (hook, name) = at.split_once('/').expect("HOOK/NAME");
+        let settings = settings.to_string();
+        let settings = utf8_percent_encode(&settings, NON_ALPHANUMERIC);
+        let path = format!("/plugins/install?kind={hook}&installation={name}&set={settings}{query}");
         self.send("POST", &path, &[("content-type", "application/wasm")], Some(component)).expect("the host answers")
     }
 
