@@ -1,3 +1,0 @@
-module till/exports
-
-go 1.27
