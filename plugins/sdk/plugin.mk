@@ -18,5 +18,5 @@ MODULE := $(TARGET_FOLDER)/$(TARGET)/$(PROFILE)/$(subst -,_,$(CRATE)).wasm
 $(COMPONENT):
 	$(call needs,cargo,install Rust: https://rustup.rs)
 	[ -d "$$(rustc --print sysroot)/lib/rustlib/$(TARGET)" ] || rustup target add $(TARGET)
-	cargo build $(CARGO_FLAGS) --target $(TARGET) --profile $(PROFILE) --target-dir $(TARGET_FOLDER)
+	MAKEFLAGS= cargo build $(CARGO_FLAGS) --target $(TARGET) --profile $(PROFILE) --target-dir $(TARGET_FOLDER)
 	$(TILL) plugin pack $(MODULE) --kind $(KIND) --name $(NAME) --version $(VERSION) --out $@

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{Client, Host, host::till};
@@ -66,6 +67,16 @@ fn check(language: &str) {
         let trace = host.admin.get(&format!("/recent/traces/{}", sold.trace_id())).json();
         assert_eq!(plugin_of(&trace, span), NAME, "{trace:#}");
     }
+    let author = Author { language, kind: "validation", folder: tempfile::tempdir().expect("a temporary folder") };
+    author.begin_and_build();
+    author.check_and_test();
+    author.install(&host.admin, "validation/most");
+    let refused = host.shop.buy("headphones", 11);
+    assert_eq!((refused.status, &*refused.code()), (422, "cart_refused"), "{}", refused.text());
+    let wrong = &refused.json()["errors"];
+    // The request is its only line, so that the line is the whole of it.
+    assert_eq!((&wrong[0]["code"], &wrong[0]["field"]), (&json!("too-many"), &json!("")), "{wrong}");
+    assert_eq!(host.shop.buy("headphones", 10).status, 200);
     host.stop();
 }
 
@@ -88,16 +99,22 @@ impl Author<'_> {
     }
 
     fn try_out(&self, span: &str) {
-        let plugin = |arguments: &[&str]| {
-            let mut command = till();
-            command.arg("plugin").args(arguments).env("TILL_LIMITS_COMPILE_MS", COMPILE_MS);
-            command
-        };
-        let checked = self.step("check", &mut plugin(&["check", COMPONENT]));
-        assert!(checked.contains(NAME), "{checked}");
         let ran = self.step("run", &mut plugin(&["run", COMPONENT, "--input", "first/cases/success.json"]));
         assert!(ran.contains(span), "{ran}");
+        self.check_and_test();
+    }
+
+    fn check_and_test(&self) {
+        let checked = self.step("check", &mut plugin(&["check", COMPONENT]));
+        assert!(checked.contains(NAME), "{checked}");
         self.step("test", &mut plugin(&["test", COMPONENT, "first/cases"]));
+    }
+
+    fn install(&self, admin: &Client, at: &str) {
+        let (hook, name) = at.split_once('/').expect("HOOK/NAME");
+        let url = format!("http://{}", admin.address);
+        let mut install = plugin(&["install", COMPONENT, "--hook", hook, "--as", name, "--admin", &url]);
+        self.step("install", &mut install);
     }
 
     fn deploy(&self, admin: &Client) {
@@ -122,6 +139,12 @@ impl Author<'_> {
         assert!(status.success(), "{step}: {status}\n{stdout}{stderr}");
         stdout
     }
+}
+
+fn plugin(arguments: &[&str]) -> Command {
+    let mut command = till();
+    command.arg("plugin").args(arguments).env("TILL_LIMITS_COMPILE_MS", COMPILE_MS);
+    command
 }
 
 fn make() -> Command {

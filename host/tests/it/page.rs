@@ -139,7 +139,7 @@ fn a_quotes_trace_shows_each_installation_and_what_the_price_was_made_without() 
         ("discounts/spring", json!({ "code": "SPRING", "percent": "5" })),
         ("discounts/broken", json!({ "percent": "none" })),
     ] {
-        let installed = host.admin.install(at, "&force=true", &settings, &file);
+        let installed = host.admin.install(at, "&name=percent_with_code&force=true", &settings, &file);
         assert_eq!(installed.status, 200, "{}", installed.text());
     }
     let cart = json!({ "lines": [{ "item": "headphones", "quantity": 1, "price": 10 }], "codes": ["SPRING"] });

@@ -8,64 +8,39 @@
 | `confirmation` | the cart's attribute that confirms, with `true`, `yes`, `on` or `1` | `age_confirmed` |
 """
 
-from collections import Counter
-
-from componentize_py_types import Err
+from till import setting
+from till.validation import is_on, list_setting, number_setting, only_settings, pieces_of, products_of
 from wit_world import exports
 from wit_world.exports.validation import Subject_Attribute, Subject_Line, Violation
-from wit_world.imports import facts, settings
-from wit_world.imports.types import AttributeValue_Flag, AttributeValue_Text, Cart, HookError_Other, TraceContext
-
-KNOWN = ["most", "items", "tag", "confirmation"]
+from wit_world.imports.types import Cart, TraceContext
 
 
 class Validation(exports.Validation):
     def validate(self, ctx: TraceContext, cart: Cart) -> list[Violation]:
-        unknown = next((key for key in settings.keys() if key not in KNOWN), None)
-        if unknown is not None:
-            raise Err(HookError_Other(f"there is no setting {unknown}; there are {', '.join(KNOWN)}"))
-        items = [item.strip() for item in (settings.get("items") or "").split(",") if item.strip()]
-        tag, key = settings.get("tag") or "age-restricted", settings.get("confirmation") or "age_confirmed"
-        return too_many(cart, most(), items) + unconfirmed(cart, tag, key)
+        only_settings("most", "items", "tag", "confirmation")
+        most = number_setting("most")
+        limited = [] if most is None else too_many(cart, most, list_setting("items"))
+        tag, key = setting("tag") or "age-restricted", setting("confirmation") or "age_confirmed"
+        return limited + unconfirmed(cart, tag, key)
 
 
-def most() -> int | None:
-    text = settings.get("most")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise Err(HookError_Other(f'the setting most is "{text}", wanted a whole number'))
-    return int(text)
-
-
-def too_many(cart: Cart, most: int | None, items: list[str]) -> list[Violation]:
+def too_many(cart: Cart, most: int, items: list[str]) -> list[Violation]:
     """Returns a violation for each item of which there are too many, about its first line."""
-    pieces = Counter()
-    for line in cart.lines:
-        pieces[line.item] += line.quantity
     first = {line.item: line for line in reversed(cart.lines)}
+    limited = [line for line in cart.lines if first[line.item] is line and (not items or line.item in items)]
     return [
         Violation("too-many", f"At most {most} of {line.title} can be ordered.", Subject_Line(line.id))
-        for line in cart.lines
-        if most is not None and first[line.item] is line and pieces[line.item] > most and (not items or line.item in items)
+        for line in limited
+        if pieces_of(cart, line.item) > most
     ]
 
 
 def unconfirmed(cart: Cart, tag: str, key: str) -> list[Violation]:
     """Returns the violation of a cart that holds an item with the tag and isn't confirmed."""
-    if any(attribute.key == key and confirms(attribute.value) for attribute in cart.attributes):
+    if is_on(cart.attributes, key):
         return []
     # An item that the catalogue doesn't know has no tags.
-    for product in facts.products([line.item for line in cart.lines]):
-        if product is not None and tag in product.tags:
+    for product in products_of(cart.lines):
+        if tag in product.tags:
             return [Violation("unconfirmed", f"{product.title} needs a confirmation.", Subject_Attribute(key))]
     return []
-
-
-def confirms(value: object) -> bool:
-    match value:
-        case AttributeValue_Flag(flag):
-            return flag
-        case AttributeValue_Text(text):
-            return text in ("on", "true", "yes", "1")
-    return False

@@ -8,9 +8,12 @@ SOURCES := $(wildcard *.c *.h)
 include $(KITS)/component.mk
 include $(KITS)/venv.mk
 
-CC_WASM = $(TOOL)/bin/python-zig cc -target wasm32-wasi -I build/bindings -I $(KIT)
+# The interface's track: a checkout and an inventory are of 0.1, the hooks of 0.2.
+TRACK := $(if $(filter checkout inventory,$(KIND)),,-DTILL_0_2)
+
+CC_WASM = $(TOOL)/bin/python-zig cc -target wasm32-wasi -I build/bindings -I $(KIT) $(TRACK)
 # A fraction that is cut, and a number that loses its upper half, are seldom meant where money is counted.
-CFLAGS ?= -std=gnu17 -Os -Wall -Wextra -Wfloat-conversion -Wshorten-64-to-32 -Werror
+CFLAGS ?= -std=gnu17 -D_GNU_SOURCE -Os -Wall -Wextra -Wfloat-conversion -Wshorten-64-to-32 -Werror
 # What a checkout decides is checked on its way out: the kit's function has the interface's name, and calls the plugin's
 # (till_checkout.c).
 DECIDED := -Dexports_till_checkout_checkout=till_decided_checkout

@@ -9,6 +9,13 @@
 // The most texts of large numbers that are kept at a time, which is what a span may have of attributes.
 #define NUMBERS_MAX 32
 
+// The bindings' function that asks for a setting: the tracks have it in different interfaces.
+#ifdef TILL_0_2
+#define ASK_SETTING till_settings_get
+#else
+#define ASK_SETTING till_host_setting
+#endif
+
 till_string_t till_text(const char *text) {
   till_string_t string;
   till_string_set(&string, text == NULL ? "" : text);
@@ -21,7 +28,7 @@ bool till_equals(till_string_t string, const char *text) {
 
 char *till_setting(const char *key) {
   till_string_t name = till_text(key), value;
-  if (!till_host_setting(&name, &value)) return NULL;
+  if (!ASK_SETTING(&name, &value)) return NULL;
   char *text = strndup((const char *)value.ptr, value.len);
   till_string_free(&value);
   return text;

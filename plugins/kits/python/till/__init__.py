@@ -1,7 +1,7 @@
 """What a Till plugin in Python needs beside its decision: spans, log lines, settings, waiting, errors.
 
 The types come from the generated `wit_world`, which is made of the interface's WIT. Telemetry never fails a call: an
-attribute that the interface has no type for is dropped or written as text.
+attribute that the interface has no type for is dropped or written as text. `random` and `sleep` are track 0.1's.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from componentize_py_types import Err
-from wit_world.imports import host, telemetry
+from wit_world.imports import telemetry
 from wit_world.imports.telemetry import Level
 from wit_world.imports.types import (
     Attribute,
@@ -25,8 +25,15 @@ from wit_world.imports.types import (
 
 __all__ = ["Level", "NumberError", "Other", "PluginError", "Span", "random", "setting", "setting_is_on", "sleep"]
 
-random = host.random
-setting = host.setting
+try:
+    from wit_world.imports import host
+
+    random = host.random
+    setting = host.setting
+except ImportError:
+    from wit_world.imports import settings
+
+    setting = settings.get
 
 _SLEEP_MS_MAX = 2**32 - 1
 _INTEGER_MIN, _INTEGER_MAX = -(2**31), 2**31 - 1
