@@ -267,14 +267,15 @@ impl Wanted {
     /// # Errors
     /// 422 for a price or a sum that isn't acceptable here, and for a customer's token that isn't taken.
     pub(super) fn priced(self, of_shop: &PricedBy<'_>) -> Result<(Cart, Wishes), Problem> {
-        let Self { lines, attributes, facts, delivery, payment, expected, .. } = self;
+        let Self { lines, attributes, facts, delivery, payment, expected, form } = self;
         let lines = lines.into_iter().enumerate().map(|(index, line)| line.into_line(index, of_shop));
         let cart = Cart::new(lines.collect::<Result<_, _>>()?, attributes.0);
         let cart = cart.ok_or_else(|| Problem::unacceptable("the lines' sum is 2^53 minor units or more"))?;
         let codes = facts.codes().to_vec();
         let said = facts.said(of_shop.customers)?;
         let facts = Facts::new(Arc::clone(&of_shop.catalogue), said, of_shop.digest_key.clone());
-        Ok((cart, Wishes { codes, delivery, payment, facts, is_agreed: expected.is_some() }))
+        let (is_agreed, is_line) = (expected.is_some(), form == Form::Single);
+        Ok((cart, Wishes { codes, delivery, payment, facts, is_agreed, is_line }))
     }
 }
 

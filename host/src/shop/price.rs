@@ -75,6 +75,16 @@ pub struct Wishes {
     pub facts: Facts,
     /// Whether the client says what it agrees to pay in all: nothing dearer is sold then.
     pub is_agreed: bool,
+    /// Whether the request is itself its only line, as in the seed's form: it has no `lines` to point into.
+    pub is_line: bool,
+}
+
+impl Wishes {
+    /// Returns a pointer into a request with `lines` as one into this request.
+    fn placed(&self, pointer: String) -> String {
+        let below = pointer.strip_prefix("/lines/0").filter(|_| self.is_line);
+        below.map(ToOwned::to_owned).unwrap_or(pointer)
+    }
 }
 
 /// What a cart costs.
@@ -226,7 +236,7 @@ impl Pricing<'_> {
 impl Stages<'_> {
     async fn all(&mut self, cart: &Cart, wishes: &Wishes) -> Result<(Cart, Option<Receipt>), Failure> {
         self.transform().await?;
-        self.validate().await?;
+        self.validate(wishes).await?;
         let owns_money = self.ask.snapshot.prices_by_hooks();
         let discounts = if owns_money { Some(self.discount().await?) } else { None };
         let chosen = self.deliver(wishes, discounts.as_ref()).await?;
@@ -259,7 +269,7 @@ impl Stages<'_> {
         Ok(bounds.check(&self.question.basket).map_err(bad)?)
     }
 
-    async fn validate(&mut self) -> Result<(), Failure> {
+    async fn validate(&mut self, wishes: &Wishes) -> Result<(), Failure> {
         for (at, answered) in self.ask.all::<Validation>(Validation::KIND, &self.question).await {
             let decided = match answered {
                 Ok(decided) => decided,
@@ -272,7 +282,7 @@ impl Stages<'_> {
             let found = found.map(|(violation, field)| FoundViolation {
                 code: violation.code,
                 message: violation.message,
-                field,
+                field: wishes.placed(field),
             });
             self.decided.violations.extend(found);
         }
