@@ -36,14 +36,10 @@ run: toolchain ## serves the demo's shop at http://127.0.0.1:8000
 stack: packages toolchain ## serves that shop under traffic, with its trace page and a Prometheus that has the stack's rules
 	stack/local.sh
 
-DIST := till-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)-$(shell uname -s -m | tr 'A-Z ' 'a-z-')
-dist: toolchain ## leaves a stripped binary with its checksum in target/dist, for machines without a toolchain
-	cargo build --release --locked --package till
-	rm -rf target/dist && mkdir -p target/dist/$(DIST)
-	strip -o target/dist/$(DIST)/till target/release/till
-	cp -r LICENSE host/NOTICE README.md CHANGELOG.md docs target/dist/$(DIST)
-	tar --create --gzip --file target/dist/$(DIST).tar.gz --directory target/dist --owner 0 --group 0 $(DIST)
-	cd target/dist && sha256sum $(DIST).tar.gz | tee $(DIST).tar.gz.sha256
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+dist: toolchain ## leaves an archive, a wheel and an npm package in target/dist, for machines without a toolchain, and tries each
+	host/dist/make.sh $(VERSION)
+	host/dist/try.sh
 
 # With the tests: their dependencies want features that a build without them doesn't, and wasmtime would be built twice.
 plugins: toolchain ## builds the plugins in the other languages; installs their tools in plugins/.tools

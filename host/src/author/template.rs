@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use include_dir::{Dir, include_dir};
 
-use crate::hooks::{Kind, info, wit};
+use crate::hooks::{Kind, Track, info, wit};
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/templates");
 static KITS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/kits");
@@ -109,10 +109,19 @@ impl Template<'_> {
         let kits = folder.join("kits");
         KITS.files().try_for_each(|file| copy(file.path(), file.contents(), &kits))?;
         copy_folder(if kit == "rust" { Some(&SDK) } else { KITS.get_dir(kit) }, &kits.join(kit))?;
-        let track = info(self.kind).track;
-        let wit = folder.join(track.folder());
-        create(&wit)?;
-        wit::write(track, &wit).with_context(|| format!("write {}", wit.display()))
+        self.tracks().try_for_each(|track| {
+            let wit = folder.join(track.folder());
+            create(&wit)?;
+            wit::write(track, &wit).with_context(|| format!("write {}", wit.display()))
+        })
+    }
+
+    /// Returns the tracks whose WIT the build reads: the plugin's own, and for a hook in Rust both, for the kit has the bindings of
+    /// track 0.1 in any case.
+    fn tracks(&self) -> impl Iterator<Item = &'static Track> {
+        let own = info(self.kind).track;
+        let has_all = self.language == Language::Rust && !self.kind.is_required();
+        Track::ALL.into_iter().filter(move |track| has_all || *track == own)
     }
 
     /// Copies a layer's files into the folder, with their placeholders filled in.

@@ -16,7 +16,8 @@ use crate::{
 /// Returns what a client wants that agreed to nothing.
 fn wanted(cart: Cart) -> Wanted {
     let facts = Facts::new(Arc::default(), Said::default(), DigestKey::of_trials());
-    let wishes = Wishes { codes: Vec::new(), delivery: BTreeMap::new(), payment: None, facts, is_agreed: false, is_line: false };
+    let wishes =
+        Wishes { codes: Vec::new(), delivery: BTreeMap::new(), payment: None, facts, is_agreed: false, is_line: false };
     Wanted { cart, wishes, fingerprint: Fingerprint::of_body(b"cart"), agreed: None }
 }
 

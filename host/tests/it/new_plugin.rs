@@ -68,7 +68,8 @@ fn check(language: &str) {
         assert_eq!(plugin_of(&trace, span), NAME, "{trace:#}");
     }
     let author = Author { language, kind: "validation", folder: tempfile::tempdir().expect("a temporary folder") };
-    author.begin_and_build();
+    author.begin();
+    author.step("make", &mut make());
     author.check_and_test();
     author.install(&host.admin, "validation/most");
     let refused = host.shop.buy("headphones", 11);
@@ -80,6 +81,32 @@ fn check(language: &str) {
     host.stop();
 }
 
+#[test]
+fn each_hooks_template_in_rust_decides_its_cases() {
+    check_hooks("rust");
+}
+
+#[test]
+fn each_hooks_template_in_javascript_decides_its_cases() {
+    check_hooks("js");
+}
+
+/// Begins, builds and tests a plugin of each kind that has cases for a new plugin, but for those that `check` deploys.
+fn check_hooks(language: &str) {
+    let kinds = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/templates/kinds")).expect("kinds");
+    let kinds = kinds.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+    let hooks: Vec<String> = kinds.filter(|kind| !["checkout", "inventory", "validation"].contains(&&**kind)).collect();
+    assert_eq!(hooks.len(), 7, "{hooks:?}");
+    let built = tempfile::tempdir().expect("a temporary folder");
+    for kind in &hooks {
+        let author = Author { language, kind, folder: tempfile::tempdir().expect("a temporary folder") };
+        author.begin();
+        // What all of them depend on is built once.
+        author.step("make", make().env("TARGET_FOLDER", built.path()));
+        author.check_and_test();
+    }
+}
+
 /// Who writes a plugin named `first` in a folder of its own.
 struct Author<'a> {
     language: &'a str,
@@ -88,9 +115,13 @@ struct Author<'a> {
 }
 
 impl Author<'_> {
-    fn begin_and_build(&self) {
+    fn begin(&self) {
         let told = self.step("new", till().args(["plugin", "new", NAME, "--kind", self.kind, "--lang", self.language]));
         assert!(told.contains(BUILD), "{told}");
+    }
+
+    fn begin_and_build(&self) {
+        self.begin();
         self.step("make", &mut make());
         // As an author does next: a second build finds what the first one left.
         let source = self.folder.path().join(NAME).join(self.source());
