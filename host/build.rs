@@ -24,12 +24,12 @@ fn main() {
         println!("cargo::rerun-if-changed={}", workspace.join(changed).display());
     }
     build(&workspace, &out);
-    for (variable, track) in [("TILL_WIT_0_1", "v0.1"), ("TILL_WIT_0_2", "v0.2")] {
+    for (variable, track) in [("BUILT_WIT_0_1", "v0.1"), ("BUILT_WIT_0_2", "v0.2")] {
         let wit = out.with_file_name(format!("wit-{track}.wasm"));
         std::fs::write(&wit, encoded(&workspace.join("wit").join(track))).expect("the encoded WIT is written");
         println!("cargo::rustc-env={variable}={}", wit.display());
     }
-    for (variable, file) in [("TILL_CHECKOUT_PLUGIN", "till_checkout"), ("TILL_INVENTORY_PLUGIN", "till_inventory")] {
+    for (variable, file) in [("BUILT_CHECKOUT_PLUGIN", "till_checkout"), ("BUILT_INVENTORY_PLUGIN", "till_inventory")] {
         let path = out.join(TARGET).join(PROFILE).join(file).with_extension("wasm");
         println!("cargo::rustc-env={variable}={}", path.display());
     }

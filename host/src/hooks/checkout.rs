@@ -42,7 +42,7 @@ pub(super) static INFO: HookInfo = HookInfo {
     may_be_skipped: false,
     owns_money: false,
     call_limits: |limits| CallLimits::of_call(limits, limits.checkout_call_ms, "checkout_call_ms"),
-    built_in: Some(include_bytes!(env!("TILL_CHECKOUT_PLUGIN"))),
+    built_in: Some(include_bytes!(env!("BUILT_CHECKOUT_PLUGIN"))),
     track: &super::track::V0_1,
 };
 

@@ -32,7 +32,7 @@ pub(super) static INFO: HookInfo = HookInfo {
     may_be_skipped: false,
     owns_money: false,
     call_limits: |limits| CallLimits::of_call(limits, limits.inventory_call_ms, "inventory_call_ms"),
-    built_in: Some(include_bytes!(env!("TILL_INVENTORY_PLUGIN"))),
+    built_in: Some(include_bytes!(env!("BUILT_INVENTORY_PLUGIN"))),
     track: &super::track::V0_1,
 };
 

@@ -16,8 +16,8 @@ use super::{Reason, refusal::OtherType};
 use crate::hooks::{self, Kind, PACKAGE, Track, wit};
 
 /// The tracks' WIT as wit-component encodes it.
-const V0_1: &[u8] = include_bytes!(env!("TILL_WIT_0_1"));
-const V0_2: &[u8] = include_bytes!(env!("TILL_WIT_0_2"));
+const V0_1: &[u8] = include_bytes!(env!("BUILT_WIT_0_1"));
+const V0_2: &[u8] = include_bytes!(env!("BUILT_WIT_0_2"));
 
 /// Checks that what the component exports and imports has the types of the world.
 ///
