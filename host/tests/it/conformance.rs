@@ -72,7 +72,7 @@ fn every_sample_decides_its_cases_as_expected() {
     for name in samples {
         let folder = examples.join(&name);
         let file = if folder.join("Cargo.toml").is_file() { sample(&name) } else { built(&format!("examples/{name}")) };
-        let same_as = [&name, name.rsplit_once('-').map_or("", |(start, _)| start)]
+        let same_as = [name.as_str(), name.rsplit_once('-').map_or("", |(start, _)| start)]
             .into_iter()
             .find(|name| examples.join(name).join("cases").is_dir())
             .unwrap_or_else(|| panic!("{name} has no cases"));
