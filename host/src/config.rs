@@ -5,6 +5,7 @@
 //! no `till.toml`), then the defaults; [`Sources`] records the origin of each.
 
 mod memory;
+mod nearest;
 mod service_links;
 mod sources;
 mod token;
@@ -13,8 +14,9 @@ mod value;
 use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf};
 
 use memory::half_of_memory_mib;
+pub use nearest::{did_you_mean, nearest};
 use sources::wanted;
-pub use sources::{Origin, Sources, Unusable, is_row, nearest, row};
+pub use sources::{Origin, Sources, Unusable, is_row, row};
 pub use token::read_token;
 pub use value::{
     GRANTS, HostNames, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE, reused_calls,

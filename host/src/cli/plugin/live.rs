@@ -24,6 +24,7 @@ use crate::{
         VersionsJson, same_file_text,
     },
     hooks::{Installation, InstallationName, Kind},
+    config::did_you_mean,
     versions::Cases,
 };
 
@@ -277,7 +278,10 @@ pub(super) fn installation(text: &str) -> Result<Installation, String> {
     Installation::parse(text).ok_or_else(|| {
         let hook = text.split('/').next().unwrap_or_default();
         match Kind::parse(hook) {
-            None => format!("there is no hook {hook:?}; there are {}", Kind::names(", ")),
+            None => {
+                let hint = did_you_mean(hook, Kind::ALL.map(Kind::as_str));
+                format!("there is no hook {hook:?}{hint}; there are {}", Kind::names(", "))
+            }
             Some(_) => InstallationName::RULE.to_owned(),
         }
     })

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use super::{How, Plugins, SwapError, Swapped};
 use crate::{
-    config::{GRANTS, ON_FAILURE, REUSE, nearest, reused_calls},
+    config::{GRANTS, ON_FAILURE, REUSE, did_you_mean, reused_calls},
     hooks::{self, Installation},
     store::{PluginVersion, SwapAction, VersionText},
     versions::{
@@ -111,8 +111,8 @@ impl Plugins {
         let file = self.catalogue.file(&plugin.identity().digest).await.map_err(CatalogueError::from)?;
         let unknown = |key: &&String| !asked.contains(*key) && !stands_in(key, &file, &asked);
         keys.into_iter().find(unknown).map_or(Ok(()), |key| {
-            let hint = nearest(key, asked.iter().map(String::as_str));
-            let hint = hint.map_or_else(|| ".".to_owned(), |near| format!("; did you mean {near:?}?"));
+            let hint = did_you_mean(key, asked.iter().map(String::as_str));
+            let hint = if hint.is_empty() { ".".to_owned() } else { hint };
             let listed = asked.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             Err(UnknownSetting { plugin: plugin.identity().to_string(), key: key.clone(), hint, listed }.into())
         })
