@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{client::Admin, print_json, print_table, whole::write_whole};
+use super::{client::Admin, print_json, print_table, text::clock, whole::write_whole};
 
 /// The orders requested at once while exporting.
 const PAGE: u32 = 1000;
@@ -273,7 +273,7 @@ impl Order {
             (Some(total), _) => format!("{} {}", total.get(), self.currency),
             (None, reason) => reason.clone().unwrap_or_default(),
         };
-        let Self { order_id, reference, status, placed_at, .. } = self;
-        Ok([order_id.to_string(), reference.clone(), status.clone(), placed_at.clone(), end, lines.join(", ")])
+        let Self { order_id, reference, status, placed_at_ms, .. } = self;
+        Ok([order_id.to_string(), reference.clone(), status.clone(), clock(placed_at_ms * 1000), end, lines.join(", ")])
     }
 }

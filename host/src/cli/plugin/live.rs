@@ -14,6 +14,7 @@ use super::{
     super::{
         client::{Admin, Paged},
         print, print_json, print_table,
+        text::clock,
     },
     read,
     rollout::{Rollout, Try, print_rollout},
@@ -23,8 +24,8 @@ use crate::{
         EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SwappedJson, VersionJson,
         VersionsJson, same_file_text,
     },
-    hooks::{Installation, InstallationName, Kind},
     config::did_you_mean,
+    hooks::{Installation, InstallationName, Kind},
     versions::Cases,
 };
 
@@ -269,7 +270,7 @@ pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// Returns a hook with the installation's name, as all commands show it.
-pub(super) fn place(kind: &str, installation: Option<&str>) -> String {
+pub(in super::super) fn place(kind: &str, installation: Option<&str>) -> String {
     installation.map_or_else(|| kind.to_owned(), |installation| format!("{kind}/{installation}"))
 }
 
@@ -310,7 +311,7 @@ pub(super) fn version_name(
 const VERSION_COLUMNS: [&str; 7] = ["NUMBER", "STATE", "KIND", "PLUGIN", "SINCE", "BY", "SETTINGS"];
 
 fn row(version: &VersionJson) -> [String; 7] {
-    let VersionJson { id, kind, installation, name, digest, settings, state, changed_by, changed_at, .. } = version;
+    let VersionJson { id, kind, installation, name, digest, settings, state, changed_by, changed_at_ms, .. } = version;
     let (version, same_file_as) = (&version.version, version.same_file_as);
     let set: Vec<_> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     [
@@ -318,7 +319,7 @@ fn row(version: &VersionJson) -> [String; 7] {
         state.clone(),
         place(kind, installation.as_deref()),
         version_name(name, version, digest, None, same_file_as),
-        changed_at.clone(),
+        clock(changed_at_ms * 1000),
         changed_by.clone(),
         set.join(" "),
     ]
@@ -334,7 +335,7 @@ fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
 }
 
 fn event_row(event: &EventJson, versions: &[VersionJson]) -> [String; 7] {
-    let EventJson { id, at, changed_by, action, kind, installation, version, detail, .. } = event;
+    let EventJson { id, at_ms, changed_by, action, kind, installation, version, detail, .. } = event;
     let named = |number: &u64| {
         let known = versions.iter().find(|version| version.id == *number);
         known.map_or_else(
@@ -346,7 +347,7 @@ fn event_row(event: &EventJson, versions: &[VersionJson]) -> [String; 7] {
     };
     [
         id.to_string(),
-        at.clone(),
+        clock(at_ms * 1000),
         action.clone(),
         kind.as_ref().map_or_else(|| "-".to_owned(), |kind| place(kind, installation.as_deref())),
         version.as_ref().map_or_else(|| "-".to_owned(), named),

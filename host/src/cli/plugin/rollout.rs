@@ -7,6 +7,7 @@ use super::{
     super::{
         client::{Admin, Paged},
         print, print_json, print_table,
+        text::clock,
     },
     live::{user, version_name},
 };
@@ -199,7 +200,7 @@ pub(super) fn print_rollout(rollout: &RolloutJson) -> anyhow::Result<()> {
 const COLUMNS: [&str; 8] = ["NUMBER", "STATE", "HOW", "KIND", "PLUGIN", "SINCE", "BY", "REASON"];
 
 fn row(rollout: &RolloutJson) -> [String; 8] {
-    let RolloutJson { id, state, reason, plan, version, changed_at, changed_by, .. } = rollout;
+    let RolloutJson { id, state, reason, plan, version, changed_at_ms, changed_by, .. } = rollout;
     let mode = match plan.mode {
         Mode::Canary { percent } => format!("canary {percent}%"),
         Mode::Shadow => "shadow".to_owned(),
@@ -211,7 +212,7 @@ fn row(rollout: &RolloutJson) -> [String; 8] {
         mode,
         super::live::place(kind, installation.as_deref()),
         version_name(name, version, digest, Some(*number), *same_file_as),
-        changed_at.clone(),
+        clock(changed_at_ms * 1000),
         changed_by.clone(),
         reason.clone(),
     ]
@@ -228,7 +229,7 @@ fn print_calls(whose: &str, calls: &CallsJson) -> anyhow::Result<()> {
 fn print_difference(difference: &DifferenceJson) -> anyhow::Result<()> {
     let parts =
         difference.parts.iter().map(|part| format!("  {}: {} instead of {}", part.part, part.candidate, part.live));
-    print(&format!("{}  {}{}", difference.at, difference.trace_id, parts.collect::<String>()))
+    print(&format!("{}  {}{}", clock(difference.at_ms * 1000), difference.trace_id, parts.collect::<String>()))
 }
 
 fn percent(text: &str) -> Result<f64, String> {
