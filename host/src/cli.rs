@@ -10,6 +10,7 @@ mod completions;
 mod doctor;
 mod follow;
 mod hosts;
+mod logs;
 mod manual;
 mod orders;
 mod paint;
@@ -79,6 +80,8 @@ enum Command {
     /// Lists recent traces of a running host, shows one as a tree, and follows new ones.
     #[command(subcommand)]
     Traces(traces::Traces),
+    /// Shows the last lines of a running host's log, and follows it.
+    Logs(logs::Logs),
     // Described at `Traffic`, at more length.
     Traffic(traffic::Traffic),
     /// Writes a backup of the order store to a file, while a till serves or not.
@@ -106,6 +109,7 @@ impl Command {
             | Self::Store(_)
             | Self::Hosts(_)
             | Self::Traces(_)
+            | Self::Logs(_)
             | Self::Traffic(_)
             | Self::Backup(_)
             | Self::Restore(_)
@@ -145,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Store(store) => store.run(),
         Command::Hosts(hosts) => hosts.run(),
         Command::Traces(traces) => traces.run(),
+        Command::Logs(logs) => logs.run(),
         Command::Traffic(traffic) => traffic.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),

@@ -213,6 +213,7 @@ settings! {
     log as Log {
         format: LogFormat = "auto", "", "json, pretty, or auto: pretty on a terminal";
         level: String = "info", "", "a level, or directives such as till=debug,info";
+        kept_kib: usize = "1024" [0, 1_048_576], "KiB", "memory for the last lines, about, shown by `till logs`: some 3,000 lines; 0 keeps none, and neither does traces.kept_mib = 0", past "the oldest lines make room";
     }
     /// Recent traces in memory, shown on the admin listener.
     traces as Traces {

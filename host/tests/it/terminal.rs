@@ -189,6 +189,30 @@ fn new_traces_are_followed_as_they_end() {
 }
 
 #[test]
+fn log_lines_are_shown_and_followed() {
+    let host = Host::plan_demo().warns("Database deadlock").start();
+    let lines = stdout(&run(&host, &["logs"]));
+    assert!(lines.contains("INFO ") && lines.contains("serving"), "the host's own lines: {lines}");
+    let following = Following::start(command(&host, &["logs", "--follow", "--level", "warn", "-n", "0"]));
+    // What is written before the first look isn't new.
+    let mut failed = Vec::new();
+    let line = eventually("a new line", || {
+        failed.push(deadlock(&host));
+        following.lines.try_recv().ok()
+    });
+    assert!(line.contains("WARN"), "{line}");
+    let failed = failed.into_iter().find(|failed| line.contains(&failed[..8])).expect("the line's trace");
+
+    let of_trace = json(&host, &["logs", "--trace", &failed]);
+    let of_trace = of_trace["lines"].as_array().expect("lines");
+    assert!(!of_trace.is_empty() && of_trace.iter().all(|line| line["trace_id"] == *failed), "{of_trace:?}");
+    assert!(of_trace[0]["at"].as_str().expect("a moment").ends_with('Z'));
+    assert!(stdout(&run(&host, &["logs", "deadlock", "-n", "1"])).lines().count() == 1);
+    assert_eq!(stdout(&run(&host, &["logs", "--plugin", "nobody"])), "");
+    host.stop();
+}
+
+#[test]
 fn colours_are_for_terminals_and_for_whoever_wants_them() {
     let host = Host::start();
     host.shop.buy("headphones", 1);
