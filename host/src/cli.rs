@@ -12,6 +12,7 @@ mod follow;
 mod hosts;
 mod logs;
 mod manual;
+mod open;
 mod orders;
 mod paint;
 mod plugin;
@@ -21,6 +22,7 @@ mod stock;
 mod store;
 mod table;
 mod text;
+mod top;
 mod traces;
 mod traffic;
 mod whole;
@@ -82,6 +84,9 @@ enum Command {
     Traces(traces::Traces),
     /// Shows the last lines of a running host's log, and follows it.
     Logs(logs::Logs),
+    /// Shows what a running host does now: rates, outcomes, versions, the slowest requests.
+    Top(top::Top),
+    Open(open::Open),
     // Described at `Traffic`, at more length.
     Traffic(traffic::Traffic),
     /// Writes a backup of the order store to a file, while a till serves or not.
@@ -110,6 +115,8 @@ impl Command {
             | Self::Hosts(_)
             | Self::Traces(_)
             | Self::Logs(_)
+            | Self::Top(_)
+            | Self::Open(_)
             | Self::Traffic(_)
             | Self::Backup(_)
             | Self::Restore(_)
@@ -150,6 +157,8 @@ pub fn main() -> ExitCode {
         Command::Hosts(hosts) => hosts.run(),
         Command::Traces(traces) => traces.run(),
         Command::Logs(logs) => logs.run(),
+        Command::Top(top) => top.run(),
+        Command::Open(open) => open.run(),
         Command::Traffic(traffic) => traffic.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),

@@ -213,6 +213,56 @@ fn log_lines_are_shown_and_followed() {
 }
 
 #[test]
+fn top_shows_rates_versions_and_the_slowest() {
+    let host = Host::start();
+    let slowest = host.shop.buy("headphones", 1).trace_id();
+    let rated = eventually("a sample of the charts", || {
+        host.shop.buy("headphones", 1);
+        let now = json(&host, &["top"]);
+        now["checkouts_per_s"].as_f64().is_some_and(|rate| rate > 0.0).then_some(now)
+    });
+    assert_eq!(rated["failed_percent"], 0.0);
+    assert_eq!(rated["versions"].as_array().map(Vec::len), Some(2));
+    assert!(rated["slowest"].as_array().is_some_and(|slowest| !slowest.is_empty()), "{slowest}: {rated}");
+    let picture = stdout(&run(&host, &["top"]));
+    for part in ["checkouts/s, none failed", "/checkout", "ROUTE", "OUTCOME", "VERSION", "SLOWEST", "headphones"] {
+        assert!(picture.contains(part), "no {part} in {picture}");
+    }
+    host.stop();
+}
+
+#[test]
+fn a_trace_is_opened_in_a_browser_where_there_is_one() {
+    let host = Host::start();
+    let id = host.shop.buy("headphones", 1).trace_id();
+    let url = format!("http://{}/traces/{id}\n", host.admin.address);
+    let folder = tempfile::tempdir().expect("a folder");
+    let opener = folder.path().join("xdg-open");
+    std::fs::write(&opener, "#!/bin/sh\nprintf '%s\\n' \"$1\" > \"$(dirname \"$0\")/opened\"\n").expect("written");
+    std::fs::set_permissions(&opener, PermissionsExt::from_mode(0o755)).expect("executable");
+    let open = |arguments: &[&str], display: &str| {
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("a path"));
+        let mut command = command(&host, &[&["open"], arguments].concat());
+        stdout(
+            &command
+                .env("PATH", path)
+                .env("DISPLAY", display)
+                .env_remove("WAYLAND_DISPLAY")
+                .output()
+                .expect("till starts"),
+        )
+    };
+    assert_eq!(open(&[&id[..8]], ""), url, "a machine without a desktop");
+    assert_eq!(open(&["--print"], ":0"), format!("http://{}/traces\n", host.admin.address));
+    assert_eq!(open(&[&id[..8]], ":0"), url);
+    let opened = eventually("a browser", || {
+        std::fs::read_to_string(folder.path().join("opened")).ok().filter(|text| text.ends_with('\n'))
+    });
+    assert_eq!(opened, url);
+    host.stop();
+}
+
+#[test]
 fn colours_are_for_terminals_and_for_whoever_wants_them() {
     let host = Host::start();
     host.shop.buy("headphones", 1);
