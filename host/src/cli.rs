@@ -7,6 +7,7 @@ mod catalogue;
 mod client;
 mod compile_plugin;
 mod completions;
+mod demo;
 mod doctor;
 mod follow;
 mod hosts;
@@ -87,6 +88,7 @@ enum Command {
     /// Shows what a running host does now: rates, outcomes, versions, the slowest requests.
     Top(top::Top),
     Open(open::Open),
+    Demo(demo::Demo),
     // Described at `Traffic`, at more length.
     Traffic(traffic::Traffic),
     /// Writes a backup of the order store to a file, while a till serves or not.
@@ -117,6 +119,7 @@ impl Command {
             | Self::Logs(_)
             | Self::Top(_)
             | Self::Open(_)
+            | Self::Demo(_)
             | Self::Traffic(_)
             | Self::Backup(_)
             | Self::Restore(_)
@@ -159,6 +162,7 @@ pub fn main() -> ExitCode {
         Command::Logs(logs) => logs.run(),
         Command::Top(top) => top.run(),
         Command::Open(open) => open.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Traffic(traffic) => traffic.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),

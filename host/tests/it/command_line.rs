@@ -74,12 +74,17 @@ fn settings_are_shown_with_their_origins() {
 fn shells_and_man_are_told_of_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&run(&["completions", shell]));
-        assert!(["rollback", "calls-min"].iter().all(|word| script.contains(word)), "{shell}: {script}");
+        assert!(
+            ["rollback", "calls-min", "tail", "slowest", "logs", "top", "open", "demo"]
+                .iter()
+                .all(|word| script.contains(word)),
+            "{shell}: {script}"
+        );
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pages = folder.path().join("man1");
     stdout(&run(&["manual", pages.to_str().expect("UTF-8")]));
-    for page in ["till.1", "till-serve.1", "till-plugin-deploy.1"] {
+    for page in ["till.1", "till-serve.1", "till-plugin-deploy.1", "till-traces-show.1", "till-logs.1", "till-demo.1"] {
         let page = std::fs::read_to_string(pages.join(page)).expect("a page");
         assert!(page.contains(".SH NAME") || page.contains(".SH SYNOPSIS"), "{page}");
     }

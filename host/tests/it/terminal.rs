@@ -329,3 +329,40 @@ fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).expect("a folder").count() == 0
 }
 
+#[test]
+fn the_demo_tells_its_story_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = stdout(&demo(folder.path(), &["--duration", "20s", "--rate", "90"]).output().expect("till starts"));
+    let mut rest = &told[..];
+    for part in [
+        "A shop opens",
+        "/traces",
+        "orders sold",
+        "--canary 50%",
+        "Its gates withdraw it",
+        "no customer got an error",
+        "Somebody is in a hurry",
+        "/traces/",
+        "till plugin rollback inventory",
+        "more orders sold since; none failed",
+        "The shop closes",
+        "no promise was broken",
+    ] {
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} in its place in {told}"));
+        rest = &rest[at..];
+    }
+    assert!(is_empty(folder.path()));
+}
+
+#[test]
+fn the_demo_ends_in_order_on_ctrl_c() {
+    for after in ["A shop opens", "--canary"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let demo = Following::start(demo(folder.path(), &["--duration", "10s", "--rate", "10"]));
+        demo.line_with(after);
+        let id = Pid::from_child(&demo.child);
+        kill_process(id, Signal::INT).expect("it runs");
+        assert!(demo.ends(), "after {after}");
+        assert!(is_empty(folder.path()), "after {after}");
+    }
+}
