@@ -297,6 +297,9 @@ fn a_mistyped_name_is_answered_with_the_one_that_was_meant() {
     assert_eq!(answer["detail"], "there is no filter statuss; did you mean status?");
     host.stop();
 
+    let host = Host::plan().set("inventory.fautls=on").warns("did you mean faults?").start();
+    host.stop();
+
     let settings = |variable: Option<&str>, file: &str| {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("till.toml"), file).expect("written");

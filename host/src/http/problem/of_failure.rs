@@ -123,7 +123,7 @@ impl From<SwapError> for Problem {
             SwapError::NoPlace { .. } => Self::unacceptable(detail),
             SwapError::NotInstalled { .. } => Self::new(Code::NotInstalled, detail),
             SwapError::Installing(InstallError::Required(_) | InstallError::Order { .. }) => Self::unacceptable(detail),
-            SwapError::Installing(InstallError::NoSuchNeighbour(_)) => Self::new(Code::NotInstalled, detail),
+            SwapError::Installing(InstallError::NoSuchNeighbour { .. }) => Self::new(Code::NotInstalled, detail),
             SwapError::Installing(
                 InstallError::Taken(_) | InstallError::Full { .. } | InstallError::TwoOwners { .. },
             ) => Self::new(Code::NotInstallable, detail),
