@@ -31,8 +31,10 @@ const SEED: u64 = 60;
 /// The shortest story in which each part still has some customers.
 const SHORTEST: Duration = Duration::from_secs(5);
 
-/// Shows what a till does, in a minute: a shop in a temporary folder on free ports, customers, a change that a canary's
-/// gates withdraw, the same change without a canary, and the way back. Each step is told with links to its traces.
+/// Shows in a minute what a till does, in a shop of its own.
+///
+/// A shop opens in a temporary folder, on free ports, and customers come. A change is tried as a canary and withdrawn by its
+/// gates; the same change goes live without a canary, and is rolled back. Each step is told with links to its traces.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 On a terminal the shop stays open after that until Ctrl-C, so that the links lead somewhere. Nothing is left behind: the \

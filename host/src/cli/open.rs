@@ -15,7 +15,9 @@ use super::{
 /// What opens an address with the desktop's browser.
 const OPENER: &str = "xdg-open";
 
-/// Prints the address of the trace page, or of one trace's, and opens it in a browser if this machine has a desktop.
+/// Opens the trace page, or the page of one trace, in a browser.
+///
+/// The address is printed in any case; the browser is opened if this machine has a desktop.
 #[derive(Debug, Args)]
 pub(super) struct Open {
     /// A trace's id or its beginning, or an order's reference or number.

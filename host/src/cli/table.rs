@@ -79,6 +79,11 @@ impl<'a, const COLUMNS: usize> Table<'a, COLUMNS> {
         self
     }
 
+    /// Says which columns are of numbers, before there is a row.
+    pub(super) fn of_numbers(self, numbers: [bool; COLUMNS]) -> Self {
+        Self { numbers, ..self }
+    }
+
     /// Makes room for the row.
     pub(super) fn fit(&mut self, row: &[Cell; COLUMNS]) {
         let columns = self.widths.iter_mut().zip(&mut self.numbers);
@@ -146,5 +151,7 @@ mod tests {
         assert_eq!(table.row(&short), "x    y");
         table.fit(&long);
         assert_eq!(table.row(&short), "x      y");
+        let header = Table::new(["LONG", "B"]).at_least([6, 0]).of_numbers([true, false]).header();
+        assert_eq!(console::strip_ansi_codes(&header), "  LONG  B");
     }
 }

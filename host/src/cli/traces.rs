@@ -112,6 +112,8 @@ pub(super) struct Called {
 }
 
 const HEADER: [&str; 9] = ["TIME", "TOOK", "STATUS", "REQUEST", "ITEM", "OUTCOME", "TRACE", "SPANS", "PLUGINS"];
+/// Which columns are of numbers.
+const NUMBERS: [bool; 9] = [false, true, false, false, false, false, false, true, false];
 
 impl Traces {
     pub(super) fn run(self) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 use serde_json::Value;
 
-use super::{Filter, HEADER, Row, for_programs};
+use super::{Filter, HEADER, NUMBERS, Row, for_programs};
 use crate::{
     cli::{client::Admin, follow::follow, print_followed, table::Table},
     clock::now_ms,
@@ -52,7 +52,7 @@ struct Seen {
 impl Tail {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut seen = Seen { after_us: (now_ms() * 1000).saturating_sub(LATE_US), shown: BTreeMap::new() };
-        let mut table = Table::new(HEADER).at_least(WIDTHS).cut_to_terminal();
+        let mut table = Table::new(HEADER).at_least(WIDTHS).of_numbers(NUMBERS).cut_to_terminal();
         let mut left = self.count;
         let mut is_first = true;
         follow(LOOK, || {

@@ -121,7 +121,7 @@ mod tests {
         let lines = LastLines::new(1 << 20);
         assert_eq!((lines.read(None, 5, |_| true).last, lines.read(Some(7), 5, |_| true).last), (0, 0));
         (1..=10).for_each(|number| lines.add(None, &line(&format!("{number}"))));
-        let even = |line: &NumberedLine| line.number % 2 == 0;
+        let even = |line: &NumberedLine| line.number.is_multiple_of(2);
         let read = lines.read(None, 3, even);
         assert_eq!((numbers(&read), read.oldest, read.last), (vec![6, 8, 10], Some(1), 10));
         let read = lines.read(Some(2), 2, even);
