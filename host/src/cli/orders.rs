@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{client::Admin, print_json, print_table, text::clock, whole::write_whole};
+use super::{client::Admin, paint::of_state, print_json, print_table, table::Cell, text::clock, whole::write_whole};
 
 /// The orders requested at once while exporting.
 const PAGE: u32 = 1000;
@@ -266,7 +266,7 @@ impl Order {
         ]
     }
 
-    fn row(&self) -> anyhow::Result<[String; 6]> {
+    fn row(&self) -> anyhow::Result<[Cell; 6]> {
         let lines: Vec<Line> = serde_json::from_str(self.lines.get())?;
         let lines: Vec<String> = lines.iter().map(|line| format!("{} x {}", line.quantity, line.item)).collect();
         let end = match (&self.total_price, &self.reason) {
@@ -274,6 +274,13 @@ impl Order {
             (None, reason) => reason.clone().unwrap_or_default(),
         };
         let Self { order_id, reference, status, placed_at_ms, .. } = self;
-        Ok([order_id.to_string(), reference.clone(), status.clone(), clock(placed_at_ms * 1000), end, lines.join(", ")])
+        Ok([
+            order_id.to_string().into(),
+            reference.as_str().into(),
+            Cell::from(status.as_str()).painted(of_state(status)),
+            clock(placed_at_ms * 1000).into(),
+            end.into(),
+            lines.join(", ").into(),
+        ])
     }
 }

@@ -35,6 +35,17 @@ pub(super) const fn of_status(status: u16) -> Style {
     }
 }
 
+/// Returns the style of the state of an order, a version or a rollout.
+pub(super) fn of_state(state: &str) -> Style {
+    match state {
+        "live" | "COMPLETED" | "promoted" => GOOD,
+        "FAILED" | "rolled_back" => FAILED,
+        "PENDING" | "PENDING_RELEASE" | "candidate" | "running" | "paused" | "aborted" => REFUSED,
+        "former" | "withdrawn" | "superseded" => FAINT,
+        _ => PLAIN,
+    }
+}
+
 /// Returns the style of a log line's level.
 pub(super) fn of_level(level: &str) -> Style {
     match level {

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::{
     super::{
         client::{Admin, Paged},
+        paint::of_state,
         print, print_json, print_table,
+        table::Cell,
         text::clock,
     },
     read,
@@ -310,18 +312,18 @@ pub(super) fn version_name(
 
 const VERSION_COLUMNS: [&str; 7] = ["NUMBER", "STATE", "KIND", "PLUGIN", "SINCE", "BY", "SETTINGS"];
 
-fn row(version: &VersionJson) -> [String; 7] {
+fn row(version: &VersionJson) -> [Cell; 7] {
     let VersionJson { id, kind, installation, name, digest, settings, state, changed_by, changed_at_ms, .. } = version;
     let (version, same_file_as) = (&version.version, version.same_file_as);
     let set: Vec<_> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     [
-        id.to_string(),
-        state.clone(),
-        place(kind, installation.as_deref()),
-        version_name(name, version, digest, None, same_file_as),
-        clock(changed_at_ms * 1000),
-        changed_by.clone(),
-        set.join(" "),
+        id.to_string().into(),
+        Cell::from(state.as_str()).painted(of_state(state)),
+        place(kind, installation.as_deref()).into(),
+        version_name(name, version, digest, None, same_file_as).into(),
+        clock(changed_at_ms * 1000).into(),
+        changed_by.as_str().into(),
+        set.join(" ").into(),
     ]
 }
 
