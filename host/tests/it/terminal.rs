@@ -107,7 +107,7 @@ fn traces_are_listed_by_what_an_operator_looks_for() {
     assert_eq!(ids(&["--min-ms", "100000"]), [""; 0]);
     assert_eq!(ids(&["--limit", "1"]).len(), 1);
     assert_eq!(
-        ids(&["--since", "1h", "--slowest", "--outcome", "ok", "--route", "/checkout"]).first(),
+        ids(&["--since", "1h", "--slowest", "--item", "headphones", "--outcome", "ok", "--route", "/checkout"]).first(),
         Some(&sold.trace_id())
     );
 
