@@ -2,6 +2,8 @@
 //!
 //! Amounts stay the text that the host wrote: a float would turn 999.90 into 999.9.
 
+mod sheet;
+
 use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -121,7 +123,8 @@ impl Orders {
             }
             Self::Show { order, admin } => {
                 let order = utf8_percent_encode(&order, NON_ALPHANUMERIC);
-                print_json(&admin.get::<Order>(&format!("/orders/{order}"))?)
+                let order: Order = admin.get(&format!("/orders/{order}"))?;
+                if admin.json { print_json(&order) } else { sheet::show(&order, &admin) }
             }
             Self::Export { filter, format, output, admin } => {
                 let export = |writer: &mut dyn Write| match if admin.json { Format::Json } else { format } {

@@ -193,8 +193,8 @@ fn orders_are_listed_shown_and_exported() {
     assert_eq!(orders(&["list", "--status", "FAILED"]).lines().count(), 2);
     assert_eq!(orders(&["list", "--after", "1"]).lines().count(), 2);
     assert_eq!(orders(&["list", "--unresolved"]).lines().count(), 1);
-    let by_number: Value = serde_json::from_str(&orders(&["show", "1"])).expect("JSON");
-    let by_reference: Value = serde_json::from_str(&orders(&["show", &sold])).expect("JSON");
+    let by_number: Value = serde_json::from_str(&orders(&["show", "1", "--json"])).expect("JSON");
+    let by_reference: Value = serde_json::from_str(&orders(&["show", &sold, "--json"])).expect("JSON");
     assert_eq!(by_number, by_reference);
     assert_eq!((&by_number["status"], &by_number["attributes"]["coupon"]), (&"COMPLETED".into(), &"X".into()));
 

@@ -189,6 +189,19 @@ fn new_traces_are_followed_as_they_end() {
 }
 
 #[test]
+fn an_order_is_shown_for_people_and_for_programs() {
+    let host = Host::start();
+    let sold = host.shop.buy("headphones", 2);
+    let order = sold.json()["order_id"].to_string();
+    let sheet = stdout(&run(&host, &["orders", "show", &order]));
+    for part in ["COMPLETED", "headphones", "subtotal", "total, USD", "199.98", &sold.trace_id()] {
+        assert!(sheet.contains(part), "no {part} in {sheet}");
+    }
+    assert_eq!(json(&host, &["orders", "show", &order])["reference"], sold.json()["reference"]);
+    host.stop();
+}
+
+#[test]
 fn log_lines_are_shown_and_followed() {
     let host = Host::plan_demo().warns("Database deadlock").start();
     let lines = stdout(&run(&host, &["logs"]));
