@@ -60,7 +60,7 @@ impl Contender {
 
     const fn telemetry(self) -> (Spans, Limits) {
         match self {
-            Self::Kept => (Spans::Recorded, Limits { bytes_max: 64 << 20, slow: SLOW }),
+            Self::Kept => (Spans::Recorded, Limits { bytes_max: 64 << 20, line_bytes_max: 0, slow: SLOW }),
             Self::NotKept => (Spans::Recorded, shop::NOTHING_KEPT),
             Self::Off => (Spans::Off, shop::NOTHING_KEPT),
         }

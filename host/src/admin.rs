@@ -10,6 +10,7 @@ pub mod charts;
 mod gzip;
 mod installations;
 mod jaeger;
+mod lines;
 mod listed;
 mod orders;
 mod page;
@@ -140,6 +141,7 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
     Route::get("/recent/traces", "recentTraces", |admin, asked| Box::pin(recent::list(admin, asked))).linked("traces"),
     Route::get("/recent/traces/{trace_id}", "recentTrace", |admin, asked| at_once(recent::show(admin, &asked.named)))
         .linked("trace"),
+    Route::get("/recent/lines", "recentLines", |admin, asked| Box::pin(lines::list(admin, asked))).linked("lines"),
     Route::get("/recent/charts", "charts", |admin, _| Box::pin(charts::show(admin))).linked("charts"),
     Route::get("/api/services", "jaegerServices", |admin, asked| jaeger::answer(admin, asked, jaeger::services)),
     Route::get("/api/services/{service}/operations", "jaegerOperationNames", |admin, asked| {
@@ -269,6 +271,7 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<DifferencesJson>();
     schemas.answer::<recent::TracesJson>();
     schemas.answer::<recent::TraceJson<'_>>();
+    schemas.answer::<lines::LinesJson>();
     schemas.answer::<charts::ChartsJson>();
     schemas.answer_as::<jaeger::Envelope<Vec<String>>>("JaegerNames");
     schemas.answer_as::<jaeger::Envelope<Vec<jaeger::OperationJson>>>("JaegerOperations");

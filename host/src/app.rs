@@ -28,7 +28,7 @@ use crate::{
     shop::Shop,
     store::{Opened, Store},
     telemetry::{self, TailLimits, Telemetry, charts::Charts, recent},
-    units::MIB,
+    units::{KIB, MIB},
     versions::{Plugins, Watcher},
 };
 
@@ -283,6 +283,7 @@ pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
     let currency = settings.shop.currency.code();
     let kept = recent::Limits {
         bytes_max: settings.traces.kept_mib * MIB,
+        line_bytes_max: settings.log.kept_kib * KIB,
         slow: Duration::from_millis(settings.traces.slow_ms),
     };
     let sent = TailLimits {

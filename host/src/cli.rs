@@ -7,24 +7,34 @@ mod catalogue;
 mod client;
 mod compile_plugin;
 mod completions;
+mod demo;
 mod doctor;
+mod follow;
 mod hosts;
+mod logs;
 mod manual;
+mod open;
 mod orders;
+mod paint;
 mod plugin;
 mod restore;
 mod serve;
 mod stock;
 mod store;
+mod table;
+mod text;
+mod top;
+mod traces;
 mod traffic;
 mod whole;
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, ops::ControlFlow, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use rustix::fs::Mode;
 
 use crate::config::Unusable;
+use table::print_table;
 
 /// The exit code for settings that can't be used, as in BSD's sysexits.h (`EX_USAGE`).
 const UNUSABLE_SETTINGS: u8 = 64;
@@ -39,8 +49,8 @@ const WRONG_USAGE: u8 = 2;
     name = "till",
     version,
     max_term_width = 110,
-    after_help = "First steps: `till serve` opens the demo's shop, `till traffic` has customers come to it, and \
-                  http://127.0.0.1:8001/traces shows what becomes of them."
+    after_help = "First steps: `till demo` shows in a minute what a till does. `till serve` opens the demo's shop, `till traffic` \
+                  has customers come to it, and `till open` shows what becomes of them."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -70,6 +80,15 @@ enum Command {
     /// Lists the hosts that share a store.
     #[command(subcommand)]
     Hosts(hosts::Hosts),
+    /// Lists recent traces of a running host, shows one as a tree, and follows new ones.
+    #[command(subcommand)]
+    Traces(traces::Traces),
+    /// Shows the last lines of a running host's log, and follows it.
+    Logs(logs::Logs),
+    /// Shows what a running host does now: rates, outcomes, versions, the slowest requests.
+    Top(top::Top),
+    Open(open::Open),
+    Demo(demo::Demo),
     // Described at `Traffic`, at more length.
     Traffic(traffic::Traffic),
     /// Writes a backup of the order store to a file, while a till serves or not.
@@ -96,6 +115,11 @@ impl Command {
             | Self::Orders(_)
             | Self::Store(_)
             | Self::Hosts(_)
+            | Self::Traces(_)
+            | Self::Logs(_)
+            | Self::Top(_)
+            | Self::Open(_)
+            | Self::Demo(_)
             | Self::Traffic(_)
             | Self::Backup(_)
             | Self::Restore(_)
@@ -134,6 +158,11 @@ pub fn main() -> ExitCode {
         Command::Orders(orders) => orders.run(),
         Command::Store(store) => store.run(),
         Command::Hosts(hosts) => hosts.run(),
+        Command::Traces(traces) => traces.run(),
+        Command::Logs(logs) => logs.run(),
+        Command::Top(top) => top.run(),
+        Command::Open(open) => open.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Traffic(traffic) => traffic.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
@@ -168,29 +197,26 @@ struct WrongUsage(String);
 
 /// Writes to stdout. A reader that went away (`till orders list | head`) isn't an error.
 fn print(text: &str) -> anyhow::Result<()> {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+    unless_gone(writeln!(std::io::stdout(), "{text}")).map(drop)
 }
 
-/// Writes rows under a header, each column as wide as its longest cell.
-fn print_table<const COLUMNS: usize>(
-    header: [&str; COLUMNS],
-    rows: impl IntoIterator<Item = [String; COLUMNS]>,
-) -> anyhow::Result<()> {
-    let rows: Vec<_> = [header.map(str::to_owned)].into_iter().chain(rows).collect();
-    let mut widths = [0; COLUMNS];
-    for (width, cell) in rows.iter().flat_map(|row| std::iter::zip(0.., row)) {
-        if let Some(widest) = widths.get_mut(width) {
-            *widest = cell.chars().count().max(*widest);
-        }
+/// Writes to stdout, with colours if it is a terminal that has them.
+fn print_painted(text: &str) -> anyhow::Result<()> {
+    print_followed(text).map(drop)
+}
+
+/// Writes to stdout, as [`print_painted`]. Says to break if the reader went away: a command that follows something ends
+/// then.
+fn print_followed(text: &str) -> anyhow::Result<ControlFlow<()>> {
+    let mut out = anstream::stdout();
+    unless_gone(writeln!(out, "{text}").and_then(|()| out.flush()))
+}
+
+fn unless_gone(written: std::io::Result<()>) -> anyhow::Result<ControlFlow<()>> {
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        written => Ok(written.map(ControlFlow::Continue)?),
     }
-    for row in rows {
-        let cells = std::iter::zip(row, widths).map(|(cell, width)| format!("{cell:<width$}"));
-        print(cells.collect::<Vec<_>>().join("  ").trim_end())?;
-    }
-    Ok(())
 }
 
 /// Writes a value as JSON, indented, for programs.

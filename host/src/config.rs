@@ -5,6 +5,7 @@
 //! no `till.toml`), then the defaults; [`Sources`] records the origin of each.
 
 mod memory;
+mod nearest;
 mod service_links;
 mod sources;
 mod token;
@@ -13,8 +14,9 @@ mod value;
 use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf};
 
 use memory::half_of_memory_mib;
+pub use nearest::{did_you_mean, nearest};
 use sources::wanted;
-pub use sources::{Origin, Sources, Unusable, is_row, nearest, row};
+pub use sources::{Origin, Sources, Unusable, is_row, row};
 pub use token::read_token;
 pub use value::{
     GRANTS, HostNames, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE, reused_calls,
@@ -211,6 +213,7 @@ settings! {
     log as Log {
         format: LogFormat = "auto", "", "json, pretty, or auto: pretty on a terminal";
         level: String = "info", "", "a level, or directives such as till=debug,info";
+        kept_kib: usize = "1024" [0, 1_048_576], "KiB", "memory for the last lines, about, shown by `till logs`: some 3,000 lines; 0 keeps none, and neither does traces.kept_mib = 0", past "the oldest lines make room";
     }
     /// Recent traces in memory, shown on the admin listener.
     traces as Traces {

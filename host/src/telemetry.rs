@@ -250,7 +250,7 @@ mod tests {
         let check = |sampler: (&str, &str), flags: Option<&str>, kept: bool, sent: bool| {
             let spans = FinishedSpans::default();
             let variables = [("OTEL_TRACES_SAMPLER", sampler.0), ("OTEL_TRACES_SAMPLER_ARG", sampler.1)];
-            let limits = recent::Limits { bytes_max: 1 << 20, slow: LONG };
+            let limits = recent::Limits { bytes_max: 1 << 20, line_bytes_max: 0, slow: LONG };
             let telemetry =
                 Telemetry::start_with(&settings(&variables).keeping(limits), vec![Box::new(spans.clone())]).unwrap();
             let caller = flags.map(|flags| {
@@ -290,7 +290,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unrecorded_requests_work_is_recorded_for_nobody() {
-        let limits = recent::Limits { bytes_max: 1 << 20, slow: LONG };
+        let limits = recent::Limits { bytes_max: 1 << 20, line_bytes_max: 0, slow: LONG };
         let telemetry = Telemetry::start(&settings(&[]).keeping(limits)).unwrap();
         let probe = telemetry.tracer().unrecorded(None);
         assert!(!telemetry.tracer().start("child", SpanKind::Internal, Some(&probe), Vec::new()).is_recording());

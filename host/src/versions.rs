@@ -92,6 +92,7 @@ impl Plugins {
         let plugins = Self { started_with, ..Self::of(settings, catalogue, published, chance, store, telemetry) };
         plugins.show_nothing_yet();
         plugins.show_loaded();
+        plugins.warn_of_mistyped(settings).await;
         Ok(Arc::new(plugins))
     }
 

@@ -53,7 +53,7 @@ pub(crate) fn settings(folder: &Path) -> anyhow::Result<Settings> {
 }
 
 /// What a host that keeps none of its traces says of that.
-pub(crate) const NOTHING_KEPT: Limits = Limits { bytes_max: 0, slow: Duration::from_secs(1) };
+pub(crate) const NOTHING_KEPT: Limits = Limits { bytes_max: 0, line_bytes_max: 0, slow: Duration::from_secs(1) };
 
 /// Starts the telemetry of a host that is measured, with so much of its recent traces kept. Metrics are always counted.
 ///

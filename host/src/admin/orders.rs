@@ -64,7 +64,7 @@ fn filter(query: &str) -> Result<OrdersFilter, Problem> {
                 let limit = value.parse().ok().filter(|limit| (1..=OrdersFilter::LIMIT_MAX).contains(limit));
                 filter.limit = query::value(&name, &value, limit, &format!("1 to {}", OrdersFilter::LIMIT_MAX))?;
             }
-            _ => return Err(Problem::unacceptable(format!("there is no filter {name}"))),
+            _ => return Err(query::unknown("filter", &name, ["status", "unresolved", "after", "limit"])),
         }
     }
     Ok(filter)

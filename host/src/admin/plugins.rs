@@ -12,6 +12,7 @@ use super::{Admin, Asked, listed::Listed, query, rollouts::TryJson};
 #[cfg(test)]
 use crate::schema;
 use crate::{
+    config::did_you_mean,
     hooks::{Installation, InstallationName, Kind},
     http::{Answer, Reply, body, problem::Problem, rfc3339},
     runtime::{Counts, Identity, OUTCOME_MINUTES},
@@ -302,7 +303,8 @@ pub(super) async fn version(admin: &Admin, Asked { named: number, .. }: Asked) -
         Some(id) => admin.store.plugin_version(id).await?,
         None => None,
     };
-    let version = version.ok_or_else(|| Problem::not_found(format!("there is no version {number:?}")))?;
+    let version = version
+        .ok_or_else(|| Problem::not_found(format!("there is no version {number:?}; till plugin list shows them")))?;
     let asked_settings = admin.plugins.asked_settings(&version.text).await.ok();
     Reply::json(&VersionJson { asked_settings, ..version.into() })
 }
@@ -417,8 +419,13 @@ impl Deploy {
 }
 
 pub(super) fn parsed_kind(kind: &str) -> Result<Kind, Problem> {
-    Kind::parse(kind)
-        .ok_or_else(|| Problem::unacceptable(format!("there is no kind {kind:?}; there are {}", Kind::names(", "))))
+    Kind::parse(kind).ok_or_else(|| {
+        Problem::unacceptable(format!(
+            "there is no kind {kind:?}{}; there are {}",
+            did_you_mean(kind, Kind::ALL.map(Kind::as_str)),
+            Kind::names(", ")
+        ))
+    })
 }
 
 /// Returns the installation of that name at the hook.

@@ -21,6 +21,22 @@ use crate::{
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 500;
+const FILTERS: [&str; 14] = [
+    "text",
+    "route",
+    "status",
+    "outcome",
+    "plugin",
+    "item",
+    "min_ms",
+    "max_ms",
+    "errors",
+    "trace_id",
+    "after_us",
+    "before_us",
+    "sort",
+    "limit",
+];
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecentTraces"))]
@@ -63,6 +79,8 @@ enum Sort {
 #[derive(Debug)]
 struct Wanted {
     filter: Filter,
+    /// In lower case.
+    text: Option<String>,
     sort: Sort,
     limit: usize,
 }
@@ -96,7 +114,10 @@ fn listed(recent: &Recent, wanted: &Wanted) -> TracesJson {
         Sort::Newest => root.start_ns,
         Sort::Slowest => root.took_ns,
     };
-    let row = |trace: &KeptTrace| Summary::of(trace).filter(|row| wanted.filter.takes(row));
+    let row = |trace: &KeptTrace| {
+        let has_text = |row: &Summary| wanted.text.as_ref().is_none_or(|text| row.has_text(trace, text));
+        Summary::of(trace).filter(|row| wanted.filter.takes(row) && has_text(row))
+    };
     TracesJson { traces: recent.first(wanted.limit, rank, row), kept: recent.figures() }
 }
 
@@ -115,7 +136,7 @@ impl<'a> LineJson<'a> {
 
 impl Wanted {
     fn of_query(query: &str) -> Result<Self, Problem> {
-        let mut wanted = Self { filter: Filter::default(), sort: Sort::Newest, limit: LIMIT_DEFAULT };
+        let mut wanted = Self { filter: Filter::default(), text: None, sort: Sort::Newest, limit: LIMIT_DEFAULT };
         for (name, value) in query::parameters(query)? {
             wanted.take(&name, value)?;
         }
@@ -157,11 +178,12 @@ impl Wanted {
                 let start = is_start.then(|| value.to_ascii_lowercase());
                 filter.trace_id = Some(query::value(name, &value, start, "the beginning of a trace id")?);
             }
+            "text" => self.text = Some(text()?.to_lowercase()),
             "route" => filter.route = Some(text()?),
             "outcome" => filter.outcome = Some(text()?),
             "plugin" => filter.plugin = Some(text()?),
             "item" => filter.item = Some(text()?),
-            _ => return Err(Problem::unacceptable(format!("there is no filter {name}"))),
+            _ => return Err(query::unknown("filter", name, FILTERS)),
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// The space for a rehearsal's spans and log lines: more than the limits of its calls let through.
-const KEPT: recent::Limits = recent::Limits { bytes_max: 64 * MIB, slow: Duration::from_secs(1) };
+const KEPT: recent::Limits = recent::Limits { bytes_max: 64 * MIB, line_bytes_max: 0, slow: Duration::from_secs(1) };
 
 /// A plugin that is to be rehearsed, compiled, and the plugin of the other kind beside it.
 pub struct Stage {

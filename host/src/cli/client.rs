@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clap::Args;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request,
+    Method, Request, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use hyper_util::{
@@ -43,6 +43,22 @@ struct Problem {
     detail: String,
 }
 
+/// No host answers at the address.
+#[derive(Debug, thiserror::Error)]
+#[error("{admin} can't be reached ({reason}); is till serving there? --admin URL says where")]
+pub(super) struct Unreachable {
+    admin: String,
+    reason: String,
+}
+
+/// Returns a path with a query of the pairs that have a value.
+pub(super) fn with_query<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let encoded = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
+    let query = encoded.collect::<Vec<_>>().join("&");
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
 /// A list that the host returns in pages.
 pub(super) trait Paged: DeserializeOwned {
     /// Returns the `after` of the next page; `None` on the last page.
@@ -53,12 +69,31 @@ pub(super) trait Paged: DeserializeOwned {
 }
 
 impl Admin {
+    /// Returns a host at this address, without a token.
+    pub(super) const fn at(admin: String) -> Self {
+        Self { admin, token_file: None, json: false }
+    }
+
     /// Returns the answer to a `GET`.
     ///
     /// # Errors
     /// If the host can't be reached, or the host's refusal.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.call(Method::GET, path, Bytes::new(), JSON)
+    }
+
+    /// Returns the answer to a `GET`, `None` if the host has nothing there.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) fn find<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
+        let answer = self.ask(Method::GET, path, Bytes::new(), JSON)?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.read().map(Some) }
+    }
+
+    /// Returns the address of a path of the admin listener.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.admin.trim_end_matches('/'))
     }
 
     /// Returns all pages of a list as one.
@@ -117,7 +152,11 @@ impl Admin {
         body: Bytes,
         content_type: &'static str,
     ) -> anyhow::Result<T> {
-        let uri = format!("{}{path}", self.admin.trim_end_matches('/'));
+        self.ask(method, path, body, content_type)?.read()
+    }
+
+    fn ask(&self, method: Method, path: &str, body: Bytes, content_type: &'static str) -> anyhow::Result<Answer> {
+        let uri = self.url(path);
         let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, content_type);
         if let Some(file) = &self.token_file {
             request = request.header(AUTHORIZATION, format!("Bearer {}", read_token(file)?));
@@ -128,17 +167,31 @@ impl Admin {
         let (status, body) = runtime.block_on(async {
             let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
             let exchange = async {
-                let response = client.request(request).await.map_err(|error| {
-                    anyhow::anyhow!(
-                        "{} can't be reached ({error}); is till serving there? --admin URL says where",
-                        self.admin
-                    )
-                })?;
+                let response = client
+                    .request(request)
+                    .await
+                    .map_err(|error| Unreachable { admin: self.admin.clone(), reason: error.to_string() })?;
                 let status = response.status();
                 anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
             };
             tokio::time::timeout(ANSWER, exchange).await.context("wait for the host's answer")?
         })?;
+        Ok(Answer { uri, status, body })
+    }
+}
+
+/// An answer of the host.
+struct Answer {
+    uri: String,
+    status: StatusCode,
+    body: Bytes,
+}
+
+impl Answer {
+    /// # Errors
+    /// The host's refusal.
+    fn read<T: DeserializeOwned>(self) -> anyhow::Result<T> {
+        let Self { uri, status, body } = self;
         if !status.is_success() {
             let problem: Option<Problem> = serde_json::from_slice(&body).ok();
             anyhow::bail!(problem.map_or_else(|| format!("{uri} answered {status}"), |problem| problem.detail));

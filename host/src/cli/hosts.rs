@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     print_json, print_table,
     store::{Shared, runtime},
+    text::clock,
 };
 use crate::{
     http::rfc3339,
@@ -52,8 +53,8 @@ impl Hosts {
                 host.name.clone(),
                 host.version.clone(),
                 if host.serves { "serves".to_owned() } else { "dead".to_owned() },
-                rfc3339(host.started_at_ms),
-                rfc3339(host.lease_until_ms),
+                clock(host.started_at_ms * 1000),
+                clock(host.lease_until_ms * 1000),
                 host.open_orders.to_string(),
             ]
         };

@@ -2,6 +2,8 @@
 //!
 //! Amounts stay the text that the host wrote: a float would turn 999.90 into 999.9.
 
+mod sheet;
+
 use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -9,7 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{client::Admin, print_json, print_table, whole::write_whole};
+use super::{client::Admin, paint::of_state, print_json, print_table, table::Cell, text::clock, whole::write_whole};
 
 /// The orders requested at once while exporting.
 const PAGE: u32 = 1000;
@@ -121,7 +123,8 @@ impl Orders {
             }
             Self::Show { order, admin } => {
                 let order = utf8_percent_encode(&order, NON_ALPHANUMERIC);
-                print_json(&admin.get::<Order>(&format!("/orders/{order}"))?)
+                let order: Order = admin.get(&format!("/orders/{order}"))?;
+                if admin.json { print_json(&order) } else { sheet::show(&order, &admin) }
             }
             Self::Export { filter, format, output, admin } => {
                 let export = |writer: &mut dyn Write| match if admin.json { Format::Json } else { format } {
@@ -266,14 +269,21 @@ impl Order {
         ]
     }
 
-    fn row(&self) -> anyhow::Result<[String; 6]> {
+    fn row(&self) -> anyhow::Result<[Cell; 6]> {
         let lines: Vec<Line> = serde_json::from_str(self.lines.get())?;
         let lines: Vec<String> = lines.iter().map(|line| format!("{} x {}", line.quantity, line.item)).collect();
         let end = match (&self.total_price, &self.reason) {
             (Some(total), _) => format!("{} {}", total.get(), self.currency),
             (None, reason) => reason.clone().unwrap_or_default(),
         };
-        let Self { order_id, reference, status, placed_at, .. } = self;
-        Ok([order_id.to_string(), reference.clone(), status.clone(), placed_at.clone(), end, lines.join(", ")])
+        let Self { order_id, reference, status, placed_at_ms, .. } = self;
+        Ok([
+            order_id.to_string().into(),
+            reference.as_str().into(),
+            Cell::from(status.as_str()).painted(of_state(status)),
+            clock(placed_at_ms * 1000).into(),
+            end.into(),
+            lines.join(", ").into(),
+        ])
     }
 }

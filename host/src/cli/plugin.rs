@@ -22,6 +22,7 @@ use clap::{Subcommand, ValueEnum, builder::PossibleValue};
 use super::whole::write_whole;
 use crate::hooks::Kind;
 use crate::versions::built_in_bytes;
+pub(super) use live::place;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {

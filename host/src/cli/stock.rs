@@ -8,8 +8,9 @@ use serde_json::json;
 use super::{
     client::{Admin, Paged},
     print, print_json, print_table,
+    text::day_and_clock,
 };
-use crate::{clock::now_ms, http::rfc3339};
+use crate::clock::now_ms;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Stock {
@@ -76,7 +77,7 @@ impl Stock {
                     return print_json(&listed);
                 }
                 let rows = listed.items.into_iter().map(|level| [level.on_hand.to_string(), level.item]);
-                let item = format!("ITEM, as of {}", rfc3339(now_ms()));
+                let item = format!("ITEM, as of {}", day_and_clock(now_ms() * 1000));
                 print_table(["ON HAND", &item], rows)
             }
             Self::Set { change } => change.send("set"),

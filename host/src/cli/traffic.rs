@@ -131,7 +131,8 @@ fn check(summary: &Summary) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+/// Parses requests a second.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| *rate >= 0.001 && *rate <= RATE_MAX);
     rate.ok_or_else(|| format!("requests a second, from 0.001 to {RATE_MAX}"))
 }
@@ -147,7 +148,8 @@ fn in_flight_max(text: &str) -> Result<usize, String> {
     requests.ok_or_else(|| "requests, from 1 to 10000".to_owned())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Parses a duration with its unit.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit_s = match text.get(number.len()..) {
         Some("ms") => 0.001,

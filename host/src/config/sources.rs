@@ -13,7 +13,9 @@ use std::{
 };
 
 use super::{
-    ROWS, Row, service_links,
+    ROWS, Row, SECTIONS,
+    nearest::nearest,
+    service_links,
     value::{NOT_UTF8, REUSE, Value, reused_calls},
 };
 use crate::{
@@ -23,8 +25,11 @@ use crate::{
 
 /// Returns whether the section's keys are chosen by the shop: items, or a plugin's settings.
 fn is_open(section: &str) -> bool {
-    ["stock", "prices"].contains(&section) || Kind::parse(section).is_some()
+    OPEN.contains(&section) || Kind::parse(section).is_some()
 }
+
+/// Sections of items.
+const OPEN: [&str; 2] = ["stock", "prices"];
 
 /// Variables with another name than `TILL_…`.
 const ALIASES: [(&str, &str); 1] = [("INVENTORY_URL", "server.inventory_url")];
@@ -216,7 +221,7 @@ impl Sources {
         let key = composed_item(key);
         let open = key.split_once('.').is_some_and(|(section, name)| is_open(section) && !name.is_empty());
         if !open && !is_row(&key) {
-            let hint = nearest_key(&key).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            let hint = hint(&key, &origin);
             return Err(Unusable::Unknown { key, origin, hint });
         }
         self.values.insert(key, (value, origin));
@@ -321,29 +326,42 @@ fn key_of_variable(variable: &str) -> Option<String> {
     if NO_SETTINGS.contains(&variable) {
         return None;
     }
-    let (section, name) = variable.strip_prefix("TILL_")?.split_once('_')?;
-    Some(format!("{}.{}", section.to_lowercase(), name.to_lowercase()))
+    let text = variable.strip_prefix("TILL_")?.to_lowercase();
+    match text.split_once('_') {
+        Some((section, name)) => Some(format!("{section}.{name}")),
+        // `TILL_LISTEN` is a slip, and `TILL_SOAK` somebody else's.
+        None => ROWS.iter().any(|row| name_of(row.key) == text).then_some(text),
+    }
 }
 
-/// The least similarity of a mistyped name, by the Jaro–Winkler measure, which is 1 for equal names.
-const ALIKE_MIN: f64 = 0.8;
-
-/// Returns the known name that a mistyped one most likely meant; `None` if none is similar.
-#[must_use]
-pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let alike = known.map(|name| (strsim::jaro_winkler(typed, name), name)).filter(|(alike, _)| *alike >= ALIKE_MIN);
-    alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
-}
-
-/// Returns the key that a mistyped one most likely meant, preferably of the same section.
-fn nearest_key(key: &str) -> Option<&'static str> {
+/// Returns the key that a mistyped one most likely meant, preferably of the same section. In a mistyped section that
+/// the shop's own keys belong to, only the section can be mistyped.
+fn nearest_key(key: &str) -> Option<String> {
     let (section, typed) = (section_of(key), name_of(key));
     let in_section = |own: bool| ROWS.iter().map(|row| row.key).filter(move |key| (section_of(key) == section) == own);
     let nearest_in = |own: bool| {
         let name = nearest(typed, in_section(own).map(name_of))?;
-        in_section(own).find(|key| name_of(key) == name)
+        in_section(own).find(|key| name_of(key) == name).map(str::to_owned)
     };
-    nearest_in(true).or_else(|| nearest_in(false))
+    let in_nearest_section = || {
+        let sections = SECTIONS.iter().map(|(section, _)| *section).chain(OPEN).chain(Kind::REQUIRED.map(Kind::as_str));
+        let meant = nearest(section, sections)?;
+        let rows = ROWS.iter().map(|row| row.key).filter(|key| section_of(key) == meant);
+        let name = nearest(typed, rows.map(name_of)).or_else(|| is_open(meant).then_some(typed));
+        name.filter(|name| !name.is_empty() && meant != section).map(|name| format!("{meant}.{name}"))
+    };
+    nearest_in(true).or_else(in_nearest_section).or_else(|| nearest_in(false))
+}
+
+/// Returns the hint of an unknown key's message, in the form in which it was written.
+fn hint(key: &str, origin: &Origin) -> String {
+    let Some(near) = nearest_key(key) else { return String::new() };
+    let near = if matches!(origin, Origin::Environment(_)) { variable_of(&near) } else { near };
+    format!("; did you mean {near}?")
+}
+
+fn variable_of(key: &str) -> String {
+    format!("TILL_{}", key.replace('.', "_").to_uppercase())
 }
 
 fn section_of(key: &str) -> &str {

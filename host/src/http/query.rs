@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
+use crate::config::did_you_mean;
 
 /// Returns the parameters of a query, decoded as a form's: a plus is a space. A parameter without a value is empty.
 ///
@@ -35,6 +36,11 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
 /// 422, naming the parameter and the allowed values.
 pub(crate) fn value<T>(name: &str, value: &str, parsed: Option<T>, wanted: &str) -> Result<T, Problem> {
     parsed.ok_or_else(|| Problem::unacceptable(format!("{name}={value}: wanted {wanted}")))
+}
+
+/// Returns the refusal of a parameter that there isn't.
+pub(crate) fn unknown(what: &str, name: &str, known: impl IntoIterator<Item = &'static str>) -> Problem {
+    Problem::unacceptable(format!("there is no {what} {name}{}", did_you_mean(name, known)))
 }
 
 #[cfg(test)]

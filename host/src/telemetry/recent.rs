@@ -11,6 +11,7 @@
 //! (`root::Asked`) are evicted first, except for the last eighth of the memory.
 
 pub mod jaeger;
+mod last_lines;
 mod lines;
 pub mod otlp;
 mod shard;
@@ -29,6 +30,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::recorded::Recorded;
 use super::root::LocalRoot;
+use last_lines::LastLines;
+pub use last_lines::{LinesRead, NumberedLine};
 pub(super) use lines::Lines;
 use lines::listen;
 pub use lines::{FieldValue, Line};
@@ -55,6 +58,8 @@ thread_local! {
 pub struct Limits {
     /// The memory of all traces together, estimated.
     pub bytes_max: usize,
+    /// The memory of the log's last lines, estimated.
+    pub line_bytes_max: usize,
     /// A trace is slow, and kept longer, if the host takes this long in one of its local roots.
     pub slow: Duration,
 }
@@ -70,6 +75,7 @@ struct Inner {
     hasher: RandomState,
     bytes_max: usize,
     span_bytes_max: usize,
+    last_lines: LastLines,
     process: Process,
 }
 
@@ -125,6 +131,7 @@ impl Recent {
             hasher: RandomState::new(),
             bytes_max: limits.bytes_max,
             span_bytes_max: of_each.span_bytes_max(),
+            last_lines: LastLines::new(limits.line_bytes_max),
             process: Process::of(resource),
         }));
         listen(&recent.0);
@@ -183,6 +190,12 @@ impl Recent {
         kept.filter_map(|kept| select(&kept)).take(count).collect()
     }
 
+    /// Returns the first `limit` lines of the log after that number which `takes` wants; the last `limit` of all without a
+    /// number.
+    pub fn last_lines(&self, after: Option<u64>, limit: usize, takes: impl Fn(&NumberedLine) -> bool) -> LinesRead {
+        self.0.last_lines.read(after, limit, takes)
+    }
+
     #[must_use]
     pub fn figures(&self) -> Figures {
         let mut sum = Figures { bytes_max: self.0.bytes_max, ..Figures::default() };
@@ -207,9 +220,16 @@ impl Inner {
         self.shards.get(at).map(lock)
     }
 
-    fn add_line(&self, id: TraceId, line: Line) {
+    fn keep_line(&self, trace_id: Option<TraceId>, line: &Arc<Line>) {
+        self.last_lines.add(trace_id, line);
+        if let Some(id) = trace_id {
+            self.add_line(id, Arc::clone(line));
+        }
+    }
+
+    fn add_line(&self, id: TraceId, line: Arc<Line>) {
         let bytes = line.bytes();
-        let gone = self.shard(id).map(|mut shard| shard.add_line(id, Arc::new(line), bytes, Instant::now()));
+        let gone = self.shard(id).map(|mut shard| shard.add_line(id, line, bytes, Instant::now()));
         drop(gone);
     }
 }

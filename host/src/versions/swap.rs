@@ -29,7 +29,7 @@ use super::{
     rollout::Plan,
     start::text_of,
 };
-use crate::config::REUSE;
+use crate::config::{REUSE, did_you_mean};
 use crate::hooks::{Installation, Kind};
 use crate::outbound::UnusableGrant;
 use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
@@ -47,13 +47,13 @@ pub enum SwapError {
     Refused(#[from] Refused),
     #[error("it is a {kind} plugin: say where it is to be live with --kind {kind}/NAME ({}), or install it anew: till plugin install FILE --as NAME", listed(.installed))]
     NoPlace { kind: Kind, installed: Vec<Installation> },
-    #[error("nothing is installed at {0}; till plugin status lists what is")]
-    NotInstalled(Installation),
+    #[error("nothing is installed at {at}{hint}; till plugin status lists what is")]
+    NotInstalled { at: Installation, hint: String },
     #[error("its world is {found}-plugin, wanted was {wanted}-plugin")]
     OtherKind { found: Kind, wanted: Kind },
     #[error("there is no {at} plugin to go back to: no other was live that wasn't withdrawn")]
     NothingBefore { at: Installation },
-    #[error("there is no version {} of the {at} plugin", .id.number())]
+    #[error("there is no version {} of the {at} plugin; till plugin list shows them", .id.number())]
     NoVersion { at: Installation, id: VersionId },
     #[error(transparent)]
     Installing(#[from] InstallError),
@@ -92,7 +92,7 @@ impl SwapError {
             Self::NothingBefore { .. }
             | Self::NoVersion { .. }
             | Self::NoPlace { .. }
-            | Self::NotInstalled(_)
+            | Self::NotInstalled { .. }
             | Self::Installing(_)
             | Self::NoRollout
             | Self::RolloutState(_)
@@ -247,7 +247,13 @@ impl Plugins {
 
     /// Returns the live plugin at an installation.
     pub(super) fn installed(&self, at: Installation) -> Result<Plugin, SwapError> {
-        self.snapshot().at(at).cloned().ok_or(SwapError::NotInstalled(at))
+        self.snapshot().at(at).cloned().ok_or_else(|| self.not_installed(at))
+    }
+
+    fn not_installed(&self, at: Installation) -> SwapError {
+        let installed: Vec<_> = self.snapshot().plugins().map(|plugin| plugin.identity().at.to_string()).collect();
+        let hint = did_you_mean(&at.to_string(), installed.iter().map(String::as_str));
+        SwapError::NotInstalled { at, hint }
     }
 
     /// Makes the last good version before the live one live again, or the version `to`.
@@ -276,7 +282,7 @@ impl Plugins {
     }
 
     pub(super) async fn live_version(&self, at: Installation) -> Result<PluginVersion, SwapError> {
-        self.store.live_plugin(at).await?.ok_or(SwapError::NotInstalled(at))
+        self.store.live_plugin(at).await?.ok_or_else(|| self.not_installed(at))
     }
 
     /// Makes a version live, or a rollout's candidate. The last argument is the actor and the detail for the audit.

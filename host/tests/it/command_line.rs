@@ -74,12 +74,17 @@ fn settings_are_shown_with_their_origins() {
 fn shells_and_man_are_told_of_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&run(&["completions", shell]));
-        assert!(["rollback", "calls-min"].iter().all(|word| script.contains(word)), "{shell}: {script}");
+        assert!(
+            ["rollback", "calls-min", "tail", "slowest", "logs", "top", "open", "demo"]
+                .iter()
+                .all(|word| script.contains(word)),
+            "{shell}: {script}"
+        );
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pages = folder.path().join("man1");
     stdout(&run(&["manual", pages.to_str().expect("UTF-8")]));
-    for page in ["till.1", "till-serve.1", "till-plugin-deploy.1"] {
+    for page in ["till.1", "till-serve.1", "till-plugin-deploy.1", "till-traces-show.1", "till-logs.1", "till-demo.1"] {
         let page = std::fs::read_to_string(pages.join(page)).expect("a page");
         assert!(page.contains(".SH NAME") || page.contains(".SH SYNOPSIS"), "{page}");
     }
@@ -188,8 +193,8 @@ fn orders_are_listed_shown_and_exported() {
     assert_eq!(orders(&["list", "--status", "FAILED"]).lines().count(), 2);
     assert_eq!(orders(&["list", "--after", "1"]).lines().count(), 2);
     assert_eq!(orders(&["list", "--unresolved"]).lines().count(), 1);
-    let by_number: Value = serde_json::from_str(&orders(&["show", "1"])).expect("JSON");
-    let by_reference: Value = serde_json::from_str(&orders(&["show", &sold])).expect("JSON");
+    let by_number: Value = serde_json::from_str(&orders(&["show", "1", "--json"])).expect("JSON");
+    let by_reference: Value = serde_json::from_str(&orders(&["show", &sold, "--json"])).expect("JSON");
     assert_eq!(by_number, by_reference);
     assert_eq!((&by_number["status"], &by_number["attributes"]["coupon"]), (&"COMPLETED".into(), &"X".into()));
 

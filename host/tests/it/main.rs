@@ -64,6 +64,7 @@ mod story;
 mod support;
 mod swap;
 mod telemetry_outages;
+mod terminal;
 mod traces;
 mod traffic;
 mod two_hosts;

@@ -404,7 +404,7 @@ fn a_setting_that_the_plugin_doesnt_have_is_refused_with_the_nearest_name() {
         let refused = set(&host.admin, &json!({ "set": { key: "1" } }));
         let said = refused.json()["detail"].as_str().expect("a reason").to_owned();
         assert_eq!((refused.status, &*refused.code()), (422, "unacceptable"), "{said}");
-        assert!(said.contains(&format!("did you mean {near:?}?")) && said.contains("--force"), "{said}");
+        assert!(said.contains(&format!("did you mean {near}?")) && said.contains("--force"), "{said}");
     }
     assert_eq!(host.shop.get("/").header("till-plugins"), before);
     // Any setting can be taken back.

@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use super::{
     super::{
         client::{Admin, Paged},
+        paint::of_state,
         print, print_json, print_table,
+        table::Cell,
+        text::clock,
     },
     read,
     rollout::{Rollout, Try, print_rollout},
@@ -23,6 +26,7 @@ use crate::{
         EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SwappedJson, VersionJson,
         VersionsJson, same_file_text,
     },
+    config::did_you_mean,
     hooks::{Installation, InstallationName, Kind},
     versions::Cases,
 };
@@ -268,7 +272,7 @@ pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// Returns a hook with the installation's name, as all commands show it.
-pub(super) fn place(kind: &str, installation: Option<&str>) -> String {
+pub(in super::super) fn place(kind: &str, installation: Option<&str>) -> String {
     installation.map_or_else(|| kind.to_owned(), |installation| format!("{kind}/{installation}"))
 }
 
@@ -277,7 +281,10 @@ pub(super) fn installation(text: &str) -> Result<Installation, String> {
     Installation::parse(text).ok_or_else(|| {
         let hook = text.split('/').next().unwrap_or_default();
         match Kind::parse(hook) {
-            None => format!("there is no hook {hook:?}; there are {}", Kind::names(", ")),
+            None => {
+                let hint = did_you_mean(hook, Kind::ALL.map(Kind::as_str));
+                format!("there is no hook {hook:?}{hint}; there are {}", Kind::names(", "))
+            }
             Some(_) => InstallationName::RULE.to_owned(),
         }
     })
@@ -305,18 +312,18 @@ pub(super) fn version_name(
 
 const VERSION_COLUMNS: [&str; 7] = ["NUMBER", "STATE", "KIND", "PLUGIN", "SINCE", "BY", "SETTINGS"];
 
-fn row(version: &VersionJson) -> [String; 7] {
-    let VersionJson { id, kind, installation, name, digest, settings, state, changed_by, changed_at, .. } = version;
+fn row(version: &VersionJson) -> [Cell; 7] {
+    let VersionJson { id, kind, installation, name, digest, settings, state, changed_by, changed_at_ms, .. } = version;
     let (version, same_file_as) = (&version.version, version.same_file_as);
     let set: Vec<_> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     [
-        id.to_string(),
-        state.clone(),
-        place(kind, installation.as_deref()),
-        version_name(name, version, digest, None, same_file_as),
-        changed_at.clone(),
-        changed_by.clone(),
-        set.join(" "),
+        id.to_string().into(),
+        Cell::from(state.as_str()).painted(of_state(state)),
+        place(kind, installation.as_deref()).into(),
+        version_name(name, version, digest, None, same_file_as).into(),
+        clock(changed_at_ms * 1000).into(),
+        changed_by.as_str().into(),
+        set.join(" ").into(),
     ]
 }
 
@@ -330,7 +337,7 @@ fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
 }
 
 fn event_row(event: &EventJson, versions: &[VersionJson]) -> [String; 7] {
-    let EventJson { id, at, changed_by, action, kind, installation, version, detail, .. } = event;
+    let EventJson { id, at_ms, changed_by, action, kind, installation, version, detail, .. } = event;
     let named = |number: &u64| {
         let known = versions.iter().find(|version| version.id == *number);
         known.map_or_else(
@@ -342,7 +349,7 @@ fn event_row(event: &EventJson, versions: &[VersionJson]) -> [String; 7] {
     };
     [
         id.to_string(),
-        at.clone(),
+        clock(at_ms * 1000),
         action.clone(),
         kind.as_ref().map_or_else(|| "-".to_owned(), |kind| place(kind, installation.as_deref())),
         version.as_ref().map_or_else(|| "-".to_owned(), named),

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 use super::{
     super::{
         client::{Admin, Paged},
+        paint::of_state,
         print, print_json, print_table,
+        table::Cell,
+        text::clock,
     },
     live::{user, version_name},
 };
@@ -198,22 +201,22 @@ pub(super) fn print_rollout(rollout: &RolloutJson) -> anyhow::Result<()> {
 
 const COLUMNS: [&str; 8] = ["NUMBER", "STATE", "HOW", "KIND", "PLUGIN", "SINCE", "BY", "REASON"];
 
-fn row(rollout: &RolloutJson) -> [String; 8] {
-    let RolloutJson { id, state, reason, plan, version, changed_at, changed_by, .. } = rollout;
+fn row(rollout: &RolloutJson) -> [Cell; 8] {
+    let RolloutJson { id, state, reason, plan, version, changed_at_ms, changed_by, .. } = rollout;
     let mode = match plan.mode {
         Mode::Canary { percent } => format!("canary {percent}%"),
         Mode::Shadow => "shadow".to_owned(),
     };
     let VersionJson { id: number, kind, installation, name, version, digest, same_file_as, .. } = version;
     [
-        id.to_string(),
-        state.clone(),
-        mode,
-        super::live::place(kind, installation.as_deref()),
-        version_name(name, version, digest, Some(*number), *same_file_as),
-        changed_at.clone(),
-        changed_by.clone(),
-        reason.clone(),
+        id.to_string().into(),
+        Cell::from(state.as_str()).painted(of_state(state)),
+        mode.into(),
+        super::live::place(kind, installation.as_deref()).into(),
+        version_name(name, version, digest, Some(*number), *same_file_as).into(),
+        clock(changed_at_ms * 1000).into(),
+        changed_by.as_str().into(),
+        reason.as_str().into(),
     ]
 }
 
@@ -228,7 +231,7 @@ fn print_calls(whose: &str, calls: &CallsJson) -> anyhow::Result<()> {
 fn print_difference(difference: &DifferenceJson) -> anyhow::Result<()> {
     let parts =
         difference.parts.iter().map(|part| format!("  {}: {} instead of {}", part.part, part.candidate, part.live));
-    print(&format!("{}  {}{}", difference.at, difference.trace_id, parts.collect::<String>()))
+    print(&format!("{}  {}{}", clock(difference.at_ms * 1000), difference.trace_id, parts.collect::<String>()))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

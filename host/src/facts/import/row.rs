@@ -1,7 +1,7 @@
 //! A product of a file, member by member.
 
 use crate::{
-    config::nearest,
+    config::did_you_mean,
     facts::{
         FieldKey, FieldValue, Fields, Product,
         catalogue::{FIELDS_MAX, TAGS_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX},
@@ -45,8 +45,7 @@ impl Column {
 
 /// Returns what to say of a name that nothing has: the nearest of the known ones, and all of them.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    let near = nearest(name, known.iter().copied());
-    let hint = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+    let hint = did_you_mean(name, known.iter().copied());
     format!("there is no {what} {name:.40}{hint}; there are {}", known.join(", "))
 }
 

@@ -95,12 +95,12 @@ fn an_error_says_where_and_what_to_write() {
     csv("item;price\nmug;1", "line 1: the columns have other separators; write commas");
     csv(
         "item,titel\nmug,Mug",
-        "line 1, column titel: there is no column titel (did you mean title?); there are item, title, price",
+        "line 1, column titel: there is no column titel; did you mean title?; there are item, title, price",
     );
     csv("item,item\n", "line 1, column item: stands twice");
     csv("title\nMug", "line 1: there is no column item");
     csv("item,field:wash\n", "line 1, column field:wash: wash is no key of a field");
-    csv("item,field:a.b:jsn\n", "line 1, column field:a.b:jsn: there is no type of a field jsn (did you mean json?)");
+    csv("item,field:a.b:jsn\n", "line 1, column field:a.b:jsn: there is no type of a field jsn; did you mean json?");
     csv("item,field:a.b,field:a.b:json\n", "line 1, column field:a.b:json: stands twice");
     csv("item,price\nmug,1.00\ntea,\"2,80\"\n", "line 3, column price: the price 2,80 has a comma");
     csv("item,price\nmug,1.005", "line 2, column price: the price 1.005 has more decimals than USD");
@@ -119,11 +119,11 @@ fn an_error_says_where_and_what_to_write() {
     let json = |text: &str, expected: &str| check(ImportForm::Json, text, expected);
     json("[\n{\n", "line 3: is no JSON");
     json("7", "line 1, the file: write an array of items, or an object with items");
-    json("{\n\"itms\":[]}", "line 2, itms: there is no member itms (did you mean items?)");
+    json("{\n\"itms\":[]}", "line 2, itms: there is no member itms; did you mean items?");
     json("{}", "line 1, items: is missing");
     json("[{\"item\":\"a\"},\n7]", "line 2, item: an item is an object");
     json("[{\"item\":\"a\"},\n{\"title\":\"b\"}]", "line 2, item: is missing");
-    json("[{\"item\":\"a\",\n\"titel\":\"b\"}]", "line 2, titel: there is no member titel (did you mean title?)");
+    json("[{\"item\":\"a\",\n\"titel\":\"b\"}]", "line 2, titel: there is no member titel; did you mean title?");
     json("[{\"item\":\"a\",\n\"item\":\"b\"}]", "line 2, item: stands twice");
     json("[{\"item\":\"a\"},\n\n{\"item\":\"a\"}]", "line 3, item: a stands in the file twice");
     json("[{\"item\":\"a\",\"price\":\n\"9.90\"}]", "line 2, price: write a number, without quotes");

@@ -121,9 +121,9 @@ impl From<SwapError> for Problem {
             | SwapError::Grant(_) => Self::unacceptable(detail),
             SwapError::NothingBefore { .. } | SwapError::NoVersion { .. } => Self::new(Code::NoSuchVersion, detail),
             SwapError::NoPlace { .. } => Self::unacceptable(detail),
-            SwapError::NotInstalled(_) => Self::new(Code::NotInstalled, detail),
+            SwapError::NotInstalled { .. } => Self::new(Code::NotInstalled, detail),
             SwapError::Installing(InstallError::Required(_) | InstallError::Order { .. }) => Self::unacceptable(detail),
-            SwapError::Installing(InstallError::NoSuchNeighbour(_)) => Self::new(Code::NotInstalled, detail),
+            SwapError::Installing(InstallError::NoSuchNeighbour { .. }) => Self::new(Code::NotInstalled, detail),
             SwapError::Installing(
                 InstallError::Taken(_) | InstallError::Full { .. } | InstallError::TwoOwners { .. },
             ) => Self::new(Code::NotInstallable, detail),

@@ -134,11 +134,14 @@ fn what_the_host_says_by_itself_is_left_out() {
 
 #[test]
 fn lines_of_recorded_spans_reach_the_recent_traces_whatever_the_format() {
-    use crate::telemetry::traces::{Sink, Tracer};
+    use crate::telemetry::{
+        recent::NumberedLine,
+        traces::{Sink, Tracer},
+    };
     use std::time::Duration;
 
     for format in [LogFormat::Json, LogFormat::Pretty] {
-        let limits = recent::Limits { bytes_max: 1 << 20, slow: Duration::from_secs(1) };
+        let limits = recent::Limits { bytes_max: 1 << 20, line_bytes_max: 1 << 20, slow: Duration::from_secs(1) };
         let kept = recent::Recent::new(limits, &opentelemetry_sdk::Resource::builder_empty().build());
         let tracer = Tracer::recording(Sink::new(Some(kept.clone()), None, Vec::new()));
         let root = tracer.start("root", opentelemetry::trace::SpanKind::Server, None, Vec::new());
@@ -162,5 +165,15 @@ fn lines_of_recorded_spans_reach_the_recent_traces_whatever_the_format() {
             ("on", recent::FieldValue::Flag(true)),
         ];
         assert_eq!(line.fields, fields);
+
+        // Other tests' lines may be among them.
+        let said = |line: &NumberedLine| {
+            ["of no span", "of a span", "said"].iter().any(|text| line.line.message.starts_with(text))
+        };
+        let last = kept.last_lines(None, 10, said);
+        let last: Vec<_> = last.lines.iter().map(|line| (&*line.line.message, line.trace_id)).collect();
+        let id = context.trace_id();
+        let expected = [("of no span", None), ("of a span that isn't recorded", None), ("said \u{1b}<b>", Some(id))];
+        assert_eq!(last, expected);
     }
 }

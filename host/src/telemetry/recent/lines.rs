@@ -1,4 +1,4 @@
-//! Adds log lines to the traces they belong to.
+//! Adds log lines to the traces they belong to, and to the last lines of the log.
 //!
 //! The process has one log, and in tests several hosts, so a line goes to the traces of every host that is alive. A
 //! host that doesn't have the line's trace gets a trace of that line only, which never ends there and is swept.
@@ -8,7 +8,7 @@ use std::mem::size_of;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
-use opentelemetry::trace::SpanId;
+use opentelemetry::trace::{SpanContext, SpanId};
 use parking_lot::RwLock;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
@@ -36,6 +36,7 @@ pub struct Line {
     pub level: &'static str,
     pub message: String,
     pub target: &'static str,
+    /// Invalid outside of a recorded span.
     pub span_id: SpanId,
     pub fields: Vec<(&'static str, FieldValue)>,
 }
@@ -64,6 +65,18 @@ impl FieldValue {
     }
 }
 
+impl fmt::Display for FieldValue {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => out.write_str(text),
+            Self::Whole(number) => number.fmt(out),
+            Self::Large(number) => number.fmt(out),
+            Self::Decimal(number) => number.fmt(out),
+            Self::Flag(flag) => flag.fmt(out),
+        }
+    }
+}
+
 /// Adds log lines to `traces` from now on, as long as they are alive.
 pub(super) fn listen(traces: &Arc<Inner>) {
     let mut listeners = LISTENERS.write();
@@ -71,22 +84,22 @@ pub(super) fn listen(traces: &Arc<Inner>) {
     listeners.push(Arc::downgrade(traces));
 }
 
-/// The log's layer that adds lines to traces.
+/// The log's layer that keeps lines.
 #[derive(Debug)]
 pub(in super::super) struct Lines;
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
-        // If the span isn't recorded, its line belongs to no kept trace.
-        let Some(span) = recorded_now() else { return };
         let listeners = LISTENERS.read();
         let mut alive = listeners.iter().filter_map(Weak::upgrade).peekable();
         if alive.peek().is_none() {
             return;
         }
-        let line = Line::of(event, span.span_id());
-        for traces in alive {
-            traces.add_line(span.trace_id(), line.clone());
+        // If the span isn't recorded, its line belongs to no kept trace.
+        let span = recorded_now();
+        let line = Arc::new(Line::of(event, span.as_ref().map_or(SpanId::INVALID, SpanContext::span_id)));
+        for kept in alive {
+            kept.keep_line(span.as_ref().map(SpanContext::trace_id), &line);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::KeptTrace;
-use super::span::{Span, Value};
+use super::span::{Span, Status, Value};
 #[cfg(test)]
 use crate::schema;
 use crate::telemetry::names::{attribute, span};
@@ -136,6 +136,21 @@ fn is(wanted: Option<&String>, found: Option<&String>) -> bool {
 }
 
 impl Summary {
+    /// Returns whether a text, in lower case, is a part of something that a person would search the trace by: what the
+    /// row says, its errors and its log lines.
+    #[must_use]
+    pub fn has_text(&self, trace: &KeptTrace, lower: &str) -> bool {
+        let is_in = |text: &str| text.to_lowercase().contains(lower);
+        let own = [&self.route, &self.outcome, &self.item, &self.reference].into_iter().flatten();
+        let own = own.chain([&self.name, &self.trace_id]).chain(&self.plugins);
+        own.into_iter().any(|text| is_in(text))
+            || trace.lines.iter().any(|line| is_in(&line.message))
+            || trace.spans.in_order().iter().any(|span| match &span.status {
+                Status::Error { description } => is_in(description),
+                Status::Unset | Status::Ok => false,
+            })
+    }
+
     /// Returns the row of a trace; `None` if it has no local root, which every kept trace has.
     #[must_use]
     pub fn of(trace: &KeptTrace) -> Option<Self> {

@@ -65,7 +65,7 @@ impl Made {
 /// One shard, so that its order shows.
 fn recent(kib: usize) -> Recent {
     let resource = Resource::builder_empty().with_service_name("shop").build();
-    Recent::new(Limits { bytes_max: kib << 10, slow: SLOW }, &resource)
+    Recent::new(Limits { bytes_max: kib << 10, line_bytes_max: 0, slow: SLOW }, &resource)
 }
 
 fn add(recent: &Recent, spans: impl IntoIterator<Item = Made>) {
@@ -294,14 +294,14 @@ fn lines_are_kept_with_their_trace_and_bounded() {
         fields: vec![("plugin", FieldValue::Text("checkout/a@1".to_owned()))],
     };
     let id = TraceId::from(1);
-    recent.0.add_line(id, line("before"));
+    recent.0.add_line(id, Arc::new(line("before")));
     assert!(recent.trace(id).is_none());
     add(&recent, [root(1)]);
-    recent.0.add_line(id, line("late"));
+    recent.0.add_line(id, Arc::new(line("late")));
     let messages = |kept: &KeptTrace| kept.lines.iter().map(|line| line.message.clone()).collect::<Vec<_>>();
     assert_eq!(messages(&recent.trace(id).expect("it is kept")), ["before", "late"]);
     for _ in 0..1_000 {
-        recent.0.add_line(id, line(&"x".repeat(4_000)));
+        recent.0.add_line(id, Arc::new(line(&"x".repeat(4_000))));
     }
     let kept = recent.trace(id).expect("it is kept");
     assert!(kept.lines.len() <= 256 && kept.bytes <= recent.figures().bytes_max / 8, "{}", kept.bytes);
@@ -316,7 +316,7 @@ fn a_flood_of_lines_is_bounded() {
         let fields = vec![("text", FieldValue::Text("x".repeat(1_000)))];
         let (time, span_id) = (SystemTime::now(), SpanId::from(1));
         let line = Line { time, level: "INFO", message: "y".repeat(1_000), target: "guest", span_id, fields };
-        recent.0.add_line(TraceId::from(trace), line);
+        recent.0.add_line(TraceId::from(trace), Arc::new(line));
         check_bound(&recent);
     }
 }

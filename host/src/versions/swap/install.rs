@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Became, Candidate, Plugin, Plugins, Published, SwapError, Swapped, examine, settings::check, text_of};
 use crate::{
+    config::did_you_mean,
     hooks::{self, Installation, InstallationName, Kind},
     store::{HookOrder, SwapAction, VersionText},
     versions::{Snapshot, admission::Trial},
@@ -20,8 +21,8 @@ pub enum InstallError {
         "{kind} has {max} plugins already, which is the most; take one off first: till plugin uninstall {kind}/NAME"
     )]
     Full { kind: Kind, max: usize },
-    #[error("{0} isn't installed; --before names an installation of the same hook")]
-    NoSuchNeighbour(Installation),
+    #[error("{at} isn't installed{hint}; --before names an installation of the same hook")]
+    NoSuchNeighbour { at: Installation, hint: String },
     #[error(
         "the live checkout plugin decides about money, and so does {kind}; only the built-in checkout plugin leaves that to hooks: till plugin rollback checkout"
     )]
@@ -158,7 +159,10 @@ impl Plugins {
             None => names.len(),
             Some(before) => {
                 let found = names.iter().position(|name| *name == before);
-                found.ok_or(InstallError::NoSuchNeighbour(Installation::named(kind, before)))?
+                found.ok_or_else(|| InstallError::NoSuchNeighbour {
+                    at: Installation::named(kind, before),
+                    hint: did_you_mean(before.as_str(), names.iter().map(InstallationName::as_str)),
+                })?
             }
         };
         names.insert(place, name);

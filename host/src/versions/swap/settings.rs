@@ -10,8 +10,8 @@ use memchr::memmem;
 
 use super::{How, Plugins, SwapError, Swapped};
 use crate::{
-    config::{GRANTS, ON_FAILURE, REUSE, nearest, reused_calls},
-    hooks::{self, Installation},
+    config::{GRANTS, ON_FAILURE, REUSE, Settings, did_you_mean, reused_calls},
+    hooks::{self, Installation, Kind},
     store::{PluginVersion, SwapAction, VersionText},
     versions::{
         CatalogueError, Plugin,
@@ -99,6 +99,30 @@ impl Plugins {
         Ok(self.catalogue.asked_settings(&admitted, &version.settings).await)
     }
 
+    /// Warns of the host's settings for a live plugin that the plugin doesn't have, if one that it has is named alike.
+    /// Others may be for a plugin that is deployed later. A name that stands in the plugin's file costs no trial.
+    pub(in super::super) async fn warn_of_mistyped(&self, settings: &Settings) {
+        for kind in Kind::REQUIRED {
+            let set = settings.of_plugins.of(kind);
+            let Ok(plugin) = self.installed(Installation::of(kind)) else { continue };
+            let identity = plugin.identity();
+            // A start doesn't fail for what is only a warning.
+            let Ok(file) = self.catalogue.file(&identity.digest).await else { continue };
+            let is_unknown = |key: &&String| **key != REUSE && !stands_in(key, &file, &BTreeSet::new());
+            let unknown: Vec<_> = set.keys().filter(is_unknown).collect();
+            if unknown.is_empty() {
+                continue;
+            }
+            let asked = self.catalogue.asked_settings(&plugin.admitted(), &BTreeMap::new()).await;
+            for key in unknown.into_iter().filter(|key| !asked.contains(*key)) {
+                let hint = did_you_mean(key, asked.iter().map(String::as_str).chain([REUSE]));
+                if !hint.is_empty() {
+                    tracing::warn!("{kind}.{key} is set, but {identity} has no such setting{hint}");
+                }
+            }
+        }
+    }
+
     /// Checks that the plugin knows settings of these names.
     pub(super) async fn known(
         &self,
@@ -111,8 +135,8 @@ impl Plugins {
         let file = self.catalogue.file(&plugin.identity().digest).await.map_err(CatalogueError::from)?;
         let unknown = |key: &&String| !asked.contains(*key) && !stands_in(key, &file, &asked);
         keys.into_iter().find(unknown).map_or(Ok(()), |key| {
-            let hint = nearest(key, asked.iter().map(String::as_str));
-            let hint = hint.map_or_else(|| ".".to_owned(), |near| format!("; did you mean {near:?}?"));
+            let hint = did_you_mean(key, asked.iter().map(String::as_str));
+            let hint = if hint.is_empty() { ".".to_owned() } else { hint };
             let listed = asked.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             Err(UnknownSetting { plugin: plugin.identity().to_string(), key: key.clone(), hint, listed }.into())
         })
