@@ -17,7 +17,8 @@ use sources::wanted;
 pub use sources::{Origin, Sources, Unusable, is_row, nearest, row};
 pub use token::read_token;
 pub use value::{
-    GRANTS, HostNames, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE, reused_calls,
+    GRANTS, HostNames, MaskedKeys, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE,
+    reused_calls,
 };
 use value::{Value, beside_cores, per_core};
 
@@ -221,6 +222,13 @@ settings! {
         held_mib: usize = "32" [1, 1_048_576], "MiB", "memory of traces that haven't ended, for traces.sent_percent", past "the id of the trace that grows decides at once";
         queued_mib: usize = "16" [1, 1_048_576], "MiB", "memory of spans that wait for the OTLP backend or are on their way there, and as much of log lines", past "lost, counted";
         url: OptionalText = "", "", "the beginning of links to traces, with scheme and port, if people reach the admin listener under another address";
+    }
+    /// Recordings of plugins' calls, for `till plugin replay`.
+    recordings as Recordings {
+        kept_mib: usize = "64" [0, 1_048_576], "MiB", "memory for recordings of the last calls, some 1 KiB each: what a plugin was asked, what the host answered it, what it decided; calls that ended in an error stay longest; 0 records nothing";
+        kept_days: u32 = "7" [1, 3_650], "days", "how long a recording is kept at most";
+        mask: MaskedKeys = "name, first_name, firstname, last_name, lastname, surname, full_name, fullname, username, recipient, email, mail, phone, telephone, tel, mobile, fax, address, street, ship_to.company, ship_to.lines, bill_to.company, bill_to.lines, birthday, birthdate, birth_date, token, secret, password, passphrase, authorization, cookie, session, api_key, apikey, card, iban, bic, cvc, cvv, ssn", "", "keys whose values are masked before anything is recorded, with commas between them: in attributes, customers' fields, addresses, settings, headers and bodies. `email` is also the key `billing-email` or `customerEmail`; `ship_to.lines` is `lines` within `ship_to` alone";
+        mask_found: bool = "on", "", "masks whatever looks like a mail address, a card's number, a phone number or a token in any text, whatever its key";
     }
     /// The order store.
     store as Store {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 use super::{
     CaseQuestion, Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
+    recorded::{self, Attributes, RecordedAnswer, RecordedLine, RecordedOrder},
 };
 use crate::{
     failure::{Failure, Undecided},
@@ -26,6 +27,7 @@ use crate::{
         sum_by_item,
         written::{Object, WrittenAttributes, WrittenPrice},
     },
+    recordings::Body,
     runtime::{CallLimits, Likeness},
     store::{OrderId, Store},
     telemetry::names::span,
@@ -120,6 +122,25 @@ impl Hook for Checkout {
             return Default::default();
         };
         (deducted.repeated(), deducted.lines.clone())
+    }
+
+    fn record(placed: &Placed, imports: &CallState, body: &mut Body) {
+        let Placed { id, placed_at_ms, currency, cart, .. } = placed;
+        body.member("order", &RecordedOrder { id: Some(id.number()), placed_at_ms: *placed_at_ms });
+        let lines = cart.lines().iter().map(|line| RecordedLine::of(line, *currency));
+        body.member("lines", &lines.collect::<Vec<_>>());
+        if !cart.attributes().is_empty() {
+            body.member("attributes", &Attributes(cart.attributes()));
+        }
+        if let Some(stock) = cart.other_stock() {
+            body.member("sells", &stock.iter().map(RecordedLine::of_stock).collect::<Vec<_>>());
+        }
+        let deducted = imports.inventory.as_ref().and_then(inventory::Door::deducted);
+        body.member("inventory", &RecordedAnswer::of(deducted));
+    }
+
+    fn recorded_decision(placed: &Placed, decided: &Receipt) -> Option<Box<RawValue>> {
+        recorded::receipt(decided, placed.currency)
     }
 
     /// Accepts the receipt if its sums are right and exactly what the cart sells was taken.
