@@ -7,6 +7,7 @@
 
 mod differences;
 mod notes;
+mod repeated;
 mod tree;
 
 use std::{borrow::Borrow, collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 
 pub use differences::{Difference, differences};
 pub use notes::notes;
+pub use repeated::{Repeated, Repeating};
 pub use tree::{Node, tree};
 
 pub use crate::versions::{BadCase, Case, Expected, OUTCOMES, Recorded};

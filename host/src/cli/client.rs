@@ -110,6 +110,19 @@ impl Admin {
         self.call(Method::POST, path, bytes.into(), content_type)
     }
 
+    /// Returns the address of a page of the host, for a link.
+    pub(super) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.admin.trim_end_matches('/'))
+    }
+
+    /// Returns a file of the host's.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) fn file(&self, path: &str) -> anyhow::Result<Bytes> {
+        self.answer(Method::GET, path, Bytes::new(), JSON)
+    }
+
     fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -117,7 +130,12 @@ impl Admin {
         body: Bytes,
         content_type: &'static str,
     ) -> anyhow::Result<T> {
-        let uri = format!("{}{path}", self.admin.trim_end_matches('/'));
+        let body = self.answer(method, path, body, content_type)?;
+        serde_json::from_slice(&body).with_context(|| format!("read the answer of {}", self.address(path)))
+    }
+
+    fn answer(&self, method: Method, path: &str, body: Bytes, content_type: &'static str) -> anyhow::Result<Bytes> {
+        let uri = self.address(path);
         let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, content_type);
         if let Some(file) = &self.token_file {
             request = request.header(AUTHORIZATION, format!("Bearer {}", read_token(file)?));
@@ -143,6 +161,6 @@ impl Admin {
             let problem: Option<Problem> = serde_json::from_slice(&body).ok();
             anyhow::bail!(problem.map_or_else(|| format!("{uri} answered {status}"), |problem| problem.detail));
         }
-        serde_json::from_slice(&body).with_context(|| format!("read the answer of {uri}"))
+        Ok(body)
     }
 }
