@@ -220,6 +220,11 @@ pub trait Hook: Sized + Send + Sync + 'static {
     /// Returns the parts of a decision that are compared with another version's.
     fn compared(decided: &Self::Decided) -> Compared;
 
+    /// Returns what a decision comes to, minor units; `None` of a kind that decides about no sum.
+    fn total(_: &Self::Decided) -> Option<u64> {
+        None
+    }
+
     /// Returns the decision for people and programs.
     fn shown(decided: &Self::Decided, currency: Currency) -> Shown;
 

@@ -266,7 +266,7 @@ impl OneCall<'_> {
             failure.mark(&mut span);
         }
         drop(span);
-        let total = answered.result.as_ref().ok().and_then(|decided| H::compared(decided).total);
+        let total = answered.result.as_ref().ok().and_then(H::total);
         let decided = answered.result.map(|decided| H::shown(&decided, placed.currency));
         Ok(Decided { decided, total, asked: answered.asked })
     }

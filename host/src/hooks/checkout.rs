@@ -184,8 +184,12 @@ impl Hook for Checkout {
         Receipt::checked(cart, adjustments, receipt.total, attributes, rules.caps).map_err(|bad| bad_receipt(&bad))
     }
 
+    fn total(receipt: &Receipt) -> Option<u64> {
+        Some(receipt.total().amount())
+    }
+
     fn compared(receipt: &Receipt) -> Compared {
-        Compared { total: Some(receipt.total().amount()), adjustments: receipt.adjustments().to_vec(), decision: None }
+        Compared { total: Self::total(receipt), adjustments: receipt.adjustments().to_vec(), decision: None }
     }
 
     fn shown(receipt: &Receipt, currency: Currency) -> Shown {

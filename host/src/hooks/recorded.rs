@@ -21,10 +21,7 @@ use crate::{
 /// Returns how the call ended, for its recording.
 pub(super) fn outcome<H: Hook>(at: super::Installation, result: &Result<H::Decided, Failure>) -> Outcome {
     match result {
-        Ok(decided) => {
-            let total = H::compared(decided).total;
-            Outcome { code: "ok", is_error: false, is_decided: true, total }
-        }
+        Ok(decided) => Outcome { code: "ok", is_error: false, is_decided: true, total: H::total(decided) },
         Err(failure) => {
             let is_decided = !failure.is_of_host() || failure.at_fault() == Some(at);
             Outcome { code: failure.code(), is_error: failure.is_error(), is_decided, total: None }

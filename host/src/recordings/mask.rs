@@ -345,7 +345,7 @@ impl<'a> Masking<'a> {
             };
             let at = At { key: &of_key, within, ..object };
             let is_name = matches!(&*key, "key" | "name") && self.peek() == Some(b'"') && self.names_value();
-            let is_masked = !is_name && self.mask.has(at);
+            let is_masked = if has_items(object.key) { object.is_masked } else { !is_name && self.mask.has(at) };
             let is_shops = object.is_shops || is_shops(&of_key);
             if is_name {
                 let from = self.at;
@@ -534,6 +534,7 @@ mod tests {
         check(r#"{"methods":[{"id":"card","name":"Card"}]}"#, r#"{"methods":[{"id":"card","name":"Card"}]}"#);
         check(r#"{"body":"{\"phone\": 5, \"a\": \"b\"}"}"#, r#"{"body":"{\"phone\": 0, \"a\": \"b\"}"}"#);
         check(r#"{"item":"name","price":1.50}"#, r#"{"item":"name","price":1.50}"#);
+        check(r#"{"stock":{"phone":3},"asked":{"name":1}}"#, r#"{"stock":{"phone":3},"asked":{"name":1}}"#);
     }
 
     #[test]
