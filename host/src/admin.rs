@@ -146,7 +146,7 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
         .linked("trace"),
     Route::get("/recordings", "recordings", |admin, asked| Box::pin(recordings::list(admin, asked)))
         .linked("recordings"),
-    Route::get("/recordings/{id}", "recording", |admin, asked| at_once(recordings::show(admin, &asked.named)))
+    Route::get("/recordings/{id}", "recording", |admin, asked| Box::pin(recordings::show(admin, asked)))
         .linked("recording"),
     Route::get("/recent/charts", "charts", |admin, _| Box::pin(charts::show(admin))).linked("charts"),
     Route::get("/api/services", "jaegerServices", |admin, asked| jaeger::answer(admin, asked, jaeger::services)),

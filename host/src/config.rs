@@ -227,6 +227,8 @@ settings! {
     recordings as Recordings {
         kept_mib: usize = "64" [0, 1_048_576], "MiB", "memory for recordings of the last calls, some 1 KiB each: what a plugin was asked, what the host answered it, what it decided; calls that ended in an error stay longest; 0 records nothing";
         kept_days: u32 = "7" [1, 3_650], "days", "how long a recording is kept at most";
+        disk_percent: Percent = "0" [0, 100], "%", "the share of calls whose recordings are written to the disk as well, to `recordings` in server.data, where they outlive the host; chosen by trace id, so that a request's calls stay together. Calls that ended in an error always are, unless this is 0";
+        disk_mib: usize = "256" [1, 1_048_576], "MiB", "recordings on the disk, all together", past "the oldest are deleted";
         mask: MaskedKeys = "name, first_name, firstname, last_name, lastname, surname, full_name, fullname, username, recipient, email, mail, phone, telephone, tel, mobile, fax, address, street, ship_to.company, ship_to.lines, bill_to.company, bill_to.lines, birthday, birthdate, birth_date, token, secret, password, passphrase, authorization, cookie, session, api_key, apikey, card, iban, bic, cvc, cvv, ssn", "", "keys whose values are masked before anything is recorded, with commas between them: in attributes, customers' fields, addresses, settings, headers and bodies. `email` is also the key `billing-email` or `customerEmail`; `ship_to.lines` is `lines` within `ship_to` alone";
         mask_found: bool = "on", "", "masks whatever looks like a mail address, a card's number, a phone number or a token in any text, whatever its key";
     }

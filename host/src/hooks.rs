@@ -360,7 +360,7 @@ pub async fn decide_recorded<H: Hook>(
     let result = H::believed(asked, returned, imports, rules);
     let outcome = recorded::outcome::<H>(imports.at(), &result);
     H::record_after(asked, &result, imports, body);
-    recorded::expect::<H>(asked, &result, (outcome, &of_stock), body);
+    recorded::expect::<H>(asked, &result, (&outcome, &of_stock), body);
     (Answered { result, met, asked: of_stock }, outcome)
 }
 

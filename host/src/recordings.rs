@@ -7,10 +7,11 @@
 //! is made after its call has ended, and a call waits for none: keeping one is a push into a list under a lock of its own.
 
 mod body;
+mod disk;
 mod kept;
 mod mask;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::value::RawValue;
 
@@ -24,8 +25,11 @@ use crate::{
     hooks::Installation,
     units::{MIB, micros},
 };
-use kept::Kept;
+use disk::Disk;
+use kept::{Kept, Page, Wanted};
 
+/// The folder of the recordings on the disk, beside the order store.
+const FOLDER: &str = "recordings";
 /// A day, milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -42,10 +46,10 @@ pub struct RecordedVersion {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// `ok`, or the failure's code.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// Whether an operator has to look.
     pub is_error: bool,
     /// Whether the plugin decided so: what the host or another plugin caused isn't compared.
@@ -56,7 +60,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// The outcome of a call that isn't recorded.
-    pub const UNKNOWN: Self = Self { code: "", is_error: false, is_decided: false, total: None };
+    pub const UNKNOWN: Self = Self { code: Cow::Borrowed(""), is_error: false, is_decided: false, total: None };
 }
 
 /// What a call took.
@@ -97,13 +101,20 @@ pub struct Recording {
     pub role: &'static str,
     pub trace_id: [u8; 16],
     order_seed: [u8; 32],
-    seed: [u8; 32],
     pub outcome: Outcome,
     pub cost: Cost,
-    /// The members of the case that are only this call's, masked.
-    members: Box<str>,
+    case: CaseOfCall,
     /// How many texts were masked.
     pub masked: u32,
+}
+
+/// The case that repeats a call, masked.
+#[derive(Debug)]
+enum CaseOfCall {
+    /// What of it is only this call's: its seed and its members.
+    Own { seed: [u8; 32], members: Box<str> },
+    /// All of it, as it was written when the call was recorded.
+    Whole(Box<RawValue>),
 }
 
 /// The recordings of a host. Cheap to clone.
@@ -112,29 +123,41 @@ pub struct Recordings(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    forms: Arc<Forms>,
+    kept: Kept,
+    disk: Option<Disk>,
+}
+
+/// What all recordings of a host have in common.
+#[derive(Debug)]
+struct Forms {
     mask: Mask,
     /// The shop's rules, as a case says them.
     shop: Box<RawValue>,
-    kept: Kept,
 }
 
 impl Recordings {
     /// Returns a host's recordings; `None` if it keeps none.
     #[must_use]
     pub fn of(settings: &Settings) -> Option<Self> {
-        let config::Recordings { kept_mib, kept_days, mask, mask_found } = &settings.recordings;
+        let config::Recordings { kept_mib, kept_days, disk_percent, disk_mib, mask, mask_found } = &settings.recordings;
         if *kept_mib == 0 {
             return None;
         }
-        let kept = Kept::new(kept_mib * MIB, u64::from(*kept_days) * DAY_MS);
-        Some(Self(Arc::new(Shared { mask: Mask::new(mask.iter(), *mask_found), shop: rules_of(settings), kept })))
+        let age_max_ms = u64::from(*kept_days) * DAY_MS;
+        let forms = Arc::new(Forms { mask: Mask::new(mask.iter(), *mask_found), shop: rules_of(settings) });
+        let folder = settings.server.data.join(FOLDER);
+        let bounds = disk::Bounds { bytes_max: (disk_mib * MIB) as u64, age_max_ms };
+        let disk =
+            (disk_percent.share() > 0.0).then(|| Disk::open(folder, disk_percent.share(), bounds, Arc::clone(&forms)));
+        Some(Self(Arc::new(Shared { forms, kept: Kept::new(kept_mib * MIB, age_max_ms), disk })))
     }
 
     /// Keeps a call.
     pub fn keep(&self, ended: Ended<'_>) {
         let Ended { version, number, role, trace_id, order_seed, seed, outcome, cost, body } = ended;
-        let (members, masked) = self.0.mask.members(body.into_members());
-        self.0.kept.push(Recording {
+        let (members, masked) = self.0.forms.mask.members(body.into_members());
+        let recording = Arc::new(Recording {
             id: self.0.kept.next_id(),
             at_ms: now_ms(),
             version: Arc::clone(version),
@@ -142,27 +165,42 @@ impl Recordings {
             role,
             trace_id,
             order_seed,
-            seed,
             outcome,
             cost,
-            members,
+            case: CaseOfCall::Own { seed, members },
             masked,
         });
+        if let Some(disk) = &self.0.disk {
+            disk.keep(&recording);
+        }
+        self.0.kept.push(recording);
     }
 
-    /// Returns those that the filter takes, in that order: `limit` at most, behind the one of the id `after`.
+    /// Returns those that the filter takes, in that order: `limit` at most, behind the one of the id `after`. Blocks on the disk, if
+    /// there are some.
     #[must_use]
     pub fn list(&self, filter: &Filter, order: Order, after: Option<u64>, limit: usize) -> Vec<Arc<Recording>> {
-        self.0.kept.list(filter, order, after, limit)
+        let page = Page { order, after, limit };
+        let mut wanted = Wanted::of(filter);
+        let in_memory = self.0.kept.all();
+        wanted.find_traces(&in_memory);
+        let Some(disk) = &self.0.disk else { return page.of(in_memory, &wanted) };
+        if wanted.needs_traces() {
+            wanted.find_traces(&disk.list(&wanted, Page::whole()));
+        }
+        let mut all = page.of(in_memory, &wanted);
+        all.extend(disk.list(&wanted, page));
+        page.of(all, &wanted)
     }
 
-    /// Returns the recording of that id; `None` if it isn't kept, or not any more.
+    /// Returns the recording of that id; `None` if it isn't kept, or not any more. Blocks on the disk, if there are some.
     #[must_use]
     pub fn recording(&self, id: u64) -> Option<Arc<Recording>> {
-        self.0.kept.recording(id)
+        let in_memory = self.0.kept.all().into_iter().find(|recording| recording.id == id);
+        in_memory.or_else(|| self.0.disk.as_ref()?.recording(id))
     }
 
-    /// Returns how much is kept.
+    /// Returns how much is kept in memory.
     #[must_use]
     pub fn figures(&self) -> Figures {
         self.0.kept.figures()
@@ -171,14 +209,38 @@ impl Recordings {
     /// Returns the recording as a case.
     #[must_use]
     pub fn case(&self, recording: &Recording) -> Box<RawValue> {
+        self.0.forms.case(recording)
+    }
+
+    /// Writes what is still to be written to the disk. Nothing is written after that. Blocks.
+    pub fn close(&self) {
+        self.0.disk.iter().for_each(Disk::close);
+    }
+}
+
+impl Forms {
+    fn case(&self, recording: &Recording) -> Box<RawValue> {
+        let (seed, members) = match &recording.case {
+            CaseOfCall::Own { seed, members } => (hex(seed), members),
+            CaseOfCall::Whole(case) => return case.clone(),
+        };
         let settings = serde_json::to_string(&*recording.version.settings).unwrap_or_else(|_| "{}".to_owned());
-        let (settings, _) = self.0.mask.json(settings);
-        let seed = hex(&recording.seed);
-        let members = &recording.members;
+        let (settings, _) = self.mask.json(settings);
         let between = if members.is_empty() { "" } else { "," };
-        let case = format!(r#"{{"shop":{},"set":{settings},"seed":"{seed}"{between}{members}}}"#, self.0.shop);
+        let case = format!(r#"{{"shop":{},"set":{settings},"seed":"{seed}"{between}{members}}}"#, self.shop);
         // It is put together of JSON.
         RawValue::from_string(case).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+}
+
+impl Recording {
+    /// Returns how many bytes of text it has.
+    const fn text_bytes(&self) -> usize {
+        match &self.case {
+            CaseOfCall::Own { members, .. } => members.len(),
+            // What was read from the disk isn't kept in memory.
+            CaseOfCall::Whole(_) => 0,
+        }
     }
 }
 

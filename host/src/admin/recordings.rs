@@ -118,9 +118,11 @@ pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
 
 /// # Errors
 /// 404 if the recording isn't kept.
-pub(super) fn show(admin: &Admin, id: &str) -> Answer {
+pub(super) async fn show(admin: &Admin, Asked { named: id, .. }: Asked) -> Answer {
     let recordings = recordings(admin)?;
-    let recording = id.parse().ok().and_then(|id| recordings.recording(id));
+    let (kept, wanted) = (recordings.clone(), id.parse().ok());
+    let found = tokio::task::spawn_blocking(move || wanted.and_then(|id| kept.recording(id))).await;
+    let recording = found.map_err(|panicked| Problem::internal(&panicked))?;
     let missing = || Problem::not_found(format!("the recording {id:?} isn't kept, or not any more"));
     let recording = recording.ok_or_else(missing)?;
     Reply::json(&RecordingJson::of(&recording, Some(recordings.case(&recording))))
@@ -163,7 +165,7 @@ impl RecordingJson {
             digest: version.digest.clone(),
             number: *number,
             rollout: (*role).to_owned(),
-            outcome: outcome.code.to_owned(),
+            outcome: outcome.code.to_string(),
             error: outcome.is_error,
             decided: outcome.is_decided,
             total: outcome.total,

@@ -21,10 +21,10 @@ use crate::{
 /// Returns how the call ended, for its recording.
 pub(super) fn outcome<H: Hook>(at: super::Installation, result: &Result<H::Decided, Failure>) -> Outcome {
     match result {
-        Ok(decided) => Outcome { code: "ok", is_error: false, is_decided: true, total: H::total(decided) },
+        Ok(decided) => Outcome { code: "ok".into(), is_error: false, is_decided: true, total: H::total(decided) },
         Err(failure) => {
             let is_decided = !failure.is_of_host() || failure.at_fault() == Some(at);
-            Outcome { code: failure.code(), is_error: failure.is_error(), is_decided, total: None }
+            Outcome { code: failure.code().into(), is_error: failure.is_error(), is_decided, total: None }
         }
     }
 }
@@ -33,7 +33,7 @@ pub(super) fn outcome<H: Hook>(at: super::Installation, result: &Result<H::Decid
 pub(super) fn expect<H: Hook>(
     asked: &H::Asked,
     result: &Result<H::Decided, Failure>,
-    (outcome, stock): (Outcome, &[StockLine]),
+    (outcome, stock): (&Outcome, &[StockLine]),
     body: &mut Body,
 ) {
     if !outcome.is_decided {
@@ -47,12 +47,12 @@ pub(super) fn expect<H: Hook>(
     // The hooks of track 0.2 reach no stock.
     let stock = H::KIND.is_required().then(|| Pieces(sum_by_item(stock)));
     let decision = (info(H::KIND).decision, decision);
-    body.member("expect", &Expected { outcome: outcome.code, rejection, decision, stock });
+    body.member("expect", &Expected { outcome: &outcome.code, rejection, decision, stock });
 }
 
 /// What a case expects.
 struct Expected<'a> {
-    outcome: &'static str,
+    outcome: &'a str,
     rejection: Option<&'a str>,
     decision: (&'static str, Option<Box<RawValue>>),
     stock: Option<Pieces>,

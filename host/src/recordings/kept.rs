@@ -87,9 +87,8 @@ impl Kept {
         self.next_id.fetch_add(1, Relaxed)
     }
 
-    pub(super) fn push(&self, recording: Recording) {
+    pub(super) fn push(&self, recording: Arc<Recording>) {
         let now_ms = recording.at_ms;
-        let recording = Arc::new(recording);
         // What is dropped is freed after the lock.
         let mut dropped = Vec::new();
         let mut lists = self.lists.lock();
@@ -99,26 +98,6 @@ impl Kept {
         }
         lists.dropped += dropped.len() as u64;
         drop(lists);
-    }
-
-    pub(super) fn list(&self, filter: &Filter, order: Order, after: Option<u64>, limit: usize) -> Vec<Arc<Recording>> {
-        let mut all = self.snapshot();
-        let wanted = Wanted::of(filter, &all);
-        all.sort_unstable_by_key(|recording| recording.id);
-        let is_behind = |recording: &Arc<Recording>| match (order, after) {
-            (_, None) => true,
-            (Order::Newest, Some(after)) => recording.id < after,
-            (Order::Oldest, Some(after)) => recording.id > after,
-        };
-        let taken = |recording: &Arc<Recording>| is_behind(recording) && wanted.takes(recording);
-        match order {
-            Order::Oldest => all.into_iter().filter(taken).take(limit).collect(),
-            Order::Newest => all.into_iter().rev().filter(taken).take(limit).collect(),
-        }
-    }
-
-    pub(super) fn recording(&self, id: u64) -> Option<Arc<Recording>> {
-        self.snapshot().into_iter().find(|recording| recording.id == id)
     }
 
     pub(super) fn figures(&self) -> Figures {
@@ -133,7 +112,7 @@ impl Kept {
     }
 
     /// Returns all that aren't too old. The lock is held for copying pointers only.
-    fn snapshot(&self) -> Vec<Arc<Recording>> {
+    pub(super) fn all(&self) -> Vec<Arc<Recording>> {
         let oldest_ms = now_ms().saturating_sub(self.age_max_ms);
         let lists = self.lists.lock();
         let all = lists.plain.recordings.iter().chain(&lists.errors.recordings);
@@ -178,36 +157,84 @@ impl List {
 }
 
 fn bytes(recording: &Recording) -> usize {
-    RECORDING_BYTES + recording.members.len()
+    RECORDING_BYTES + recording.text_bytes()
+}
+
+/// A part of a list: `limit` recordings at most, behind the one of the id `after`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page {
+    pub(super) order: Order,
+    pub(super) after: Option<u64>,
+    pub(super) limit: usize,
+}
+
+impl Page {
+    /// Returns all of a list as one page.
+    pub(super) const fn whole() -> Self {
+        Self { order: Order::Oldest, after: None, limit: usize::MAX }
+    }
+
+    /// Returns whether an id is behind the page's beginning.
+    pub(super) fn has(&self, id: u64) -> bool {
+        match (self.order, self.after) {
+            (_, None) => true,
+            (Order::Newest, Some(after)) => id < after,
+            (Order::Oldest, Some(after)) => id > after,
+        }
+    }
+
+    /// Returns the page of those that are wanted, each once.
+    pub(super) fn of(&self, mut all: Vec<Arc<Recording>>, wanted: &Wanted<'_>) -> Vec<Arc<Recording>> {
+        all.retain(|recording| self.has(recording.id) && wanted.takes(recording));
+        all.sort_unstable_by_key(|recording| recording.id);
+        all.dedup_by_key(|recording| recording.id);
+        if self.order == Order::Newest {
+            all.reverse();
+        }
+        all.truncate(self.limit);
+        all
+    }
 }
 
 /// A filter with what follows from it.
-struct Wanted<'a> {
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
     filter: &'a Filter,
-    /// The traces of the wanted order's calls; `None` if no order is wanted.
-    traces: Option<Vec<[u8; 16]>>,
+    /// What the wanted order's calls have in common; `None` if no order is wanted.
+    order_seed: Option<[u8; 32]>,
+    /// The traces of those calls, as far as they were found.
+    traces: Vec<[u8; 16]>,
 }
 
 impl<'a> Wanted<'a> {
-    fn of(filter: &'a Filter, all: &[Arc<Recording>]) -> Self {
-        let traces = filter.reference.as_ref().map(|reference| {
-            let seed: [u8; 32] = Sha256::digest(reference).into();
-            let of_order = all.iter().filter(|recording| recording.order_seed == seed);
-            of_order.map(|recording| recording.trace_id).collect()
-        });
-        Self { filter, traces }
+    pub(super) fn of(filter: &'a Filter) -> Self {
+        let order_seed = filter.reference.as_ref().map(|reference| Sha256::digest(reference).into());
+        Self { filter, order_seed, traces: Vec::new() }
     }
 
-    fn takes(&self, recording: &Recording) -> bool {
+    /// Returns whether an order is wanted whose traces weren't found.
+    pub(super) fn needs_traces(&self) -> bool {
+        self.order_seed.is_some() && self.traces.is_empty()
+    }
+
+    /// Finds the traces of the wanted order among these.
+    pub(super) fn find_traces(&mut self, all: &[Arc<Recording>]) {
+        let of_order = all.iter().filter(|recording| Some(recording.order_seed) == self.order_seed);
+        self.traces.extend(of_order.map(|recording| recording.trace_id));
+    }
+
+    /// Returns whether the recording is wanted. As long as the order's traces weren't found, its own calls are.
+    pub(super) fn takes(&self, recording: &Recording) -> bool {
         let Filter { at, number, outcome, errors, since_ms, trace_id, .. } = self.filter;
         let Recording { version, .. } = recording;
+        let is_of_order = |seed: [u8; 32]| recording.order_seed == seed || self.traces.contains(&recording.trace_id);
         at.is_none_or(|at| version.at.kind == at.kind && (at.name.is_none() || version.at.name == at.name))
             && number.is_none_or(|number| recording.number == Some(number))
-            && outcome.as_ref().is_none_or(|outcome| recording.outcome.code == outcome)
+            && outcome.as_ref().is_none_or(|outcome| recording.outcome.code == *outcome)
             && errors.is_none_or(|errors| recording.outcome.is_error == errors)
             && since_ms.is_none_or(|since_ms| recording.at_ms >= since_ms)
             && trace_id.is_none_or(|trace_id| recording.trace_id == trace_id)
-            && self.traces.as_ref().is_none_or(|traces| traces.contains(&recording.trace_id))
+            && self.order_seed.is_none_or(is_of_order)
     }
 }
 
@@ -216,7 +243,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{
-        super::{Cost, Outcome, RecordedVersion},
+        super::{CaseOfCall, Cost, Outcome, RecordedVersion},
         *,
     };
     use crate::hooks::Kind;
@@ -229,7 +256,7 @@ mod tests {
             digest: String::new(),
             settings: Arc::new(BTreeMap::new()),
         };
-        let code = if is_error { "trap" } else { "ok" };
+        let code = if is_error { "trap" } else { "ok" }.into();
         Recording {
             id,
             at_ms,
@@ -238,16 +265,21 @@ mod tests {
             role: "live",
             trace_id: [u8::try_from(id).expect("few"); 16],
             order_seed: Sha256::digest(format!("order {}", id / 2)).into(),
-            seed: [0; 32],
             outcome: Outcome { code, is_error, is_decided: true, total: None },
             cost: Cost::default(),
-            members: "x".repeat(bytes).into(),
+            case: CaseOfCall::Own { seed: [0; 32], members: "x".repeat(bytes).into() },
             masked: 0,
         }
     }
 
+    fn page(kept: &Kept, filter: &Filter, page: Page) -> Vec<u64> {
+        let mut wanted = Wanted::of(filter);
+        wanted.find_traces(&kept.all());
+        page.of(kept.all(), &wanted).iter().map(|recording| recording.id).collect()
+    }
+
     fn ids(kept: &Kept, filter: &Filter) -> Vec<u64> {
-        kept.list(filter, Order::Oldest, None, 100).iter().map(|recording| recording.id).collect()
+        page(kept, filter, Page::whole())
     }
 
     /// Room for so many recordings without text.
@@ -259,14 +291,14 @@ mod tests {
     fn errors_stay_longest_and_have_half_of_the_memory_at_most() {
         let kept = room(4);
         for id in 0..3 {
-            kept.push(recording(id, now_ms(), 0, id == 0));
+            kept.push(Arc::new(recording(id, now_ms(), 0, id == 0)));
         }
         for id in 3..6 {
-            kept.push(recording(id, now_ms(), 0, false));
+            kept.push(Arc::new(recording(id, now_ms(), 0, false)));
         }
         assert_eq!(ids(&kept, &Filter::default()), [0, 3, 4, 5], "the error outlives calls after it");
         for id in 6..10 {
-            kept.push(recording(id, now_ms(), 0, true));
+            kept.push(Arc::new(recording(id, now_ms(), 0, true)));
         }
         assert_eq!(ids(&kept, &Filter::default()), [4, 5, 8, 9], "errors are dropped past their half");
         let figures = kept.figures();
@@ -277,19 +309,19 @@ mod tests {
     #[test]
     fn memory_is_bounded_whatever_a_recording_has() {
         let kept = room(4);
-        kept.push(recording(1, now_ms(), 10 * RECORDING_BYTES, false));
+        kept.push(Arc::new(recording(1, now_ms(), 10 * RECORDING_BYTES, false)));
         assert_eq!(ids(&kept, &Filter::default()), [0_u64; 0], "one that is larger than the memory isn't kept");
-        kept.push(recording(2, now_ms(), RECORDING_BYTES, false));
-        kept.push(recording(3, now_ms(), 2 * RECORDING_BYTES, false));
+        kept.push(Arc::new(recording(2, now_ms(), RECORDING_BYTES, false)));
+        kept.push(Arc::new(recording(3, now_ms(), 2 * RECORDING_BYTES, false)));
         assert_eq!(ids(&kept, &Filter::default()), [3]);
     }
 
     #[test]
     fn what_is_too_old_is_gone() {
         let kept = Kept::new(usize::MAX, 1_000);
-        kept.push(recording(1, now_ms() - 5_000, 0, true));
+        kept.push(Arc::new(recording(1, now_ms() - 5_000, 0, true)));
         assert_eq!(ids(&kept, &Filter::default()), [0_u64; 0]);
-        kept.push(recording(2, now_ms(), 0, false));
+        kept.push(Arc::new(recording(2, now_ms(), 0, false)));
         assert_eq!((ids(&kept, &Filter::default()), kept.figures().recordings), (vec![2], 1));
     }
 
@@ -297,7 +329,7 @@ mod tests {
     fn a_filter_takes_what_it_says() {
         let kept = room(100);
         for id in 1..=6 {
-            kept.push(recording(id, now_ms(), 0, id == 4));
+            kept.push(Arc::new(recording(id, now_ms(), 0, id == 4)));
         }
         let check = |filter: Filter, expected: &[u64]| assert_eq!(ids(&kept, &filter), expected, "{filter:?}");
         check(Filter { at: Installation::parse("checkout"), ..Filter::default() }, &[1, 2, 3, 4, 5, 6]);
@@ -315,11 +347,9 @@ mod tests {
     fn a_list_goes_on_behind_an_id() {
         let kept = room(100);
         for id in 1..=6 {
-            kept.push(recording(id, now_ms(), 0, id == 4));
+            kept.push(Arc::new(recording(id, now_ms(), 0, id == 4)));
         }
-        let page = |order, after| -> Vec<u64> {
-            kept.list(&Filter::default(), order, after, 2).iter().map(|recording| recording.id).collect()
-        };
+        let page = |order, after| page(&kept, &Filter::default(), Page { order, after, limit: 2 });
         assert_eq!(page(Order::Oldest, None), [1, 2]);
         assert_eq!(page(Order::Oldest, Some(2)), [3, 4]);
         assert_eq!(page(Order::Newest, None), [6, 5]);

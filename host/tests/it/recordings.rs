@@ -234,6 +234,29 @@ fn a_call_is_found_by_its_trace_or_order_and_becomes_a_test() {
 }
 
 #[test]
+fn recordings_on_the_disk_outlive_the_host() {
+    let plan = |folder: Option<&std::sync::Arc<TempDir>>| {
+        let plan = plan().set("recordings.disk_percent=100");
+        folder.into_iter().fold(plan, |plan, folder| plan.folder(folder))
+    };
+    let host = plan(None).start();
+    let references: Vec<String> = (1..4).map(|pieces| host.shop.buy("headphones", pieces).reference()).collect();
+    let before = recorded(&host, "sort=oldest");
+    assert_eq!(before.len(), 6);
+    let folder = host.stop().folder;
+
+    let host = plan(Some(&folder)).start();
+    host.shop.buy("headphones", 4);
+    let after = recorded(&host, "sort=oldest");
+    assert_eq!((after.len(), &after[..6]), (8, before.as_slice()));
+    let repeated = replay(&host, &[&references[1]]);
+    assert!(repeated.status.success(), "{}", stderr(&repeated));
+    assert_eq!(stdout(&repeated).matches("the same decision").count(), 2, "{}", stdout(&repeated));
+    assert!(check_all_repeat(&host).values().all(|compared| *compared == 4));
+    host.stop();
+}
+
+#[test]
 fn what_the_host_or_another_plugin_ended_is_recorded_but_not_compared() {
     let folder = PluginFolder::of(&[&file("inventory_trap_after_take")], &["checkout"]);
     let host = plan().plugins(folder).warns("checkout failed: the inventory plugin trapped").start();
@@ -270,7 +293,7 @@ const PERSONAL: [&str; 6] = [
 
 #[test]
 fn nothing_personal_is_recorded_whatever_its_field() {
-    let host = plan().set("log.level=debug").plugins(built_in_and("checkout_adjusts")).start();
+    let host = plan().set("log.level=till=debug").plugins(built_in_and("checkout_adjusts")).start();
     let installed = file("delivery_options_flat");
     let installed = std::fs::read(installed).expect("it is read");
     let set = json!({ "options": "standard=4.99" });
