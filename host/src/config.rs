@@ -269,6 +269,7 @@ settings! {
         checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included", past "cancelled: `deadline`, 504";
         request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request after it was read; more than everything that it waits for", past "`deadline`, 504; `/orders/{reference}` tells how it ended";
         guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; equal on every machine; counting costs some speed";
+        guest_telemetry_masked: bool = "on", "", "masks in plugins' log lines, prints and spans what looks like a mail address, a card's number, a phone number or a token, as recordings.mask_found does in recordings; authors' commands show it";
         guest_memory_mib: usize = "64" [1, 4_096], "MiB", "linear memory of a call, all its memories summed", past "`memory`, 502";
         guest_table_elements: usize = "20000" [0, 10_000_000], "elements", "table elements of a call, all its tables summed; CPython needs 7,699", past "`table.grow` answers -1";
         guest_core_instances: u32 = "64" [1, 10_000], "instances", "core instances of a component; CPython needs 38", past "refused when it is loaded";

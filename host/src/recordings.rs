@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 pub use body::Body;
 pub use kept::{Figures, Filter, Order};
-pub use mask::{Mask, alike, is_masked};
+pub use mask::{Mask, alike, impersonal, impersonal_item, is_masked};
 
 use crate::{
     clock::now_ms,

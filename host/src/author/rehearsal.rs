@@ -100,6 +100,9 @@ impl Stage {
         of_store: store::Settings,
         compiler: Compiler,
     ) -> anyhow::Result<Self> {
+        // An author sees what the plugin says, as it says it.
+        let shown = Limits { guest_telemetry_masked: false, ..settings.limits.clone() };
+        let settings = Settings { limits: shown, ..settings };
         let limits = Limits { guest_fuel: true, ..settings.limits.of_one_call() };
         let telemetry = start_telemetry(&settings)?;
         Self::of(plugin, inventory, (settings, of_store), (limits, compiler), telemetry).await

@@ -335,7 +335,7 @@ mod tests {
             number: Some(3),
             role: "canary",
             // Of four traces one is below a half, and so on.
-            trace_id: u128::from(id % 4 << 30).to_be_bytes(),
+            trace_id: u128::from((id % 4) << 30).to_be_bytes(),
             order_seed: [u8::try_from(id % 7).expect("small"); 32],
             outcome: Outcome { code: "trap".into(), is_error, is_decided: true, total: Some(7) },
             cost: Cost { took: Duration::from_micros(5), cpu: Duration::from_micros(4), fuel: None },

@@ -19,6 +19,8 @@ use found::{Place, is_card, next_found};
 
 /// What a masked text begins with.
 const MASKED: &str = "masked-";
+/// What stands in traces and logs instead of what looks personal.
+const MASKED_WORD: &str = "masked";
 /// The shortest text that is masked as a part of another text, because it was masked by its key elsewhere.
 const ECHO_BYTES_MIN: usize = 3;
 /// The most levels of JSON that is looked into; deeper values are masked as a whole. Cases have some ten.
@@ -96,16 +98,7 @@ impl Mask {
 
     /// Returns the text with what looks personal masked; `None` if nothing does.
     fn in_text(&self, text: &str, place: Place) -> Option<String> {
-        if !self.finds {
-            return None;
-        }
-        let (mut masked, mut from) = (String::new(), 0);
-        while let Some(found) = next_found(text, from, place) {
-            masked += text.get(from..found.start)?;
-            masked += &self.stand_in(text.get(found.clone())?);
-            from = found.end;
-        }
-        (from > 0).then(|| masked + text.get(from..).unwrap_or_default())
+        if self.finds { replaced(text, place, |found| self.stand_in(found)) } else { None }
     }
 
     /// Returns what stands in for a text.
@@ -476,6 +469,29 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
 }
 
+/// Returns the text with the word `masked` for whatever looks personal, for telemetry.
+#[must_use]
+pub fn impersonal(text: &str) -> Cow<'_, str> {
+    replaced(text, Place::Text, |_| MASKED_WORD.to_owned()).map_or_else(|| text.into(), Cow::from)
+}
+
+/// Does so with an item's name, which a part number may be.
+#[must_use]
+pub fn impersonal_item(name: &str) -> Cow<'_, str> {
+    replaced(name, Place::Item, |_| MASKED_WORD.to_owned()).map_or_else(|| name.into(), Cow::from)
+}
+
+/// Returns the text with something else in the place of what looks personal; `None` if nothing does.
+fn replaced(text: &str, place: Place, stand_in: impl Fn(&str) -> String) -> Option<String> {
+    let (mut replaced, mut from) = (String::new(), 0);
+    while let Some(found) = next_found(text, from, place) {
+        replaced += text.get(from..found.start)?;
+        replaced += &stand_in(text.get(found.clone())?);
+        from = found.end;
+    }
+    (from > 0).then(|| replaced + text.get(from..).unwrap_or_default())
+}
+
 /// Returns the text with every stand-in, and with what another host would mask, as one and the same word: two texts that differ only in
 /// what was masked are equal then.
 #[must_use]
@@ -489,7 +505,7 @@ fn one_word(text: &str) -> String {
     let mut parts = text.split(MASKED);
     let mut words = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        words += "masked";
+        words += MASKED_WORD;
         let letters = part.bytes().take(8).take_while(|byte| (b'a'..=b'p').contains(byte)).count();
         words += part.get(if letters == 8 { 8 } else { 0 }..).unwrap_or_default();
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Text,
-    /// An item's name: a part number isn't taken for a phone number or a token.
+    /// An item's name: a part number isn't taken for a phone number, and less easily for a token.
     Item,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn next_found(text: &str, from: usize, place: Place) -> Option<Range<
     }
     let mail = || has_at.then(|| mail(text, from)).flatten();
     let number = || (digits >= *PHONE_DIGITS.start()).then(|| number(text, from, place)).flatten();
-    let token = || (place == Place::Text && longest >= TOKEN_LENGTH).then(|| token(text, from)).flatten();
+    let token = || (longest >= TOKEN_LENGTH).then(|| token(text, from, place)).flatten();
     [mail(), number(), token()].into_iter().flatten().min_by_key(|found| found.start)
 }
 
@@ -174,13 +174,13 @@ const fn is_of_token(byte: u8) -> bool {
 }
 
 /// Finds a JSON Web Token, a key with letters and digits mixed at random, or a long hexadecimal number.
-fn token(text: &str, from: usize) -> Option<Range<usize>> {
+fn token(text: &str, from: usize, place: Place) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = from;
     while at < bytes.len() {
         let length = bytes.get(at..)?.iter().take_while(|byte| is_of_token(**byte)).count();
         let word = text.get(at..at + length)?;
-        if length >= TOKEN_LENGTH && (word.starts_with("eyJ") && word.contains('.') || has_random_part(word)) {
+        if length >= TOKEN_LENGTH && (word.starts_with("eyJ") && word.contains('.') || has_random_part(word, place)) {
             return Some(at..at + length);
         }
         at += length.max(1);
@@ -188,8 +188,10 @@ fn token(text: &str, from: usize) -> Option<Range<usize>> {
     None
 }
 
-fn has_random_part(word: &str) -> bool {
-    word.split(['.', '-', '/', '+', '=', '~']).any(|part| {
+fn has_random_part(word: &str, place: Place) -> bool {
+    // A part number is made of words, too.
+    let is_end = |character: char| ".-/+=~".contains(character) || character == '_' && place == Place::Item;
+    word.split(is_end).any(|part| {
         let count = |is: fn(&u8) -> bool| part.bytes().filter(is).count();
         let is_hex = part.len() >= HEX_LENGTH && part.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_mixed = part.len() >= TOKEN_LENGTH
@@ -245,7 +247,8 @@ mod tests {
         let check = |text: &str, expected: &[&str]| assert_eq!(all(text, Place::Item), expected, "{text:?}");
         check("0000-1234-5678", &[]);
         check("202-555-0143", &[]);
-        check("AbCdEf1234567890AbCdEf", &[]);
+        check("GTIN_00012345678905_Large", &[]);
+        check("sk_live_51H8xY2eZvKYlo2C0aBcD", &["sk_live_51H8xY2eZvKYlo2C0aBcD"]);
         check("+49 30 901820", &["+49 30 901820"]);
         check("ada@example.com", &["ada@example.com"]);
         check("4111111111111111", &["4111111111111111"]);
