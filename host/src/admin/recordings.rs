@@ -202,7 +202,10 @@ impl Wanted {
 
     fn take(&mut self, name: &str, value: &str) -> Result<(), Problem> {
         let filter = &mut self.filter;
-        let number = || query::value(name, value, value.parse::<u64>().ok(), "a whole number");
+        let number = || {
+            let number = value.parse().ok().filter(|number: &u64| *number < 1 << 53);
+            query::value(name, value, number, "a whole number below 2^53")
+        };
         let flag = || query::value(name, value, value.parse().ok(), "true or false");
         match name {
             "plugin" => {
@@ -258,9 +261,17 @@ mod tests {
         assert_eq!(filter.at, Installation::parse("discounts/spring"));
         assert_eq!((filter.number, filter.errors, filter.since_ms), (Some(3), Some(false), Some(7)));
         assert_eq!(filter.trace_id.map(|id| id[0]), Some(0x4b));
-        for unusable in
-            ["plugin=nothing", "outcome=", "errors=1", "trace_id=4bf9", "limit=0", "limit=501", "cases=yes", "item=tea"]
-        {
+        for unusable in [
+            "plugin=nothing",
+            "outcome=",
+            "errors=1",
+            "trace_id=4bf9",
+            "limit=0",
+            "limit=501",
+            "cases=yes",
+            "item=tea",
+            "after=9007199254740992",
+        ] {
             assert_eq!(Wanted::of_query(unusable).expect_err(unusable).code(), "unacceptable");
         }
     }
