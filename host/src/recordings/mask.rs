@@ -295,7 +295,7 @@ impl<'a> Masking<'a> {
             Some(b'-' | b'0'..=b'9') => {
                 self.skip_plain();
                 let number = self.json.get(from..self.at).unwrap_or_default();
-                if at.is_masked || self.mask.finds && !is_figure(at.key) && is_card(number) {
+                if at.is_masked || self.mask.finds && is_card(number) && !is_figure(at.key) {
                     self.replace(from, "0");
                 }
             }
@@ -324,7 +324,9 @@ impl<'a> Masking<'a> {
             let from = self.at;
             let key = unescaped(self.raw_string());
             let place = if has_items(object.key) { Place::Item } else { Place::Text };
-            if let Some(masked) = self.mask.in_text(&key, place) {
+            // Most keys are those of every case, in which there is nothing to find.
+            let is_searched = place == Place::Item || !is_of_case(&key);
+            if is_searched && let Some(masked) = self.mask.in_text(&key, place) {
                 self.replace(from, &quoted(&masked));
             }
             self.skip_space();
