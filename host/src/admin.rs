@@ -16,6 +16,7 @@ mod orders;
 mod page;
 mod plugins;
 mod recent;
+mod recordings;
 mod rollouts;
 mod stock;
 
@@ -26,6 +27,7 @@ pub use plugins::{
     EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, SwappedJson, VersionJson, VersionsJson,
     same_file_text,
 };
+pub use recordings::{KeptJson, RecordingJson, RecordingsJson};
 pub use rollouts::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson};
 
 use hyper::{
@@ -120,6 +122,8 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
     Route::get("/plugins/versions", "pluginVersions", |admin, asked| Box::pin(plugins::versions(admin, asked)))
         .linked("plugin_versions"),
     Route::get("/plugins/versions/{number}", "pluginVersion", |admin, asked| Box::pin(plugins::version(admin, asked))),
+    Route::get("/plugins/versions/{number}/file", "pluginFile", |admin, asked| Box::pin(plugins::file(admin, asked)))
+        .linked("plugin_file"),
     Route::get("/plugins/history", "pluginHistory", |admin, asked| Box::pin(plugins::history(admin, asked)))
         .linked("plugin_history"),
     Route::get("/plugins/rollout", "rollout", |admin, _| Box::pin(rollouts::show(admin))).linked("rollout"),
@@ -142,6 +146,10 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
     Route::get("/recent/traces/{trace_id}", "recentTrace", |admin, asked| at_once(recent::show(admin, &asked.named)))
         .linked("trace"),
     Route::get("/recent/lines", "recentLines", |admin, asked| Box::pin(lines::list(admin, asked))).linked("lines"),
+    Route::get("/recordings", "recordings", |admin, asked| Box::pin(recordings::list(admin, asked)))
+        .linked("recordings"),
+    Route::get("/recordings/{id}", "recording", |admin, asked| Box::pin(recordings::show(admin, asked)))
+        .linked("recording"),
     Route::get("/recent/charts", "charts", |admin, _| Box::pin(charts::show(admin))).linked("charts"),
     Route::get("/api/services", "jaegerServices", |admin, asked| jaeger::answer(admin, asked, jaeger::services)),
     Route::get("/api/services/{service}/operations", "jaegerOperationNames", |admin, asked| {
@@ -272,6 +280,7 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<recent::TracesJson>();
     schemas.answer::<recent::TraceJson<'_>>();
     schemas.answer::<lines::LinesJson>();
+    schemas.answer::<RecordingsJson>();
     schemas.answer::<charts::ChartsJson>();
     schemas.answer_as::<jaeger::Envelope<Vec<String>>>("JaegerNames");
     schemas.answer_as::<jaeger::Envelope<Vec<jaeger::OperationJson>>>("JaegerOperations");

@@ -252,6 +252,10 @@ impl App {
                 limits.drain_ms
             );
         }
+        if let Some(recordings) = self.plugins.recordings().cloned() {
+            // What can't be written is lost, as it would be without a disk.
+            _ = tokio::task::spawn_blocking(move || recordings.close()).await;
+        }
         self.store.close().await;
         tracing::info!("stopped: every acknowledged order is in the store");
         self.telemetry.shutdown(Duration::from_millis(limits.telemetry_flush_ms)).await;

@@ -19,7 +19,8 @@ use sources::wanted;
 pub use sources::{Origin, Sources, Unusable, is_row, row};
 pub use token::read_token;
 pub use value::{
-    GRANTS, HostNames, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE, reused_calls,
+    GRANTS, HostNames, MaskedKeys, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE,
+    reused_calls,
 };
 use value::{Value, beside_cores, per_core};
 
@@ -225,6 +226,15 @@ settings! {
         queued_mib: usize = "16" [1, 1_048_576], "MiB", "memory of spans that wait for the OTLP backend or are on their way there, and as much of log lines", past "lost, counted";
         url: OptionalText = "", "", "the beginning of links to traces, with scheme and port, if people reach the admin listener under another address";
     }
+    /// Recordings of plugins' calls, for `till plugin replay`.
+    recordings as Recordings {
+        kept_mib: usize = "64" [0, 1_048_576], "MiB", "memory for recordings of the last calls, some 1 KiB each: what a plugin was asked, what the host answered it, what it decided; calls that ended in an error stay longest; 0 records nothing";
+        kept_days: u32 = "7" [1, 3_650], "days", "how long a recording is kept at most";
+        disk_percent: Percent = "0" [0, 100], "%", "the share of calls whose recordings are written to the disk as well, to `recordings` in server.data, where they outlive the host; chosen by trace id, so that a request's calls stay together. Calls that ended in an error always are, unless this is 0";
+        disk_mib: usize = "256" [1, 1_048_576], "MiB", "recordings on the disk, all together", past "the oldest are deleted";
+        mask: MaskedKeys = "name, first_name, firstname, last_name, lastname, surname, full_name, fullname, username, recipient, email, mail, phone, telephone, tel, mobile, fax, address, street, ship_to.company, ship_to.lines, bill_to.company, bill_to.lines, birthday, birthdate, birth_date, token, secret, password, passphrase, authorization, cookie, session, api_key, apikey, card, iban, bic, cvc, cvv, ssn", "", "keys whose values are masked before anything is recorded, with commas between them: in attributes, customers' fields, addresses, settings, headers and bodies. `email` is also the key `billing-email` or `customerEmail`; `ship_to.lines` is `lines` within `ship_to` alone";
+        mask_found: bool = "on", "", "masks whatever looks like a mail address, a card's number, a phone number or a token in any text, whatever its key";
+    }
     /// The order store.
     store as Store {
         url: OptionalText = "", "", "a PostgreSQL that keeps the store for several hosts, `postgres://user@host,host/database`; empty keeps it in a file of server.data. Its tables are made by `till store migrate`";
@@ -262,6 +272,7 @@ settings! {
         checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included", past "cancelled: `deadline`, 504";
         request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request after it was read; more than everything that it waits for", past "`deadline`, 504; `/orders/{reference}` tells how it ended";
         guest_fuel: bool = "off", "", "counts what each call executes, shown as plugin.fuel_used and plugin_fuel; equal on every machine; counting costs some speed";
+        guest_telemetry_masked: bool = "on", "", "masks in plugins' log lines, prints and spans what looks like a mail address, a card's number, a phone number or a token, as recordings.mask_found does in recordings; authors' commands show it";
         guest_memory_mib: usize = "64" [1, 4_096], "MiB", "linear memory of a call, all its memories summed", past "`memory`, 502";
         guest_table_elements: usize = "20000" [0, 10_000_000], "elements", "table elements of a call, all its tables summed; CPython needs 7,699", past "`table.grow` answers -1";
         guest_core_instances: u32 = "64" [1, 10_000], "instances", "core instances of a component; CPython needs 38", past "refused when it is loaded";

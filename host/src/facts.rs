@@ -6,6 +6,7 @@
 //! Invariants: a value here was checked when it was made. Personal details (a customer, an address) have no `Display`, and
 //! their `Debug` prints nothing of them. The digest of personal details is keyed, so that nobody can guess them from a trace.
 
+mod asked;
 mod catalogue;
 mod customers;
 mod digest;
@@ -18,6 +19,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
+pub use asked::Asked;
 pub use catalogue::{Catalogue, CatalogueTooLarge, Product};
 pub use customers::{BadToken, Customers};
 pub use digest::{DigestKey, FactsDigest};
@@ -164,6 +166,12 @@ impl Facts {
         let questions = owners.iter().cloned().map(|owner| Question::Field(owner, key.clone()));
         self.asked.lock().extend(questions);
         Ok(owners.iter().map(|owner| self.known.field(owner, &key)).collect())
+    }
+
+    /// Returns what was asked of this value and answered, and what is known of the items besides; `None` if that is nothing.
+    #[must_use]
+    pub fn asked(&self, items: &[String]) -> Option<Asked> {
+        Asked::of(&self.asked.lock(), items, &self.known)
     }
 
     /// Returns a digest of what was asked of this value and answered; `None` if nothing was. The order of the questions and

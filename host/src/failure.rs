@@ -6,6 +6,7 @@ use crate::{
     hooks::Installation,
     order::{Item, MinorUnits},
     pricing::{FoundViolation, Quote, delivery::NotOffered},
+    recordings::impersonal,
     store::StoreError,
     telemetry::traces::Span,
 };
@@ -237,7 +238,8 @@ impl Failure {
     /// Writes the failure on the span of the call that it ended.
     pub fn mark(&self, span: &mut Span) {
         if self.is_error() {
-            span.fail(self.code(), self.to_string());
+            // A plugin's words may be a customer's.
+            span.fail(self.code(), impersonal(&self.to_string()).into_owned());
         }
     }
 }

@@ -17,6 +17,7 @@ mod inventory;
 mod kind;
 mod payment_menu;
 mod question;
+mod recorded;
 mod tax;
 mod track;
 mod validation;
@@ -50,6 +51,7 @@ use crate::{
     imports::{self, CallState, inventory::Deduct},
     order::{Adjustment, Caps, Cart, Currency, MinorUnits, StockLine},
     pricing::transform::TransformBounds,
+    recordings::{Body, Outcome},
     runtime::{CallLimits, Guest, Likeness},
     store::{Store, Taker},
 };
@@ -195,6 +197,15 @@ pub trait Hook: Sized + Send + Sync + 'static {
     /// Returns what the call got through its access, and the lines that it asked the stock for.
     fn met(imports: &CallState) -> (Self::Met, Vec<StockLine>);
 
+    /// Writes the question of the call into its recording, and what the call got through its access.
+    fn record(asked: &Self::Asked, imports: &CallState, body: &mut Body);
+
+    /// Writes what of the recording depends on the answer.
+    fn record_after(_: &Self::Asked, _: &Result<Self::Decided, Failure>, _: &CallState, _: &mut Body) {}
+
+    /// Returns the decision as a case expects it; `None` if JSON can't have it.
+    fn recorded_decision(asked: &Self::Asked, decided: &Self::Decided) -> Option<Box<RawValue>>;
+
     /// Returns the decision, if the answer agrees with what the host saw the call do.
     ///
     /// # Errors
@@ -208,6 +219,11 @@ pub trait Hook: Sized + Send + Sync + 'static {
 
     /// Returns the parts of a decision that are compared with another version's.
     fn compared(decided: &Self::Decided) -> Compared;
+
+    /// Returns what a decision comes to, minor units; `None` of a kind that decides about no sum.
+    fn total(_: &Self::Decided) -> Option<u64> {
+        None
+    }
 
     /// Returns the decision for people and programs.
     fn shown(decided: &Self::Decided, currency: Currency) -> Shown;
@@ -243,6 +259,8 @@ pub struct RealStock {
     /// For a plugin that takes the stock itself.
     pub store: Store,
     pub taker: Taker,
+    /// What another call saw of the stock: nothing is taken then, and the call sees the same.
+    pub seen: Option<imports::stock::Seen>,
     /// For the plugins of track 0.2.
     pub facts: Facts,
     /// What others answer, in turn.
@@ -324,6 +342,26 @@ impl<H: Hook> std::fmt::Debug for Answered<H> {
         let outcome = self.result.as_ref().err().map_or("ok", Failure::code);
         out.debug_struct("Answered").field("outcome", &outcome).field("asked", &self.asked).finish_non_exhaustive()
     }
+}
+
+/// Calls the guest as [`decide`] does, and writes the call's recording into `body`. Returns how the recording has the outcome.
+pub async fn decide_recorded<H: Hook>(
+    guest: &mut Guest<'_>,
+    asked: &H::Asked,
+    door: H::Door,
+    rules: Rules,
+    body: &mut Body,
+) -> (Answered<H>, Outcome) {
+    H::open(guest.imports(), door);
+    let returned = guest.call::<H::Offered, H::Returned>(H::offered(asked)).await;
+    let imports = guest.imports();
+    H::record(asked, imports, body);
+    let (met, of_stock) = H::met(imports);
+    let result = H::believed(asked, returned, imports, rules);
+    let outcome = recorded::outcome::<H>(imports.at(), &result);
+    H::record_after(asked, &result, imports, body);
+    recorded::expect::<H>(asked, &result, (&outcome, &of_stock), body);
+    (Answered { result, met, asked: of_stock }, outcome)
 }
 
 /// Calls the guest with this access, and checks its answer. Returns what the call got on the way if it `is_compared`.

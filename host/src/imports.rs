@@ -31,6 +31,7 @@ pub use host_call::{HostCall, HostCalls};
 use moment::Clock;
 pub use moment::Moment;
 use tokio::time::Instant;
+pub(crate) use v0_2::is_setting_of_host;
 use wasmtime::component::Linker;
 
 use crate::{
@@ -64,6 +65,7 @@ pub struct CallState {
     budget: Budget,
     time: GuestTime,
     random: Random,
+    moment: Moment,
     clock: Clock,
     sleep: Sleep,
 }
@@ -92,6 +94,7 @@ impl CallState {
             budget: Budget::new(limits),
             time: GuestTime::default(),
             random: chance.random(moment.seed()),
+            moment,
             clock: moment.clock(),
             sleep: Sleep::Real,
         }
@@ -126,6 +129,18 @@ impl CallState {
     #[must_use]
     pub fn facts_digest(&self) -> Option<String> {
         self.facts.as_ref()?.digest().map(|digest| digest.as_str().to_owned())
+    }
+
+    /// Returns when the order of the call was placed: Unix time, milliseconds.
+    #[must_use]
+    pub const fn moment_ms(&self) -> u64 {
+        self.moment.now_ms()
+    }
+
+    /// Returns the seed of the random numbers that the call draws.
+    #[must_use]
+    pub const fn seed(&self) -> Seed {
+        self.random.seed()
     }
 
     fn note_setting(&self, key: &str) {

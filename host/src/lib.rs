@@ -18,6 +18,7 @@ pub mod imports;
 pub mod order;
 pub mod outbound;
 pub mod pricing;
+pub mod recordings;
 pub mod runtime;
 #[cfg(test)]
 mod schema;

@@ -235,6 +235,12 @@ values! { false:
         "minimum": 1,
         "maximum": SAFE_INTEGER_MAX,
     }
+    RecordingId = {
+        "description": "A recorded call's number, ascending.",
+        "type": "integer",
+        "minimum": 1,
+        "maximum": SAFE_INTEGER_MAX,
+    }
     CanaryPercent = {
         "description": "The share of the requests, in percent.",
         "type": "number",

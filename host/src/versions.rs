@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 pub(crate) use admission::advice_on;
 pub use admission::{
     Admitted, BadCases, Cases, Checked, Configured, Reason, Refused, Trial, admit,
-    case::{BadCase, Case, Expected, OUTCOMES},
+    case::{BadCase, Case, Expected, OUTCOMES, Recorded},
     check, compile_only, examine, kind_of, sound_label,
 };
 pub use catalogue::{Catalogue, CatalogueError};
@@ -47,7 +47,8 @@ use crate::{
     config::{self, Settings},
     hooks::{Kind, Rules},
     imports::Chance,
-    runtime::{CodeCache, Compiler, Engine, MemoryPool, Role, Runtime},
+    recordings::Recordings,
+    runtime::{CodeCache, Compiler, Engine, MemoryPool, Role, Runtime, digest_of},
     store::Store,
     telemetry::{Telemetry, traces::Tracer},
 };
@@ -72,6 +73,8 @@ pub struct Plugins {
     breaker_rolls_back: bool,
     rules: Rules,
     store: Store,
+    /// The recordings of calls; `None` if none are kept.
+    recordings: Option<Recordings>,
     /// The epoch of the plugins of a shared store that is live here.
     followed: AtomicU64,
 }
@@ -89,7 +92,9 @@ impl Plugins {
         let rollout = start::rollout(&settings.limits, &store, &catalogue).await?;
         let published = Published::new(&snapshot, rollout)?;
         let chance = settings.plugins.random_seed.map_or(Chance::Free, Chance::Fixed);
-        let plugins = Self { started_with, ..Self::of(settings, catalogue, published, chance, store, telemetry) };
+        let recordings = Recordings::of(settings);
+        let plugins =
+            Self { started_with, recordings, ..Self::of(settings, catalogue, published, chance, store, telemetry) };
         plugins.show_nothing_yet();
         plugins.show_loaded();
         plugins.warn_of_mistyped(settings).await;
@@ -140,6 +145,7 @@ impl Plugins {
             breaker_rolls_back: settings.breaker.rollback,
             rules: Rules::of(settings),
             store,
+            recordings: None,
             followed: AtomicU64::new(0),
         }
     }
@@ -153,6 +159,12 @@ impl Plugins {
     #[must_use]
     pub const fn rules(&self) -> Rules {
         self.rules
+    }
+
+    /// Returns the recordings of calls; `None` if none are kept.
+    #[must_use]
+    pub const fn recordings(&self) -> Option<&Recordings> {
+        self.recordings.as_ref()
     }
 
     #[must_use]
@@ -207,6 +219,17 @@ impl Plugins {
         let tried = rollout.as_ref().map(|rollout| rollout.to_metric());
         let loaded = live.identities().map(|identity| identity.to_metric(Role::Live)).chain(tried).collect();
         self.runtime.metrics.set_plugins(loaded);
+    }
+
+    /// Returns the bytes of the file of that digest.
+    ///
+    /// # Errors
+    /// When the file is missing or was changed.
+    pub async fn file(&self, digest: &str) -> Result<Vec<u8>, FileError> {
+        match Kind::ALL.into_iter().map(source::built_in_bytes).find(|bytes| digest_of(bytes) == digest) {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => self.catalogue.file(digest).await,
+        }
     }
 
     #[must_use]

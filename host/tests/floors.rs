@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A module, and the modules that it uses. A floor stands above those that it uses.
-const FLOORS: [(&str, &[&str]); 24] = [
+const FLOORS: [(&str, &[&str]); 25] = [
     (
         "cli",
         &[
@@ -61,6 +61,7 @@ const FLOORS: [(&str, &[&str]); 24] = [
             "hooks/kind",
             "http",
             "order",
+            "recordings",
             "runtime",
             "store",
             "telemetry",
@@ -94,6 +95,7 @@ const FLOORS: [(&str, &[&str]); 24] = [
             "hooks",
             "imports",
             "order",
+            "recordings",
             "runtime",
             "shop",
             "store",
@@ -114,6 +116,7 @@ const FLOORS: [(&str, &[&str]); 24] = [
             "order",
             "outbound",
             "pricing",
+            "recordings",
             "runtime",
             "store",
             "telemetry",
@@ -132,6 +135,7 @@ const FLOORS: [(&str, &[&str]); 24] = [
             "imports",
             "order",
             "outbound",
+            "recordings",
             "runtime",
             "store",
             "telemetry",
@@ -140,17 +144,42 @@ const FLOORS: [(&str, &[&str]); 24] = [
     ),
     (
         "hooks",
-        &["config", "facts", "failure", "imports", "order", "outbound", "pricing", "runtime", "store", "telemetry"],
+        &[
+            "config",
+            "facts",
+            "failure",
+            "imports",
+            "order",
+            "outbound",
+            "pricing",
+            "recordings",
+            "runtime",
+            "store",
+            "telemetry",
+        ],
     ),
-    ("runtime", &["config", "failure", "hooks/kind", "imports", "store", "telemetry", "units"]),
+    ("runtime", &["config", "failure", "hooks/kind", "imports", "recordings", "store", "telemetry", "units"]),
     (
         "imports",
-        &["clock", "config", "facts", "failure", "hooks/kind", "order", "outbound", "store", "telemetry", "units"],
+        &[
+            "clock",
+            "config",
+            "facts",
+            "failure",
+            "hooks/kind",
+            "order",
+            "outbound",
+            "recordings",
+            "store",
+            "telemetry",
+            "units",
+        ],
     ),
     ("catalogue", &["config", "facts", "order", "store", "units"]),
     ("facts", &["clock", "config", "order"]),
     ("outbound", &["config", "telemetry", "units"]),
-    ("failure", &["hooks/kind", "order", "pricing", "store", "telemetry"]),
+    ("failure", &["hooks/kind", "order", "pricing", "recordings", "store", "telemetry"]),
+    ("recordings", &["clock", "config", "hooks/kind", "units"]),
     ("store", &["clock", "hooks/kind", "order", "units"]),
     ("traffic", &["order", "telemetry"]),
     ("config", &["hooks/kind", "order", "pricing", "telemetry"]),

@@ -310,6 +310,19 @@ pub(super) async fn version(admin: &Admin, Asked { named: number, .. }: Asked) -
 }
 
 /// # Errors
+/// 404 if there is no such version, or if its file is gone.
+pub(super) async fn file(admin: &Admin, Asked { named: number, .. }: Asked) -> Answer {
+    let version = match number.parse().ok().and_then(VersionId::new) {
+        Some(id) => admin.store.plugin_version(id).await?,
+        None => None,
+    };
+    let version = version.ok_or_else(|| Problem::not_found(format!("there is no version {number:?}")))?;
+    let bytes = admin.plugins.file(&version.text.digest).await;
+    let bytes = bytes.map_err(|error| Problem::not_found(format!("the file of version {number}: {error}")))?;
+    Ok(Reply::text("application/wasm", bytes))
+}
+
+/// # Errors
 /// 422 for an invalid parameter of the page.
 pub(super) async fn history(admin: &Admin, asked: Asked) -> Answer {
     let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;

@@ -7,6 +7,7 @@
 
 mod differences;
 mod notes;
+mod repeated;
 mod tree;
 
 use std::{borrow::Borrow, collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
@@ -17,15 +18,16 @@ use tempfile::TempDir;
 
 pub use differences::{Difference, differences};
 pub use notes::notes;
+pub use repeated::{Repeated, Repeating};
 pub use tree::{Node, tree};
 
-pub use crate::versions::{BadCase, Case, Expected, OUTCOMES};
+pub use crate::versions::{BadCase, Case, Expected, OUTCOMES, Recorded};
 use crate::{
     clock::now_ms,
     config::{Limits, Settings},
     facts::Facts,
     failure::Failure,
-    hooks::{self, Hook, Kind, Placed, RealStock, Shown, Visitor},
+    hooks::{self, Hook, Installation, Kind, Placed, RealStock, Shown, Visitor},
     imports::{
         Moment,
         inventory::{Deduct, Deducted, Repeat},
@@ -69,6 +71,8 @@ pub struct Played {
     /// The name of its kind's decision in a case.
     pub decision: &'static str,
     pub decided: Result<Shown, Failure>,
+    /// What a receipt comes to, minor units.
+    pub total: Option<u64>,
     /// Pieces that the plugin asked the stock for, by item.
     pub asked: BTreeMap<Item, u64>,
     /// Its spans and log lines.
@@ -79,7 +83,7 @@ impl Played {
     /// Returns the outcome: `ok`, or the failure's code.
     #[must_use]
     pub fn outcome(&self) -> &'static str {
-        self.decided.as_ref().err().map_or("ok", Failure::code)
+        differences::word(&self.decided)
     }
 }
 
@@ -96,8 +100,22 @@ impl Stage {
         of_store: store::Settings,
         compiler: Compiler,
     ) -> anyhow::Result<Self> {
-        let compiled_mib = settings.limits.compiled_mib;
+        // An author sees what the plugin says, as it says it.
+        let shown = Limits { guest_telemetry_masked: false, ..settings.limits.clone() };
+        let settings = Settings { limits: shown, ..settings };
         let limits = Limits { guest_fuel: true, ..settings.limits.of_one_call() };
+        let telemetry = start_telemetry(&settings)?;
+        Self::of(plugin, inventory, (settings, of_store), (limits, compiler), telemetry).await
+    }
+
+    async fn of(
+        plugin: Candidate,
+        inventory: Option<Candidate>,
+        (settings, of_store): (Settings, store::Settings),
+        (limits, compiler): (Limits, Compiler),
+        telemetry: Telemetry,
+    ) -> anyhow::Result<Self> {
+        let compiled_mib = settings.limits.compiled_mib;
         let engine = Arc::new(Engine::with(&limits, compiler)?);
         let examined = examine(plugin, &settings.limits).await?;
         let kind = examined.identity.at.kind;
@@ -108,7 +126,6 @@ impl Stage {
                 plugins.push(compile_only(&engine, examined, compiled_mib).await?);
             }
         }
-        let telemetry = start_telemetry(&settings)?;
         Ok(Self { kind, engine, plugins, settings, of_store, telemetry })
     }
 
@@ -129,27 +146,23 @@ impl Stage {
     /// # Errors
     /// When the shop can't be set up. A plugin's fault is a result, not an error.
     pub async fn play(&self, case: &Case) -> anyhow::Result<Played> {
-        let shop = Shop::open(&self.of_store, case).await?;
+        let shop = Shop::open(&self.of_store, &case.stock).await?;
         let plugins = self.plugins(case, &shop.store)?;
         let span = hooks::info(self.kind).span;
         let span = plugins.tracer().start(span, SpanKind::Internal, None, Vec::new());
         let trace_id = span.context().trace_id();
-        let call = OneCall { stage: self, plugins: &plugins, store: &shop.store, case, span };
-        let (decided, asked) = unwritten(hooks::visit(self.kind, call)).await?;
+        let order = self.place(&shop.store, case, &span, &plugins.snapshot()).await?;
+        let call = OneCall { plugins: &plugins, store: &shop.store, case, order, span };
+        let Decided { decided, total, asked } = unwritten(hooks::visit(self.kind, call)).await?;
         shop.store.close().await;
         let trace = self.telemetry.recent().and_then(|recent| recent.trace(trace_id));
         let trace = trace.context("the call's spans weren't recorded")?;
-        Ok(Played { decision: hooks::info(self.kind).decision, decided, asked: sum_by_item(&asked), trace })
+        let decision = hooks::info(self.kind).decision;
+        Ok(Played { decision, decided, total, asked: sum_by_item(&asked), trace })
     }
 
-    /// Writes the case's order, as a checkout does before its plugin decides. Returns its moment as well.
-    async fn place(
-        &self,
-        store: &Store,
-        case: &Case,
-        span: &Span,
-        snapshot: &Snapshot,
-    ) -> anyhow::Result<(Placed, Moment)> {
+    /// Writes the case's order, as a checkout does before its plugin decides.
+    async fn place(&self, store: &Store, case: &Case, span: &Span, snapshot: &Snapshot) -> anyhow::Result<OrderOfCase> {
         let (reference, currency, placed_at_ms) = (Reference::random(), case.currency, now_ms());
         let order = NewOrder {
             reference: reference.clone(),
@@ -165,7 +178,8 @@ impl Stage {
         let moment = Moment::of(&reference, placed_at_ms);
         let question = case.question.clone();
         let placed_at_ms = question.as_ref().map_or(placed_at_ms, |question| question.at_ms());
-        Ok((Placed { id, placed_at_ms, currency, cart: Arc::clone(&case.cart), case: question }, moment))
+        let placed = Placed { id, placed_at_ms, currency, cart: Arc::clone(&case.cart), case: question };
+        Ok(OrderOfCase { id, placed, moment }.with_recorded(case, self.kind))
     }
 
     fn plugins(&self, case: &Case, store: &Store) -> anyhow::Result<Arc<Plugins>> {
@@ -189,17 +203,42 @@ impl Stage {
     }
 }
 
+/// A case's order.
+struct OrderOfCase {
+    /// Its number in the rehearsal's store.
+    id: OrderId,
+    placed: Placed,
+    moment: Moment,
+}
+
+impl OrderOfCase {
+    /// Returns the order with the number, the time and the chance of the recorded call that the case repeats, if it does.
+    fn with_recorded(self, case: &Case, kind: Kind) -> Self {
+        let Some(Recorded { order_id, placed_at_ms, seed, .. }) = case.recorded else { return self };
+        let id = order_id.and_then(OrderId::new).unwrap_or(self.placed.id);
+        let moment = Moment::recorded(placed_at_ms, seed, Installation::of(kind));
+        Self { placed: Placed { id, placed_at_ms, ..self.placed }, moment, ..self }
+    }
+}
+
 /// The call of a rehearsal.
 struct OneCall<'a> {
-    stage: &'a Stage,
     plugins: &'a Arc<Plugins>,
     store: &'a Store,
     case: &'a Case,
+    order: OrderOfCase,
     span: Span,
 }
 
+/// What the plugin decided, and the lines that it asked the stock for.
+struct Decided {
+    decided: Result<Shown, Failure>,
+    total: Option<u64>,
+    asked: Vec<StockLine>,
+}
+
 impl<'a> Visitor for OneCall<'a> {
-    type Output = Pin<Box<dyn Future<Output = anyhow::Result<(Result<Shown, Failure>, Vec<StockLine>)>> + Send + 'a>>;
+    type Output = Pin<Box<dyn Future<Output = anyhow::Result<Decided>> + Send + 'a>>;
 
     fn visit<H: Hook>(self) -> Self::Output {
         Box::pin(self.make::<H>())
@@ -207,27 +246,32 @@ impl<'a> Visitor for OneCall<'a> {
 }
 
 impl OneCall<'_> {
-    /// Returns what the plugin decided, and the lines that it asked the stock for.
-    async fn make<H: Hook>(self) -> anyhow::Result<(Result<Shown, Failure>, Vec<StockLine>)> {
-        let Self { stage, plugins, store, case, span } = self;
+    async fn make<H: Hook>(self) -> anyhow::Result<Decided> {
+        let Self { plugins, store, case, order: OrderOfCase { id, placed, moment }, span } = self;
         let snapshot = plugins.snapshot();
-        let (placed, moment) = stage.place(store, case, &span, &snapshot).await?;
-        let taker = Taker::Order(placed.id);
-        let deduct = deduct(plugins, &snapshot, (placed.id, moment), case);
+        let taker = Taker::Order(id);
+        let deduct = deduct(plugins, &snapshot, (id, moment), case);
         let (facts, http) = match &case.question {
             Some(question) => (question.facts.of_call(), question.http.clone()),
             None => (Facts::all_known(), Vec::new()),
         };
-        let door = H::real(RealStock { deduct, store: store.clone(), taker, facts, http });
+        let seen = case.recorded.as_ref().and_then(|recorded| recorded.seen.clone());
+        let door = H::real(RealStock { deduct, store: store.clone(), taker, seen, facts, http });
         let plugin = snapshot.of(H::KIND).next().context("the plugin isn't set")?;
-        let mut call = Call::fresh(plugins.runtime(), plugin.loaded(), span, moment, Time::Whole);
+        let mut call = match case.recorded {
+            // The recorded call has slept already.
+            Some(_) => Call::repeating(plugins.runtime(), plugin.loaded(), span, moment),
+            None => Call::fresh(plugins.runtime(), plugin.loaded(), span, moment, Time::Whole),
+        };
         let answered = hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true).await;
         let mut span = call.end(None, &answered.result).span;
         if let Err(failure) = &answered.result {
             failure.mark(&mut span);
         }
         drop(span);
-        Ok((answered.result.map(|decided| H::shown(&decided, placed.currency)), answered.asked))
+        let total = answered.result.as_ref().ok().and_then(H::total);
+        let decided = answered.result.map(|decided| H::shown(&decided, placed.currency));
+        Ok(Decided { decided, total, asked: answered.asked })
     }
 }
 
@@ -239,7 +283,7 @@ fn deduct(
     case: &Case,
 ) -> Box<dyn Deduct> {
     match &case.inventory {
-        Some(answer) => Box::new(Repeat(Some(Deducted { lines: Vec::new(), result: Err(answer.failure()) }))),
+        Some(answer) => Box::new(Repeat(Some(Deducted { lines: Vec::new(), result: answer.result() }))),
         None => Box::new(OfSnapshot {
             plugins: Arc::clone(plugins),
             snapshot: Arc::clone(snapshot),
@@ -257,17 +301,18 @@ fn start_telemetry(settings: &Settings) -> anyhow::Result<Telemetry> {
 }
 
 /// The order store of one rehearsal.
+#[derive(Debug)]
 struct Shop {
     store: Store,
     _folder: TempDir,
 }
 
 impl Shop {
-    async fn open(of_store: &store::Settings, case: &Case) -> anyhow::Result<Self> {
+    async fn open(of_store: &store::Settings, stock: &BTreeMap<Item, u32>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for the shop")?;
         let of_store = store::Settings { folder: folder.path().to_owned(), ..of_store.clone() };
         let (store, _) = tokio::task::spawn_blocking(move || Store::open(&of_store)).await??;
-        let stock: Vec<_> = case.stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
+        let stock: Vec<_> = stock.iter().map(|(item, on_hand)| (item.clone(), *on_hand)).collect();
         store.seed_stock(&stock).await.context("write the case's stock")?;
         Ok(Self { store, _folder: folder })
     }

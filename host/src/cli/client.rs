@@ -145,6 +145,14 @@ impl Admin {
         self.call(Method::POST, path, bytes.into(), content_type)
     }
 
+    /// Returns a file of the host's.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) fn file(&self, path: &str) -> anyhow::Result<Bytes> {
+        self.ask(Method::GET, path, Bytes::new(), JSON)?.whole()
+    }
+
     fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -190,12 +198,19 @@ struct Answer {
 impl Answer {
     /// # Errors
     /// The host's refusal.
-    fn read<T: DeserializeOwned>(self) -> anyhow::Result<T> {
+    fn whole(self) -> anyhow::Result<Bytes> {
         let Self { uri, status, body } = self;
         if !status.is_success() {
             let problem: Option<Problem> = serde_json::from_slice(&body).ok();
             anyhow::bail!(problem.map_or_else(|| format!("{uri} answered {status}"), |problem| problem.detail));
         }
-        serde_json::from_slice(&body).with_context(|| format!("read the answer of {uri}"))
+        Ok(body)
+    }
+
+    /// # Errors
+    /// The host's refusal, and an answer that is something else.
+    fn read<T: DeserializeOwned>(self) -> anyhow::Result<T> {
+        let uri = self.uri.clone();
+        serde_json::from_slice(&self.whole()?).with_context(|| format!("read the answer of {uri}"))
     }
 }

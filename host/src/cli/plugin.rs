@@ -10,6 +10,7 @@ mod new;
 mod pack;
 mod played;
 mod rehearse;
+mod replay;
 mod rollout;
 mod shop;
 mod wit;
@@ -34,6 +35,8 @@ pub(super) enum Plugin {
     Run(rehearse::Run),
     /// Calls a plugin for each case of a folder, and shows each result that isn't as expected.
     Test(rehearse::Test),
+    /// Repeats recorded calls of a running host with any version: one call in full, or all of a time with their differences.
+    Replay(replay::Replay),
     /// Builds a plugin's folder, tests the plugin and deploys it to a running host, again at every change.
     Dev(dev::Dev),
     /// Prints the interface that plugins are written against, as WIT.
@@ -68,6 +71,7 @@ impl Plugin {
             Self::New(new) => new.run(),
             Self::Run(run) => run.run(),
             Self::Test(test) => test.run(),
+            Self::Replay(replay) => replay.run(),
             Self::Dev(dev) => dev.run(),
             Self::Wit(wit) => wit.run(),
             Self::Pack(pack) => pack.run(),

@@ -92,6 +92,27 @@ impl Value for PaymentMethods {
     }
 }
 
+/// Keys whose values aren't recorded, in lower case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MaskedKeys(Vec<String>);
+
+impl MaskedKeys {
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl Value for MaskedKeys {
+    fn parse(text: &str) -> Result<Self, String> {
+        let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
+        let keys: Vec<String> = keys.map(str::to_lowercase).collect();
+        let is_part = |part: &str| part.chars().any(char::is_alphanumeric);
+        let is_key = |key: &String| key.split('.').count() <= 2 && key.split('.').all(is_part);
+        let wanted = "keys with commas between them, such as email, ship_to.lines";
+        if keys.iter().all(is_key) { Ok(Self(keys)) } else { Err(wanted.to_owned()) }
+    }
+}
+
 /// Sites whose pages may use the shop, in browsers' form: `https://shop.example`, with a port if it isn't the scheme's
 /// default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

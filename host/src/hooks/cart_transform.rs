@@ -13,6 +13,7 @@ use crate::{
         BadOutput, Basket, LineId,
         transform::{Component, Expansion, Merger, Operation, Part, Update},
     },
+    recordings::Body,
     telemetry::names::span,
 };
 
@@ -43,6 +44,20 @@ impl Decision for CartTransform {
 
     fn of_case(_: &CaseQuestion) -> Result<(), String> {
         Ok(())
+    }
+
+    fn record(_: &(), _: &mut Body) {}
+
+    /// The list prices of what the cart has and of what the answer names.
+    fn looked_up(question: &Question<()>, answer: Option<&Vec<Operation>>) -> Vec<String> {
+        let of_cart = question.basket.lines().iter().map(|line| line.item.to_string());
+        let of_answer = answer.into_iter().flatten().flat_map(|operation| match operation {
+            Operation::Expand(of) => of.components.iter().map(|component| component.item.clone()).collect(),
+            Operation::Merge(of) => vec![of.item.clone()],
+            Operation::Add(of) => vec![of.item.clone()],
+            Operation::Update(_) => Vec::new(),
+        });
+        of_cart.chain(of_answer).collect()
     }
 
     fn offered(question: &Question<()>) -> types::Cart {

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::{Question, Request, question::Purpose};
 use crate::{
@@ -82,7 +82,7 @@ struct WrittenLine {
 #[serde(deny_unknown_fields, default)]
 struct WrittenFacts {
     products: BTreeMap<WrittenItem, WrittenProduct>,
-    shop_fields: BTreeMap<String, Value>,
+    shop_fields: WrittenFields,
     buyer: Option<WrittenCustomer>,
     ship_to: Option<WrittenAddress>,
     bill_to: Option<WrittenAddress>,
@@ -100,8 +100,10 @@ struct WrittenProduct {
     needs_shipping: Option<bool>,
     tax_category: Option<String>,
     #[serde(default)]
-    fields: BTreeMap<String, Value>,
+    fields: WrittenFields,
 }
+
+type WrittenFields = BTreeMap<String, Box<RawValue>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,7 +115,7 @@ struct WrittenCustomer {
     orders: Option<u32>,
     company: Option<String>,
     #[serde(default)]
-    fields: BTreeMap<String, Value>,
+    fields: WrittenFields,
 }
 
 #[derive(Deserialize)]
@@ -140,9 +142,39 @@ struct WrittenAnswer {
     _url: Option<String>,
     status: Option<u16>,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: WrittenHeaders,
     body: Option<String>,
     error: Option<WrittenError>,
+}
+
+/// Headers by their names, or one after the other, as a recording has them: a name may stand twice.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenHeaders {
+    ByName(BTreeMap<String, String>),
+    InTurn(Vec<WrittenHeader>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenHeader {
+    name: String,
+    value: String,
+}
+
+impl Default for WrittenHeaders {
+    fn default() -> Self {
+        Self::InTurn(Vec::new())
+    }
+}
+
+impl WrittenHeaders {
+    fn into_list(self) -> Vec<(String, String)> {
+        match self {
+            Self::ByName(headers) => headers.into_iter().collect(),
+            Self::InTurn(headers) => headers.into_iter().map(|of| (of.name, of.value)).collect(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -201,7 +233,7 @@ impl CaseQuestion {
 
     /// Checks that the case has no other parts than these.
     pub(super) fn has_only(&self, names: &[&str]) -> Result<(), String> {
-        let known = ["set", "cart", "facts", "http", "expect"];
+        let known = ["shop", "set", "seed", "cart", "facts", "http", "expect"];
         match self.rest.keys().find(|name| !names.contains(&name.as_str())) {
             None => Ok(()),
             Some(other) => {
@@ -284,7 +316,7 @@ impl WrittenAnswer {
         match error {
             None => Ok(Response {
                 status: status.unwrap_or(200),
-                headers: headers.into_iter().collect(),
+                headers: headers.into_list(),
                 body: body.unwrap_or_default().into(),
             }),
             Some(WrittenError::NotGranted) => Err(HttpError::NotGranted(text())),
@@ -295,21 +327,13 @@ impl WrittenAnswer {
     }
 }
 
-/// Returns fields of plain JSON: what is neither text, number nor truth is JSON.
-fn fields(written: BTreeMap<String, Value>) -> Result<Fields, String> {
-    let field = |(key, value): (String, Value)| {
+/// Returns fields of plain JSON: what is neither text, number nor truth is JSON, null included.
+fn fields(written: WrittenFields) -> Result<Fields, String> {
+    let field = |(key, value): (String, Box<RawValue>)| {
         let said = |bad: &dyn std::fmt::Display| format!("the field {key:?} {bad}");
         let parsed = FieldKey::parse(&key).map_err(|bad| said(&bad))?;
-        let value = match value {
-            Value::String(text) => FieldValue::text(&text).map_err(|bad| said(&bad))?,
-            Value::Bool(flag) => FieldValue::Flag(flag),
-            Value::Number(number) => match number.as_i64().and_then(|whole| i32::try_from(whole).ok()) {
-                Some(whole) => FieldValue::Integer(whole),
-                None => FieldValue::Decimal(number.as_f64().unwrap_or_default()),
-            },
-            json => FieldValue::Json(json.to_string().into()),
-        };
-        Ok((parsed, value))
+        let value = FieldValue::of_json(&value).map_err(|bad| said(&bad))?;
+        Ok((parsed, value.unwrap_or_else(|| FieldValue::Json("null".into()))))
     };
     written.into_iter().map(field).collect()
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 use super::{
     CaseQuestion, Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
+    recorded::{self, Attributes, RecordedAnswer, RecordedLine, RecordedOrder},
 };
 use crate::{
     failure::{Failure, Undecided},
@@ -26,6 +27,7 @@ use crate::{
         sum_by_item,
         written::{Object, WrittenAttributes, WrittenPrice},
     },
+    recordings::Body,
     runtime::{CallLimits, Likeness},
     store::{OrderId, Store},
     telemetry::names::span,
@@ -122,6 +124,25 @@ impl Hook for Checkout {
         (deducted.repeated(), deducted.lines.clone())
     }
 
+    fn record(placed: &Placed, imports: &CallState, body: &mut Body) {
+        let Placed { id, placed_at_ms, currency, cart, .. } = placed;
+        body.member("order", &RecordedOrder { id: Some(id.number()), placed_at_ms: *placed_at_ms });
+        let lines = cart.lines().iter().map(|line| RecordedLine::of(line, *currency));
+        body.member("lines", &lines.collect::<Vec<_>>());
+        if !cart.attributes().is_empty() {
+            body.member("attributes", &Attributes(cart.attributes()));
+        }
+        if let Some(stock) = cart.other_stock() {
+            body.member("sells", &stock.iter().map(RecordedLine::of_stock).collect::<Vec<_>>());
+        }
+        let deducted = imports.inventory.as_ref().and_then(inventory::Door::deducted);
+        body.member("inventory", &RecordedAnswer::of(deducted));
+    }
+
+    fn recorded_decision(placed: &Placed, decided: &Receipt) -> Option<Box<RawValue>> {
+        recorded::receipt(decided, placed.currency)
+    }
+
     /// Accepts the receipt if its sums are right and exactly what the cart sells was taken.
     fn believed(
         placed: &Placed,
@@ -163,8 +184,12 @@ impl Hook for Checkout {
         Receipt::checked(cart, adjustments, receipt.total, attributes, rules.caps).map_err(|bad| bad_receipt(&bad))
     }
 
+    fn total(receipt: &Receipt) -> Option<u64> {
+        Some(receipt.total().amount())
+    }
+
     fn compared(receipt: &Receipt) -> Compared {
-        Compared { total: Some(receipt.total().amount()), adjustments: receipt.adjustments().to_vec(), decision: None }
+        Compared { total: Self::total(receipt), adjustments: receipt.adjustments().to_vec(), decision: None }
     }
 
     fn shown(receipt: &Receipt, currency: Currency) -> Shown {

@@ -5,19 +5,20 @@
 use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use super::{
     CaseQuestion, Compared, ExpectedDecision, Hook, Kind, Placed, Question, RealStock, Rules, Shown, answered::Reader,
-    info,
+    info, question, recorded::RecordedHttp,
 };
 use crate::{
     facts::Facts,
     failure::{Cause, Failure, Fault, Undecided},
     imports::{CallState, bindings::v0_2::till::plugin::types::HookError, v0_2::http},
-    order::{Cart, Currency, Form, StockLine},
+    order::{Cart, Currency, Form, Item, StockLine},
     pricing::BadOutput,
+    recordings::Body,
     runtime::Likeness,
     store::Store,
 };
@@ -48,6 +49,14 @@ pub trait Decision: Sized + Send + Sync + 'static {
     /// # Errors
     /// What can't be read in it.
     fn of_case(case: &CaseQuestion) -> Result<Self::Rest, String>;
+
+    /// Writes the parts of a case that the hook asks about beside the cart.
+    fn record(rest: &Self::Rest, body: &mut Body);
+
+    /// Returns the items that the host itself looks up for the answer.
+    fn looked_up(_: &Question<Self::Rest>, _: Option<&Self::Answer>) -> Vec<String> {
+        Vec::new()
+    }
 
     fn offered(question: &Question<Self::Rest>) -> Self::Offered;
 
@@ -158,6 +167,32 @@ impl<D: Decision> Hook for D {
         let facts = imports.facts.as_ref().map_or_else(Facts::all_known, Facts::of_call);
         let http = imports.http.as_ref().map(|door| door.answers().to_vec()).unwrap_or_default();
         (Told { facts, http }, Vec::new())
+    }
+
+    fn record(question: &Question<D::Rest>, _: &CallState, body: &mut Body) {
+        question::record(question, body);
+        D::record(&question.rest, body);
+    }
+
+    fn record_after(
+        question: &Question<D::Rest>,
+        result: &Result<Self::Decided, Failure>,
+        imports: &CallState,
+        body: &mut Body,
+    ) {
+        let looked_up = D::looked_up(question, result.as_ref().ok().map(|decided| &decided.answer));
+        let known = |item: &String| Item::parse(item).is_some_and(|item| question.request.catalogue.known(&item));
+        let looked_up: Vec<_> = looked_up.into_iter().filter(known).collect();
+        if let Some(asked) = imports.facts.as_ref().and_then(|facts| facts.asked(&looked_up)) {
+            body.member("facts", &asked);
+        }
+        if let Some(door) = imports.http.as_ref().filter(|door| !door.answers().is_empty()) {
+            body.member("http", &door.answers().iter().map(RecordedHttp::of).collect::<Vec<_>>());
+        }
+    }
+
+    fn recorded_decision(_: &Question<D::Rest>, Decided { answer, .. }: &Self::Decided) -> Option<Box<RawValue>> {
+        to_raw_value(answer).ok()
     }
 
     fn believed(

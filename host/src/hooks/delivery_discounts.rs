@@ -16,6 +16,7 @@ use crate::{
         delivery::{DeliveryChoices, GroupId},
         delivery_discounts::{Candidate, Offer, OptionOffers, OptionTarget, Target, Value},
     },
+    recordings::Body,
     telemetry::names::span,
 };
 
@@ -50,6 +51,10 @@ impl Decision for DeliveryDiscounts {
 
     fn of_case(case: &CaseQuestion) -> Result<Arc<[DeliveryChoices]>, String> {
         choices_of_case(case)
+    }
+
+    fn record(choices: &Self::Rest, body: &mut Body) {
+        question::record_choices(choices, body);
     }
 
     fn offered(asked: &Question<Self::Rest>) -> wit::Question {

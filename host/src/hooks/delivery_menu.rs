@@ -17,6 +17,7 @@ use crate::{
         },
         menu::{Change, GroupChanges, Move, Renaming, customize_delivery},
     },
+    recordings::Body,
     telemetry::names::span,
 };
 
@@ -49,6 +50,10 @@ impl Decision for DeliveryMenu {
 
     fn of_case(case: &CaseQuestion) -> Result<Arc<[DeliveryChoices]>, String> {
         choices_of_case(case)
+    }
+
+    fn record(choices: &Self::Rest, body: &mut Body) {
+        question::record_choices(choices, body);
     }
 
     fn offered(asked: &Question<Self::Rest>) -> wit::Question {

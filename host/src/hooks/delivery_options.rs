@@ -13,6 +13,7 @@ use crate::{
         BadOutput,
         delivery::{DayRange, DeliveryGroup, DeliveryKind, DeliveryOption, OfferedOption, groups},
     },
+    recordings::Body,
     runtime::CallLimits,
     telemetry::names::span,
 };
@@ -49,6 +50,10 @@ impl Decision for DeliveryOptions {
 
     fn of_case(case: &CaseQuestion) -> Result<DeliveryGroup, String> {
         case.part("group")
+    }
+
+    fn record(group: &DeliveryGroup, body: &mut Body) {
+        body.member("group", group);
     }
 
     fn offered(asked: &Question<DeliveryGroup>) -> wit::Question {

@@ -18,6 +18,7 @@ use crate::{
         discounts::{Candidate, Decision as Answer, LineOffers, LineTarget, Offer, Target, Value},
         offers::{Choice, Classes},
     },
+    recordings::Body,
     telemetry::names::span,
 };
 
@@ -51,6 +52,8 @@ impl Decision for Discounts {
     fn of_case(_: &CaseQuestion) -> Result<(), String> {
         Ok(())
     }
+
+    fn record(_: &(), _: &mut Body) {}
 
     fn offered(question: &Question<()>) -> types::Cart {
         question.cart()

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, value::RawValue};
 use super::{
     CaseQuestion, Compared, ExpectedDecision, Hook, HookInfo, Installation, Kind, Placed, RealStock, Rules, Shown,
     answer::{Asked, bad, refusal},
+    recorded::{self, RecordedLine, RecordedOrder},
 };
 use crate::{
     failure::Failure,
@@ -16,6 +17,7 @@ use crate::{
         stock, stock_line_to_guest,
     },
     order::{Cart, Currency, StockLine, composed, sum_by_item},
+    recordings::Body,
     runtime::{CallLimits, Likeness},
     store::{StockLevel, Store},
     telemetry::names::span,
@@ -72,8 +74,11 @@ impl Hook for Inventory {
         imports.stock = Some(door);
     }
 
-    fn real(RealStock { store, taker, .. }: RealStock) -> stock::Door {
-        stock::Door::new(store, taker)
+    fn real(RealStock { store, taker, seen, .. }: RealStock) -> stock::Door {
+        match seen {
+            Some(seen) => stock::Door::repeating(store, seen),
+            None => stock::Door::new(store, taker),
+        }
     }
 
     fn repeating(seen: stock::Seen, store: &Store) -> stock::Door {
@@ -86,6 +91,17 @@ impl Hook for Inventory {
 
     fn met(imports: &CallState) -> (stock::Seen, Vec<StockLine>) {
         imports.stock.as_ref().map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default()
+    }
+
+    fn record(lines: &[StockLine], imports: &CallState, body: &mut Body) {
+        body.member("order", &RecordedOrder { id: None, placed_at_ms: imports.moment_ms() });
+        body.member("lines", &lines.iter().map(RecordedLine::of_stock).collect::<Vec<_>>());
+        recorded::seen(&imports.stock.as_ref().map(stock::Door::seen).unwrap_or_default(), body);
+    }
+
+    fn recorded_decision(_: &[StockLine], levels: &Vec<StockLevel>) -> Option<Box<RawValue>> {
+        let by_item: BTreeMap<_, _> = levels.iter().map(|level| (level.item.as_str(), level.on_hand)).collect();
+        serde_json::value::to_raw_value(&by_item).ok()
     }
 
     /// Accepts the answer if the plugin took exactly what it was asked for. The levels are those that the host saw.

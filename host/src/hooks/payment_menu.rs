@@ -15,6 +15,7 @@ use crate::{
         BadOutput,
         menu::{Change, PaymentMethod, customize},
     },
+    recordings::Body,
     telemetry::names::span,
 };
 
@@ -57,6 +58,11 @@ impl Decision for PaymentMenu {
     fn of_case(case: &CaseQuestion) -> Result<PaymentChoices, String> {
         let methods: Vec<PaymentMethod> = case.part("methods")?;
         Ok(PaymentChoices { due: case.part("due")?, methods: methods.into() })
+    }
+
+    fn record(PaymentChoices { due, methods }: &PaymentChoices, body: &mut Body) {
+        body.member("due", due);
+        body.member("methods", &**methods);
     }
 
     fn offered(asked: &Question<PaymentChoices>) -> wit::Question {

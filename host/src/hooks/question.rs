@@ -2,16 +2,19 @@
 
 use std::{fmt, sync::Arc};
 
-use super::Placed;
+use serde::Serialize;
+
+use super::{Placed, recorded::Attributes};
 use crate::{
     facts::Facts,
     imports::bindings::v0_2::till::plugin::{menus, types},
     order::{Attribute, AttributeValue, Cart, Currency, Item, MinorUnits},
     pricing::{
-        Basket, BasketLine, ClientLine,
-        delivery::{DayRange, DeliveryChoices, DeliveryGroup, DeliveryKind, OfferedOption},
+        Basket, BasketLine, ClientLine, LineId,
+        delivery::{DayRange, DeliveryChoices, DeliveryGroup, DeliveryKind, DeliveryOption, OfferedOption},
         transform::Catalogue,
     },
+    recordings::Body,
     runtime::Likeness,
 };
 
@@ -127,6 +130,77 @@ impl<Rest> Question<Rest> {
             attributes: attributes.iter().map(attribute).collect(),
             codes: codes.clone(),
         }
+    }
+}
+
+/// Writes the cart as a case has it.
+pub(super) fn record<Rest>(question: &Question<Rest>, body: &mut Body) {
+    let Request { purpose, at_ms, currency, attributes, codes, .. } = &*question.request;
+    let cart = RecordedCart {
+        purpose: match purpose {
+            Purpose::Quote => "quote",
+            Purpose::Checkout => "checkout",
+        },
+        at_ms: *at_ms,
+        currency: RecordedCurrency { code: currency.code(), decimals: currency.decimals() },
+        lines: question.basket.lines().iter().map(recorded_line).collect(),
+        attributes: Attributes(attributes),
+        codes,
+    };
+    body.member("cart", &cart);
+}
+
+#[derive(Serialize)]
+struct RecordedCart<'a> {
+    purpose: &'static str,
+    at_ms: u64,
+    currency: RecordedCurrency<'a>,
+    lines: Vec<RecordedLine<'a>>,
+    attributes: Attributes<'a>,
+    codes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct RecordedCurrency<'a> {
+    code: &'a str,
+    decimals: u8,
+}
+
+#[derive(Serialize)]
+struct RecordedLine<'a> {
+    id: LineId,
+    item: &'a str,
+    title: &'a str,
+    quantity: u32,
+    unit_price: MinorUnits,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<LineId>,
+    attributes: Attributes<'a>,
+}
+
+/// Writes the groups and their options, each at its cost after discounts, as the plugin sees it.
+pub(super) fn record_choices(choices: &[DeliveryChoices], body: &mut Body) {
+    #[derive(Serialize)]
+    struct Recorded<'a> {
+        group: &'a DeliveryGroup,
+        options: Vec<DeliveryOption>,
+    }
+
+    let option = |of: &OfferedOption| DeliveryOption { cost: of.left(), ..of.option.clone() };
+    let choices =
+        choices.iter().map(|of| Recorded { group: &of.group, options: of.options.iter().map(option).collect() });
+    body.member("choices", &choices.collect::<Vec<_>>());
+}
+
+fn recorded_line(of: &BasketLine) -> RecordedLine<'_> {
+    RecordedLine {
+        id: of.id,
+        item: of.item.as_str(),
+        title: &of.title,
+        quantity: of.quantity.pieces(),
+        unit_price: of.unit_price,
+        bundle: of.bundle,
+        attributes: Attributes(&of.attributes),
     }
 }
 

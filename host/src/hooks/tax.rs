@@ -14,6 +14,7 @@ use crate::{
         delivery::GroupId,
         tax::{Subject, TaxLine, Taxable, Taxes},
     },
+    recordings::Body,
     runtime::CallLimits,
     telemetry::names::span,
 };
@@ -56,6 +57,10 @@ impl Decision for Tax {
 
     fn of_case(case: &CaseQuestion) -> Result<Arc<[Taxable]>, String> {
         case.part::<Vec<Taxable>>("taxables").map(Arc::from)
+    }
+
+    fn record(taxables: &Arc<[Taxable]>, body: &mut Body) {
+        body.member("taxables", &**taxables);
     }
 
     fn offered(asked: &Question<Self::Rest>) -> wit::Question {

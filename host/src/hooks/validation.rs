@@ -13,6 +13,7 @@ use crate::{
         BadOutput, LineId,
         validation::{Subject, Violation, pointers},
     },
+    recordings::Body,
     telemetry::names::span,
 };
 
@@ -46,6 +47,8 @@ impl Decision for Validation {
     fn of_case(_: &CaseQuestion) -> Result<(), String> {
         Ok(())
     }
+
+    fn record(_: &(), _: &mut Body) {}
 
     fn offered(question: &Question<()>) -> types::Cart {
         question.cart()

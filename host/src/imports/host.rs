@@ -52,6 +52,10 @@ impl Random {
         Self { seed, numbers: None, given: Vec::new() }
     }
 
+    pub(super) const fn seed(&self) -> Seed {
+        self.seed
+    }
+
     /// Returns a separate generator for each interface of random numbers.
     pub(super) fn generator(&self, way: u8) -> StdRng {
         let mut seed = self.seed;

@@ -50,6 +50,12 @@ impl Moment {
         Self { now_ms: now_ms(), seed: rand::random() }
     }
 
+    /// Returns the moment of a recorded call, which drew from that seed; an installation of another name draws the same.
+    #[must_use]
+    pub fn recorded(at_ms: u64, seed: Seed, at: Installation) -> Self {
+        Self { now_ms: at_ms, seed }.of_installation(at)
+    }
+
     /// Returns the moment for the calls of one installation: an order's checkout and inventory don't draw the same numbers.
     #[must_use]
     pub fn of_installation(mut self, at: Installation) -> Self {
@@ -63,7 +69,9 @@ impl Moment {
         self.now_ms
     }
 
-    pub(super) const fn seed(self) -> Seed {
+    /// Returns the seed of the order, equal in all calls about it.
+    #[must_use]
+    pub const fn seed(self) -> Seed {
         self.seed
     }
 

@@ -163,6 +163,24 @@ impl Door {
 }
 
 impl Seen {
+    /// Returns what a call saw: the levels that it got, in order, and those before its take.
+    #[must_use]
+    pub const fn new(levels: Vec<(Item, Option<u32>)>, levels_before: BTreeMap<Item, u32>) -> Self {
+        Self { levels, levels_before }
+    }
+
+    /// Returns the levels that the call got, in order.
+    #[must_use]
+    pub fn levels(&self) -> &[(Item, Option<u32>)] {
+        &self.levels
+    }
+
+    /// Returns the level before its take, of each item that it took or was short of.
+    #[must_use]
+    pub const fn levels_before(&self) -> &BTreeMap<Item, u32> {
+        &self.levels_before
+    }
+
     /// Returns the item's next recorded level, each one once.
     fn level(&mut self, item: &Item) -> Option<Option<u32>> {
         match self.levels.iter().position(|(told, _)| told == item) {

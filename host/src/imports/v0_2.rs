@@ -5,6 +5,8 @@ pub mod http;
 mod settings;
 mod telemetry;
 
+pub(crate) use settings::is_of_host as is_setting_of_host;
+
 use wasmtime::component::Linker;
 
 use super::{

@@ -180,6 +180,12 @@ impl Cart {
         self.lines.iter().map(|line| u64::from(line.quantity.pieces())).sum()
     }
 
+    /// Returns the stock that leaves for it, where that isn't what its lines name.
+    #[must_use]
+    pub fn other_stock(&self) -> Option<&[StockLine]> {
+        self.stock.as_deref()
+    }
+
     /// Returns the stock that the cart needs, line by line.
     #[must_use]
     pub fn stock_lines(&self) -> Vec<StockLine> {

@@ -22,6 +22,7 @@ use crate::{
         CallState, HasCallState, Moment, Sleep,
         telemetry::{CallSpans, End},
     },
+    recordings::Cost,
     telemetry::{
         metrics::PluginCall,
         names::attribute,
@@ -56,6 +57,7 @@ pub struct Done {
     /// How long the call took; `None` if it ran out of the time that an earlier call left, which doesn't count for the
     /// version.
     pub took: Option<Duration>,
+    pub cost: Cost,
 }
 
 impl<'a> Call<'a> {
@@ -112,6 +114,7 @@ impl<'a> Call<'a> {
     /// Ends the call: writes its span, its metric and its log lines, and counts it if its breaker gave a permit.
     pub fn end<T>(self, permit: Option<CallPermit>, result: &Result<T, Failure>) -> Done {
         let elapsed = self.started.elapsed();
+        let cpu = self.guest.store.data().imports.guest_time().spent();
         let fuel_used = self.fuel_used();
         let at = self.plugin.identity.at;
         let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.at == at);
@@ -156,7 +159,8 @@ impl<'a> Call<'a> {
             plugin.breaker.outcomes.count(result);
             permit.ended(Ended::of(at, result));
         }
-        Done { span, took: (!is_short_of_time).then_some(elapsed) }
+        let cost = Cost { took: elapsed, cpu, fuel: fuel_used };
+        Done { span, took: (!is_short_of_time).then_some(elapsed), cost }
     }
 }
 

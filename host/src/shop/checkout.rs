@@ -45,6 +45,7 @@ use crate::{
     imports::{Moment, inventory},
     order::{Agreed, Cart, Currency, Fingerprint, Receipt, Reference, Status},
     pricing::HooksDecided,
+    recordings::{impersonal, impersonal_item},
     runtime::Time,
     store::{Answered, BegunOrder, Durability, Inventory, NewOrder, OrderId, StoreError, Taker},
     telemetry::{
@@ -389,7 +390,7 @@ impl Checkout {
         }
         match self.cart.single() {
             Some(line) => {
-                span.set(attribute::ORDER_ITEM, line.item.to_string());
+                span.set(attribute::ORDER_ITEM, impersonal_item(line.item.as_str()).into_owned());
                 span.set(attribute::ORDER_PRICE_PER_UNIT, self.shop.currency.to_f64(line.unit_price));
             }
             None => span.set(attribute::ORDER_ITEM, "multiple"),
@@ -419,7 +420,9 @@ impl Checkout {
             _ => false,
         };
         if failure.is_error() && !is_told {
-            tracing::warn!(reference = %self.reference, reason = failure.code(), "checkout failed: {failure}");
+            let text = failure.to_string();
+            let (reference, text) = (&self.reference, impersonal(&text));
+            tracing::warn!(%reference, reason = failure.code(), "checkout failed: {text}");
         }
         span.end();
     }

@@ -29,6 +29,7 @@ use crate::{
     hooks::{Hook, Inventory},
     imports::{Moment, inventory::Deduct, stock},
     order::{Reference, StockLine},
+    recordings::impersonal_item,
     runtime::Time,
     store::{StockLevel, Taker},
     telemetry::{
@@ -112,7 +113,7 @@ pub async fn deduct(
 
 fn describe(span: &mut Span, lines: &[StockLine]) {
     let item = match lines {
-        [line] => line.item.to_string(),
+        [line] => impersonal_item(line.item.as_str()).into_owned(),
         _ => "multiple".to_owned(),
     };
     let pieces: i64 = lines.iter().map(|line| i64::from(line.quantity.pieces())).sum();

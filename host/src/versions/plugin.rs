@@ -12,8 +12,9 @@ use crate::{
     config::{GRANTS, ON_FAILURE, Settings},
     failure::Failure,
     hooks::{self, Hook, Installation},
-    imports::Moment,
+    imports::{Moment, Seed, is_setting_of_host},
     outbound::{Grants, UnusableGrant},
+    recordings::{Body, Ended, Outcome, RecordedVersion, Recordings},
     runtime::{Breaker, Call, Counts, Done, Identity, IdlePlaces, Loaded, Numbered, Role, Setup, Time},
     store::PluginVersion,
     telemetry::{metrics::PluginInfo, traces::Span},
@@ -44,6 +45,8 @@ pub struct Plugin {
     shadow: Option<Arc<Shadow>>,
     /// What it may send to others.
     grants: Arc<Grants>,
+    /// What recordings of its calls say of it.
+    recorded_as: Arc<RecordedVersion>,
 }
 
 impl Plugin {
@@ -67,7 +70,8 @@ impl Plugin {
             idle_places,
         };
         let loaded = Arc::new(Loaded::new(identity, code, setup, breaker));
-        Self { loaded, cases, tally: None, shadow: None, grants }
+        let recorded_as = Arc::new(recorded_as(&loaded));
+        Self { loaded, cases, tally: None, shadow: None, grants, recorded_as }
     }
 
     #[must_use]
@@ -119,6 +123,7 @@ impl Plugin {
             tally,
             shadow,
             grants: Arc::clone(&self.grants),
+            recorded_as: Arc::clone(&self.recorded_as),
         }
     }
 
@@ -176,6 +181,22 @@ impl Plugin {
         done.span
     }
 
+    /// Keeps a call that has ended.
+    fn keep(&self, recordings: &Recordings, done: &Done, called: Called) {
+        let Called { moment, seed, outcome, body } = called;
+        recordings.keep(Ended {
+            version: &self.recorded_as,
+            number: self.numbered().map(|numbered| numbered.number.number()),
+            role: self.role().as_str(),
+            trace_id: done.span.context().trace_id().to_bytes(),
+            order_seed: moment.seed(),
+            seed,
+            outcome,
+            cost: done.cost,
+            body,
+        });
+    }
+
     /// Calls the plugin, with access to what its world imports, unless its breaker is open. Returns the span for what
     /// the host still does under it. A shadow repeats the call afterwards.
     ///
@@ -198,12 +219,45 @@ impl Plugin {
         };
         let mut call = Call::start(plugins.runtime(), &self.loaded, span, moment, time);
         let parent = self.shadow.as_ref().map(|_| call.span_context().clone());
-        let answered = hooks::decide::<H>(call.guest(), asked, door, plugins.rules(), parent.is_some()).await;
+        let mut body = plugins.recordings().map(|_| Body::default());
+        let (answered, outcome) = match &mut body {
+            Some(body) => hooks::decide_recorded::<H>(call.guest(), asked, door, plugins.rules(), body).await,
+            None => {
+                let is_compared = parent.is_some();
+                let answered = hooks::decide::<H>(call.guest(), asked, door, plugins.rules(), is_compared).await;
+                (answered, Outcome::UNKNOWN)
+            }
+        };
+        let seed = call.guest().imports().seed();
         if let (Some(shadow), Some(parent)) = (&self.shadow, parent) {
             let followed = Followed { moment, met: answered.met, asked_stock: answered.asked };
             shadow.follow::<H>(plugins, parent, asked, followed, &answered.result);
         }
-        let span = self.count(call.end(Some(permit), &answered.result), &answered.result);
+        let done = call.end(Some(permit), &answered.result);
+        if let (Some(recordings), Some(body)) = (plugins.recordings(), body) {
+            self.keep(recordings, &done, Called { moment, seed, outcome, body });
+        }
+        let span = self.count(done, &answered.result);
         (span, answered.result)
+    }
+}
+
+/// What a recording says of a call besides its plugin and its cost.
+struct Called {
+    moment: Moment,
+    seed: Seed,
+    outcome: Outcome,
+    body: Body,
+}
+
+fn recorded_as(Loaded { identity, settings, .. }: &Loaded) -> RecordedVersion {
+    // What the host itself reads doesn't repeat a call.
+    let told = settings.iter().filter(|(key, _)| !is_setting_of_host(key));
+    RecordedVersion {
+        at: identity.at,
+        name: identity.name.clone(),
+        version: identity.version.clone(),
+        digest: identity.digest.clone(),
+        settings: Arc::new(told.map(|(key, value)| (key.clone(), value.clone())).collect()),
     }
 }

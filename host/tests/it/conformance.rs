@@ -86,7 +86,7 @@ fn every_sample_decides_its_cases_as_expected() {
 }
 
 /// Returns what `make plugins` has built of this folder of `plugins`.
-fn built(folder: &str) -> PathBuf {
+pub(crate) fn built(folder: &str) -> PathBuf {
     let name = folder.rsplit('/').next().expect("a name");
     let path = plugins().join(folder).join("build").join(name).with_extension("wasm");
     assert!(path.is_file(), "{} isn't built; make plugins does it", path.display());

@@ -51,6 +51,7 @@ mod prometheus;
 mod quoted_carts;
 mod quotes;
 mod recent;
+mod recordings;
 mod refused;
 mod rehearsal;
 mod remote;

@@ -130,6 +130,16 @@ impl Cart {
     }
 }
 
+/// Returns the body of a checkout of a random cart, for a shop that [`install_all`] has made one of.
+pub(crate) fn random_cart(dice: &mut StdRng) -> Value {
+    Cart::random(dice).body()
+}
+
+/// Imports the catalogue of such a shop.
+pub(crate) fn import_first(host: &Host) {
+    import(host, (0, 0));
+}
+
 /// Returns cents as JSON has them.
 fn amount(cents: u64) -> Value {
     serde_json::from_str(&format!("{}.{:02}", cents / 100, cents % 100)).expect("a number")
@@ -493,7 +503,7 @@ fn stocked() -> impl Iterator<Item = &'static str> {
     ITEMS.iter().filter(|item| item.7).map(|item| item.0)
 }
 
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     // A busy machine isn't what this is about.
     let slow = ["hook_cpu_ms=5000", "hook_call_ms=30000", "hook_http_call_ms=30000", "price_ms=60000"];
     let plan = slow.iter().fold(Host::plan(), |plan, limit| plan.set(format!("limits.{limit}")));
@@ -540,7 +550,7 @@ fn set(host: &Host, kind: &str, name: &str, settings: &Value) {
 }
 
 /// Installs plugins at all eight hooks. The carrier is an address.
-fn install_all(host: &Host, carrier: &str) {
+pub(crate) fn install_all(host: &Host, carrier: &str) {
     install(host, &sample("bundle-expand"), "bundles", &[], &[]);
     install(host, &file("cart_transform_outfits"), "outfits", &["gift=BIG"], &[]);
     install(host, &sample("cart-limits"), "limits", &["most=60"], &[]);
@@ -569,7 +579,7 @@ fn install_all(host: &Host, carrier: &str) {
 }
 
 /// Starts a carrier and returns its address. What it asks for goes by the weight; it delivers in Canada only.
-fn carrier() -> String {
+pub(crate) fn carrier() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();
     // Ends with the test process.

@@ -1,9 +1,11 @@
 //! How a call differs from what was expected.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Expected, Node, Played, tree};
-use crate::{failure::Failure, hooks::Shown};
+use crate::{failure::Failure, hooks::Shown, order::Item, recordings};
 
 /// A part of a call that isn't as expected, line by line.
 #[derive(Debug, Serialize)]
@@ -16,45 +18,56 @@ pub struct Difference {
 /// Returns what differs, the most important part first; nothing if the call is as expected.
 #[must_use]
 pub fn differences(expected: &Expected, played: &Played) -> Vec<Difference> {
-    let Expected { detail, rejection, decision, asked, spans, .. } = expected;
+    let Played { decision, decided, asked, .. } = played;
+    let spans = expected.spans.as_ref().and_then(|spans| {
+        let found = tree(&played.trace).iter().flat_map(Node::names).collect();
+        compared("spans", spans.clone(), found)
+    });
+    differences_of(expected, decision, decided, asked).into_iter().chain(spans).collect()
+}
+
+/// Returns what differs of a decision, without its spans.
+pub(super) fn differences_of(
+    expected: &Expected,
+    name: &'static str,
+    decided: &Result<Shown, Failure>,
+    asked: &BTreeMap<Item, u64>,
+) -> Vec<Difference> {
+    let Expected { detail, rejection, decision, asked: expected_asked, .. } = expected;
     let parts = [
-        outcome(expected, played),
+        outcome(expected, decided),
         // If the outcome differs, that part already has the failure's text.
         detail
             .as_ref()
-            .filter(|_| played.outcome() == expected.outcome)
-            .and_then(|text| compared("detail", vec![text.clone()], reason(&played.decided))),
-        rejection.as_ref().and_then(|code| match &played.decided {
+            .filter(|_| word(decided) == expected.outcome)
+            .and_then(|text| compared("detail", vec![text.clone()], reason(decided))),
+        rejection.as_ref().and_then(|code| match decided {
             Err(Failure::Rejected { code: found, .. }) => {
                 compared("rejection", vec![code.clone()], vec![found.clone()])
             }
             _ => None,
         }),
         decision.as_ref().and_then(|expected| {
-            let found = played.decided.as_ref().map(|shown| shown.lines.clone()).unwrap_or_default();
-            compared(played.decision, expected.lines.clone(), found)
+            let found = decided.as_ref().map(|shown| shown.lines.clone()).unwrap_or_default();
+            compared(name, expected.lines.clone(), found)
         }),
         decision.as_ref().and_then(|expected| expected.attributes.as_ref()).and_then(|attributes| {
-            let found = played.decided.as_ref().map(|shown| shown.attributes.clone()).unwrap_or_default();
+            let found = decided.as_ref().map(|shown| shown.attributes.clone()).unwrap_or_default();
             compared("attributes", attributes.clone(), found)
         }),
-        asked.as_ref().and_then(|asked| {
-            let expected = asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect();
-            let found = played.asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect();
+        expected_asked.as_ref().and_then(|expected| {
+            let expected = expected.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect();
+            let found = asked.iter().map(|(item, pieces)| format!("{pieces} {item}")).collect();
             compared("asked", expected, found)
-        }),
-        spans.as_ref().and_then(|spans| {
-            let found = tree(&played.trace).iter().flat_map(Node::names).collect();
-            compared("spans", spans.clone(), found)
         }),
     ];
     parts.into_iter().flatten().collect()
 }
 
 /// Returns how the outcome differs, with the failure's text if there is one.
-fn outcome(expected: &Expected, played: &Played) -> Option<Difference> {
-    let word = played.outcome();
-    let found = || std::iter::once(word.to_owned()).chain(reason(&played.decided)).collect();
+fn outcome(expected: &Expected, decided: &Result<Shown, Failure>) -> Option<Difference> {
+    let word = word(decided);
+    let found = || std::iter::once(word.to_owned()).chain(reason(decided)).collect();
     let expected = &expected.outcome;
     (word != expected).then(|| Difference { part: "outcome", expected: vec![expected.clone()], found: found() })
 }
@@ -63,8 +76,18 @@ fn reason(decided: &Result<Shown, Failure>) -> Vec<String> {
     decided.as_ref().err().map(ToString::to_string).into_iter().collect()
 }
 
+/// Returns `ok`, or the failure's code.
+pub(super) fn word(decided: &Result<Shown, Failure>) -> &'static str {
+    decided.as_ref().err().map_or("ok", Failure::code)
+}
+
+/// Texts that differ only in what a recording's mask replaced are equal.
 fn compared(part: &'static str, expected: Vec<String>, found: Vec<String>) -> Option<Difference> {
-    (expected != found).then_some(Difference { part, expected, found })
+    let is_alike = || {
+        let alike = |lines: &[String]| lines.iter().map(|line| recordings::alike(line)).collect::<Vec<_>>();
+        expected.iter().any(|line| recordings::is_masked(line)) && alike(&expected) == alike(&found)
+    };
+    (expected != found && !is_alike()).then_some(Difference { part, expected, found })
 }
 
 impl Difference {

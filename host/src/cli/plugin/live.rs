@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -19,6 +20,7 @@ use super::{
         text::clock,
     },
     read,
+    replay::{Chosen, age, compare},
     rollout::{Rollout, Try, print_rollout},
 };
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
         EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SwappedJson, VersionJson,
         VersionsJson, same_file_text,
     },
-    config::did_you_mean,
+    config::{Settings, Sources, did_you_mean},
     hooks::{Installation, InstallationName, Kind},
     versions::Cases,
 };
@@ -44,6 +46,9 @@ pub(in super::super) enum Live {
         /// may have several plugins.
         #[arg(long, value_name = "KIND[/NAME]", value_parser = installation)]
         kind: Option<Installation>,
+        /// Repeats the calls that were recorded in so much time first, and deploys nothing if one decides otherwise.
+        #[arg(long, value_name = "TIME", value_parser = age, num_args = 0..=1, require_equals = true, default_missing_value = "7d")]
+        after_replay: Option<Duration>,
         #[command(flatten)]
         how: Try,
         #[command(flatten)]
@@ -101,7 +106,10 @@ pub(in super::super) enum Live {
 impl Live {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Deploy { file, cases, kind, how, admin } => {
+            Self::Deploy { file, cases, kind, after_replay, how, admin } => {
+                if let Some(since) = after_replay {
+                    replayed(&file, kind, since, &admin)?;
+                }
                 let bytes = read(&file)?;
                 let bytes = match cases {
                     Some(folder) => cases_of(&folder)?.embed(&bytes)?,
@@ -170,6 +178,21 @@ impl Paged for EventsJson {
         self.events.extend(next.events);
         self.next_after = next.next_after;
     }
+}
+
+/// Repeats the calls that were recorded in so much time with the file.
+///
+/// Fails if one decides otherwise.
+fn replayed(file: &Path, at: Option<Installation>, since: Duration, admin: &Admin) -> anyhow::Result<()> {
+    let settings = Settings::load(&Sources::defaults())?;
+    let plugin = Chosen::file(file.to_owned(), &settings.limits)?;
+    let compared = compare(plugin, at, since, settings, admin)?;
+    let outcome = compared.as_outcome();
+    // A program that deploys gets one JSON document: this one, if nothing is deployed.
+    if !admin.json || outcome.is_err() {
+        compared.tell(admin)?;
+    }
+    outcome.context("nothing was deployed")
 }
 
 /// Deploys the bytes of a file, whose name becomes the plugin's name if the plugin has none.

@@ -201,15 +201,24 @@ fn settings(file: &ShopFile, set: Set) -> Result<(Settings, Set), Unusable> {
     Ok((settings, of_plugin))
 }
 
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 async fn stage(file: &Path, inventory: Option<&Path>, settings: Settings) -> anyhow::Result<(Stage, Currency)> {
+    let plugin = Candidate::read(file, &settings.limits)?;
+    stage_of(plugin, inventory, settings).await
+}
+
+/// Returns the stage of a plugin, and the currency of its cases.
+pub(super) async fn stage_of(
+    plugin: Candidate,
+    inventory: Option<&Path>,
+    settings: Settings,
+) -> anyhow::Result<(Stage, Currency)> {
     // In a test, only the case sets the plugin's settings.
     let settings = Settings { of_plugins: PerKind::default(), ..settings };
     let currency = settings.shop.currency;
-    let plugin = Candidate::read(file, &settings.limits)?;
     let inventory = inventory.map(|file| Candidate::read(file, &settings.limits)).transpose()?;
     let of_store = store_settings(&settings);
     // The lock is held until everything is compiled.

@@ -1,6 +1,6 @@
 //! The spans and log lines of one call: the contexts that it gave out, the open spans, and what the limits dropped.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use opentelemetry::{
     KeyValue, Value,
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     config::Limits,
     imports::bindings::types::{Attribute, AttributeValue, TraceContext},
+    recordings::impersonal,
     telemetry::{
         names::{attribute, event},
         propagation,
@@ -74,7 +75,33 @@ struct Bounds {
     spans: usize,
     events: usize,
     attributes: usize,
-    text_bytes: usize,
+    texts: Texts,
+}
+
+/// How a guest's texts are written.
+#[derive(Debug, Clone, Copy)]
+struct Texts {
+    bytes_max: usize,
+    /// Whether what looks personal is masked.
+    is_masked: bool,
+}
+
+impl Texts {
+    /// Masks the text and cuts it to its limit, between two characters.
+    fn fit(self, text: String) -> String {
+        let mut text = match self.masked(&text) {
+            Cow::Owned(masked) => masked,
+            Cow::Borrowed(_) => text,
+        };
+        if text.len() > self.bytes_max {
+            text.truncate(text.floor_char_boundary(self.bytes_max));
+        }
+        text
+    }
+
+    fn masked(self, text: &str) -> Cow<'_, str> {
+        if self.is_masked { impersonal(text) } else { text.into() }
+    }
 }
 
 /// What the limits dropped, recorded on the call's span at its end.
@@ -107,7 +134,7 @@ impl CallSpans {
                 spans: limits.spans,
                 events: limits.events,
                 attributes: limits.attributes,
-                text_bytes: limits.attribute_bytes,
+                texts: Texts { bytes_max: limits.attribute_bytes, is_masked: limits.guest_telemetry_masked },
             },
             prints: Arc::new(Mutex::new(Prints::new(limits))),
             error: None,
@@ -171,7 +198,7 @@ impl CallSpans {
             self.dropped.spans += 1;
             GuestSpan::dropped(&parent)
         } else {
-            let name = cut(name, self.bounds.text_bytes);
+            let name = self.bounds.texts.fit(name);
             let mut span = self.tracer.start(name, SpanKind::Internal, Some(&parent), Vec::new());
             span.set(attribute::PLUGIN_SPAN, true);
             GuestSpan::open(span)
@@ -200,7 +227,7 @@ impl CallSpans {
             return;
         }
         let kept = self.admit(attributes, self.bounds.attributes, false);
-        let name = cut(name, self.bounds.text_bytes);
+        let name = self.bounds.texts.fit(name);
         if let Some(span) = self.span_at(index) {
             span.event(name, kept);
             self.events += 1;
@@ -208,7 +235,7 @@ impl CallSpans {
     }
 
     pub(super) fn fail(&mut self, named: &TraceContext, message: String) {
-        let message = cut(message, self.bounds.text_bytes);
+        let message = self.bounds.texts.fit(message);
         let index = self.find(named);
         if let Some(span) = self.span_at(index) {
             span.fail("plugin", message);
@@ -226,7 +253,7 @@ impl CallSpans {
 
     pub(super) fn log(&mut self, named: &TraceContext, level: Level, message: String, attributes: Vec<Attribute>) {
         let context = self.parent(named);
-        let message = cut(message, self.bounds.text_bytes);
+        let message = self.bounds.texts.fit(message);
         let attributes = attributes_json(&self.admit(attributes, self.bounds.attributes, false));
         let bytes = written_bytes(&message) + attributes.as_deref().map_or(0, written_bytes);
         if !self.lock_prints().admits_line(bytes) {
@@ -272,7 +299,8 @@ impl CallSpans {
         let text = self.lock_prints().take();
         let is_logged = is_logged(Level::Info);
         for line in text.lines().filter(|line| is_logged && !line.trim().is_empty()) {
-            let bytes = written_bytes(line);
+            let line = self.bounds.texts.masked(line);
+            let bytes = written_bytes(&line);
             if self.log.admits(bytes) {
                 with_span(&self.own.context, || {
                     tracing::info!(target: "guest", plugin = self.log.plugin(), stream = "print", "{line}");
@@ -324,12 +352,12 @@ impl CallSpans {
     /// Returns the attributes that fit on a span, event or line, and counts the others as dropped.
     fn admit(&mut self, attributes: Vec<Attribute>, room: usize, reserved: bool) -> Vec<KeyValue> {
         let offered = attributes.len();
-        let text_bytes = self.bounds.text_bytes;
+        let texts = self.bounds.texts;
         let kept: Vec<KeyValue> = attributes
             .into_iter()
             .filter(|kept| !kept.key.is_empty())
             .filter(|kept| !reserved || !RESERVED_PREFIXES.iter().any(|prefix| kept.key.starts_with(prefix)))
-            .filter_map(|kept| Some(KeyValue::new(cut(kept.key, text_bytes), value(kept.value, text_bytes)?)))
+            .filter_map(|kept| Some(KeyValue::new(texts.fit(kept.key), value(kept.value, texts)?)))
             .take(room)
             .collect();
         self.dropped.attributes += i64_of((offered - kept.len()) as u64);
@@ -421,19 +449,11 @@ fn json(value: &Value) -> serde_json::Value {
 }
 
 /// Returns the value for telemetry; `None` for a number that isn't finite.
-fn value(value: AttributeValue, text_bytes: usize) -> Option<Value> {
+fn value(value: AttributeValue, texts: Texts) -> Option<Value> {
     match value {
-        AttributeValue::Text(text) => Some(cut(text, text_bytes).into()),
+        AttributeValue::Text(text) => Some(texts.fit(text).into()),
         AttributeValue::Integer(number) => Some(i64::from(number).into()),
         AttributeValue::Decimal(number) => number.is_finite().then(|| number.into()),
         AttributeValue::Flag(flag) => Some(flag.into()),
     }
-}
-
-/// Cuts the text to `bytes_max`, between two characters.
-fn cut(mut text: String, bytes_max: usize) -> String {
-    if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
-    }
-    text
 }

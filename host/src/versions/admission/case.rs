@@ -15,6 +15,10 @@
 //! A rejection has `"expect": {"outcome": "rejected", "rejection": "expired"}`, and a receipt may be expected with its
 //! `"attributes": {"points": 12}`. Prices are decimals of the shop's currency, as `POST /checkout` has them. Nothing is guessed: a field that isn't known
 //! is refused, and so is one that means nothing for the plugin's kind.
+//!
+//! A recording (`till plugin replay --save`) says besides what the call met: `"order"` and `"seed"` (the order's number and time, and what
+//! random numbers follow from), `"levels"` (what `stock.level` answered, in turn), `"sells"` (the stock of bundles), and as `"inventory"`
+//! the `"levels"` that were left or what was `"out-of-stock"`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,11 +32,12 @@ use crate::{
     config::{Settings, row},
     failure::{Failure, Undecided},
     hooks::{self, CaseQuestion, ExpectedDecision, Hook, Kind, Parts, Visitor},
-    imports::Chance,
+    imports::{Chance, Seed, stock::Seen},
     order::{
-        Cart, Currency, Item, LINES_MAX, Line, MinorUnits, composed,
+        Cart, Currency, Item, LINES_MAX, Line, MinorUnits, StockLine, composed,
         written::{Object, WrittenAttributes, WrittenItem, WrittenPrice, WrittenQuantity},
     },
+    store::StockLevel,
 };
 
 /// The outcomes of a call: `ok`, or the code that the problem document has.
@@ -66,6 +71,21 @@ pub struct Case {
     pub expected: Option<Expected>,
     /// What a hook of track 0.2 is asked.
     pub question: Option<Arc<CaseQuestion>>,
+    /// What the case says of the live call that it was recorded of.
+    pub recorded: Option<Recorded>,
+}
+
+/// What a case repeats of a recorded call besides its question.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The order's number; `None` if the plugin wasn't told one.
+    pub order_id: Option<u64>,
+    /// When the order was placed: Unix time, milliseconds.
+    pub placed_at_ms: u64,
+    /// The seed of the random numbers that the call could draw.
+    pub seed: Seed,
+    /// What an inventory plugin saw of the stock.
+    pub seen: Option<Seen>,
 }
 
 /// What a case says of its shop. For the rest the host's settings hold.
@@ -75,6 +95,8 @@ pub struct ShopOfCase {
     discount_max_percent: Option<u8>,
     added_max_percent: Option<u32>,
     added_max_floor: Option<u32>,
+    delivery_cost_max: Option<u32>,
+    tax_max_percent: Option<u32>,
 }
 
 impl ShopOfCase {
@@ -82,7 +104,9 @@ impl ShopOfCase {
     #[must_use]
     pub fn over(self, settings: &Settings) -> Settings {
         let mut settings = settings.clone();
-        let Self { currency, discount_max_percent, added_max_percent, added_max_floor } = self;
+        let Self { currency, discount_max_percent, added_max_percent, added_max_floor, .. } = self;
+        settings.delivery.cost_max = self.delivery_cost_max.unwrap_or(settings.delivery.cost_max);
+        settings.tax.max_percent = self.tax_max_percent.unwrap_or(settings.tax.max_percent);
         let (shop, caps) = (&mut settings.shop, &mut settings.checkout);
         shop.currency = currency.unwrap_or(shop.currency);
         caps.discount_max_percent = discount_max_percent.unwrap_or(caps.discount_max_percent);
@@ -99,18 +123,40 @@ pub enum InventoryAnswer {
     Unavailable(String),
     Conflict(String),
     Other(String),
-    Rejected { code: String, message: String },
+    Rejected {
+        code: String,
+        message: String,
+    },
+    /// As recorded: pieces of an item are asked for that aren't there.
+    OutOfStock {
+        item: String,
+        requested: u32,
+        available: u32,
+    },
+    /// As recorded: everything was taken, and this is left, by item; nothing of an item that isn't among them.
+    Levels(BTreeMap<String, u32>),
 }
 
 impl InventoryAnswer {
-    #[must_use]
-    pub fn failure(&self) -> Failure {
-        match self {
+    /// Returns what the deduct comes to.
+    ///
+    /// # Errors
+    /// The failure, if the answer is one.
+    pub fn result(&self) -> Result<Vec<StockLevel>, Failure> {
+        let item = |name: &str| Item::parse(name).ok_or_else(|| Failure::Other(Undecided::of_nobody(Item::RULE)));
+        Err(match self {
             Self::Unavailable(text) => Failure::Unavailable(Undecided::of_nobody(text.clone())),
             Self::Conflict(text) => Failure::Conflict(Undecided::of_nobody(text.clone())),
             Self::Other(text) => Failure::Other(Undecided::of_nobody(text.clone())),
             Self::Rejected { code, message } => Failure::Rejected { code: code.clone(), message: message.clone() },
-        }
+            Self::OutOfStock { item: name, requested, available } => {
+                Failure::OutOfStock { item: item(name)?, requested: *requested, available: *available }
+            }
+            Self::Levels(levels) => {
+                let level = |(name, on_hand): (&String, &u32)| Ok(StockLevel { item: item(name)?, on_hand: *on_hand });
+                return levels.iter().map(level).collect();
+            }
+        })
     }
 }
 
@@ -166,12 +212,18 @@ impl Case {
         let of = |name: &str, parts: &mut Parts| parts.remove(name);
         let set = of("set", &mut parts).map(|set| serde_json::from_str(set.get()));
         let set = set.transpose().map_err(|error| format!("set: {error}"))?.unwrap_or_default();
+        let shop = of("shop", &mut parts).map(|shop| serde_json::from_str::<Object<WrittenShop>>(shop.get()));
+        let shop = shop.transpose().map_err(|error| format!("shop: {error}"))?;
+        let shop = shop.map_or_else(|| Ok(ShopOfCase::default()), |Object(shop)| shop.into_shop())?;
+        let currency = shop.currency.unwrap_or(currency);
+        let seed = of("seed", &mut parts).map(|seed| serde_json::from_str::<WrittenSeed>(seed.get()));
+        let seed = seed.transpose().map_err(|error| format!("seed: {error}"))?;
         let expect = of("expect", &mut parts).map(|expect| serde_json::from_str(expect.get()));
         let expect = expect.transpose().map_err(|error| format!("expect: {error}"))?;
         let (question, cart) = CaseQuestion::read(parts, currency)?;
         hooks::visit(kind, CheckedQuestion(&question))?;
         Ok(Self {
-            shop: ShopOfCase::default(),
+            shop,
             currency,
             set,
             chance: Chance::Free,
@@ -179,6 +231,12 @@ impl Case {
             cart: Arc::new(cart),
             inventory: None,
             expected: expect.map(|WrittenExpected(parts)| expected(parts, kind, currency)).transpose()?,
+            recorded: seed.map(|WrittenSeed(seed)| Recorded {
+                order_id: None,
+                placed_at_ms: question.at_ms(),
+                seed,
+                seen: None,
+            }),
             question: Some(Arc::new(question)),
         })
     }
@@ -210,6 +268,47 @@ struct Written {
     attributes: WrittenAttributes,
     inventory: Option<InventoryAnswer>,
     expect: Option<WrittenExpected>,
+    order: Option<Object<WrittenOrder>>,
+    seed: Option<WrittenSeed>,
+    levels: Option<Vec<Object<WrittenLevel>>>,
+    sells: Option<Vec<Object<WrittenStockLine>>>,
+}
+
+/// The order of a recorded call.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenOrder {
+    id: Option<u64>,
+    placed_at_ms: u64,
+}
+
+/// A level that a recorded call was told; null of an item that the stock doesn't have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLevel {
+    item: WrittenItem,
+    on_hand: Option<u32>,
+}
+
+/// The stock that an order sells where its lines name other items: of bundles.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenStockLine {
+    item: WrittenItem,
+    quantity: WrittenQuantity,
+}
+
+/// A seed, 64 hexadecimal digits.
+struct WrittenSeed(Seed);
+
+impl<'de> Deserialize<'de> for WrittenSeed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let byte = |index: usize| u8::from_str_radix(text.get(2 * index..2 * index + 2).unwrap_or_default(), 16);
+        let seed = is_hex.then(|| std::array::from_fn(|index| byte(index).unwrap_or_default()));
+        seed.map(Self).ok_or_else(|| D::Error::custom("a seed is 64 hexadecimal digits"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -219,27 +318,35 @@ struct WrittenShop {
     discount_max_percent: Option<u32>,
     added_max_percent: Option<u32>,
     added_max_floor: Option<u32>,
+    delivery_cost_max: Option<u32>,
+    tax_max_percent: Option<u32>,
 }
 
 impl WrittenShop {
     fn into_shop(self) -> Result<ShopOfCase, String> {
-        let Self { currency, discount_max_percent, added_max_percent, added_max_floor } = self;
+        let Self { currency, discount_max_percent, added_max_percent, added_max_floor, .. } = self;
+        let (cost_max, tax_percent) = (self.delivery_cost_max, self.tax_max_percent);
         let currency = currency.map(|code| {
             Currency::in_use(&code).map_err(|wanted| format!("shop.currency is {code:?}; wanted is {wanted}"))
         });
         Ok(ShopOfCase {
             currency: currency.transpose()?,
-            discount_max_percent: within("discount_max_percent", discount_max_percent)?
-                .and_then(|percent| u8::try_from(percent).ok()),
-            added_max_percent: within("added_max_percent", added_max_percent)?,
-            added_max_floor: within("added_max_floor", added_max_floor)?,
+            discount_max_percent: within(
+                ("discount_max_percent", "checkout.discount_max_percent"),
+                discount_max_percent,
+            )?
+            .and_then(|percent| u8::try_from(percent).ok()),
+            added_max_percent: within(("added_max_percent", "checkout.added_max_percent"), added_max_percent)?,
+            added_max_floor: within(("added_max_floor", "checkout.added_max_floor"), added_max_floor)?,
+            delivery_cost_max: within(("delivery_cost_max", "delivery.cost_max"), cost_max)?,
+            tax_max_percent: within(("tax_max_percent", "tax.max_percent"), tax_percent)?,
         })
     }
 }
 
-/// Returns the value, if the host's setting of that name may have it.
-fn within(name: &str, value: Option<u32>) -> Result<Option<u32>, String> {
-    let range = row(&format!("checkout.{name}")).and_then(|row| row.range);
+/// Returns the value, if the host's setting of that key may have it.
+fn within((name, key): (&str, &str), value: Option<u32>) -> Result<Option<u32>, String> {
+    let range = row(key).and_then(|row| row.range);
     match (value, range) {
         (Some(value), Some((least, most))) if !(least..=most).contains(&value) => {
             Err(format!("shop.{name} is {value}; {least} to {most} are allowed"))
@@ -290,7 +397,7 @@ impl<'de> Deserialize<'de> for WrittenExpected {
 
 impl Written {
     fn into_case(self, kind: Kind, currency: Currency) -> Result<Case, String> {
-        let Self { shop, set, random, stock, lines, attributes, inventory, expect } = self;
+        let Self { shop, set, random, stock, lines, attributes, inventory, expect, order, seed, levels, sells } = self;
         let shop = shop.map_or_else(|| Ok(ShopOfCase::default()), |Object(shop)| shop.into_shop())?;
         let currency = shop.currency.unwrap_or(currency);
         if !(1..=LINES_MAX).contains(&lines.len()) {
@@ -305,17 +412,35 @@ impl Written {
             return Err(format!("inventory is for cases of {} plugin; this is {} plugin", kinds.join(" or "), a(kind)));
         }
         let lines = lines.into_iter().map(|Object(line)| line).collect();
-        let cart = cart(lines, attributes, currency, hooks::info(kind).is_priced)?;
+        let mut cart = cart(lines, attributes, currency, hooks::info(kind).is_priced)?;
+        if let Some(sells) = sells {
+            let line =
+                |Object(line): Object<WrittenStockLine>| StockLine { item: line.item.0, quantity: line.quantity.0 };
+            cart = cart.with_stock(sells.into_iter().map(line).collect());
+        }
+        let stock: BTreeMap<_, _> = stock.into_iter().map(|(WrittenItem(item), pieces)| (item, pieces)).collect();
+        let seen = levels.map(|levels| {
+            let levels = levels.into_iter().map(|Object(level)| (level.item.0, level.on_hand));
+            Seen::new(levels.collect(), stock.clone())
+        });
+        let recorded = match (order, seed) {
+            (Some(Object(WrittenOrder { id, placed_at_ms })), Some(WrittenSeed(seed))) => {
+                Some(Recorded { order_id: id, placed_at_ms, seed, seen })
+            }
+            (None, None) if seen.is_none() => None,
+            _ => return Err("order, seed and levels are a recording's, and stand together".to_owned()),
+        };
         Ok(Case {
             shop,
             currency,
             set,
             chance: if random.is_empty() { Chance::Free } else { Chance::Given(random.into()) },
-            stock: stock.into_iter().map(|(WrittenItem(item), pieces)| (item, pieces)).collect(),
+            stock,
             cart: Arc::new(cart),
             inventory,
             expected: expect.map(|WrittenExpected(parts)| expected(parts, kind, currency)).transpose()?,
             question: None,
+            recorded,
         })
     }
 }

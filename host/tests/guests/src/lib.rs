@@ -5,7 +5,10 @@
 
 pub mod hooks;
 
-use till_sdk::{Checkout, CheckoutError, Inventory, InventoryError, Order, Receipt, Span, StockLevel, StockLine};
+use till_sdk::{
+    Adjustment, Checkout, CheckoutError, Inventory, InventoryError, Order, Receipt, Rounding, Span, StockLevel,
+    StockLine, deduct, percent_of,
+};
 
 /// Behaves for an order of the item `probe`, and misbehaves as `T` does in every other call.
 #[derive(Debug)]
@@ -25,6 +28,17 @@ impl<T: Inventory> Inventory for Live<T> {
     fn deduct(call: &Span, lines: Vec<StockLine>) -> Result<Vec<StockLevel>, InventoryError> {
         if is_probe(&lines) { Ok(till_sdk::take(call, &lines)?) } else { T::deduct(call, lines) }
     }
+}
+
+/// Sells the order for a tenth less, rounded so.
+///
+/// # Errors
+/// The inventory's, or that of a sum that is no amount.
+pub fn tenth_off(call: &Span, order: &Order, rounding: Rounding) -> Result<Receipt, CheckoutError> {
+    let tenth = percent_of(order.subtotal(), 10, rounding)?;
+    let receipt = Receipt::of(order, vec![Adjustment::subtract("discount", "A tenth off", tenth)])?;
+    deduct(call, &order.stock_lines())?;
+    Ok(receipt)
 }
 
 fn is_probe(lines: &[StockLine]) -> bool {
