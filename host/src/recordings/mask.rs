@@ -119,6 +119,10 @@ impl Mask {
         if is_of_case(at.key) {
             return false;
         }
+        if at.key.bytes().all(|byte| byte.is_ascii_lowercase()) {
+            // A key of one word, as most are.
+            return self.words.contains(at.key);
+        }
         let of_key = words(at.key);
         of_key.split('_').any(|word| self.words.contains(word))
             || self.phrases.iter().any(|phrase| of_key.contains(phrase))
