@@ -94,7 +94,7 @@ fn service_links_are_no_settings() {
 /// cargo hands on what a build script sets to the program that it runs: `cargo run` didn't start with `TILL_WIT_0_1`.
 #[test]
 fn what_cargo_sets_for_a_run_is_no_setting() {
-    let of_build = |value: &std::ffi::OsString| Path::new(value).starts_with(env!("OUT_DIR"));
+    let of_build = |value: &std::ffi::OsString| std::path::Path::new(value).starts_with(env!("OUT_DIR"));
     let set: Vec<_> = std::env::vars_os().filter(|(_, value)| of_build(value)).collect();
     assert_eq!(set.is_empty(), std::env::var_os("CARGO_PKG_NAME").is_none(), "a test has what a run has");
     let mut sources = Sources::defaults();
