@@ -42,9 +42,14 @@ const SAID_BYTES_MAX: usize = 1024;
 const EXIT_CPU_SPENT: i32 = 75;
 /// How often a child checks its processor time.
 const CPU_LOOK: Duration = Duration::from_millis(10);
-/// What a child says that couldn't have memory: Rust's allocator before it aborts, the system when it refuses a mapping, and
-/// wasmtime, which tells of either as of a component that doesn't compile.
-const NO_MEMORY: [&str; 3] = ["memory allocation of", "Cannot allocate memory", "out of memory (failed to allocate"];
+/// What a child says that couldn't have memory: Rust's allocator before it aborts, the system when it refuses a mapping, wasmtime,
+/// which tells of either as of a component that doesn't compile, and jemalloc of its own thread, so often that nothing else is kept.
+const NO_MEMORY: [&str; 4] = [
+    "memory allocation of",
+    "Cannot allocate memory",
+    "out of memory (failed to allocate",
+    "<jemalloc>: background thread creation failed",
+];
 /// The lowest priority that there is.
 const NICENESS: i32 = 19;
 
@@ -301,8 +306,9 @@ mod tests {
             "memory allocation of 1048576 bytes failed",
             "till: Cannot allocate memory (os error 12)",
             "till: out of memory (failed to allocate 1048576 bytes)",
+            "<jemalloc>: background thread creation failed (11)",
         ] {
-            let refused = tried_out(&format!("echo '{says}' >&2; exit 1"), 60_000).await.expect_err(says);
+            let refused = tried_out(&format!("echo '{says}' >&2; kill -ABRT $$"), 60_000).await.expect_err(says);
             assert!(refused.contains("limits.compile_memory_mib"), "{refused}");
         }
         let refused = tried_out("echo 'till: type mismatch' >&2; exit 1", 60_000).await.expect_err("it says so");
