@@ -35,6 +35,8 @@ except ImportError:
 
     setting = settings.get
 
+# What says yes, in a setting and an attribute.
+YES = ("on", "true", "yes", "1")
 _SLEEP_MS_MAX = 2**32 - 1
 _INTEGER_MIN, _INTEGER_MAX = -(2**31), 2**31 - 1
 _DECIMAL_MAX = 2**53
@@ -42,7 +44,7 @@ _DECIMAL_MAX = 2**53
 
 def setting_is_on(key: str) -> bool:
     """Returns whether the setting is `on`, `true`, `yes` or `1`."""
-    return setting(key) in ("on", "true", "yes", "1")
+    return setting(key) in YES
 
 
 def sleep(seconds: float) -> None:
@@ -72,6 +74,16 @@ class Other(PluginError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class Unavailable(PluginError):
+    """Something that the decision needs doesn't work."""
+
+    # As Other's.
+    of_interface: ClassVar[Callable[[str], object]]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Unavailable.of_interface(message))
 
 
 class NumberError(Other):
@@ -151,6 +163,17 @@ def exporting[Given, Answer](
             return checked(decide(self, ctx, given))
 
     return exported
+
+
+def export_checked[Answer](interface: type, method: str, checked: Callable[[Answer], Answer]) -> None:
+    """Has each class that derives of the interface, as every plugin's does, export that method as `exporting` makes it."""
+
+    def subclassed(cls: type, **keywords: object) -> None:
+        super(interface, cls).__init_subclass__(**keywords)
+        if method in vars(cls):
+            setattr(cls, method, exporting(vars(cls)[method], checked))
+
+    interface.__init_subclass__ = classmethod(subclassed)
 
 
 def _described(error: BaseException) -> str:

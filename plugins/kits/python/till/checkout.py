@@ -23,7 +23,7 @@ from wit_world.exports.checkout import (
 from wit_world.imports import inventory
 from wit_world.imports.types import Line, Rejection, StockLevel, StockLine
 
-from . import NumberError, Other, PluginError, Span, exporting
+from . import NumberError, Other, PluginError, Span, Unavailable, export_checked
 from .amount import Rounding, amount, amount_setting, minus, percent_of, plus, ratio_of, split, whole
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 Other.of_interface = CheckoutError_Other
+Unavailable.of_interface = CheckoutError_Unavailable
 
 _COUNT_MAX = 2**32 - 1
 
@@ -54,13 +55,6 @@ class Rejected(PluginError):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(CheckoutError_Rejected(Rejection(code, message)))
-
-
-class Unavailable(PluginError):
-    """Something that the decision needs doesn't work."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(CheckoutError_Unavailable(message))
 
 
 def deduct(span: Span, order: Order) -> list[StockLevel]:
@@ -115,14 +109,7 @@ def _checked(receipt: Receipt) -> Receipt:
     return receipt
 
 
-def _subclassed(cls: type, **keywords: object) -> None:
-    super(exports.Checkout, cls).__init_subclass__(**keywords)
-    if "checkout" in vars(cls):
-        cls.checkout = exporting(cls.checkout, _checked)
-
-
-# Every class that is a checkout plugin's derives of it.
-exports.Checkout.__init_subclass__ = classmethod(_subclassed)
+export_checked(exports.Checkout, "checkout", _checked)
 
 
 def _of_inventory(error: inventory.InventoryError) -> CheckoutError:

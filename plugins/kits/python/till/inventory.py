@@ -15,12 +15,13 @@ from wit_world.exports.inventory import (
 from wit_world.imports import stock
 from wit_world.imports.types import Rejection, Shortage, StockLevel, StockLine
 
-from . import NumberError, Other, PluginError, Span, exporting
+from . import NumberError, Other, PluginError, Span, Unavailable, export_checked
 from .amount import whole
 
 __all__ = ["Conflict", "Other", "OutOfStock", "Rejected", "Unavailable", "level", "take"]
 
 Other.of_interface = InventoryError_Other
+Unavailable.of_interface = InventoryError_Unavailable
 
 _COUNT_MAX = 2**32 - 1
 
@@ -44,13 +45,6 @@ class Conflict(PluginError):
 
     def __init__(self, message: str) -> None:
         super().__init__(InventoryError_Conflict(message))
-
-
-class Unavailable(PluginError):
-    """Something that the decision needs doesn't work."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(InventoryError_Unavailable(message))
 
 
 def take(span: Span, lines: list[StockLine]) -> list[StockLevel]:
@@ -79,11 +73,4 @@ def _checked(levels: list[StockLevel]) -> list[StockLevel]:
     return levels
 
 
-def _subclassed(cls: type, **keywords: object) -> None:
-    super(exports.Inventory, cls).__init_subclass__(**keywords)
-    if "deduct" in vars(cls):
-        cls.deduct = exporting(cls.deduct, _checked)
-
-
-# Every class that is an inventory plugin's derives of it.
-exports.Inventory.__init_subclass__ = classmethod(_subclassed)
+export_checked(exports.Inventory, "deduct", _checked)

@@ -19,7 +19,7 @@ from wit_world.imports.types import (
     Line,
 )
 
-from . import NumberError, Other, PluginError, exporting, setting
+from . import YES, NumberError, Other, Unavailable, export_checked, setting
 from .amount import whole
 
 __all__ = [
@@ -34,15 +34,9 @@ __all__ = [
 ]
 
 Other.of_interface = HookError_Other
+Unavailable.of_interface = HookError_Unavailable
 
 _COUNT_MAX = 2**32 - 1
-
-
-class Unavailable(PluginError):
-    """Something that the decision needs doesn't work."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(HookError_Unavailable(message))
 
 
 def only_settings(*known: str) -> None:
@@ -83,7 +77,7 @@ def _says_yes(value: object) -> bool:
         case AttributeValue_Flag(flag):
             return flag
         case AttributeValue_Text(text):
-            return text in ("on", "true", "yes", "1")
+            return text in YES
     return False
 
 
@@ -104,11 +98,4 @@ def _checked(violations: list[Violation]) -> list[Violation]:
     return violations
 
 
-def _subclassed(cls: type, **keywords: object) -> None:
-    super(exports.Validation, cls).__init_subclass__(**keywords)
-    if "validate" in vars(cls):
-        cls.validate = exporting(cls.validate, _checked)
-
-
-# Every class that is a validation plugin's derives of it.
-exports.Validation.__init_subclass__ = classmethod(_subclassed)
+export_checked(exports.Validation, "validate", _checked)
