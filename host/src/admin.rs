@@ -64,6 +64,11 @@ pub struct Admin {
     recent: Option<Recent>,
 }
 
+/// Answers with what a search finds. It runs on a blocking thread, because it may read many thousands of entries.
+async fn searched(search: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    tokio::task::spawn_blocking(search).await.map_err(|panicked| Problem::internal(&panicked))?
+}
+
 impl Admin {
     /// # Errors
     /// If the listener would be open to others without a token.

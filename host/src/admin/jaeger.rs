@@ -25,11 +25,11 @@ use opentelemetry::trace::TraceId;
 use serde::Serialize;
 
 use self::search::{Search, Wanted};
-use super::{Admin, Asked, query};
+use super::{Admin, Asked, query, searched};
 #[cfg(test)]
 use crate::schema;
 use crate::{
-    http::{Answer, Reply, problem::Problem, routes::Answering},
+    http::{Answer, Reply, routes::Answering},
     telemetry::{
         Recent,
         recent::{KeptTrace, jaeger::Trace, jaeger::kind},
@@ -83,9 +83,7 @@ pub(super) fn answer(admin: &Admin, asked: Asked, find: fn(&Recent, &str, &str) 
     let recent = admin.recent().cloned();
     Box::pin(async move {
         let recent = recent?;
-        // A blocking thread, because the search may read thousands of traces.
-        let answering = tokio::task::spawn_blocking(move || find(&recent, &asked.named, &asked.query));
-        answering.await.map_err(|panicked| Problem::internal(&panicked))?
+        searched(move || find(&recent, &asked.named, &asked.query)).await
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Admin, Asked, query};
+use super::{Admin, Asked, query, searched};
 #[cfg(test)]
 use crate::schema;
 use crate::{
@@ -78,9 +78,7 @@ struct Wanted {
 pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let recent = admin.recent()?.clone();
     let wanted = Wanted::of_query(&asked.query)?;
-    // A blocking thread, because the search may read thousands of lines.
-    let listed = tokio::task::spawn_blocking(move || listed(&recent, &wanted)).await;
-    Reply::json(&listed.map_err(|panicked| Problem::internal(&panicked))?)
+    searched(move || Reply::json(&listed(&recent, &wanted))).await
 }
 
 fn listed(recent: &Recent, wanted: &Wanted) -> LinesJson {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use opentelemetry::trace::TraceId;
 use serde::Serialize;
 
-use super::{Admin, Asked, query};
+use super::{Admin, Asked, query, searched};
 #[cfg(test)]
 use crate::schema;
 use crate::{
@@ -90,9 +90,7 @@ struct Wanted {
 pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let recent = admin.recent()?.clone();
     let wanted = Wanted::of_query(&asked.query)?;
-    // A blocking thread, because the search may read thousands of traces.
-    let listed = tokio::task::spawn_blocking(move || listed(&recent, &wanted)).await;
-    Reply::json(&listed.map_err(|panicked| Problem::internal(&panicked))?)
+    searched(move || Reply::json(&listed(&recent, &wanted))).await
 }
 
 /// # Errors

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Admin, Asked, query};
+use super::{Admin, Asked, query, searched};
 #[cfg(test)]
 use crate::schema;
 use crate::{
@@ -106,26 +106,29 @@ struct Wanted {
     has_cases: bool,
 }
 
+/// The parameters of the list.
+const FILTERS: [&str; 11] =
+    ["plugin", "number", "outcome", "errors", "since_ms", "trace_id", "reference", "sort", "after", "limit", "cases"];
+
 /// # Errors
 /// 404 if none are kept, 422 for an unknown or invalid filter.
 pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let recordings = recordings(admin)?.clone();
     let wanted = Wanted::of_query(&asked.query)?;
-    // A blocking thread, because the search may read many thousands of recordings.
-    let listed = tokio::task::spawn_blocking(move || listed(&recordings, &wanted)).await;
-    Reply::json(&listed.map_err(|panicked| Problem::internal(&panicked))?)
+    searched(move || Reply::json(&listed(&recordings, &wanted))).await
 }
 
 /// # Errors
 /// 404 if the recording isn't kept.
 pub(super) async fn show(admin: &Admin, Asked { named: id, .. }: Asked) -> Answer {
-    let recordings = recordings(admin)?;
-    let (kept, wanted) = (recordings.clone(), id.parse().ok());
-    let found = tokio::task::spawn_blocking(move || wanted.and_then(|id| kept.recording(id))).await;
-    let recording = found.map_err(|panicked| Problem::internal(&panicked))?;
-    let missing = || Problem::not_found(format!("the recording {id:?} isn't kept, or not any more"));
-    let recording = recording.ok_or_else(missing)?;
-    Reply::json(&RecordingJson::of(&recording, Some(recordings.case(&recording))))
+    let recordings = recordings(admin)?.clone();
+    searched(move || {
+        let recording = id.parse().ok().and_then(|id| recordings.recording(id));
+        let missing = || Problem::not_found(format!("the recording {id:?} isn't kept, or not any more"));
+        let recording = recording.ok_or_else(missing)?;
+        Reply::json(&RecordingJson::of(&recording, Some(recordings.case(&recording))))
+    })
+    .await
 }
 
 fn recordings(admin: &Admin) -> Result<&Recordings, Problem> {
@@ -242,7 +245,7 @@ impl Wanted {
                 self.limit = query::value(name, value, limit, "1 to 500")?;
             }
             "cases" => self.has_cases = flag()?,
-            _ => return Err(Problem::unacceptable(format!("there is no filter {name}"))),
+            _ => return Err(query::unknown("filter", name, FILTERS)),
         }
         Ok(())
     }
