@@ -11,7 +11,12 @@ mod disk;
 mod kept;
 mod mask;
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde_json::value::RawValue;
 
@@ -23,7 +28,7 @@ use crate::{
     clock::now_ms,
     config::{self, Settings},
     hooks::Installation,
-    units::{MIB, micros},
+    units::{MIB, hex, micros},
 };
 use disk::Disk;
 use kept::{Kept, Page, Wanted};
@@ -41,8 +46,24 @@ pub struct RecordedVersion {
     pub version: String,
     /// The file's sha256, lower-case hex.
     pub digest: String,
-    /// What its calls were told of the settings, masked when it is written.
-    pub settings: Arc<BTreeMap<String, String>>,
+    /// What its calls were told of the settings.
+    settings: BTreeMap<String, String>,
+    /// The same as a JSON object, masked; empty until a case needs it.
+    masked_settings: OnceLock<String>,
+}
+
+impl RecordedVersion {
+    /// Returns the version at that installation; `settings` are what its calls are told.
+    #[must_use]
+    pub const fn new(
+        at: Installation,
+        name: String,
+        version: String,
+        digest: String,
+        settings: BTreeMap<String, String>,
+    ) -> Self {
+        Self { at, name, version, digest, settings, masked_settings: OnceLock::new() }
+    }
 }
 
 /// How a call ended.
@@ -56,11 +77,6 @@ pub struct Outcome {
     pub is_decided: bool,
     /// What a receipt comes to, minor units.
     pub total: Option<u64>,
-}
-
-impl Outcome {
-    /// The outcome of a call that isn't recorded.
-    pub const UNKNOWN: Self = Self { code: Cow::Borrowed(""), is_error: false, is_decided: false, total: None };
 }
 
 /// What a call took.
@@ -224,8 +240,11 @@ impl Forms {
             CaseOfCall::Own { seed, members } => (hex(seed), members),
             CaseOfCall::Whole(case) => return case.clone(),
         };
-        let settings = serde_json::to_string(&*recording.version.settings).unwrap_or_else(|_| "{}".to_owned());
-        let (settings, _) = self.mask.json(settings);
+        let RecordedVersion { settings, masked_settings, .. } = &*recording.version;
+        let settings = masked_settings.get_or_init(|| {
+            let settings = serde_json::to_string(settings).unwrap_or_else(|_| "{}".to_owned());
+            self.mask.json(settings).0
+        });
         let between = if members.is_empty() { "" } else { "," };
         let case = format!(r#"{{"shop":{},"set":{settings},"seed":"{seed}"{between}{members}}}"#, self.shop);
         // It is put together of JSON.
@@ -264,13 +283,4 @@ fn rules_of(settings: &Settings) -> Box<RawValue> {
         "tax_max_percent": settings.tax.max_percent,
     });
     serde_json::value::to_raw_value(&rules).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String can't fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -22,10 +22,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    CaseOfCall, Cost, Forms, Outcome, RecordedVersion, Recording, hex,
+    CaseOfCall, Cost, Forms, Outcome, RecordedVersion, Recording,
     kept::{Order, Page, Wanted},
 };
-use crate::{clock::now_ms, hooks::Installation, units::micros};
+use crate::{
+    clock::now_ms,
+    hooks::Installation,
+    units::{hex, micros},
+};
 
 /// Recordings that wait for the writer, some 1 KiB each.
 const QUEUED_MAX: usize = 4_096;
@@ -266,14 +270,9 @@ impl<'a> Line<'a> {
 
     /// Returns the recording; `None` if the line isn't one.
     fn into_recording(self) -> Option<Recording> {
-        let version = RecordedVersion {
-            at: Installation::parse(&self.at)?,
-            name: self.name,
-            version: self.version,
-            digest: self.digest,
-            // They are in the case.
-            settings: Arc::default(),
-        };
+        let at = Installation::parse(&self.at)?;
+        // Its settings are in the case.
+        let version = RecordedVersion::new(at, self.name, self.version, self.digest, BTreeMap::new());
         let (took, cpu) = (Duration::from_micros(self.took_us), Duration::from_micros(self.cpu_us));
         Some(Recording {
             id: self.id,
@@ -320,13 +319,9 @@ mod tests {
     const LARGE: Bounds = Bounds { bytes_max: 1 << 30, age_max_ms: u64::MAX };
 
     fn recording(id: u64, is_error: bool, text: &str) -> Arc<Recording> {
-        let version = RecordedVersion {
-            at: Installation::parse("discounts/spring").expect("an installation"),
-            name: "spring".into(),
-            version: "1.2.3".into(),
-            digest: "d".into(),
-            settings: Arc::new(BTreeMap::from([("percent".to_owned(), "10".to_owned())])),
-        };
+        let at = Installation::parse("discounts/spring").expect("an installation");
+        let settings = BTreeMap::from([("percent".to_owned(), "10".to_owned())]);
+        let version = RecordedVersion::new(at, "spring".into(), "1.2.3".into(), "d".into(), settings);
         let members = format!(r#""text":"{text}""#).into();
         Arc::new(Recording {
             id,

@@ -249,13 +249,8 @@ mod tests {
     use crate::hooks::Kind;
 
     fn recording(id: u64, at_ms: u64, bytes: usize, is_error: bool) -> Recording {
-        let version = RecordedVersion {
-            at: Installation::of(Kind::Checkout),
-            name: String::new(),
-            version: String::new(),
-            digest: String::new(),
-            settings: Arc::new(BTreeMap::new()),
-        };
+        let [name, version, digest] = [const { String::new() }; 3];
+        let version = RecordedVersion::new(Installation::of(Kind::Checkout), name, version, digest, BTreeMap::new());
         let code = if is_error { "trap" } else { "ok" }.into();
         Recording {
             id,

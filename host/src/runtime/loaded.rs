@@ -21,7 +21,7 @@ use crate::{
     imports::telemetry::GuestLog,
     store::{PluginVersion, VersionId},
     telemetry::{metrics::PluginInfo, names::attribute, traces::Span},
-    units::i64_of,
+    units::{hex, i64_of},
 };
 
 /// Identifies a plugin in spans, metrics, answers and messages.
@@ -240,10 +240,5 @@ fn label(identity: &Identity, role: Role) -> String {
 /// Returns the sha256, lower-case hex.
 #[must_use]
 pub fn digest_of(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String can't fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(bytes))
 }

@@ -8,8 +8,6 @@
 //! while. It says nothing that the client doesn't know. The key comes from a file, or is drawn when the host starts;
 //! then tokens end with the host.
 
-use std::fmt::Write as _;
-
 use anyhow::Context;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -17,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::{self, read_token},
     order::{Currency, Fingerprint, MinorUnits},
+    units::hex,
 };
 
 type Signer = Hmac<Sha256>;
@@ -118,14 +117,6 @@ impl QuoteTokens {
         signer.update(cart.as_bytes());
         Some(signer)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text can't fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
