@@ -84,6 +84,13 @@ impl Basket {
         fits.then(|| Self { lines, next_id, list_sum: sum.amount().into() })
     }
 
+    /// Returns the basket of a request that has no lines to point into.
+    #[must_use]
+    pub fn without_origins(mut self) -> Self {
+        self.lines.iter_mut().for_each(|line| line.origins.clear());
+        self
+    }
+
     /// Returns the basket of lines with these numbers, some of them components of others; `None` as [`Basket::new`], and for a number
     /// that stands twice.
     #[must_use]

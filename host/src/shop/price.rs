@@ -79,14 +79,6 @@ pub struct Wishes {
     pub is_line: bool,
 }
 
-impl Wishes {
-    /// Returns a pointer into a request with `lines` as one into this request.
-    fn placed(&self, pointer: String) -> String {
-        let below = pointer.strip_prefix("/lines/0").filter(|_| self.is_line);
-        below.map(ToOwned::to_owned).unwrap_or(pointer)
-    }
-}
-
 /// What a cart costs.
 #[derive(Debug)]
 pub(super) struct Price {
@@ -215,6 +207,7 @@ impl Pricing<'_> {
         let parent = span.context().clone();
         let items = ShopItems { facts: wishes.facts.of_call(), store: shop.store.clone() };
         let basket = basket_of(cart, &items);
+        let basket = if wishes.is_line { basket.without_origins() } else { basket };
         let request = Request {
             purpose,
             at_ms: moment.now_ms(),
@@ -236,7 +229,7 @@ impl Pricing<'_> {
 impl Stages<'_> {
     async fn all(&mut self, cart: &Cart, wishes: &Wishes) -> Result<(Cart, Option<Receipt>), Failure> {
         self.transform().await?;
-        self.validate(wishes).await?;
+        self.validate().await?;
         let owns_money = self.ask.snapshot.prices_by_hooks();
         let discounts = if owns_money { Some(self.discount().await?) } else { None };
         let chosen = self.deliver(wishes, discounts.as_ref()).await?;
@@ -269,7 +262,7 @@ impl Stages<'_> {
         Ok(bounds.check(&self.question.basket).map_err(bad)?)
     }
 
-    async fn validate(&mut self, wishes: &Wishes) -> Result<(), Failure> {
+    async fn validate(&mut self) -> Result<(), Failure> {
         for (at, answered) in self.ask.all::<Validation>(Validation::KIND, &self.question).await {
             let decided = match answered {
                 Ok(decided) => decided,
@@ -282,7 +275,7 @@ impl Stages<'_> {
             let found = found.map(|(violation, field)| FoundViolation {
                 code: violation.code,
                 message: violation.message,
-                field: wishes.placed(field),
+                field,
             });
             self.decided.violations.extend(found);
         }
