@@ -335,6 +335,8 @@ pub struct Answered<H: Hook> {
     pub met: H::Met,
     /// The lines that the call asked the stock for.
     pub asked: Vec<StockLine>,
+    /// How a recording says that the call ended; `None` if it isn't recorded.
+    pub outcome: Option<Outcome>,
 }
 
 impl<H: Hook> std::fmt::Debug for Answered<H> {
@@ -344,39 +346,26 @@ impl<H: Hook> std::fmt::Debug for Answered<H> {
     }
 }
 
-/// Calls the guest as [`decide`] does, and writes the call's recording into `body`. Returns how the recording has the outcome.
-pub async fn decide_recorded<H: Hook>(
-    guest: &mut Guest<'_>,
-    asked: &H::Asked,
-    door: H::Door,
-    rules: Rules,
-    body: &mut Body,
-) -> (Answered<H>, Outcome) {
-    H::open(guest.imports(), door);
-    let returned = guest.call::<H::Offered, H::Returned>(H::offered(asked)).await;
-    let imports = guest.imports();
-    H::record(asked, imports, body);
-    let (met, of_stock) = H::met(imports);
-    let result = H::believed(asked, returned, imports, rules);
-    let outcome = recorded::outcome::<H>(imports.at(), &result);
-    H::record_after(asked, &result, imports, body);
-    recorded::expect::<H>(asked, &result, (&outcome, &of_stock), body);
-    (Answered { result, met, asked: of_stock }, outcome)
-}
-
-/// Calls the guest with this access, and checks its answer. Returns what the call got on the way if it `is_compared`.
+/// Calls the guest with this access, and checks its answer. Returns what the call got on the way if it `is_compared` or recorded;
+/// a `recording` gets the members of the case that repeats the call.
 pub async fn decide<H: Hook>(
     guest: &mut Guest<'_>,
     asked: &H::Asked,
     door: H::Door,
     rules: Rules,
     is_compared: bool,
+    mut recording: Option<&mut Body>,
 ) -> Answered<H> {
     H::open(guest.imports(), door);
     let returned = guest.call::<H::Offered, H::Returned>(H::offered(asked)).await;
     let imports = guest.imports();
-    let (met, of_stock) = if is_compared { H::met(imports) } else { Default::default() };
-    Answered { result: H::believed(asked, returned, imports, rules), met, asked: of_stock }
+    if let Some(body) = &mut recording {
+        H::record(asked, imports, body);
+    }
+    let (met, of_stock) = if is_compared || recording.is_some() { H::met(imports) } else { Default::default() };
+    let result = H::believed(asked, returned, imports, rules);
+    let outcome = recording.map(|body| recorded::ended::<H>(asked, &result, &of_stock, imports, body));
+    Answered { result, met, asked: of_stock, outcome }
 }
 
 impl HookInfo {

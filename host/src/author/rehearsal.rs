@@ -263,7 +263,8 @@ impl OneCall<'_> {
             Some(_) => Call::repeating(plugins.runtime(), plugin.loaded(), span, moment),
             None => Call::fresh(plugins.runtime(), plugin.loaded(), span, moment, Time::Whole),
         };
-        let answered = hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true).await;
+        let answered =
+            hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true, None).await;
         let mut span = call.end(None, &answered.result).span;
         if let Err(failure) = &answered.result {
             failure.mark(&mut span);

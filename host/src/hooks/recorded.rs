@@ -11,15 +11,30 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{Hook, info};
 use crate::{
     failure::Failure,
-    imports::{inventory::Deducted, stock::Seen, v0_2::http},
+    imports::{CallState, inventory::Deducted, stock::Seen, v0_2::http},
     order::{Attribute, AttributeValue, Currency, Item, Line, MinorUnits, Receipt, StockLine, sum_by_item},
     outbound::{HttpError, Response},
     recordings::{Body, Outcome},
     store::StockLevel,
 };
 
-/// Returns how the call ended, for its recording.
-pub(super) fn outcome<H: Hook>(at: super::Installation, result: &Result<H::Decided, Failure>) -> Outcome {
+/// Writes what depends on the answer, and returns how the call ended.
+pub(super) fn ended<H: Hook>(
+    asked: &H::Asked,
+    result: &Result<H::Decided, Failure>,
+    stock: &[StockLine],
+    imports: &CallState,
+    body: &mut Body,
+) -> Outcome {
+    let outcome = outcome::<H>(imports.at(), result);
+    H::record_after(asked, result, imports, body);
+    if outcome.is_decided {
+        body.member("expect", &expected::<H>(asked, result, &outcome.code, stock));
+    }
+    outcome
+}
+
+fn outcome<H: Hook>(at: super::Installation, result: &Result<H::Decided, Failure>) -> Outcome {
     match result {
         Ok(decided) => Outcome { code: "ok".into(), is_error: false, is_decided: true, total: H::total(decided) },
         Err(failure) => {
@@ -29,16 +44,13 @@ pub(super) fn outcome<H: Hook>(at: super::Installation, result: &Result<H::Decid
     }
 }
 
-/// Writes what the case expects, if the plugin decided that.
-pub(super) fn expect<H: Hook>(
+/// Returns what the case expects.
+fn expected<'a, H: Hook>(
     asked: &H::Asked,
-    result: &Result<H::Decided, Failure>,
-    (outcome, stock): (&Outcome, &[StockLine]),
-    body: &mut Body,
-) {
-    if !outcome.is_decided {
-        return;
-    }
+    result: &'a Result<H::Decided, Failure>,
+    outcome: &'a str,
+    stock: &[StockLine],
+) -> Expected<'a> {
     let decision = result.as_ref().ok().and_then(|decided| H::recorded_decision(asked, decided));
     let rejection = match result {
         Err(Failure::Rejected { code, .. }) => Some(code.as_str()),
@@ -46,8 +58,7 @@ pub(super) fn expect<H: Hook>(
     };
     // The hooks of track 0.2 reach no stock.
     let stock = H::KIND.is_required().then(|| Pieces(sum_by_item(stock)));
-    let decision = (info(H::KIND).decision, decision);
-    body.member("expect", &Expected { outcome: &outcome.code, rejection, decision, stock });
+    Expected { outcome, rejection, decision: (info(H::KIND).decision, decision), stock }
 }
 
 /// What a case expects.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::{GRANTS, ON_FAILURE, Settings},
     failure::Failure,
-    hooks::{self, Hook, Installation},
+    hooks::{self, Answered, Hook, Installation},
     imports::{Moment, Seed, is_setting_of_host},
     outbound::{Grants, UnusableGrant},
     recordings::{Body, Ended, Outcome, RecordedVersion, Recordings},
@@ -220,25 +220,19 @@ impl Plugin {
         let mut call = Call::start(plugins.runtime(), &self.loaded, span, moment, time);
         let parent = self.shadow.as_ref().map(|_| call.span_context().clone());
         let mut body = plugins.recordings().map(|_| Body::default());
-        let (answered, outcome) = match &mut body {
-            Some(body) => hooks::decide_recorded::<H>(call.guest(), asked, door, plugins.rules(), body).await,
-            None => {
-                let is_compared = parent.is_some();
-                let answered = hooks::decide::<H>(call.guest(), asked, door, plugins.rules(), is_compared).await;
-                (answered, Outcome::UNKNOWN)
-            }
-        };
+        let (is_compared, rules) = (parent.is_some(), plugins.rules());
+        let answered = hooks::decide::<H>(call.guest(), asked, door, rules, is_compared, body.as_mut()).await;
+        let Answered { result, met, asked: asked_stock, outcome } = answered;
         let seed = call.guest().imports().seed();
         if let (Some(shadow), Some(parent)) = (&self.shadow, parent) {
-            let followed = Followed { moment, met: answered.met, asked_stock: answered.asked };
-            shadow.follow::<H>(plugins, parent, asked, followed, &answered.result);
+            shadow.follow::<H>(plugins, parent, asked, Followed { moment, met, asked_stock }, &result);
         }
-        let done = call.end(Some(permit), &answered.result);
-        if let (Some(recordings), Some(body)) = (plugins.recordings(), body) {
+        let done = call.end(Some(permit), &result);
+        if let (Some(recordings), Some((body, outcome))) = (plugins.recordings(), body.zip(outcome)) {
             self.keep(recordings, &done, Called { moment, seed, outcome, body });
         }
-        let span = self.count(done, &answered.result);
-        (span, answered.result)
+        let span = self.count(done, &result);
+        (span, result)
     }
 }
 
@@ -253,11 +247,7 @@ struct Called {
 fn recorded_as(Loaded { identity, settings, .. }: &Loaded) -> RecordedVersion {
     // What the host itself reads doesn't repeat a call.
     let told = settings.iter().filter(|(key, _)| !is_setting_of_host(key));
-    RecordedVersion {
-        at: identity.at,
-        name: identity.name.clone(),
-        version: identity.version.clone(),
-        digest: identity.digest.clone(),
-        settings: Arc::new(told.map(|(key, value)| (key.clone(), value.clone())).collect()),
-    }
+    let told = told.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let Identity { at, name, version, digest, .. } = identity;
+    RecordedVersion::new(*at, name.clone(), version.clone(), digest.clone(), told)
 }

@@ -155,9 +155,8 @@ impl<'a> Once<'a> {
             case: self.order.case.clone(),
         };
         let (asked, rules) = (H::asked(&placed), self.rules());
-        let answered =
-            hooks::decide::<H>(&mut guest, asked.borrow(), H::standing_in(self.order.case.as_deref()), rules, false)
-                .await;
+        let door = H::standing_in(self.order.case.as_deref());
+        let answered = hooks::decide::<H>(&mut guest, asked.borrow(), door, rules, false, None).await;
         self.judge::<H>(guest, answered.result)
     }
 

@@ -105,7 +105,7 @@ impl Shadow {
             let candidate = shadow.candidate.load_full();
             let mut call = Call::repeating(plugins.runtime(), candidate.loaded(), span, moment);
             let door = H::repeating(met, plugins.store());
-            let answered = hooks::decide::<H>(call.guest(), asked.borrow(), door, plugins.rules(), true).await;
+            let answered = hooks::decide::<H>(call.guest(), asked.borrow(), door, plugins.rules(), true, None).await;
             let span = candidate.count(call.end(None, &answered.result), &answered.result);
             let decided = Decided::by::<H>(candidate.identity().at, &answered.result, &answered.asked);
             shadow.compare(&plugins, &parent, span, &live, decided);

@@ -103,13 +103,15 @@ impl Plugins {
     /// Others may be for a plugin that is deployed later. A name that stands in the plugin's file costs no trial.
     pub(in super::super) async fn warn_of_mistyped(&self, settings: &Settings) {
         for kind in Kind::REQUIRED {
-            let set = settings.of_plugins.of(kind);
+            let mut unknown: Vec<_> = settings.of_plugins.of(kind).keys().filter(|key| *key != REUSE).collect();
+            if unknown.is_empty() {
+                continue;
+            }
             let Ok(plugin) = self.installed(Installation::of(kind)) else { continue };
             let identity = plugin.identity();
             // A start doesn't fail for what is only a warning.
             let Ok(file) = self.catalogue.file(&identity.digest).await else { continue };
-            let is_unknown = |key: &&String| **key != REUSE && !stands_in(key, &file, &BTreeSet::new());
-            let unknown: Vec<_> = set.keys().filter(is_unknown).collect();
+            unknown.retain(|key| !stands_in(key, &file, &BTreeSet::new()));
             if unknown.is_empty() {
                 continue;
             }
