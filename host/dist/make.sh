@@ -21,10 +21,11 @@ cp -r LICENSE host/NOTICE README.md CHANGELOG.md docs "$dist/$name"
 tar --create --gzip --file "$dist/$name.tar.gz" --directory "$dist" --owner 0 --group 0 "$name"
 
 # maturin packs what cargo has just built; it finds which glibc the binary wants and names the wheel after it.
-tools=host/tests/.tools/dist-$(sha256sum host/dist/requirements.txt | cut -c1-12)
+maturin=$(sed -n 's/^requires = \["\(.*\)"\]/\1/p' host/dist/wheel/pyproject.toml)
+tools=host/tests/.tools/$maturin
 if [ ! -x "$tools/bin/maturin" ]; then
   python3 -m venv "$tools"
-  "$tools/bin/pip" install --quiet --disable-pip-version-check --requirement host/dist/requirements.txt
+  "$tools/bin/pip" install --quiet --disable-pip-version-check "$maturin"
 fi
 (cd host/dist/wheel && "$root/$tools/bin/maturin" build --release --quiet --out "$dist")
 

@@ -12,12 +12,12 @@ till=
 trap 'kill $till 2>/dev/null || true; rm -rf "$place"' EXIT
 
 bare() {
-  (cd "$place" && env -i HOME="$place" PATH="${1}/usr/bin:/bin" "${@:2}")
+  (cd "$place" && env -i HOME="$place" PATH=/usr/bin:/bin "$@")
 }
 
-# Serves with that program, buys, and prints the seconds since the command.
+# Serves with that program, buys, and prints the seconds since SECONDS was set to 0.
 first_order() {
-  local what=$1 began=$2 program=$3
+  local what=$1 program=$2
   (cd "$place" && exec env -i HOME="$place" PATH=/usr/bin:/bin "$program" serve --set server.listen=127.0.0.1:0 \
     --set server.admin=127.0.0.1:0) >"$place/$what.log" 2>&1 &
   till=$!
@@ -36,26 +36,26 @@ order = json.dumps({"item": "headphones", "quantity": 1, "price": 99.99}).encode
 asked = urllib.request.Request(sys.argv[1] + "/checkout", order, {"content-type": "application/json"})
 assert json.load(urllib.request.urlopen(asked))["reference"]
 PY
-  echo "$what: first order after $((SECONDS - began)) s"
+  echo "$what: first order after $SECONDS s"
   kill -INT "$till"
   wait "$till"
   till=
 }
 
 for tool in cargo rustc; do
-  if bare "" sh -c "command -v $tool" >/dev/null; then echo "there is a $tool in /usr/bin: it is no bare machine" >&2; exit 1; fi
+  if bare sh -c "command -v $tool" >/dev/null; then echo "there is a $tool in /usr/bin: it is no bare machine" >&2; exit 1; fi
 done
 
 SECONDS=0
 python3 -m venv "$place/venv"
-bare "$place/venv/bin:" pip install --quiet --disable-pip-version-check --no-index --find-links "$dist" till-host
-first_order pip 0 "$place/venv/bin/till"
+bare "$place/venv/bin/pip" install --quiet --disable-pip-version-check --no-index --find-links "$dist" till-host
+first_order pip "$place/venv/bin/till"
 
 SECONDS=0
-bare "" npm install --silent --no-audit --no-fund --offline --prefix "$place/node" "$dist"/till-host-*.tgz
-first_order npm 0 "$place/node/node_modules/.bin/till"
+bare npm install --silent --no-audit --no-fund --offline --prefix "$place/node" "$dist"/till-host-*.tgz
+first_order npm "$place/node/node_modules/.bin/till"
 (cd "$place/node/node_modules/till-host" && sha256sum --check --quiet till.sha256)
 
 SECONDS=0
 tar --extract --gzip --file "$(ls "$dist"/*.tar.gz)" --directory "$place"
-first_order archive 0 "$(ls "$place"/till-*/till)"
+first_order archive "$(ls "$place"/till-*/till)"
