@@ -20,7 +20,7 @@ fn main() {
     let workspace = manifest_folder.parent().expect("the host lies in the workspace").to_owned();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("plugins");
     let plugins = ["plugins/sdk", "plugins/checkout", "plugins/inventory", "plugins/kits", "plugins/templates"];
-    for changed in plugins.into_iter().chain(["wit", "Cargo.toml", "Cargo.lock"]) {
+    for changed in plugins.into_iter().chain(["wit", "Cargo.toml", "Cargo.lock", "host/src/admin/page"]) {
         println!("cargo::rerun-if-changed={}", workspace.join(changed).display());
     }
     build(&workspace, &out);

@@ -1,7 +1,7 @@
 //! The operators' listener: orders, stock and plugins. Loopback only, or behind a token; never the public one.
 //!
-//! The routes are the rows of `ROUTES`; `openapi.json` describes each. `page.rs` serves the trace page besides, which
-//! shows what the routes return: `GET /traces`, `GET /traces/{trace_id}` and `GET /page/{file}`.
+//! The routes are the rows of `ROUTES`; `openapi.json` describes each. `page.rs` serves the console besides, which
+//! shows what the routes return: `GET /console` and below, `GET /traces`, `GET /traces/{trace_id}` and `GET /page/{folder}/{file}`.
 //!
 //! JSON is compressed with gzip for clients that accept it.
 
@@ -246,9 +246,12 @@ fn home(admin: &Admin) -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "links": ROUTES.links(),
     });
-    // `/traces` is a page, not a route of this interface.
-    if let (Some(_), Some(members)) = (&admin.recent, home.as_object_mut()) {
-        members.insert("traces".into(), "/traces".into());
+    // They are pages, not routes of this interface.
+    if let Some(members) = home.as_object_mut() {
+        members.insert("console".into(), "/console".into());
+        if admin.recent.is_some() {
+            members.insert("traces".into(), "/traces".into());
+        }
     }
     Reply::json(&home)
 }

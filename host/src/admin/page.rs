@@ -1,4 +1,7 @@
-//! Serves the trace page's files, which are embedded in the binary: plain modules that the browser runs unchanged.
+//! Serves the console's files, which are embedded in the binary: plain modules that the browser runs unchanged.
+//!
+//! Each view has a folder in `page/`; `page/frame/views.js` lists them. A view's path is `/console` or below it, except for
+//! the traces', which stand at `/traces` and `/traces/{trace_id}` because answers link to them.
 //!
 //! The files hold no data, so they are served without a token: a browser can't send a token before the page has asked
 //! for it. The page gets its data from the other routes.
@@ -6,56 +9,49 @@
 //! Invariant: nothing that the page shows can run. Its content security policy allows only these files' scripts and
 //! styles, and the files insert others' text only as text.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use hyper::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use include_dir::{Dir, include_dir};
 
 use crate::http::Reply;
 
 const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Its addresses are at the listener's root; [`document`] makes them relative to the shown path.
 const DOCUMENT: &str = include_str!("page/index.html");
 
-/// Name, type and content of what the document refers to.
-const FILES: [(&str, &str, &[u8]); 16] = [
-    ("api.js", SCRIPT, include_bytes!("page/api.js")),
-    ("charts.js", SCRIPT, include_bytes!("page/charts.js")),
-    ("filters.js", SCRIPT, include_bytes!("page/filters.js")),
-    ("icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
-    ("list.js", SCRIPT, include_bytes!("page/list.js")),
-    ("main.js", SCRIPT, include_bytes!("page/main.js")),
-    ("model.js", SCRIPT, include_bytes!("page/model.js")),
-    ("root.js", SCRIPT, include_bytes!("page/root.js")),
-    ("say.js", SCRIPT, include_bytes!("page/say.js")),
-    ("span.js", SCRIPT, include_bytes!("page/span.js")),
-    ("style.css", CSS, include_bytes!("page/style.css")),
-    ("text.js", SCRIPT, include_bytes!("page/text.js")),
-    ("trace.js", SCRIPT, include_bytes!("page/trace.js")),
-    ("uPlot.iife.min.js", SCRIPT, include_bytes!("page/uPlot.iife.min.js")),
-    ("uPlot.min.css", CSS, include_bytes!("page/uPlot.min.css")),
-    ("waterfall.js", SCRIPT, include_bytes!("page/waterfall.js")),
-];
+/// What the document refers to, as `/page/{path in the folder}`.
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/admin/page");
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Returns the page's file at the path; `None` if the path isn't the page's. The page itself reads the trace id from
-/// its path.
+/// Returns the page's file at the path; `None` if the path isn't the page's. The page itself reads the view from its path.
 pub(super) fn find(path: &str) -> Option<Reply> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let (content_type, content) = match segments.as_slice() {
-        ["traces"] => (HTML, document("")),
-        ["traces", _] => (HTML, document("../")),
-        ["page", name] => {
-            let (_, content_type, content) = FILES.iter().find(|(known, ..)| known == name)?;
-            (*content_type, Bytes::from_static(content))
+        ["traces" | "console"] => (HTML, document("")),
+        ["traces" | "console", _] => (HTML, document("../")),
+        ["console", _, _] => (HTML, document("../../")),
+        ["page", name @ ..] => {
+            let name = name.join("/");
+            (content_type(&name)?, Bytes::from_static(FILES.get_file(name)?.contents()))
         }
         _ => return None,
     };
     let file = Reply::text(content_type, content);
     Some(file.with_header(CONTENT_SECURITY_POLICY, POLICY).with_header(REFERRER_POLICY, "no-referrer"))
+}
+
+fn content_type(name: &str) -> Option<&'static str> {
+    match Path::new(name).extension()?.to_str()? {
+        "css" => Some("text/css; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "svg" => Some("image/svg+xml"),
+        _ => None,
+    }
 }
 
 /// Returns the document with `to_root` before each of its addresses, because a proxy may serve the listener under a
@@ -68,36 +64,57 @@ fn document(to_root: &str) -> Bytes {
 mod tests {
     use super::*;
 
-    /// Returns the files that the text names as `/page/{file}` or `./{file}`.
-    fn named(text: &str) -> Vec<&str> {
-        let starts = text.match_indices("\"/page/").chain(text.match_indices("'./"));
-        let ends = |start: &str| start.find(['"', '\'']).unwrap_or(start.len());
-        starts
-            .filter_map(|(at, prefix)| text.get(at + prefix.len()..))
-            .filter_map(|rest| rest.get(..ends(rest)))
-            .collect()
+    /// Returns the path in the folder, and the content, of each file that isn't the document.
+    fn files() -> Vec<(String, &'static str)> {
+        let folders = FILES.dirs().flat_map(Dir::files);
+        let path = |file: &include_dir::File<'_>| file.path().to_string_lossy().into_owned();
+        let text = |content: &'static [u8]| std::str::from_utf8(content).expect("UTF-8");
+        folders.map(|file| (path(file), text(file.contents()))).collect()
+    }
+
+    /// Returns what the text refers to after the mark, up to the quote that ends it.
+    fn named<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
+        let rests = text.match_indices(mark).filter_map(|(at, mark)| text.get(at + mark.len()..));
+        rests.map(|rest| rest.split(['"', '\'']).next().unwrap_or_default())
     }
 
     #[test]
     fn serves_every_file_that_its_files_name() {
-        let texts = FILES.iter().map(|(_, _, content)| *content).chain([DOCUMENT.as_bytes()]);
         let mut seen = 0;
-        for text in texts.map(|content| std::str::from_utf8(content).expect("UTF-8")) {
-            for name in named(text) {
-                assert!(find(&format!("/page/{name}")).is_some(), "{name}");
-                seen += 1;
-            }
+        let mut check = |path: String| {
+            assert!(find(&path).is_some(), "{path}");
+            seen += 1;
+        };
+        named(DOCUMENT, "\"/page/").for_each(|name| check(format!("/page/{name}")));
+        for (path, text) in files() {
+            let folder = path.split('/').next().unwrap_or_default();
+            named(text, "from './").for_each(|name| check(format!("/page/{folder}/{name}")));
+            named(text, "from '../").for_each(|name| check(format!("/page/{name}")));
         }
-        assert!(seen >= 20, "{seen} names were looked at");
+        assert!(seen >= 40, "{seen} names were looked at");
+    }
+
+    #[test]
+    fn every_style_sheet_is_in_the_document() {
+        for (path, _) in files().iter().filter(|(path, _)| path.ends_with(".css")) {
+            assert!(DOCUMENT.contains(&format!("\"/page/{path}\"")), "{path}");
+        }
     }
 
     #[test]
     fn nothing_of_it_makes_markup_of_text_or_asks_elsewhere() {
-        for (name, _, content) in FILES.iter().filter(|(name, ..)| !name.starts_with("uPlot")) {
-            let text = std::str::from_utf8(content).expect("UTF-8").replace("http://www.w3.org/2000/svg", "");
+        for (name, text) in files().iter().filter(|(name, _)| !name.contains("uPlot")) {
+            let text = text.replace("http://www.w3.org/2000/svg", "");
             for never in [".innerHTML", ".outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://"] {
                 assert!(!text.contains(never), "{name} has {never}");
             }
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_nobodys_has_no_file() {
+        for path in ["/page", "/page/", "/page/frame", "/page/frame/", "/page/index.html", "/page/../page.rs", "/console/a/b/c"] {
+            assert!(find(path).is_none(), "{path}");
         }
     }
 }

@@ -219,8 +219,10 @@ fn the_files_of_the_page_hold_the_browser_to_a_strict_policy() {
     for (path, content_type) in [
         ("/traces", "text/html; charset=utf-8"),
         ("/traces/0af7651916cd43dd8448eb211c80319c", "text/html; charset=utf-8"),
-        ("/page/main.js", "text/javascript; charset=utf-8"),
-        ("/page/style.css", "text/css; charset=utf-8"),
+        ("/console", "text/html; charset=utf-8"),
+        ("/console/stock", "text/html; charset=utf-8"),
+        ("/page/frame/main.js", "text/javascript; charset=utf-8"),
+        ("/page/frame/style.css", "text/css; charset=utf-8"),
     ] {
         let answer = host.admin.get(path);
         assert_eq!((answer.status, answer.header("content-type")), (200, content_type), "{path}");
@@ -234,7 +236,7 @@ fn the_files_of_the_page_hold_the_browser_to_a_strict_policy() {
             assert_eq!(answer.header(name), value, "{path}");
         }
     }
-    for path in ["/page/", "/page/..", "/page/..%2fpage.rs", "/page/Main.js", "/page/main.js/", "/traces/a/b"] {
+    for path in ["/page/", "/page/..", "/page/..%2fpage.rs", "/page/main.js", "/page/frame/Main.js", "/page/frame/main.js/", "/traces/a/b", "/console/a/b/c"] {
         assert_eq!(host.admin.get(path).status, 404, "{path}");
     }
     let posted = host.admin.post("/traces", &json!({}));

@@ -277,7 +277,7 @@ fn what_operators_are_answered_is_kept_by_no_browser_and_taken_for_nothing_else(
         ("GET", "/livez", 200),
         ("GET", "/openapi.json", 200),
         ("GET", "/traces", 200),
-        ("GET", "/page/main.js", 200),
+        ("GET", "/page/frame/main.js", 200),
         ("GET", "/api/services", 200),
         ("GET", "/nowhere", 404),
         ("POST", "/orders", 405),

@@ -1,8 +1,8 @@
 // What the list is narrowed to. It is the URL's query, in the words of GET /recent/traces, so that a link shows what its
 // sender saw.
 
-import { at } from './root.js';
-import { clock, el } from './text.js';
+import { at } from '../frame/root.js';
+import { clock, el } from '../frame/text.js';
 
 const TYPING_MS = 250;
 // How many values are offered for one field.

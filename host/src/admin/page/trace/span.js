@@ -1,7 +1,7 @@
 // What is known about the selected span.
 
 import { ownTime } from './model.js';
-import { clock, cut, day, duration, el, foreign, long, visible, whole } from './text.js';
+import { clock, cut, day, duration, el, foreign, long, visible, whole } from '../frame/text.js';
 import { MAKERS } from './waterfall.js';
 
 // Said elsewhere in the panel.

@@ -4,7 +4,7 @@
 
 /* global uPlot */
 
-import { clock, el, foreign, short, visible } from './text.js';
+import { clock, el, foreign, short, visible } from '../frame/text.js';
 
 const HEIGHT = 132;
 // A host that has just started fills its charts all the same.

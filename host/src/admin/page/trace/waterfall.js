@@ -1,7 +1,7 @@
 // The spans of a trace, as bars over time and as a table. Both select the same span.
 
 import { ownTime } from './model.js';
-import { cut, duration, el, foreign, visible, whole } from './text.js';
+import { cut, duration, el, foreign, visible, whole } from '../frame/text.js';
 
 // Who made a span, in words, for the eye and for the ear.
 export const MAKERS = {

@@ -16,17 +16,29 @@ export class Refused extends Error {
   constructor(status, problem) {
     super(problem?.detail ?? problem?.title ?? `the host answered ${status}`);
     this.status = status;
+    this.problem = problem;
   }
 }
 
 /** Returns the JSON at the path. Asks the person for the token, as often as the host does. */
-export async function read(path, signal) {
+export function read(path, signal) {
+  return ask(path, { signal });
+}
+
+/** Sends `body` to the path, as JSON unless it is a file, and returns the JSON of the answer. */
+export function send(method, path, body) {
+  const isFile = body instanceof Blob;
+  const headers = isFile || body === undefined ? {} : { 'content-type': 'application/json' };
+  return ask(path, { method, headers, body: isFile || body === undefined ? body : JSON.stringify(body) });
+}
+
+async function ask(path, request) {
   const used = sessionStorage.getItem(KEPT_UNDER);
-  const headers = used === null ? {} : { authorization: `Bearer ${used}` };
-  const answer = await fetch(at(path), { headers, signal, cache: 'no-store' });
+  const token = used === null ? {} : { authorization: `Bearer ${used}` };
+  const answer = await fetch(at(path), { ...request, headers: { ...request.headers, ...token }, cache: 'no-store' });
   if (answer.status === 401) {
     await newToken(used);
-    return read(path, signal);
+    return ask(path, request);
   }
   const body = await answer.json().catch(() => null);
   if (!answer.ok) throw new Refused(answer.status, body);
@@ -36,11 +48,11 @@ export async function read(path, signal) {
 /** Waits for another token than the one that was refused. Several readers wait for the same one. */
 function newToken(refused) {
   if (sessionStorage.getItem(KEPT_UNDER) !== refused) return Promise.resolve();
-  asking ??= ask(refused !== null).finally(() => (asking = null));
+  asking ??= askForToken(refused !== null).finally(() => (asking = null));
   return asking;
 }
 
-function ask(again) {
+function askForToken(again) {
   const dialog = document.getElementById('token');
   const form = document.getElementById('token-form');
   const text = document.getElementById('token-text');
@@ -71,7 +83,11 @@ function ask(again) {
 
 /** Saves what is at the path as a file: a link couldn't send the token. */
 export async function save(path, name) {
-  const text = JSON.stringify(await read(path), null, 2);
+  saveAs(JSON.stringify(await read(path), null, 2), name);
+}
+
+/** Saves JSON as a file. */
+export function saveAs(text, name) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
   link.download = name;

@@ -1,11 +1,12 @@
 // One trace: its facts, the waterfall or the table of its spans, the selected span, the log lines beside it.
 
-import { Refused, hasToken, read, save } from './api.js';
+import { Refused, hasToken, read, save } from '../frame/api.js';
 import { model } from './model.js';
-import { at } from './root.js';
-import { copyButton, say } from './say.js';
+import { isForPage } from '../frame/keys.js';
+import { at } from '../frame/root.js';
+import { copyButton, say } from '../frame/say.js';
 import { SpanPanel } from './span.js';
-import { clock, cut, day, duration, el, foreign, long, plural, visible, whole } from './text.js';
+import { clock, cut, day, duration, el, foreign, long, plural, visible, whole } from '../frame/text.js';
 import { SpanTable, Waterfall } from './waterfall.js';
 
 // The answer to a checkout, which names its trace, may be here before the trace is.
@@ -238,7 +239,7 @@ class Trace {
   }
 
   #key = (event) => {
-    if (event.metaKey || event.ctrlKey || event.altKey || event.target.closest('input, select, textarea, dialog')) return;
+    if (!isForPage(event)) return;
     if (event.key === '/' && this.find) {
       event.preventDefault();
       this.find.focus();

@@ -1,12 +1,13 @@
 // The newest traces, and finding others: charts, filters, table.
 
-import { Refused, read } from './api.js';
-import { Charts } from './charts.js';
+import { Refused, read } from '../frame/api.js';
+import { Charts } from '../charts/charts.js';
 import { Filters } from './filters.js';
-import { versionName } from './model.js';
-import { at } from './root.js';
-import { copyButton, say } from './say.js';
-import { bytes, clock, cut, day, duration, el, foreign, plural, visible, whole } from './text.js';
+import { versionName } from '../trace/model.js';
+import { isForPage } from '../frame/keys.js';
+import { at } from '../frame/root.js';
+import { copyButton, say } from '../frame/say.js';
+import { bytes, clock, cut, day, duration, el, foreign, plural, visible, whole } from '../frame/text.js';
 
 const PAGE = 50;
 const REFRESH_MS = 2000;
@@ -36,7 +37,7 @@ class List {
     this.charts = new Charts((after_us, before_us) =>
       this.filters.also({ after_us: String(Math.floor(after_us)), before_us: String(Math.ceil(before_us)) }));
     main.append(
-      el('h1', { class: 'unseen' }, 'Traces'),
+      el('div', { class: 'titleline' }, el('h1', {}, 'Traces'), (this.kept = el('p', { class: 'kept' }))),
       this.charts.element,
       this.filters.element,
       this.#tableSection(),
@@ -187,9 +188,8 @@ class List {
 
   #drawKept(kept) {
     const { traces, bytes: used, bytes_max, evicted } = kept;
-    const shown = document.getElementById('kept');
-    shown.replaceChildren(`${plural(traces, 'trace')} kept`, el('span', {}, ` in ${bytes(used)} of ${bytes(bytes_max)}`));
-    shown.title = evicted > 0 ? `${plural(evicted, 'older trace')} made room; errors stay longest` : 'Errors stay longest when room is needed';
+    this.kept.replaceChildren(`${plural(traces, 'trace')} kept`, el('span', {}, ` in ${bytes(used)} of ${bytes(bytes_max)}`));
+    this.kept.title = evicted > 0 ? `${plural(evicted, 'older trace')} made room; errors stay longest` : 'Errors stay longest when room is needed';
   }
 
   #drawRows(traces, kept) {
@@ -307,7 +307,7 @@ class List {
   }
 
   #key = (event) => {
-    if (event.metaKey || event.ctrlKey || event.altKey || event.target.closest('input, select, textarea, dialog')) return;
+    if (!isForPage(event)) return;
     if (event.key === '/') {
       event.preventDefault();
       this.filters.focus();
