@@ -283,8 +283,10 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<catalogue::ImportedJson>();
     schemas.answer::<InstallationsJson>();
     schemas.answer::<stock::ChangedJson>();
-    schemas
-        .forms::<stock::Change>("StockChange", &[("StockSet", "", &["set"], &[]), ("StockAdded", "", &["add"], &[])]);
+    schemas.forms::<stock::Change>(
+        "StockChange",
+        &[("StockSet", "", &["set"], &["why"]), ("StockAdded", "", &["add"], &["why"])],
+    );
     schemas.answer::<stock::MovementsJson>();
     schemas.answer::<stock::SalesJson>();
     schemas.answer::<settings::SettingsJson>();
