@@ -43,9 +43,9 @@ export class Waterfall {
     const row = el('div', {
       class: `row ${span.maker} ${span.isError ? 'is-error' : ''}`, role: 'treeitem', tabindex: '-1',
       'aria-level': String(span.depth + 1), 'aria-selected': 'false', 'aria-expanded': span.children.length > 0 ? 'true' : null,
-      'aria-label': [visible(span.name).slice(0, 300), span.isError && 'error', span.madeWithout, maker.word, duration(span.duration_us), `at ${duration(span.start_us - start_us)}`].filter(Boolean).join(', '),
       vars: { '--depth': Math.min(span.depth, 12), '--from': from.toFixed(5), '--share': share.toFixed(5) }, data: { span: span.id },
     },
+    el('span', { class: 'unseen' }, [visible(span.name).slice(0, 300), span.isError && 'error', span.madeWithout, maker.word, duration(span.duration_us), `at ${duration(span.start_us - start_us)}`].filter(Boolean).join(', ')),
     el('div', { class: 'what', 'aria-hidden': 'true' },
       fold, el('span', { class: `maker ${span.maker}`, title: maker.title }, el('i', {}, maker.sign)),
       cut(span.name, { class: 'spanname' }),

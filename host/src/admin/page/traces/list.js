@@ -134,10 +134,11 @@ class List {
     this.pause.classList.toggle('still', still);
     this.pause.textContent = this.#paused ? 'Paused' : this.#older > 0 ? 'To the newest' : 'Live';
     const [title, label] = this.#paused
-      ? ['Refresh again', 'Refreshing is paused']
-      : this.#older > 0 ? ['Back to the newest', 'Back to the newest traces'] : ['Stop refreshing', 'Pause refreshing'];
+      ? ['Refresh again', 'refreshing is paused']
+      : this.#older > 0 ? ['Back to the newest', 'back to the newest traces'] : ['Stop refreshing', 'pause refreshing'];
     this.pause.title = title;
-    this.pause.setAttribute('aria-label', label);
+    // What is seen comes first, so that it can be said to a voice control.
+    this.pause.setAttribute('aria-label', `${this.pause.textContent}: ${label}`);
   }
 
   async #load() {
