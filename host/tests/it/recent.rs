@@ -500,10 +500,12 @@ fn steady(answer: &Value) -> Value {
 }
 
 fn steady_in(part: &Value, ids: &mut BTreeMap<String, String>) -> Value {
-    const MEASURED: [&str; 14] = [
+    const MEASURED: [&str; 16] = [
         "reference",
         "db.order_id",
         "plugin.memory_bytes",
+        "plugin.guest_us",
+        "plugin.instantiate_us",
         "plugin.digest",
         "plugin.version",
         "order.reference",
