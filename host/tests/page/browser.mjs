@@ -118,6 +118,12 @@ export async function waterfall(page) {
   })));
 }
 
+/** Types a query and enters it. */
+export async function ask(page, query) {
+  await page.getByLabel('Query').fill(query);
+  await page.keyboard.press('Enter');
+}
+
 /** Returns the list's row of the trace. */
 export function rowOf(page, traceId) {
   return page.locator('table.traces tbody tr', { has: page.locator(`a[href$="/traces/${traceId}"]`) });

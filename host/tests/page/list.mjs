@@ -17,6 +17,7 @@ await run(async ({ page, given }) => {
   const { span: call, name: plugin, says } = given.version;
   const named = (text) => assert.ok(text.startsWith(`${plugin} `) && text.includes(says), text);
   named((await row.locator('.c-plugins').textContent()).trim());
+  await page.getByText('Charts of the last 15 minutes').click();
   await page.locator('.chart canvas').first().waitFor();
   await axe(page);
 
