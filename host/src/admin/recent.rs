@@ -20,11 +20,7 @@ use crate::{
     http::{Answer, Reply, problem::Problem},
     telemetry::{
         Recent,
-        recent::{
-            FieldValue, Figures, KeptTrace, Line, Root, jaeger, micros,
-            query::Seen,
-            summary::Summary,
-        },
+        recent::{FieldValue, Figures, KeptTrace, Line, Root, jaeger, micros, query::Seen, summary::Summary},
     },
 };
 
@@ -104,9 +100,7 @@ fn listed(recent: &Recent, wanted: &Wanted) -> TracesJson {
         Sort::Oldest => u64::MAX - root.start_ns,
         Sort::Slowest => root.took_ns,
     };
-    let row = |trace: &KeptTrace| {
-        Seen::read(trace, |seen| wanted.selection.takes(&seen).then(|| seen.trace.clone()))
-    };
+    let row = |trace: &KeptTrace| Seen::read(trace, |seen| wanted.selection.takes(&seen).then(|| seen.trace.clone()));
     TracesJson { traces: recent.first(wanted.limit, rank, row), kept: recent.figures() }
 }
 

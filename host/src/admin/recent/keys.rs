@@ -85,7 +85,13 @@ fn keys(recent: &Recent) -> Vec<KeyJson> {
     };
     let row = |(key, values)| {
         let key: &crate::telemetry::recent::query::Key = key;
-        KeyJson { name: key.name, takes: key.takes, example: key.example, groups: key.is_of_few(), values: told(values) }
+        KeyJson {
+            name: key.name,
+            takes: key.takes,
+            example: key.example,
+            groups: key.is_of_few(),
+            values: told(values),
+        }
     };
     KEYS.iter().zip(counted).map(row).collect()
 }

@@ -15,7 +15,18 @@ use crate::{
 
 /// The names of the shared parameters.
 pub(super) const PARAMETERS: [&str; 13] = [
-    "q", "text", "route", "status", "outcome", "plugin", "item", "min_ms", "max_ms", "errors", "trace_id", "after_us",
+    "q",
+    "text",
+    "route",
+    "status",
+    "outcome",
+    "plugin",
+    "item",
+    "min_ms",
+    "max_ms",
+    "errors",
+    "trace_id",
+    "after_us",
     "before_us",
 ];
 

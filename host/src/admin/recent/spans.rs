@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
+#[cfg(test)]
+use super::LIMIT_MAX;
 use super::{
     super::{Admin, Asked, query, searched},
     LIMIT_DEFAULT, Selection, limit,
 };
-#[cfg(test)]
-use super::LIMIT_MAX;
 #[cfg(test)]
 use crate::schema;
 use crate::{

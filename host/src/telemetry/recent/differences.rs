@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Ordering,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
 };
 
 use serde::Serialize;
@@ -51,10 +51,14 @@ pub enum Side {
 pub struct Comparing {
     selected: u64,
     rest: u64,
-    keys: HashMap<String, HashMap<String, Counted>>,
-    left_out: BTreeSet<String>,
+    keys: Table,
+    attributes: Table,
     is_cut: bool,
 }
+
+/// The counted values of each key; `None` for a key that has too many of them.
+#[derive(Debug, Default)]
+struct Table(HashMap<String, Option<HashMap<String, Counted>>>);
 
 #[derive(Debug, Default)]
 struct Counted {
@@ -112,62 +116,79 @@ impl Comparing {
             Side::Selected => self.selected += 1,
             Side::Rest => self.rest += 1,
         }
+        let number = self.selected + self.rest;
+        let Self { keys, attributes, is_cut, .. } = self;
         for key in KEYS.iter().filter(|key| key.is_of_few()) {
             for Known { value, label } in key.known(seen) {
-                self.count(side, key.name, &value, label);
+                *is_cut |= !keys.count((side, number), key.name, &value, label);
             }
         }
         for span in seen.spans() {
             for (key, value) in span.attributes.iter().filter(|(key, _)| !TOLD_BY_KEYS.contains(key)) {
-                self.count(side, &format!("@{key}"), &value.text(), None);
+                *is_cut |= !attributes.count((side, number), key, &value.text(), None);
             }
-        }
-    }
-
-    fn count(&mut self, side: Side, key: &str, value: &str, label: Option<String>) {
-        let number = self.selected + self.rest;
-        if self.left_out.contains(key) {
-            return;
-        }
-        if !self.keys.contains_key(key) {
-            if self.keys.len() + self.left_out.len() >= KEYS_MAX {
-                self.is_cut = true;
-                return;
-            }
-            self.keys.insert(key.to_owned(), HashMap::new());
-        }
-        let Some(values) = self.keys.get_mut(key) else { return };
-        if !values.contains_key(value) {
-            if values.len() >= VALUES_MAX || value.len() > VALUE_BYTES_MAX {
-                self.keys.remove(key);
-                self.left_out.insert(key.to_owned());
-                return;
-            }
-            values.insert(value.to_owned(), Counted { label, ..Counted::default() });
-        }
-        let Some(counted) = values.get_mut(value).filter(|counted| counted.last != number) else { return };
-        counted.last = number;
-        match side {
-            Side::Selected => counted.selected += 1,
-            Side::Rest => counted.rest += 1,
         }
     }
 
     /// Returns the differences.
     #[must_use]
     pub fn differences(self) -> Differences {
-        let Self { selected, rest, keys, left_out, is_cut } = self;
-        let ordered: BTreeMap<_, _> = keys.into_iter().collect();
-        let values = ordered.into_iter().flat_map(|(key, values)| {
-            let values: BTreeMap<_, _> = values.into_iter().collect();
-            values.into_iter().map(move |(value, counted)| counted.difference(key.clone(), value, selected, rest))
-        });
-        let mut rows: Vec<_> = values.filter(|row| row.differs_by() > 0.0).collect();
+        let Self { selected, rest, keys, attributes, is_cut } = self;
+        let mut left_out = Vec::new();
+        let mut rows = keys.rows("", (selected, rest), &mut left_out);
+        rows.extend(attributes.rows("@", (selected, rest), &mut left_out));
         // The sort is stable: the keys of the query before attributes of the same difference.
-        rows.sort_by_key(|row| row.key.starts_with('@'));
         rows.sort_by(|one, other| other.differs_by().partial_cmp(&one.differs_by()).unwrap_or(Ordering::Equal));
         rows.truncate(ROWS_MAX);
-        Differences { selected, rest, rows, left_out: left_out.into_iter().collect(), is_cut }
+        Differences { selected, rest, rows, left_out, is_cut }
+    }
+}
+
+impl Table {
+    /// Counts a value of the trace of that number. Returns whether there was room for its key.
+    fn count(&mut self, (side, number): (Side, u64), key: &str, value: &str, label: Option<String>) -> bool {
+        let Self(keys) = self;
+        if !keys.contains_key(key) {
+            if keys.len() >= KEYS_MAX {
+                return false;
+            }
+            keys.insert(key.to_owned(), Some(HashMap::new()));
+        }
+        let Some(values) = keys.get_mut(key) else { return true };
+        let Some(known) = values else { return true };
+        if !known.contains_key(value) {
+            if known.len() >= VALUES_MAX || value.len() > VALUE_BYTES_MAX {
+                *values = None;
+                return true;
+            }
+            known.insert(value.to_owned(), Counted { label, ..Counted::default() });
+        }
+        if let Some(counted) = known.get_mut(value).filter(|counted| counted.last != number) {
+            counted.last = number;
+            match side {
+                Side::Selected => counted.selected += 1,
+                Side::Rest => counted.rest += 1,
+            }
+        }
+        true
+    }
+
+    /// Returns the values that differ, in the order of their keys, and adds the keys that were left out.
+    fn rows(self, sign: &str, (selected, rest): (u64, u64), left_out: &mut Vec<String>) -> Vec<Difference> {
+        let ordered: BTreeMap<_, _> = self.0.into_iter().collect();
+        let mut rows = Vec::new();
+        for (key, values) in ordered {
+            let key = format!("{sign}{key}");
+            let Some(values) = values else {
+                left_out.push(key);
+                continue;
+            };
+            let values: BTreeMap<_, _> = values.into_iter().collect();
+            let differences =
+                values.into_iter().map(|(value, counted)| counted.difference(key.clone(), value, selected, rest));
+            rows.extend(differences.filter(|row| row.differs_by() > 0.0));
+        }
+        rows
     }
 }
 

@@ -11,8 +11,8 @@ mod seen;
 mod words;
 
 use attribute::Attribute;
-pub use keys::{KEYS, Key, Known};
 use keys::Value;
+pub use keys::{KEYS, Key, Known};
 pub use seen::{Of, Seen};
 use words::{Word, words};
 

@@ -201,7 +201,6 @@ fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     once
 }
 
-
 /// Returns the version that was called in the span; `None` if none was.
 pub(super) fn called(span: &Span<'_>) -> Option<Called> {
     let whole = |key| number(span, key).and_then(|number| number.try_into().ok());

@@ -53,7 +53,7 @@ export class Differences {
     this.table.hidden = rows.length === 0 || selected === 0 || rest === 0;
     this.rows.replaceChildren(...rows.map((row) => el('tr', {},
       el('th', { scope: 'row' }, el('a', { href: this.choice.narrowed(row.query), 'data-link': true },
-        foreign(row.key, { class: 'key' }), ' ', cut(row.value || '\u2013', { class: 'value' })), row.label && [' ', cut(row.label, { class: 'dim' })]),
+        foreign(row.key, { class: 'key' }), ' ', cut(row.value || '\u2013', { class: 'value' })), row.label && el('div', {}, cut(row.label, { class: 'dim' }))),
       share(row.selected_share, row.selected, 'ours'), share(row.rest_share, row.rest, 'others'))));
     const parts = [left_out.length > 0 && `Not compared, for they have too many values: ${left_out.join(', ')}.`, is_cut && 'There are too many to look at all; this is of a part of them.'];
     this.more.replaceChildren(...parts.filter(Boolean).map((part) => foreign(part)));

@@ -24,7 +24,7 @@ export class Groups {
     this.select.value = key;
     const focused = this.rows.contains(document.activeElement) ? document.activeElement.dataset.term : null;
     this.rows.replaceChildren(...groups.map(({ value, label, query, matched, errors, duration: took }) => el('tr', {},
-      el('th', { scope: 'row' }, el('a', { href: this.addressOf(query), 'data-link': true, data: { term: query } }, cut(value || '\u2013')), label && [' ', cut(label, { class: 'dim' })]),
+      el('th', { scope: 'row' }, el('a', { href: this.addressOf(query), 'data-link': true, data: { term: query } }, cut(value || '\u2013')), label && el('div', {}, cut(label, { class: 'dim' }))),
       el('td', { class: 'number' }, whole(matched)),
       el('td', { class: `number ${errors > 0 ? 'bad' : 'dim'}` }, whole(errors)),
       el('td', { class: 'number' }, duration(took.p50_us)),

@@ -5,7 +5,7 @@
 import { say } from '../frame/say.js';
 import { clock, duration, el, plural, whole } from '../frame/text.js';
 
-const HEIGHT = 168;
+const HEIGHT = 204;
 const LEFT = 62;
 const BOTTOM = 20;
 const TOP = 4;

@@ -1,10 +1,6 @@
 //! The term for a span's attribute: `@inventory.item:laptop`, `@plugin.fuel_used:>1000`, `@order.quote:*`.
 
-use super::{
-    super::span::Value as SpanValue,
-    seen::Seen,
-    words::Value,
-};
+use super::{super::span::Value as SpanValue, seen::Seen, words::Value};
 
 /// An attribute's key and the values that are wanted.
 #[derive(Debug, Clone)]

@@ -98,7 +98,9 @@ impl Key {
         let text = Some(text).filter(|text| !text.is_empty())?;
         let own = || Value::Text(text.to_owned());
         match self.what {
-            What::Item | What::Outcome | What::Route | What::Role | What::Code | What::Span | What::Order => Some(own()),
+            What::Item | What::Outcome | What::Route | What::Role | What::Code | What::Span | What::Order => {
+                Some(own())
+            }
             What::Status => StatusFilter::parse(text).map(Value::Status),
             What::Plugin => match text.strip_prefix('#') {
                 Some(number) => number.parse().ok().map(Value::Number),
@@ -106,9 +108,7 @@ impl Key {
             },
             What::Error => text.parse().ok().map(Value::Flag),
             What::Took => between(text),
-            What::Since => {
-                duration_us(text).map(|since_us| Value::Between(now_us.saturating_sub(since_us), u64::MAX))
-            }
+            What::Since => duration_us(text).map(|since_us| Value::Between(now_us.saturating_sub(since_us), u64::MAX)),
             What::Trace => {
                 let is_start = text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
                 is_start.then(|| Value::Text(text.to_ascii_lowercase()))
@@ -120,12 +120,15 @@ impl Key {
     pub(super) fn finds(&self, values: &[Value], seen: &Seen<'_>) -> Option<bool> {
         let any = |takes: &dyn Fn(&Value) -> bool| values.iter().any(takes);
         let is_text = |own: &str| any(&|value| matches!(value, Value::Text(text) if text == own));
-        let is_between = |own: u64| any(&|value| matches!(value, Value::Between(low, high) if (low..=high).contains(&&own)));
+        let is_between =
+            |own: u64| any(&|value| matches!(value, Value::Between(low, high) if (low..=high).contains(&&own)));
         match self.what {
             What::Item => seen.trace.item.as_deref().map(is_text),
             What::Route => seen.trace.route.as_deref().map(is_text),
             What::Outcome => seen.outcome().as_deref().map(is_text),
-            What::Status => seen.trace.status.map(|own| any(&|value| matches!(value, Value::Status(status) if status.takes(own)))),
+            What::Status => {
+                seen.trace.status.map(|own| any(&|value| matches!(value, Value::Status(status) if status.takes(own))))
+            }
             What::Error => Some(any(&|value| *value == Value::Flag(seen.is_error()))),
             What::Took => Some(is_between(seen.took_us())),
             What::Since => Some(is_between(seen.start_us())),
@@ -203,7 +206,8 @@ fn orders(seen: &Seen<'_>, values: &[Value]) -> Option<bool> {
         let mut numbers = seen.spans().iter().filter_map(|span| span.value(attribute::DB_ORDER_ID));
         numbers.any(|number| number.text() == wanted)
     };
-    let takes = |value: &Value| matches!(value, Value::Text(text) if reference.starts_with(text.as_str()) || has_number(text));
+    let takes =
+        |value: &Value| matches!(value, Value::Text(text) if reference.starts_with(text.as_str()) || has_number(text));
     Some(values.iter().any(takes))
 }
 

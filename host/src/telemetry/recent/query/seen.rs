@@ -122,7 +122,8 @@ fn has_text(span: &Span<'_>, lower: &str) -> bool {
 fn contains(text: &str, lower: &str) -> bool {
     if text.is_ascii() {
         // Without a copy: most texts are no match.
-        return lower.is_empty() || text.as_bytes().windows(lower.len()).any(|part| part.eq_ignore_ascii_case(lower.as_bytes()));
+        return lower.is_empty()
+            || text.as_bytes().windows(lower.len()).any(|part| part.eq_ignore_ascii_case(lower.as_bytes()));
     }
     text.to_lowercase().contains(lower)
 }

@@ -17,16 +17,17 @@ const BEGAN_US: u64 = 1_700_000_000_000_001;
 
 /// A checkout of two plugins' versions that took 30 ms.
 fn sold() -> Vec<Made> {
-    let call = |id, name: &'static str, kind: &'static str, outcome: &'static str, number: i64, rollout: &'static str| {
-        Made { name: name.into(), ..child(1, id) }
-            .with("plugin.kind", kind)
-            .with("plugin.name", "own")
-            .with("plugin.version", "1.2.0")
-            .with("plugin.digest", "0123456789ab")
-            .with("plugin.outcome", outcome)
-            .with("plugin.number", number)
-            .with("plugin.rollout", rollout)
-    };
+    let call =
+        |id, name: &'static str, kind: &'static str, outcome: &'static str, number: i64, rollout: &'static str| {
+            Made { name: name.into(), ..child(1, id) }
+                .with("plugin.kind", kind)
+                .with("plugin.name", "own")
+                .with("plugin.version", "1.2.0")
+                .with("plugin.digest", "0123456789ab")
+                .with("plugin.outcome", outcome)
+                .with("plugin.number", number)
+                .with("plugin.rollout", rollout)
+        };
     vec![
         call(3, "inventory_deduct_span", "inventory", "deadline", 10, "canary")
             .with("inventory.item", "laptop, \"large\"")
@@ -208,7 +209,9 @@ fn a_wrong_query_is_answered_with_what_to_write() {
 
 #[test]
 fn a_value_is_written_as_it_is_read_again() {
-    for value in ["laptop", "", "a b", "a,b", "!a", ">1", "1..2", "a\"b\\", "*", "#10", "/checkout", "\u{202e}x", "@a:b"] {
+    for value in
+        ["laptop", "", "a b", "a,b", "!a", ">1", "1..2", "a\"b\\", "*", "#10", "/checkout", "\u{202e}x", "@a:b"]
+    {
         let recent = recent(1024);
         add(&recent, [root(1).with("order.item", value)]);
         let query = format!("@order.item:{}", written(value));

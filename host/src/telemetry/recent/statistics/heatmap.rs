@@ -67,7 +67,7 @@ fn limits_around(points: &[Point]) -> Vec<u64> {
     let (shortest, longest) = (took().min().unwrap_or_default(), took().max().unwrap_or_default());
     let first = all.partition_point(|limit| *limit <= shortest).saturating_sub(1);
     let end = all.partition_point(|limit| *limit <= longest);
-    let mut limits = all.get(first..=end).map(<[u64]>::to_vec).unwrap_or_else(|| all.get(first..).unwrap_or_default().to_vec());
+    let mut limits = all.get(first..=end).or_else(|| all.get(first..)).unwrap_or_default().to_vec();
     if limits.last().is_none_or(|last| *last <= longest) {
         limits.push(u64::MAX);
     }
@@ -101,7 +101,8 @@ mod tests {
         assert_eq!((lone.from_us, lone.step_us, lone.columns), (5, 1, 1));
         assert_eq!(lone.limits_us, [1_000, 1_334]);
         for took_us in [0, 1, 2, 9, 10, 999, 1_000, 1_333, 1_334, 60_000_000, u64::MAX] {
-            let points: Vec<_> = (0..600).map(|start| point(1_000 + start * 7, took_us.min(u64::MAX - start) + start % 2)).collect();
+            let points: Vec<_> =
+                (0..600).map(|start| point(1_000 + start * 7, took_us.min(u64::MAX - start) + start % 2)).collect();
             let map = Heatmap::of(&points, Some(500), Some(9_000)).expect("a heatmap");
             assert_eq!(map.from_us, 500);
             assert!(map.columns <= COLUMNS && map.from_us + map.columns * map.step_us > 9_000, "{map:?}");

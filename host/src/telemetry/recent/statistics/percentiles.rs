@@ -42,7 +42,8 @@ mod tests {
             (up_to(101), Some([51, 96, 100, 101])),
             (vec![u64::MAX, 0, 0], Some([0, u64::MAX, u64::MAX, u64::MAX])),
         ] {
-            let expected = expected.map(|[p50_us, p95_us, p99_us, max_us]| Percentiles { p50_us, p95_us, p99_us, max_us });
+            let expected =
+                expected.map(|[p50_us, p95_us, p99_us, max_us]| Percentiles { p50_us, p95_us, p99_us, max_us });
             assert_eq!(Percentiles::of(values.clone()), expected, "{values:?}");
         }
     }
