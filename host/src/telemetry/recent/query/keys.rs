@@ -211,14 +211,19 @@ fn orders(seen: &Seen<'_>, values: &[Value]) -> Option<bool> {
     Some(values.iter().any(takes))
 }
 
-/// Returns the durations of `>100ms`, `<2s`, `10ms..1s` or `5ms`, which is that long to the microsecond.
+/// Returns the durations of `>100ms`, `<2s`, `10ms..1s`, `10ms..`, `..1s` or `5ms`, which is that long to the microsecond.
 fn between(text: &str) -> Option<Value> {
     let (low, high) = if let Some(low) = text.strip_prefix('>') {
         (duration_us(low)?.saturating_add(1), u64::MAX)
     } else if let Some(high) = text.strip_prefix('<') {
         (0, duration_us(high)?.checked_sub(1)?)
     } else if let Some((low, high)) = text.split_once("..") {
-        (duration_us(low)?, duration_us(high)?)
+        match (low, high) {
+            ("", "") => return None,
+            (low, "") => (duration_us(low)?, u64::MAX),
+            ("", high) => (0, duration_us(high)?),
+            (low, high) => (duration_us(low)?, duration_us(high)?),
+        }
     } else {
         let one = duration_us(text)?;
         (one, one)

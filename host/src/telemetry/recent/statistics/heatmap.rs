@@ -47,10 +47,11 @@ impl Heatmap {
         let to_us = to_us.unwrap_or(last).max(last);
         let step_us = ((to_us - from_us) / COLUMNS + 1).max(1);
         let limits_us = limits_around(points);
+        let last_row = limits_us.len().saturating_sub(2);
         let mut cells: BTreeMap<(u64, usize), Cell> = BTreeMap::new();
         for point in points {
             let column = (point.start_us - from_us) / step_us;
-            let row = limits_us.partition_point(|limit| *limit <= point.took_us).saturating_sub(1);
+            let row = limits_us.partition_point(|limit| *limit <= point.took_us).saturating_sub(1).min(last_row);
             let cell = cells.entry((column, row)).or_insert(Cell { column, row, matched: 0, errors: 0 });
             cell.matched += 1;
             cell.errors += u64::from(point.is_error);
