@@ -11,12 +11,12 @@ mod sources;
 mod token;
 mod value;
 
-use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use memory::half_of_memory_mib;
 pub use nearest::{did_you_mean, nearest};
 use sources::wanted;
-pub use sources::{Origin, Sources, Unusable, is_row, row};
+pub use sources::{Listed, Origin, Sources, Unusable, is_row, row};
 pub use token::read_token;
 pub use value::{
     GRANTS, HostNames, MaskedKeys, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE,
@@ -85,6 +85,8 @@ macro_rules! settings {
             pub prices: BTreeMap<Item, MinorUnits>,
             /// The values of `host.setting` for each kind of plugin.
             pub of_plugins: PerKind<BTreeMap<String, String>>,
+            /// Every setting as a text, with its source, for people.
+            pub listed: Arc<[Listed]>,
         }
 
         /// The sections of the table, each with its description.
@@ -119,6 +121,7 @@ macro_rules! settings {
                         // What is installed has its own settings, and no section.
                         false => Ok(BTreeMap::new()),
                     })?,
+                    listed: sources.listed(),
                 })
             }
         }
