@@ -29,7 +29,7 @@ export class Overview {
     this.element = el('section', { class: 'sheet overview', 'aria-label': 'All that match' },
       this.figures, this.bad,
       el('div', { class: 'halves' }, this.heatmap.element,
-        el('div', { class: 'beside' },
+        el('div', { class: 'facets' },
           el('div', { class: 'switch', role: 'group', 'aria-label': 'Beside the heatmap' }, [...this.panels.values()].map(([button]) => button)),
           this.groups.element, this.differences.element)));
     this.#drawPanel();
