@@ -3,14 +3,15 @@
 import { Refused, read } from '../frame/api.js';
 import { Charts } from '../charts/charts.js';
 import { isForPage } from '../frame/keys.js';
-import { copyButton, say } from '../frame/say.js';
-import { bytes, clock, el, foreign, plural, whole } from '../frame/text.js';
+import { say } from '../frame/say.js';
+import { bytes, el, foreign, plural } from '../frame/text.js';
 import { Choice } from './choice.js';
+import { Chosen } from './chosen.js';
+import { noneIsLikeThat, nothingYet } from './empty.js';
 import { Field } from './field.js';
 import { Overview } from './overview.js';
 import { Picked } from './picked.js';
 import { SpanRow, TraceRow, drawBars } from './rows.js';
-import { valueOf, without, withTerm } from './terms.js';
 
 const PAGE = 50;
 const REFRESH_MS = 2000;
@@ -18,8 +19,6 @@ const CHARTS_MS = 5000;
 // How often a screen reader is told of new traces, at most.
 const SAY_MS = 10_000;
 const CHARTS_OPEN = 'till-charts-open';
-// How far back one looks, as `since` takes it.
-const SINCE = [['5m', '5 min'], ['15m', '15 min'], [null, 'All kept']];
 
 /** Shows the list in `main`; returns what ends it. */
 export function showList(main, go) {
@@ -42,13 +41,14 @@ class List {
     this.choice = new Choice(() => this.#changed());
     this.field = new Field(this.choice.values.q, (q) => this.choice.set({ q }));
     this.overview = new Overview(this.choice);
-    this.picked = new Picked(go);
+    this.picked = new Picked();
+    this.chosen = new Chosen(this.choice, this.picked.element);
     const moment = (after_us, before_us) => this.choice.set({ after_us: String(Math.floor(after_us)), before_us: String(Math.ceil(before_us)) });
     this.charts = new Charts(moment);
     main.append(
       el('div', { class: 'titleline' }, el('h1', {}, 'Traces'), (this.kept = el('p', { class: 'kept dim' }))),
       this.field.element,
-      this.#chosenLine(),
+      this.chosen.element,
       this.overview.element,
       this.#chartsFold(),
       this.#tableSection(),
@@ -89,48 +89,18 @@ class List {
     this.overview.changed();
   }
 
-  // --- what is chosen, besides the query
-
-  #chosenLine() {
-    const since = (value, label) => el('button', { type: 'button', onclick: () => this.#since(value) }, label);
-    this.since = new Map(SINCE.map(([value, label]) => [value, since(value, label)]));
-    const view = (value, label) => el('button', { type: 'button', onclick: () => this.choice.set({ view: value }) }, label);
-    this.views = new Map([['', view('', 'Traces')], ['spans', view('spans', 'Spans')]]);
-    this.range = el('span', { class: 'range' });
-    this.clear = el('button', { type: 'button', class: 'quiet', onclick: () => this.choice.clear() }, 'Clear filters');
-    return el('div', { class: 'chosen' },
-      el('div', { class: 'switch', role: 'group', 'aria-label': 'Time' }, [...this.since.values()]),
-      el('div', { class: 'switch', role: 'group', 'aria-label': 'What is listed' }, [...this.views.values()]),
-      this.range, this.clear, this.picked.element);
-  }
-
-  #since(value) {
-    const rest = without(this.choice.values.q, 'since');
-    this.choice.set({ q: value === null ? rest : withTerm(rest, `since:${value}`), after_us: '', before_us: '' });
-  }
-
   /** Draws what the values say. */
   #drawChosen() {
-    const { q, after_us, before_us, sort, view } = this.choice.values;
+    const { q, after_us, before_us, sort } = this.choice.values;
     this.field.show(q);
     this.field.refuse(null);
+    this.chosen.draw();
     for (const [name, header] of Object.entries(this.sorts)) {
       header.setAttribute('aria-sort', (sort || 'newest') === name ? 'descending' : 'none');
     }
-    const since = valueOf(q, 'since');
-    for (const [value, button] of this.since) button.setAttribute('aria-pressed', String(value === since && !after_us && !before_us));
-    for (const [value, button] of this.views) button.setAttribute('aria-pressed', String(value === view));
     this.heads.replaceChildren(this.#isOfSpans ? this.spanHeads : this.traceHeads);
     this.table.classList.toggle('of-spans', this.#isOfSpans);
     this.charts.showRange(Number(after_us) || null, Number(before_us) || null);
-    this.range.replaceChildren();
-    const said = timeRange(this.choice.values);
-    if (said) {
-      const all = () => this.choice.set({ after_us: '', before_us: '' });
-      this.range.append(el('span', { class: 'chip' }, said,
-        el('button', { type: 'button', 'aria-label': 'Clear the time range', onclick: all }, '\u00d7')));
-    }
-    this.clear.hidden = !this.choice.narrow;
   }
 
   #chartsFold() {
@@ -326,21 +296,8 @@ class List {
 
   #drawEmpty(kept) {
     this.note.hidden = false;
-    if (this.choice.narrow || this.#isOfSpans) {
-      this.note.replaceChildren(
-        el('p', { class: 'title' }, this.#isOfSpans ? 'No kept span is like that' : 'No kept trace is like that'),
-        el('p', {}, 'Loosen the query, or ',
-          el('button', { type: 'button', class: 'inline', onclick: () => this.choice.clear() }, 'clear it'), '. ',
-          kept?.traces > 0 ? `${plural(kept.traces, 'trace')} ${kept.traces === 1 ? 'is' : 'are'} kept.` : ''));
-      return;
-    }
-    const line = `curl -XPOST http://${location.hostname}:8000/checkout -H 'content-type: application/json' \\\n     -d '{"item":"headphones","quantity":1,"price":99.99}'`;
-    if (this.note.querySelector('pre')?.textContent === line) return;
-    this.note.replaceChildren(
-      el('p', { class: 'title' }, 'Nothing has happened yet'),
-      el('p', {}, 'Buy something, and it stands here a moment later. With the demo\u2019s shop (its port is on the line that till printed at its start):'),
-      el('div', { class: 'shell' }, el('pre', { tabindex: '0' }, line), copyButton(line, 'Copy')),
-      el('p', {}, 'Then try ', el('code', {}, '3'), ' of ', el('code', {}, 'smartphone'), ', which is slow, and ', el('code', {}, '2'), ' of ', el('code', {}, 'laptop'), ', which often fails.'));
+    if (this.choice.narrow || this.#isOfSpans) this.note.replaceChildren(...noneIsLikeThat(this.choice, kept));
+    else if (!this.note.querySelector('pre')) this.note.replaceChildren(...nothingYet());
   }
 
   #row(of) {
@@ -395,11 +352,4 @@ class List {
 
 function keyOf(of) {
   return `${of.trace_id}${of.span_id ?? ''}`;
-}
-
-function timeRange({ after_us, before_us }) {
-  const time = (us) => clock(Number(us), false);
-  if (after_us && before_us) return `${time(after_us)} to ${time(before_us)}`;
-  if (after_us) return `after ${time(after_us)}`;
-  return before_us ? `before ${time(before_us)}` : null;
 }
