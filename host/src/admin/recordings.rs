@@ -9,7 +9,7 @@ use crate::schema;
 use crate::{
     hooks::Installation,
     http::{Answer, Reply, problem::Problem, rfc3339},
-    recordings::{Figures, Filter, Order, Recording, Recordings},
+    recordings::{Figures, Filter, MaskedCase, Order, Recording, Recordings},
 };
 
 const LIMIT_DEFAULT: usize = 50;
@@ -126,12 +126,12 @@ pub(super) async fn show(admin: &Admin, Asked { named: id, .. }: Asked) -> Answe
         let recording = id.parse().ok().and_then(|id| recordings.recording(id));
         let missing = || Problem::not_found(format!("the recording {id:?} isn't kept, or not any more"));
         let recording = recording.ok_or_else(missing)?;
-        Reply::json(&RecordingJson::of(&recording, Some(recordings.case(&recording))))
+        Reply::json(&RecordingJson::of(&recording, recordings.case(&recording), true))
     })
     .await
 }
 
-fn recordings(admin: &Admin) -> Result<&Recordings, Problem> {
+pub(super) fn recordings(admin: &Admin) -> Result<&Recordings, Problem> {
     let why = "no calls are recorded here: recordings.kept_mib is 0";
     admin.plugins.recordings().ok_or_else(|| Problem::not_found(why))
 }
@@ -142,9 +142,9 @@ fn listed(recordings: &Recordings, wanted: &Wanted) -> RecordingsJson {
     let found = recordings.list(filter, *order, *after, limit + 1);
     let (mut page, mut bytes) = (Vec::new(), 0);
     for recording in found.iter().take(*limit) {
-        let case = has_cases.then(|| recordings.case(recording));
-        bytes += case.as_ref().map_or(0, |case| case.get().len());
-        page.push(RecordingJson::of(recording, case));
+        let case = recordings.case(recording);
+        bytes += if *has_cases { case.json.get().len() } else { 0 };
+        page.push(RecordingJson::of(recording, case, *has_cases));
         if bytes > CASES_BYTES {
             break;
         }
@@ -154,8 +154,8 @@ fn listed(recordings: &Recordings, wanted: &Wanted) -> RecordingsJson {
 }
 
 impl RecordingJson {
-    fn of(recording: &Recording, case: Option<Box<RawValue>>) -> Self {
-        let Recording { id, at_ms, version, number, role, trace_id, outcome, cost, masked, .. } = recording;
+    pub(super) fn of(recording: &Recording, MaskedCase { json, masked }: MaskedCase, has_case: bool) -> Self {
+        let Recording { id, at_ms, version, number, role, trace_id, outcome, cost, .. } = recording;
         let (took_us, cpu_us) = cost.micros();
         Self {
             id: *id,
@@ -176,8 +176,8 @@ impl RecordingJson {
             took_us,
             cpu_us,
             fuel_used: cost.fuel,
-            masked: *masked,
-            case,
+            masked,
+            case: has_case.then_some(json),
         }
     }
 }
