@@ -30,6 +30,9 @@ use crate::{
     telemetry::LogFormat,
 };
 
+/// The sections that a plugin's call depends on.
+const OF_CALLS: [&str; 6] = ["shop", "limits", "checkout", "cart_transform", "delivery", "tax"];
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -85,6 +88,8 @@ macro_rules! settings {
             pub prices: BTreeMap<Item, MinorUnits>,
             /// The values of `host.setting` for each kind of plugin.
             pub of_plugins: PerKind<BTreeMap<String, String>>,
+            /// What plugins' calls depend on, as far as it isn't the default, for a process that repeats one: keys and texts.
+            pub of_calls: Vec<(String, String)>,
         }
 
         /// The sections of the table, each with its description.
@@ -119,6 +124,7 @@ macro_rules! settings {
                         // What is installed has its own settings, and no section.
                         false => Ok(BTreeMap::new()),
                     })?,
+                    of_calls: sources.chosen_in(&OF_CALLS),
                 })
             }
         }

@@ -1,5 +1,6 @@
 //! `till plugin`.
 
+mod author;
 mod bindings;
 mod check;
 mod code;

@@ -217,6 +217,13 @@ impl Sources {
             .map(|(key, (value, origin))| (key.as_str(), without_password(value.to_string_lossy()), origin))
     }
 
+    /// Returns the table's keys of these sections whose values aren't the defaults, with their texts.
+    pub(super) fn chosen_in(&self, sections: &[&str]) -> Vec<(String, String)> {
+        let is_wanted = |key: &str| is_row(key) && key.split_once('.').is_some_and(|(of, _)| sections.contains(&of));
+        let chosen = self.values.iter().filter(|(key, (_, origin))| *origin != Origin::Default && is_wanted(key));
+        chosen.filter_map(|(key, (value, _))| Some((key.clone(), value.to_str()?.to_owned()))).collect()
+    }
+
     fn add(&mut self, key: String, value: OsString, origin: Origin) -> Result<(), Unusable> {
         let key = composed_item(key);
         let open = key.split_once('.').is_some_and(|(section, name)| is_open(section) && !name.is_empty());

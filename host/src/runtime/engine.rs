@@ -1,6 +1,6 @@
 //! The process's engine: wasmtime's settings, the pool of instances, and the ticker for CPU limits.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
 use super::{
-    CodeCache, Compiler, GuestCall,
+    CodeCache, Compiler, GuestCall, Samples,
     ticker::{AtWork, Ticker},
     turns::Turns,
 };
@@ -32,6 +32,8 @@ pub struct Engine {
     compiler: Compiler,
     probes: Semaphore,
     turns: Turns,
+    /// Where the stacks of its guests are counted; empty unless they are looked at.
+    samples: OnceLock<Arc<Samples>>,
     // The ticker must outlive every Store, or deadlines silently stop firing.
     ticker: Ticker,
 }
@@ -77,6 +79,7 @@ impl Engine {
             compiler,
             probes: Semaphore::new(probe_calls(limits)),
             turns: Turns::new(),
+            samples: OnceLock::new(),
             ticker,
         })
     }
@@ -110,6 +113,15 @@ impl Engine {
 
     pub(super) const fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// Has the stacks of its guests counted from their next calls on, at each tick of the epoch.
+    pub(crate) fn sample(&self) -> Arc<Samples> {
+        Arc::clone(self.samples.get_or_init(Arc::default))
+    }
+
+    pub(super) fn samples(&self) -> Option<Arc<Samples>> {
+        self.samples.get().cloned()
     }
 
     /// Has the guests' limits looked at until the returned value is dropped.
