@@ -113,9 +113,7 @@ mod tests {
 
     #[test]
     fn a_path_that_is_nobodys_has_no_file() {
-        for path in
-            ["/page", "/page/", "/page/frame", "/page/frame/", "/page/index.html", "/page/../page.rs", "/console/a/b/c"]
-        {
+        for path in ["/page", "/page/", "/page/frame", "/page/frame/", "/page/index.html", "/page/../page.rs", "/console/a/b/c"] {
             assert!(find(path).is_none(), "{path}");
         }
     }
