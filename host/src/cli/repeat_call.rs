@@ -75,6 +75,8 @@ fn repeated(job: RepeatJob, bytes: Vec<u8>) -> anyhow::Result<Repeated> {
         }
         let stage = Stage::set(plugin, None, settings, of_store, compiler).await?;
         check_kind(&stage, kind)?;
+        // The first call of a process waits for its memory and its code; only the second takes what a call takes.
+        stage.play(&case).await?;
         let played = stage.play(&case).await?;
         Ok(Repeated::Call(Box::new(beside(&stage, &case, &played))))
     })

@@ -3,9 +3,10 @@
 // adds as `[key, what it does]`, and `show(main, rest, go)`, which fills `main` and returns what ends the view. `rest`
 // are the path's decoded segments after `path`.
 
+import { plugins } from '../plugins/view.js';
 import { traces } from '../traces/view.js';
 
-export const VIEWS = [traces];
+export const VIEWS = [traces, plugins];
 
 /** Returns the view of a path of this page, and the rest of the path; `null` if there is none. */
 export function viewOf(path) {

@@ -3,6 +3,7 @@
 import { Refused, hasToken, read, save } from '../frame/api.js';
 import { model } from './model.js';
 import { isForPage } from '../frame/keys.js';
+import { replaySection } from './replay.js';
 import { at } from '../frame/root.js';
 import { copyButton, say } from '../frame/say.js';
 import { SpanPanel } from './span.js';
@@ -89,7 +90,8 @@ class Trace {
         el('div', { class: 'left' },
           el('section', { class: 'spans', 'aria-label': 'Spans' }, this.#tools(), this.waterfall.element, this.table.element),
           this.#lines()),
-        this.panel.element)));
+        this.panel.element),
+      replaySection(this.id)));
     const asked = trace.byId.get(new URLSearchParams(location.search).get('span'));
     this.#select(asked ?? trace.cause ?? root, { quietly: true });
     say(`Trace of ${plural(trace.spans.length, 'span')}${trace.cause ? ', failed' : ''}`);
