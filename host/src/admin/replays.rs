@@ -32,7 +32,7 @@ use crate::{
     store::VersionId,
     versions::COMPILED,
 };
-use answer::spans_of;
+pub(super) use answer::spans_of;
 
 /// The hidden command of the `till` program that repeats a call.
 const CHILD_COMMAND: &str = "repeat-call";
@@ -84,8 +84,6 @@ pub enum Repeated {
 pub struct RepeatedCall {
     /// What repeated the call: `name@version+digest`.
     pub plugin: String,
-    /// The name of a call's span.
-    pub span: String,
     pub recorded: CallJson,
     pub repeated: CallJson,
     pub differences: Vec<DifferingJson>,
@@ -107,15 +105,17 @@ pub(super) async fn replay(admin: &Admin, asked: Asked) -> Answer {
     let recordings = recordings(admin)?.clone();
     let (recording, number, repeated) = repeated(admin, asked, false).await?;
     let Repeated::Call(call) = repeated else { return Err(unexpected()) };
-    let RepeatedCall { plugin, span, mut recorded, repeated, differences } = *call;
+    let RepeatedCall { plugin, mut recorded, repeated, mut differences } = *call;
     let (took_us, cpu_us) = recording.cost.micros();
     let trace = admin.recent.as_ref().and_then(|recent| recent.trace(u128::from_be_bytes(recording.trace_id).into()));
+    let spans = trace.and_then(|trace| spans_of(&trace, &recording));
+    differences.extend(spans.as_ref().and_then(|spans| differing_spans(spans, &repeated.spans)));
     recorded = CallJson {
         outcome: recording.outcome.code.to_string(),
         took_us,
         cpu_us,
         fuel_used: recording.cost.fuel,
-        spans: trace.map(|trace| spans_of(&trace, &span, &recording)).unwrap_or_default(),
+        spans: spans.unwrap_or_default(),
         ..recorded
     };
     let compared = recording.outcome.is_decided;
@@ -214,6 +214,13 @@ fn check_kind(number: u64, at: Installation, wanted: Kind) -> Result<(), Problem
     }
     let detail = format!("version {number} is a {} plugin, and the recorded call is one of {wanted}", at.kind);
     Err(Problem::unacceptable(detail))
+}
+
+/// Returns how the names of the spans differ.
+fn differing_spans(recorded: &[SpanOfCallJson], repeated: &[SpanOfCallJson]) -> Option<DifferingJson> {
+    let names = |spans: &[SpanOfCallJson]| spans.iter().flat_map(SpanOfCallJson::names).collect::<Vec<_>>();
+    let (recorded, repeated) = (names(recorded), names(repeated));
+    (recorded != repeated).then(|| DifferingJson { part: "spans".to_owned(), recorded, repeated })
 }
 
 fn unexpected() -> Problem {

@@ -99,7 +99,6 @@ fn beside(stage: &Stage, case: &Case, played: &Played) -> RepeatedCall {
     let differences = case.expected.iter().flat_map(|expected| differences(expected, played)).map(differing);
     RepeatedCall {
         plugin: stage.identity().map(Identity::to_string).unwrap_or_default(),
-        span: hooks::info(stage.kind()).span.to_owned(),
         recorded: case.expected.as_ref().map(|expected| recorded_json(expected, decision)).unwrap_or_default(),
         repeated: played_json(stage, played),
         differences: differences.collect(),

@@ -1,6 +1,9 @@
 //! The process's engine: wasmtime's settings, the pool of instances, and the ticker for CPU limits.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    num::NonZero,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -9,6 +12,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use super::{
     CodeCache, Compiler, GuestCall, Samples,
+    samples::FRAMES_MAX,
     ticker::{AtWork, Ticker},
     turns::Turns,
 };
@@ -144,6 +148,7 @@ impl Pool {
     fn new(limits: &Limits, compiler: &Compiler) -> anyhow::Result<Self> {
         let mut config = code(compiler.kept(), CodeLimits::of(limits));
         let calls = calls_at_once(limits);
+        config.wasm_backtrace_max_frames(NonZero::new(FRAMES_MAX));
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls)));
         let engine = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).with_context(|| {
             format!(

@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use wasmtime::{AsContext, WasmBacktrace};
 
-/// The most functions of one stack; of a deeper one the innermost are left out.
-const FRAMES_MAX: usize = 120;
+/// The most functions of one stack; of a deeper one the outermost are left out.
+pub(super) const FRAMES_MAX: usize = 120;
 /// The most functions, each counted once for every way in which it was called; past that a stack ends early.
 const FUNCTIONS_MAX: usize = 10_000;
 /// The longest name of a function, bytes.
 const NAME_BYTES_MAX: usize = 200;
+
+/// What is at work where no function of the plugin's is: entering it, leaving it, and handing texts over.
+const BETWEEN: &str = "(entering and leaving)";
 
 /// Samples of the calls of one engine.
 #[derive(Debug, Default)]
@@ -47,12 +50,15 @@ impl Samples {
     pub(super) fn take(&self, store: impl AsContext) {
         let backtrace = WasmBacktrace::force_capture(store);
         let mut has_names = false;
-        let names = backtrace.frames().iter().rev().take(FRAMES_MAX).map(|frame| {
+        let names = backtrace.frames().iter().rev().map(|frame| {
             has_names |= frame.func_name().is_some();
             let unnamed = || format!("function {}", frame.func_index());
             frame.func_name().map_or_else(unnamed, plain)
         });
-        let names: Vec<String> = names.collect();
+        let mut names: Vec<String> = names.collect();
+        if names.is_empty() {
+            names.push(BETWEEN.to_owned());
+        }
         self.count(names, has_names);
     }
 

@@ -146,20 +146,22 @@ pub struct SampledJson {
     pub children: Vec<Self>,
 }
 
-/// Returns the spans that the recorded call's plugin started.
-pub(super) fn spans_of(trace: &KeptTrace, span: &str, recording: &Recording) -> Vec<SpanOfCallJson> {
+/// Returns the spans that the recorded call's plugin started; `None` if the call isn't in the trace.
+pub(in super::super) fn spans_of(trace: &KeptTrace, recording: &Recording) -> Option<Vec<SpanOfCallJson>> {
     let spans = trace.spans.in_order();
     let at = recording.version.at;
-    let has = |of: &span::Span<'_>, key: &str, wanted: Option<String>| {
-        of.value(key).map(|value| value.text().into_owned()) == wanted
+    let has = |of: &span::Span<'_>, key: &str, wanted: Option<&str>| {
+        of.value(key).map(span::Value::text).as_deref() == wanted
     };
+    let name = at.name.map(|name| name.to_string());
     let is_call = |of: &&span::Span<'_>| {
-        of.name == span
-            && has(of, attribute::PLUGIN_KIND, Some(at.kind.to_string()))
-            && has(of, attribute::PLUGIN_INSTALLATION, at.name.map(|name| name.to_string()))
-            && has(of, attribute::PLUGIN_ROLLOUT, Some(recording.role.to_owned()))
+        has(of, attribute::PLUGIN_KIND, Some(at.kind.as_str()))
+            && has(of, attribute::PLUGIN_INSTALLATION, name.as_deref())
+            && has(of, attribute::PLUGIN_ROLLOUT, Some(recording.role))
+            && has(of, attribute::PLUGIN_OUTCOME, Some(&recording.outcome.code))
     };
-    spans.iter().find(is_call).map(|call| below(&spans, call, call.start_ns)).unwrap_or_default()
+    let call = spans.iter().find(is_call)?;
+    Some(below(&spans, call, call.start_ns))
 }
 
 /// Returns the plugin's own spans below a span.

@@ -1,20 +1,15 @@
 // What the plugins' views read of the host.
 
-import { Refused, read } from '../frame/api.js';
+import { read } from '../frame/api.js';
 import { place } from './words.js';
 
 /** Returns everything about the plugins: what is live, all versions, the history and the rollout. */
 export async function load(signal) {
-  const [{ plugins }, { versions }, { events }, rollout, differences] = await Promise.all([
+  const [{ plugins }, { versions }, { events }, { rollouts }, differences] = await Promise.all([
     read('/plugins', signal), read('/plugins/versions?limit=500', signal), read('/plugins/history?limit=200', signal),
-    read('/plugins/rollout', signal).catch(unless404), read('/plugins/rollout/differences', signal),
+    read('/plugins/rollouts?limit=1', signal), read('/plugins/rollout/differences', signal),
   ]);
-  return { live: plugins, versions, events, rollout, differences };
-}
-
-function unless404(error) {
-  if (error instanceof Refused && error.status === 404) return null;
-  throw error;
+  return { live: plugins, versions, events, rollout: rollouts[0] ?? null, differences };
 }
 
 /** Returns the version that a rollback at that place returns to: the last that was live there and wasn't withdrawn. */

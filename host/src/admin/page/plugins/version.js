@@ -42,7 +42,7 @@ async function draw(body, number, signal, result = '') {
     document.title = `${named(version)} \u00b7 Till`;
     const live = data.live.find((plugin) => place(plugin) === place(version));
     body.replaceChildren(back(), head(version, live, (said) => said !== null && draw(body, number, signal, said)),
-      el('p', { class: 'outcome', role: 'status' }, foreign(result)), facts(version, data), calls(recordings, data.versions, version));
+      el('p', { class: 'outcome', role: 'status' }, result && foreign(result)), facts(version, data), calls(recordings, data.versions, version));
     say(`Version ${named(version)}`);
   } catch (error) {
     if (error.name === 'AbortError') return;
@@ -96,7 +96,7 @@ function calls(recordings, versions, version) {
   const none = recordings === null ? 'No calls are recorded here: recordings.kept_mib is 0.' : 'No call of this version is recorded, or not any more.';
   return el('section', { class: 'panel replay', 'aria-labelledby': 'calls-title' }, el('div', { class: 'panelhead' }, title),
     recordings?.length > 0
-      ? [el('p', { class: 'dim' }, `The newest of ${named(version)}. Repeat one with another version, or see where its time goes.`), recordings.map((recording) => el('div', {},
+      ? [el('p', { class: 'dim' }, `The newest of ${named(version)}. Repeat one with another version, or see where its time goes.`), ...recordings.map((recording) => el('div', {},
         recordedCall(recording, versions), el('p', {}, el('a', { href: at(`/traces/${recording.trace_id}`), 'data-link': true }, `Its trace, ${clock(recording.at_ms * 1000)}`))))]
       : el('p', { class: 'dim' }, none));
 }
