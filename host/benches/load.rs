@@ -191,7 +191,7 @@ async fn check_stock(folder: &Path, contender: Contender, answered: u64, unheard
     let (mut orders, mut sold) = (0, 0);
     let mut filter = OrdersFilter { limit: OrdersFilter::LIMIT_MAX, ..OrdersFilter::default() };
     loop {
-        let page = store.orders(filter).await?.rows;
+        let page = store.orders(filter.clone()).await?.rows;
         let Some(last) = page.last() else { break };
         filter.after = Some(last.id);
         for order in &page {

@@ -5,6 +5,7 @@
 //!
 //! JSON is compressed with gzip for clients that accept it.
 
+mod buy;
 mod catalogue;
 pub mod charts;
 mod gzip;
@@ -19,7 +20,9 @@ mod recent;
 mod recordings;
 mod replays;
 mod rollouts;
+mod settings;
 mod stock;
+mod timeline;
 
 use std::{sync::Arc, time::Instant};
 
@@ -44,9 +47,9 @@ use hyper::{
 
 use crate::{
     catalogue::LiveCatalogue,
-    config::{Limits, Origins, Settings},
+    config::{Limits, Listed, Origins, Settings},
     http::{
-        Access, Answer, Arrival, Body, Inbound, Reply, Watch, check_origin, openapi,
+        Access, Answer, Arrival, Body, Edge, Inbound, Reply, Watch, check_origin, openapi,
         problem::Problem,
         query,
         routes::{self, Routes, Target, at_once},
@@ -70,6 +73,9 @@ pub struct Admin {
     charts: Arc<Charts>,
     recent: Option<Recent>,
     replays: Replays,
+    /// The shop, for an operator's own checkouts.
+    edge: Arc<Edge>,
+    listed: Arc<[Listed]>,
 }
 
 /// Answers with what a search finds. It runs on a blocking thread, because it may read many thousands of entries.
@@ -86,11 +92,25 @@ impl Admin {
         watch: Watch,
         metrics: Metrics,
         charts: Arc<Charts>,
-        recent: Option<Recent>,
+        (recent, edge): (Option<Recent>, Arc<Edge>),
     ) -> anyhow::Result<Arc<Self>> {
         let access = Access::of_admin(settings)?;
         let (limits, replays) = (settings.limits.clone(), Replays::new(settings));
-        Ok(Arc::new(Self { store, plugins, catalogue, limits, access, watch, metrics, charts, recent, replays }))
+        let listed = Arc::clone(&settings.listed);
+        Ok(Arc::new(Self {
+            store,
+            plugins,
+            catalogue,
+            limits,
+            access,
+            watch,
+            metrics,
+            charts,
+            recent,
+            replays,
+            edge,
+            listed,
+        }))
     }
 
     /// Returns the recent traces.
@@ -126,6 +146,11 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
     Route::post("/stock/{item}", "changeStock", |admin, asked| Box::pin(stock::change(admin, asked)))
         .linked("stock_item"),
     Route::delete("/stock/{item}", "removeStock", |admin, asked| Box::pin(stock::remove(admin, asked))),
+    Route::get("/movements", "movements", |admin, asked| Box::pin(stock::movements(admin, asked))).linked("movements"),
+    Route::get("/sales", "sales", |admin, asked| Box::pin(stock::sales(admin, asked))).linked("sales"),
+    Route::get("/settings", "settings", |admin, _| at_once(settings::list(admin))).linked("settings"),
+    Route::get("/timeline", "timeline", |admin, asked| Box::pin(timeline::list(admin, asked))).linked("timeline"),
+    Route::post("/buy", "buy", |admin, asked| Box::pin(buy::buy(admin, asked))),
     Route::get("/catalogue", "catalogue", |admin, asked| at_once(catalogue::list(admin, &asked))).linked("catalogue"),
     Route::post("/catalogue", "importCatalogue", |admin, asked| Box::pin(catalogue::import(admin, asked))),
     Route::get("/catalogue/{item}", "product", |admin, asked| at_once(catalogue::show(admin, &asked)))
@@ -285,6 +310,10 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<stock::ChangedJson>();
     schemas
         .forms::<stock::Change>("StockChange", &[("StockSet", "", &["set"], &[]), ("StockAdded", "", &["add"], &[])]);
+    schemas.answer::<stock::MovementsJson>();
+    schemas.answer::<stock::SalesJson>();
+    schemas.answer::<settings::SettingsJson>();
+    schemas.answer::<timeline::TimelineJson>();
     schemas.answer::<LivesJson>();
     schemas.answer::<VersionsJson>();
     schemas.answer::<EventsJson>();

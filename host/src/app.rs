@@ -8,6 +8,7 @@ mod figures;
 mod open_files;
 mod scarce;
 mod stores;
+mod timeline;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -121,11 +122,11 @@ impl App {
         let recent = telemetry.recent().cloned();
         let (metrics, held) = (telemetry.metrics().clone(), Arc::clone(&charts));
         let parts = (Arc::clone(&plugins), store.clone(), Arc::clone(&catalogue));
-        let admin = Admin::new(&settings, parts, watch.clone(), metrics, held, recent)?;
-        let parts = (Arc::clone(&plugins), store.clone());
-        let shop = Shop::new(&settings, parts, &telemetry, http::failed, stopping.clone())?;
-        let parts = (Arc::clone(&shop), Arc::clone(&catalogue), Arc::clone(&customers));
-        let edge = Edge::new(&settings, parts, watch, links.clone(), &telemetry)?;
+        let of_shop = (Arc::clone(&plugins), store.clone());
+        let shop = Shop::new(&settings, of_shop, &telemetry, http::failed, stopping.clone())?;
+        let of_edge = (Arc::clone(&shop), Arc::clone(&catalogue), Arc::clone(&customers));
+        let edge = Edge::new(&settings, of_edge, watch.clone(), links.clone(), &telemetry)?;
+        let admin = Admin::new(&settings, parts, watch, metrics, held, (recent, Arc::clone(&edge)))?;
         let (limits, fewer) = open_files::fitted(&settings.limits, open_files::allowed_and_open())?;
         if let Some(fewer) = fewer {
             tracing::info!("{fewer}");
@@ -227,6 +228,8 @@ impl App {
         background.spawn("the supervision of plugins", Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
         background.spawn("the charts", admin::charts::keep(self.charts, metrics, store, self.stopping.clone()));
+        let noted = timeline::Noted::new(&self.settings, self.store.clone(), Arc::clone(&self.plugins));
+        background.spawn("the timeline", noted.clone().keep(self.stopping.clone()));
         if self.settings.server.inventory_url.is_none() {
             let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());
             background.spawn("the figures of scarce stock", scarce::watch(metrics, store, self.stopping.clone()));
@@ -256,6 +259,7 @@ impl App {
             // What can't be written is lost, as it would be without a disk.
             _ = tokio::task::spawn_blocking(move || recordings.close()).await;
         }
+        noted.stopped().await;
         self.store.close().await;
         tracing::info!("stopped: every acknowledged order is in the store");
         self.telemetry.shutdown(Duration::from_millis(limits.telemetry_flush_ms)).await;

@@ -11,12 +11,12 @@ mod sources;
 mod token;
 mod value;
 
-use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use memory::half_of_memory_mib;
 pub use nearest::{did_you_mean, nearest};
 use sources::wanted;
-pub use sources::{Origin, Sources, Unusable, is_row, row};
+pub use sources::{Listed, Origin, Sources, Unusable, is_row, row};
 pub use token::read_token;
 pub use value::{
     GRANTS, HostNames, MaskedKeys, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE,
@@ -29,9 +29,6 @@ use crate::{
     order::{Currency, Item, MinorUnits},
     telemetry::LogFormat,
 };
-
-/// The sections that a plugin's call depends on.
-const OF_CALLS: [&str; 6] = ["shop", "limits", "checkout", "cart_transform", "delivery", "tax"];
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +85,8 @@ macro_rules! settings {
             pub prices: BTreeMap<Item, MinorUnits>,
             /// The values of `host.setting` for each kind of plugin.
             pub of_plugins: PerKind<BTreeMap<String, String>>,
-            /// What plugins' calls depend on, as far as it isn't the default, for a process that repeats one: keys and texts.
-            pub of_calls: Vec<(String, String)>,
+            /// Every setting as a text, with its source, for people.
+            pub listed: Arc<[Listed]>,
         }
 
         /// The sections of the table, each with its description.
@@ -124,7 +121,7 @@ macro_rules! settings {
                         // What is installed has its own settings, and no section.
                         false => Ok(BTreeMap::new()),
                     })?,
-                    of_calls: sources.chosen_in(&OF_CALLS),
+                    listed: sources.listed(),
                 })
             }
         }

@@ -13,6 +13,7 @@
 //! another till's:  take ─▶ held ─ settle ─▶ final ─ release ─▶ released
 //! ```
 
+mod activity;
 mod catalogue;
 mod command;
 mod copy;
@@ -37,6 +38,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub use activity::{HostChange, HostEvent, Sales, StockMovement};
 pub use catalogue::StoredCatalogue;
 pub use copy::{Copied, CopyError, Tally, copy_to_postgres, copy_to_sqlite};
 pub use error::{DatabaseError, OpenError, Outage, StockError, StoreError, TakeError};
@@ -319,7 +321,7 @@ impl Store {
         }
     }
 
-    /// Returns a page of orders, ascending by number; an empty page after the last order. A filter for rare orders,
+    /// Returns a page of orders, in the filter's order; an empty page after the last order. A filter for rare orders,
     /// such as failed ones, may read the whole table for one page.
     ///
     /// # Errors
@@ -382,27 +384,27 @@ impl Store {
     ///
     /// # Errors
     /// Only the store's own.
-    pub async fn set_stock(&self, item: &Item, on_hand: u32) -> Result<StockChanged, StoreError> {
-        let item = item.clone();
-        self.submit(|reply| StockCommand::Set { item, counted: on_hand, reply }).await
+    pub async fn set_stock(&self, item: &Item, on_hand: u32, why: &str) -> Result<StockChanged, StoreError> {
+        let (item, why) = (item.clone(), why.to_owned());
+        self.submit(|reply| StockCommand::Set { item, counted: on_hand, why, reply }).await
     }
 
     /// Adds to the item's stock, or takes away from it; an unknown item becomes known. Durable when it returns.
     ///
     /// # Errors
     /// `OutOfRange` when that would leave less than 0 or more than [`u32::MAX`]; nothing was changed.
-    pub async fn add_stock(&self, item: &Item, delta: i64) -> Result<StockChanged, StockError> {
-        let item = item.clone();
-        self.submit(|reply| StockCommand::Add { item, delta, reply }).await
+    pub async fn add_stock(&self, item: &Item, delta: i64, why: &str) -> Result<StockChanged, StockError> {
+        let (item, why) = (item.clone(), why.to_owned());
+        self.submit(|reply| StockCommand::Add { item, delta, why, reply }).await
     }
 
     /// Removes the item from the shop, with its stock on hand; its past stays in the ledger. Durable when it returns.
     ///
     /// # Errors
     /// `Unknown` when the shop doesn't have the item.
-    pub async fn remove_stock(&self, item: &Item) -> Result<(), StockError> {
-        let item = item.clone();
-        self.submit(|reply| StockCommand::Remove { item, reply }).await
+    pub async fn remove_stock(&self, item: &Item, why: &str) -> Result<(), StockError> {
+        let (item, why) = (item.clone(), why.to_owned());
+        self.submit(|reply| StockCommand::Remove { item, why, reply }).await
     }
 
     /// Returns whether the store has a level for the item, even if it is 0. Takes no lock.

@@ -7,11 +7,13 @@ use super::{Admin, Asked, query};
 use crate::schema;
 use crate::{
     http::{Answer, OrderJson, Reply, problem::Problem},
-    order::{Reference, Status},
+    order::{Item, Reference, Status},
     store::{self, OrderId, OrdersFilter},
 };
 
 const LIMIT_DEFAULT: u32 = 100;
+const FILTERS: [&str; 8] =
+    ["status", "unresolved", "item", "placed_from_ms", "placed_before_ms", "sort", "after", "limit"];
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "OrdersPage"))]
@@ -56,6 +58,22 @@ fn filter(query: &str) -> Result<OrdersFilter, Problem> {
                 filter.status = Some(query::value(&name, &value, Status::parse(&value), &words)?);
             }
             "unresolved" => filter.unresolved = query::value(&name, &value, value.parse().ok(), "true or false")?,
+            "item" => filter.item = Some(query::value(&name, &value, Item::parse(&value), Item::RULE)?),
+            "placed_from_ms" => {
+                filter.placed_from_ms = Some(query::value(&name, &value, value.parse().ok(), "milliseconds since 1970")?);
+            }
+            "placed_before_ms" => {
+                filter.placed_before_ms =
+                    Some(query::value(&name, &value, value.parse().ok(), "milliseconds since 1970")?);
+            }
+            "sort" => {
+                let newest_first = match &*value {
+                    "newest" => Some(true),
+                    "number" => Some(false),
+                    _ => None,
+                };
+                filter.newest_first = query::value(&name, &value, newest_first, "newest or number")?;
+            }
             "after" => {
                 let id = value.parse().ok().and_then(OrderId::new);
                 filter.after = Some(query::value(&name, &value, id, "an order's number")?);
@@ -64,7 +82,7 @@ fn filter(query: &str) -> Result<OrdersFilter, Problem> {
                 let limit = value.parse().ok().filter(|limit| (1..=OrdersFilter::LIMIT_MAX).contains(limit));
                 filter.limit = query::value(&name, &value, limit, &format!("1 to {}", OrdersFilter::LIMIT_MAX))?;
             }
-            _ => return Err(query::unknown("filter", &name, ["status", "unresolved", "after", "limit"])),
+            _ => return Err(query::unknown("filter", &name, FILTERS)),
         }
     }
     Ok(filter)

@@ -21,7 +21,7 @@ use super::{Admin, Asked, RecordingJson, recordings::recordings};
 #[cfg(test)]
 use crate::schema;
 use crate::{
-    config::{Limits, Settings},
+    config::{Limits, Listed, Origin, Settings, is_row},
     hooks::{Installation, Kind},
     http::{
         Answer, Reply, body,
@@ -51,6 +51,9 @@ pub(super) struct Replays {
     // Each may take limits.compile_memory_mib.
     one_at_a_time: Semaphore,
 }
+
+/// The sections that a plugin's call depends on.
+const OF_CALLS: [&str; 6] = ["shop", "limits", "checkout", "cart_transform", "delivery", "tax"];
 
 /// What a process that repeats a call is to do. It reads this as one line, then the plugin's file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -227,11 +230,18 @@ fn unexpected() -> Problem {
     Problem::internal(&"the process that repeats calls answered something else than it was asked")
 }
 
+/// Returns the settings that a call depends on, as far as they aren't the defaults.
+fn of_calls(settings: &Settings) -> Vec<(String, String)> {
+    let is_of_calls = |key: &str| is_row(key) && key.split_once('.').is_some_and(|(of, _)| OF_CALLS.contains(&of));
+    let chosen = settings.listed.iter().filter(|listed| listed.origin != Origin::Default && is_of_calls(&listed.key));
+    chosen.map(|Listed { key, value, .. }| (key.clone(), value.clone())).collect()
+}
+
 impl Replays {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             program: settings.server.compile_with.clone(),
-            settings: settings.of_calls.clone(),
+            settings: of_calls(settings),
             compiled: settings.server.data.join(COMPILED),
             limits: settings.limits.clone(),
             one_at_a_time: Semaphore::new(1),

@@ -41,7 +41,7 @@ pub fn postgres_settings(settings: &Settings) -> Option<PostgresSettings> {
 }
 
 /// Returns what this host is called among those of a shop: the machine's name and where it listens.
-fn host_name(settings: &Settings) -> String {
+pub(super) fn host_name(settings: &Settings) -> String {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}:{}", machine.trim(), settings.server.listen.port())
 }

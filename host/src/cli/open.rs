@@ -15,7 +15,7 @@ use super::{
 /// What opens an address with the desktop's browser.
 const OPENER: &str = "xdg-open";
 
-/// Opens the trace page, or the page of one trace, in a browser.
+/// Opens the console, or one trace in it, in a browser.
 ///
 /// The address is printed in any case; the browser is opened if this machine has a desktop.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ impl Open {
         let Self { trace, print, admin } = self;
         let path = match trace {
             Some(trace) => format!("/traces/{}", find(&trace, &admin)?),
-            None => "/traces".to_owned(),
+            None => "/console".to_owned(),
         };
         let url = admin.url(&path);
         let opened = !print && open(&url);

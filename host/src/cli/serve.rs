@@ -119,6 +119,7 @@ fn banner(app: &App, settings: &Settings) -> anyhow::Result<String> {
     writeln!(text, "till {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(text, "  shop     http://{public}")?;
     writeln!(text, "  admin    http://{admin}")?;
+    writeln!(text, "  console  http://{admin}/console")?;
     if let Some(page) = app.traces_page() {
         writeln!(text, "  traces   {page}")?;
     }

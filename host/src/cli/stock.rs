@@ -29,6 +29,13 @@ pub(super) enum Stock {
         #[command(flatten)]
         change: Change,
     },
+    /// Lists the changes by hand, the newest first, with their reasons.
+    History {
+        /// Only changes of this item.
+        item: Option<String>,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Removes an item from the shop, with its stock on hand. Its past stays in the ledger.
     Remove {
         item: String,
@@ -42,8 +49,27 @@ pub(super) struct Change {
     item: String,
     #[arg(allow_negative_numbers = true)]
     pieces: i64,
+    /// Why, for `till stock history` and the console, such as "delivery 4711".
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
     #[command(flatten)]
     admin: Admin,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Movements {
+    movements: Vec<Movement>,
+}
+
+/// A change by hand.
+#[derive(Deserialize, Serialize)]
+struct Movement {
+    id: u64,
+    at_ms: u64,
+    item: String,
+    delta: i64,
+    kind: String,
+    why: String,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -82,6 +108,17 @@ impl Stock {
             }
             Self::Set { change } => change.send("set"),
             Self::Add { change } => change.send("add"),
+            Self::History { item, admin } => {
+                let of_item = item.map(|item| format!("?item={}", utf8_percent_encode(&item, NON_ALPHANUMERIC)));
+                let listed: Movements = admin.get(&format!("/movements{}", of_item.unwrap_or_default()))?;
+                if admin.json {
+                    return print_json(&listed);
+                }
+                let rows = listed.movements.into_iter().map(|Movement { at_ms, item, delta, kind, why, .. }| {
+                    [day_and_clock(at_ms * 1000), format!("{delta:+}"), kind, item, why]
+                });
+                print_table(["WHEN", "PIECES", "HOW", "ITEM", "WHY"], rows)
+            }
             Self::Remove { item, admin } => {
                 let removed: Level =
                     admin.delete(&format!("/stock/{}", utf8_percent_encode(&item, NON_ALPHANUMERIC)))?;
@@ -109,7 +146,7 @@ impl Paged for Levels {
 impl Change {
     fn send(self, how: &str) -> anyhow::Result<()> {
         let item = utf8_percent_encode(&self.item, NON_ALPHANUMERIC);
-        let changed: Changed = self.admin.post(&format!("/stock/{item}"), &json!({ how: self.pieces }))?;
+        let changed: Changed = self.admin.post(&format!("/stock/{item}"), &json!({ how: self.pieces, "why": self.why }))?;
         if self.admin.json { print_json(&changed) } else { changed.print() }
     }
 }

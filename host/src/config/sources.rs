@@ -10,6 +10,7 @@ use std::{
     fmt,
     os::unix::ffi::OsStrExt,
     path::Path,
+    sync::Arc,
 };
 
 use super::{
@@ -83,6 +84,14 @@ impl Unusable {
     pub(super) fn nesting(message: String) -> Self {
         Self::Nesting(message)
     }
+}
+
+/// A setting as it is shown: an address without its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub value: String,
+    pub origin: Origin,
 }
 
 /// All values by key; a later source replaces an earlier one's value.
@@ -217,11 +226,16 @@ impl Sources {
             .map(|(key, (value, origin))| (key.as_str(), without_password(value.to_string_lossy()), origin))
     }
 
-    /// Returns the table's keys of these sections whose values aren't the defaults, with their texts.
-    pub(super) fn chosen_in(&self, sections: &[&str]) -> Vec<(String, String)> {
-        let is_wanted = |key: &str| is_row(key) && key.split_once('.').is_some_and(|(of, _)| sections.contains(&of));
-        let chosen = self.values.iter().filter(|(key, (_, origin))| *origin != Origin::Default && is_wanted(key));
-        chosen.filter_map(|(key, (value, _))| Some((key.clone(), value.to_str()?.to_owned()))).collect()
+    /// Returns every setting of the table and of the plugins; items' stock and prices are lists of their own.
+    pub(super) fn listed(&self) -> Arc<[Listed]> {
+        let listed = self.iter().filter(|(key, ..)| key.split_once('.').is_some_and(|(of, _)| !OPEN.contains(&of)));
+        listed
+            .map(|(key, value, origin)| Listed {
+                key: key.to_owned(),
+                value: value.into_owned(),
+                origin: origin.clone(),
+            })
+            .collect()
     }
 
     fn add(&mut self, key: String, value: OsString, origin: Origin) -> Result<(), Unusable> {

@@ -6,6 +6,7 @@ use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
     header::{CONTENT_TYPE, HeaderName, HeaderValue},
+    http::response::Parts,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -75,6 +76,15 @@ impl Reply {
     pub fn text(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let content_type = Some(HeaderValue::from_static(content_type));
         Self { status: StatusCode::OK, content_type, body: body.into(), headers: Vec::new() }
+    }
+
+    /// Returns another listener's answer, with its headers.
+    #[must_use]
+    pub fn passed_on(head: Parts, body: Bytes) -> Self {
+        let mut headers = head.headers;
+        let content_type = headers.remove(CONTENT_TYPE);
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value))).collect();
+        Self { status: head.status, content_type, body, headers }
     }
 
     /// Returns an answer without a body.

@@ -64,7 +64,7 @@ impl Shop {
         };
         let mut round = Round { released: false, waiting: from.is_some(), until: None };
         loop {
-            let orders = match self.store.orders(filter).await {
+            let orders = match self.store.orders(filter.clone()).await {
                 Ok(page) => page.rows,
                 Err(error) => {
                     tracing::warn!("the orders that wait for their release can't be read: {error}");

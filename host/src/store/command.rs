@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration, time::SystemTime};
 #[cfg(test)]
 use super::sqlite::TestCommand;
 use super::{
-    Answered, Durability, HookOrder, OrderId, PluginVersion, Released, RolloutId, RolloutRow, RolloutState,
+    Answered, Durability, HookOrder, HostChange, OrderId, PluginVersion, Released, RolloutId, RolloutRow, RolloutState,
     StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionText,
     json::{OrderText, ReceiptText},
     queue::{Answer, Reply},
@@ -67,9 +67,9 @@ pub(super) struct Take {
 /// Changes the stock by hand.
 pub(super) enum StockCommand {
     Seed { opening: Vec<(Item, u32)>, reply: Reply<(), StoreError> },
-    Set { item: Item, counted: u32, reply: Reply<StockChanged, StoreError> },
-    Add { item: Item, delta: i64, reply: Reply<StockChanged, StockError> },
-    Remove { item: Item, reply: Reply<(), StockError> },
+    Set { item: Item, counted: u32, why: String, reply: Reply<StockChanged, StoreError> },
+    Add { item: Item, delta: i64, why: String, reply: Reply<StockChanged, StockError> },
+    Remove { item: Item, why: String, reply: Reply<(), StockError> },
 }
 
 /// Changes the plugins' versions and rollouts, or notes something in their audit.
@@ -148,6 +148,13 @@ pub(super) enum UpkeepCommand {
     CheckReadiness {
         reply: Reply<(), StoreError>,
     },
+    /// Records what happened to a host.
+    NoteHost {
+        host: String,
+        what: HostChange,
+        detail: String,
+        reply: Reply<(), StoreError>,
+    },
     /// Does nothing but wake the writer.
     Wake {
         reply: Reply<(), StoreError>,
@@ -211,9 +218,11 @@ impl Command {
                 | StockCommand::Remove { .. },
             ) => (Lane::Durable, LevelsAfter::Unknown),
             Self::Plugin(_) | Self::Catalogue(_) => (Lane::Durable, LevelsAfter::Known),
-            Self::Upkeep(UpkeepCommand::PruneAnswers { .. } | UpkeepCommand::CheckReadiness { .. }) => {
-                (Lane::Durable, LevelsAfter::Known)
-            }
+            Self::Upkeep(
+                UpkeepCommand::PruneAnswers { .. }
+                | UpkeepCommand::CheckReadiness { .. }
+                | UpkeepCommand::NoteHost { .. },
+            ) => (Lane::Durable, LevelsAfter::Known),
             Self::Upkeep(UpkeepCommand::Wake { .. }) => (Lane::Step, LevelsAfter::Known),
             #[cfg(test)]
             Self::Test(command) => (command.lane, LevelsAfter::Unknown),
@@ -265,7 +274,9 @@ impl Command {
             Self::Catalogue(command) => command.reply.unexecuted(),
             Self::Upkeep(command) => match command {
                 UpkeepCommand::PruneAnswers { reply, .. } => reply.unexecuted(),
-                UpkeepCommand::CheckReadiness { reply } | UpkeepCommand::Wake { reply } => reply.unexecuted(),
+                UpkeepCommand::CheckReadiness { reply }
+                | UpkeepCommand::NoteHost { reply, .. }
+                | UpkeepCommand::Wake { reply } => reply.unexecuted(),
             },
             #[cfg(test)]
             Self::Test(command) => command.reply.unexecuted(),

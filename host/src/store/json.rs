@@ -33,6 +33,11 @@ pub(super) struct ReceiptText {
     pub(super) total: i64,
 }
 
+/// Returns how a line's text has the item: with quotes, and escaped.
+pub(super) fn quoted(item: &str) -> String {
+    serde_json::Value::from(item).to_string()
+}
+
 #[derive(Serialize, Deserialize)]
 struct LineText<'a> {
     item: Cow<'a, str>,

@@ -4,6 +4,7 @@
 //! everything else. SQL stands in this folder only. It is written for READ COMMITTED, so that every change says which state it
 //! expects, and keeps to what engines of the same SQL have: no triggers, no functions, no locks but those of rows.
 
+mod activity;
 mod catalogue;
 mod connection;
 mod copy;

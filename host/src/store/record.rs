@@ -150,12 +150,20 @@ pub struct Order {
 }
 
 /// Which orders to list.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct OrdersFilter {
     pub status: Option<Status>,
     /// Only orders that neither completed nor failed.
     pub unresolved: bool,
-    /// Only orders after this one, the last of the previous page.
+    /// Only orders with a line of the item.
+    pub item: Option<Item>,
+    /// Only orders placed at that time or later: Unix time, ms.
+    pub placed_from_ms: Option<u64>,
+    /// Only orders placed before that time.
+    pub placed_before_ms: Option<u64>,
+    /// From the one placed last to the first; otherwise ascending by number.
+    pub newest_first: bool,
+    /// Only orders that come after this one, the last of the previous page.
     pub after: Option<OrderId>,
     /// The most orders of a page, up to [`OrdersFilter::LIMIT_MAX`].
     pub limit: u32,

@@ -2,6 +2,7 @@
 //!
 //! One thread writes, in batches that share an fsync; a few connections read concurrently.
 
+pub(super) mod activity;
 mod alarm;
 pub(super) mod answers;
 mod backup;

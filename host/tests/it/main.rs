@@ -19,6 +19,7 @@ mod catalogue;
 mod command_line;
 mod concurrency;
 mod conformance;
+mod console;
 mod context;
 mod dev;
 mod docs;

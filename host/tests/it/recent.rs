@@ -236,11 +236,12 @@ fn links_begin_as_the_setting_says_and_the_start_names_the_page() {
 
     let mut child = Host::plan().command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("till starts");
     let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines().map_while(Result::ok);
-    let named: Vec<_> = lines.filter(|line| line.contains("http://")).take(3).collect();
+    let named: Vec<_> = lines.filter(|line| line.contains("http://")).take(4).collect();
     child.kill().expect("it runs");
     child.wait().expect("a child of ours");
     let address = |line: &str| line.split_once("http://").expect("an address").1.to_owned();
-    assert_eq!(named[2], format!("  traces   http://{}/traces", address(&named[1])), "{named:?}");
+    assert_eq!(named[2], format!("  console  http://{}/console", address(&named[1])), "{named:?}");
+    assert_eq!(named[3], format!("  traces   http://{}/traces", address(&named[1])), "{named:?}");
 }
 
 #[test]

@@ -82,6 +82,7 @@ pub(super) fn tell(demo: &Demonstration) -> anyhow::Result<()> {
 fn open(demo: &Demonstration) -> anyhow::Result<()> {
     demo.say("A shop opens, in a temporary folder: laptops, smartphones, headphones.")?;
     demo.add(&format!("shop    {}", link(&demo.host.shop)))?;
+    demo.add(&format!("console {}", link(&demo.host.admin.url("/console"))))?;
     demo.add(&format!("traces  {}", link(&demo.host.admin.url("/traces"))))?;
     let rate = demo.rate;
     let admin = demo.host.admin.url("");

@@ -115,6 +115,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
                 column("kind", Of::Text),
                 column("at_ms", Of::Integer),
                 column("round", Of::Integer),
+                column("why", Of::Text),
             ],
         )
     },
@@ -184,4 +185,17 @@ pub(in crate::store) const TABLES: &[Table] = &[
         ],
     ),
     table("catalogue", &[column("part", Of::Integer), column("lines", Of::Bytes)]),
+    Table {
+        is_keyed_anew: true,
+        ..table(
+            "host_events",
+            &[
+                column("id", Of::Integer),
+                column("at_ms", Of::Integer),
+                column("host", Of::Text),
+                column("what", Of::Text),
+                column("detail", Of::Text),
+            ],
+        )
+    },
 ];

@@ -43,8 +43,8 @@ async fn of_everything() -> TempDir {
     let deduct = Reference::random();
     shop.deduct(&deduct, &[("mug", 7)]).await.expect("takes");
     store.settle(&deduct, Some((keyed("deduct").fingerprint, answered(200)))).await.expect("settles");
-    store.remove_stock(&item("gone")).await.expect("removes");
-    store.set_stock(&item("tea"), 30).await.expect("sets");
+    store.remove_stock(&item("gone"), "").await.expect("removes");
+    store.set_stock(&item("tea"), 30, "").await.expect("sets");
     store
         .publish_plugin(None, version(1), None, (SwapAction::Deploy, "me".into(), "a file".into()))
         .await

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::types::Type;
 
 use super::{
-    Outage, StoreError, catalogue,
+    Outage, StoreError, activity, catalogue,
     command::{CatalogueCommand, Command, PluginCommand, StockCommand, UpkeepCommand},
     connection::Connection,
     link::{Failed, Session},
@@ -65,6 +65,9 @@ async fn execute(client: &Session, command: Command, items: &Items) -> Result<()
         }
         Command::Upkeep(UpkeepCommand::PruneAnswers { kept, reply }) => tell(reply, prune(client, kept)).await,
         Command::Upkeep(UpkeepCommand::CheckReadiness { reply }) => tell(reply, check_readiness(client)).await,
+        Command::Upkeep(UpkeepCommand::NoteHost { host, what, detail, reply }) => {
+            tell(reply, activity::note_host(client, &host, what, &detail)).await
+        }
         Command::Upkeep(UpkeepCommand::Wake { reply }) => {
             reply.tell(Ok(()));
             Ok(())
@@ -86,17 +89,17 @@ async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> Res
             };
             tell(reply, seeded).await
         }
-        StockCommand::Set { item, counted, reply } => {
+        StockCommand::Set { item, counted, why, reply } => {
             let set = async {
-                let changed = stock::set(client, &item, counted).await?;
+                let changed = stock::set(client, &item, counted, &why).await?;
                 items.add(vec![item]);
                 Ok(changed)
             };
             tell(reply, set).await
         }
-        StockCommand::Add { item, delta, reply } => {
+        StockCommand::Add { item, delta, why, reply } => {
             let added = async {
-                let changed = stock::add(client, &item, delta).await?;
+                let changed = stock::add(client, &item, delta, &why).await?;
                 if changed.is_ok() {
                     items.add(vec![item]);
                 }
@@ -104,9 +107,9 @@ async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> Res
             };
             tell_either(reply, added).await
         }
-        StockCommand::Remove { item, reply } => {
+        StockCommand::Remove { item, why, reply } => {
             let removed = async {
-                let removed = stock::remove(client, &item).await?;
+                let removed = stock::remove(client, &item, &why).await?;
                 if removed.is_ok() {
                     items.remove(&[item]);
                 }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     order::{Currency, Fingerprint, IdempotencyKey, Item, Reference, Status},
     store::{LEVEL_BYTES, ROW_BYTES},
+    units::i64_of,
 };
 
 const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, deducts, currency, decimals, lines, attributes, adjustments, \
@@ -56,18 +57,37 @@ pub(super) async fn order_by(
     Ok(rows(client, &sql, parameter).await?.first().map(order).transpose())
 }
 
-/// Returns a page of orders, ascending.
+/// What follows the last order of the page before, by number.
+const BY_NUMBER: &str = "id > $1 ORDER BY id";
+/// The same, from the one placed last.
+const NEWEST_FIRST: &str = "($1 = 0 OR (placed_at_ms, id) < (SELECT placed_at_ms, id FROM orders WHERE id = $1))
+         ORDER BY placed_at_ms DESC, id DESC";
+
+/// Returns a page of orders, in the filter's order.
 pub(super) async fn orders(client: &Session, filter: &OrdersFilter) -> Result<Result<Page<Order>, StoreError>, Failed> {
     let endless = filter.unresolved || matches!(filter.status, Some(Status::Pending | Status::PendingRelease));
     let unended = if endless { "AND ended_at_ms IS NULL" } else { "" };
+    // Who reads by number must miss none of those that hosts still begin; the newest come first as they come.
+    let (page_of, settled) = match filter.newest_first {
+        true => (NEWEST_FIRST, "true"),
+        false => (BY_NUMBER, IS_SETTLED),
+    };
     let sql = format!(
         "SELECT {ORDER_COLUMNS} FROM orders
-         WHERE id > $1 AND {IS_SETTLED} {unended} AND ($2::text IS NULL OR status = $2) ORDER BY id LIMIT $3"
+         WHERE {settled} {unended} AND ($2::text IS NULL OR status = $2) AND placed_at_ms >= $4 AND placed_at_ms < $5
+         AND ($6::text IS NULL OR (position($7 IN lines) > 0 AND EXISTS (
+             SELECT 1 FROM jsonb_array_elements(lines::jsonb) AS line WHERE line ->> 'item' = $6)))
+         AND {page_of} LIMIT $3"
     );
+    let item = filter.item.as_ref().map(Item::as_str);
     let parameters: &Parameters<'_> = &[
         (&filter.after.map_or(0, OrderId::row), Type::INT8),
         (&filter.status.map(Status::as_str), Type::TEXT),
         (&i64::from(filter.limit.min(OrdersFilter::LIMIT_MAX)), Type::INT8),
+        (&filter.placed_from_ms.map_or(0, i64_of), Type::INT8),
+        (&filter.placed_before_ms.map_or(i64::MAX, i64_of), Type::INT8),
+        (&item, Type::TEXT),
+        (&item.map(json::quoted), Type::TEXT),
     ];
     let found = rows(client, &sql, parameters).await?;
     let with_bytes = found.iter().map(|row| {

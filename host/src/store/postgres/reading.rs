@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 
 use super::{
     DatabaseError, Earlier, LedgerMismatch, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion,
-    Postgres, RolloutId, RolloutRow, StockLevel, StoreError, StoredCatalogue, VersionId, catalogue,
+    Postgres, RolloutId, RolloutRow, StockLevel, StoreError, StoredCatalogue, VersionId, activity, catalogue,
     link::{Failed, Session},
     plugins, query, rollouts,
     transaction::{in_time, within},
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     hooks::{Installation, InstallationName, Kind},
     order::{IdempotencyKey, Item, Reference},
+    store::{HostEvent, Sales, StockMovement},
     units::i64_of,
 };
 
@@ -133,6 +134,31 @@ impl Postgres {
         limit: u32,
     ) -> Result<Page<PluginEvent>, StoreError> {
         read!(self, |client| plugins::events(client, after, limit))
+    }
+
+    pub(in crate::store) async fn host_events(
+        &self,
+        before_ms: u64,
+        limit: u32,
+    ) -> Result<Page<HostEvent>, StoreError> {
+        read!(self, |client| activity::host_events(client, before_ms, limit))
+    }
+
+    pub(in crate::store) async fn last_settings(&self, host: &str) -> Result<Option<String>, StoreError> {
+        read!(self, |client| found(activity::last_settings(client, host)))
+    }
+
+    pub(in crate::store) async fn stock_movements(
+        &self,
+        item: Option<&Item>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<StockMovement>, StoreError> {
+        read!(self, |client| activity::movements(client, item, after, limit))
+    }
+
+    pub(in crate::store) async fn sales(&self, since_ms: u64) -> Result<Sales, StoreError> {
+        read!(self, |client| activity::sales(client, since_ms))
     }
 
     pub(in crate::store) async fn open_rollout(&self) -> Result<Option<RolloutRow>, StoreError> {

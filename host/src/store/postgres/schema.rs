@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_tallies.sql"),
     include_str!("migrations/0003_installations.sql"),
     include_str!("migrations/0004_catalogue.sql"),
+    include_str!("migrations/0005_console.sql"),
 ];
 
 /// What ends a statement in a migration's file.

@@ -30,32 +30,40 @@ pub(super) async fn seed(client: &Session, opening: &[(Item, u32)]) -> Result<Ve
 }
 
 /// Sets an item's stock to a counted number.
-pub(super) async fn set(client: &Session, item: &Item, counted: u32) -> Result<StockChanged, Failed> {
+pub(super) async fn set(client: &Session, item: &Item, counted: u32, why: &str) -> Result<StockChanged, Failed> {
     begin(client, BEGIN_DURABLE).await?;
     let is_new = bring_in(client, item).await?;
     // The difference is from the level that is locked until the commit.
     let sql = "WITH was AS MATERIALIZED (SELECT item, on_hand FROM stock WHERE item = $1 FOR NO KEY UPDATE),
          noted AS (
-             INSERT INTO stock_movements (item, delta, kind, at_ms) SELECT item, $2 - on_hand, 'set', $3 FROM was)
+             INSERT INTO stock_movements (item, delta, kind, at_ms, why)
+             SELECT item, $2 - on_hand, 'set', $3, nullif($4, '') FROM was)
          UPDATE stock SET on_hand = $2 FROM was WHERE stock.item = was.item";
     let parameters: &Parameters<'_> =
-        &[(&item.as_str(), Type::TEXT), (&i64::from(counted), Type::INT8), (&now_ms(), Type::INT8)];
+        &[(&item.as_str(), Type::TEXT), (&i64::from(counted), Type::INT8), (&now_ms(), Type::INT8), (&why, Type::TEXT)];
     change(client, sql, parameters).await?;
     commit(client).await?;
     Ok(StockChanged { level: StockLevel { item: item.clone(), on_hand: counted }, is_new })
 }
 
 /// Adds a delivery, or subtracts breakage.
-pub(super) async fn add(client: &Session, item: &Item, delta: i64) -> Result<Result<StockChanged, StockError>, Failed> {
+pub(super) async fn add(
+    client: &Session,
+    item: &Item,
+    delta: i64,
+    why: &str,
+) -> Result<Result<StockChanged, StockError>, Failed> {
     begin(client, BEGIN_DURABLE).await?;
     let is_new = bring_in(client, item).await?;
     let sql = "WITH changed AS (
              UPDATE stock SET on_hand = on_hand + $2
              WHERE item = $1 AND on_hand::numeric + $2 BETWEEN 0 AND 4294967295
              RETURNING item, on_hand),
-         noted AS (INSERT INTO stock_movements (item, delta, kind, at_ms) SELECT item, $2, 'added', $3 FROM changed)
+         noted AS (
+             INSERT INTO stock_movements (item, delta, kind, at_ms, why)
+             SELECT item, $2, 'added', $3, nullif($4, '') FROM changed)
          SELECT on_hand FROM changed";
-    let parameters: &Parameters<'_> = &[(&item.as_str(), Type::TEXT), (&delta, Type::INT8), (&now_ms(), Type::INT8)];
+    let parameters: &Parameters<'_> = &[(&item.as_str(), Type::TEXT), (&delta, Type::INT8), (&now_ms(), Type::INT8), (&why, Type::TEXT)];
     let changed = rows(client, sql, parameters).await?;
     let Some(row) = changed.first() else {
         let sql = "SELECT on_hand FROM stock WHERE item = $1";
@@ -69,14 +77,15 @@ pub(super) async fn add(client: &Session, item: &Item, delta: i64) -> Result<Res
 }
 
 /// Removes an item from the shop. Pieces that orders under way give back later become its stock again, but stay hidden.
-pub(super) async fn remove(client: &Session, item: &Item) -> Result<Result<(), StockError>, Failed> {
+pub(super) async fn remove(client: &Session, item: &Item, why: &str) -> Result<Result<(), StockError>, Failed> {
     begin(client, BEGIN_DURABLE).await?;
     let sql = "WITH was AS MATERIALIZED (
              SELECT item, on_hand FROM stock WHERE item = $1 AND NOT removed FOR NO KEY UPDATE),
          noted AS (
-             INSERT INTO stock_movements (item, delta, kind, at_ms) SELECT item, -on_hand, 'set', $2 FROM was)
+             INSERT INTO stock_movements (item, delta, kind, at_ms, why)
+             SELECT item, -on_hand, 'set', $2, nullif($3, '') FROM was)
          UPDATE stock SET on_hand = 0, removed = true FROM was WHERE stock.item = was.item";
-    let parameters: &Parameters<'_> = &[(&item.as_str(), Type::TEXT), (&now_ms(), Type::INT8)];
+    let parameters: &Parameters<'_> = &[(&item.as_str(), Type::TEXT), (&now_ms(), Type::INT8), (&why, Type::TEXT)];
     if change(client, sql, parameters).await? == 0 {
         rollback(client).await?;
         return Ok(Err(StockError::Unknown { item: item.clone() }));

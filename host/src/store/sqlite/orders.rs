@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::{
-    Answered, DatabaseError, OrderId, Outage, Released, StoreError, answers,
+    Answered, DatabaseError, OrderId, Outage, Released, StoreError, activity, answers,
     command::{OpenOrder, OrderCommand, Take, UpkeepCommand},
     execution::{Executed, Refusal},
     held::Opening,
@@ -45,6 +45,10 @@ impl UpkeepCommand {
         match self {
             Self::PruneAnswers { kept, reply } => reply.executed(answers::prune(context, kept)),
             Self::CheckReadiness { reply } => reply.executed(check_readiness(context)),
+            Self::NoteHost { host, what, detail, reply } => {
+                let noted = activity::note_host(&context.connection, &host, what, &detail);
+                reply.executed(noted.map_err(Refusal::Failed))
+            }
             Self::Wake { reply } => reply.executed(Ok(())),
         }
     }

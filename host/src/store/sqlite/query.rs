@@ -8,10 +8,19 @@ use super::{
     Inventory, LEVEL_BYTES, LedgerMismatch, Order, OrderId, OrdersFilter, Page, ROW_BYTES, StockLevel, StoreError,
     json, page, saturated,
 };
-use crate::order::{Currency, Item, Reference, Status};
+use crate::{
+    order::{Currency, Item, Reference, Status},
+    units::i64_of,
+};
 
 const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, deducts, currency, decimals, lines, attributes, subtotal, \
                              adjustments, receipt_attributes, total, reason, trace_id, plugins, placed_at_ms, ended_at_ms";
+
+/// What follows the last order of the page before, by number.
+const BY_NUMBER: &str = "id > :after ORDER BY id";
+/// The same, from the one placed last.
+const NEWEST_FIRST: &str = "(:after = 0 OR (placed_at_ms, id) < (SELECT placed_at_ms, id FROM orders WHERE id = :after))
+         ORDER BY placed_at_ms DESC, id DESC";
 
 /// Returns the order of that reference.
 pub(in crate::store) fn order_by_reference(
@@ -28,19 +37,32 @@ pub(in crate::store) fn order_by_id(connection: &Connection, id: OrderId) -> Res
     connection.prepare_cached(&sql)?.query_and_then([id.row()], order)?.next().transpose()
 }
 
-/// Returns a page of orders, ascending.
+/// Returns a page of orders, in the filter's order.
 pub(in crate::store) fn orders(connection: &Connection, filter: &OrdersFilter) -> Result<Page<Order>, StoreError> {
     // Orders without an end have a small index of their own, which is fast however many other orders there are.
     let endless = filter.unresolved || matches!(filter.status, Some(Status::Pending | Status::PendingRelease));
     let from = if endless { "orders INDEXED BY orders_unresolved" } else { "orders" };
     let unended = if endless { "AND ended_at_ms IS NULL" } else { "" };
+    // A list by number doesn't begin to sort all orders of a time.
+    let (page_of, placed) = match filter.newest_first {
+        true => (NEWEST_FIRST, "placed_at_ms"),
+        false => (BY_NUMBER, "+placed_at_ms"),
+    };
     let sql = format!(
         "SELECT {ORDER_COLUMNS} FROM {from}
-         WHERE id > :after {unended} AND (:status IS NULL OR status = :status) ORDER BY id LIMIT :limit"
+         WHERE {placed} >= :from AND {placed} < :before {unended} AND (:status IS NULL OR status = :status)
+         AND (:item IS NULL OR (instr(lines, :quoted) > 0
+                                AND EXISTS (SELECT 1 FROM json_each(lines) WHERE value ->> 'item' = :item)))
+         AND {page_of} LIMIT :limit"
     );
+    let item = filter.item.as_ref().map(Item::as_str);
     let parameters = named_params! {
         ":after": filter.after.map_or(0, OrderId::row),
         ":status": filter.status.map(Status::as_str),
+        ":from": filter.placed_from_ms.map_or(0, i64_of),
+        ":before": filter.placed_before_ms.map_or(i64::MAX, i64_of),
+        ":item": item,
+        ":quoted": item.map(json::quoted),
         ":limit": filter.limit.min(OrdersFilter::LIMIT_MAX),
     };
     let mut reading = connection.prepare_cached(&sql)?;

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_kinds.sql"),
     include_str!("migrations/0011_installations.sql"),
     include_str!("migrations/0012_catalogue.sql"),
+    include_str!("migrations/0013_console.sql"),
 ];
 
 /// Returns how many migrations this build knows.

@@ -24,9 +24,9 @@ impl StockCommand {
     pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
         match self {
             Self::Seed { opening, reply } => reply.executed(seed(context, opening)),
-            Self::Set { item, counted, reply } => reply.executed(set(context, &item, counted)),
-            Self::Add { item, delta, reply } => reply.executed(add(context, &item, delta)),
-            Self::Remove { item, reply } => reply.executed(remove(context, &item)),
+            Self::Set { item, counted, why, reply } => reply.executed(set(context, &item, counted, &why)),
+            Self::Add { item, delta, why, reply } => reply.executed(add(context, &item, delta, &why)),
+            Self::Remove { item, why, reply } => reply.executed(remove(context, &item, &why)),
         }
     }
 }
@@ -48,16 +48,21 @@ fn seed(context: &mut WriteContext, opening: Vec<(Item, u32)>) -> Result<(), Ref
 }
 
 /// Sets an item's stock to a counted number.
-fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Result<StockChanged, Refusal<StoreError>> {
+fn set(
+    context: &mut WriteContext,
+    item: &Item,
+    counted: u32,
+    why: &str,
+) -> Result<StockChanged, Refusal<StoreError>> {
     let connection = &context.connection;
     let is_new = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;
         connection
             .prepare_cached(
-                "INSERT INTO stock_movements (item, delta, kind, at_ms)
-                 SELECT item, ?2 - on_hand, 'set', ?3 FROM stock WHERE item = ?1",
+                "INSERT INTO stock_movements (item, delta, kind, at_ms, why)
+                 SELECT item, ?2 - on_hand, 'set', ?3, nullif(?4, '') FROM stock WHERE item = ?1",
             )?
-            .execute(params![item.as_str(), counted, now_ms()])?;
+            .execute(params![item.as_str(), counted, now_ms(), why])?;
         connection.prepare_cached(APPLY_LAST_MOVEMENT)?.execute([item.as_str()])?;
         Ok(is_new)
     })?;
@@ -66,7 +71,12 @@ fn set(context: &mut WriteContext, item: &Item, counted: u32) -> Result<StockCha
 }
 
 /// Adds a delivery, or subtracts breakage.
-fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChanged, Refusal<StockError>> {
+fn add(
+    context: &mut WriteContext,
+    item: &Item,
+    delta: i64,
+    why: &str,
+) -> Result<StockChanged, Refusal<StockError>> {
     let connection = &context.connection;
     let (left, is_new) = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;
@@ -82,8 +92,10 @@ fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChang
             return Err(no(StockError::OutOfRange { item: item.clone(), on_hand }));
         };
         connection
-            .prepare_cached("INSERT INTO stock_movements (item, delta, kind, at_ms) VALUES (?1, ?2, 'added', ?3)")?
-            .execute(params![item.as_str(), delta, now_ms()])?;
+            .prepare_cached(
+                "INSERT INTO stock_movements (item, delta, kind, at_ms, why) VALUES (?1, ?2, 'added', ?3, nullif(?4, ''))",
+            )?
+            .execute(params![item.as_str(), delta, now_ms(), why])?;
         Ok((left, is_new))
     })?;
     context.item_known(item.clone());
@@ -91,15 +103,15 @@ fn add(context: &mut WriteContext, item: &Item, delta: i64) -> Result<StockChang
 }
 
 /// Removes an item from the shop. Pieces that orders under way give back later become its stock again, but stay hidden.
-fn remove(context: &mut WriteContext, item: &Item) -> Result<(), Refusal<StockError>> {
+fn remove(context: &mut WriteContext, item: &Item, why: &str) -> Result<(), Refusal<StockError>> {
     let connection = &context.connection;
     in_savepoint(connection, || {
         let emptied = connection
             .prepare_cached(
-                "INSERT INTO stock_movements (item, delta, kind, at_ms)
-                 SELECT item, -on_hand, 'set', ?2 FROM stock WHERE item = ?1 AND removed = 0",
+                "INSERT INTO stock_movements (item, delta, kind, at_ms, why)
+                 SELECT item, -on_hand, 'set', ?2, nullif(?3, '') FROM stock WHERE item = ?1 AND removed = 0",
             )?
-            .execute(params![item.as_str(), now_ms()])?;
+            .execute(params![item.as_str(), now_ms(), why])?;
         if emptied == 0 {
             return Err(no(StockError::Unknown { item: item.clone() }));
         }

@@ -81,8 +81,8 @@ async fn orders_are_listed_by_page_and_standing(on: On) {
     }
     shop.store.ready().await.expect("commits");
     let check = async |status, unresolved, after: u64, limit, expected: &[u64]| {
-        let filter = OrdersFilter { status, unresolved, after: OrderId::new(after), limit };
-        let orders = shop.store.orders(filter).await.expect("reads").rows;
+        let filter = OrdersFilter { status, unresolved, after: OrderId::new(after), limit, ..OrdersFilter::default() };
+        let orders = shop.store.orders(filter.clone()).await.expect("reads").rows;
         let ids: Vec<_> = orders.iter().map(|order| order.id.number()).collect();
         assert_eq!(ids, expected, "{filter:?}");
     };

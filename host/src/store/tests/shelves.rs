@@ -30,7 +30,7 @@ async fn seeding_leaves_known_items_alone(on: On) {
 async fn stock_changed_by_hand_stays_within_its_range(on: On) {
     let shop = Shop::new(on, &[("laptop", 10)]).await;
     let check = async |name, delta: i64, expected: Result<u32, u32>| {
-        let outcome = match shop.store.add_stock(&item(name), delta).await {
+        let outcome = match shop.store.add_stock(&item(name), delta, "").await {
             Ok(changed) => Ok(changed.level.on_hand),
             Err(StockError::OutOfRange { on_hand, .. }) => Err(on_hand),
             Err(error) => panic!("{error}"),
@@ -50,8 +50,8 @@ async fn stock_changed_by_hand_stays_within_its_range(on: On) {
     assert_eq!(shop.level("mouse").await, None);
     check("mouse", 3, Ok(3)).await;
     assert!(shop.store.knows(&item("mouse")));
-    assert_eq!(shop.store.set_stock(&item("laptop"), 7).await.expect("sets").level.on_hand, 7);
-    assert_eq!(shop.store.set_stock(&item("keyboard"), 1).await.expect("sets").level.on_hand, 1);
+    assert_eq!(shop.store.set_stock(&item("laptop"), 7, "").await.expect("sets").level.on_hand, 7);
+    assert_eq!(shop.store.set_stock(&item("keyboard"), 1, "").await.expect("sets").level.on_hand, 1);
     assert_eq!((shop.level("laptop").await, shop.level("keyboard").await), (Some(7), Some(1)));
     shop.assert_ledger_exact().await;
 }
@@ -59,7 +59,7 @@ async fn stock_changed_by_hand_stays_within_its_range(on: On) {
 async fn goods_come_back_even_onto_a_full_shelf(on: On) {
     let shop = Shop::new(on, &[("laptop", 10)]).await;
     let order = shop.hold(&[("laptop", 10)]).await;
-    shop.store.set_stock(&item("laptop"), u32::MAX).await.expect("sets");
+    shop.store.set_stock(&item("laptop"), u32::MAX, "").await.expect("sets");
     shop.store.fail_order(order.id, "rejected", None).await.expect("fails");
     assert_eq!(shop.level("laptop").await, Some(u32::MAX));
     shop.assert_ledger_exact().await;
@@ -71,20 +71,20 @@ async fn an_item_that_is_removed_is_nowhere_until_its_stock_is_set_again(on: On)
         let stock = shop.store.stock(None).await.expect("reads").rows;
         stock.into_iter().map(|level| format!("{} {}", level.item, level.on_hand)).collect()
     };
-    shop.store.remove_stock(&item("laptop")).await.expect("removes");
+    shop.store.remove_stock(&item("laptop"), "").await.expect("removes");
     assert_eq!(listed().await, ["mouse 3"]);
     assert_eq!(
         (shop.store.knows(&item("laptop")), shop.store.level(&item("laptop")).await.expect("reads")),
         (false, None)
     );
-    let again = shop.store.remove_stock(&item("laptop")).await;
+    let again = shop.store.remove_stock(&item("laptop"), "").await;
     assert!(matches!(again, Err(StockError::Unknown { .. })), "{again:?}");
     // The opening stock of the settings doesn't bring it back at the next start; somebody's hand does.
     shop.store.seed_stock(&[(item("laptop"), 10)]).await.expect("seeds");
     assert_eq!((listed().await, shop.store.knows(&item("laptop"))), (vec!["mouse 3".to_owned()], false));
-    let back = shop.store.add_stock(&item("laptop"), 2).await.expect("adds");
+    let back = shop.store.add_stock(&item("laptop"), 2, "").await.expect("adds");
     assert_eq!((back.is_new, back.level.on_hand), (true, 2));
-    assert!(!shop.store.set_stock(&item("laptop"), 4).await.expect("sets").is_new);
+    assert!(!shop.store.set_stock(&item("laptop"), 4, "").await.expect("sets").is_new);
     assert_eq!(listed().await, ["laptop 4", "mouse 3"]);
     shop.assert_ledger_exact().await;
     let (shop, _) = shop.reopen().await;
@@ -131,9 +131,9 @@ async fn the_ledger_is_exact_after_whatever_happened(on: On) {
                     shop.store.release(&deducts[some]).await.map(|_released| ()).expect("releases");
                 }
                 // Sold out by hand, and back: what is given back meanwhile stays in the ledger.
-                6 if throw(3) == 0 => drop(shop.store.remove_stock(&item(name)).await),
-                6 => drop(shop.store.set_stock(&item(name), pieces * 5).await.expect("sets")),
-                _ => match shop.store.add_stock(&item(name), i64::from(pieces) - 4).await {
+                6 if throw(3) == 0 => drop(shop.store.remove_stock(&item(name), "").await),
+                6 => drop(shop.store.set_stock(&item(name), pieces * 5, "").await.expect("sets")),
+                _ => match shop.store.add_stock(&item(name), i64::from(pieces) - 4, "").await {
                     Ok(_) | Err(StockError::OutOfRange { .. }) => {}
                     Err(error) => panic!("{error}"),
                 },

@@ -24,8 +24,13 @@ function show() {
   main.replaceChildren();
   const found = viewOf(location.pathname.slice(at('').length));
   for (const [view, link] of links) {
-    if (view === found?.view) link.setAttribute('aria-current', 'page');
-    else link.removeAttribute('aria-current');
+    if (view !== found?.view) {
+      link.removeAttribute('aria-current');
+      continue;
+    }
+    link.setAttribute('aria-current', 'page');
+    // In a small window the rail is wider than its place.
+    link.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
   leave = found ? found.view.show(main, found.rest, go) : showNothing();
 }

@@ -3,10 +3,15 @@
 // adds as `[key, what it does]`, and `show(main, rest, go)`, which fills `main` and returns what ends the view. `rest`
 // are the path's decoded segments after `path`.
 
+import { logs } from '../logs/view.js';
+import { now } from '../now/view.js';
+import { orders } from '../orders/view.js';
 import { plugins } from '../plugins/view.js';
+import { settings } from '../settings/view.js';
+import { stock } from '../stock/view.js';
 import { traces } from '../traces/view.js';
 
-export const VIEWS = [traces, plugins];
+export const VIEWS = [now, traces, orders, stock, plugins, logs, settings];
 
 /** Returns the view of a path of this page, and the rest of the path; `null` if there is none. */
 export function viewOf(path) {

@@ -103,7 +103,7 @@ async fn a_count_behind_a_take_notes_the_difference_to_what_is_there() {
     )
     .await;
     let store = shop.store.clone();
-    let changed = behind(taking, async move { store.set_stock(&item("laptop"), 50).await }).await;
+    let changed = behind(taking, async move { store.set_stock(&item("laptop"), 50, "").await }).await;
     assert_eq!(changed.expect("is set").level.on_hand, 50);
     assert_eq!(shop.level("laptop").await, Some(50));
     shop.assert_ledger_exact().await;
@@ -246,13 +246,13 @@ async fn a_list_read_page_by_page_misses_no_order_of_any_host() {
         .await
         .expect("is made");
     let filter = OrdersFilter { limit: 100, ..OrdersFilter::default() };
-    let listed = other.orders(filter).await.expect("reads").rows.len();
+    let listed = other.orders(filter.clone()).await.expect("reads").rows.len();
     early.batch_execute("ROLLBACK").await.expect("ends");
     let slow = within_seconds(slow).await.expect("no panic").expect("begins");
     assert!(slow < fast, "else it shows nothing: {slow:?} {fast:?}");
     assert_eq!(listed, 0, "an order below may still come");
     within_seconds(async {
-        while other.orders(filter).await.expect("reads").rows.len() < 2 {
+        while other.orders(filter.clone()).await.expect("reads").rows.len() < 2 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })

@@ -67,9 +67,9 @@ async fn whatever_else_changes_the_stock_is_seen_by_the_next_take() {
         assert_eq!(shop.take(&order, lines).await.ok(), left.checked_sub(3));
     };
     check(7).await;
-    shop.store.set_stock(&item("laptop"), 2).await.expect("sets");
+    shop.store.set_stock(&item("laptop"), 2, "").await.expect("sets");
     check(2).await;
-    shop.store.add_stock(&item("laptop"), 2).await.expect("adds");
+    shop.store.add_stock(&item("laptop"), 2, "").await.expect("adds");
     check(4).await;
     shop.store.fail_order(held.id, "gives back", None).await.expect("fails");
     check(4).await;

@@ -121,7 +121,7 @@ async fn a_batch_that_meets_a_full_disk_acknowledges_nothing_and_the_next_one_wo
     fill_disk(&shop).await;
     let gate = shop.gate().await;
     let (store, deduct) = (shop.store.clone(), Reference::random());
-    let set = tokio::spawn(async move { store.set_stock(&item("laptop"), 3).await.map(|_level| ()) });
+    let set = tokio::spawn(async move { store.set_stock(&item("laptop"), 3, "").await.map(|_level| ()) });
     shop.until_queued(1).await;
     let (store, taker) = (shop.store.clone(), Taker::Deduct(deduct.clone()));
     let step = tokio::spawn(async move { store.take(taker, &cart(&[("laptop", 1)]).stock_lines()).await });
@@ -178,7 +178,7 @@ async fn a_transaction_that_sqlite_itself_rolled_back_acknowledges_nothing() {
     let shop = Shop::sqlite(&[("laptop", 10)]).await;
     let gate = shop.gate().await;
     let store = shop.store.clone();
-    let set = tokio::spawn(async move { store.set_stock(&item("laptop"), 3).await });
+    let set = tokio::spawn(async move { store.set_stock(&item("laptop"), 3, "").await });
     shop.until_queued(1).await;
     let store = shop.store.clone();
     let rolled_back = tokio::spawn(async move {
@@ -189,7 +189,7 @@ async fn a_transaction_that_sqlite_itself_rolled_back_acknowledges_nothing() {
     });
     shop.until_queued(2).await;
     let store = shop.store.clone();
-    let next = tokio::spawn(async move { store.add_stock(&item("laptop"), 1).await });
+    let next = tokio::spawn(async move { store.add_stock(&item("laptop"), 1, "").await });
     shop.until_queued(3).await;
     gate.open().await;
     assert!(matches!(set.await.expect("no panic"), Err(StoreError::Unavailable(_))));
@@ -224,7 +224,7 @@ async fn a_command_that_breaks_a_rule_of_the_schema_harms_nobody_else() {
     shop.store.create_order(early.clone(), Durability::Committed).await.expect("places");
     let gate = shop.gate().await;
     let store = shop.store.clone();
-    let set = tokio::spawn(async move { store.set_stock(&item("laptop"), 3).await });
+    let set = tokio::spawn(async move { store.set_stock(&item("laptop"), 3, "").await });
     shop.until_queued(1).await;
     let store = shop.store.clone();
     let twice = tokio::spawn(async move { store.create_order(early, Durability::Committed).await });
@@ -265,7 +265,7 @@ async fn closing_carries_out_what_is_queued_and_refuses_the_rest() {
     let shop = Shop::with(&[("laptop", 10)], |settings| settings.batch_commands_max = 1).await;
     let gate = shop.gate().await;
     let store = shop.store.clone();
-    let queued = tokio::spawn(async move { store.set_stock(&item("laptop"), 3).await });
+    let queued = tokio::spawn(async move { store.set_stock(&item("laptop"), 3, "").await });
     shop.until_queued(1).await;
     let closing: Vec<_> = (0..2)
         .map(|_closer| {
@@ -292,7 +292,7 @@ async fn a_caller_that_hangs_up_changes_nothing() {
     let shop = Shop::sqlite(&[("laptop", 10)]).await;
     let gate = shop.gate().await;
     let store = shop.store.clone();
-    let caller = tokio::spawn(async move { store.set_stock(&item("laptop"), 3).await });
+    let caller = tokio::spawn(async move { store.set_stock(&item("laptop"), 3, "").await });
     shop.until_queued(1).await;
     caller.abort();
     assert!(caller.await.is_err_and(|error| error.is_cancelled()));

@@ -296,7 +296,7 @@ async fn a_command_that_may_depend_on_what_is_held_comes_after_it() {
     assert!(matches!(short, Err(TakeError::Shortage { available: 0, .. })), "{short:?}");
     complete(&shop, begun.id, &[("laptop", 9)]).await.expect("holds its stock");
     let begun = begin(&shop, new_order(Inventory::Local, &[("laptop", 1)])).await;
-    within_seconds(shop.store.set_stock(&item("laptop"), 5)).await.expect("sets");
+    within_seconds(shop.store.set_stock(&item("laptop"), 5, "")).await.expect("sets");
     assert_eq!(status(&shop, begun.id).await, Some(Status::Pending));
 }
 

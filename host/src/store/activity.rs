@@ -1,0 +1,163 @@
+//! What operators ask of the past: what happened to the hosts, which changes of stock were made by hand, what was sold lately.
+
+use super::{Engine, Page, Store, StoreError, command::UpkeepCommand, sqlite};
+use crate::order::Item;
+
+/// The most movements that [`Store::sales`] looks at.
+pub(super) const MOVEMENTS_MAX: u32 = 200_000;
+
+/// What happened to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostChange {
+    Started,
+    Stopped,
+    /// It started with other settings than before. The detail has all settings that aren't defaults.
+    Settings,
+    BreakerOpened,
+    BreakerClosed,
+}
+
+/// A line of the hosts' past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEvent {
+    pub id: u64,
+    /// Unix time, ms.
+    pub at_ms: u64,
+    pub host: String,
+    pub what: HostChange,
+    /// For people.
+    pub detail: String,
+}
+
+/// A change of an item's stock by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockMovement {
+    pub id: u64,
+    /// Unix time, ms.
+    pub at_ms: u64,
+    pub item: Item,
+    pub delta: i64,
+    /// `set` or `added`.
+    pub kind: String,
+    /// Empty if nobody said why.
+    pub why: String,
+}
+
+/// What was sold of each item, in the pieces that orders took and didn't give back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sales {
+    /// By name; more than 0 of each.
+    pub pieces: Vec<(Item, u64)>,
+    /// Since when: Unix time, ms. Later than was asked for if more than [`MOVEMENTS_MAX`] movements were made since.
+    pub since_ms: u64,
+}
+
+impl HostChange {
+    const ALL: [Self; 5] = [Self::Started, Self::Stopped, Self::Settings, Self::BreakerOpened, Self::BreakerClosed];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "host-start",
+            Self::Stopped => "host-stop",
+            Self::Settings => "settings",
+            Self::BreakerOpened => "breaker-open",
+            Self::BreakerClosed => "breaker-close",
+        }
+    }
+
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|what| what.as_str() == word)
+    }
+}
+
+impl Store {
+    /// Records what happened to a host. Durable when it returns.
+    ///
+    /// # Errors
+    /// Only the store's own.
+    pub async fn note_host(&self, host: &str, what: HostChange, detail: String) -> Result<(), StoreError> {
+        let host = host.to_owned();
+        self.submit(|reply| UpkeepCommand::NoteHost { host, what, detail, reply }).await
+    }
+
+    /// Returns a page of what happened to the hosts before `before_ms`, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn host_events(&self, before_ms: u64, limit: u32) -> Result<Page<HostEvent>, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::activity::host_events(connection, before_ms, limit)).await
+            }
+            Engine::Postgres(postgres) => postgres.host_events(before_ms, limit).await,
+        }
+    }
+
+    /// Returns what the host was last started with, as [`HostChange::Settings`] has it.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn last_settings(&self, host: &str) -> Result<Option<String>, StoreError> {
+        let host = host.to_owned();
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::activity::last_settings(connection, &host)).await
+            }
+            Engine::Postgres(postgres) => postgres.last_settings(&host).await,
+        }
+    }
+
+    /// Returns a page of the changes of stock by hand, newest first: those of one item, or of all.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn stock_movements(
+        &self,
+        item: Option<Item>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<StockMovement>, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::activity::movements(connection, item.as_ref(), after, limit)).await
+            }
+            Engine::Postgres(postgres) => postgres.stock_movements(item.as_ref(), after, limit).await,
+        }
+    }
+
+    /// Returns what was sold since then.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn sales(&self, since_ms: u64) -> Result<Sales, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::activity::sales(connection, since_ms)).await,
+            Engine::Postgres(postgres) => postgres.sales(since_ms).await,
+        }
+    }
+}
+
+impl Sales {
+    /// Returns the sales of these sums by item; `looked_at` is how many movements were looked at, `first_ms` the oldest's time.
+    pub(super) fn of(sums: Vec<(Item, i64)>, looked_at: i64, first_ms: i64, asked_ms: u64) -> Self {
+        let pieces = sums.into_iter().filter_map(|(item, sold)| Some((item, u64::try_from(sold).ok()?)));
+        let is_cut = looked_at >= i64::from(MOVEMENTS_MAX);
+        let since_ms = if is_cut { asked_ms.max(first_ms.unsigned_abs()) } else { asked_ms };
+        Self { pieces: pieces.filter(|(_, sold)| *sold > 0).collect(), since_ms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sales_are_since_the_oldest_movement_if_not_all_were_looked_at() {
+        let item = || Item::parse("tea").expect("a fine name");
+        let sold = |looked_at| Sales::of(vec![(item(), 7)], looked_at, 500, 100);
+        assert_eq!(sold(12), Sales { pieces: vec![(item(), 7)], since_ms: 100 });
+        assert_eq!(sold(MOVEMENTS_MAX.into()).since_ms, 500);
+        assert_eq!(Sales::of(vec![(item(), 0)], 2, 500, 100).pieces, [], "what was given back wasn't sold");
+    }
+}

@@ -1,0 +1,94 @@
+//! What operators ask of the past, in SQL.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::{Page, ROW_BYTES, StoreError, now_ms, page};
+use crate::{
+    order::Item,
+    store::activity::{HostChange, HostEvent, MOVEMENTS_MAX, Sales, StockMovement},
+    units::i64_of,
+};
+
+pub(super) fn note_host(connection: &Connection, host: &str, what: HostChange, detail: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO host_events (at_ms, host, what, detail) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![now_ms(), host, what.as_str(), detail])
+        .map(drop)
+}
+
+pub(in crate::store) fn host_events(
+    connection: &Connection,
+    before_ms: u64,
+    limit: u32,
+) -> Result<Page<HostEvent>, StoreError> {
+    let event = |row: &Row<'_>| {
+        let what: String = row.get(3)?;
+        let event = HostEvent {
+            id: row.get::<_, i64>(0)?.unsigned_abs(),
+            at_ms: row.get::<_, i64>(1)?.unsigned_abs(),
+            host: row.get(2)?,
+            what: HostChange::parse(&what).ok_or(StoreError::Unreadable { column: "host_events.what" })?,
+            detail: row.get(4)?,
+        };
+        let bytes = ROW_BYTES + event.detail.len();
+        Ok((event, bytes))
+    };
+    let sql = "SELECT id, at_ms, host, what, detail FROM host_events WHERE at_ms < ?1 ORDER BY id DESC LIMIT ?2";
+    page(connection.prepare_cached(sql)?.query_and_then(params![i64_of(before_ms), limit], event)?, limit)
+}
+
+pub(in crate::store) fn last_settings(connection: &Connection, host: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT detail FROM host_events WHERE host = ?1 AND what = ?2 ORDER BY id DESC LIMIT 1";
+    let parameters = params![host, HostChange::Settings.as_str()];
+    Ok(connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0)).optional()?)
+}
+
+pub(in crate::store) fn movements(
+    connection: &Connection,
+    item: Option<&Item>,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<Page<StockMovement>, StoreError> {
+    let movement = |row: &Row<'_>| {
+        let movement = StockMovement {
+            id: row.get::<_, i64>(0)?.unsigned_abs(),
+            at_ms: row.get::<_, i64>(1)?.unsigned_abs(),
+            item: Item::kept(&row.get::<_, String>(2)?)
+                .ok_or(StoreError::Unreadable { column: "stock_movements.item" })?,
+            delta: row.get(3)?,
+            kind: row.get(4)?,
+            why: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+        };
+        let bytes = ROW_BYTES + movement.why.len();
+        Ok((movement, bytes))
+    };
+    let of_item = if item.is_some() { "AND item = :item" } else { "AND :item IS NULL" };
+    let sql = format!(
+        "SELECT id, at_ms, item, delta, kind, why FROM stock_movements INDEXED BY stock_movements_by_hand
+         WHERE reference IS NULL {of_item} AND id < :before ORDER BY id DESC LIMIT :limit"
+    );
+    let parameters = named_params! {
+        ":item": item.map(Item::as_str), ":before": after.map_or(i64::MAX, i64_of), ":limit": limit,
+    };
+    page(connection.prepare_cached(&sql)?.query_and_then(parameters, movement)?, limit)
+}
+
+pub(in crate::store) fn sales(connection: &Connection, since_ms: u64) -> Result<Sales, StoreError> {
+    let newest = format!(
+        "WITH newest AS MATERIALIZED (
+             SELECT item, delta, at_ms FROM stock_movements WHERE reference IS NOT NULL ORDER BY id DESC LIMIT {MOVEMENTS_MAX})"
+    );
+    let (looked_at, first_ms) = connection
+        .prepare_cached(&format!("{newest} SELECT count(*), coalesce(min(at_ms), 0) FROM newest"))?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = format!("{newest} SELECT item, -sum(delta) FROM newest WHERE at_ms >= ?1 GROUP BY item ORDER BY item");
+    let sums = connection
+        .prepare_cached(&sql)?
+        .query_and_then([i64_of(since_ms)], |row| {
+            let item: String = row.get(0)?;
+            let item = Item::kept(&item).ok_or(StoreError::Unreadable { column: "stock_movements.item" })?;
+            Ok((item, row.get(1)?))
+        })?
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Sales::of(sums, looked_at, first_ms, since_ms))
+}
