@@ -16,9 +16,15 @@ export function replaySection(traceId) {
     count.textContent = whole(recordings.length);
     body.replaceChildren(...(recordings.length === 0
       ? [el('p', { class: 'dim' }, 'No call of this trace is recorded, or not any more.')]
-      : recordings.map((recording) => recordedCall(recording, versions))));
+      : outermostFirst(recordings).map((recording) => recordedCall(recording, versions))));
   }).catch((error) => body.replaceChildren(el('p', { class: 'bad', role: 'alert' }, foreign(error.message))));
   return section;
+}
+
+/** The checkout's call, which the inventory's was made within, was recorded last. */
+function outermostFirst(recordings) {
+  const isOutermost = ({ kind }) => kind === 'checkout';
+  return [...recordings.filter(isOutermost), ...recordings.filter((recording) => !isOutermost(recording))];
 }
 
 async function load(traceId) {
