@@ -208,7 +208,7 @@ fn plugins_are_shown_and_changed_by_keyboard() {
     assert_eq!(candidate["result"], "candidate", "{candidate:#}");
     (0..4).for_each(|_| assert_eq!(host.shop.post("/checkout", &order_of("headphones", 1)).status, 200));
     let given = json!({
-        "live": "checkout_spans@", "by": "ana", "reason": "<img src=x onerror=alert(1)>",
+        "live": "spans@", "by": "ana", "reason": "<img src=x onerror=alert(1)>",
         "calls": 4, "candidate": candidate["version"]["id"], "before": 1, "file": path_of(&file("checkout_discount")),
     });
     look(&host, "plugins", given);

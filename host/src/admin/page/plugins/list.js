@@ -115,7 +115,7 @@ class List {
     const { events, versions } = this.data;
     return el('section', { class: 'sheet', 'aria-labelledby': 'history-title' },
       el('div', { class: 'head' }, el('h2', { id: 'history-title' }, 'History'), el('span', { class: 'status' }, 'who changed what, the newest first')),
-      el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'History' }, el('table', { class: 'rows' },
+      el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Changes, the newest first' }, el('table', { class: 'rows' },
         el('thead', {}, el('tr', {}, ['At', 'Change', 'Where', 'Version', 'By', 'Detail'].map((name) => el('th', { scope: 'col' }, name)))),
         el('tbody', {}, events.slice(0, EVENTS_SHOWN).map((event) => {
           const version = versions.find(({ id }) => id === event.version);
