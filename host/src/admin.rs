@@ -18,6 +18,7 @@ mod page;
 mod plugins;
 mod recent;
 mod recordings;
+mod replays;
 mod rollouts;
 mod settings;
 mod stock;
@@ -31,7 +32,13 @@ pub use plugins::{
     same_file_text,
 };
 pub use recordings::{KeptJson, RecordingJson, RecordingsJson};
+pub use replays::{
+    CallJson, DecisionJson, DifferingJson, LogOfCallJson, ProfileJson, RepeatJob, Repeated, RepeatedCall, ReplayedJson,
+    SampledJson, SpanOfCallJson,
+};
 pub use rollouts::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson};
+
+use replays::Replays;
 
 use hyper::{
     HeaderMap, Method, Request, Response,
@@ -65,6 +72,7 @@ pub struct Admin {
     metrics: Metrics,
     charts: Arc<Charts>,
     recent: Option<Recent>,
+    replays: Replays,
     /// The shop, for an operator's own checkouts.
     edge: Arc<Edge>,
     listed: Arc<[Listed]>,
@@ -87,9 +95,22 @@ impl Admin {
         (recent, edge): (Option<Recent>, Arc<Edge>),
     ) -> anyhow::Result<Arc<Self>> {
         let access = Access::of_admin(settings)?;
-        let limits = settings.limits.clone();
+        let (limits, replays) = (settings.limits.clone(), Replays::new(settings));
         let listed = Arc::clone(&settings.listed);
-        Ok(Arc::new(Self { store, plugins, catalogue, limits, access, watch, metrics, charts, recent, edge, listed }))
+        Ok(Arc::new(Self {
+            store,
+            plugins,
+            catalogue,
+            limits,
+            access,
+            watch,
+            metrics,
+            charts,
+            recent,
+            replays,
+            edge,
+            listed,
+        }))
     }
 
     /// Returns the recent traces.
@@ -179,6 +200,10 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
         .linked("recordings"),
     Route::get("/recordings/{id}", "recording", |admin, asked| Box::pin(recordings::show(admin, asked)))
         .linked("recording"),
+    Route::post("/recordings/{id}/replay", "replay", |admin, asked| Box::pin(replays::replay(admin, asked)))
+        .linked("recording_replay"),
+    Route::post("/recordings/{id}/profile", "profile", |admin, asked| Box::pin(replays::profile(admin, asked)))
+        .linked("recording_profile"),
     Route::get("/recent/charts", "charts", |admin, _| Box::pin(charts::show(admin))).linked("charts"),
     Route::get("/api/services", "jaegerServices", |admin, asked| jaeger::answer(admin, asked, jaeger::services)),
     Route::get("/api/services/{service}/operations", "jaegerOperationNames", |admin, asked| {
@@ -295,8 +320,10 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<catalogue::ImportedJson>();
     schemas.answer::<InstallationsJson>();
     schemas.answer::<stock::ChangedJson>();
-    schemas
-        .forms::<stock::Change>("StockChange", &[("StockSet", "", &["set"], &[]), ("StockAdded", "", &["add"], &[])]);
+    schemas.forms::<stock::Change>(
+        "StockChange",
+        &[("StockSet", "", &["set"], &["why"]), ("StockAdded", "", &["add"], &["why"])],
+    );
     schemas.answer::<stock::MovementsJson>();
     schemas.answer::<stock::SalesJson>();
     schemas.answer::<settings::SettingsJson>();
@@ -321,6 +348,9 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<recent::keys::KeysJson>();
     schemas.answer::<lines::LinesJson>();
     schemas.answer::<RecordingsJson>();
+    schemas.request::<replays::Replay>();
+    schemas.answer::<ReplayedJson>();
+    schemas.answer::<ProfileJson>();
     schemas.answer::<charts::ChartsJson>();
     schemas.answer_as::<jaeger::Envelope<Vec<String>>>("JaegerNames");
     schemas.answer_as::<jaeger::Envelope<Vec<jaeger::OperationJson>>>("JaegerOperations");

@@ -17,6 +17,7 @@ mod open;
 mod orders;
 mod paint;
 mod plugin;
+mod repeat_call;
 mod restore;
 mod serve;
 mod stock;
@@ -103,6 +104,8 @@ enum Command {
     Manual(manual::Manual),
     #[command(hide = true)]
     CompilePlugin(compile_plugin::CompilePlugin),
+    #[command(hide = true)]
+    RepeatCall(repeat_call::RepeatCall),
 }
 
 impl Command {
@@ -125,7 +128,9 @@ impl Command {
             | Self::Restore(_)
             | Self::Doctor(_) => true,
             // These write an author's files, with the permissions that the author's mask allows.
-            Self::Plugin(_) | Self::Completions(_) | Self::Manual(_) | Self::CompilePlugin(_) => false,
+            Self::Plugin(_) | Self::Completions(_) | Self::Manual(_) | Self::CompilePlugin(_) | Self::RepeatCall(_) => {
+                false
+            }
         }
     }
 }
@@ -170,6 +175,7 @@ pub fn main() -> ExitCode {
         Command::Completions(completions) => completions.run(),
         Command::Manual(manual) => manual.run(),
         Command::CompilePlugin(compile) => compile.run(),
+        Command::RepeatCall(repeat) => repeat.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,8 +3,10 @@
 //! A recording is kept as the case that repeats the call (`versions/admission/case.rs` has the form), so that `till plugin replay` runs
 //! it with any version, and `--save` makes a test of it.
 //!
-//! Invariants: nothing is kept before it is masked ([`Mask`]). The memory of all recordings is bounded, and so is their age. A recording
-//! is made after its call has ended, and a call waits for none: keeping one is a push into a list under a lock of its own.
+//! Invariants: nothing leaves the host's memory, for the disk or an answer, before it is masked ([`Mask`]). Masking costs more than all else
+//! about a recording, and few recordings are ever read, so a call leaves it to whoever reads. [`Unmasked`] has no other way out. The
+//! memory of all recordings is bounded, and so is their age. A recording is made after its call has ended, and a call waits for none:
+//! keeping one is a push into a list under a lock of its own.
 
 mod body;
 mod disk;
@@ -120,17 +122,32 @@ pub struct Recording {
     pub outcome: Outcome,
     pub cost: Cost,
     case: CaseOfCall,
-    /// How many texts were masked.
-    pub masked: u32,
 }
 
-/// The case that repeats a call, masked.
+/// The case that repeats a call, as it is kept.
 #[derive(Debug)]
 enum CaseOfCall {
     /// What of it is only this call's: its seed and its members.
-    Own { seed: [u8; 32], members: Box<str> },
-    /// All of it, as it was written when the call was recorded.
-    Whole(Box<RawValue>),
+    Own { seed: [u8; 32], members: Unmasked },
+    /// All of it, as it was written to the disk.
+    Whole(MaskedCase),
+}
+
+/// Members of a case with everything that a call was told. They are read through a [`Mask`] only.
+struct Unmasked(Box<str>);
+
+impl std::fmt::Debug for Unmasked {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} bytes", self.0.len())
+    }
+}
+
+/// The case that repeats a call, masked.
+#[derive(Debug, Clone)]
+pub struct MaskedCase {
+    pub json: Box<RawValue>,
+    /// How many texts were masked.
+    pub masked: u32,
 }
 
 /// The recordings of a host. Cheap to clone.
@@ -172,7 +189,7 @@ impl Recordings {
     /// Keeps a call.
     pub fn keep(&self, ended: Ended<'_>) {
         let Ended { version, number, role, trace_id, order_seed, seed, outcome, cost, body } = ended;
-        let (members, masked) = self.0.forms.mask.members(body.into_members());
+        let members = Unmasked(body.into_members().into_boxed_str());
         let recording = Arc::new(Recording {
             id: self.0.kept.next_id(),
             at_ms: now_ms(),
@@ -184,7 +201,6 @@ impl Recordings {
             outcome,
             cost,
             case: CaseOfCall::Own { seed, members },
-            masked,
         });
         if let Some(disk) = &self.0.disk {
             disk.keep(&recording);
@@ -222,9 +238,9 @@ impl Recordings {
         self.0.kept.figures()
     }
 
-    /// Returns the recording as a case.
+    /// Returns the recording as a case, which is masked now. It takes some ten microseconds.
     #[must_use]
-    pub fn case(&self, recording: &Recording) -> Box<RawValue> {
+    pub fn case(&self, recording: &Recording) -> MaskedCase {
         self.0.forms.case(recording)
     }
 
@@ -235,9 +251,9 @@ impl Recordings {
 }
 
 impl Forms {
-    fn case(&self, recording: &Recording) -> Box<RawValue> {
-        let (seed, members) = match &recording.case {
-            CaseOfCall::Own { seed, members } => (hex(seed), members),
+    fn case(&self, recording: &Recording) -> MaskedCase {
+        let (seed, (members, masked)) = match &recording.case {
+            CaseOfCall::Own { seed, members } => (hex(seed), self.mask.members(&members.0)),
             CaseOfCall::Whole(case) => return case.clone(),
         };
         let RecordedVersion { settings, masked_settings, .. } = &*recording.version;
@@ -248,7 +264,8 @@ impl Forms {
         let between = if members.is_empty() { "" } else { "," };
         let case = format!(r#"{{"shop":{},"set":{settings},"seed":"{seed}"{between}{members}}}"#, self.shop);
         // It is put together of JSON.
-        RawValue::from_string(case).unwrap_or_else(|_| RawValue::NULL.to_owned())
+        let json = RawValue::from_string(case).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        MaskedCase { json, masked }
     }
 }
 
@@ -256,7 +273,7 @@ impl Recording {
     /// Returns how many bytes of text it has.
     const fn text_bytes(&self) -> usize {
         match &self.case {
-            CaseOfCall::Own { members, .. } => members.len(),
+            CaseOfCall::Own { members, .. } => members.0.len(),
             // What was read from the disk isn't kept in memory.
             CaseOfCall::Whole(_) => 0,
         }

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod call;
+pub(crate) mod child;
 mod compiled;
 mod compiler;
 mod cpu_limit;
@@ -16,6 +17,7 @@ mod loaded;
 mod memory;
 mod outcomes;
 mod room;
+mod samples;
 mod ticker;
 mod turns;
 
@@ -25,14 +27,16 @@ pub use breaker::{Breaker, Breakers, Likeness, Open};
 pub use call::{Call, Done, Time};
 pub use compiled::CodeCache;
 pub use compiler::{CompileError, Compiler, Job};
+pub(crate) use compiler::{bound, humble};
 pub use engine::{CodeLimits, Engine, Pool};
 pub(crate) use engine::{KeptMemory, kept_memory};
 pub use guest::{CallLimits, CpuLimit, Deadline, Guest, GuestCall};
 pub use idle::IdlePlaces;
-pub use loaded::{Code, Identity, Loaded, Numbered, Role, Setup, digest_of};
+pub use loaded::{Code, Identity, Loaded, Numbered, Role, Setup, digest_of, digest_of_settings};
 pub use memory::MemoryPool;
-pub use outcomes::{Counts, MINUTES as OUTCOME_MINUTES};
+pub use outcomes::{Counts, MINUTES as OUTCOME_MINUTES, Totals};
 pub use room::{Room, Shrunk, fitted};
+pub use samples::{Sampled, Samples};
 
 use crate::{
     config::Limits,

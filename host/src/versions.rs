@@ -38,7 +38,7 @@ pub use folder::Watcher;
 pub use plugin::Plugin;
 pub use registry::{Pinned, Registry, Snapshot};
 pub use source::{Candidate, built_in, built_in_bytes, from_folder};
-pub use swap::{Became, Changes, How, InstallError, Placed, RolloutChange, SwapError, Swapped, When};
+pub use swap::{Author, Became, Changes, How, InstallError, Placed, RolloutChange, SwapError, Swapped, When};
 
 use registry::Published;
 use rollout::{BadPlan, Mode, Plan, PlanChanges, Rollout};
@@ -48,13 +48,13 @@ use crate::{
     hooks::{Kind, Rules},
     imports::Chance,
     recordings::Recordings,
-    runtime::{CodeCache, Compiler, Engine, MemoryPool, Role, Runtime, digest_of},
-    store::Store,
+    runtime::{CodeCache, Compiler, Engine, MemoryPool, Role, Runtime, Totals, digest_of},
+    store::{Store, VersionText},
     telemetry::{Telemetry, traces::Tracer},
 };
 
 /// The folder of compiled code, beside the order store.
-const COMPILED: &str = "compiled";
+pub(crate) const COMPILED: &str = "compiled";
 
 /// Holds the plugin versions of this process, the live ones among them, and what their calls need. One per process.
 #[derive(Debug)]
@@ -230,6 +230,12 @@ impl Plugins {
             Some(bytes) => Ok(bytes.to_vec()),
             None => self.catalogue.file(digest).await,
         }
+    }
+
+    /// Returns how a version's calls ended since the host started; `None` if it wasn't loaded since, or if many others were.
+    #[must_use]
+    pub fn totals(&self, text: &VersionText) -> Option<Totals> {
+        self.catalogue.totals(text)
     }
 
     #[must_use]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Admin, Asked,
-    plugins::{carried_out, change, installed_at, parsed_kind, short, somebody},
+    plugins::{Named, carried_out, change, installed_at, parsed_kind, short, somebody},
     query,
 };
 #[cfg(test)]
@@ -57,10 +57,10 @@ pub struct InstallationsJson {
 /// # Errors
 /// 422 for a refused component, 409 for a name that is taken.
 pub(super) async fn install(admin: &Admin, asked: Asked) -> Answer {
-    let Install { name, by, placed } = Install::of_query(&asked.query)?;
+    let Install { name, author, placed } = Install::of_query(&asked.query)?;
     let bytes = body::read_component(&asked.headers, asked.body, &admin.limits).await?;
     let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
-    change(admin, move |plugins| async move { plugins.install(candidate, placed, &by).await }).await
+    change(admin, move |plugins| async move { plugins.install(candidate, placed, author.as_ref()).await }).await
 }
 
 /// # Errors
@@ -96,14 +96,15 @@ async fn installations(admin: &Admin, kind: Kind) -> Answer {
 /// The parameters of an installation.
 struct Install {
     name: String,
-    by: String,
+    author: Named,
     placed: Placed,
 }
 
 impl Install {
     fn of_query(query: &str) -> Result<Self, Problem> {
         let (mut kind, mut installed, mut before) = (None, None, None);
-        let (mut name, mut by, mut set, mut forced) = ("plugin".to_owned(), None, BTreeMap::new(), false);
+        let (mut name, mut by, mut reason) = ("plugin".to_owned(), None, None);
+        let (mut set, mut forced) = (BTreeMap::new(), false);
         for (parameter, value) in query::parameters(query)? {
             match parameter.as_str() {
                 "kind" => kind = Some(parsed_kind(&value)?),
@@ -111,10 +112,11 @@ impl Install {
                 "before" => before = Some(sound(&value)?),
                 "name" => name = short(value)?,
                 "by" => by = Some(value),
+                "reason" => reason = Some(value),
                 "set" => set = body::parse_json(value.as_bytes())?,
                 "force" => forced = value == "true",
                 _ => {
-                    let known = "kind, installation, before, name, by, set and force";
+                    let known = "kind, installation, before, name, by, reason, set and force";
                     return Err(Problem::unacceptable(format!("there is no {parameter}; {known} are")));
                 }
             }
@@ -123,7 +125,7 @@ impl Install {
             return Err(Problem::unacceptable("an installation has a kind and a name (installation)"));
         };
         let placed = Placed { at: Installation::named(kind, installed), before, set, forced };
-        Ok(Self { name, by: somebody(by)?, placed })
+        Ok(Self { name, author: Named::new(by, reason)?, placed })
     }
 }
 

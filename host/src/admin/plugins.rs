@@ -15,9 +15,9 @@ use crate::{
     config::did_you_mean,
     hooks::{Installation, InstallationName, Kind},
     http::{Answer, Reply, body, problem::Problem, rfc3339},
-    runtime::{Counts, Identity, OUTCOME_MINUTES},
+    runtime::{Counts, Identity, OUTCOME_MINUTES, Totals},
     store::{Page, PluginEvent, PluginVersion, VersionId, VersionText},
-    versions::{Candidate, Changes, Plugin, Plugins, SwapError, Swapped, rollout::PlanChanges},
+    versions::{Author, Candidate, Changes, Plugin, Plugins, SwapError, Swapped, rollout::PlanChanges},
 };
 
 /// The most versions or events of one answer.
@@ -25,6 +25,8 @@ const LISTED_MAX: u32 = 1_000;
 /// The longest name of a user or a plugin, bytes.
 const NAME_BYTES_MAX: usize = 64;
 const SOMEBODY: &str = "admin";
+/// The longest reason, bytes.
+const REASON_BYTES_MAX: usize = 1024;
 
 /// The plugins that are live.
 #[derive(Debug, Serialize, Deserialize)]
@@ -130,6 +132,22 @@ pub struct VersionJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub same_file_as: Option<u64>,
+    /// Its calls since the host started. Absent if it wasn't loaded since, or if many others were; and in an answer to a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<TotalsJson>,
+}
+
+/// How all calls of a version ended since the host started.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CallsSinceStart"))]
+pub struct TotalsJson {
+    pub sold: u64,
+    /// Calls that the plugin refused.
+    pub refused: u64,
+    /// Calls that customers saw as errors of the shop.
+    pub failed: u64,
+    /// Those of them that the version itself is to blame for.
+    pub faults: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -236,6 +254,9 @@ pub(super) struct RollBack {
     /// The user's name, for the history; `admin` by default.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
+    /// Why, for the history; at most 1024 bytes.
+    #[cfg_attr(test, schemars(with = "Option<schema::Reason>"))]
+    reason: Option<String>,
 }
 
 // `TryJson` isn't flattened into this, because serde would then accept unknown members, and a change with a misspelt
@@ -252,6 +273,9 @@ pub(super) struct Set {
     /// The user's name, for the history; `admin` by default.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
+    /// Why, for the history; at most 1024 bytes.
+    #[cfg_attr(test, schemars(with = "Option<schema::Reason>"))]
+    reason: Option<String>,
     canary: Option<f64>,
     #[serde(default)]
     shadow: bool,
@@ -293,7 +317,8 @@ pub(super) async fn versions(admin: &Admin, asked: Asked) -> Answer {
     let Listed { after, limit } = Listed::of_query(&asked.query, LISTED_MAX)?;
     let Page { rows, goes_on } = admin.store.plugin_versions(after.and_then(VersionId::new), limit).await?;
     let next_after = rows.last().filter(|_| goes_on).map(|version| version.id.number());
-    Reply::json(&VersionsJson { versions: rows.into_iter().map(VersionJson::from).collect(), next_after })
+    let version = |row: PluginVersion| VersionJson { calls: totals(admin, &row.text), ..row.into() };
+    Reply::json(&VersionsJson { versions: rows.into_iter().map(version).collect(), next_after })
 }
 
 /// # Errors
@@ -306,7 +331,13 @@ pub(super) async fn version(admin: &Admin, Asked { named: number, .. }: Asked) -
     let version = version
         .ok_or_else(|| Problem::not_found(format!("there is no version {number:?}; till plugin list shows them")))?;
     let asked_settings = admin.plugins.asked_settings(&version.text).await.ok();
-    Reply::json(&VersionJson { asked_settings, ..version.into() })
+    let calls = totals(admin, &version.text);
+    Reply::json(&VersionJson { asked_settings, calls, ..version.into() })
+}
+
+fn totals(admin: &Admin, text: &VersionText) -> Option<TotalsJson> {
+    let Totals { counts: Counts { sold, refused, failed }, faults } = admin.plugins.totals(text)?;
+    Some(TotalsJson { sold, refused, failed, faults })
 }
 
 /// # Errors
@@ -334,11 +365,11 @@ pub(super) async fn history(admin: &Admin, asked: Asked) -> Answer {
 /// # Errors
 /// 422 for a refused component, with what to change.
 pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
-    let Deploy { at, name, by, how } = Deploy::of_query(&asked.query)?;
+    let Deploy { at, name, author, how } = Deploy::of_query(&asked.query)?;
     let how = how.how(&admin.plugins)?;
     let bytes = body::read_component(&asked.headers, asked.body, &admin.limits).await?;
     let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
-    change(admin, move |plugins| async move { plugins.deploy(candidate, at, how, &by).await }).await
+    change(admin, move |plugins| async move { plugins.deploy(candidate, at, how, author.as_ref()).await }).await
 }
 
 /// # Errors
@@ -346,12 +377,12 @@ pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
 pub(super) async fn roll_back(admin: &Admin, asked: Asked) -> Answer {
     let kind = parsed_kind(&asked.named)?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
-    let RollBack { to, installation, by } = body::parse_json(&bytes)?;
+    let RollBack { to, installation, by, reason } = body::parse_json(&bytes)?;
     let at = installed_at(kind, installation)?;
-    let by = somebody(by)?;
+    let author = Named::new(by, reason)?;
     let unknown = || Problem::unacceptable("`to` is a version's number");
     let to = to.map(|number| VersionId::new(number).ok_or_else(unknown)).transpose()?;
-    change(admin, move |plugins| async move { plugins.roll_back(at, to, &by).await }).await
+    change(admin, move |plugins| async move { plugins.roll_back(at, to, author.as_ref()).await }).await
 }
 
 /// # Errors
@@ -359,10 +390,10 @@ pub(super) async fn roll_back(admin: &Admin, asked: Asked) -> Answer {
 pub(super) async fn set(admin: &Admin, asked: Asked) -> Answer {
     let kind = parsed_kind(&asked.named)?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
-    let Set { set, installation, by, canary, shadow, gates, force } = body::parse_json(&bytes)?;
+    let Set { set, installation, by, reason, canary, shadow, gates, force } = body::parse_json(&bytes)?;
     let at = installed_at(kind, installation)?;
-    let (by, how) = (somebody(by)?, TryJson { canary, shadow, gates, force }.how(&admin.plugins)?);
-    change(admin, move |plugins| async move { plugins.set(at, set, how, &by).await }).await
+    let (author, how) = (Named::new(by, reason)?, TryJson { canary, shadow, gates, force }.how(&admin.plugins)?);
+    change(admin, move |plugins| async move { plugins.set(at, set, how, author.as_ref()).await }).await
 }
 
 pub(super) async fn change<W>(admin: &Admin, work: impl FnOnce(Arc<Plugins>) -> W) -> Answer
@@ -400,24 +431,26 @@ where
 struct Deploy {
     at: Option<Installation>,
     name: String,
-    by: String,
+    author: Named,
     how: TryJson,
 }
 
 impl Deploy {
     fn of_query(query: &str) -> Result<Self, Problem> {
-        let mut deploy = Self { at: None, name: "plugin".into(), by: SOMEBODY.into(), how: TryJson::default() };
+        let author = Named { by: SOMEBODY.into(), reason: None };
+        let mut deploy = Self { at: None, name: "plugin".into(), author, how: TryJson::default() };
         let (mut kind, mut installation) = (None, None);
         for (name, value) in query::parameters(query)? {
             match name.as_str() {
                 "kind" => kind = Some(parsed_kind(&value)?),
                 "installation" => installation = Some(value),
                 "name" => deploy.name = short(value)?,
-                "by" => deploy.by = short(value)?,
+                "by" => deploy.author.by = short(value)?,
+                "reason" => deploy.author.reason = Some(checked_reason(value)?),
                 "try" => deploy.how = body::parse_json(value.as_bytes())?,
                 _ => {
                     return Err(Problem::unacceptable(format!(
-                        "there is no {name}; kind, installation, name, by and try are"
+                        "there is no {name}; kind, installation, name, by, reason and try are"
                     )));
                 }
             }
@@ -454,6 +487,31 @@ pub(super) fn somebody(by: Option<String>) -> Result<String, Problem> {
     by.map_or_else(|| Ok(SOMEBODY.to_owned()), short)
 }
 
+/// Who changes something, as a request names them, and why.
+pub(super) struct Named {
+    by: String,
+    reason: Option<String>,
+}
+
+impl Named {
+    /// # Errors
+    /// 422 for a name or a reason that is too long.
+    pub(super) fn new(by: Option<String>, reason: Option<String>) -> Result<Self, Problem> {
+        Ok(Self { by: somebody(by)?, reason: reason.map(checked_reason).transpose()? })
+    }
+
+    pub(super) fn as_ref(&self) -> Author<'_> {
+        Author { by: &self.by, reason: self.reason.as_deref() }
+    }
+}
+
+/// # Errors
+/// 422 for a reason that is too long.
+pub(super) fn checked_reason(reason: String) -> Result<String, Problem> {
+    let too_long = || Problem::unacceptable(format!("a reason has at most {REASON_BYTES_MAX} bytes"));
+    Some(reason).filter(|reason| reason.len() <= REASON_BYTES_MAX).ok_or_else(too_long)
+}
+
 pub(super) fn short(text: String) -> Result<String, Problem> {
     let fine = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     fine.then_some(text)
@@ -486,6 +544,7 @@ impl From<PluginVersion> for VersionJson {
             changed_at_ms,
             changed_at: rfc3339(changed_at_ms),
             same_file_as: same_file_as.map(VersionId::number),
+            calls: None,
         }
     }
 }

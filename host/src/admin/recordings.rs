@@ -3,13 +3,18 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Admin, Asked, query, searched};
+use super::{
+    Admin, Asked, query,
+    replays::{SpanOfCallJson, spans_of},
+    searched,
+};
 #[cfg(test)]
 use crate::schema;
 use crate::{
     hooks::Installation,
     http::{Answer, Reply, problem::Problem, rfc3339},
-    recordings::{Figures, Filter, Order, Recording, Recordings},
+    recordings::{Figures, Filter, MaskedCase, Order, Recording, Recordings},
+    telemetry::Recent,
 };
 
 const LIMIT_DEFAULT: usize = 50;
@@ -91,6 +96,10 @@ pub struct RecordingJson {
     pub fuel_used: Option<u64>,
     /// How many texts of the call were masked.
     pub masked: u32,
+    /// The names of the spans that the plugin started, each line indented by two spaces a level. Only beside a case of a named call, and while
+    /// its trace is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spans: Option<Vec<String>>,
     /// The case that repeats the call. In a list only if `cases` asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
@@ -115,36 +124,45 @@ const FILTERS: [&str; 11] =
 pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let recordings = recordings(admin)?.clone();
     let wanted = Wanted::of_query(&asked.query)?;
-    searched(move || Reply::json(&listed(&recordings, &wanted))).await
+    // A list of many calls would read as many traces.
+    let recent = admin.recent.clone().filter(|_| wanted.has_cases && wanted.names_calls());
+    searched(move || Reply::json(&listed(&recordings, recent.as_ref(), &wanted))).await
 }
 
 /// # Errors
 /// 404 if the recording isn't kept.
 pub(super) async fn show(admin: &Admin, Asked { named: id, .. }: Asked) -> Answer {
-    let recordings = recordings(admin)?.clone();
+    let (recordings, recent) = (recordings(admin)?.clone(), admin.recent.clone());
     searched(move || {
         let recording = id.parse().ok().and_then(|id| recordings.recording(id));
         let missing = || Problem::not_found(format!("the recording {id:?} isn't kept, or not any more"));
         let recording = recording.ok_or_else(missing)?;
-        Reply::json(&RecordingJson::of(&recording, Some(recordings.case(&recording))))
+        let row = RecordingJson::of(&recording, recordings.case(&recording), true);
+        Reply::json(&RecordingJson { spans: span_names(recent.as_ref(), &recording), ..row })
     })
     .await
 }
 
-fn recordings(admin: &Admin) -> Result<&Recordings, Problem> {
+pub(super) fn recordings(admin: &Admin) -> Result<&Recordings, Problem> {
     let why = "no calls are recorded here: recordings.kept_mib is 0";
     admin.plugins.recordings().ok_or_else(|| Problem::not_found(why))
 }
 
-fn listed(recordings: &Recordings, wanted: &Wanted) -> RecordingsJson {
+fn span_names(recent: Option<&Recent>, recording: &Recording) -> Option<Vec<String>> {
+    let trace = recent?.trace(u128::from_be_bytes(recording.trace_id).into())?;
+    Some(spans_of(&trace, recording)?.iter().flat_map(SpanOfCallJson::names).collect())
+}
+
+fn listed(recordings: &Recordings, recent: Option<&Recent>, wanted: &Wanted) -> RecordingsJson {
     let Wanted { filter, order, after, limit, has_cases } = wanted;
     // One more, to know whether there is another page.
     let found = recordings.list(filter, *order, *after, limit + 1);
     let (mut page, mut bytes) = (Vec::new(), 0);
     for recording in found.iter().take(*limit) {
-        let case = has_cases.then(|| recordings.case(recording));
-        bytes += case.as_ref().map_or(0, |case| case.get().len());
-        page.push(RecordingJson::of(recording, case));
+        let case = recordings.case(recording);
+        bytes += if *has_cases { case.json.get().len() } else { 0 };
+        let row = RecordingJson::of(recording, case, *has_cases);
+        page.push(RecordingJson { spans: span_names(recent, recording), ..row });
         if bytes > CASES_BYTES {
             break;
         }
@@ -154,8 +172,8 @@ fn listed(recordings: &Recordings, wanted: &Wanted) -> RecordingsJson {
 }
 
 impl RecordingJson {
-    fn of(recording: &Recording, case: Option<Box<RawValue>>) -> Self {
-        let Recording { id, at_ms, version, number, role, trace_id, outcome, cost, masked, .. } = recording;
+    pub(super) fn of(recording: &Recording, MaskedCase { json, masked }: MaskedCase, has_case: bool) -> Self {
+        let Recording { id, at_ms, version, number, role, trace_id, outcome, cost, .. } = recording;
         let (took_us, cpu_us) = cost.micros();
         Self {
             id: *id,
@@ -176,8 +194,9 @@ impl RecordingJson {
             took_us,
             cpu_us,
             fuel_used: cost.fuel,
-            masked: *masked,
-            case,
+            masked,
+            spans: None,
+            case: has_case.then_some(json),
         }
     }
 }
@@ -201,6 +220,11 @@ impl Wanted {
             wanted.take(&name, &value)?;
         }
         Ok(wanted)
+    }
+
+    /// Returns whether the calls of one trace or order are asked for.
+    const fn names_calls(&self) -> bool {
+        self.filter.trace_id.is_some() || self.filter.reference.is_some()
     }
 
     fn take(&mut self, name: &str, value: &str) -> Result<(), Problem> {

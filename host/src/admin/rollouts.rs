@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Admin, Asked,
     listed::Listed,
-    plugins::{VersionJson, carried_out, somebody},
+    plugins::{VersionJson, carried_out, checked_reason, somebody},
 };
 #[cfg(test)]
 use crate::schema;
@@ -22,8 +22,6 @@ use crate::{
 
 /// The most rollouts of one answer.
 const LISTED_MAX: u32 = 100;
-/// The longest reason, bytes.
-const REASON_BYTES_MAX: usize = 1024;
 
 /// The members of a deploy or a change of settings that begin a rollout.
 #[derive(Debug, Default, Deserialize)]
@@ -219,10 +217,7 @@ pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
     };
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Change { by, reason } = body::parse_json(&bytes)?;
-    let (by, reason) = (somebody(by)?, reason.unwrap_or_else(|| "asked for".to_owned()));
-    if reason.len() > REASON_BYTES_MAX {
-        return Err(Problem::unacceptable(format!("a reason has at most {REASON_BYTES_MAX} bytes")));
-    }
+    let (by, reason) = (somebody(by)?, checked_reason(reason.unwrap_or_else(|| "asked for".to_owned()))?);
     carried_out(admin, move |plugins| async move { plugins.change_rollout(None, change, &by, &reason).await }).await?;
     admin.plugins.spread().await;
     show(admin).await

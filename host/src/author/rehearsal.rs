@@ -7,6 +7,7 @@
 
 mod differences;
 mod notes;
+mod profiled;
 mod repeated;
 mod tree;
 
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 pub use differences::{Difference, differences};
 pub use notes::notes;
+pub use profiled::Profile;
 pub use repeated::{Repeated, Repeating};
 pub use tree::{Node, tree};
 
@@ -33,7 +35,8 @@ use crate::{
         inventory::{Deduct, Deducted, Repeat},
     },
     order::{Item, Reference, StockLine, sum_by_item},
-    runtime::{Call, Compiler, Engine, Identity, Time},
+    recordings::Cost,
+    runtime::{Call, Compiler, Done, Engine, Identity, Time},
     shop::{OfSnapshot, Place},
     store::{self, Durability, Inventory, NewOrder, OrderId, Store, Taker},
     telemetry::{
@@ -75,6 +78,7 @@ pub struct Played {
     pub total: Option<u64>,
     /// Pieces that the plugin asked the stock for, by item.
     pub asked: BTreeMap<Item, u64>,
+    pub cost: Cost,
     /// Its spans and log lines.
     pub trace: KeptTrace,
 }
@@ -153,12 +157,12 @@ impl Stage {
         let trace_id = span.context().trace_id();
         let order = self.place(&shop.store, case, &span, &plugins.snapshot()).await?;
         let call = OneCall { plugins: &plugins, store: &shop.store, case, order, span };
-        let Decided { decided, total, asked } = unwritten(hooks::visit(self.kind, call)).await?;
+        let Decided { decided, total, asked, cost } = unwritten(hooks::visit(self.kind, call)).await?;
         shop.store.close().await;
         let trace = self.telemetry.recent().and_then(|recent| recent.trace(trace_id));
         let trace = trace.context("the call's spans weren't recorded")?;
         let decision = hooks::info(self.kind).decision;
-        Ok(Played { decision, decided, total, asked: sum_by_item(&asked), trace })
+        Ok(Played { decision, decided, total, asked: sum_by_item(&asked), cost, trace })
     }
 
     /// Writes the case's order, as a checkout does before its plugin decides.
@@ -235,6 +239,7 @@ struct Decided {
     decided: Result<Shown, Failure>,
     total: Option<u64>,
     asked: Vec<StockLine>,
+    cost: Cost,
 }
 
 impl<'a> Visitor for OneCall<'a> {
@@ -265,14 +270,14 @@ impl OneCall<'_> {
         };
         let answered =
             hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true, None).await;
-        let mut span = call.end(None, &answered.result).span;
+        let Done { mut span, cost, .. } = call.end(None, &answered.result);
         if let Err(failure) = &answered.result {
             failure.mark(&mut span);
         }
         drop(span);
         let total = answered.result.as_ref().ok().and_then(H::total);
         let decided = answered.result.map(|decided| H::shown(&decided, placed.currency));
-        Ok(Decided { decided, total, asked: answered.asked })
+        Ok(Decided { decided, total, asked: answered.asked, cost })
     }
 }
 

@@ -149,6 +149,7 @@ fn without_numbers(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recordings::Cost;
 
     fn recorded(id: u64, total: Option<u64>) -> RecordedCall {
         let outcome = if total.is_some() { "ok" } else { "rejected" };
@@ -162,7 +163,7 @@ mod tests {
             expected: vec![expected.to_owned()],
             found: vec![found.to_owned()],
         };
-        Repeated { outcome, total, differences: lines.map(difference).into_iter().collect() }
+        Repeated { outcome, total, cost: Cost::default(), differences: lines.map(difference).into_iter().collect() }
     }
 
     #[test]

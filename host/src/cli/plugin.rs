@@ -1,5 +1,6 @@
 //! `till plugin`.
 
+mod author;
 mod bindings;
 mod check;
 mod code;
@@ -9,6 +10,7 @@ mod live;
 mod new;
 mod pack;
 mod played;
+mod profile;
 mod rehearse;
 mod replay;
 mod rollout;
@@ -37,6 +39,8 @@ pub(super) enum Plugin {
     Test(rehearse::Test),
     /// Repeats recorded calls of a running host with any version: one call in full, or all of a time with their differences.
     Replay(replay::Replay),
+    /// Says in which functions of its plugin a recorded call's time goes.
+    Profile(profile::ProfileCall),
     /// Builds a plugin's folder, tests the plugin and deploys it to a running host, again at every change.
     Dev(dev::Dev),
     /// Prints the interface that plugins are written against, as WIT.
@@ -72,6 +76,7 @@ impl Plugin {
             Self::Run(run) => run.run(),
             Self::Test(test) => test.run(),
             Self::Replay(replay) => replay.run(),
+            Self::Profile(profile) => profile.run(),
             Self::Dev(dev) => dev.run(),
             Self::Wit(wit) => wit.run(),
             Self::Pack(pack) => pack.run(),

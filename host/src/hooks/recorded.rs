@@ -52,18 +52,20 @@ fn expected<'a, H: Hook>(
     stock: &[StockLine],
 ) -> Expected<'a> {
     let decision = result.as_ref().ok().and_then(|decided| H::recorded_decision(asked, decided));
-    let rejection = match result {
-        Err(Failure::Rejected { code, .. }) => Some(code.as_str()),
-        _ => None,
+    // Only a rejection's text is the plugin's alone; others name the place of the plugin, too.
+    let (rejection, detail) = match result {
+        Err(Failure::Rejected { code, message }) => (Some(code.as_str()), Some(message.as_str())),
+        _ => (None, None),
     };
     // The hooks of track 0.2 reach no stock.
     let stock = H::KIND.is_required().then(|| Pieces(sum_by_item(stock)));
-    Expected { outcome, rejection, decision: (info(H::KIND).decision, decision), stock }
+    Expected { outcome, detail, rejection, decision: (info(H::KIND).decision, decision), stock }
 }
 
 /// What a case expects.
 struct Expected<'a> {
     outcome: &'a str,
+    detail: Option<&'a str>,
     rejection: Option<&'a str>,
     decision: (&'static str, Option<Box<RawValue>>),
     stock: Option<Pieces>,
@@ -73,6 +75,9 @@ impl Serialize for Expected<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("outcome", self.outcome)?;
+        if let Some(detail) = self.detail {
+            map.serialize_entry("detail", detail)?;
+        }
         if let Some(rejection) = self.rejection {
             map.serialize_entry("rejection", rejection)?;
         }

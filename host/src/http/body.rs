@@ -23,6 +23,8 @@ use crate::{config::Limits, order::written::Object, units::MIB};
 
 /// U+FEFF in UTF-8. JSON must not begin with one (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// The type of a plugin's file.
+const COMPONENT: &str = "application/wasm";
 
 /// Reads a complete JSON body.
 ///
@@ -34,13 +36,18 @@ pub async fn read_json(headers: &HeaderMap, body: Inbound, limits: &Limits) -> R
     read(body, limits.request_body_bytes, limits.body_ms).await
 }
 
+/// Returns whether the body is said to be a plugin's file.
+#[must_use]
+pub fn is_component(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|sent| sent == COMPONENT)
+}
+
 /// Reads the bytes of a plugin's file.
 ///
 /// # Errors
 /// As [`read_json`].
 pub async fn read_component(headers: &HeaderMap, body: Inbound, limits: &Limits) -> Result<Bytes, Problem> {
-    if headers.get(CONTENT_TYPE).is_none_or(|sent| sent != "application/wasm") || headers.contains_key(CONTENT_ENCODING)
-    {
+    if !is_component(headers) || headers.contains_key(CONTENT_ENCODING) {
         return Err(Problem::unsupported_media("send content-type: application/wasm, not encoded"));
     }
     read(body, limits.component_mib * MIB, limits.upload_ms).await

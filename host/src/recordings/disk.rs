@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    CaseOfCall, Cost, Forms, Outcome, RecordedVersion, Recording,
+    CaseOfCall, Cost, Forms, MaskedCase, Outcome, RecordedVersion, Recording,
     kept::{Order, Page, Wanted},
 };
 use crate::{
@@ -243,8 +243,8 @@ fn files(folder: &Path) -> io::Result<BTreeMap<u64, PathBuf>> {
 }
 
 impl<'a> Line<'a> {
-    fn of(recording: &Recording, case: &'a RawValue) -> Self {
-        let Recording { id, at_ms, version, number, role, trace_id, order_seed, outcome, cost, masked, .. } = recording;
+    fn of(recording: &Recording, MaskedCase { json, masked }: &'a MaskedCase) -> Self {
+        let Recording { id, at_ms, version, number, role, trace_id, order_seed, outcome, cost, .. } = recording;
         Self {
             id: *id,
             at_ms: *at_ms,
@@ -264,7 +264,7 @@ impl<'a> Line<'a> {
             cpu_us: micros(cost.cpu),
             fuel: cost.fuel,
             masked: *masked,
-            case,
+            case: json,
         }
     }
 
@@ -289,8 +289,7 @@ impl<'a> Line<'a> {
                 total: self.total,
             },
             cost: Cost { took, cpu, fuel: self.fuel },
-            case: CaseOfCall::Whole(self.case.to_owned()),
-            masked: self.masked,
+            case: CaseOfCall::Whole(MaskedCase { json: self.case.to_owned(), masked: self.masked }),
         })
     }
 }
@@ -312,7 +311,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{
-        super::{Filter, Mask},
+        super::{Filter, Mask, Unmasked},
         *,
     };
 
@@ -322,7 +321,7 @@ mod tests {
         let at = Installation::parse("discounts/spring").expect("an installation");
         let settings = BTreeMap::from([("percent".to_owned(), "10".to_owned())]);
         let version = RecordedVersion::new(at, "spring".into(), "1.2.3".into(), "d".into(), settings);
-        let members = format!(r#""text":"{text}""#).into();
+        let members = Unmasked(format!(r#""text":"{text}","mail":"ada@example.com""#).into());
         Arc::new(Recording {
             id,
             at_ms: now_ms(),
@@ -335,7 +334,6 @@ mod tests {
             outcome: Outcome { code: "trap".into(), is_error, is_decided: true, total: Some(7) },
             cost: Cost { took: Duration::from_micros(5), cpu: Duration::from_micros(4), fuel: None },
             case: CaseOfCall::Own { seed: [9; 32], members },
-            masked: 2,
         })
     }
 
@@ -366,9 +364,15 @@ mod tests {
         let newest = Page { order: Order::Newest, after: Some(first + 3), limit: 2 };
         assert_eq!(ids(&disk, newest), [first + 2, first + 1]);
         let (before, after) = (recording(first + 2, false, "a"), disk.recording(first + 2).expect("it is there"));
-        let case = |recording: &Recording| forms.case(recording).get().to_owned();
+        let case = |recording: &Recording| {
+            let MaskedCase { json, masked } = forms.case(recording);
+            (json.get().to_owned(), masked)
+        };
         assert_eq!(case(&before), case(&after));
-        assert_eq!((&before.outcome, before.cost, before.masked), (&after.outcome, after.cost, after.masked));
+        assert_eq!(case(&after).1, 1);
+        let text = fs::read_to_string(&file).expect("text");
+        assert!(text.contains("masked-") && !text.contains("ada@"), "{text}");
+        assert_eq!((&before.outcome, before.cost), (&after.outcome, after.cost));
         assert_eq!((before.version.at, before.number, before.role), (after.version.at, after.number, after.role));
         assert!(disk.recording(first + 5).is_none() && disk.recording(1).is_none());
     }

@@ -243,7 +243,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{
-        super::{CaseOfCall, Cost, Outcome, RecordedVersion},
+        super::{CaseOfCall, Cost, Outcome, RecordedVersion, Unmasked},
         *,
     };
     use crate::hooks::Kind;
@@ -262,8 +262,7 @@ mod tests {
             order_seed: Sha256::digest(format!("order {}", id / 2)).into(),
             outcome: Outcome { code, is_error, is_decided: true, total: None },
             cost: Cost::default(),
-            case: CaseOfCall::Own { seed: [0; 32], members: "x".repeat(bytes).into() },
-            masked: 0,
+            case: CaseOfCall::Own { seed: [0; 32], members: Unmasked("x".repeat(bytes).into()) },
         }
     }
 

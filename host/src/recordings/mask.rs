@@ -74,18 +74,18 @@ impl Mask {
     }
 
     /// Masks the members of an object, and returns how many texts it masked.
-    pub(super) fn members(&self, members: String) -> (Box<str>, u32) {
-        let mut masking = Masking::of(self, &members);
+    pub(super) fn members<'a>(&self, members: &'a str) -> (Cow<'a, str>, u32) {
+        let mut masking = Masking::of(self, members);
         masking.members(At::root(), None);
         let (mut masked, hidden) = (masking.masked, std::mem::take(&mut masking.hidden));
-        let once = masking.finish().unwrap_or(members);
+        let once = masking.finish().map_or(Cow::Borrowed(members), Cow::Owned);
         // What a plugin was told under a masked key it may have said again under another.
         let mut masking = Masking { echoes: &hidden, ..Masking::of(self, &once) };
         if !hidden.is_empty() {
             masking.members(At::root(), None);
             masked = masked.saturating_add(masking.masked);
         }
-        (masking.finish().unwrap_or(once).into_boxed_str(), masked)
+        (masking.finish().map_or(once, Cow::Owned), masked)
     }
 
     /// Masks a JSON text, and returns how many texts it masked.
@@ -588,7 +588,7 @@ mod tests {
     fn what_a_plugin_was_told_is_masked_where_it_says_it_again() {
         let members =
             r#""http":[{"body":"{\"name\":\"ground\"}"}],"item":"ground","expect":{"options":["ground","by ground"]}"#;
-        let (masked, count) = mask().members(members.to_owned());
+        let (masked, count) = mask().members(members);
         let alike = one_word(&masked).replace("masked", "#");
         let expected = r##""http":[{"body":"{\"name\":\"#\"}"}],"item":"ground","expect":{"options":["#","by #"]}"##;
         assert_eq!((alike.as_str(), count), (expected, 3));

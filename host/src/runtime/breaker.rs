@@ -25,7 +25,7 @@ use std::{
 
 use super::{
     Identity,
-    outcomes::{Counts, Outcomes},
+    outcomes::{Counts, Outcomes, Totals},
 };
 use crate::{config, failure::Failure, hooks::Installation};
 use parking_lot::{Mutex, MutexGuard};
@@ -184,6 +184,12 @@ impl Breaker {
     #[must_use]
     pub fn recent_outcomes(&self) -> Counts {
         self.outcomes.counts()
+    }
+
+    /// Returns how the version's calls ended since the host started.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.outcomes.totals()
     }
 
     /// Returns how often the breaker has opened since this was last called.
@@ -346,6 +352,15 @@ pub struct Breakers {
 impl Breakers {
     pub fn new(rules: config::Breaker) -> Self {
         Self { rules, known: Mutex::default() }
+    }
+
+    /// Returns the breaker of a version that was loaded before; `None` if it wasn't, or if many others were since.
+    pub fn known(&self, at: Installation, digest: &str, settings_digest: Option<&String>) -> Option<Arc<Breaker>> {
+        let known = self.known.lock();
+        let is_it = |identity: &Identity| {
+            identity.at == at && identity.digest == digest && identity.settings_digest.as_ref() == settings_digest
+        };
+        known.iter().find(|(identity, _)| is_it(identity)).map(|(_, breaker)| Arc::clone(breaker))
     }
 
     pub fn of(&self, identity: &Identity) -> Arc<Breaker> {

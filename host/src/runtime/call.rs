@@ -161,8 +161,9 @@ impl<'a> Call<'a> {
         runtime.metrics.plugin_call(span.context(), call);
         let is_short_of_time = cut_off == Some(CutOff::ByWallDeadline) && !deadline.is_whole;
         if let Some(permit) = permit.filter(|_| !is_short_of_time) {
-            plugin.breaker.outcomes.count(result);
-            permit.ended(Ended::of(at, result));
+            let ended = Ended::of(at, result);
+            plugin.breaker.outcomes.count(result, matches!(ended, Ended::AtFault));
+            permit.ended(ended);
         }
         let cost = Cost { took: elapsed, cpu, fuel: fuel_used };
         Done { span, took: (!is_short_of_time).then_some(elapsed), cost }

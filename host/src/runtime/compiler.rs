@@ -9,7 +9,6 @@
 use std::{
     io::{Read, Write},
     path::PathBuf,
-    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -19,25 +18,20 @@ use rustix::{
     process::{Resource, Rlimit, Signal, nice, setrlimit},
     time::{ClockId, clock_gettime},
 };
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    process::{Child, ChildStdin, Command},
-    sync::{Mutex, MutexGuard},
-    time::timeout,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Mutex, MutexGuard};
 use wasmtime::component::Component;
 
 use super::{
     CodeCache,
+    child::{self, Ended},
     engine::{self, CodeLimits},
 };
 use crate::{config::Limits, units::MIB};
 
 /// The hidden command of the `till` program that a child runs.
 const CHILD_COMMAND: &str = "compile-plugin";
-/// How much of the end of a child's output is kept, bytes.
-const SAID_BYTES_MAX: usize = 1024;
+/// The longest answer of a child, bytes: a number.
+const ANSWER_BYTES_MAX: u64 = 64;
 /// The exit code of a child that has used up its processor time.
 const EXIT_CPU_SPENT: i32 = 75;
 /// How often a child checks its processor time.
@@ -118,74 +112,23 @@ impl Compiler {
     pub async fn try_out(&self, bytes: Bytes, limits: &Limits) -> Result<Option<u64>, CompileError> {
         let Some(program) = &self.program else { return Ok(None) };
         let job = Job::new(limits, self.kept.as_ref());
-        let mut command = Command::new(program);
-        // Nothing of the host's environment is a plugin's business.
-        command.arg(CHILD_COMMAND).args(job.arguments()).env_clear();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let no_child = |error: std::io::Error| CompileError::NoChild(error.to_string());
-        let mut child = command.spawn().map_err(no_child)?;
+        let arguments = std::iter::once(CHILD_COMMAND.into()).chain(job.arguments());
         let after_ms = limits.compile_wall_ms;
-        // A task of its own waits for the child's end, whatever happens to this call: a child that is killed but not
-        // waited for stays a zombie.
-        let dropped = CancellationToken::new();
-        let _guard = dropped.clone().drop_guard();
-        let supervising = tokio::spawn(async move {
-            let ended = tokio::select! {
-                ended = timeout(Duration::from_millis(after_ms), supervise(&mut child, &bytes)) => ended.ok(),
-                () = dropped.cancelled() => None,
-            };
-            match ended {
-                Some(ended) => ended.map(Some),
-                None => child.kill().await.map(|()| None),
-            }
-        });
-        match supervising.await.map_err(std::io::Error::from).flatten().map_err(no_child)? {
-            Some(ended) => judge(ended, limits).map(Some),
+        let ended =
+            child::run(program, arguments, vec![bytes], Duration::from_millis(after_ms), ANSWER_BYTES_MAX).await;
+        match ended.map_err(|error| CompileError::NoChild(error.to_string()))? {
+            Some(ended) => judge(&ended, limits).map(Some),
             None => Err(CompileError::Wall { after_ms }),
         }
     }
 }
 
-/// How a child ended, and the end of its output.
-struct Ended {
-    status: ExitStatus,
-    /// On standard output: its processor time in milliseconds.
-    cpu_ms: String,
-    said: String,
-}
-
-/// Hands the component over, and waits for the child's end.
-async fn supervise(child: &mut Child, bytes: &[u8]) -> std::io::Result<Ended> {
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (status, cpu_ms, said, ()) = tokio::join!(child.wait(), last_of(stdout), last_of(stderr), feed(stdin, bytes));
-    Ok(Ended { status: status?, cpu_ms, said })
-}
-
-/// Writes the component to the child. If the child ends before it has read everything, its end says why.
-async fn feed(stdin: Option<ChildStdin>, bytes: &[u8]) {
-    if let Some(mut stdin) = stdin {
-        _ = stdin.write_all(bytes).await;
-    }
-}
-
-async fn last_of(pipe: Option<impl AsyncRead + Unpin>) -> String {
-    let (mut said, mut piece) = (Vec::new(), [0; SAID_BYTES_MAX]);
-    if let Some(mut pipe) = pipe {
-        while let Ok(bytes @ 1..) = pipe.read(&mut piece).await {
-            said.extend_from_slice(piece.get(..bytes).unwrap_or_default());
-            said.drain(..said.len().saturating_sub(SAID_BYTES_MAX));
-        }
-    }
-    String::from_utf8_lossy(&said).trim().to_owned()
-}
-
 /// Returns the child's processor time in milliseconds.
-fn judge(ended: Ended, limits: &Limits) -> Result<u64, CompileError> {
+fn judge(Ended { status, answer, said }: &Ended, limits: &Limits) -> Result<u64, CompileError> {
     use std::os::unix::process::ExitStatusExt;
 
-    let Ended { status, cpu_ms, said } = ended;
     if status.success() {
-        return Ok(cpu_ms.parse().unwrap_or_default());
+        return Ok(std::str::from_utf8(answer).ok().and_then(|cpu_ms| cpu_ms.parse().ok()).unwrap_or_default());
     }
     if status.signal() == Some(Signal::XCPU.as_raw()) || status.code() == Some(EXIT_CPU_SPENT) {
         return Err(CompileError::Time { after_ms: limits.compile_ms });
@@ -195,7 +138,7 @@ fn judge(ended: Ended, limits: &Limits) -> Result<u64, CompileError> {
     }
     match status.code() {
         Some(1) => Err(CompileError::Refused(said.trim_start_matches("till: ").to_owned())),
-        _ => Err(CompileError::Died { status: status.to_string(), said }),
+        _ => Err(CompileError::Died { status: status.to_string(), said: said.clone() }),
     }
 }
 
@@ -235,13 +178,8 @@ impl Job {
     /// # Errors
     /// Why it doesn't compile. Past a limit the process ends.
     pub fn run(&self) -> anyhow::Result<()> {
-        // Before there are other threads: they inherit this one's priority.
-        nice(NICENESS).context("lower the priority")?;
-        let limit = |resource, most: u64| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-        // Longer than the watch below allows, so that the watch ends the process first.
-        limit(Resource::Cpu, self.cpu_ms.div_ceil(1000).saturating_add(1)).context("limit the CPU time")?;
-        limit(Resource::As, (self.memory_mib * MIB) as u64).context("limit the memory")?;
-        watch_cpu(self.cpu_ms).context("watch the CPU time")?;
+        humble()?;
+        bound(self.cpu_ms, Resource::As, self.memory_mib)?;
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).context("read the component")?;
         let kept = self.kept.as_deref().map(CodeCache::beside_host).transpose()?;
@@ -251,6 +189,27 @@ impl Job {
         _ = write!(std::io::stdout(), "{}", cpu_ms());
         Ok(())
     }
+}
+
+/// Gives this process the lowest priority, so that the shop's requests come first. Has to be called before there are other threads, which inherit
+/// their priority.
+///
+/// # Errors
+/// When the system refuses it.
+pub(crate) fn humble() -> anyhow::Result<()> {
+    nice(NICENESS).context("lower the priority").map(drop)
+}
+
+/// Limits this process to so much processor time, and to so much memory of that kind. Past a limit it ends.
+///
+/// # Errors
+/// When the system refuses a limit.
+pub(crate) fn bound(cpu_ms: u64, of_memory: Resource, memory_mib: usize) -> anyhow::Result<()> {
+    let limit = |resource, most: u64| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    // Longer than the watch below allows, so that the watch ends the process first.
+    limit(Resource::Cpu, cpu_ms.div_ceil(1000).saturating_add(1)).context("limit the CPU time")?;
+    limit(of_memory, (memory_mib * MIB) as u64).context("limit the memory")?;
+    watch_cpu(cpu_ms).context("watch the CPU time")
 }
 
 /// Ends the process when its threads together have used `cpu_ms_max` milliseconds of processor time.

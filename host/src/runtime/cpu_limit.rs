@@ -3,22 +3,26 @@
 //! [`GuestTime`] counts that time, without the time of the guest's host calls. It is compared with the limit at each tick of
 //! the epoch and when the guest has answered.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::{
-    CpuLimit, GuestCall,
+    CpuLimit, GuestCall, Samples,
     ticker::{AtWork, TICK},
     turns::{BUSY_AFTER, BUSY_TURN, Turns},
 };
 use crate::imports::GuestTime;
 
 /// Sets the store up to compare the guest's time with the limit at each tick of the epoch.
-pub(super) fn arm(store: &mut Store<GuestCall>, limit: CpuLimit) {
+/// With `samples`, the guest's stack is counted there each time.
+pub(super) fn arm(store: &mut Store<GuestCall>, limit: CpuLimit, samples: Option<Arc<Samples>>) {
     store.set_epoch_deadline(1);
     let cpu = Duration::from_millis(limit.ms);
     store.epoch_deadline_callback(move |store| {
+        if let Some(samples) = &samples {
+            samples.take(&store);
+        }
         let time = store.data().imports.guest_time();
         let spent = time.spent();
         Ok(if spent >= cpu {

@@ -1,6 +1,9 @@
 //! The process's engine: wasmtime's settings, the pool of instances, and the ticker for CPU limits.
 
-use std::sync::Arc;
+use std::{
+    num::NonZero,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -8,7 +11,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
 use super::{
-    CodeCache, Compiler, GuestCall,
+    CodeCache, Compiler, GuestCall, Samples,
+    samples::FRAMES_MAX,
     ticker::{AtWork, Ticker},
     turns::Turns,
 };
@@ -32,6 +36,8 @@ pub struct Engine {
     compiler: Compiler,
     probes: Semaphore,
     turns: Turns,
+    /// Where the stacks of its guests are counted; empty unless they are looked at.
+    samples: OnceLock<Arc<Samples>>,
     // The ticker must outlive every Store, or deadlines silently stop firing.
     ticker: Ticker,
 }
@@ -77,6 +83,7 @@ impl Engine {
             compiler,
             probes: Semaphore::new(probe_calls(limits)),
             turns: Turns::new(),
+            samples: OnceLock::new(),
             ticker,
         })
     }
@@ -112,6 +119,15 @@ impl Engine {
         &self.turns
     }
 
+    /// Has the stacks of its guests counted from their next calls on, at each tick of the epoch.
+    pub(crate) fn sample(&self) -> Arc<Samples> {
+        Arc::clone(self.samples.get_or_init(Arc::default))
+    }
+
+    pub(super) fn samples(&self) -> Option<Arc<Samples>> {
+        self.samples.get().cloned()
+    }
+
     /// Has the guests' limits looked at until the returned value is dropped.
     pub(super) fn at_work(&self) -> AtWork {
         self.ticker.at_work()
@@ -132,6 +148,7 @@ impl Pool {
     fn new(limits: &Limits, compiler: &Compiler) -> anyhow::Result<Self> {
         let mut config = code(compiler.kept(), CodeLimits::of(limits));
         let calls = calls_at_once(limits);
+        config.wasm_backtrace_max_frames(NonZero::new(FRAMES_MAX));
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls)));
         let engine = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).with_context(|| {
             format!(

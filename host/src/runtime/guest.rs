@@ -318,7 +318,7 @@ fn arm(store: &mut Store<GuestCall>, engine: &Engine, limits: &Limits, cpu: CpuL
         // It can't fail on such an engine, and without fuel the guest traps at once.
         _ = store.set_fuel(u64::MAX);
     }
-    cpu_limit::arm(store, cpu);
+    cpu_limit::arm(store, cpu, engine.samples());
 }
 
 /// Decides as the call's memory meter does. A guest that has grown large goes on as a busy one (`turns.rs`).

@@ -156,7 +156,7 @@ impl Loaded {
         Setup { set, settings, is_built_in, call_limits, limits, idle_places }: Setup<'_>,
         breaker: impl FnOnce(&Identity) -> Arc<Breaker>,
     ) -> Self {
-        identity.settings_digest = (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()));
+        identity.settings_digest = digest_of_settings(set);
         let log = GuestLog::new(label(&identity, Role::Live), limits);
         let breaker = breaker(&identity);
         let calls_max = idle::calls_max(&identity.language, is_built_in, &settings);
@@ -235,6 +235,12 @@ fn label(identity: &Identity, role: Role) -> String {
     let Identity { at, name, version, .. } = identity;
     let installed = at.name.map(|installed| format!("{installed}:")).unwrap_or_default();
     format!("{}/{installed}{name}@{version}{role}", at.kind)
+}
+
+/// Returns the sha256 of what is set for a version over the host's settings; `None` if nothing is.
+#[must_use]
+pub fn digest_of_settings(set: &BTreeMap<String, String>) -> Option<String> {
+    (!set.is_empty()).then(|| digest_of(format!("{set:?}").as_bytes()))
 }
 
 /// Returns the sha256, lower-case hex.

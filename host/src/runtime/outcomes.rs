@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,14 @@ const SLOT: Duration = Duration::from_secs(60);
 
 /// Counts how calls end, from several threads.
 #[derive(Debug, Default)]
-pub(super) struct Outcomes(Mutex<VecDeque<(Instant, Counts)>>);
+pub(super) struct Outcomes {
+    recent: Mutex<VecDeque<(Instant, Counts)>>,
+    /// Since the version was first loaded.
+    sold: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+    faults: AtomicU64,
+}
 
 /// Calls by what their customers got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,9 +35,30 @@ pub struct Counts {
     pub failed: u64,
 }
 
+/// All calls of a version since the host started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub counts: Counts,
+    /// Those that failed and that the version itself is to blame for.
+    pub faults: u64,
+}
+
 impl Outcomes {
-    pub(super) fn count<T>(&self, result: &Result<T, Failure>) {
+    pub(super) fn count<T>(&self, result: &Result<T, Failure>, is_fault: bool) {
+        let total = match result {
+            Ok(_) => &self.sold,
+            Err(failure) if failure.is_error() => &self.failed,
+            Err(_) => &self.refused,
+        };
+        total.fetch_add(1, Relaxed);
+        self.faults.fetch_add(u64::from(is_fault), Relaxed);
         self.count_at(Instant::now(), result);
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let [sold, refused, failed, faults] =
+            [&self.sold, &self.refused, &self.failed, &self.faults].map(|total| total.load(Relaxed));
+        Totals { counts: Counts { sold, refused, failed }, faults }
     }
 
     /// Returns the sums of the last [`MINUTES`].
@@ -38,7 +67,7 @@ impl Outcomes {
     }
 
     fn count_at<T>(&self, now: Instant, result: &Result<T, Failure>) {
-        let mut slots = self.0.lock();
+        let mut slots = self.recent.lock();
         forget(&mut slots, now);
         if slots.back().is_none_or(|(began, _)| now.saturating_duration_since(*began) >= SLOT) {
             slots.push_back((now, Counts::default()));
@@ -53,7 +82,7 @@ impl Outcomes {
     }
 
     fn counts_at(&self, now: Instant) -> Counts {
-        let mut slots = self.0.lock();
+        let mut slots = self.recent.lock();
         forget(&mut slots, now);
         slots.iter().fold(Counts::default(), |sum, (_, counts)| Counts {
             sold: sum.sold + counts.sold,
@@ -89,5 +118,16 @@ mod tests {
         assert_eq!(outcomes.counts_at(at(2)), Counts { sold: 1, refused: 1, failed: 1 });
         assert_eq!(outcomes.counts_at(at(MINUTES)), Counts { sold: 0, refused: 1, failed: 1 });
         assert_eq!(outcomes.counts_at(at(3 * MINUTES)), Counts::default());
+    }
+
+    #[test]
+    fn a_versions_calls_are_counted_from_its_first_to_its_last() {
+        let outcomes = Outcomes::default();
+        let broken = Err(Failure::Other(Undecided::of_nobody("no rate")));
+        outcomes.count(&Ok(()), false);
+        outcomes.count::<()>(&broken, true);
+        outcomes.count::<()>(&broken, false);
+        let counts = Counts { sold: 1, refused: 0, failed: 2 };
+        assert_eq!(outcomes.totals(), Totals { counts, faults: 1 });
     }
 }

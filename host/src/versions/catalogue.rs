@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    runtime::{Breakers, Engine, IdlePlaces, MemoryPool},
+    runtime::{Breakers, Engine, IdlePlaces, MemoryPool, Totals, digest_of_settings},
     store::{Store, VersionText},
 };
 use parking_lot::Mutex;
@@ -181,6 +181,12 @@ impl Catalogue {
     /// Returns the plugin with what is `set` for it over the host's settings.
     pub fn plugin(&self, admitted: Admitted, set: &BTreeMap<String, String>) -> Plugin {
         Plugin::new(admitted, set, &self.settings, &self.idle_places, |identity| self.breakers.of(identity))
+    }
+
+    /// Returns how a version's calls ended since the host started; `None` if it wasn't loaded since, or if many others were.
+    pub(super) fn totals(&self, text: &VersionText) -> Option<Totals> {
+        let settings_digest = digest_of_settings(&text.settings);
+        self.breakers.known(text.at, &text.digest, settings_digest.as_ref()).map(|breaker| breaker.totals())
     }
 
     fn compiled(&self, digest: &str) -> Option<Admitted> {

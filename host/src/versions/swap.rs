@@ -11,12 +11,14 @@
 //! it begins: a request under way ends with the versions that it began with, and a request that begins after the change
 //! was answered never runs the old version.
 
+mod author;
 mod install;
 mod rollout;
 mod settings;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
+pub use author::Author;
 pub use install::{InstallError, Placed};
 pub use rollout::RolloutChange;
 pub use settings::Changes;
@@ -180,10 +182,11 @@ impl Plugins {
         candidate: Candidate,
         wanted: Option<Installation>,
         how: How,
-        by: &str,
+        author: impl Into<Author<'_>> + Send,
     ) -> Result<Swapped, SwapError> {
-        let (at, deployed) = self.deploy_unrecorded(candidate, wanted, how, by).await;
-        self.record_result(at, by, deployed).await
+        let author = author.into();
+        let (at, deployed) = self.deploy_unrecorded(candidate, wanted, how, author).await;
+        self.record_result(at, author.by, deployed).await
     }
 
     /// Deploys as [`deploy`](Self::deploy) does, but leaves it to the caller to pass the result to
@@ -194,13 +197,13 @@ impl Plugins {
         candidate: Candidate,
         wanted: Option<Installation>,
         how: How,
-        by: &str,
+        author: Author<'_>,
     ) -> (Option<Installation>, Result<Swapped, SwapError>) {
         match examine(candidate, &self.runtime.limits).await {
             Ok(examined) => {
                 let own = examined.identity.at;
                 let at = wanted.filter(|wanted| wanted.kind == own.kind).unwrap_or(own);
-                (Some(at), self.deploy_examined(examined, wanted, how, by).await)
+                (Some(at), self.deploy_examined(examined, wanted, how, author).await)
             }
             Err(refused) => (None, Err(refused.into())),
         }
@@ -211,7 +214,7 @@ impl Plugins {
         examined: Examined,
         wanted: Option<Installation>,
         How { when, forced }: How,
-        by: &str,
+        author: Author<'_>,
     ) -> Result<Swapped, SwapError> {
         let at = self.place(examined.identity.at.kind, wanted)?;
         let examined = examined.installed_at(at);
@@ -229,7 +232,7 @@ impl Plugins {
             self.catalogue.probe(&admitted, &text.settings, trial).await?;
         }
         let plugin = self.catalogue.plugin(admitted, &text.settings);
-        self.change(live, plugin, text, SwapAction::Deploy, when, (by, source)).await
+        self.change(live, plugin, text, SwapAction::Deploy, when, (author.by, author.detail(source))).await
     }
 
     /// Returns where a plugin of that hook is deployed: where it is wanted, or at the only place that there can be.
@@ -260,12 +263,23 @@ impl Plugins {
     ///
     /// # Errors
     /// When there is no such version, or it can't be loaded any more.
-    pub async fn roll_back(&self, at: Installation, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
-        let swapped = self.roll_back_to(at, to, by).await;
-        self.record_result(Some(at), by, swapped).await
+    pub async fn roll_back(
+        &self,
+        at: Installation,
+        to: Option<VersionId>,
+        author: impl Into<Author<'_>> + Send,
+    ) -> Result<Swapped, SwapError> {
+        let author = author.into();
+        let swapped = self.roll_back_to(at, to, author).await;
+        self.record_result(Some(at), author.by, swapped).await
     }
 
-    async fn roll_back_to(&self, at: Installation, to: Option<VersionId>, by: &str) -> Result<Swapped, SwapError> {
+    async fn roll_back_to(
+        &self,
+        at: Installation,
+        to: Option<VersionId>,
+        author: Author<'_>,
+    ) -> Result<Swapped, SwapError> {
         self.installed(at)?;
         let version = match to {
             None => self.store.last_good_plugin(at).await?.ok_or(SwapError::NothingBefore { at })?,
@@ -278,7 +292,8 @@ impl Plugins {
         let _turn = self.changing.lock().await;
         let from = format!("from {}", self.installed(at)?.identity());
         let live = self.live_version(at).await?;
-        self.change(live, plugin, version.text, SwapAction::Rollback, When::AtOnce, (by, from)).await
+        let detail = author.detail(from);
+        self.change(live, plugin, version.text, SwapAction::Rollback, When::AtOnce, (author.by, detail)).await
     }
 
     pub(super) async fn live_version(&self, at: Installation) -> Result<PluginVersion, SwapError> {

@@ -56,6 +56,7 @@ mod recordings;
 mod refused;
 mod rehearsal;
 mod remote;
+mod replays;
 mod reuse;
 mod rollouts;
 mod said;

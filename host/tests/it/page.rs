@@ -272,7 +272,16 @@ fn the_files_of_the_page_hold_the_browser_to_a_strict_policy() {
             assert_eq!(answer.header(name), value, "{path}");
         }
     }
-    for path in ["/page/", "/page/..", "/page/..%2fpage.rs", "/page/main.js", "/page/frame/Main.js", "/page/frame/main.js/", "/traces/a/b", "/console/a/b/c"] {
+    for path in [
+        "/page/",
+        "/page/..",
+        "/page/..%2fpage.rs",
+        "/page/main.js",
+        "/page/frame/Main.js",
+        "/page/frame/main.js/",
+        "/traces/a/b",
+        "/console/a/b/c",
+    ] {
         assert_eq!(host.admin.get(path).status, 404, "{path}");
     }
     let posted = host.admin.post("/traces", &json!({}));

@@ -18,6 +18,7 @@ use crate::{
     hooks,
     imports::Moment,
     order::sum_by_item,
+    recordings::Cost,
     runtime::{Compiler, Identity},
     store::{self, OrderId},
     telemetry::{self, LogFormat, Telemetry, unwritten},
@@ -42,6 +43,7 @@ pub struct Repeated {
     pub outcome: &'static str,
     /// What a receipt comes to, minor units.
     pub total: Option<u64>,
+    pub cost: Cost,
     /// How it differs from the recording.
     pub differences: Vec<Difference>,
 }
@@ -104,7 +106,8 @@ impl Repeating {
         }
         let (asked, name) = (sum_by_item(&decided.asked), hooks::info(self.stage.kind).decision);
         let differences = case.expected.iter().flat_map(|of| differences_of(of, name, &decided.decided, &asked));
-        Ok(Repeated { differences: differences.collect(), outcome: word(&decided.decided), total: decided.total })
+        let differences = differences.collect();
+        Ok(Repeated { outcome: word(&decided.decided), total: decided.total, cost: decided.cost, differences })
     }
 
     fn order(&self, case: &Case) -> anyhow::Result<OrderOfCase> {

@@ -22,6 +22,7 @@ use clap::Args;
 
 use super::{
     super::{client::Admin, print},
+    author::Author,
     live::deploy,
     read,
     rehearse::Test,
@@ -97,7 +98,7 @@ impl Dev {
         if bytes == *deployed {
             return print(&format!("{} is as it was, and live", file.display()));
         }
-        deploy(&file, bytes.clone(), None, &Try::default(), &self.admin)?;
+        deploy(&file, bytes.clone(), None, &Try::default(), &Author::user(), &self.admin)?;
         *deployed = bytes;
         Ok(())
     }

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{
     super::{client::Admin, print, print_json},
     Kind,
-    live::{cases_of, installation, told, user},
+    author::Author,
+    live::{cases_of, installation, told},
     read,
 };
 use crate::{
@@ -49,6 +50,8 @@ pub(in super::super) enum Installing {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
+        author: Author,
+        #[command(flatten)]
         admin: Admin,
     },
     /// Takes a plugin off its hook. `till plugin install` puts it back.
@@ -73,7 +76,7 @@ pub(in super::super) enum Installing {
 impl Installing {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Install { file, name, hook, set, before, grant, on_failure, cases, force, admin } => {
+            Self::Install { file, name, hook, set, before, grant, on_failure, cases, force, author, admin } => {
                 let bytes = read(&file)?;
                 let kind = match hook {
                     Some(hook) => hook,
@@ -91,21 +94,22 @@ impl Installing {
                 }
                 let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
                 let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
-                let (set, stem, by) = (encoded(&json!(set).to_string()), encoded(&stem), encoded(&user()));
+                let (set, stem, by) = (encoded(&json!(set).to_string()), encoded(&stem), encoded(&author.by()));
+                let reason = author.reason.map(|reason| format!("&reason={}", encoded(&reason))).unwrap_or_default();
                 let path = format!(
-                    "/plugins/install?kind={kind}&installation={name}&name={stem}&by={by}&set={set}&force={force}{before}"
+                    "/plugins/install?kind={kind}&installation={name}&name={stem}&by={by}&set={set}&force={force}{before}{reason}"
                 );
                 told(&admin.post_component(&path, bytes)?, admin.json)
             }
             Self::Uninstall { at, admin } => {
                 let name = at.name.map(|name| name.to_string());
-                let body = json!({ "installation": name.unwrap_or_default(), "by": user() });
+                let body = json!({ "installation": name.unwrap_or_default(), "by": Author::user().by() });
                 let left: InstallationsJson = admin.post(&format!("/plugins/{}/uninstall", at.kind), &body)?;
                 print_left(&left, &admin, &format!("{at} isn't installed any more"))
             }
             Self::Order { hook, names, admin } => {
                 let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-                let body = json!({ "installations": names, "by": user() });
+                let body = json!({ "installations": names, "by": Author::user().by() });
                 let left: InstallationsJson = admin.post(&format!("/plugins/{hook}/order"), &body)?;
                 print_left(&left, &admin, &format!("{hook} are asked in this order: {}", names.join(", ")))
             }

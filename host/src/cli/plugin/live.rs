@@ -19,16 +19,18 @@ use super::{
         table::Cell,
         text::clock,
     },
+    author::Author,
     read,
     replay::{Chosen, age, compare},
     rollout::{Rollout, Try, print_rollout},
+    shop::Shop,
 };
 use crate::{
     admin::{
         EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SwappedJson, VersionJson,
         VersionsJson, same_file_text,
     },
-    config::{Settings, Sources, did_you_mean},
+    config::{Settings, did_you_mean},
     hooks::{Installation, InstallationName, Kind},
     versions::Cases,
 };
@@ -49,8 +51,16 @@ pub(in super::super) enum Live {
         /// Repeats the calls that were recorded in so much time first, and deploys nothing if one decides otherwise.
         #[arg(long, value_name = "TIME", value_parser = age, num_args = 0..=1, require_equals = true, default_missing_value = "7d")]
         after_replay: Option<Duration>,
+        /// With --after-replay: the settings file with the host's limits [default: till.toml, if there is one].
+        #[arg(long, value_name = "FILE", requires = "after_replay")]
+        config: Option<PathBuf>,
+        /// With --after-replay: one of the host's settings, as it is there, e.g. --set limits.hook_cpu_ms=100.
+        #[arg(long, value_name = "SECTION.KEY=VALUE", requires = "after_replay")]
+        set: Vec<String>,
         #[command(flatten)]
         how: Try,
+        #[command(flatten)]
+        author: Author,
         #[command(flatten)]
         admin: Admin,
     },
@@ -87,6 +97,8 @@ pub(in super::super) enum Live {
         #[arg(long, value_name = "NUMBER")]
         to: Option<u64>,
         #[command(flatten)]
+        author: Author,
+        #[command(flatten)]
         admin: Admin,
     },
     /// Changes settings of the live plugin; `key=` alone returns to the host's own value.
@@ -99,6 +111,8 @@ pub(in super::super) enum Live {
         #[command(flatten)]
         how: Try,
         #[command(flatten)]
+        author: Author,
+        #[command(flatten)]
         admin: Admin,
     },
 }
@@ -106,16 +120,16 @@ pub(in super::super) enum Live {
 impl Live {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Deploy { file, cases, kind, after_replay, how, admin } => {
+            Self::Deploy { file, cases, kind, after_replay, config, set, how, author, admin } => {
                 if let Some(since) = after_replay {
-                    replayed(&file, kind, since, &admin)?;
+                    replayed(&file, kind, since, Shop::new(config, set).settings()?, &admin)?;
                 }
                 let bytes = read(&file)?;
                 let bytes = match cases {
                     Some(folder) => cases_of(&folder)?.embed(&bytes)?,
                     None => bytes,
                 };
-                deploy(&file, bytes, kind, &how, &admin)
+                deploy(&file, bytes, kind, &how, &author, &admin)
             }
             Self::Status { admin } => status(&admin),
             Self::Rollout(rollout) => rollout.run(),
@@ -141,16 +155,18 @@ impl Live {
                 let rows = history.events.iter().map(|event| event_row(event, &listed.versions));
                 print_table(["EVENT", "AT", "ACTION", "KIND", "VERSION", "BY", "DETAIL"], rows)
             }
-            Self::Rollback { at, to, admin } => {
+            Self::Rollback { at, to, author, admin } => {
                 let path = format!("/plugins/{}/rollback", at.kind);
-                let body = json!({ "to": to, "installation": at.name.map(|name| name.to_string()), "by": user() });
+                let name = at.name.map(|name| name.to_string());
+                let body = json!({ "to": to, "installation": name, "by": author.by(), "reason": author.reason });
                 told(&admin.post(&path, &body)?, admin.json)
             }
-            Self::Set { at, settings, how, admin } => {
+            Self::Set { at, settings, how, author, admin } => {
                 let path = format!("/plugins/{}/settings", at.kind);
                 let set: BTreeMap<_, _> = settings.into_iter().collect();
                 let mut body = how.json()?;
-                body.extend([("set".into(), serde_json::to_value(set)?), ("by".into(), user().into())]);
+                body.extend([("set".into(), serde_json::to_value(set)?), ("by".into(), author.by().into())]);
+                body.extend(author.reason.map(|reason| ("reason".into(), reason.into())));
                 body.extend(at.name.map(|name| ("installation".into(), name.to_string().into())));
                 told(&admin.post(&path, &body.into())?, admin.json)
             }
@@ -183,8 +199,13 @@ impl Paged for EventsJson {
 /// Repeats the calls that were recorded in so much time with the file.
 ///
 /// Fails if one decides otherwise.
-fn replayed(file: &Path, at: Option<Installation>, since: Duration, admin: &Admin) -> anyhow::Result<()> {
-    let settings = Settings::load(&Sources::defaults())?;
+fn replayed(
+    file: &Path,
+    at: Option<Installation>,
+    since: Duration,
+    settings: Settings,
+    admin: &Admin,
+) -> anyhow::Result<()> {
     let plugin = Chosen::file(file.to_owned(), &settings.limits)?;
     let compared = compare(plugin, at, since, settings, admin)?;
     let outcome = compared.as_outcome();
@@ -201,6 +222,7 @@ pub(super) fn deploy(
     bytes: Vec<u8>,
     at: Option<Installation>,
     how: &Try,
+    author: &Author,
     admin: &Admin,
 ) -> anyhow::Result<()> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -209,7 +231,8 @@ pub(super) fn deploy(
     let kind = at.map(|at| format!("&kind={}{}", at.kind, installed(at))).unwrap_or_default();
     let how = how.json()?;
     let how = if how.is_empty() { String::new() } else { format!("&try={}", encoded(&Value::from(how).to_string())) };
-    let path = format!("/plugins?name={}&by={}{kind}{how}", encoded(&stem), encoded(&user()));
+    let reason = author.reason.as_ref().map(|reason| format!("&reason={}", encoded(reason))).unwrap_or_default();
+    let path = format!("/plugins?name={}&by={}{kind}{how}{reason}", encoded(&stem), encoded(&author.by()));
     told(&admin.post_component(&path, bytes)?, admin.json)
 }
 
@@ -249,25 +272,6 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
         print(&format!("{:width$}  last {minutes} minutes: {sold} sold, {refused} refused, {failed} failed", ""))?;
     }
     open.map_or_else(|| print("nothing is tried beside them"), print_rollout)
-}
-
-/// Returns the user's name, for the audit.
-pub(super) fn user() -> String {
-    let named = ["USER", "LOGNAME"].into_iter().find_map(|variable| std::env::var(variable).ok());
-    let fits = |user: &String| (1..=64).contains(&user.len());
-    let id = rustix::process::getuid().as_raw().to_string();
-    named.filter(fits).or_else(|| name_of_user(&id).filter(fits)).unwrap_or_else(|| format!("user {id}"))
-}
-
-/// Returns the name of a user id from `/etc/passwd`, for when no variable has it, as in a container or under a
-/// supervisor.
-fn name_of_user(id: &str) -> Option<String> {
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == id).then(|| name.to_owned())
-    })
 }
 
 pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {

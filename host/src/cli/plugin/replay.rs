@@ -8,7 +8,8 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use clap::Args;
 
-pub(super) use all::compare;
+pub(super) use all::{compare, repeating};
+pub(super) use one::{case, found};
 
 use super::{
     super::{WrongUsage, client::Admin},
@@ -81,7 +82,7 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Returns the plugin of that file, or the host's version of that number.
-    fn of(text: &str, admin: &Admin, limits: &Limits) -> anyhow::Result<Self> {
+    pub(super) fn of(text: &str, admin: &Admin, limits: &Limits) -> anyhow::Result<Self> {
         let path = PathBuf::from(text);
         let number = text.trim_start_matches('#').parse().ok().filter(|_| !path.exists());
         let Some(number) = number else { return Self::file(path, limits) };
@@ -108,7 +109,9 @@ impl Chosen {
     }
 
     /// Returns the version that made a call: by its number, or a built-in plugin by its digest.
-    fn recorded(number: Option<u64>, digest: &str, admin: &Admin) -> anyhow::Result<Self> {
+    /// # Errors
+    /// If the host doesn't have the version.
+    pub(super) fn recorded(number: Option<u64>, digest: &str, admin: &Admin) -> anyhow::Result<Self> {
         if let Some(number) = number {
             return Self::version(number, admin);
         }

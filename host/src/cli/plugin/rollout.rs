@@ -11,7 +11,8 @@ use super::{
         table::Cell,
         text::clock,
     },
-    live::{user, version_name},
+    author::Author,
+    live::version_name,
 };
 use crate::{
     admin::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson, VersionJson},
@@ -132,9 +133,8 @@ pub(in super::super) enum Rollout {
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Change {
-    /// The reason, for the audit.
-    #[arg(long)]
-    reason: Option<String>,
+    #[command(flatten)]
+    author: Author,
     #[command(flatten)]
     admin: Admin,
 }
@@ -176,8 +176,8 @@ impl Paged for RolloutsJson {
 
 impl Change {
     fn ask(self, change: &str) -> anyhow::Result<()> {
-        let Self { reason, admin } = self;
-        let body = json!({ "by": user(), "reason": reason });
+        let Self { author, admin } = self;
+        let body = json!({ "by": author.by(), "reason": author.reason });
         told(&admin.post(&format!("/plugins/rollout/{change}"), &body)?, admin.json)
     }
 }

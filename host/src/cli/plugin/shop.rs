@@ -27,6 +27,10 @@ pub(super) struct Shop {
 }
 
 impl Shop {
+    pub(super) const fn new(config: Option<PathBuf>, set: Vec<String>) -> Self {
+        Self { file: ShopFile { config }, set }
+    }
+
     pub(super) const fn file(&self) -> &ShopFile {
         &self.file
     }

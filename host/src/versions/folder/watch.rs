@@ -246,8 +246,10 @@ impl Watch {
         let stem = Path::new(name).file_stem().unwrap_or(name).to_string_lossy().into_owned();
         let candidate = Candidate { source: path.display().to_string(), stem, bytes: bytes.into() };
         let began = Instant::now();
-        let (at, deployed) =
-            self.plugins.deploy_unrecorded(candidate, None, How { when: When::AtOnce, forced: false }, BY_FOLDER).await;
+        let (at, deployed) = self
+            .plugins
+            .deploy_unrecorded(candidate, None, How { when: When::AtOnce, forced: false }, BY_FOLDER.into())
+            .await;
         match deployed {
             Ok(swapped) => {
                 if let Some(file) = self.files.of(name) {

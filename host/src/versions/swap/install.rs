@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Became, Candidate, Plugin, Plugins, Published, SwapError, Swapped, examine, settings::check, text_of};
+use super::{
+    Author, Became, Candidate, Plugin, Plugins, Published, SwapError, Swapped, examine, settings::check, text_of,
+};
 use crate::{
     config::did_you_mean,
     hooks::{self, Installation, InstallationName, Kind},
@@ -48,17 +50,22 @@ impl Plugins {
     ///
     /// # Errors
     /// Says what is wrong with the candidate, its settings or its place. Nothing is changed.
-    pub async fn install(&self, candidate: Candidate, placed: Placed, by: &str) -> Result<Swapped, SwapError> {
-        let at = placed.at;
-        let installed = self.install_unrecorded(candidate, placed, by).await;
-        self.record_result(Some(at), by, installed).await
+    pub async fn install(
+        &self,
+        candidate: Candidate,
+        placed: Placed,
+        author: impl Into<Author<'_>> + Send,
+    ) -> Result<Swapped, SwapError> {
+        let (at, author) = (placed.at, author.into());
+        let installed = self.install_unrecorded(candidate, placed, author).await;
+        self.record_result(Some(at), author.by, installed).await
     }
 
     async fn install_unrecorded(
         &self,
         candidate: Candidate,
         Placed { at, before, set, forced }: Placed,
-        by: &str,
+        author: Author<'_>,
     ) -> Result<Swapped, SwapError> {
         self.ordered(at, before)?;
         check(at, &set)?;
@@ -80,7 +87,8 @@ impl Plugins {
         let next = self.snapshot().ordered(Some(plugin.clone()), &order).map_err(SwapError::Host)?;
         next.check_owner()?;
         let published = Published::new(&next, self.registry.rollout()).map_err(SwapError::Host)?;
-        let action = (SwapAction::Install, by.to_owned(), source);
+        let by = author.by;
+        let action = (SwapAction::Install, by.to_owned(), author.detail(source));
         let version = self.store.publish_plugin(None, text, Some(order), action).await?;
         plugin.set_version(&version);
         self.publish(published);

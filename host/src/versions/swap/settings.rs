@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use memchr::memmem;
 
-use super::{How, Plugins, SwapError, Swapped};
+use super::{Author, How, Plugins, SwapError, Swapped};
 use crate::{
     config::{GRANTS, ON_FAILURE, REUSE, Settings, did_you_mean, reused_calls},
     hooks::{self, Installation, Kind},
@@ -45,12 +45,25 @@ impl Plugins {
     ///
     /// # Errors
     /// When the settings are too many or too long, or the plugin fails with them.
-    pub async fn set(&self, at: Installation, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
-        let swapped = self.set_live(at, changes, how, by).await;
-        self.record_result(Some(at), by, swapped).await
+    pub async fn set(
+        &self,
+        at: Installation,
+        changes: Changes,
+        how: How,
+        author: impl Into<Author<'_>> + Send,
+    ) -> Result<Swapped, SwapError> {
+        let author = author.into();
+        let swapped = self.set_live(at, changes, how, author).await;
+        self.record_result(Some(at), author.by, swapped).await
     }
 
-    async fn set_live(&self, at: Installation, changes: Changes, how: How, by: &str) -> Result<Swapped, SwapError> {
+    async fn set_live(
+        &self,
+        at: Installation,
+        changes: Changes,
+        how: How,
+        author: Author<'_>,
+    ) -> Result<Swapped, SwapError> {
         let mut live = self.live_version(at).await?;
         let mut next = self.with_settings(&live, &changes, how.forced).await?;
         let _turn = self.changing.lock().await;
@@ -61,7 +74,7 @@ impl Plugins {
         }
         let (plugin, text) = next;
         let keys = changes.into_keys().collect::<Vec<_>>().join(", ");
-        self.change(live, plugin, text, SwapAction::Set, how.when, (by, keys)).await
+        self.change(live, plugin, text, SwapAction::Set, how.when, (author.by, author.detail(keys))).await
     }
 
     /// Returns the live plugin with other settings, if it can be called with them.

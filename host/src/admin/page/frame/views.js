@@ -6,11 +6,12 @@
 import { logs } from '../logs/view.js';
 import { now } from '../now/view.js';
 import { orders } from '../orders/view.js';
+import { plugins } from '../plugins/view.js';
 import { settings } from '../settings/view.js';
 import { stock } from '../stock/view.js';
 import { traces } from '../traces/view.js';
 
-export const VIEWS = [now, traces, orders, stock, logs, settings];
+export const VIEWS = [now, traces, orders, stock, plugins, logs, settings];
 
 /** Returns the view of a path of this page, and the rest of the path; `null` if there is none. */
 export function viewOf(path) {

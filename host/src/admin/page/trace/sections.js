@@ -3,5 +3,6 @@
 
 import { calls } from './calls.js';
 import { neighbours } from './neighbours.js';
+import { replay } from './replay.js';
 
-export const SECTIONS = [calls, neighbours];
+export const SECTIONS = [calls, replay, neighbours];

@@ -73,7 +73,15 @@ pub(in super::super) fn compare(
     Ok(Compared { plugin, at, since, currency, cores, report })
 }
 
-async fn repeating(plugin: Candidate, settings: Settings, at_once: usize) -> anyhow::Result<Repeating> {
+/// Returns the plugin, to repeat so many calls `at_once` with.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(in super::super) async fn repeating(
+    plugin: Candidate,
+    settings: Settings,
+    at_once: usize,
+) -> anyhow::Result<Repeating> {
     let settings = plain(settings);
     let of_store = store_settings(&settings);
     // The lock is held until everything is compiled.

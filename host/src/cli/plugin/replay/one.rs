@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{json, value::RawValue};
 
 use super::{
     super::{
-        super::{print, print_json, whole::write_whole},
+        super::{client::Admin, print, print_json, whole::write_whole},
         live::place,
         played::{json_of, text_of},
         rehearse::{runtime, stage_of},
@@ -17,9 +17,11 @@ use super::{
 };
 use crate::{
     admin::{RecordingJson, RecordingsJson},
-    author::rehearsal::{Case, Difference, Played, Stage, differences},
+    author::rehearsal::{Case, Difference, Node, Played, Stage, differences, tree},
     config::Settings,
+    hooks::Installation,
     order::Currency,
+    telemetry::{names::attribute, recent::span::Value},
 };
 
 /// The most calls of one trace that are repeated one after the other.
@@ -38,7 +40,7 @@ struct Repeated<'a> {
 /// # Errors
 /// If one decides otherwise, or can't be repeated.
 pub(super) fn replay(asked: &Replay, settings: Settings) -> anyhow::Result<()> {
-    let mut recordings = found(asked)?;
+    let mut recordings = found(&asked.call, asked.kind, &asked.admin)?;
     let runtime = runtime()?;
     let given = match &asked.plugin {
         Some(plugin) => {
@@ -74,7 +76,8 @@ pub(super) fn replay(asked: &Replay, settings: Settings) -> anyhow::Result<()> {
         let case = Case::parse(case.get(), stage.kind(), *currency);
         let case = case.with_context(|| format!("read the recording {}", recording.id))?;
         let played = runtime.block_on(stage.play(&case))?;
-        let differences = case.expected.iter().flat_map(|expected| differences(expected, &played)).collect();
+        let decided = case.expected.iter().flat_map(|expected| differences(expected, &played));
+        let differences = decided.chain(differing_spans(recording, &played)).collect();
         let one = Repeated { recording, stage, played, differences };
         if !asked.admin.json {
             print(&one.text())?;
@@ -82,7 +85,7 @@ pub(super) fn replay(asked: &Replay, settings: Settings) -> anyhow::Result<()> {
         repeated.push(one);
     }
     if asked.admin.json {
-        let calls: Vec<Value> = repeated.iter().map(Repeated::json).collect();
+        let calls: Vec<serde_json::Value> = repeated.iter().map(Repeated::json).collect();
         print_json(&json!({ "calls": calls }))?;
     }
     let otherwise = repeated.iter().filter(|one| !one.differences.is_empty()).count();
@@ -90,9 +93,32 @@ pub(super) fn replay(asked: &Replay, settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns how the spans that the plugin started differ from the recorded call's, while its trace is kept.
+fn differing_spans(recording: &RecordingJson, played: &Played) -> Option<Difference> {
+    let expected = recording.spans.clone()?;
+    let found: Vec<String> = tree(&played.trace).iter().flat_map(|root| own_names(root, 0)).collect();
+    (recording.decided && expected != found).then_some(Difference { part: "spans", expected, found })
+}
+
+/// Returns the names of the plugin's own spans below a span, indented by two spaces a level.
+fn own_names(node: &Node<'_>, level: usize) -> Vec<String> {
+    let is_own = |node: &&Node<'_>| node.span.value(attribute::PLUGIN_SPAN) == Some(&Value::Flag(true));
+    let names = |node: &Node<'_>| {
+        let name = format!("{}{}", "  ".repeat(level), node.span.name);
+        std::iter::once(name).chain(own_names(node, level + 1)).collect::<Vec<_>>()
+    };
+    node.children.iter().filter(is_own).flat_map(names).collect()
+}
+
 /// Returns the recordings of the call that is asked for, with their cases.
-fn found(asked: &Replay) -> anyhow::Result<Vec<RecordingJson>> {
-    let Replay { call, kind, admin, .. } = asked;
+///
+/// # Errors
+/// When none is kept.
+pub(in super::super) fn found(
+    call: &str,
+    kind: Option<Installation>,
+    admin: &Admin,
+) -> anyhow::Result<Vec<RecordingJson>> {
     if let Ok(id) = call.parse::<u64>() {
         return Ok(vec![admin.get(&format!("/recordings/{id}"))?]);
     }
@@ -111,7 +137,7 @@ fn found(asked: &Replay) -> anyhow::Result<Vec<RecordingJson>> {
     Ok(listed.recordings)
 }
 
-fn case(recording: &RecordingJson) -> anyhow::Result<&RawValue> {
+pub(in super::super) fn case(recording: &RecordingJson) -> anyhow::Result<&RawValue> {
     recording.case.as_deref().with_context(|| format!("the recording {} has no case", recording.id))
 }
 
@@ -123,7 +149,7 @@ fn save(asked: &Replay, recordings: &[RecordingJson]) -> anyhow::Result<()> {
         let calls: Vec<_> = recordings.iter().map(of).collect();
         anyhow::bail!("there are several calls ({}), and a case is one: say which with --kind", calls.join(", "));
     };
-    let case: Value = serde_json::from_str(case(recording)?.get())?;
+    let case: serde_json::Value = serde_json::from_str(case(recording)?.get())?;
     let text = serde_json::to_string_pretty(&case)?;
     write_whole(file, |out| Ok(writeln!(out, "{text}")?))
 }
@@ -159,7 +185,7 @@ impl Repeated<'_> {
         self.differences.iter().flat_map(of).collect()
     }
 
-    fn json(&self) -> Value {
+    fn json(&self) -> serde_json::Value {
         let mut recording = serde_json::to_value(self.recording).unwrap_or_default();
         recording.as_object_mut().into_iter().for_each(|recording| _ = recording.remove("case"));
         json!({
