@@ -64,7 +64,7 @@ test: packages toolchain plugins $(VENV)/.installed $(BROWSER)/node_modules/.ins
 	cargo test --locked --package till-sdk --lib --all-features
 	$(STACK_PYTHON) stack/check.py
 
-PICTURES := page::a_failing_laptop page::a_slow_smartphone story::
+PICTURES := page::a_failing_laptop page::a_slow_smartphone page::a_query page::what_differs story::
 pictures: packages toolchain $(BROWSER)/node_modules/.installed ## takes the pictures of docs and stack anew
 	TILL_PICTURES=300 cargo test --locked --package till --test it -- $(PICTURES)
 

@@ -183,6 +183,18 @@ static ROUTES: Routes<Admin, Asked> = Routes(&[
     Route::get("/recent/traces", "recentTraces", |admin, asked| Box::pin(recent::list(admin, asked))).linked("traces"),
     Route::get("/recent/traces/{trace_id}", "recentTrace", |admin, asked| at_once(recent::show(admin, &asked.named)))
         .linked("trace"),
+    Route::get("/recent/spans", "recentSpans", |admin, asked| Box::pin(recent::spans::list(admin, asked)))
+        .linked("spans"),
+    Route::get("/recent/statistics", "traceStatistics", |admin, asked| {
+        Box::pin(recent::statistics::show(admin, asked))
+    })
+    .linked("trace_statistics"),
+    Route::get("/recent/differences", "traceDifferences", |admin, asked| {
+        Box::pin(recent::differences::show(admin, asked))
+    })
+    .linked("trace_differences"),
+    Route::get("/recent/keys", "queryKeys", |admin, asked| Box::pin(recent::keys::list(admin, asked)))
+        .linked("query_keys"),
     Route::get("/recent/lines", "recentLines", |admin, asked| Box::pin(lines::list(admin, asked))).linked("lines"),
     Route::get("/recordings", "recordings", |admin, asked| Box::pin(recordings::list(admin, asked)))
         .linked("recordings"),
@@ -308,8 +320,10 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<catalogue::ImportedJson>();
     schemas.answer::<InstallationsJson>();
     schemas.answer::<stock::ChangedJson>();
-    schemas
-        .forms::<stock::Change>("StockChange", &[("StockSet", "", &["set"], &[]), ("StockAdded", "", &["add"], &[])]);
+    schemas.forms::<stock::Change>(
+        "StockChange",
+        &[("StockSet", "", &["set"], &["why"]), ("StockAdded", "", &["add"], &["why"])],
+    );
     schemas.answer::<stock::MovementsJson>();
     schemas.answer::<stock::SalesJson>();
     schemas.answer::<settings::SettingsJson>();
@@ -328,6 +342,10 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<DifferencesJson>();
     schemas.answer::<recent::TracesJson>();
     schemas.answer::<recent::TraceJson<'_>>();
+    schemas.answer::<recent::spans::SpansJson>();
+    schemas.answer::<crate::telemetry::recent::statistics::Statistics>();
+    schemas.answer::<crate::telemetry::recent::differences::Differences>();
+    schemas.answer::<recent::keys::KeysJson>();
     schemas.answer::<lines::LinesJson>();
     schemas.answer::<RecordingsJson>();
     schemas.request::<replays::Replay>();

@@ -35,7 +35,8 @@ pub(super) fn find(path: &str) -> Option<Reply> {
         ["traces" | "console"] => (HTML, document("")),
         ["traces" | "console", _] => (HTML, document("../")),
         ["console", _, _] => (HTML, document("../../")),
-        ["page", name @ ..] => {
+        // A path says each folder by its name, or it is another's.
+        ["page", name @ ..] if name.iter().all(|part| !matches!(*part, "" | "." | "..")) => {
             let name = name.join("/");
             (content_type(&name)?, Bytes::from_static(FILES.get_file(name)?.contents()))
         }
@@ -113,7 +114,18 @@ mod tests {
 
     #[test]
     fn a_path_that_is_nobodys_has_no_file() {
-        for path in ["/page", "/page/", "/page/frame", "/page/frame/", "/page/index.html", "/page/../page.rs", "/console/a/b/c"] {
+        for path in [
+            "/page",
+            "/page/",
+            "/page/frame",
+            "/page/frame/",
+            "/page/frame/main.js/",
+            "/page/frame//main.js",
+            "/page/frame/./main.js",
+            "/page/index.html",
+            "/page/../page.rs",
+            "/console/a/b/c",
+        ] {
             assert!(find(path).is_none(), "{path}");
         }
     }

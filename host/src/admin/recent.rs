@@ -1,4 +1,10 @@
-//! `/recent/traces`: the recent traces that are kept in memory.
+//! `/recent`: the recent traces that are kept in memory, what they have in common and what sets some apart.
+
+pub(super) mod differences;
+pub(super) mod keys;
+mod selection;
+pub(super) mod spans;
+pub(super) mod statistics;
 
 use std::collections::BTreeMap;
 
@@ -6,38 +12,20 @@ use opentelemetry::trace::TraceId;
 use serde::Serialize;
 
 use super::{Admin, Asked, query, searched};
+use selection::Selection;
+
 #[cfg(test)]
 use crate::schema;
 use crate::{
     http::{Answer, Reply, problem::Problem},
     telemetry::{
         Recent,
-        recent::{
-            FieldValue, Figures, KeptTrace, Line, Root, jaeger, micros,
-            summary::{Filter, StatusFilter, Summary},
-        },
+        recent::{FieldValue, Figures, KeptTrace, Line, Root, jaeger, micros, query::Seen, summary::Summary},
     },
 };
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 500;
-const FILTERS: [&str; 14] = [
-    "text",
-    "route",
-    "status",
-    "outcome",
-    "plugin",
-    "item",
-    "min_ms",
-    "max_ms",
-    "errors",
-    "trace_id",
-    "after_us",
-    "before_us",
-    "sort",
-    "limit",
-];
-
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecentTraces"))]
 pub(super) struct TracesJson {
@@ -73,14 +61,13 @@ struct LineJson<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Newest,
+    Oldest,
     Slowest,
 }
 
 #[derive(Debug)]
 struct Wanted {
-    filter: Filter,
-    /// In lower case.
-    text: Option<String>,
+    selection: Selection,
     sort: Sort,
     limit: usize,
 }
@@ -110,12 +97,10 @@ pub(super) fn show(admin: &Admin, id: &str) -> Answer {
 fn listed(recent: &Recent, wanted: &Wanted) -> TracesJson {
     let rank = |root: Root| match wanted.sort {
         Sort::Newest => root.start_ns,
+        Sort::Oldest => u64::MAX - root.start_ns,
         Sort::Slowest => root.took_ns,
     };
-    let row = |trace: &KeptTrace| {
-        let has_text = |row: &Summary| wanted.text.as_ref().is_none_or(|text| row.has_text(trace, text));
-        Summary::of(trace).filter(|row| wanted.filter.takes(row) && has_text(row))
-    };
+    let row = |trace: &KeptTrace| Seen::read(trace, |seen| wanted.selection.takes(&seen).then(|| seen.trace.clone()));
     TracesJson { traces: recent.first(wanted.limit, rank, row), kept: recent.figures() }
 }
 
@@ -134,55 +119,29 @@ impl<'a> LineJson<'a> {
 
 impl Wanted {
     fn of_query(query: &str) -> Result<Self, Problem> {
-        let mut wanted = Self { filter: Filter::default(), text: None, sort: Sort::Newest, limit: LIMIT_DEFAULT };
-        for (name, value) in query::parameters(query)? {
-            wanted.take(&name, value)?;
-        }
-        Ok(wanted)
+        let (mut sort, mut count) = (Sort::Newest, LIMIT_DEFAULT);
+        let selection = Selection::of_query(query, &["sort", "limit"], |name, value| {
+            match name {
+                "sort" => sort = query::value(name, value, Sort::parse(value), "newest, oldest or slowest")?,
+                _ => count = query::value(name, value, limit(value), "1 to 500")?,
+            }
+            Ok(())
+        })?;
+        Ok(Self { selection, sort, limit: count })
     }
+}
 
-    fn take(&mut self, name: &str, value: String) -> Result<(), Problem> {
-        let filter = &mut self.filter;
-        let number = || query::value(name, &value, value.parse::<u64>().ok(), "a whole number");
-        let milliseconds = || {
-            let parsed = value.parse().ok().filter(|number: &f64| (0.0..=1e12).contains(number));
-            query::value(name, &value, parsed, "milliseconds")
-                .map(|number| std::time::Duration::from_secs_f64(number / 1e3))
-        };
-        let text = || query::value(name, &value, Some(value.clone()).filter(|text| !text.is_empty()), "some text");
-        match name {
-            "status" => {
-                filter.status = Some(query::value(name, &value, StatusFilter::parse(&value), "a status, or 5xx")?);
-            }
-            "min_ms" => filter.min = Some(milliseconds()?),
-            "max_ms" => filter.max = Some(milliseconds()?),
-            "after_us" => filter.after_us = Some(number()?),
-            "before_us" => filter.before_us = Some(number()?),
-            "errors" => filter.errors = Some(query::value(name, &value, value.parse().ok(), "true or false")?),
-            "sort" => {
-                let sort = match &*value {
-                    "newest" => Some(Sort::Newest),
-                    "slowest" => Some(Sort::Slowest),
-                    _ => None,
-                };
-                self.sort = query::value(name, &value, sort, "newest or slowest")?;
-            }
-            "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-                self.limit = query::value(name, &value, limit, "1 to 500")?;
-            }
-            "trace_id" => {
-                let is_start = (1..=32).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-                let start = is_start.then(|| value.to_ascii_lowercase());
-                filter.trace_id = Some(query::value(name, &value, start, "the beginning of a trace id")?);
-            }
-            "text" => self.text = Some(text()?.to_lowercase()),
-            "route" => filter.route = Some(text()?),
-            "outcome" => filter.outcome = Some(text()?),
-            "plugin" => filter.plugin = Some(text()?),
-            "item" => filter.item = Some(text()?),
-            _ => return Err(query::unknown("filter", name, FILTERS)),
+impl Sort {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "newest" => Some(Self::Newest),
+            "oldest" => Some(Self::Oldest),
+            "slowest" => Some(Self::Slowest),
+            _ => None,
         }
-        Ok(())
     }
+}
+
+fn limit(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit))
 }

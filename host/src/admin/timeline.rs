@@ -7,7 +7,7 @@ use super::{Admin, Asked, query};
 use crate::schema;
 use crate::{
     http::{Answer, Reply, problem::Problem, rfc3339},
-    store::{HostChange, HostEvent, Page, PluginEvent, Store, StoreError, VersionId},
+    store::{HostEvent, Page, PluginEvent, Store, StoreError, VersionId},
 };
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -70,12 +70,15 @@ async fn listed(store: &Store, before_ms: u64, limit: u32) -> Result<TimelineJso
     let hosts = store.host_events(before_ms, limit).await?;
     let plugins = plugin_events(store, before_ms, limit).await?;
     let goes_on = hosts.goes_on || plugins.goes_on;
-    let mut events: Vec<_> = hosts.rows.into_iter().filter_map(of_host).collect();
+    let mut events: Vec<_> = hosts.rows.into_iter().map(of_host).collect();
     events.extend(plugins.rows.into_iter().map(of_plugin));
     events.sort_by_key(|event| std::cmp::Reverse(event.at_ms));
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let goes_on = goes_on || events.len() > limit;
-    events.truncate(limit);
+    // A page ends with all that is of its last millisecond, for the next one begins before that.
+    let last_ms = limit.checked_sub(1).and_then(|last| events.get(last)).map_or(0, |event| event.at_ms);
+    let kept = events.partition_point(|event| event.at_ms >= last_ms);
+    let goes_on = goes_on || kept < events.len();
+    events.truncate(kept);
     let next_before_ms = events.last().filter(|_| goes_on).map(|event| event.at_ms);
     Ok(TimelineJson { events, next_before_ms })
 }
@@ -97,11 +100,9 @@ async fn plugin_events(store: &Store, before_ms: u64, limit: u32) -> Result<Page
     Ok(found)
 }
 
-/// Returns the event; `None` for the list of a start's settings, whose changes the start tells.
-fn of_host(event: HostEvent) -> Option<EventJson> {
+fn of_host(event: HostEvent) -> EventJson {
     let HostEvent { at_ms, host, what, detail, .. } = event;
-    let told = what != HostChange::Settings;
-    told.then(|| EventJson {
+    EventJson {
         at_ms,
         at: rfc3339(at_ms),
         what: what.as_str().to_owned(),
@@ -109,7 +110,7 @@ fn of_host(event: HostEvent) -> Option<EventJson> {
         plugin: None,
         version: None,
         text: detail,
-    })
+    }
 }
 
 fn of_plugin(event: PluginEvent) -> EventJson {

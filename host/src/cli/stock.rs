@@ -146,7 +146,8 @@ impl Paged for Levels {
 impl Change {
     fn send(self, how: &str) -> anyhow::Result<()> {
         let item = utf8_percent_encode(&self.item, NON_ALPHANUMERIC);
-        let changed: Changed = self.admin.post(&format!("/stock/{item}"), &json!({ how: self.pieces, "why": self.why }))?;
+        let changed: Changed =
+            self.admin.post(&format!("/stock/{item}"), &json!({ how: self.pieces, "why": self.why }))?;
         if self.admin.json { print_json(&changed) } else { changed.print() }
     }
 }

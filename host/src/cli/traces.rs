@@ -41,8 +41,12 @@ pub(super) enum Traces {
 /// Which traces.
 #[derive(Debug, Args)]
 pub(super) struct Filter {
-    /// Only traces with this text in their name, route, outcome, plugins, item, reference, errors or log lines.
-    text: Option<String>,
+    /// Only traces that this query takes, such as 'item:laptop outcome:!ok took:>1s': terms that all have to hold. A term
+    /// is key:value, @attribute:value of a span, or text. Keys: item, outcome, took, error, code, status, route, plugin
+    /// (#10), role, order, span, trace, since. Values with commas between them are alternatives; ! before them takes other
+    /// values.
+    #[arg(value_name = "QUERY")]
+    query: Vec<String>,
     /// Only requests of this route, such as /checkout.
     #[arg(long)]
     route: Option<String>,
@@ -134,7 +138,7 @@ impl Filter {
     pub(super) fn ask(&self, admin: &Admin, more: &[(&'static str, Option<String>)]) -> anyhow::Result<Listed> {
         let number = |number: Option<f64>| number.map(|number| number.to_string());
         let own = [
-            ("text", self.text.clone()),
+            ("q", Some(self.query.join(" ")).filter(|query| !query.is_empty())),
             ("route", self.route.clone()),
             ("status", self.status.clone()),
             ("outcome", self.outcome.clone()),

@@ -28,6 +28,7 @@ use crate::{
         names::attribute,
         traces::{Span, Tracer},
     },
+    units::{i64_of, micros},
 };
 
 /// How long a call may take.
@@ -120,7 +121,7 @@ impl<'a> Call<'a> {
         let own_fault = matches!(result, Err(Failure::Fault(fault)) if fault.at == at);
         let Self { guest, usage, runtime, plugin, .. } = self;
         let memory_bytes = guest.memory_bytes();
-        let Guest { store, instance, cut_off, deadline, .. } = guest;
+        let Guest { store, instance, cut_off, deadline, instantiated_in, .. } = guest;
         let is_reusable = plugin.idle.is_on() && cut_off.is_none() && !own_fault;
         let imports = match instance.filter(|_| is_reusable) {
             Some(instance) => put_back(runtime, plugin, Used { store, instance, usage: usage.called() }),
@@ -140,6 +141,10 @@ impl<'a> Call<'a> {
             }
             span.set(attribute::PLUGIN_MEMORY_BYTES, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
             span.set(attribute::PLUGIN_HOST_CALLS, i64::from(host_calls));
+            span.set(attribute::PLUGIN_GUEST_US, i64_of(micros(cpu)));
+            if let Some(took) = instantiated_in {
+                span.set(attribute::PLUGIN_INSTANTIATE_US, i64_of(micros(took)));
+            }
             if let Some(fuel) = fuel_used {
                 span.set(attribute::PLUGIN_FUEL_USED, i64::try_from(fuel).unwrap_or(i64::MAX));
             }

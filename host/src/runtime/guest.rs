@@ -158,6 +158,8 @@ pub struct Guest<'a> {
     engine: &'a Engine,
     pub(super) deadline: Deadline,
     pub(super) cut_off: Option<CutOff>,
+    /// How long the instance took to make, if this call made it.
+    pub(super) instantiated_in: Option<Duration>,
 }
 
 impl std::fmt::Debug for Guest<'_> {
@@ -183,7 +185,7 @@ impl<'a> Guest<'a> {
         store.limiter_async(|guest| guest);
         store.set_max_component_handles(limits.component_handles);
         arm(&mut store, engine, limits, deadline.cpu);
-        Self { store, instance: None, at, code, engine, deadline, cut_off: None }
+        Self { store, instance: None, at, code, engine, deadline, cut_off: None, instantiated_in: None }
     }
 
     /// Returns a guest that has answered before, for its next call.
@@ -202,7 +204,7 @@ impl<'a> Guest<'a> {
         if guest.memory_bytes() >= BUSY_MEMORY_BYTES {
             guest.imports.guest_time().mark_busy();
         }
-        Self { store, instance: Some(instance), at, code, engine, deadline, cut_off: None }
+        Self { store, instance: Some(instance), at, code, engine, deadline, cut_off: None, instantiated_in: None }
     }
 
     /// Returns the state behind the guest's imports.
@@ -228,9 +230,11 @@ impl<'a> Guest<'a> {
     /// What ended the guest.
     pub async fn instantiate(&mut self) -> Result<(), Failure> {
         let (time, bounds, ends) = self.bounds();
+        let began = Instant::now();
         let instantiating = self.code.instance_pre.instantiate_async(&mut self.store);
         let answered = timeout_at(ends, cpu_limit::within(bounds, &time, instantiating)).await;
         self.instance = Some(Instantiated::new(self.answered(answered)?));
+        self.instantiated_in = Some(began.elapsed());
         Ok(())
     }
 
@@ -262,7 +266,12 @@ impl<'a> Guest<'a> {
         let asked = cpu_limit::within(bounds, &time, async {
             let mut instance = match self.instance.take() {
                 Some(instance) => instance,
-                None => Instantiated::new(self.code.instance_pre.instantiate_async(&mut self.store).await?),
+                None => {
+                    let began = Instant::now();
+                    let instance = Instantiated::new(self.code.instance_pre.instantiate_async(&mut self.store).await?);
+                    self.instantiated_in = Some(began.elapsed());
+                    instance
+                }
             };
             let function = instance.function::<Offered, Returned>(&mut self.store, self.code)?;
             let (returned,) = function.call_async(&mut self.store, (ctx, offered)).await?;

@@ -81,7 +81,7 @@ impl Store {
         self.submit(|reply| UpkeepCommand::NoteHost { host, what, detail, reply }).await
     }
 
-    /// Returns a page of what happened to the hosts before `before_ms`, newest first.
+    /// Returns a page of what happened to the hosts before `before_ms`, newest first; the lists of settings aren't in it.
     ///
     /// # Errors
     /// As [`Store::order_by_reference`].
@@ -120,7 +120,9 @@ impl Store {
     ) -> Result<Page<StockMovement>, StoreError> {
         match &*self.0 {
             Engine::Sqlite(sqlite) => {
-                sqlite.read(move |connection| sqlite::activity::movements(connection, item.as_ref(), after, limit)).await
+                sqlite
+                    .read(move |connection| sqlite::activity::movements(connection, item.as_ref(), after, limit))
+                    .await
             }
             Engine::Postgres(postgres) => postgres.stock_movements(item.as_ref(), after, limit).await,
         }
@@ -132,7 +134,9 @@ impl Store {
     /// As [`Store::order_by_reference`].
     pub async fn sales(&self, since_ms: u64) -> Result<Sales, StoreError> {
         match &*self.0 {
-            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::activity::sales(connection, since_ms)).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::activity::sales(connection, since_ms)).await
+            }
             Engine::Postgres(postgres) => postgres.sales(since_ms).await,
         }
     }

@@ -89,6 +89,10 @@ pub mod attribute {
     pub const PLUGIN_OUTCOME: &str = "plugin.outcome";
     pub const PLUGIN_FUEL_USED: &str = "plugin.fuel_used";
     pub const PLUGIN_MEMORY_BYTES: &str = "plugin.memory_bytes";
+    /// The guest's own processor time.
+    pub const PLUGIN_GUEST_US: &str = "plugin.guest_us";
+    /// How long the instance took to make; absent on a reused one.
+    pub const PLUGIN_INSTANTIATE_US: &str = "plugin.instantiate_us";
     /// `fresh`, or `reused` for an instance that has answered before.
     pub const PLUGIN_INSTANCE: &str = "plugin.instance";
     pub const PLUGIN_HOST_CALLS: &str = "plugin.host_calls";

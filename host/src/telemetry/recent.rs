@@ -10,12 +10,15 @@
 //! others, but take at most half of the memory while there are others. Traces of wrong and read-only requests
 //! (`root::Asked`) are evicted first, except for the last eighth of the memory.
 
+pub mod differences;
 pub mod jaeger;
 mod last_lines;
 mod lines;
 pub mod otlp;
+pub mod query;
 mod shard;
 pub mod span;
+pub mod statistics;
 pub mod summary;
 
 use std::cell::RefCell;
@@ -172,6 +175,14 @@ impl Recent {
             selected.extend(part.iter().filter_map(&mut select));
         }
         selected
+    }
+
+    /// Calls `look` with each kept trace, in no order, as [`Recent::select`] does.
+    pub fn each(&self, mut look: impl FnMut(&KeptTrace)) {
+        self.select(|trace| {
+            look(trace);
+            None::<()>
+        });
     }
 
     /// Returns the first `count` results of `select`, the highest `rank` first. Traces of a lower rank aren't read.

@@ -154,6 +154,42 @@ fn a_quotes_trace_shows_each_installation_and_what_the_price_was_made_without() 
     host.stop();
 }
 
+/// Sells headphones, laptops one by one and laptops two by two, of which most meet the deadlock. Returns how many did.
+fn sell_a_hundred_and_twenty(host: &Host) -> usize {
+    let bought = [("headphones", 1, 60), ("laptop", 1, 30), ("laptop", 2, 30)].map(|(item, quantity, times)| {
+        let statuses = (0..times).map(|_| host.shop.buy(item, quantity).status);
+        statuses.filter(|status| *status == 500).count()
+    });
+    bought.iter().sum()
+}
+
+#[test]
+fn a_query_finds_exactly_what_was_sold_and_a_heatmap_narrows_it() {
+    let host = Host::plan_demo().set("stock.laptop=9000").warns(DEADLOCK).start();
+    let failed = sell_a_hundred_and_twenty(&host);
+    assert!(failed > 0, "some of thirty meet the deadlock");
+    look(&host, "find", json!({ "sold": 120, "laptops": 60, "failed": failed }));
+    host.stop();
+}
+
+#[test]
+fn what_differs_leads_to_the_cause_and_two_traces_are_compared() {
+    let host = Host::plan_demo().set("stock.laptop=9000").warns(DEADLOCK).start();
+    let failed = sell_a_hundred_and_twenty(&host);
+    look(&host, "differs", json!({ "failed": failed, "others": 120 - failed, "causes": ["item laptop", "@order.quantity 2"] }));
+    host.stop();
+}
+
+#[test]
+fn one_goes_from_trace_to_trace_and_takes_one_along() {
+    let host = Host::start();
+    let sold: Vec<String> = (0..5).map(|_| host.shop.buy("headphones", 2).trace_id()).collect();
+    host.shop.buy("laptop", 1);
+    let newest_first: Vec<_> = sold.into_iter().rev().collect();
+    look(&host, "steps", json!({ "traces": newest_first, "query": "item:headphones" }));
+    host.stop();
+}
+
 #[test]
 fn charts_narrow_the_list_to_a_moment() {
     let host = Host::start();
@@ -236,7 +272,16 @@ fn the_files_of_the_page_hold_the_browser_to_a_strict_policy() {
             assert_eq!(answer.header(name), value, "{path}");
         }
     }
-    for path in ["/page/", "/page/..", "/page/..%2fpage.rs", "/page/main.js", "/page/frame/Main.js", "/page/frame/main.js/", "/traces/a/b", "/console/a/b/c"] {
+    for path in [
+        "/page/",
+        "/page/..",
+        "/page/..%2fpage.rs",
+        "/page/main.js",
+        "/page/frame/Main.js",
+        "/page/frame/main.js/",
+        "/traces/a/b",
+        "/console/a/b/c",
+    ] {
         assert_eq!(host.admin.get(path).status, 404, "{path}");
     }
     let posted = host.admin.post("/traces", &json!({}));

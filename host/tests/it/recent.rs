@@ -113,6 +113,11 @@ fn traces_are_listed_and_found_by_what_they_have() {
         (format!("after_us={start_us}"), vec![&failed_id]),
         (format!("before_us={}&errors=true", start_us - 60_000_000), vec![]),
         ("trace_id=FFFF".to_owned(), vec![]),
+        ("q=item:smartphone".to_owned(), vec![&slow_id]),
+        ("q=outcome:!ok+route:/checkout&sort=oldest".to_owned(), vec![&none_id, &failed_id]),
+        (format!("q=order:{}", good.reference()), vec![&good_id]),
+        ("q=took:%3E1s".to_owned(), vec![&slow_id]),
+        ("q=deadlock&status=500&limit=1".to_owned(), vec![&failed_id]),
     ] {
         assert_eq!(ids(&listed(&host, &query)), expected, "{query}");
     }
@@ -124,6 +129,65 @@ fn traces_are_listed_and_found_by_what_they_have() {
         assert_eq!((answer.status, &*answer.json()["code"].to_string()), (422, "\"unacceptable\""), "{unacceptable}");
     }
     assert_eq!(host.admin.post("/recent/traces", &json!({})).status, 405);
+    host.stop();
+}
+
+#[test]
+fn all_that_match_are_counted_grouped_and_compared() {
+    let host = Host::plan_demo().warns("Database deadlock").start();
+    for _ in 0..3 {
+        assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    }
+    let slow = host.shop.buy("smartphone", 3).trace_id();
+    let get = |path: &str| {
+        let answer = host.admin.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    };
+
+    let all = get("/recent/statistics?group=item");
+    assert_eq!((&all["matched"], &all["errors"], &all["ungrouped"]), (&json!(4), &json!(0), &json!(0)));
+    let groups: Vec<_> = all["groups"].as_array().expect("groups").iter().map(|group| &group["query"]).collect();
+    assert_eq!(groups, ["item:headphones", "item:smartphone"]);
+    let calls = get("/recent/statistics?q=span:inventory_deduct_span&of=spans");
+    assert_eq!(calls["matched"], 4);
+    assert_eq!(
+        get("/recent/statistics?q=item:laptop"),
+        json!({ "matched": 0, "errors": 0, "groups": [], "ungrouped": 0 })
+    );
+
+    let spans = get("/recent/spans?q=@simulation.latency_added:%3E0.1")["spans"].clone();
+    let [span] = &spans.as_array().expect("spans")[..] else { panic!("{spans}") };
+    assert_eq!(
+        (&span["trace_id"], &span["name"], &span["item"]),
+        (&json!(slow), &json!("inventory_deduct_span"), &json!("smartphone"))
+    );
+    assert_eq!(get("/recent/spans?limit=2")["spans"].as_array().expect("spans").len(), 2);
+
+    let differ = get("/recent/differences?q=took:%3E900ms&against=route:/checkout");
+    assert_eq!((&differ["selected"], &differ["rest"], &differ["is_cut"]), (&json!(1), &json!(3), &json!(false)));
+    let cause = differ["rows"].as_array().expect("rows").iter().find(|row| row["query"] == "item:smartphone");
+    let cause = cause.unwrap_or_else(|| panic!("no cause in {differ:#}"));
+    assert_eq!((&cause["selected_share"], &cause["rest_share"]), (&json!(1.0), &json!(0.0)));
+
+    let keys = get("/recent/keys");
+    let item = keys["keys"].as_array().expect("keys").iter().find(|key| key["name"] == "item").expect("the key");
+    assert_eq!(item["values"][0], json!({ "value": "headphones", "traces": 3 }));
+
+    for (path, why) in [
+        ("traces?q=itme:laptop", "there is no key itme; did you mean item?"),
+        ("statistics?q=took:long", "took:long: wanted a duration"),
+        ("statistics?group=took", "group=took: wanted one of item, outcome"),
+        ("statistics?of=orders", "of=orders: wanted traces or spans"),
+        ("statistics?gruop=item", "there is no filter gruop; did you mean group?"),
+        ("spans?limit=501", "limit=501: wanted 1 to 500"),
+        ("differences?against=%22", "a quote isn't closed"),
+        ("keys?name=item", "there is no parameter name"),
+    ] {
+        let answer = host.admin.get(&format!("/recent/{path}"));
+        assert_eq!(answer.status, 422, "{path}");
+        assert!(answer.json()["detail"].as_str().expect("a detail").contains(why), "{path}: {}", answer.text());
+    }
     host.stop();
 }
 
@@ -501,10 +565,12 @@ fn steady(answer: &Value) -> Value {
 }
 
 fn steady_in(part: &Value, ids: &mut BTreeMap<String, String>) -> Value {
-    const MEASURED: [&str; 14] = [
+    const MEASURED: [&str; 16] = [
         "reference",
         "db.order_id",
         "plugin.memory_bytes",
+        "plugin.guest_us",
+        "plugin.instantiate_us",
         "plugin.digest",
         "plugin.version",
         "order.reference",

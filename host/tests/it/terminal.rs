@@ -104,6 +104,9 @@ fn traces_are_listed_by_what_an_operator_looks_for() {
     assert!(ids(&["DEADLOCK"]).contains(&failed), "a text of a log line, in any case");
     let reference = sold.json()["reference"].as_str().expect("a reference").to_owned();
     assert_eq!(ids(&[&reference]), [sold.trace_id()]);
+    assert_eq!(ids(&[&format!("order:{reference}")]), [sold.trace_id()]);
+    assert_eq!(ids(&["item:headphones", "outcome:ok", "took:<1h"]), [sold.trace_id()]);
+    assert!(ids(&["item:laptop outcome:!ok @order.quantity:2"]).contains(&failed));
     assert_eq!(ids(&["--min-ms", "100000"]), [""; 0]);
     assert_eq!(ids(&["--limit", "1"]).len(), 1);
     assert_eq!(
@@ -119,6 +122,7 @@ fn traces_are_listed_by_what_an_operator_looks_for() {
     let none = stdout(&run(&host, &["traces", "list", "--item", "nothing"]));
     assert!(none.starts_with("none of the ") && none.ends_with(" kept traces is like that\n"), "{none}");
     assert!(stderr(&run(&host, &["traces", "list", "--status", "fine"])).contains("wanted a status, or 5xx"));
+    assert!(stderr(&run(&host, &["traces", "list", "itme:laptop"])).contains("did you mean item?"));
     host.stop();
 }
 

@@ -5,10 +5,12 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import path from 'node:path';
 
+import axeCore from 'axe-core';
 import { chromium } from 'playwright-core';
 
 const given = JSON.parse(process.argv[2]);
 const PATIENCE_MS = 20_000;
+const PHONE_PX = 390;
 
 /**
  * Runs the promise in a page at `given.path`, and checks what holds for each of them: nothing was run that isn't the
@@ -81,6 +83,27 @@ export async function fits(page) {
   assert.ok(content <= window, `${content} px of content in a window of ${window} px`);
 }
 
+/**
+ * Fails with what axe-core finds wrong on the page as it stands: in light, in dark, and as wide as a phone, where it must
+ * fit as well. The page then is as it was.
+ */
+export async function axe(page) {
+  const size = page.viewportSize();
+  // As an expression of the debugger's: the page's policy allows no script of others.
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axeCore.source);
+  for (const [colorScheme, width] of [['light', size.width], ['dark', size.width], ['light', PHONE_PX], ['dark', PHONE_PX]]) {
+    await page.setViewportSize({ width, height: size.height });
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+    const told = violations.map(({ id, help, nodes }) =>
+      `${id}: ${help}\n${nodes.slice(0, 5).map(({ html, failureSummary }) => `  ${html.slice(0, 300)}\n  ${failureSummary}`).join('\n')}`);
+    assert.equal(told.length, 0, `${colorScheme}, ${width} px, ${page.url()}\n${told.join('\n')}`);
+    await fits(page);
+  }
+  await page.setViewportSize(size);
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
 /** Waits for the trace's waterfall and returns its spans, top down: `{name, maker, level, error, selected, from, share}`. */
 export async function waterfall(page) {
   await page.getByRole('tree').waitFor();
@@ -93,6 +116,12 @@ export async function waterfall(page) {
     from: Number(row.style.getPropertyValue('--from')),
     share: Number(row.style.getPropertyValue('--share')),
   })));
+}
+
+/** Types a query and enters it. */
+export async function ask(page, query) {
+  await page.getByLabel('Query').fill(query);
+  await page.keyboard.press('Enter');
 }
 
 /** Returns the list's row of the trace. */

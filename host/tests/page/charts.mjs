@@ -6,6 +6,7 @@ import { rowOf, run } from './browser.mjs';
 
 await run(async ({ page, given }) => {
   await rowOf(page, given.trace_id).waitFor();
+  await page.getByText('Charts of the last 15 minutes').click();
   const chart = page.locator('.chart', { hasText: 'Requests' });
   await chart.locator('canvas').waitFor();
   await chart.locator('.legend', { hasText: given.route }).waitFor();

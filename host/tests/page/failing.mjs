@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { colours, isRed, rowOf, run, waterfall } from './browser.mjs';
+import { ask, colours, isRed, rowOf, run, waterfall } from './browser.mjs';
 
 await run(async ({ page, given, picture }) => {
   const row = rowOf(page, given.trace_id);
@@ -10,8 +10,8 @@ await run(async ({ page, given, picture }) => {
   await picture('traces_list', 720);
   assert.ok((await row.innerText()).includes('\u2715 500'), 'a word and a sign, not the colour alone');
   assert.ok(isRed((await colours(row)).background), 'the row is red');
-  await page.getByLabel('Errors only').check();
-  await page.waitForURL('**/traces?errors=true');
+  await ask(page, 'error:true');
+  await page.waitForURL('**/traces?q=error%3Atrue');
   await page.waitForFunction(() => [...document.querySelectorAll('table.traces tbody tr')].every((row) => row.classList.contains('is-error')));
   await row.click();
 
@@ -30,6 +30,6 @@ await run(async ({ page, given, picture }) => {
   await picture('trace_failing_laptop', 800);
   // The list comes back as it was left.
   await page.getByRole('link', { name: 'All traces' }).click();
-  await page.waitForURL('**/traces?errors=true');
-  assert.ok(await page.getByLabel('Errors only').isChecked());
+  await page.waitForURL('**/traces?q=error%3Atrue');
+  assert.equal(await page.getByLabel('Query').inputValue(), 'error:true');
 });

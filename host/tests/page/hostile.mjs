@@ -53,11 +53,33 @@ await run(async ({ page, given }) => {
   // It can be a filter's value, and a path, too.
   await page.goto(new URL(`/traces?item=${encodeURIComponent(given.item)}`, given.admin).href);
   await row.waitFor();
-  assert.equal(await page.getByLabel('Item').inputValue(), given.item);
+  assert.equal(await page.getByLabel('Query').inputValue(), `item:"${given.item}"`);
+  await groups(page, given, clean);
   await page.goto(new URL(`/traces/${encodeURIComponent('<img src=x onerror=alert(9)>')}`, given.admin).href);
   await page.getByRole('heading', { name: /No such trace|can\u2019t be read/ }).waitFor();
   await clean();
 }, { refusals: [400, 404] });
+
+/** Checks it where many traces are told together, and where two are compared. */
+async function groups(page, given, clean) {
+  await page.goto(new URL('/traces', given.admin).href);
+  const group = page.getByRole('region', { name: 'Groups, as a table' }).getByRole('link', { name: given.item });
+  await group.waitFor();
+  await clean();
+  await group.click();
+  await rowOf(page, given.harmless).waitFor({ state: 'detached' });
+  await rowOf(page, given.trace_id).waitFor();
+  await page.getByRole('button', { name: 'What differs' }).click();
+  await page.getByRole('link', { name: `item ${given.item}` }).waitFor();
+  await clean();
+  await fits(page);
+  await page.goto(new URL(`/traces/compare?a=${given.trace_id}&b=${given.harmless}`, given.admin).href);
+  await page.getByRole('table').waitFor();
+  for (const changed of await page.locator('summary', { hasText: 'attribute' }).all()) await changed.click();
+  assert.ok((await page.locator('main').innerText()).includes(given.item));
+  await clean();
+  await fits(page);
+}
 
 /** Checks on screenshots that what surrounds the hostile row looks as it does without that row's texts. */
 async function paintsNothingOver(page, given) {

@@ -49,5 +49,5 @@ await run(async ({ page, given }) => {
   await page.keyboard.press('Escape');
   await rowOf(page, given.trace_id).waitFor();
   await page.keyboard.press('/');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'filter-route');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'query');
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { rowOf, run, waterfall } from './browser.mjs';
+import { axe, rowOf, run, waterfall } from './browser.mjs';
 
 await run(async ({ page, given }) => {
   const row = rowOf(page, given.trace_id);
@@ -17,7 +17,9 @@ await run(async ({ page, given }) => {
   const { span: call, name: plugin, says } = given.version;
   const named = (text) => assert.ok(text.startsWith(`${plugin} `) && text.includes(says), text);
   named((await row.locator('.c-plugins').textContent()).trim());
+  await page.getByText('Charts of the last 15 minutes').click();
   await page.locator('.chart canvas').first().waitFor();
+  await axe(page);
 
   await row.getByRole('link').click();
   await page.waitForURL(`**/traces/${given.trace_id}*`);
@@ -27,6 +29,8 @@ await run(async ({ page, given }) => {
   spans.slice(1).forEach((span) => assert.ok(span.from + span.share <= 1.02 && span.from >= 0, JSON.stringify(span)));
   const makers = Object.fromEntries(spans.map(({ name, maker }) => [name, maker]));
   for (const [name, maker] of Object.entries(given.makers)) assert.equal(makers[name], maker, name);
+
+  await axe(page);
 
   for (const line of given.lines) await page.locator('.lines .message', { hasText: line }).waitFor();
   // From a line to its span, and from a span to its lines.
@@ -43,6 +47,7 @@ await run(async ({ page, given }) => {
   await page.getByRole('button', { name: 'Table' }).click();
   const names = await page.locator('.spantable tbody th').allInnerTexts();
   assert.deepEqual(names, given.spans.map((name) => name.trim()));
+  await axe(page);
 
   // A link to this, and the way back.
   await page.goto(page.url());

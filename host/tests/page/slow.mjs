@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 
-import { rowOf, run, waterfall } from './browser.mjs';
+import { ask, rowOf, run, waterfall } from './browser.mjs';
 
 await run(async ({ page, given, picture }) => {
   await rowOf(page, given.others[0]).waitFor();
-  await page.getByLabel('At least, ms').fill('900');
-  await page.waitForURL('**/traces?min_ms=900');
+  await ask(page, 'took:>900ms');
+  await page.waitForURL('**/traces?q=took*');
   for (const other of given.others) await rowOf(page, other).waitFor({ state: 'detached' });
   await rowOf(page, given.trace_id).click();
   const spans = await waterfall(page);

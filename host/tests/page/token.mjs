@@ -24,6 +24,6 @@ await run(async ({ page, given }) => {
   assert.equal(await page.evaluate(() => localStorage.length + document.cookie.length), 0);
   // A link couldn't send it, so the JSON is a download.
   const download = page.waitForEvent('download');
-  await page.getByRole('link', { name: 'JSON' }).click();
-  assert.equal((await download).suggestedFilename(), `trace-${given.trace_id}.json`);
+  await page.getByRole('button', { name: 'Jaeger JSON' }).click();
+  assert.equal((await download).suggestedFilename(), `trace-${given.trace_id}-jaeger.json`);
 }, { refusals: [401] });

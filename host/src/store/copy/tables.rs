@@ -192,7 +192,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             &[
                 column("id", Of::Integer),
                 column("at_ms", Of::Integer),
-                column("host", Of::Text),
+                column("host_name", Of::Text),
                 column("what", Of::Text),
                 column("detail", Of::Text),
             ],

@@ -20,19 +20,16 @@ use crate::{
 
 pub(super) async fn note_host(client: &Session, host: &str, what: HostChange, detail: &str) -> Result<(), Failed> {
     begin(client, BEGIN_DURABLE).await?;
-    let sql = "INSERT INTO host_events (at_ms, host, what, detail) VALUES ($1, $2, $3, $4)";
-    let parameters: &Parameters<'_> = &[
-        (&now_ms(), Type::INT8),
-        (&host, Type::TEXT),
-        (&what.as_str(), Type::TEXT),
-        (&detail, Type::TEXT),
-    ];
+    let sql = "INSERT INTO host_events (at_ms, host_name, what, detail) VALUES ($1, $2, $3, $4)";
+    let parameters: &Parameters<'_> =
+        &[(&now_ms(), Type::INT8), (&host, Type::TEXT), (&what.as_str(), Type::TEXT), (&detail, Type::TEXT)];
     change(client, sql, parameters).await?;
     commit(client).await
 }
 
 pub(super) async fn host_events(client: &Session, before_ms: u64, limit: u32) -> Outcome<Page<HostEvent>> {
-    let sql = "SELECT id, at_ms, host, what, detail FROM host_events WHERE at_ms < $1 ORDER BY id DESC LIMIT $2";
+    let sql = "SELECT id, at_ms, host_name, what, detail FROM host_events
+               WHERE at_ms < $1 AND what <> 'settings' ORDER BY id DESC LIMIT $2";
     let parameters: &Parameters<'_> = &[(&i64_of(before_ms), Type::INT8), (&i64::from(limit), Type::INT8)];
     let found = rows(client, sql, parameters).await?;
     let with_bytes = found.iter().map(|row| {
@@ -50,7 +47,7 @@ pub(super) async fn host_events(client: &Session, before_ms: u64, limit: u32) ->
 }
 
 pub(super) async fn last_settings(client: &Session, host: &str) -> Result<Option<String>, Failed> {
-    let sql = "SELECT detail FROM host_events WHERE host = $1 AND what = $2 ORDER BY id DESC LIMIT 1";
+    let sql = "SELECT detail FROM host_events WHERE host_name = $1 AND what = $2 ORDER BY id DESC LIMIT 1";
     let parameters: &Parameters<'_> = &[(&host, Type::TEXT), (&HostChange::Settings.as_str(), Type::TEXT)];
     Ok(rows(client, sql, parameters).await?.first().map(|row| row.get(0)))
 }
@@ -89,10 +86,12 @@ pub(super) async fn sales(client: &Session, since_ms: u64) -> Outcome<Sales> {
         "WITH newest AS MATERIALIZED (
              SELECT item, delta, at_ms FROM stock_movements WHERE reference IS NOT NULL ORDER BY id DESC LIMIT {MOVEMENTS_MAX})"
     );
-    let looked_at = rows(client, &format!("{newest} SELECT count(*), coalesce(min(at_ms), 0) FROM newest"), &[]).await?;
+    let looked_at =
+        rows(client, &format!("{newest} SELECT count(*), coalesce(min(at_ms), 0) FROM newest"), &[]).await?;
     let (looked_at, first_ms) = looked_at.first().map_or((0, 0), |row| (row.get(0), row.get(1)));
-    let sql =
-        format!("{newest} SELECT item, (-sum(delta))::bigint FROM newest WHERE at_ms >= $1 GROUP BY item ORDER BY item");
+    let sql = format!(
+        "{newest} SELECT item, (-sum(delta))::bigint FROM newest WHERE at_ms >= $1 GROUP BY item ORDER BY item"
+    );
     let found = rows(client, &sql, &[(&i64_of(since_ms), Type::INT8)]).await?;
     let sums: Result<Vec<_>, StoreError> = found.iter().map(|row| Ok((sold_item(row, 0)?, row.get(1)))).collect();
     Ok(sums.map(|sums| Sales::of(sums, looked_at, first_ms, since_ms)))

@@ -131,7 +131,11 @@ impl Holding {
             | Command::Stock(_)
             | Command::Plugin(_)
             | Command::Catalogue(_)
-            | Command::Upkeep(UpkeepCommand::PruneAnswers { .. } | UpkeepCommand::CheckReadiness { .. } | UpkeepCommand::NoteHost { .. }) => {}
+            | Command::Upkeep(
+                UpkeepCommand::PruneAnswers { .. }
+                | UpkeepCommand::CheckReadiness { .. }
+                | UpkeepCommand::NoteHost { .. },
+            ) => {}
             #[cfg(test)]
             Command::Test(_) => {}
         }

@@ -63,7 +63,8 @@ pub(super) async fn add(
              INSERT INTO stock_movements (item, delta, kind, at_ms, why)
              SELECT item, $2, 'added', $3, nullif($4, '') FROM changed)
          SELECT on_hand FROM changed";
-    let parameters: &Parameters<'_> = &[(&item.as_str(), Type::TEXT), (&delta, Type::INT8), (&now_ms(), Type::INT8), (&why, Type::TEXT)];
+    let parameters: &Parameters<'_> =
+        &[(&item.as_str(), Type::TEXT), (&delta, Type::INT8), (&now_ms(), Type::INT8), (&why, Type::TEXT)];
     let changed = rows(client, sql, parameters).await?;
     let Some(row) = changed.first() else {
         let sql = "SELECT on_hand FROM stock WHERE item = $1";

@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) fn note_host(connection: &Connection, host: &str, what: HostChange, detail: &str) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO host_events (at_ms, host, what, detail) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached("INSERT INTO host_events (at_ms, host_name, what, detail) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![now_ms(), host, what.as_str(), detail])
         .map(drop)
 }
@@ -33,12 +33,13 @@ pub(in crate::store) fn host_events(
         let bytes = ROW_BYTES + event.detail.len();
         Ok((event, bytes))
     };
-    let sql = "SELECT id, at_ms, host, what, detail FROM host_events WHERE at_ms < ?1 ORDER BY id DESC LIMIT ?2";
+    let sql = "SELECT id, at_ms, host_name, what, detail FROM host_events
+               WHERE at_ms < ?1 AND what <> 'settings' ORDER BY id DESC LIMIT ?2";
     page(connection.prepare_cached(sql)?.query_and_then(params![i64_of(before_ms), limit], event)?, limit)
 }
 
 pub(in crate::store) fn last_settings(connection: &Connection, host: &str) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT detail FROM host_events WHERE host = ?1 AND what = ?2 ORDER BY id DESC LIMIT 1";
+    let sql = "SELECT detail FROM host_events WHERE host_name = ?1 AND what = ?2 ORDER BY id DESC LIMIT 1";
     let parameters = params![host, HostChange::Settings.as_str()];
     Ok(connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0)).optional()?)
 }

@@ -19,7 +19,8 @@ const ORDER_COLUMNS: &str = "id, reference, status, inventory, inventory_url, de
 /// What follows the last order of the page before, by number.
 const BY_NUMBER: &str = "id > :after ORDER BY id";
 /// The same, from the one placed last.
-const NEWEST_FIRST: &str = "(:after = 0 OR (placed_at_ms, id) < (SELECT placed_at_ms, id FROM orders WHERE id = :after))
+const NEWEST_FIRST: &str =
+    "(:after = 0 OR (placed_at_ms, id) < (SELECT placed_at_ms, id FROM orders WHERE id = :after))
          ORDER BY placed_at_ms DESC, id DESC";
 
 /// Returns the order of that reference.

@@ -48,12 +48,7 @@ fn seed(context: &mut WriteContext, opening: Vec<(Item, u32)>) -> Result<(), Ref
 }
 
 /// Sets an item's stock to a counted number.
-fn set(
-    context: &mut WriteContext,
-    item: &Item,
-    counted: u32,
-    why: &str,
-) -> Result<StockChanged, Refusal<StoreError>> {
+fn set(context: &mut WriteContext, item: &Item, counted: u32, why: &str) -> Result<StockChanged, Refusal<StoreError>> {
     let connection = &context.connection;
     let is_new = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;
@@ -71,12 +66,7 @@ fn set(
 }
 
 /// Adds a delivery, or subtracts breakage.
-fn add(
-    context: &mut WriteContext,
-    item: &Item,
-    delta: i64,
-    why: &str,
-) -> Result<StockChanged, Refusal<StockError>> {
+fn add(context: &mut WriteContext, item: &Item, delta: i64, why: &str) -> Result<StockChanged, Refusal<StockError>> {
     let connection = &context.connection;
     let (left, is_new) = in_savepoint(connection, || {
         let is_new = bring_in(connection, item)?;

@@ -227,6 +227,14 @@ impl<'a> Span<'a> {
         matches!(self.status, Status::Error { .. })
     }
 
+    /// Returns what its error says; `None` if it didn't fail.
+    pub const fn error(&self) -> Option<&'a str> {
+        match self.status {
+            Status::Error { description } => Some(description),
+            Status::Unset | Status::Ok => None,
+        }
+    }
+
     /// Since 1970.
     pub const fn end_ns(&self) -> u64 {
         self.start_ns.saturating_add(self.duration_ns)

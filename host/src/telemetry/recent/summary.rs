@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use opentelemetry::trace::TraceId;
 use serde::Serialize;
 
 use super::KeptTrace;
-use super::span::{Span, Status, Value};
+use super::query::Seen;
+use super::span::{Span, Value};
 #[cfg(test)]
 use crate::schema;
 use crate::telemetry::names::{attribute, span};
@@ -94,6 +96,15 @@ pub enum StatusFilter {
     Class(u16),
 }
 
+impl Called {
+    /// Returns `kind/name@version+digest`.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        let Self { kind, name, version, digest, .. } = self;
+        format!("{kind}/{name}@{version}+{digest}")
+    }
+}
+
 impl StatusFilter {
     /// Returns the filter of `404` or `4xx`, `None` for anything else.
     #[must_use]
@@ -104,7 +115,9 @@ impl StatusFilter {
         text.parse().ok().filter(|status| (100..=599).contains(status)).map(Self::One)
     }
 
-    const fn takes(self, status: u16) -> bool {
+    /// Returns whether it takes the status.
+    #[must_use]
+    pub const fn takes(self, status: u16) -> bool {
         match self {
             Self::One(one) => status == one,
             Self::Class(class) => status / 100 == class,
@@ -113,21 +126,22 @@ impl StatusFilter {
 }
 
 impl Filter {
-    /// Returns whether the trace is wanted.
+    /// Returns whether the trace, or the span, is wanted. Of a span, its own time and error count.
     #[must_use]
-    pub fn takes(&self, trace: &Summary) -> bool {
-        let duration = Duration::from_micros(trace.duration_us);
+    pub fn takes(&self, seen: &Seen<'_>) -> bool {
+        let (trace, start_us) = (seen.trace, seen.start_us());
+        let duration = Duration::from_micros(seen.took_us());
         is(self.route.as_ref(), trace.route.as_ref())
             && is(self.outcome.as_ref(), trace.outcome.as_ref())
             && is(self.item.as_ref(), trace.item.as_ref())
             && self.status.is_none_or(|wanted| trace.status.is_some_and(|status| wanted.takes(status)))
             && self.plugin.as_ref().is_none_or(|part| trace.plugins.iter().any(|plugin| plugin.contains(part.as_str())))
-            && self.errors.is_none_or(|wanted| trace.is_error == wanted)
+            && self.errors.is_none_or(|wanted| seen.is_error() == wanted)
             && self.trace_id.as_ref().is_none_or(|beginning| trace.trace_id.starts_with(beginning.as_str()))
             && self.min.is_none_or(|min| duration >= min)
             && self.max.is_none_or(|max| duration <= max)
-            && self.after_us.is_none_or(|after| trace.start_us >= after)
-            && self.before_us.is_none_or(|before| trace.start_us <= before)
+            && self.after_us.is_none_or(|after| start_us >= after)
+            && self.before_us.is_none_or(|before| start_us <= before)
     }
 }
 
@@ -136,30 +150,21 @@ fn is(wanted: Option<&String>, found: Option<&String>) -> bool {
 }
 
 impl Summary {
-    /// Returns whether a text, in lower case, is a part of something that a person would search the trace by: what the
-    /// row says, its errors and its log lines.
-    #[must_use]
-    pub fn has_text(&self, trace: &KeptTrace, lower: &str) -> bool {
-        let is_in = |text: &str| text.to_lowercase().contains(lower);
-        let own = [&self.route, &self.outcome, &self.item, &self.reference].into_iter().flatten();
-        let own = own.chain([&self.name, &self.trace_id]).chain(&self.plugins);
-        own.into_iter().any(|text| is_in(text))
-            || trace.lines.iter().any(|line| is_in(&line.message))
-            || trace.spans.in_order().iter().any(|span| match &span.status {
-                Status::Error { description } => is_in(description),
-                Status::Unset | Status::Ok => false,
-            })
-    }
-
     /// Returns the row of a trace; `None` if it has no local root, which every kept trace has.
     #[must_use]
     pub fn of(trace: &KeptTrace) -> Option<Self> {
-        let spans = trace.spans.in_order();
+        Self::of_spans(trace.trace_id, &trace.spans.in_order())
+    }
+
+    /// Returns the row of a trace of these spans, in their order.
+    #[must_use]
+    pub fn of_spans(trace_id: TraceId, spans: &[Span<'_>]) -> Option<Self> {
         let root = spans.iter().find(|span| span.is_local_root)?;
-        let outcome = outcome(&spans, span::CHECKOUT).or_else(|| outcome(&spans, span::INVENTORY));
+        let outcome = outcome(spans, span::CHECKOUT).or_else(|| outcome(spans, span::INVENTORY));
+        let versions = || spans.iter().filter_map(called);
         let first = |key: &str| spans.iter().find_map(|span| text(span, key));
         Some(Self {
-            trace_id: trace.trace_id.to_string(),
+            trace_id: trace_id.to_string(),
             start_us: root.start_us(),
             duration_us: root.duration_us().saturating_sub(waited_us(root)),
             name: root.name.to_owned(),
@@ -168,8 +173,8 @@ impl Summary {
             outcome,
             is_error: spans.iter().any(Span::is_error),
             spans: spans.len(),
-            plugins: each_once(spans.iter().filter_map(plugin)),
-            versions: each_once(spans.iter().filter_map(called)),
+            plugins: each_once(versions().map(|version| version.whole())),
+            versions: each_once(versions()),
             item: first(attribute::ORDER_ITEM).or_else(|| first(attribute::INVENTORY_ITEM)),
             reference: first(attribute::ORDER_REFERENCE),
         })
@@ -196,12 +201,8 @@ fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     once
 }
 
-fn plugin(span: &Span<'_>) -> Option<String> {
-    let Called { kind, name, version, digest, .. } = called(span)?;
-    Some(format!("{kind}/{name}@{version}+{digest}"))
-}
-
-fn called(span: &Span<'_>) -> Option<Called> {
+/// Returns the version that was called in the span; `None` if none was.
+pub(super) fn called(span: &Span<'_>) -> Option<Called> {
     let whole = |key| number(span, key).and_then(|number| number.try_into().ok());
     Some(Called {
         kind: text(span, attribute::PLUGIN_KIND)?,

@@ -133,6 +133,7 @@ fn placeholder(key: &str, value: &Value) -> String {
         "plugin.version" => "<version>".to_owned(),
         "plugin.digest" => "<digest>".to_owned(),
         "plugin.memory_bytes" => "<bytes>".to_owned(),
+        "plugin.guest_us" | "plugin.instantiate_us" => "<us>".to_owned(),
         "simulation.latency_added" => "<seconds>".to_owned(),
         "db.order_id" => "<order>".to_owned(),
         "facts.digest" => "<facts>".to_owned(),

@@ -19,7 +19,8 @@ export function copyButton(text, label) {
   return button;
 }
 
-async function copy(text) {
+/** Puts the text on the clipboard. */
+export async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   // Off loopback and without TLS a browser has no clipboard for pages; it still copies what is selected.
   const area = el('textarea', { class: 'unseen' });

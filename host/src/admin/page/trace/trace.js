@@ -1,17 +1,23 @@
 // One trace: its facts, the waterfall or the table of its spans, the selected span, the log lines beside it.
 
-import { Refused, hasToken, read, save } from '../frame/api.js';
+import { Refused, read, save } from '../frame/api.js';
+import { criticalPath } from './critical.js';
 import { model } from './model.js';
 import { isForPage } from '../frame/keys.js';
-import { replaySection } from './replay.js';
 import { at } from '../frame/root.js';
-import { copyButton, say } from '../frame/say.js';
+import { copy, copyButton, say } from '../frame/say.js';
+import { curlOf } from './request.js';
+import { SECTIONS } from './sections.js';
 import { SpanPanel } from './span.js';
+import { beside } from './step.js';
 import { clock, cut, day, duration, el, foreign, long, plural, visible, whole } from '../frame/text.js';
 import { SpanTable, Waterfall } from './waterfall.js';
 
 // The answer to a checkout, which names its trace, may be here before the trace is.
 const LATE_MS = [250, 500, 1000, 2000];
+
+// The list that a step to the next trace takes along.
+let carried = null;
 
 /** Shows the trace in `main`; returns what ends it. */
 export function showTrace(main, id, go) {
@@ -25,6 +31,8 @@ class Trace {
     this.main = main;
     this.id = id;
     this.go = go;
+    this.list = carried ?? cameFrom();
+    carried = null;
     document.title = `Trace ${visible(id).slice(0, 8)} \u00b7 Till`;
     document.addEventListener('keydown', this.#key);
     main.append(el('div', { class: 'trace' }, this.#back(), el('p', { class: 'note' }, 'Reading the trace\u2026')));
@@ -37,10 +45,26 @@ class Trace {
   };
 
   #back() {
-    const list = at('/traces');
-    const before = history.state?.from;
-    const from = before?.startsWith(list) && !before.startsWith(`${list}/`) ? before : list;
-    return el('nav', { class: 'back', 'aria-label': 'Back' }, el('a', { href: from, 'data-link': true }, '\u2190 All traces'));
+    const step = (key, label, to) => el('button', { type: 'button', class: 'quiet', onclick: () => this.#step(to) }, label, ' ', el('kbd', { 'aria-hidden': 'true' }, key));
+    return el('nav', { class: 'back', 'aria-label': 'Back' }, el('a', { href: this.list, 'data-link': true }, '\u2190 All traces'),
+      step('p', 'Previous', -1), step('n', 'Next', 1));
+  }
+
+  /** Goes to the trace beside this one in the list that it was opened from. */
+  async #step(by) {
+    if (!this.trace) return;
+    try {
+      const id = await beside(this.list, this.trace, by, this.#asked.signal);
+      if (id === null) {
+        say(by > 0 ? 'This is the last trace of the list' : 'This is the first trace of the list');
+        return;
+      }
+      carried = this.list;
+      this.go(at(`/traces/${id}`));
+      history.replaceState({ ...history.state, from: this.list }, '');
+    } catch (error) {
+      if (error.name !== 'AbortError') say(error.message);
+    }
   }
 
   async #load() {
@@ -76,7 +100,8 @@ class Trace {
   #draw(trace) {
     this.trace = trace;
     const select = (span, how) => this.#select(span, how);
-    this.waterfall = new Waterfall(trace, select);
+    this.path = criticalPath(trace);
+    this.waterfall = new Waterfall(trace, select, this.path);
     this.table = new SpanTable(trace, select);
     this.table.element.hidden = true;
     this.panel = new SpanPanel(trace, select);
@@ -91,7 +116,7 @@ class Trace {
           el('section', { class: 'spans', 'aria-label': 'Spans' }, this.#tools(), this.waterfall.element, this.table.element),
           this.#lines()),
         this.panel.element),
-      replaySection(this.id)));
+      SECTIONS.map((section) => section(trace, this.#asked.signal))));
     const asked = trace.byId.get(new URLSearchParams(location.search).get('span'));
     this.#select(asked ?? trace.cause ?? root, { quietly: true });
     say(`Trace of ${plural(trace.spans.length, 'span')}${trace.cause ? ', failed' : ''}`);
@@ -105,19 +130,12 @@ class Trace {
     const failed = this.trace.spans.filter((span) => span.isError).length;
     const item = first('order.item') ?? first('inventory.item');
     const reference = first('order.reference');
-    const path = `/api/traces/${encodeURIComponent(this.id)}`;
-    const json = el('a', { href: at(path), target: '_blank', rel: 'noopener' }, 'JSON');
-    json.addEventListener('click', (event) => {
-      if (!hasToken()) return;
-      event.preventDefault();
-      save(path, `trace-${this.id}.json`).catch((error) => say(error.message));
-    });
     const busiest = this.trace.busiest;
     const share = Math.round((100 * busiest.own_us) / this.trace.duration_us);
     return el('header', { class: 'tracehead' },
       el('div', { class: 'titlebar' },
         el('h1', {}, foreign(root.name, { class: 'clamp', title: visible(root.name).length > 80 ? visible(root.name).slice(0, 2000) : null })),
-        el('div', { class: 'handle' }, el('span', { class: 'dim' }, 'Trace '), el('code', {}, foreign(this.id, { class: 'cut' })), copyButton(this.id, 'Copy id'), json)),
+        el('div', { class: 'handle' }, el('span', { class: 'dim' }, 'Trace '), el('code', {}, foreign(this.id, { class: 'cut' })), copyButton(this.id, 'Copy id'), this.#curl(), this.#download('OTLP', '/api/v3/traces/', 'otlp'), this.#download('Jaeger', '/api/traces/', 'jaeger'))),
       el('dl', { class: 'facts' },
         status !== undefined && fact('Status', el('span', { class: failed > 0 ? 'went failed' : '' }, failed > 0 && '\u2715 ', foreign(status))),
         outcome !== undefined && fact('Outcome', cut(outcome)),
@@ -125,8 +143,36 @@ class Trace {
         fact('Began', el('time', { title: day(this.trace.start_us) }, clock(this.trace.start_us))),
         fact('Spans', el('span', {}, whole(this.trace.spans.length), failed > 0 && [', ', el('span', { class: 'went failed' }, plural(failed, 'error'))])),
         failed === 0 && share >= 60 && busiest.span !== root && fact('Mostly in', el('button', { type: 'button', class: 'inline', onclick: () => this.#select(busiest.span, { focus: true }) }, cut(busiest.span.name)), ` ${share} %`),
+        this.#critical(fact),
         item !== undefined && fact('Item', cut(item)),
-        reference !== undefined && fact('Order', el('code', {}, cut(reference)))));
+        reference !== undefined && fact('Order', el('a', { href: at(`/console/orders/${encodeURIComponent(reference)}`), 'data-link': true }, el('code', {}, cut(reference))))));
+  }
+
+  /** What the trace's duration is made of: the spans that the others waited for. */
+  #critical(fact) {
+    const { own_us, total_us } = this.path;
+    const [longest] = [...own_us].sort(([, a], [, b]) => b - a);
+    if (!longest || own_us.size < 2) return null;
+    return fact('Critical path', duration(total_us), ` in ${plural(own_us.size, 'span')}, `,
+      el('button', { type: 'button', class: 'inline', onclick: () => this.#select(longest[0], { focus: true }) }, cut(longest[0].name)), ` ${duration(longest[1])}`);
+  }
+
+  #download(label, path, name) {
+    const button = el('button', { type: 'button', class: 'quiet', title: `Download the trace as ${label} JSON` }, `${label} JSON`);
+    button.addEventListener('click', () => save(path + encodeURIComponent(this.id), `trace-${this.id}-${name}.json`).catch((error) => say(error.message)));
+    return button;
+  }
+
+  #curl() {
+    const button = el('button', { type: 'button', class: 'quiet', title: 'Copy the request as a line for a shell' }, 'Copy as curl');
+    button.addEventListener('click', async () => {
+      const made = await curlOf(this.trace, this.#asked.signal).catch((error) => ({ note: error.message }));
+      if (made?.line) await copy(made.line);
+      this.copied.textContent = made ? made.note : 'This trace has no request that could be repeated.';
+      say(this.copied.textContent);
+    });
+    this.copied = el('span', { class: 'dim copied' });
+    return [button, this.copied];
   }
 
   /** The way from "it is red" to why. */
@@ -246,8 +292,16 @@ class Trace {
       event.preventDefault();
       this.find.focus();
     }
+    if (event.key === 'n' || event.key === 'p') this.#step(event.key === 'n' ? 1 : -1);
     if (event.key === 'Escape') this.main.querySelector('.back a')?.click();
   };
+}
+
+/** Returns the address of the list that the trace was opened from. */
+function cameFrom() {
+  const list = at('/traces');
+  const before = history.state?.from;
+  return before?.startsWith(list) && !before.startsWith(`${list}/`) ? before : list;
 }
 
 /** Scrolls the list that the element is in, and nothing else. */

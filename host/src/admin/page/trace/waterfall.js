@@ -16,9 +16,10 @@ export class Waterfall {
   #folded = new Set();
   #current = null;
 
-  constructor(trace, onSelect) {
+  constructor(trace, onSelect, path) {
     this.trace = trace;
     this.onSelect = onSelect;
+    this.path = path;
     this.tree = el('div', { class: 'tree', role: 'tree', 'aria-label': 'Spans by time; arrow keys move, left and right fold' }, trace.spans.map((span) => this.#row(span)));
     this.tree.addEventListener('keydown', this.#key);
     const makers = ['host', 'call', 'guest'].filter((maker) => trace.spans.some((span) => span.maker === maker));
@@ -28,7 +29,7 @@ export class Waterfall {
     const place = (at) => ({ vars: { '--at': (at / trace.duration_us).toFixed(4) } });
     this.element = el('div', { class: 'waterfall' },
       el('div', { class: 'ruler', 'aria-hidden': 'true' },
-        el('div', { class: 'makers' }, makers.map((maker) => el('span', { class: `maker ${maker}` }, el('i', {}, MAKERS[maker].sign), MAKERS[maker].word))),
+        el('div', { class: 'makers' }, makers.map((maker) => el('span', { class: `maker ${maker}` }, el('i', {}, MAKERS[maker].sign), MAKERS[maker].word)), el('span', { class: 'maker onpath' }, el('i'), 'critical path')),
         el('div', { class: 'ticks' }, ticks.map((at) => el('span', place(at), at === 0 ? '0' : duration(at).replace(/\.0+ | /, ' ').replace(/(\.\d*?)0+ /, '$1 '))))),
       el('div', { class: 'lanes' }, el('div', { class: 'gridlines', 'aria-hidden': 'true' }, el('div', {}, ticks.slice(1).map((at) => el('i', place(at))))), this.tree));
   }
@@ -43,9 +44,9 @@ export class Waterfall {
     const row = el('div', {
       class: `row ${span.maker} ${span.isError ? 'is-error' : ''}`, role: 'treeitem', tabindex: '-1',
       'aria-level': String(span.depth + 1), 'aria-selected': 'false', 'aria-expanded': span.children.length > 0 ? 'true' : null,
-      'aria-label': [visible(span.name).slice(0, 300), span.isError && 'error', span.madeWithout, maker.word, duration(span.duration_us), `at ${duration(span.start_us - start_us)}`].filter(Boolean).join(', '),
       vars: { '--depth': Math.min(span.depth, 12), '--from': from.toFixed(5), '--share': share.toFixed(5) }, data: { span: span.id },
     },
+    el('span', { class: 'unseen' }, [visible(span.name).slice(0, 300), span.isError && 'error', span.madeWithout, maker.word, duration(span.duration_us), this.path.own_us.has(span) && `${duration(this.path.own_us.get(span))} on the critical path`, `at ${duration(span.start_us - start_us)}`].filter(Boolean).join(', ')),
     el('div', { class: 'what', 'aria-hidden': 'true' },
       fold, el('span', { class: `maker ${span.maker}`, title: maker.title }, el('i', {}, maker.sign)),
       cut(span.name, { class: 'spanname' }),
@@ -55,7 +56,7 @@ export class Waterfall {
       span.madeWithout && el('span', { class: 'tag', title: 'The price was made without these; the events say why' }, span.madeWithout),
       span.maker === 'call' && el('span', { class: 'tag call', title: visible(span.plugin) }, foreign(span.plugin, { class: 'cut' }))),
     el('div', { class: 'when', 'aria-hidden': 'true' },
-      el('span', { class: 'bar' }), this.#dots(span)),
+      el('span', { class: 'bar' }), this.#waitedFor(span), this.#dots(span)),
     el('div', { class: 'took', 'aria-hidden': 'true' }, duration(span.duration_us)));
     fold.addEventListener('click', (event) => {
       event.stopPropagation();
@@ -64,6 +65,14 @@ export class Waterfall {
     row.addEventListener('click', () => this.onSelect(span, { focus: true }));
     this.#rows.set(span, row);
     return row;
+  }
+
+  /** Where the span is on the critical path. */
+  #waitedFor(span) {
+    return (this.path.segments.get(span) ?? []).slice(0, 64).map(([from, to]) => el('span', {
+      class: 'critical', title: 'Critical path: the rest waited for this',
+      vars: { '--from': ((from - this.trace.start_us) / this.trace.duration_us).toFixed(5), '--share': ((to - from) / this.trace.duration_us).toFixed(5) },
+    }));
   }
 
   /** Events, where they happened. */

@@ -1,19 +1,24 @@
-// The newest traces, and finding others: charts, filters, table.
+// The newest traces, or spans, and finding others: query, figures, heatmap, groups, table.
 
 import { Refused, read } from '../frame/api.js';
 import { Charts } from '../charts/charts.js';
-import { Filters } from './filters.js';
-import { versionName } from '../trace/model.js';
 import { isForPage } from '../frame/keys.js';
-import { at } from '../frame/root.js';
-import { copyButton, say } from '../frame/say.js';
-import { bytes, clock, cut, day, duration, el, foreign, plural, visible, whole } from '../frame/text.js';
+import { say } from '../frame/say.js';
+import { bytes, el, foreign, plural } from '../frame/text.js';
+import { Choice } from './choice.js';
+import { Chosen } from './chosen.js';
+import { noneIsLikeThat, nothingYet } from './empty.js';
+import { Field } from './field.js';
+import { Overview } from './overview.js';
+import { Picked } from './picked.js';
+import { SpanRow, TraceRow, drawBars } from './rows.js';
 
 const PAGE = 50;
 const REFRESH_MS = 2000;
 const CHARTS_MS = 5000;
 // How often a screen reader is told of new traces, at most.
 const SAY_MS = 10_000;
+const CHARTS_OPEN = 'till-charts-open';
 
 /** Shows the list in `main`; returns what ends it. */
 export function showList(main, go) {
@@ -33,28 +38,35 @@ class List {
   constructor(main, go) {
     this.go = go;
     document.title = 'Traces \u00b7 Till';
-    this.filters = new Filters(() => this.#changed());
-    this.charts = new Charts((after_us, before_us) =>
-      this.filters.also({ after_us: String(Math.floor(after_us)), before_us: String(Math.ceil(before_us)) }));
+    this.choice = new Choice(() => this.#changed());
+    this.field = new Field(this.choice.values.q, (q) => this.choice.set({ q }));
+    this.overview = new Overview(this.choice);
+    this.picked = new Picked();
+    this.chosen = new Chosen(this.choice, this.picked.element);
+    const moment = (after_us, before_us) => this.choice.set({ after_us: String(Math.floor(after_us)), before_us: String(Math.ceil(before_us)) });
+    this.charts = new Charts(moment);
     main.append(
-      el('div', { class: 'titleline' }, el('h1', {}, 'Traces'), (this.kept = el('p', { class: 'kept' }))),
-      this.charts.element,
-      this.filters.element,
+      el('div', { class: 'titleline' }, el('h1', {}, 'Traces'), (this.kept = el('p', { class: 'kept dim' }))),
+      this.field.element,
+      this.chosen.element,
+      this.overview.element,
+      this.#chartsFold(),
       this.#tableSection(),
     );
     this.#drawChosen();
     this.#load();
-    this.#loadCharts();
+    this.overview.load();
     this.#timers = [
       setInterval(() => this.#refreshes() && this.#load(), REFRESH_MS),
       setInterval(() => !document.hidden && !this.#paused && this.#loadCharts(), CHARTS_MS),
+      setInterval(() => this.#refreshes() && this.overview.loadIfDue(), REFRESH_MS),
     ];
     document.addEventListener('keydown', this.#key);
   }
 
   leave = () => {
     this.#timers.forEach(clearInterval);
-    this.filters.leave();
+    this.overview.leave();
     this.#asked?.abort();
     this.charts.leave();
     document.removeEventListener('keydown', this.#key);
@@ -65,46 +77,71 @@ class List {
     return !document.hidden && !this.#paused && this.#older === 0;
   }
 
+  get #isOfSpans() {
+    return this.choice.values.view === 'spans';
+  }
+
   #changed() {
     this.#older = 0;
     this.#first = true;
     this.#drawChosen();
     this.#load();
+    this.overview.changed();
   }
 
-  /** Draws what the filters say outside of their form. */
+  /** Draws what the values say. */
   #drawChosen() {
-    const { after_us, before_us, sort } = this.filters.values;
+    const { q, after_us, before_us, sort } = this.choice.values;
+    this.field.show(q);
+    this.field.refuse(null);
+    this.chosen.draw();
     for (const [name, header] of Object.entries(this.sorts)) {
       header.setAttribute('aria-sort', (sort || 'newest') === name ? 'descending' : 'none');
     }
+    this.heads.replaceChildren(this.#isOfSpans ? this.spanHeads : this.traceHeads);
+    this.table.classList.toggle('of-spans', this.#isOfSpans);
     this.charts.showRange(Number(after_us) || null, Number(before_us) || null);
+  }
+
+  #chartsFold() {
+    this.fold = el('details', { class: 'fold' }, el('summary', {}, 'Charts of the last 15 minutes'), this.charts.element);
+    this.fold.open = localStorage.getItem(CHARTS_OPEN) === 'true';
+    this.fold.addEventListener('toggle', () => {
+      localStorage.setItem(CHARTS_OPEN, String(this.fold.open));
+      this.#loadCharts();
+    });
+    return this.fold;
   }
 
   // --- the table
 
   #tableSection() {
     const sortable = (name, label, properties) => {
-      const button = el('button', { type: 'button', onclick: () => this.filters.also({ sort: name === 'newest' ? '' : name }) }, label);
+      const button = el('button', { type: 'button', onclick: () => this.choice.set({ sort: name === 'newest' ? '' : name }) }, label);
       const header = el('th', { scope: 'col', ...properties }, button);
       this.sorts[name] = header;
       return header;
     };
     this.sorts = {};
     this.body = el('tbody');
+    const heads = (...cells) => el('tr', {}, ...cells);
+    this.traceHeads = heads(
+      el('th', { scope: 'col', class: 'c-pick' }, el('span', { class: 'unseen' }, 'Compare')),
+      sortable('newest', 'Time', { class: 'time' }),
+      el('th', { scope: 'col' }, 'Request'),
+      el('th', { scope: 'col', class: 'c-item' }, 'Item'),
+      el('th', { scope: 'col', class: 'c-status' }, 'Status'),
+      el('th', { scope: 'col', class: 'c-outcome' }, 'Outcome'),
+      sortable('slowest', 'Duration', { class: 'number c-took' }),
+      el('th', { scope: 'col', class: 'number c-spans' }, 'Spans'),
+      el('th', { scope: 'col', class: 'c-plugins' }, 'Plugins'),
+      el('th', { scope: 'col', class: 'c-id' }, 'Trace'));
+    this.spanHeads = heads(...[['Time', 'time'], ['Span', ''], ['Trace', 'c-item'], ['Error', 'c-outcome'], ['Duration', 'number c-took'], ['Plugin', 'c-plugins']]
+      .map(([head, of]) => el('th', { scope: 'col', class: of }, head)));
+    this.heads = el('thead', {}, this.traceHeads);
     this.table = el('table', { class: 'traces' },
-      el('caption', { class: 'unseen' }, 'Traces. Arrow keys, or j and k, go from one to the next, Enter opens it.'),
-      el('thead', {}, el('tr', {},
-        sortable('newest', 'Time'),
-        el('th', { scope: 'col' }, 'Request'),
-        el('th', { scope: 'col', class: 'c-item' }, 'Item'),
-        el('th', { scope: 'col' }, 'Status'),
-        el('th', { scope: 'col', class: 'c-outcome' }, 'Outcome'),
-        sortable('slowest', 'Duration', { class: 'number' }),
-        el('th', { scope: 'col', class: 'number c-spans' }, 'Spans'),
-        el('th', { scope: 'col', class: 'c-plugins' }, 'Plugins'),
-        el('th', { scope: 'col', class: 'c-id' }, 'Trace'))),
-      this.body);
+      el('caption', { class: 'unseen' }, 'Arrow keys, or j and k, go from one to the next, Enter opens it, x marks a trace for comparison.'),
+      this.heads, this.body);
     this.pause = el('button', { type: 'button', class: 'live', 'aria-pressed': 'false', onclick: () => this.#togglePause() });
     this.status = el('p', { class: 'status' });
     this.note = el('div', { class: 'note', hidden: true });
@@ -112,7 +149,7 @@ class List {
     this.#drawPause();
     return el('section', { class: 'list', 'aria-label': 'Traces' },
       el('div', { class: 'listbar' }, this.status,
-        el('p', { class: 'keys' }, el('kbd', {}, 'j'), ' ', el('kbd', {}, 'k'), ' move ', el('kbd', {}, 'Enter'), ' opens ', el('kbd', {}, '/'), ' filters'),
+        el('p', { class: 'keys' }, el('kbd', {}, 'j'), ' ', el('kbd', {}, 'k'), ' move ', el('kbd', {}, 'Enter'), ' opens ', el('kbd', {}, 'x'), ' compares ', el('kbd', {}, '/'), ' query'),
         this.pause),
       this.note, this.table, this.more);
   }
@@ -123,6 +160,7 @@ class List {
     if (!stop) {
       this.#older = 0;
       this.#load();
+      this.overview.load();
       this.#loadCharts();
     }
     this.#drawPause();
@@ -134,21 +172,31 @@ class List {
     this.pause.classList.toggle('still', still);
     this.pause.textContent = this.#paused ? 'Paused' : this.#older > 0 ? 'To the newest' : 'Live';
     const [title, label] = this.#paused
-      ? ['Refresh again', 'Refreshing is paused']
-      : this.#older > 0 ? ['Back to the newest', 'Back to the newest traces'] : ['Stop refreshing', 'Pause refreshing'];
+      ? ['Refresh again', 'refreshing is paused']
+      : this.#older > 0 ? ['Back to the newest', 'back to the newest traces'] : ['Stop refreshing', 'pause refreshing'];
     this.pause.title = title;
-    this.pause.setAttribute('aria-label', label);
+    // What is seen comes first, so that it can be said to a voice control.
+    this.pause.setAttribute('aria-label', `${this.pause.textContent}: ${label}`);
+  }
+
+  /** Asks for a page of the list, with more in the query. */
+  async #page(more, signal) {
+    const { sort } = this.choice.values;
+    const path = this.#isOfSpans ? '/recent/spans' : '/recent/traces';
+    const asked = this.choice.asked({ ...(this.#isOfSpans ? {} : { sort }), limit: String(PAGE), ...more });
+    const { traces, spans, kept } = await read(`${path}?${asked}`, signal);
+    return { rows: traces ?? spans, kept };
   }
 
   async #load() {
     this.#asked?.abort();
     const asked = (this.#asked = new AbortController());
     try {
-      const query = this.filters.query({ limit: String(PAGE) });
-      const { traces, kept } = await read(`/recent/traces?${query}`, asked.signal);
+      const { rows, kept } = await this.#page({}, asked.signal);
       if (asked.signal.aborted) return;
-      this.#drawKept(kept);
-      this.#drawRows(traces, kept);
+      this.field.refuse(null);
+      if (kept) this.#drawKept(kept);
+      this.#drawRows(rows, kept);
     } catch (error) {
       this.#failed(error);
     }
@@ -160,19 +208,17 @@ class List {
     this.#asked?.abort();
     const asked = (this.#asked = new AbortController());
     try {
-      const query = this.filters.query({ before_us: String(last.trace.start_us), limit: String(PAGE) });
-      const { traces } = await read(`/recent/traces?${query}`, asked.signal);
+      const { rows } = await this.#page({ before_us: String(last.of.start_us) }, asked.signal);
       if (asked.signal.aborted) return;
-      const fresh = traces.filter((trace) => !this.#rows.has(trace.trace_id));
+      const fresh = rows.filter((of) => !this.#rows.has(keyOf(of)));
       this.#older += 1;
-      this.filters.offer(fresh);
-      for (const trace of fresh) this.body.append(this.#row(trace).element);
-      this.more.hidden = traces.length < PAGE || fresh.length === 0;
-      this.#drawBars();
+      for (const of of fresh) this.body.append(this.#row(of).element);
+      this.more.hidden = rows.length < PAGE || fresh.length === 0;
+      drawBars([...this.#rows.values()]);
       this.#drawStatus();
       this.#drawPause();
       say(`${plural(fresh.length, 'older trace')} added`);
-      this.#rows.get(fresh[0]?.trace_id)?.link.focus();
+      this.#rows.get(fresh[0] && keyOf(fresh[0]))?.link.focus();
     } catch (error) {
       this.#failed(error);
     }
@@ -180,6 +226,10 @@ class List {
 
   #failed(error) {
     if (error.name === 'AbortError') return;
+    if (error instanceof Refused && error.status === 422) {
+      this.field.refuse(error.message);
+      return;
+    }
     this.note.hidden = false;
     const refused = error instanceof Refused;
     this.note.replaceChildren(el('p', { class: 'bad' },
@@ -192,34 +242,33 @@ class List {
     this.kept.title = evicted > 0 ? `${plural(evicted, 'older trace')} made room; errors stay longest` : 'Errors stay longest when room is needed';
   }
 
-  #drawRows(traces, kept) {
+  #drawRows(listed, kept) {
     this.note.hidden = true;
     const before = this.#rows;
-    const focused = this.body.contains(document.activeElement) ? document.activeElement.closest('tr')?.dataset.trace : null;
+    const focused = this.body.contains(document.activeElement) ? document.activeElement.closest('tr')?.dataset.key : null;
     this.#rows = new Map();
     let fresh = 0;
-    traces.forEach((trace, index) => {
-      const known = before.get(trace.trace_id);
+    listed.forEach((of, index) => {
+      const known = before.get(keyOf(of));
       // A trace may get its late spans between two looks.
-      const same = known && JSON.stringify(known.trace) === JSON.stringify(trace);
-      const row = same ? known : this.#row(trace);
-      if (same) this.#rows.set(trace.trace_id, known);
+      const same = known && JSON.stringify(known.of) === JSON.stringify(of);
+      const row = same ? known : this.#row(of);
+      if (same) this.#rows.set(keyOf(of), known);
       if (!known) fresh += 1;
       if (this.body.children[index] !== row.element) this.body.insertBefore(row.element, this.body.children[index] ?? null);
     });
-    while (this.body.children.length > traces.length) this.body.lastElementChild.remove();
-    this.filters.offer(traces);
-    this.#drawBars();
+    while (this.body.children.length > listed.length) this.body.lastElementChild.remove();
+    drawBars([...this.#rows.values()]);
     this.#drawStatus();
-    this.table.hidden = traces.length === 0;
-    this.more.hidden = traces.length < PAGE || this.filters.values.sort === 'slowest';
-    if (traces.length === 0) this.#drawEmpty(kept);
+    this.table.hidden = listed.length === 0;
+    this.more.hidden = listed.length < PAGE || this.choice.values.sort === 'slowest' || this.#isOfSpans;
+    if (listed.length === 0) this.#drawEmpty(kept);
     this.#drawPause();
     const links = this.#links();
     const current = this.#rows.get(focused)?.link ?? links.find((link) => link.tabIndex === 0) ?? links[0];
     links.forEach((link) => (link.tabIndex = link === current ? 0 : -1));
     if (focused && document.activeElement !== current) current?.focus({ preventScroll: true });
-    this.#sayNews(fresh, traces.length);
+    this.#sayNews(fresh, listed.length);
   }
 
   #sayNews(fresh, shown) {
@@ -227,7 +276,7 @@ class List {
       this.#first = false;
       this.#said = Date.now();
       this.#unsaid = 0;
-      say(`${plural(shown, 'trace')} shown`);
+      say(`${plural(shown, this.#isOfSpans ? 'span' : 'trace')} shown`);
       return;
     }
     this.#unsaid += fresh;
@@ -240,66 +289,21 @@ class List {
 
   #drawStatus() {
     const rows = [...this.#rows.values()];
-    const errors = rows.filter((row) => row.trace.is_error).length;
-    const said = [plural(rows.length, 'trace'), `${this.filters.values.sort === 'slowest' ? 'slowest' : 'newest'} first`];
-    if (errors > 0) said.push(plural(errors, 'error'));
+    const what = this.#isOfSpans ? 'span' : 'trace';
+    const said = [`${plural(rows.length, what)} shown`, `${this.choice.values.sort === 'slowest' && !this.#isOfSpans ? 'slowest' : 'newest'} first`];
     this.status.textContent = rows.length === 0 ? '' : said.join(' \u00b7 ');
   }
 
   #drawEmpty(kept) {
     this.note.hidden = false;
-    if (this.filters.narrow) {
-      this.note.replaceChildren(
-        el('p', { class: 'title' }, 'No kept trace is like that'),
-        el('p', {}, 'Loosen a filter, or ',
-          el('button', { type: 'button', class: 'inline', onclick: () => this.filters.set({}) }, 'clear all of them'), '. ',
-          kept.traces > 0 ? `${plural(kept.traces, 'trace')} ${kept.traces === 1 ? 'is' : 'are'} kept.` : ''));
-      return;
-    }
-    const line = `curl -XPOST http://${location.hostname}:8000/checkout -H 'content-type: application/json' \\\n     -d '{"item":"headphones","quantity":1,"price":99.99}'`;
-    if (this.note.querySelector('pre')?.textContent === line) return;
-    this.note.replaceChildren(
-      el('p', { class: 'title' }, 'Nothing has happened yet'),
-      el('p', {}, 'Buy something, and it stands here a moment later. With the demo\u2019s shop (its port is on the line that till printed at its start):'),
-      el('div', { class: 'shell' }, el('pre', { tabindex: '0' }, line), copyButton(line, 'Copy')),
-      el('p', {}, 'Then try ', el('code', {}, '3'), ' of ', el('code', {}, 'smartphone'), ', which is slow, and ', el('code', {}, '2'), ' of ', el('code', {}, 'laptop'), ', which often fails.'));
+    if (this.choice.narrow || this.#isOfSpans) this.note.replaceChildren(...noneIsLikeThat(this.choice, kept));
+    else if (!this.note.querySelector('pre')) this.note.replaceChildren(...nothingYet());
   }
 
-  #row(trace) {
-    const { trace_id, start_us, name, status, outcome, is_error, spans, plugins, versions, item } = trace;
-    const link = el('a', { href: at(`/traces/${trace_id}`), 'data-link': true, tabindex: '-1' }, cut(name));
-    const went = el('span', { class: is_error ? 'went failed' : `went ${status >= 400 ? 'refused' : ''}` },
-      is_error && el('span', { 'aria-hidden': 'true' }, '\u2715 '),
-      status ?? (is_error ? '' : '\u2013'),
-      is_error && el('span', { class: status ? 'unseen' : '' }, ' error'));
-    const bar = el('span', { class: 'meter', 'aria-hidden': 'true' });
-    const element = el('tr', { class: is_error ? 'is-error' : '', data: { trace: trace_id } },
-      el('td', { class: 'time', title: day(start_us) }, clock(start_us, false), el('span', { class: 'ms' }, clock(start_us).slice(8))),
-      el('td', { class: 'name' }, link, item && cut(item, { class: 'also' })),
-      el('td', { class: 'c-item' }, item === undefined || item === null ? '' : cut(item)),
-      el('td', {}, went),
-      el('td', { class: 'c-outcome' }, outcome === undefined || outcome === null ? '' : cut(outcome, { class: outcome === 'ok' ? 'dim' : '' })),
-      el('td', { class: 'number' }, el('div', { class: 'duration' }, bar, el('span', {}, duration(trace.duration_us)))),
-      el('td', { class: 'number c-spans' }, whole(spans)),
-      el('td', { class: 'c-plugins' }, foreign((versions ?? []).map(versionName).join(' \u00b7 '), { class: 'cut dim', title: (plugins ?? []).map((plugin) => visible(plugin)).join('\n') })),
-      el('td', { class: 'c-id' }, el('code', {}, trace_id.slice(0, 8))));
-    element.addEventListener('click', (event) => {
-      if (event.target.closest('a') || String(getSelection()) !== '') return;
-      link.click();
-    });
-    const row = { trace, element, link, bar };
-    this.#rows.set(trace_id, row);
+  #row(of) {
+    const row = this.#isOfSpans ? new SpanRow(of) : new TraceRow(of, this.picked);
+    this.#rows.set(keyOf(of), row);
     return row;
-  }
-
-  /** A duration's bar is its share of the longest shown, on a scale of decades: 1 ms must show beside 2 s. */
-  #drawBars() {
-    const rows = [...this.#rows.values()];
-    const longest = Math.max(1000, ...rows.map((row) => row.trace.duration_us));
-    for (const { bar, trace } of rows) {
-      const share = Math.log10(1 + trace.duration_us / 100) / Math.log10(1 + longest / 100);
-      bar.style.setProperty('--share', share.toFixed(3));
-    }
   }
 
   #links() {
@@ -310,7 +314,11 @@ class List {
     if (!isForPage(event)) return;
     if (event.key === '/') {
       event.preventDefault();
-      this.filters.focus();
+      this.field.focus();
+      return;
+    }
+    if (event.key === 'x') {
+      [...this.#rows.values()].find((row) => row.link === document.activeElement)?.pick?.click();
       return;
     }
     const links = this.#links();
@@ -332,6 +340,7 @@ class List {
   };
 
   async #loadCharts() {
+    if (!this.fold.open) return;
     try {
       this.charts.draw(await read('/recent/charts'));
     } catch (error) {
@@ -339,4 +348,8 @@ class List {
       if (error instanceof Refused) this.charts.refused(error.message);
     }
   }
+}
+
+function keyOf(of) {
+  return `${of.trace_id}${of.span_id ?? ''}`;
 }

@@ -11,7 +11,7 @@ CREATE INDEX IF NOT EXISTS stock_movements_by_hand ON stock_movements (item, id)
 CREATE TABLE IF NOT EXISTS host_events (
     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at_ms  bigint NOT NULL,
-    host   text NOT NULL,
+    host_name text NOT NULL,
     what   text NOT NULL,
     detail text NOT NULL
 )

@@ -12,7 +12,7 @@ CREATE INDEX stock_movements_by_hand ON stock_movements (item, id) WHERE referen
 CREATE TABLE host_events (
     id     INTEGER PRIMARY KEY,
     at_ms  INTEGER NOT NULL,
-    host   TEXT NOT NULL,
+    host_name TEXT NOT NULL,
     what   TEXT NOT NULL,
     detail TEXT NOT NULL
 ) STRICT;
