@@ -1,5 +1,5 @@
-//! What recording plugins' calls costs a checkout: without recordings, with them, with every recording making room for another, and with
-//! texts searched for personal details or not. `shop/compared.rs` says how, and with which variables.
+//! What recording plugins' calls costs a checkout: without recordings, with them, with every recording making room for another, and with each
+//! masked and written to the disk, its texts searched for personal details or not. `shop/compared.rs` says how, and with which variables.
 //!
 //! All have the same request: two lines, three attributes of the order and one of a line, as much as a shop may send. A checkout makes
 //! two recordings.
@@ -38,12 +38,14 @@ struct Recording {
     settings: &'static [&'static str],
 }
 
-const ALL: [Recording; 4] = [
+const ALL: [Recording; 5] = [
     Recording { name: "none", settings: &["recordings.kept_mib=0"] },
     Recording { name: "recorded", settings: &[] },
     // A checkout's recordings take some 2 KiB, so that after a moment each makes room for another.
     Recording { name: "full", settings: &["recordings.kept_mib=1"] },
-    Recording { name: "masked by key alone", settings: &["recordings.mask_found=off"] },
+    // Each recording is masked, too, on the thread that writes it.
+    Recording { name: "written", settings: &["recordings.disk_percent=100"] },
+    Recording { name: "written, by key", settings: &["recordings.disk_percent=100", "recordings.mask_found=off"] },
 ];
 
 impl Contender for Recording {

@@ -197,6 +197,11 @@ pub trait Hook: Sized + Send + Sync + 'static {
     /// Returns what the call got through its access, and the lines that it asked the stock for.
     fn met(imports: &CallState) -> (Self::Met, Vec<StockLine>);
 
+    /// Returns the lines that the call asked the stock for, if its hook reaches the stock.
+    fn asked_of_stock(_: &CallState) -> Vec<StockLine> {
+        Vec::new()
+    }
+
     /// Writes the question of the call into its recording, and what the call got through its access.
     fn record(asked: &Self::Asked, imports: &CallState, body: &mut Body);
 
@@ -362,7 +367,11 @@ pub async fn decide<H: Hook>(
     if let Some(body) = &mut recording {
         H::record(asked, imports, body);
     }
-    let (met, of_stock) = if is_compared || recording.is_some() { H::met(imports) } else { Default::default() };
+    let (met, of_stock) = match (is_compared, recording.is_some()) {
+        (true, _) => H::met(imports),
+        (false, true) => (H::Met::default(), H::asked_of_stock(imports)),
+        (false, false) => Default::default(),
+    };
     let result = H::believed(asked, returned, imports, rules);
     let outcome = recording.map(|body| recorded::ended::<H>(asked, &result, &of_stock, imports, body));
     Answered { result, met, asked: of_stock, outcome }

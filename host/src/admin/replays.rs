@@ -114,7 +114,9 @@ pub(super) async fn replay(admin: &Admin, asked: Asked) -> Answer {
     let (took_us, cpu_us) = recording.cost.micros();
     let trace = admin.recent.as_ref().and_then(|recent| recent.trace(u128::from_be_bytes(recording.trace_id).into()));
     let spans = trace.and_then(|trace| spans_of(&trace, &recording));
-    differences.extend(spans.as_ref().and_then(|spans| differing_spans(spans, &repeated.spans)));
+    let compared = recording.outcome.is_decided;
+    let comparable = spans.as_ref().filter(|_| compared);
+    differences.extend(comparable.and_then(|spans| differing_spans(spans, &repeated.spans)));
     recorded = CallJson {
         outcome: recording.outcome.code.to_string(),
         took_us,
@@ -123,8 +125,7 @@ pub(super) async fn replay(admin: &Admin, asked: Asked) -> Answer {
         spans: spans.unwrap_or_default(),
         ..recorded
     };
-    let compared = recording.outcome.is_decided;
-    let recording = searched_row(recordings, recording).await?;
+    let recording = listed(recordings, recording).await?;
     Reply::json(&ReplayedJson { recording, plugin, number, compared, differences, recorded, repeated, case })
 }
 
@@ -138,7 +139,7 @@ pub(super) async fn profile(admin: &Admin, asked: Asked) -> Answer {
 }
 
 /// Returns the recording as it is listed. Masking it takes some microseconds of a thread that may block.
-async fn searched_row(recordings: Recordings, recording: Arc<Recording>) -> Result<RecordingJson, Problem> {
+async fn listed(recordings: Recordings, recording: Arc<Recording>) -> Result<RecordingJson, Problem> {
     let row = move || RecordingJson::of(&recording, recordings.case(&recording), false);
     tokio::task::spawn_blocking(row).await.map_err(|panicked| Problem::internal(&panicked))
 }

@@ -124,6 +124,11 @@ impl Hook for Checkout {
         (deducted.repeated(), deducted.lines.clone())
     }
 
+    fn asked_of_stock(imports: &CallState) -> Vec<StockLine> {
+        let deducted = imports.inventory.as_ref().and_then(inventory::Door::deducted);
+        deducted.map(|deducted| deducted.lines.clone()).unwrap_or_default()
+    }
+
     fn record(placed: &Placed, imports: &CallState, body: &mut Body) {
         let Placed { id, placed_at_ms, currency, cart, .. } = placed;
         body.member("order", &RecordedOrder { id: Some(id.number()), placed_at_ms: *placed_at_ms });

@@ -93,6 +93,10 @@ impl Hook for Inventory {
         imports.stock.as_ref().map(|door| (door.seen(), door.asked().to_vec())).unwrap_or_default()
     }
 
+    fn asked_of_stock(imports: &CallState) -> Vec<StockLine> {
+        imports.stock.as_ref().map(|door| door.asked().to_vec()).unwrap_or_default()
+    }
+
     fn record(lines: &[StockLine], imports: &CallState, body: &mut Body) {
         body.member("order", &RecordedOrder { id: None, placed_at_ms: imports.moment_ms() });
         body.member("lines", &lines.iter().map(RecordedLine::of_stock).collect::<Vec<_>>());

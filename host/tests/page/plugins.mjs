@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { fits, run } from './browser.mjs';
+import { axe, fits, run } from './browser.mjs';
 
 await run(async ({ page, given, picture }) => {
   const hook = page.getByRole('region', { name: 'Live at checkout' });
@@ -22,11 +22,13 @@ await run(async ({ page, given, picture }) => {
   const gates = await page.getByRole('region', { name: 'Gates' }).getByRole('row').allTextContents();
   assert.deepEqual(gates.slice(1).map((gate) => /^[A-Za-z0-9 ]*?(?=\d+(\.\d)? |\d)/.exec(gate)?.[0] ?? gate).length, 5);
   await picture('plugins');
+  await axe(page);
 
   await press(page, 'Abort #' + given.candidate);
   const dialog = page.getByRole('dialog');
   assert.ok((await dialog.textContent()).includes('is withdrawn and runs on no request any more'), await dialog.textContent());
   assert.equal(await page.evaluate(() => document.activeElement.id), 'confirm-reason');
+  await axe(page);
   await page.keyboard.press('Escape');
   assert.equal(await dialog.count(), 0);
   await rollout.waitFor();
@@ -68,6 +70,7 @@ await run(async ({ page, given, picture }) => {
   await hook.getByRole('link').first().focus();
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'What it is' }).waitFor();
+  await axe(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await fits(page);
   await page.keyboard.press('Escape');

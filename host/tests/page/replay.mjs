@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
-import { fits, run } from './browser.mjs';
+import { axe, fits, run } from './browser.mjs';
 
 await run(async ({ page, given, picture }) => {
   const call = page.getByRole('article', { name: /^checkout/ });
@@ -48,6 +48,7 @@ await run(async ({ page, given, picture }) => {
   await call.getByText(/The functions as a table/).focus();
   await page.keyboard.press('Enter');
   assert.ok(await call.getByRole('region', { name: 'Functions' }).getByRole('row').count() > 1);
+  await axe(page);
 
   assert.equal(await page.locator('main img, main script, main [onerror]').count(), 0, 'somebody\u2019s text became an element');
   for (const [width, colorScheme] of [[390, 'light'], [390, 'dark'], [1280, 'dark']]) {

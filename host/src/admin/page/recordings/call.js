@@ -157,6 +157,7 @@ function sides(answer) {
     repeated.log?.length > 0 && el('div', {}, el('h4', {}, 'Its log lines, repeated'), el('ul', { class: 'plainlines' },
       repeated.log.map(({ level, message }) => el('li', {}, foreign(`${level} ${message}`))))),
     repeated.notes?.length > 0 && el('div', {}, el('h4', {}, 'To change'), el('ul', { class: 'plainlines' }, repeated.notes.map((note) => el('li', {}, foreign(note))))),
+    number !== undefined && number !== recording.number && el('p', { class: 'dim' }, 'A repeated call has the settings of the recorded one.'),
     recording.masked > 0 && el('p', { class: 'dim' }, `${plural(recording.masked, 'text')} of the recorded call ${recording.masked === 1 ? 'is' : 'are'} masked, which may have changed the decision.`));
 }
 
