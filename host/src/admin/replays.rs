@@ -90,6 +90,8 @@ pub struct RepeatedCall {
     pub recorded: CallJson,
     pub repeated: CallJson,
     pub differences: Vec<DifferingJson>,
+    /// The case that repeats the call and expects what the repeated one decided.
+    pub case: Option<Box<RawValue>>,
 }
 
 /// Which version repeats the call.
@@ -108,7 +110,7 @@ pub(super) async fn replay(admin: &Admin, asked: Asked) -> Answer {
     let recordings = recordings(admin)?.clone();
     let (recording, number, repeated) = repeated(admin, asked, false).await?;
     let Repeated::Call(call) = repeated else { return Err(unexpected()) };
-    let RepeatedCall { plugin, mut recorded, repeated, mut differences } = *call;
+    let RepeatedCall { plugin, mut recorded, repeated, mut differences, case } = *call;
     let (took_us, cpu_us) = recording.cost.micros();
     let trace = admin.recent.as_ref().and_then(|recent| recent.trace(u128::from_be_bytes(recording.trace_id).into()));
     let spans = trace.and_then(|trace| spans_of(&trace, &recording));
@@ -124,7 +126,7 @@ pub(super) async fn replay(admin: &Admin, asked: Asked) -> Answer {
         ..recorded
     };
     let recording = listed(recordings, recording).await?;
-    Reply::json(&ReplayedJson { recording, plugin, number, compared, differences, recorded, repeated })
+    Reply::json(&ReplayedJson { recording, plugin, number, compared, differences, recorded, repeated, case })
 }
 
 /// # Errors

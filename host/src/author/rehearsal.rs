@@ -15,6 +15,7 @@ use std::{borrow::Borrow, collections::BTreeMap, pin::Pin, sync::Arc, time::Dura
 
 use anyhow::Context;
 use opentelemetry::trace::SpanKind;
+use serde_json::value::RawValue;
 use tempfile::TempDir;
 
 pub use differences::{Difference, differences};
@@ -35,7 +36,7 @@ use crate::{
         inventory::{Deduct, Deducted, Repeat},
     },
     order::{Item, Reference, StockLine, sum_by_item},
-    recordings::Cost,
+    recordings::{Body, Cost},
     runtime::{Call, Compiler, Done, Engine, Identity, Time},
     shop::{OfSnapshot, Place},
     store::{self, Durability, Inventory, NewOrder, OrderId, Store, Taker},
@@ -81,6 +82,8 @@ pub struct Played {
     pub cost: Cost,
     /// Its spans and log lines.
     pub trace: KeptTrace,
+    /// What a case has to expect to be met by it; `None` if the host ended the call.
+    pub expect: Option<Box<RawValue>>,
 }
 
 impl Played {
@@ -157,12 +160,12 @@ impl Stage {
         let trace_id = span.context().trace_id();
         let order = self.place(&shop.store, case, &span, &plugins.snapshot()).await?;
         let call = OneCall { plugins: &plugins, store: &shop.store, case, order, span };
-        let Decided { decided, total, asked, cost } = unwritten(hooks::visit(self.kind, call)).await?;
+        let Decided { decided, total, asked, cost, expect } = unwritten(hooks::visit(self.kind, call)).await?;
         shop.store.close().await;
         let trace = self.telemetry.recent().and_then(|recent| recent.trace(trace_id));
         let trace = trace.context("the call's spans weren't recorded")?;
         let decision = hooks::info(self.kind).decision;
-        Ok(Played { decision, decided, total, asked: sum_by_item(&asked), cost, trace })
+        Ok(Played { decision, decided, total, asked: sum_by_item(&asked), cost, trace, expect })
     }
 
     /// Writes the case's order, as a checkout does before its plugin decides.
@@ -240,6 +243,7 @@ struct Decided {
     total: Option<u64>,
     asked: Vec<StockLine>,
     cost: Cost,
+    expect: Option<Box<RawValue>>,
 }
 
 impl<'a> Visitor for OneCall<'a> {
@@ -268,8 +272,10 @@ impl OneCall<'_> {
             Some(_) => Call::repeating(plugins.runtime(), plugin.loaded(), span, moment),
             None => Call::fresh(plugins.runtime(), plugin.loaded(), span, moment, Time::Whole),
         };
+        let mut body = Body::default();
+        let asked = H::asked(&placed);
         let answered =
-            hooks::decide::<H>(call.guest(), H::asked(&placed).borrow(), door, plugins.rules(), true, None).await;
+            hooks::decide::<H>(call.guest(), asked.borrow(), door, plugins.rules(), true, Some(&mut body)).await;
         let Done { mut span, cost, .. } = call.end(None, &answered.result);
         if let Err(failure) = &answered.result {
             failure.mark(&mut span);
@@ -277,7 +283,7 @@ impl OneCall<'_> {
         drop(span);
         let total = answered.result.as_ref().ok().and_then(H::total);
         let decided = answered.result.map(|decided| H::shown(&decided, placed.currency));
-        Ok(Decided { decided, total, asked: answered.asked, cost })
+        Ok(Decided { decided, total, asked: answered.asked, cost, expect: body.taken("expect") })
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use rustix::process::Resource;
+use serde_json::value::RawValue;
 
 use crate::{
     admin::{
@@ -61,7 +62,8 @@ fn repeated(job: RepeatJob, bytes: Vec<u8>) -> anyhow::Result<Repeated> {
     let settings = Settings::load(&sources)?;
     let (of_store, currency) = (store_settings(&settings), settings.shop.currency);
     let kind = Kind::parse(&kind).context("read the hook")?;
-    let case = Case::parse(case.get(), kind, currency).context("read the recording")?;
+    let written = case;
+    let case = Case::parse(written.get(), kind, currency).context("read the recording")?;
     let compiler = Compiler::in_process().keeping(CodeCache::beside_host(&compiled)?);
     let plugin = Candidate { source, stem, bytes: bytes.into() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -78,7 +80,7 @@ fn repeated(job: RepeatJob, bytes: Vec<u8>) -> anyhow::Result<Repeated> {
         // The first call of a process waits for its memory and its code; only the second takes what a call takes.
         stage.play(&case).await?;
         let played = stage.play(&case).await?;
-        Ok(Repeated::Call(Box::new(beside(&stage, &case, &played))))
+        Ok(Repeated::Call(Box::new(beside(&stage, (&case, &written), &played))))
     })
 }
 
@@ -89,7 +91,7 @@ fn check_kind(stage: &Stage, wanted: Kind) -> anyhow::Result<()> {
 }
 
 /// Returns the call beside what its recording says.
-fn beside(stage: &Stage, case: &Case, played: &Played) -> RepeatedCall {
+fn beside(stage: &Stage, (case, written): (&Case, &RawValue), played: &Played) -> RepeatedCall {
     let decision = hooks::info(stage.kind()).decision;
     let differing = |Difference { part, expected, found }| DifferingJson {
         part: str::to_owned(part),
@@ -102,7 +104,15 @@ fn beside(stage: &Stage, case: &Case, played: &Played) -> RepeatedCall {
         recorded: case.expected.as_ref().map(|expected| recorded_json(expected, decision)).unwrap_or_default(),
         repeated: played_json(stage, played),
         differences: differences.collect(),
+        case: played.expect.as_ref().and_then(|expect| expecting(written, expect)),
     }
+}
+
+/// Returns the case with what is expected in the place of what it expected.
+fn expecting(case: &RawValue, expect: &RawValue) -> Option<Box<RawValue>> {
+    let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(case.get()).ok()?;
+    members.insert("expect".to_owned(), expect.to_owned());
+    serde_json::value::to_raw_value(&members).ok()
 }
 
 fn recorded_json(Expected { outcome, detail, rejection, decision, asked, .. }: &Expected, name: &str) -> CallJson {

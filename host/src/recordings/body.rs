@@ -1,6 +1,9 @@
 //! The members of a case, written one after the other while a call is recorded.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// What most bodies have room in, bytes.
 const ROOM: usize = 768;
@@ -28,6 +31,14 @@ impl Body {
         if serde_json::to_writer(&mut self.0, value).is_err() {
             self.0.truncate(before);
         }
+    }
+
+    /// Returns the member of that name; `None` if there is none.
+    #[must_use]
+    pub fn taken(self, name: &str) -> Option<Box<RawValue>> {
+        let members: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(&format!("{{{}}}", self.into_members())).ok()?;
+        members.into_iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
     /// Returns the members as text.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     page::look,
-    support::{Host, built_in_and, eventually, http::order_of},
+    support::{Host, built_in_and, eventually, http::order_of, rounds},
 };
 
 const HOSTILE: &str = "<img src=x onerror=alert('item')>";
@@ -191,5 +191,69 @@ fn each_view_opens_by_its_keys_and_says_what_it_shows() {
     let mut behind = given;
     behind["behind"] = "/shop/till".into();
     look(&host, "console", behind);
+    host.stop();
+}
+
+/// Returns the tasks of the console's page in docs, each with its clicks.
+fn documented_tasks() -> serde_json::Map<String, Value> {
+    let text = include_str!("../../../docs/operate/console.md");
+    let rows = text.split("## Ten tasks").nth(1).expect("a section").lines().filter(|line| line.starts_with("| "));
+    let tasks = rows.skip(1).map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        (cells[0].to_owned(), json!(cells[2].parse::<u32>().expect("a number of clicks")))
+    });
+    tasks.collect()
+}
+
+#[test]
+fn ten_tasks_take_no_more_clicks_than_documented() {
+    let host = Host::plan_demo().set("limits.drain_ms=9000").warns("Database deadlock conflict during write").start();
+    let set = json!({ "set": { "note": "1" }, "by": "ada", "force": true });
+    assert_eq!(host.admin.post("/plugins/checkout/settings", &set).status, 200);
+    for _ in 0..20 {
+        assert_eq!(host.shop.buy("headphones", 1).status, 200);
+    }
+    let slow = host.shop.buy("smartphone", 3);
+    assert_eq!(slow.status, 200);
+    eventually("a deadlock", || Some(host.shop.buy("laptop", 2)).filter(|answer| answer.status == 500));
+    let clicks = documented_tasks();
+    assert_eq!(clicks.len(), 10);
+    assert!(clicks.values().all(|count| count.as_u64() <= Some(3)), "{clicks:?}");
+    look(&host, "tasks", json!({ "path": "/console", "reference": slow.reference(), "clicks": clicks }));
+    host.stop();
+}
+
+/// With `TILL_SOAK` there are 100,000 orders, and what the answers and the first paint took is printed.
+#[test]
+fn orders_are_found_among_many() {
+    let orders = rounds(300, 100_000);
+    let host = Host::plan().set("stock.headphones=4000000000").set("stock.rarity=10").start();
+    assert_eq!(host.shop.buy("rarity", 1).status, 200);
+    let sold = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|clients| {
+        for _ in 0..8 {
+            clients.spawn(|| {
+                while sold.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < orders {
+                    assert_eq!(host.shop.buy("headphones", 1).status, 200);
+                }
+            });
+        }
+    });
+    for (path, found) in [
+        ("/orders?sort=newest&limit=100", 100),
+        ("/orders?sort=newest&limit=100&item=rarity", 1),
+        ("/orders?sort=newest&limit=100&status=FAILED", 0),
+        ("/orders?sort=newest&limit=100&item=headphones&placed_from_ms=1", 100),
+    ] {
+        let began = std::time::Instant::now();
+        let page = host.admin.get(path);
+        println!("{orders} orders, {path}: {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(page.json()["orders"].as_array().map(Vec::len), Some(found), "{path}");
+    }
+    let began = std::time::Instant::now();
+    let sales = host.admin.get("/sales?minutes=60").json();
+    println!("{orders} orders, /sales: {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+    assert_eq!(sales["items"], json!([{ "item": "headphones", "pieces": orders }, { "item": "rarity", "pieces": 1 }]));
+    look(&host, "many_orders", json!({ "path": "/console/orders" }));
     host.stop();
 }

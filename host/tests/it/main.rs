@@ -16,6 +16,7 @@ mod admission;
 mod backup;
 mod bad_http;
 mod catalogue;
+mod cent;
 mod command_line;
 mod concurrency;
 mod conformance;

@@ -33,6 +33,7 @@ pub(crate) fn look(host: &Host, script: &str, mut given: Value) {
         .arg(given.to_string())
         .output()
         .expect("Node is installed");
+    print!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{script}: {}\n{given:#}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -176,7 +177,11 @@ fn a_query_finds_exactly_what_was_sold_and_a_heatmap_narrows_it() {
 fn what_differs_leads_to_the_cause_and_two_traces_are_compared() {
     let host = Host::plan_demo().set("stock.laptop=9000").warns(DEADLOCK).start();
     let failed = sell_a_hundred_and_twenty(&host);
-    look(&host, "differs", json!({ "failed": failed, "others": 120 - failed, "causes": ["item laptop", "@order.quantity 2"] }));
+    look(
+        &host,
+        "differs",
+        json!({ "failed": failed, "others": 120 - failed, "causes": ["item laptop", "@order.quantity 2"] }),
+    );
     host.stop();
 }
 

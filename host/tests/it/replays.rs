@@ -87,7 +87,8 @@ fn one_call_is_repeated_at_a_time() {
     assert_eq!(host.shop.post("/checkout", &cart()).status, 200);
     let path = format!("/recordings/{}", newest(&host)["id"]);
     let profile = || host.admin.post(&format!("{path}/profile"), &json!({}));
-    let mut answers = std::thread::scope(|scope| [scope.spawn(profile), scope.spawn(profile)].map(|asked| asked.join()));
+    let mut answers =
+        std::thread::scope(|scope| [scope.spawn(profile), scope.spawn(profile)].map(|asked| asked.join()));
     answers.sort_by_key(|answer| answer.as_ref().map_or(0, |answer| answer.status));
     let [Ok(profile), Ok(busy)] = answers else { panic!("a request panicked") };
     assert_eq!((profile.status, busy.status), (200, 503), "{}", profile.text());

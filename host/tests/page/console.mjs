@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 
-import { fits, run } from './browser.mjs';
+import { axe, fits, run } from './browser.mjs';
 
-const VIEWS = { n: 'Now', t: 'Traces', o: 'Orders', s: 'Stock', l: 'Logs', e: 'Settings' };
+const VIEWS = { n: 'Now', t: 'Traces', p: 'Plugins', o: 'Orders', s: 'Stock', l: 'Logs', e: 'Settings' };
 
 await run(async ({ page, given }) => {
   const heading = (name) => page.getByRole('heading', { level: 1, name, exact: true });
@@ -20,15 +20,11 @@ await run(async ({ page, given }) => {
   // Every letter, and the same from the address; nothing is wider than a telephone.
   for (const key of Object.keys(VIEWS)) {
     await go(key);
-    const address = page.url();
-    await page.setViewportSize({ width: 390, height: 800 });
-    await page.waitForTimeout(150);
-    await fits(page);
+    await axe(page);
     await clean();
-    await page.goto(address);
+    await page.goto(page.url());
     await heading(VIEWS[key]).waitFor();
     await fits(page);
-    await page.setViewportSize({ width: 1280, height: 860 });
   }
   await page.keyboard.press('?');
   await page.getByRole('dialog').getByText('Settings').waitFor();
@@ -53,6 +49,7 @@ await run(async ({ page, given }) => {
   await page.waitForURL(`**/console/orders/${given.reference}`);
   await sees('checkout_spans');
   await page.getByRole('heading', { name: 'Receipt' }).waitFor();
+  await axe(page);
   assert.match(await page.locator('.facts').innerText(), /completed/);
   await page.locator('.facts a').first().focus();
   await page.keyboard.press('Enter');
@@ -75,6 +72,7 @@ await run(async ({ page, given }) => {
   await row('laptop').getByRole('button', { name: 'Change the stock of laptop' }).focus();
   await page.keyboard.press('Enter');
   await page.getByLabel('Pieces', { exact: true }).waitFor();
+  await axe(page);
   await page.keyboard.type('5');
   await page.keyboard.press('Tab');
   await page.keyboard.type('found in a corner');

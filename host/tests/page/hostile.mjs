@@ -15,6 +15,7 @@ await run(async ({ page, given }) => {
   assert.ok((await row.textContent()).includes(given.item), await row.textContent());
   await clean();
   await fits(page);
+  await page.waitForFunction(() => /^\d+$/.test(document.querySelector('.figures dd')?.textContent ?? ''));
   await paintsNothingOver(page, given);
   await row.getByRole('link').click();
 

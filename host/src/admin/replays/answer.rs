@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::super::RecordingJson;
 #[cfg(test)]
@@ -33,6 +33,10 @@ pub struct ReplayedJson {
     pub differences: Vec<DifferingJson>,
     pub recorded: CallJson,
     pub repeated: CallJson,
+    /// The case that repeats the call and expects what the repeated one decided: what `till plugin test` takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<Map<String, Value>>"))]
+    pub case: Option<Box<RawValue>>,
 }
 
 /// A part of two calls that differs, line by line.

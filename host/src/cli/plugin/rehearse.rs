@@ -58,7 +58,7 @@ pub(in super::super) struct Run {
 pub(in super::super) struct Test {
     /// The plugin's component.
     file: PathBuf,
-    /// The folder of the cases, *.json.
+    /// A case, or the folder of the cases, *.json.
     cases: PathBuf,
     /// The inventory plugin behind a checkout plugin [default: the built-in one].
     #[arg(long, value_name = "FILE")]
@@ -227,15 +227,19 @@ pub(super) async fn stage_of(
     Ok((Stage::set(plugin, inventory, settings, of_store, compiler).await?, currency))
 }
 
-/// Returns the folder's cases by their names, each with an expectation.
-fn cases(folder: &Path, kind: Kind, currency: Currency) -> anyhow::Result<BTreeMap<String, Case>> {
-    let unreadable = |error: std::io::Error| WrongUsage(format!("{} can't be read: {error}", folder.display()));
+/// Returns the cases by their names, each with an expectation: those of a folder, or the one of a file.
+fn cases(place: &Path, kind: Kind, currency: Currency) -> anyhow::Result<BTreeMap<String, Case>> {
+    let unreadable = |error: std::io::Error| WrongUsage(format!("{} can't be read: {error}", place.display()));
+    let files = if place.is_file() {
+        vec![place.to_owned()]
+    } else {
+        let entries = std::fs::read_dir(place).map_err(unreadable)?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+        let is_case = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+        paths.map_err(unreadable)?.into_iter().filter(is_case).collect()
+    };
     let mut cases = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
+    for path in files {
         let case = parse(&read(&path)?, &path, kind, currency)?;
         if case.expected.is_none() {
             return Err(WrongUsage(format!("{} has no \"expect\"", path.display())).into());

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 use opentelemetry::Value;
 use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState};
 
-use super::span::Cut;
 use super::query::Seen;
+use super::span::Cut;
 use super::summary::{Filter, StatusFilter, Summary};
 use super::*;
 

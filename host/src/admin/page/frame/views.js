@@ -11,7 +11,7 @@ import { settings } from '../settings/view.js';
 import { stock } from '../stock/view.js';
 import { traces } from '../traces/view.js';
 
-export const VIEWS = [now, traces, orders, stock, plugins, logs, settings];
+export const VIEWS = [now, traces, plugins, orders, stock, logs, settings];
 
 /** Returns the view of a path of this page, and the rest of the path; `null` if there is none. */
 export function viewOf(path) {

@@ -3,51 +3,62 @@
 import { at } from '../frame/root.js';
 import { duration, el, foreign, short, whole } from '../frame/text.js';
 
-// What is told is of the last minute: a sample is some seconds.
+/** The query of the checkouts whose shares the sentence says. */
+export const LAST_MINUTE = 'route:/checkout since:1m';
 const LAST_S = 60;
-const REFUSALS = ['rejected', 'insufficient_stock'];
 
-/** Draws the state from the host's answers; `rollout` is `null` if none is open. */
-export function drawState(sentence, warnings, { charts, plugins, rollout }) {
-  const { asked, selling, refused, failed, p99_ms } = lastMinute(charts);
-  const parts = [asked > 0
-    ? [el('strong', {}, `Selling ${short(selling)}/s`), `, ${percent(refused)} of the checkouts refused, `, el('span', { class: failed > 0 ? 'state bad' : '' }, `${percent(failed)} failed`), p99_ms === null ? '' : `, 99 in 100 within ${duration(p99_ms * 1000)}`]
-    : [el('strong', {}, 'Nobody buys'), ' at the moment']];
-  if (rollout && ['running', 'paused'].includes(rollout.state)) parts.push(['; ', ...ofRollout(rollout)]);
-  sentence.replaceChildren(...parts.flat(), '.');
+/**
+ * Draws the state from the host's answers. `checkouts` are the figures of the last minute's checkouts by status, `null` if no
+ * traces are kept; `rollout` is `null` if there was none.
+ */
+export function drawState(sentence, warnings, { charts, checkouts, plugins, rollout }) {
+  const asked = perSecond(charts);
+  const parts = asked > 0 || checkouts?.matched > 0 ? ofSales(asked, checkouts) : [el('strong', {}, 'Nobody buys'), ' at the moment'];
+  if (rollout && ['running', 'paused'].includes(rollout.state)) parts.push('; ', ...ofRollout(rollout));
+  sentence.replaceChildren(...parts, '.');
 
   const needs = charts.warnings.map((warning) => [warning]);
   for (const plugin of plugins.filter(({ breaker }) => breaker === 'open')) {
-    needs.push([el('strong', {}, foreign(nameOf(plugin))), ' fails so often that calls are refused. ', el('a', { href: at('/traces?errors=true'), 'data-link': true }, 'Its failures'), ', ', el('a', { href: at('/console/plugins'), 'data-link': true }, 'roll back')]);
+    needs.push([el('strong', {}, foreign(nameOf(plugin))), ' fails so often that calls are refused. ', link('/traces?q=error%3Atrue', 'Its failures'), ', ', link('/console/plugins', 'roll back')]);
   }
   warnings.replaceChildren(...needs.map((need) => el('li', {}, el('span', { class: 'sign', 'aria-hidden': 'true' }, '\u25b2 '), ...need)));
 }
 
+/** Returns how many checkouts there were a second in the last minute. */
+function perSecond({ times, every_s, routes }) {
+  const count = Math.min(Math.round(LAST_S / every_s), times.length);
+  const requests = routes.find(({ route }) => route === '/checkout')?.requests.slice(-count) ?? [];
+  return requests.reduce((sum, value) => sum + (value ?? 0), 0) / Math.max(1, count);
+}
+
+function ofSales(asked, checkouts) {
+  if (!checkouts || checkouts.matched === 0) return [el('strong', {}, `${short(asked)} checkouts/s`)];
+  const share = (begin) => checkouts.groups.filter(({ value }) => value.startsWith(begin)).reduce((sum, { matched }) => sum + matched, 0) / checkouts.matched;
+  const [sold, refused, failed] = ['2', '4', '5'].map(share);
+  return [
+    el('strong', {}, `Selling ${short(asked * sold)}/s`), ', ',
+    ofTraces('status:4xx', `${percent(refused)} of the checkouts refused`), ', ',
+    ofTraces('status:5xx', `${percent(failed)} failed`, failed > 0 ? 'state bad' : ''), `, 99 in 100 within ${duration(checkouts.duration.p99_us)}`,
+  ];
+}
+
 function ofRollout({ state, version, mode, percent: share, gates, figures }) {
-  const link = el('a', { href: at('/console/plugins'), 'data-link': true }, foreign(`${version.kind} ${version.name} #${version.number}`));
-  const is = mode === 'shadow' ? 'runs in the shadow' : `is a canary${share === undefined ? '' : ` at ${share} %`}`;
-  const wanted = gates?.calls_min ?? null;
-  const calls = figures ? `, ${whole(figures.candidate.calls)}${wanted === null ? '' : ` of ${whole(wanted)}`} calls` : '';
-  return [link, ` ${is}${state === 'paused' ? ', paused' : ''}${calls}`];
+  const is = mode === 'shadow' ? 'runs in the shadow' : `is a canary at ${share} %`;
+  const calls = figures ? `, ${whole(figures.candidate.calls)} of ${whole(gates.calls_min)} calls` : '';
+  return [link('/console/plugins', foreign(`${version.kind} ${version.name} #${version.id}`)), ` ${is}${state === 'paused' ? ', paused' : ''}${calls}`];
 }
 
 function nameOf({ kind, installation, name, version }) {
   return `${kind}${installation ? `/${installation}` : ''} ${name}@${version}`;
 }
 
-/** Returns what the last minute's samples say: checkouts asked for, sales a second, the shares that were refused and that failed, the 99th percentile. */
-export function lastMinute({ times, every_s, routes, plugin_calls }) {
-  const count = Math.max(1, Math.round(LAST_S / every_s));
-  const samples = Math.min(count, times.length);
-  const total = (values) => values.slice(-count).reduce((sum, value) => sum + (value ?? 0), 0);
-  const checkout = routes.find(({ route }) => route === '/checkout');
-  if (!checkout || samples === 0) return { asked: 0, selling: 0, refused: 0, failed: 0, p99_ms: null };
-  const asked = total(checkout.requests);
-  const refused = plugin_calls.filter(({ kind, outcome }) => kind === 'checkout' && REFUSALS.includes(outcome)).reduce((sum, line) => sum + total(line.calls), 0);
-  const p99 = checkout.p99_ms.slice(-count).filter((value) => value !== null);
-  const share = (part) => (asked > 0 ? Math.min(1, part / asked) : 0);
-  const failed = total(checkout.errors);
-  return { asked, selling: Math.max(0, asked - refused - failed) / samples, refused: share(refused), failed: share(failed), p99_ms: p99.length === 0 ? null : Math.max(...p99) };
+/** Returns a link to the last checkouts that are like that. */
+function ofTraces(terms, text, name = '') {
+  return link(`/traces?${new URLSearchParams({ q: `route:/checkout ${terms}` })}`, text, name);
+}
+
+function link(path, text, name = '') {
+  return el('a', { href: at(path), 'data-link': true, class: name }, text);
 }
 
 function percent(share) {

@@ -83,7 +83,7 @@ class RecordedCall {
         ? 'Not compared: the host or another plugin ended the recorded call'
         : answer.differences.length === 0 ? 'The same decision' : `Decides otherwise: ${answer.differences.map(({ part }) => part).join(', ')}`;
       const isSame = answer.compared && answer.differences.length === 0;
-      this.result.replaceChildren(sides(answer));
+      this.result.replaceChildren(sides(answer), ...this.#saveRepeated(answer));
       return [verdict, `state ${isSame ? 'good' : answer.compared ? 'bad' : 'warn'}`];
     });
   }
@@ -109,6 +109,17 @@ class RecordedCall {
       this.status.replaceChildren(foreign(error.message));
     }
     buttons.forEach((button) => (button.disabled = false));
+  }
+
+  /** Offers the case that expects what was decided just now: a test for the version that is to come. */
+  #saveRepeated({ case: asCase, number, recording }) {
+    if (!asCase) return [];
+    const of = number === undefined ? 'the file' : `#${number}`;
+    const save = () => {
+      saveAs(JSON.stringify(asCase, null, 2), `${recording.kind}-${recording.id}-repeated.json`);
+      say('Saved as a case');
+    };
+    return [el('p', {}, el('button', { type: 'button', class: 'quiet', onclick: save }, `Save what ${of} decides as a case`))];
   }
 
   async #save() {

@@ -31,7 +31,7 @@ class Stock {
   constructor(main) {
     document.title = 'Stock \u00b7 Till';
     this.table = rowsTable('Items, those that are sold out first.', [
-      ['Item', ''], ['On hand', 'number'], ['Sold, last hour', 'number'], ['Lasts', 'number'], ['', '']]);
+      ['Item', ''], ['On hand', 'number'], ['Sold, last hour', 'number'], ['Lasts', 'number'], ['By hand', 'number']]);
     this.narrowing = new Narrowing('/console/stock', 'Narrow the items', [
       { name: 'item', label: 'Item', hint: 'part of its name' },
       { name: 'sort', label: 'Order', options: [['', 'soonest sold out'], ['name', 'by name'], ['on_hand', 'fewest on hand'], ['sold', 'most sold']] },

@@ -51,7 +51,9 @@ export class Differences {
       ? `${plural(selected, 'trace')} chosen, ${plural(rest, 'other')}: choose some, but not all.`
       : `${plural(selected, 'trace')} chosen, compared with ${plural(rest, 'other')}.`;
     this.table.hidden = rows.length === 0 || selected === 0 || rest === 0;
-    this.rows.replaceChildren(...rows.map((row) => el('tr', {},
+    // That what is chosen by a key differs in that key isn't news.
+    const chosenBy = new Set(termsOf(this.choice.values.q).map(({ text }) => keyOf(text)));
+    this.rows.replaceChildren(...rows.filter(({ key }) => !chosenBy.has(key)).map((row) => el('tr', {},
       el('th', { scope: 'row' }, el('a', { href: this.choice.narrowed(row.query), 'data-link': true },
         foreign(row.key, { class: 'key' }), ' ', cut(row.value || '\u2013', { class: 'value' })), row.label && el('div', {}, cut(row.label, { class: 'dim' }))),
       share(row.selected_share, row.selected, 'ours'), share(row.rest_share, row.rest, 'others'))));

@@ -140,11 +140,12 @@ export class Heatmap {
       ctx.stroke();
     }
     const span_us = step_us * this.#columns;
-    const count = Math.max(1, Math.min(6, Math.floor(box.width / 90)));
+    const isShort = span_us < 5e6;
+    const count = Math.max(1, Math.min(6, Math.floor(box.width / (isShort ? 150 : 110))));
     ctx.textBaseline = 'alphabetic';
     for (let at = 0; at <= count; at += 1) {
       ctx.textAlign = at === 0 ? 'left' : at === count ? 'right' : 'center';
-      ctx.fillText(clock(from_us + (span_us * at) / count, span_us < 5e6), box.left + (box.width * at) / count, HEIGHT - 5);
+      ctx.fillText(clock(from_us + (span_us * at) / count, isShort), box.left + (box.width * at) / count, HEIGHT - 5);
     }
   }
 

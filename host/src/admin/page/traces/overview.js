@@ -33,6 +33,8 @@ export class Overview {
           el('div', { class: 'switch', role: 'group', 'aria-label': 'Beside the heatmap' }, [...this.panels.values()].map(([button]) => button)),
           this.groups.element, this.differences.element)));
     this.#drawPanel();
+    // Their place is taken at once, so that nothing moves when they come.
+    this.#drawFigures({ matched: null, errors: null });
   }
 
   leave() {
@@ -87,8 +89,9 @@ export class Overview {
   #drawFigures({ matched, errors, duration: took }) {
     const figure = (label, value, of = '') => el('div', { class: of }, el('dt', {}, label), el('dd', {}, value));
     const time = (name) => (took ? duration(took[name]) : '\u2013');
+    const count = (of) => (of === null ? '\u2013' : whole(of));
     this.figures.replaceChildren(
-      figure('Matched', whole(matched)), figure('Errors', whole(errors), errors > 0 ? 'bad' : ''),
+      figure('Matched', count(matched)), figure('Errors', count(errors), errors > 0 ? 'bad' : ''),
       figure('p50', time('p50_us')), figure('p95', time('p95_us')), figure('p99', time('p99_us')), figure('Longest', time('max_us')));
   }
 
