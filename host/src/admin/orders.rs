@@ -60,12 +60,10 @@ fn filter(query: &str) -> Result<OrdersFilter, Problem> {
             "unresolved" => filter.unresolved = query::value(&name, &value, value.parse().ok(), "true or false")?,
             "item" => filter.item = Some(query::value(&name, &value, Item::parse(&value), Item::RULE)?),
             "placed_from_ms" => {
-                filter.placed_from_ms =
-                    Some(query::value(&name, &value, value.parse().ok(), "milliseconds since 1970")?);
+                filter.placed_from_ms = Some(query::moment(&name, &value)?);
             }
             "placed_before_ms" => {
-                filter.placed_before_ms =
-                    Some(query::value(&name, &value, value.parse().ok(), "milliseconds since 1970")?);
+                filter.placed_before_ms = Some(query::moment(&name, &value)?);
             }
             "sort" => {
                 let newest_first = match &*value {

@@ -55,7 +55,7 @@ pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
     let (mut before_ms, mut limit) = (u64::from(u32::MAX) * 1_000_000, LIMIT_DEFAULT);
     for (name, value) in query::parameters(&asked.query)? {
         match name.as_str() {
-            "before_ms" => before_ms = query::value(&name, &value, value.parse().ok(), "milliseconds since 1970")?,
+            "before_ms" => before_ms = query::moment(&name, &value)?,
             "limit" => {
                 let given = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
                 limit = query::value(&name, &value, given, &format!("1 to {LIMIT_MAX}"))?;

@@ -38,6 +38,15 @@ pub(crate) fn value<T>(name: &str, value: &str, parsed: Option<T>, wanted: &str)
     parsed.ok_or_else(|| Problem::unacceptable(format!("{name}={value}: wanted {wanted}")))
 }
 
+/// Returns a parameter's moment: Unix time, milliseconds.
+///
+/// # Errors
+/// As [`value`].
+pub(crate) fn moment(name: &str, text: &str) -> Result<u64, Problem> {
+    let parsed = text.parse().ok().filter(|ms: &u64| *ms < 1 << 53);
+    value(name, text, parsed, "milliseconds since 1970")
+}
+
 /// Returns the refusal of a parameter that there isn't.
 pub(crate) fn unknown(what: &str, name: &str, known: impl IntoIterator<Item = &'static str>) -> Problem {
     Problem::unacceptable(format!("there is no {what} {name}{}", did_you_mean(name, known)))

@@ -67,7 +67,7 @@ fn every_admin_route_answers_as_documented() {
 fn a_documented_token_is_demanded() {
     for (listener, setting, group, operations) in [
         (Listener::Shop, "server.inventory_token_file", &["--include-tag", "inventory"][..], 4),
-        (Listener::Admin, "server.admin_token_file", &[], 44),
+        (Listener::Admin, "server.admin_token_file", &[], 55),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("token");

@@ -270,7 +270,7 @@ fn a_trace_is_opened_in_a_browser_where_there_is_one() {
         )
     };
     assert_eq!(open(&[&id[..8]], ""), url, "a machine without a desktop");
-    assert_eq!(open(&["--print"], ":0"), format!("http://{}/traces\n", host.admin.address));
+    assert_eq!(open(&["--print"], ":0"), format!("http://{}/console\n", host.admin.address));
     assert_eq!(open(&[&id[..8]], ":0"), url);
     let opened = eventually("a browser", || {
         std::fs::read_to_string(folder.path().join("opened")).ok().filter(|text| text.ends_with('\n'))

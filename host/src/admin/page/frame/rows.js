@@ -39,7 +39,7 @@ export function rowsTable(caption, columns) {
   };
   document.addEventListener('keydown', key);
   return {
-    element: el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption.split(/[.,]/)[0] }, table),
+    element: el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${caption.split(/[.,]/)[0]}, as a table` }, table),
     body,
     draw(rows) {
       const focused = document.activeElement?.closest?.('tr')?.dataset.key;

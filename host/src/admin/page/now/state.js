@@ -32,11 +32,11 @@ function perSecond({ times, every_s, routes }) {
 }
 
 function ofSales(asked, checkouts) {
-  if (!checkouts || checkouts.matched === 0) return [el('strong', {}, `${short(asked)} checkouts/s`)];
+  if (!checkouts || checkouts.matched === 0) return [el('strong', {}, `${often(asked)} checkouts`)];
   const share = (begin) => checkouts.groups.filter(({ value }) => value.startsWith(begin)).reduce((sum, { matched }) => sum + matched, 0) / checkouts.matched;
   const [sold, refused, failed] = ['2', '4', '5'].map(share);
   return [
-    el('strong', {}, `Selling ${short(asked * sold)}/s`), ', ',
+    el('strong', {}, `Selling ${often(asked * sold)}`), ', ',
     ofTraces('status:4xx', `${percent(refused)} of the checkouts refused`), ', ',
     ofTraces('status:5xx', `${percent(failed)} failed`, failed > 0 ? 'state bad' : ''), `, 99 in 100 within ${duration(checkouts.duration.p99_us)}`,
   ];
@@ -59,6 +59,11 @@ function ofTraces(terms, text, name = '') {
 
 function link(path, text, name = '') {
   return el('a', { href: at(path), 'data-link': true, class: name }, text);
+}
+
+/** Returns a rate, by the minute where that is less than one a second. */
+function often(perSecond) {
+  return perSecond < 1 ? `${short(perSecond * 60)}/min` : `${short(perSecond)}/s`;
 }
 
 function percent(share) {
