@@ -5,7 +5,6 @@
 //! no `till.toml`), then the defaults; [`Sources`] records the origin of each.
 
 mod memory;
-mod nearest;
 mod service_links;
 mod sources;
 mod token;
@@ -13,8 +12,8 @@ mod value;
 
 use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf, sync::Arc};
 
+pub use crate::nearest::{did_you_mean, nearest};
 use memory::half_of_memory_mib;
-pub use nearest::{did_you_mean, nearest};
 use sources::wanted;
 pub use sources::{Listed, Origin, Sources, Unusable, is_row, row};
 pub use token::read_token;

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod hooks;
 pub mod http;
 pub mod imports;
+mod nearest;
 pub mod order;
 pub mod outbound;
 pub mod pricing;

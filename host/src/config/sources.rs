@@ -14,13 +14,12 @@ use std::{
 };
 
 use super::{
-    ROWS, Row, SECTIONS,
-    nearest::nearest,
-    service_links,
+    ROWS, Row, SECTIONS, service_links,
     value::{NOT_UTF8, REUSE, Value, reused_calls},
 };
 use crate::{
     hooks::Kind,
+    nearest::nearest,
     order::{Item, composed},
 };
 

@@ -29,6 +29,7 @@ await run(async ({ page, given }) => {
   await page.keyboard.press('?');
   await page.getByRole('dialog').getByText('Settings').waitFor();
   await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
 
   // Now: one sentence, what happened, and a box that buys and opens the trace.
   await go('n');

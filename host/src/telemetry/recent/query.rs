@@ -16,7 +16,7 @@ pub use keys::{KEYS, Key, Known};
 pub use seen::{Of, Seen};
 use words::{Word, words};
 
-use crate::config::did_you_mean;
+use crate::nearest::did_you_mean;
 
 /// The longest query, bytes.
 pub const BYTES_MAX: usize = 2_000;
