@@ -293,7 +293,8 @@ const PERSONAL: [&str; 6] = [
 
 #[test]
 fn nothing_personal_is_recorded_whatever_its_field() {
-    let host = plan().set("log.level=till=debug,guest=info").plugins(built_in_and("checkout_tells")).start();
+    let recording = plan().set("recordings.disk_percent=100");
+    let host = recording.set("log.level=till=debug,guest=info").plugins(built_in_and("checkout_tells")).start();
     let installed = file("delivery_options_flat");
     let installed = std::fs::read(installed).expect("it is read");
     let set = json!({ "options": "standard=4.99" });
@@ -315,6 +316,7 @@ fn nothing_personal_is_recorded_whatever_its_field() {
             ("shipping_address", json!({ "country_code": "DE", "lines": [secret], "city": secret, "name": secret })),
             ("shipping_address", json!({ "country_code": "DE", "postal_code": secret.get(..20), "phone": secret })),
             ("billing_address", json!({ "country_code": "DE", "company": secret })),
+            ("customer_token", json!(secret)),
         ];
         for (field, value) in fields {
             let mut body = json!({ "lines": [line("headphones")] });
@@ -342,10 +344,13 @@ fn nothing_personal_is_recorded_whatever_its_field() {
     assert!(traces.contains("the customer says masked") && traces.contains("order.item"), "the plugin said something");
     let traces = traces + &listed.text();
     let log = serde_json::to_string(&host.log()).expect("JSON");
-    for (what, text) in [("recordings", &kept), ("traces", &traces), ("log", &log)] {
+    let folder = host.stop().folder;
+    let files = std::fs::read_dir(folder.path().join("data").join("recordings")).expect("a folder");
+    let disk: String = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("text")).collect();
+    assert!(disk.matches("headphones").count() > 100, "all are on the disk: {} bytes", disk.len());
+    for (what, text) in [("recordings", &kept), ("traces", &traces), ("log", &log), ("files", &disk)] {
         for secret in PERSONAL {
             assert!(!text.contains(secret), "{secret} is in the {what}");
         }
     }
-    host.stop();
 }
