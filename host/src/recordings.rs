@@ -77,7 +77,7 @@ pub struct Outcome {
     pub is_error: bool,
     /// Whether the plugin decided so: what the host or another plugin caused isn't compared.
     pub is_decided: bool,
-    /// What a receipt comes to, minor units.
+    /// What a receipt comes to, or the amounts of an answer together, minor units.
     pub total: Option<u64>,
 }
 

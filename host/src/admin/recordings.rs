@@ -83,7 +83,8 @@ pub struct RecordingJson {
     pub error: bool,
     /// Whether the plugin itself caused the outcome. What the host or another plugin caused isn't repeated.
     pub decided: bool,
-    /// What a receipt comes to, in the currency's minor units. Absent without a receipt.
+    /// What a receipt comes to, or the tax or the delivery options of an answer together, in the currency's minor units. Absent of
+    /// what names no amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     #[cfg_attr(test, schemars(with = "schema::TraceId"))]

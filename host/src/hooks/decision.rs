@@ -66,6 +66,11 @@ pub trait Decision: Sized + Send + Sync + 'static {
     /// What can't be in it: an amount, a text.
     fn read(returned: Self::Returned, reader: &Reader<'_>) -> Result<Self::Answer, String>;
 
+    /// Returns the sum of the amounts that the answer names, minor units; `None` of a hook whose answers name none.
+    fn sum(_: &Self::Answer) -> Option<u64> {
+        None
+    }
+
     /// Returns what the answer of the installation comes to.
     ///
     /// # Errors
@@ -136,6 +141,10 @@ impl<D: Decision> Hook for D {
 
     fn offered(question: &Question<D::Rest>) -> D::Offered {
         D::offered(question)
+    }
+
+    fn total(decided: &Self::Decided) -> Option<u64> {
+        D::sum(&decided.answer)
     }
 
     fn likeness(question: &Question<D::Rest>) -> Likeness {

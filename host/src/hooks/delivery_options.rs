@@ -84,6 +84,10 @@ impl Decision for DeliveryOptions {
         })
     }
 
+    fn sum(options: &Vec<DeliveryOption>) -> Option<u64> {
+        Some(options.iter().map(|option| option.cost.amount()).sum())
+    }
+
     fn outcome(
         by: Arc<str>,
         _: &Question<DeliveryGroup>,

