@@ -4,7 +4,7 @@
 //! it with any version, and `--save` makes a test of it.
 //!
 //! Invariants: nothing leaves the host's memory, for the disk or an answer, before it is masked ([`Mask`]). Masking costs more than all else
-//! about a recording, and few recordings are ever read, so a call leaves it to whoever reads. [`Unmasked`] has no other way out. The
+//! about a recording, and few recordings are ever read, so a call leaves it to whoever reads. `Unmasked` has no other way out. The
 //! memory of all recordings is bounded, and so is their age. A recording is made after its call has ended, and a call waits for none:
 //! keeping one is a push into a list under a lock of its own.
 

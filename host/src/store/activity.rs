@@ -48,7 +48,7 @@ pub struct StockMovement {
 pub struct Sales {
     /// By name; more than 0 of each.
     pub pieces: Vec<(Item, u64)>,
-    /// Since when: Unix time, ms. Later than was asked for if more than [`MOVEMENTS_MAX`] movements were made since.
+    /// Since when: Unix time, ms. Later than was asked for if more than 200,000 movements were made since.
     pub since_ms: u64,
 }
 

@@ -1,6 +1,6 @@
 //! The query of recent traces: `item:laptop outcome:!ok took:>1s @some.key:value "free text"`.
 //!
-//! A query is a list of terms, and all of them have to hold. A term is a key with a value ([`keys`] has the table of
+//! A query is a list of terms, and all of them have to hold. A term is a key with a value (`keys` has the table of
 //! keys), a span's attribute with a value, or free text. Values with commas between them are alternatives. `!` before
 //! the values takes the traces with other values; a trace without any value isn't among them. Quotes keep spaces, commas
 //! and signs from having their meaning.
