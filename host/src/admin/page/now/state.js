@@ -12,8 +12,9 @@ const LAST_S = 60;
  * traces are kept; `rollout` is `null` if there was none.
  */
 export function drawState(sentence, warnings, { charts, checkouts, plugins, rollout }) {
-  const asked = perSecond(charts);
-  const parts = asked > 0 || checkouts?.matched > 0 ? ofSales(asked, checkouts) : [el('strong', {}, 'Nobody buys'), ' at the moment'];
+  // The charts' first sample comes some seconds after a start.
+  const asked = Math.max(perSecond(charts), (checkouts?.matched ?? 0) / LAST_S);
+  const parts = asked > 0 ? ofSales(asked, checkouts) : [el('strong', {}, 'Nobody buys'), ' at the moment'];
   if (rollout && ['running', 'paused'].includes(rollout.state)) parts.push('; ', ...ofRollout(rollout));
   sentence.replaceChildren(...parts, '.');
 
