@@ -14,6 +14,8 @@ await run(async ({ page, given }) => {
     await heading(VIEWS[key]).waitFor();
     assert.equal(await page.locator('nav.rail a[aria-current=page]').innerText().then((text) => text.split('\n')[0].trim()), VIEWS[key]);
   };
+  // A key goes to the dialog until the browser has taken the focus from it, a moment after it is closed.
+  const closed = () => page.waitForFunction(() => !document.querySelector('dialog[open]') && !document.activeElement.closest('dialog'));
   const sees = (text) => page.locator('main', { hasText: text }).waitFor();
   const clean = async () => assert.equal(await page.locator('main img, main script, main b[onerror]').count(), 0);
 
@@ -29,7 +31,7 @@ await run(async ({ page, given }) => {
   await page.keyboard.press('?');
   await page.getByRole('dialog').getByText('Settings').waitFor();
   await page.keyboard.press('Escape');
-  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await closed();
 
   // Now: one sentence, what happened, and a box that buys and opens the trace.
   await go('n');
@@ -78,6 +80,7 @@ await run(async ({ page, given }) => {
   await page.keyboard.press('Tab');
   await page.keyboard.type('found in a corner');
   await page.keyboard.press('Enter');
+  await closed();
   await sees('found in a corner');
 
   // Logs: by text, to the trace.
