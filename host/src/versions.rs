@@ -250,16 +250,6 @@ impl Plugins {
         self.registry.live().plugins().map(is_open).collect()
     }
 
-    /// Returns each live plugin as its hook, name and version, and whether its breaker is open.
-    #[must_use]
-    pub fn breakers(&self) -> Vec<(String, bool)> {
-        let state = |plugin: &Plugin| {
-            let identity = plugin.identity();
-            (format!("{} {}@{}", identity.at, identity.name, identity.version), !plugin.is_let_through())
-        };
-        self.registry.live().plugins().map(state).collect()
-    }
-
     #[must_use]
     pub fn memory(&self) -> Arc<MemoryPool> {
         Arc::clone(&self.runtime.memory)

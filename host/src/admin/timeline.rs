@@ -52,7 +52,7 @@ struct EventJson {
 /// # Errors
 /// 422 for an unknown or invalid parameter.
 pub(super) async fn list(admin: &Admin, asked: Asked) -> Answer {
-    let (mut before_ms, mut limit) = (u64::from(u32::MAX) * 1_000_000, LIMIT_DEFAULT);
+    let (mut before_ms, mut limit) = (u64::MAX, LIMIT_DEFAULT);
     for (name, value) in query::parameters(&asked.query)? {
         match name.as_str() {
             "before_ms" => before_ms = query::moment(&name, &value)?,

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::stores::host_name;
 use crate::{
     config::{Listed, Origin, Settings},
+    runtime::Identity,
     store::{HostChange, Store, StoreError},
     versions::Plugins,
 };
@@ -44,7 +45,7 @@ impl Noted {
                 () = stopping.cancelled() => return,
                 () = tokio::time::sleep(LOOKED_AT) => {}
             }
-            let now: BTreeMap<_, _> = self.plugins.breakers().into_iter().collect();
+            let now = self.breakers();
             for (plugin, is_open) in &now {
                 let was_open = open.get(plugin).copied().unwrap_or(false);
                 if was_open != *is_open {
@@ -74,6 +75,16 @@ impl Noted {
             self.store.note_host(&self.host, HostChange::Settings, self.settings.clone()).await?;
         }
         Ok(())
+    }
+
+    /// Returns the live plugins by their hooks, names and versions, and whether their breakers are open.
+    fn breakers(&self) -> BTreeMap<String, bool> {
+        let snapshot = self.plugins.snapshot();
+        let state = snapshot.plugins().map(|plugin| {
+            let Identity { at, name, version, .. } = plugin.identity();
+            (format!("{at} {name}@{version}"), !plugin.is_let_through())
+        });
+        state.collect()
     }
 
     async fn note(&self, what: HostChange, detail: String) {

@@ -159,7 +159,8 @@ impl Stage {
         let span = plugins.tracer().start(span, SpanKind::Internal, None, Vec::new());
         let trace_id = span.context().trace_id();
         let order = self.place(&shop.store, case, &span, &plugins.snapshot()).await?;
-        let call = OneCall { plugins: &plugins, store: &shop.store, case, order, span };
+        let body = Some(Body::default());
+        let call = OneCall { plugins: &plugins, store: &shop.store, case, order, span, body };
         let Decided { decided, total, asked, cost, expect } = unwritten(hooks::visit(self.kind, call)).await?;
         shop.store.close().await;
         let trace = self.telemetry.recent().and_then(|recent| recent.trace(trace_id));
@@ -235,6 +236,8 @@ struct OneCall<'a> {
     case: &'a Case,
     order: OrderOfCase,
     span: Span,
+    /// Gets the call's recording, where somebody asks for what a case has to expect.
+    body: Option<Body>,
 }
 
 /// What the plugin decided, and the lines that it asked the stock for.
@@ -256,7 +259,7 @@ impl<'a> Visitor for OneCall<'a> {
 
 impl OneCall<'_> {
     async fn make<H: Hook>(self) -> anyhow::Result<Decided> {
-        let Self { plugins, store, case, order: OrderOfCase { id, placed, moment }, span } = self;
+        let Self { plugins, store, case, order: OrderOfCase { id, placed, moment }, span, mut body } = self;
         let snapshot = plugins.snapshot();
         let taker = Taker::Order(id);
         let deduct = deduct(plugins, &snapshot, (id, moment), case);
@@ -272,10 +275,9 @@ impl OneCall<'_> {
             Some(_) => Call::repeating(plugins.runtime(), plugin.loaded(), span, moment),
             None => Call::fresh(plugins.runtime(), plugin.loaded(), span, moment, Time::Whole),
         };
-        let mut body = Body::default();
         let asked = H::asked(&placed);
         let answered =
-            hooks::decide::<H>(call.guest(), asked.borrow(), door, plugins.rules(), true, Some(&mut body)).await;
+            hooks::decide::<H>(call.guest(), asked.borrow(), door, plugins.rules(), true, body.as_mut()).await;
         let Done { mut span, cost, .. } = call.end(None, &answered.result);
         if let Err(failure) = &answered.result {
             failure.mark(&mut span);
@@ -283,7 +285,7 @@ impl OneCall<'_> {
         drop(span);
         let total = answered.result.as_ref().ok().and_then(H::total);
         let decided = answered.result.map(|decided| H::shown(&decided, placed.currency));
-        Ok(Decided { decided, total, asked: answered.asked, cost, expect: body.taken("expect") })
+        Ok(Decided { decided, total, asked: answered.asked, cost, expect: body.and_then(|body| body.taken("expect")) })
     }
 }
 

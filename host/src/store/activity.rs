@@ -52,6 +52,16 @@ pub struct Sales {
     pub since_ms: u64,
 }
 
+/// An item's share of the movements that were looked at.
+pub(super) struct Moved {
+    pub(super) item: Item,
+    /// The pieces that orders took and didn't give back in the time that was asked for.
+    pub(super) sold: i64,
+    pub(super) movements: i64,
+    /// When the oldest of them was made: Unix time, ms.
+    pub(super) first_ms: i64,
+}
+
 impl HostChange {
     const ALL: [Self; 5] = [Self::Started, Self::Stopped, Self::Settings, Self::BreakerOpened, Self::BreakerClosed];
 
@@ -143,11 +153,12 @@ impl Store {
 }
 
 impl Sales {
-    /// Returns the sales of these sums by item; `looked_at` is how many movements were looked at, `first_ms` the oldest's time.
-    pub(super) fn of(sums: Vec<(Item, i64)>, looked_at: i64, first_ms: i64, asked_ms: u64) -> Self {
-        let pieces = sums.into_iter().filter_map(|(item, sold)| Some((item, u64::try_from(sold).ok()?)));
-        let is_cut = looked_at >= i64::from(MOVEMENTS_MAX);
-        let since_ms = if is_cut { asked_ms.max(first_ms.unsigned_abs()) } else { asked_ms };
+    /// Returns the sales since then, of the items that were moved.
+    pub(super) fn of(moved: Vec<Moved>, asked_ms: u64) -> Self {
+        let is_cut = moved.iter().map(|item| item.movements).sum::<i64>() >= i64::from(MOVEMENTS_MAX);
+        let first_ms = moved.iter().map(|item| item.first_ms.unsigned_abs()).min().unwrap_or_default();
+        let since_ms = if is_cut { asked_ms.max(first_ms) } else { asked_ms };
+        let pieces = moved.into_iter().filter_map(|Moved { item, sold, .. }| Some((item, u64::try_from(sold).ok()?)));
         Self { pieces: pieces.filter(|(_, sold)| *sold > 0).collect(), since_ms }
     }
 }
@@ -159,9 +170,9 @@ mod tests {
     #[test]
     fn sales_are_since_the_oldest_movement_if_not_all_were_looked_at() {
         let item = || Item::parse("tea").expect("a fine name");
-        let sold = |looked_at| Sales::of(vec![(item(), 7)], looked_at, 500, 100);
-        assert_eq!(sold(12), Sales { pieces: vec![(item(), 7)], since_ms: 100 });
-        assert_eq!(sold(MOVEMENTS_MAX.into()).since_ms, 500);
-        assert_eq!(Sales::of(vec![(item(), 0)], 2, 500, 100).pieces, [], "what was given back wasn't sold");
+        let sales = |sold, movements| Sales::of(vec![Moved { item: item(), sold, movements, first_ms: 500 }], 100);
+        assert_eq!(sales(7, 12), Sales { pieces: vec![(item(), 7)], since_ms: 100 });
+        assert_eq!(sales(7, MOVEMENTS_MAX.into()).since_ms, 500);
+        assert_eq!(sales(0, 2).pieces, [], "what was given back wasn't sold");
     }
 }

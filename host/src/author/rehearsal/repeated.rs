@@ -96,6 +96,7 @@ impl Repeating {
             case,
             order: self.order(case)?,
             span: plugins.tracer().start(hooks::info(self.stage.kind).span, SpanKind::Internal, None, Vec::new()),
+            body: None,
         };
         let decided = unwritten(hooks::visit(self.stage.kind, call)).await?;
         if let Err(failure) = &decided.decided

@@ -13,7 +13,7 @@ use crate::{
     order::Item,
     store::{
         ROW_BYTES,
-        activity::{HostChange, HostEvent, MOVEMENTS_MAX, Sales, StockMovement},
+        activity::{HostChange, HostEvent, MOVEMENTS_MAX, Moved, Sales, StockMovement},
     },
     units::i64_of,
 };
@@ -29,8 +29,12 @@ pub(super) async fn note_host(client: &Session, host: &str, what: HostChange, de
 
 pub(super) async fn host_events(client: &Session, before_ms: u64, limit: u32) -> Outcome<Page<HostEvent>> {
     let sql = "SELECT id, at_ms, host_name, what, detail FROM host_events
-               WHERE at_ms < $1 AND what <> 'settings' ORDER BY id DESC LIMIT $2";
-    let parameters: &Parameters<'_> = &[(&i64_of(before_ms), Type::INT8), (&i64::from(limit), Type::INT8)];
+               WHERE at_ms < $1 AND what <> $3 ORDER BY id DESC LIMIT $2";
+    let parameters: &Parameters<'_> = &[
+        (&i64_of(before_ms), Type::INT8),
+        (&i64::from(limit), Type::INT8),
+        (&HostChange::Settings.as_str(), Type::TEXT),
+    ];
     let found = rows(client, sql, parameters).await?;
     let with_bytes = found.iter().map(|row| {
         let event = HostEvent {
@@ -82,19 +86,18 @@ pub(super) async fn movements(
 }
 
 pub(super) async fn sales(client: &Session, since_ms: u64) -> Outcome<Sales> {
-    let newest = format!(
-        "WITH newest AS MATERIALIZED (
-             SELECT item, delta, at_ms FROM stock_movements WHERE reference IS NOT NULL ORDER BY id DESC LIMIT {MOVEMENTS_MAX})"
-    );
-    let looked_at =
-        rows(client, &format!("{newest} SELECT count(*), coalesce(min(at_ms), 0) FROM newest"), &[]).await?;
-    let (looked_at, first_ms) = looked_at.first().map_or((0, 0), |row| (row.get(0), row.get(1)));
     let sql = format!(
-        "{newest} SELECT item, (-sum(delta))::bigint FROM newest WHERE at_ms >= $1 GROUP BY item ORDER BY item"
+        "SELECT item, coalesce(-sum(delta) FILTER (WHERE at_ms >= $1), 0)::bigint, count(*), min(at_ms) FROM (
+             SELECT item, delta, at_ms FROM stock_movements WHERE reference IS NOT NULL ORDER BY id DESC
+             LIMIT {MOVEMENTS_MAX}) AS newest
+         GROUP BY item ORDER BY item"
     );
+    let moved = |row: &Row| {
+        Ok(Moved { item: sold_item(row, 0)?, sold: row.get(1), movements: row.get(2), first_ms: row.get(3) })
+    };
     let found = rows(client, &sql, &[(&i64_of(since_ms), Type::INT8)]).await?;
-    let sums: Result<Vec<_>, StoreError> = found.iter().map(|row| Ok((sold_item(row, 0)?, row.get(1)))).collect();
-    Ok(sums.map(|sums| Sales::of(sums, looked_at, first_ms, since_ms)))
+    let moved: Result<Vec<_>, StoreError> = found.iter().map(moved).collect();
+    Ok(moved.map(|moved| Sales::of(moved, since_ms)))
 }
 
 fn sold_item(row: &Row, column: usize) -> Result<Item, StoreError> {

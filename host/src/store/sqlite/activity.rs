@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use super::{Page, ROW_BYTES, StoreError, now_ms, page};
 use crate::{
     order::Item,
-    store::activity::{HostChange, HostEvent, MOVEMENTS_MAX, Sales, StockMovement},
+    store::activity::{HostChange, HostEvent, MOVEMENTS_MAX, Moved, Sales, StockMovement},
     units::i64_of,
 };
 
@@ -34,8 +34,13 @@ pub(in crate::store) fn host_events(
         Ok((event, bytes))
     };
     let sql = "SELECT id, at_ms, host_name, what, detail FROM host_events
-               WHERE at_ms < ?1 AND what <> 'settings' ORDER BY id DESC LIMIT ?2";
-    page(connection.prepare_cached(sql)?.query_and_then(params![i64_of(before_ms), limit], event)?, limit)
+               WHERE at_ms < ?1 AND what <> ?2 ORDER BY id DESC LIMIT ?3";
+    page(
+        connection
+            .prepare_cached(sql)?
+            .query_and_then(params![i64_of(before_ms), HostChange::Settings.as_str(), limit], event)?,
+        limit,
+    )
 }
 
 pub(in crate::store) fn last_settings(connection: &Connection, host: &str) -> Result<Option<String>, StoreError> {
@@ -75,21 +80,17 @@ pub(in crate::store) fn movements(
 }
 
 pub(in crate::store) fn sales(connection: &Connection, since_ms: u64) -> Result<Sales, StoreError> {
-    let newest = format!(
-        "WITH newest AS MATERIALIZED (
-             SELECT item, delta, at_ms FROM stock_movements WHERE reference IS NOT NULL ORDER BY id DESC LIMIT {MOVEMENTS_MAX})"
+    let sql = format!(
+        "SELECT item, coalesce(-sum(delta) FILTER (WHERE at_ms >= ?1), 0), count(*), min(at_ms) FROM (
+             SELECT item, delta, at_ms FROM stock_movements WHERE reference IS NOT NULL ORDER BY id DESC LIMIT {MOVEMENTS_MAX})
+         GROUP BY item ORDER BY item"
     );
-    let (looked_at, first_ms) = connection
-        .prepare_cached(&format!("{newest} SELECT count(*), coalesce(min(at_ms), 0) FROM newest"))?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let sql = format!("{newest} SELECT item, -sum(delta) FROM newest WHERE at_ms >= ?1 GROUP BY item ORDER BY item");
-    let sums = connection
-        .prepare_cached(&sql)?
-        .query_and_then([i64_of(since_ms)], |row| {
-            let item: String = row.get(0)?;
-            let item = Item::kept(&item).ok_or(StoreError::Unreadable { column: "stock_movements.item" })?;
-            Ok((item, row.get(1)?))
-        })?
-        .collect::<Result<_, StoreError>>()?;
-    Ok(Sales::of(sums, looked_at, first_ms, since_ms))
+    let moved = |row: &Row<'_>| {
+        let item =
+            Item::kept(&row.get::<_, String>(0)?).ok_or(StoreError::Unreadable { column: "stock_movements.item" })?;
+        Ok(Moved { item, sold: row.get(1)?, movements: row.get(2)?, first_ms: row.get(3)? })
+    };
+    let mut reading = connection.prepare_cached(&sql)?;
+    let moved = reading.query_and_then([i64_of(since_ms)], moved)?.collect::<Result<_, StoreError>>()?;
+    Ok(Sales::of(moved, since_ms))
 }

@@ -1,5 +1,13 @@
 // Reads again and again while somebody looks.
 
+// What makes the host read every kept trace is asked no sooner than after so many times as long as it took.
+const REST = 20;
+
+/** Returns for how long to leave the host alone after such an answer, in milliseconds; `began` is when it was asked for. */
+export function restAfter(began) {
+  return REST * (performance.now() - began);
+}
+
 /** Calls `load` now, and each `ms` while the page is seen; returns what ends it. `load` gets the signal that ends it. */
 export function live(load, ms) {
   const ended = new AbortController();

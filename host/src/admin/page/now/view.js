@@ -3,24 +3,22 @@
 import { Refused, read } from '../frame/api.js';
 import { Charts } from '../charts/charts.js';
 import { why } from '../frame/form.js';
-import { live } from '../frame/live.js';
+import { live, restAfter } from '../frame/live.js';
 import { at } from '../frame/root.js';
 import { el } from '../frame/text.js';
 import { Heatmap } from '../traces/heatmap.js';
-import { writtenDuration } from '../traces/terms.js';
+import { tookTerm } from '../traces/terms.js';
 import { buyBox } from './buy.js';
 import { LAST_MINUTE, drawState } from './state.js';
 import { Timeline } from './timeline.js';
 
 const REFRESH_MS = 2000;
 const SLOW_MS = 5000;
-// The host reads every kept trace for the heatmap.
+// The host reads every kept trace for the heatmap, and for the sentence's shares.
 const HEATMAP_MS = 10_000;
 // What the charts and the heatmap may show, minutes. The charts have no more than the last.
 const RANGES = [5, 15];
 const SOLD = 'route:/checkout';
-// What no duration is over.
-const ENDLESS_US = 1e15;
 
 export const now = {
   name: 'Now',
@@ -31,6 +29,9 @@ export const now = {
 };
 
 class Now {
+  checkouts = null;
+  due = 0;
+
   constructor(main, go) {
     document.title = 'Now \u00b7 Till';
     this.state = el('p', { class: 'sentence', id: 'state', role: 'status' }, 'Asking the host\u2026');
@@ -38,7 +39,7 @@ class Now {
     const traces = (query) => go(at(`/traces?${new URLSearchParams(query)}`));
     this.charts = new Charts((after_us, before_us) => traces({ after_us: Math.floor(after_us), before_us: Math.ceil(before_us) }));
     this.heatmap = new Heatmap(({ after_us, before_us, from_us, to_us }) => traces({
-      q: `${SOLD} took:${writtenDuration(from_us)}..${to_us > ENDLESS_US ? '' : writtenDuration(to_us)}`, after_us, before_us,
+      q: `${SOLD} ${tookTerm(from_us, to_us)}`, after_us, before_us,
     }));
     this.range = el('select', { id: 'now-range', onchange: () => this.#draw() }, RANGES.map((minutes) => el('option', { value: minutes, selected: minutes === RANGES.at(-1) }, `the last ${minutes} minutes`)));
     // What happened stands below them, and lasts.
@@ -80,14 +81,22 @@ class Now {
     if (found !== undefined) this.heatmap.draw(found?.heatmap);
   }
 
+  /** Reads the last minute's checkouts anew, unless that took long not long ago. */
+  async #loadCheckouts(signal) {
+    const began = performance.now();
+    if (began < this.due) return;
+    this.checkouts = await orNone(read(`/recent/statistics?${new URLSearchParams({ q: LAST_MINUTE, group: 'status' })}`, signal));
+    this.due = performance.now() + restAfter(began);
+  }
+
   async #load(signal) {
     try {
-      const [charts, live, { rollouts: [rollout = null] }, checkouts] = await Promise.all([
+      const [charts, live, { rollouts: [rollout = null] }] = await Promise.all([
         read('/recent/charts', signal), read('/plugins', signal), read('/plugins/rollouts?limit=1', signal),
-        orNone(read(`/recent/statistics?${new URLSearchParams({ q: LAST_MINUTE, group: 'status' })}`, signal))]);
+        this.#loadCheckouts(signal)]);
       this.all = charts;
       this.#drawCharts();
-      drawState(this.state, this.warnings, { charts, checkouts, plugins: live.plugins, rollout });
+      drawState(this.state, this.warnings, { charts, checkouts: this.checkouts, plugins: live.plugins, rollout });
     } catch (error) {
       const told = why(error);
       if (told) this.state.replaceChildren(told);

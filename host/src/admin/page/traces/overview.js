@@ -1,17 +1,14 @@
 // What all that match have in common: figures, heatmap, groups, and what sets them apart from the others.
 
 import { Refused, read } from '../frame/api.js';
+import { restAfter } from '../frame/live.js';
 import { duration, el, foreign, whole } from '../frame/text.js';
 import { Differences } from './differences.js';
 import { Groups } from './groups.js';
 import { Heatmap } from './heatmap.js';
-import { without, withTerm, writtenDuration } from './terms.js';
+import { tookTerm, without, withTerm } from './terms.js';
 
-// The host reads every kept trace for this. It is asked no sooner than after so many times as long as that took.
-const REST = 20;
 const REST_MS_MIN = 4000;
-// What no duration is over.
-const ENDLESS_US = 1e15;
 
 export class Overview {
   #asked = null;
@@ -83,7 +80,7 @@ export class Overview {
       this.bad.hidden = !(error instanceof Refused) || error.status === 422;
       this.bad.replaceChildren(foreign(error.message));
     }
-    this.#due = performance.now() + Math.max(REST_MS_MIN, REST * (performance.now() - began));
+    this.#due = performance.now() + Math.max(REST_MS_MIN, restAfter(began));
   }
 
   #drawFigures({ matched, errors, duration: took }) {
@@ -97,7 +94,6 @@ export class Overview {
 
   /** Narrows the list to what was marked in the heatmap. */
   #narrow({ after_us, before_us, from_us, to_us }) {
-    const took = `took:${writtenDuration(from_us)}..${to_us > ENDLESS_US ? '' : writtenDuration(to_us)}`;
-    this.choice.set({ q: withTerm(without(without(this.choice.values.q, 'took'), 'since'), took), after_us: String(after_us), before_us: String(before_us) });
+    this.choice.set({ q: withTerm(without(without(this.choice.values.q, 'took'), 'since'), tookTerm(from_us, to_us)), after_us: String(after_us), before_us: String(before_us) });
   }
 }

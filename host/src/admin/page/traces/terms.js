@@ -48,8 +48,16 @@ export function written(value) {
   return /^[\p{L}\p{N}_\-./#+]+$/u.test(text) && !text.includes('..') ? text : `"${text.replace(/[\\"]/g, '\\$&')}"`;
 }
 
+// What no duration is over.
+const ENDLESS_US = 1e15;
+
+/** Returns the term of the durations from one to the other, both of them included. */
+export function tookTerm(from_us, to_us) {
+  return `took:${writtenDuration(from_us)}..${to_us > ENDLESS_US ? '' : writtenDuration(to_us)}`;
+}
+
 /** Returns a duration as a query has it, exactly. */
-export function writtenDuration(us) {
+function writtenDuration(us) {
   if (us % 1e6 === 0 && us > 0) return `${us / 1e6}s`;
   return us % 1e3 === 0 && us > 0 ? `${us / 1e3}ms` : `${us}us`;
 }
