@@ -28,8 +28,8 @@ use std::{sync::Arc, time::Instant};
 
 pub use installations::InstallationsJson;
 pub use plugins::{
-    EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, SwappedJson, VersionJson, VersionsJson,
-    same_file_text,
+    EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, SignedJson, SwappedJson, VersionJson,
+    VersionsJson, same_file_text,
 };
 pub use recordings::{KeptJson, RecordingJson, RecordingsJson};
 pub use replays::{

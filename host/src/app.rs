@@ -222,6 +222,7 @@ impl App {
             let following = Arc::clone(&self.catalogue).follow(self.stopping.clone());
             background.spawn("the watch over the catalogue", following);
         }
+        background.spawn("the watch over the trust file", self.plugins.trust().watch(self.stopping.clone()));
         let watching = Arc::clone(&self.customers).watch(self.stopping.clone());
         background.spawn("the watch over the keys of customers' tokens", watching);
         background.spawn("the pruning of answers", Arc::clone(&self.shop).prune_answers());

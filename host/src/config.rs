@@ -19,7 +19,7 @@ pub use sources::{Listed, Origin, Sources, Unusable, is_row, row};
 pub use token::read_token;
 pub use value::{
     GRANTS, HostNames, MaskedKeys, ON_FAILURE, OptionalPath, OptionalText, Origins, PaymentMethods, Percent, REUSE,
-    reused_calls,
+    Required, reused_calls,
 };
 use value::{Value, beside_cores, per_core};
 
@@ -156,6 +156,11 @@ settings! {
     /// Settings for all plugins.
     plugins as Plugins {
         random_seed: Option<u64> = "", "", "a whole number: every call of a plugin then draws equal random numbers, so that runs can be compared; for tests only";
+    }
+    /// Whose plugins the host takes.
+    trust as Trust {
+        require: Required = "none", "", "what a plugin needs, however it comes in, at a start as well: `none`; `digest`: it is listed in trust.keys_file by its digest, or signed; `signature`: it is signed by somebody whom that file names. The built-in plugins need nothing";
+        keys_file: OptionalPath = "", "", "the trust file (TOML): whose signatures count and for which hooks, and digests that are taken; read again when it changes. `till plugin key new` prints an entry";
     }
     /// The host's own rules for checkout plugins.
     checkout as Checkout {

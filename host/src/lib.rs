@@ -27,5 +27,6 @@ pub mod shop;
 pub mod store;
 pub mod telemetry;
 pub mod traffic;
+pub mod trust;
 mod units;
 pub mod versions;

@@ -50,7 +50,9 @@ pub use record::{
 pub use rollouts::{RolloutId, RolloutRow, RolloutState};
 pub use settings::{PostgresSettings, Settings};
 pub use sqlite::{BackedUp, BackupError, Examined, Finding, GoesOnPast, Lost, Restored, backup, examine, restore};
-pub use version::{BY_FOLDER, HookOrder, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText};
+pub use version::{
+    BY_FOLDER, HookOrder, Origin, PluginEvent, PluginVersion, Signer, SwapAction, VersionId, VersionState, VersionText,
+};
 
 use self::{
     command::{Command, Lane, OrderCommand, ReservationCommand, StockCommand, UpkeepCommand},

@@ -9,6 +9,7 @@ mod files;
 mod folder;
 mod followed;
 mod plugin;
+mod provenance;
 mod registry;
 mod release_memory;
 pub mod rollout;
@@ -16,6 +17,7 @@ mod source;
 mod start;
 mod supervise;
 mod swap;
+mod vetting;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +26,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use tokio::sync::Mutex;
 
 pub(crate) use admission::advice_on;
@@ -36,6 +39,7 @@ pub use catalogue::{Catalogue, CatalogueError};
 pub use files::{FileError, PluginFiles};
 pub use folder::Watcher;
 pub use plugin::Plugin;
+pub use provenance::{Package, Producer, Provenance};
 pub use registry::{Pinned, Registry, Snapshot};
 pub use source::{Candidate, built_in, built_in_bytes, from_folder};
 pub use swap::{Author, Became, Changes, How, InstallError, Placed, RolloutChange, SwapError, Swapped, When};
@@ -51,6 +55,7 @@ use crate::{
     runtime::{CodeCache, Compiler, Engine, MemoryPool, Role, Runtime, Totals, digest_of},
     store::{Store, VersionText},
     telemetry::{Telemetry, traces::Tracer},
+    trust::{Entry, Trust},
 };
 
 /// The folder of compiled code, beside the order store.
@@ -87,7 +92,8 @@ impl Plugins {
     /// Says which plugin is refused, and why.
     pub async fn load(settings: &Settings, store: Store, telemetry: &Telemetry) -> anyhow::Result<Arc<Self>> {
         let engine = Arc::new(Engine::with(&settings.limits, compiler(settings)?)?);
-        let catalogue = Catalogue::new(settings, engine, &store);
+        let trust = Arc::new(Trust::of(&settings.trust)?);
+        let catalogue = Catalogue::new(settings, engine, &store, trust);
         let (snapshot, started_with) = start::snapshot(settings, &store, &catalogue).await?;
         let rollout = start::rollout(&settings.limits, &store, &catalogue).await?;
         let published = Published::new(&snapshot, rollout)?;
@@ -232,10 +238,30 @@ impl Plugins {
         }
     }
 
+    /// Judges a file that is only called, and becomes no version, by the host's trust file.
+    ///
+    /// # Errors
+    /// Why it isn't trusted.
+    pub async fn vet(&self, source: &str, bytes: Bytes, entry: Entry) -> Result<(), Refused> {
+        self.catalogue.vet(source, bytes, entry).await.map(drop)
+    }
+
+    /// Returns what a version's file says of how it was made; `None` if the file is gone.
+    pub async fn provenance(&self, version: &VersionText) -> Option<Provenance> {
+        let (bytes, kind) = (self.file(&version.digest).await.ok()?, version.at.kind);
+        tokio::task::spawn_blocking(move || Provenance::of(&bytes, kind)).await.ok()
+    }
+
     /// Returns how a version's calls ended since the host started; `None` if it wasn't loaded since, or if many others were.
     #[must_use]
     pub fn totals(&self, text: &VersionText) -> Option<Totals> {
         self.catalogue.totals(text)
+    }
+
+    /// Returns whose plugins are taken.
+    #[must_use]
+    pub fn trust(&self) -> Arc<Trust> {
+        self.catalogue.trust()
     }
 
     #[must_use]

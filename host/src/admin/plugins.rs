@@ -16,8 +16,8 @@ use crate::{
     hooks::{Installation, InstallationName, Kind},
     http::{Answer, Reply, body, problem::Problem, rfc3339},
     runtime::{Counts, Identity, OUTCOME_MINUTES, Totals},
-    store::{Page, PluginEvent, PluginVersion, VersionId, VersionText},
-    versions::{Author, Candidate, Changes, Plugin, Plugins, SwapError, Swapped, rollout::PlanChanges},
+    store::{Page, PluginEvent, PluginVersion, Signer, VersionId, VersionText},
+    versions::{Author, Candidate, Changes, Plugin, Plugins, Provenance, SwapError, Swapped, rollout::PlanChanges},
 };
 
 /// The most versions or events of one answer.
@@ -132,9 +132,34 @@ pub struct VersionJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<schema::VersionId>"))]
     pub same_file_as: Option<u64>,
+    /// Where the file came from: a file's name, or a registry's reference with its digest. Absent if it isn't known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// Who signed it, as far as that counted here when it was accepted. Absent if nobody had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedJson>,
+    /// What the component says of how it was made. Only in an answer about one version, and while its file is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// Its calls since the host started. Absent if it wasn't loaded since, or if many others were; and in an answer to a change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<TotalsJson>,
+}
+
+/// Who signed a version.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginSigned"))]
+pub struct SignedJson {
+    /// The name of the entry in the host's trust file.
+    pub by: String,
+    /// The identity in the certificate of a Sigstore bundle. Absent for a signature with a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// When, in milliseconds since 1970, UTC: by the signer's clock, or by a log's or timestamp authority's.
+    pub at_ms: u64,
+    /// The same for people.
+    #[cfg_attr(test, schemars(with = "schema::Moment"))]
+    pub at: String,
 }
 
 /// How all calls of a version ended since the host started.
@@ -332,7 +357,8 @@ pub(super) async fn version(admin: &Admin, Asked { named: number, .. }: Asked) -
         .ok_or_else(|| Problem::not_found(format!("there is no version {number:?}; till plugin list shows them")))?;
     let asked_settings = admin.plugins.asked_settings(&version.text).await.ok();
     let calls = totals(admin, &version.text);
-    Reply::json(&VersionJson { asked_settings, calls, ..version.into() })
+    let provenance = admin.plugins.provenance(&version.text).await;
+    Reply::json(&VersionJson { asked_settings, calls, provenance, ..version.into() })
 }
 
 fn totals(admin: &Admin, text: &VersionText) -> Option<TotalsJson> {
@@ -544,6 +570,14 @@ impl From<PluginVersion> for VersionJson {
             changed_at_ms,
             changed_at: rfc3339(changed_at_ms),
             same_file_as: same_file_as.map(VersionId::number),
+            source: text.origin.source,
+            signed: text.origin.signer.map(|Signer { by, identity, at_ms }| SignedJson {
+                by,
+                identity,
+                at_ms,
+                at: rfc3339(at_ms),
+            }),
+            provenance: None,
             calls: None,
         }
     }

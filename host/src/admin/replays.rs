@@ -30,6 +30,7 @@ use crate::{
     recordings::{Recording, Recordings},
     runtime::child,
     store::VersionId,
+    trust::Entry,
     versions::COMPILED,
 };
 pub(super) use answer::spans_of;
@@ -160,6 +161,12 @@ async fn repeated(
     };
     let (recording, case) = found(recordings, id).await?;
     let (file, number) = chosen(admin, &recording, given).await?;
+    let (source, entry) = match number {
+        Some(number) => (format!("version {number}"), Entry::Kept),
+        None => ("the file".to_owned(), Entry::New),
+    };
+    let judged = admin.plugins.vet(&source, file.clone(), entry).await;
+    judged.map_err(|refused| Problem::unacceptable(refused.to_string()))?;
     let replays = &admin.replays;
     let job = RepeatJob {
         kind: recording.version.at.kind.to_string(),
@@ -167,7 +174,7 @@ async fn repeated(
         compiled: replays.compiled.clone(),
         cpu_ms: admin.limits.compile_ms,
         memory_mib: admin.limits.compile_memory_mib,
-        source: number.map_or_else(|| "the file".to_owned(), |number| format!("version {number}")),
+        source,
         stem: recording.version.name.clone(),
         case,
         is_profile,

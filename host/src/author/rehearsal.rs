@@ -46,6 +46,7 @@ use crate::{
         traces::Span,
         unwritten,
     },
+    trust::Trust,
     units::MIB,
     versions::{Admitted, Candidate, Catalogue, Plugins, Snapshot, built_in, compile_only, examine},
 };
@@ -191,7 +192,7 @@ impl Stage {
     }
 
     fn plugins(&self, case: &Case, store: &Store) -> anyhow::Result<Arc<Plugins>> {
-        let catalogue = Catalogue::new(&self.settings, Arc::clone(&self.engine), store);
+        let catalogue = Catalogue::new(&self.settings, Arc::clone(&self.engine), store, Arc::new(Trust::everybody()));
         let none = BTreeMap::new();
         let mut plugins: Vec<_> = self.plugins.iter().collect();
         plugins.sort_by_key(|admitted| admitted.identity().at);

@@ -6,6 +6,7 @@ mod check;
 mod code;
 mod dev;
 mod install;
+mod key;
 mod live;
 mod new;
 mod pack;
@@ -15,6 +16,8 @@ mod rehearse;
 mod replay;
 mod rollout;
 mod shop;
+mod sign;
+mod verify;
 mod wit;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +52,13 @@ pub(super) enum Plugin {
     Export { kind: Kind, file: PathBuf },
     /// Makes a plugin from a compiler's output, with a name and a version.
     Pack(pack::Pack),
+    /// Signs a plugin's file: what it is, and when that was said. The signature becomes a part of the file.
+    Sign(sign::Sign),
+    /// Says whether a host with a trust file would take a file, and who signed it.
+    Verify(verify::Verify),
+    /// Makes keys to sign plugins with.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Generates the interface's types and functions for a plugin in C or Go.
     Bindings(bindings::Bindings),
     #[command(flatten)]
@@ -80,6 +90,9 @@ impl Plugin {
             Self::Dev(dev) => dev.run(),
             Self::Wit(wit) => wit.run(),
             Self::Pack(pack) => pack.run(),
+            Self::Sign(sign) => sign.run(),
+            Self::Verify(verify) => verify.run(),
+            Self::Key(key) => key.run(),
             Self::Bindings(bindings) => bindings.run(),
             Self::Installing(installing) => installing.run(),
             Self::Live(live) => live.run(),

@@ -136,6 +136,11 @@ impl Sources {
                     toml::Value::String(text) => text,
                     toml::Value::Integer(number) => number.to_string(),
                     toml::Value::Boolean(flag) => flag.to_string(),
+                    toml::Value::Table(_) => {
+                        let meant = SECTIONS.iter().find(|(known, _)| *known == name);
+                        let hint = meant.map(|(known, _)| format!(": write [{known}]")).unwrap_or_default();
+                        return Err(unreadable(format!("[{key}] is no section, and sections don't nest{hint}")));
+                    }
                     // A price written as a bare number was already parsed as a float, so its last digits can't be
                     // trusted.
                     _ => {

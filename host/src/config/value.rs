@@ -145,6 +145,34 @@ impl Value for Origins {
     }
 }
 
+/// What a plugin needs to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Required {
+    None,
+    /// Its digest is listed, or it is signed.
+    Digest,
+    /// It is signed.
+    Signature,
+}
+
+impl Required {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Digest => "digest",
+            Self::Signature => "signature",
+        }
+    }
+}
+
+impl Value for Required {
+    fn parse(text: &str) -> Result<Self, String> {
+        let found = [Self::None, Self::Digest, Self::Signature].into_iter().find(|required| required.as_str() == text);
+        found.ok_or_else(|| "none, digest or signature".into())
+    }
+}
+
 /// A share of something, in percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Percent(f64);

@@ -151,6 +151,35 @@ impl Store {
         }
     }
 
+    /// Returns whether a version of that file was ever accepted here.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn is_known_plugin(&self, digest: &str) -> Result<bool, StoreError> {
+        let digest = digest.to_owned();
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::plugins::is_known(connection, &digest)).await
+            }
+            Engine::Postgres(postgres) => postgres.is_known_plugin(&digest).await,
+        }
+    }
+
+    /// Returns when the last signed of the accepted versions of a hook's plugin was signed, Unix time in ms; `None` if none
+    /// was.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn last_signed_plugin(&self, kind: Kind, name: &str) -> Result<Option<u64>, StoreError> {
+        let name = name.to_owned();
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::plugins::last_signed(connection, kind, &name)).await
+            }
+            Engine::Postgres(postgres) => postgres.last_signed_plugin(kind, &name).await,
+        }
+    }
+
     /// Returns a page of the plugins' audit, newest first: at most `limit` lines, from after line `after`.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ use self::{
 // What the files of this folder have of the store's.
 use super::{
     Answered, DatabaseError, Durability, Earlier, Examined, Finding, Gauges, HookOrder, HostRow, Inventory,
-    LedgerMismatch, NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent,
+    LedgerMismatch, NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Origin, Outage, Page, PluginEvent,
     PluginVersion, PostgresSettings, Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError,
     StockLevel, StoreError, StoredCatalogue, SwapAction, TakeError, Taker, VersionId, VersionState, VersionText,
     command, folder, json, now_ms, page, queue, saturated,

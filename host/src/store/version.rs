@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use crate::hooks::{Installation, InstallationName, Kind};
 
 /// A version's number: ascending in the order in which versions were first seen.
@@ -63,6 +65,43 @@ pub struct VersionText {
     pub language: String,
     /// The version's own settings, which override the host's.
     pub settings: BTreeMap<String, String>,
+    pub origin: Origin,
+}
+
+/// Where a version's file came from, and who signed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The file's name, the folder's file, or a registry's reference with its digest; empty for a version of a till that
+    /// didn't note it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// Whose signature counted when it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
+}
+
+/// Who signed a file, as the host's trust file names them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signer {
+    /// The name of the entry in the trust file.
+    pub by: String,
+    /// The identity in the certificate of a Sigstore bundle, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// When: Unix time, milliseconds; by the signer's clock, or by a log's or timestamp authority's.
+    pub at_ms: u64,
+}
+
+impl Origin {
+    pub(super) fn to_json(&self) -> String {
+        // Texts and numbers are always written.
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".into())
+    }
+
+    /// Reads one; what a newer till wrote otherwise counts as nothing known.
+    pub(super) fn of_json(json: &str) -> Self {
+        serde_json::from_str(json).unwrap_or_default()
+    }
 }
 
 /// The order in which the plugins of a hook are asked, or in which their answers count.

@@ -3,6 +3,7 @@
 //! Every file goes through these steps in this order, each more expensive than the one before:
 //!
 //! ```text
+//! trust.rs            whose it is, before any of this: `vetting.rs`
 //! size and magic      is it a component at all
 //! sha256              the name of the file from here on
 //! component_limits.rs counts its parts: none so many that compiling them is known to be expensive
@@ -36,6 +37,8 @@ use crate::{
     config::{Limits, Settings},
     hooks::{self, Installation, Kind},
     runtime::{Code, CodeCache, CompileError, Engine, Identity, Pool, digest_of},
+    store::{Origin, Signer},
+    trust::Vetted,
     units::{MIB, millis},
 };
 pub use cases::{BadCases, Cases};
@@ -90,9 +93,14 @@ pub struct Examined {
     pub(crate) identity: Identity,
     pub(super) bytes: Bytes,
     cases: Cases,
+    signer: Option<Signer>,
 }
 
 impl Examined {
+    pub(super) fn origin(&self) -> Origin {
+        Origin { source: self.source.clone(), signer: self.signer.clone() }
+    }
+
     /// Returns the candidate for an installation.
     pub(super) fn installed_at(mut self, at: Installation) -> Self {
         self.identity.at = at;
@@ -100,18 +108,27 @@ impl Examined {
     }
 }
 
-/// Identifies the candidate, on a blocking thread.
+/// Identifies a candidate that nobody has to have signed, on a blocking thread.
 ///
 /// # Errors
 /// The first thing that is wrong with its file.
 pub async fn examine(candidate: Candidate, limits: &Limits) -> Result<Examined, Refused> {
+    examine_vetted(candidate, limits, Vetted::unsigned()).await
+}
+
+/// Identifies a candidate that is trusted, on a blocking thread.
+///
+/// # Errors
+/// The first thing that is wrong with its file, or that it isn't the plugin that was signed.
+pub(super) async fn examine_vetted(candidate: Candidate, limits: &Limits, vetted: Vetted) -> Result<Examined, Refused> {
     let (source, source_name, limits) = (candidate.source.clone(), candidate.source.clone(), limits.clone());
     let identified = blocking(move || {
         let identity = identify(&candidate, &limits)?;
-        Ok((identity, Cases::of(&candidate.bytes)?, candidate.bytes))
+        vetted.check(identity.at.kind, &identity.name, &identity.version)?;
+        Ok((identity, Cases::of(&candidate.bytes)?, candidate.bytes, vetted.signer))
     });
-    let (identity, cases, bytes) = identified.await.map_err(|reason| Refused::new(source_name, reason))?;
-    Ok(Examined { source, identity, bytes, cases })
+    let (identity, cases, bytes, signer) = identified.await.map_err(|reason| Refused::new(source_name, reason))?;
+    Ok(Examined { source, identity, bytes, cases, signer })
 }
 
 /// Compiles the candidate in a child process (for seconds, if it is large), then in this one, and calls it under the
@@ -147,7 +164,7 @@ pub async fn admit(
 /// # Errors
 /// What keeps it from being compiled or linked.
 pub async fn compile_only(engine: &Arc<Engine>, examined: Examined, compiled_mib: usize) -> Result<Admitted, Refused> {
-    let Examined { source, identity, bytes, cases } = examined;
+    let Examined { source, identity, bytes, cases, .. } = examined;
     let engine = Arc::clone(engine);
     let compiled = blocking(move || compile(&engine, identity, &bytes, cases, compiled_mib)).await;
     compiled.map(|(admitted, _)| admitted).map_err(|reason| Refused::new(source, reason))
@@ -164,7 +181,7 @@ pub(super) async fn again(
     compiled_mib: usize,
 ) -> Result<Admitted, Refused> {
     let (identity, cases) = (admitted.identity().clone(), admitted.cases().clone());
-    let examined = Examined { source: identity.to_string(), identity, bytes, cases };
+    let examined = Examined { source: identity.to_string(), identity, bytes, cases, signer: None };
     compile_only(engine, examined, compiled_mib).await
 }
 

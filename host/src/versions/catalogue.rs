@@ -7,13 +7,15 @@ use std::{
 
 use super::{
     Candidate, FileError, Plugin, Refused,
-    admission::{self, Admitted, Examined, Trial, admit, examine},
+    admission::{self, Admitted, Examined, Trial, admit},
     files::PluginFiles,
+    vetting::Arrival,
 };
 use crate::{
     config::Settings,
     runtime::{Breakers, Engine, IdlePlaces, MemoryPool, Totals, digest_of_settings},
-    store::{Store, VersionText},
+    store::{Store, StoreError, VersionText},
+    trust::Trust,
 };
 use parking_lot::Mutex;
 
@@ -27,6 +29,8 @@ pub enum CatalogueError {
     File(#[from] FileError),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The files and the compiled plugins.
@@ -34,9 +38,10 @@ pub enum CatalogueError {
 pub struct Catalogue {
     engine: Arc<Engine>,
     /// Where files are that other hosts have admitted.
-    store: Store,
+    pub(super) store: Store,
     files: PluginFiles,
-    settings: Settings,
+    pub(super) settings: Settings,
+    pub(super) trust: Arc<Trust>,
     breakers: Breakers,
     idle_places: Arc<IdlePlaces>,
     memory: Arc<MemoryPool>,
@@ -46,13 +51,14 @@ pub struct Catalogue {
 
 impl Catalogue {
     #[must_use]
-    pub fn new(settings: &Settings, engine: Arc<Engine>, store: &Store) -> Self {
+    pub fn new(settings: &Settings, engine: Arc<Engine>, store: &Store, trust: Arc<Trust>) -> Self {
         let memory = MemoryPool::new(&settings.limits);
         Self {
             engine,
             store: store.clone(),
             files: PluginFiles::new(&settings.server.data),
             settings: settings.clone(),
+            trust,
             breakers: Breakers::new(settings.breaker.clone()),
             idle_places: IdlePlaces::new(&settings.limits, &memory),
             memory,
@@ -62,6 +68,10 @@ impl Catalogue {
 
     pub(super) fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
+    }
+
+    pub(super) fn trust(&self) -> Arc<Trust> {
+        Arc::clone(&self.trust)
     }
 
     /// Returns the memory budget that calls and idle instances share.
@@ -164,12 +174,15 @@ impl Catalogue {
     /// When the file is missing, was changed, or isn't admitted any more.
     pub(super) async fn version(&self, text: &VersionText) -> Result<Plugin, CatalogueError> {
         let admitted = match self.compiled(&text.digest) {
-            Some(admitted) => admitted.installed_at(text.at),
+            Some(admitted) => {
+                self.check_still_trusted(admitted.identity()).await?;
+                admitted.installed_at(text.at)
+            }
             None => {
                 let bytes = self.file(&text.digest).await?;
                 let source = format!("the {} plugin {}@{} that was deployed", text.at, text.name, text.version);
                 let candidate = Candidate { source, stem: text.name.clone(), bytes: bytes.into() };
-                let examined = examine(candidate, &self.settings.limits).await?.installed_at(text.at);
+                let examined = self.examine(candidate, Arrival::Kept).await?.installed_at(text.at);
                 let admitted = admit(&self.engine, examined, &self.settings, &text.settings, Trial::Again).await?;
                 self.keep(admitted.clone());
                 admitted

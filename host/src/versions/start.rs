@@ -15,17 +15,18 @@ use anyhow::Context;
 
 use super::{
     Plugin, Snapshot,
-    admission::{Examined, Trial, examine},
+    admission::{Examined, Trial},
     built_in,
     catalogue::Catalogue,
     from_folder,
     rollout::{Plan, Rollout},
+    vetting::Arrival,
 };
 use crate::{
     config::{Limits, Settings},
     hooks::{Installation, InstallationName, Kind, PerKind},
     runtime::{Identity, digest_of},
-    store::{PluginVersion, RolloutState, Store, StoreError, SwapAction, VersionText},
+    store::{Origin, PluginVersion, RolloutState, Store, StoreError, SwapAction, VersionText},
 };
 
 /// The name in the audit for what the host makes live when it starts.
@@ -55,7 +56,7 @@ pub(super) async fn snapshot(
                 if of_folder {
                     digests.insert(format!("{}.wasm", candidate.stem).into(), digest_of(&candidate.bytes));
                 }
-                examine(candidate, &settings.limits).await.map_err(Into::into)
+                catalogue.examine(candidate, Arrival::AtStart).await.map_err(Into::into)
             }
             Err(unreadable) => Err(unreadable),
         };
@@ -199,13 +200,13 @@ impl Start<'_> {
         {
             return Ok(plugin);
         }
-        let (bytes, set) = (examined.bytes.len(), BTreeMap::new());
+        let (bytes, set, origin) = (examined.bytes.len(), BTreeMap::new(), examined.origin());
         // What served before may go on, even if a newer trial would refuse it.
         let was_live = live.is_some_and(|live| live.text.digest == digest);
         let trial = if was_live { Trial::Again } else { Trial::Anew { live: None, forced: false } };
         let plugin = self.catalogue.plugin(self.catalogue.admit(examined, &set, trial).await?, &set);
         if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
-            let text = text_of(plugin.identity(), bytes);
+            let text = text_of(plugin.identity(), bytes, origin);
             let detail = "named by the settings".into();
             plugin.set_version(
                 &self.store.publish_plugin(None, text, None, (SwapAction::Start, BY.into(), detail)).await?,
@@ -294,7 +295,7 @@ impl Start<'_> {
 }
 
 /// Returns the version as the store keeps it, without settings.
-pub(super) fn text_of(identity: &Identity, bytes: usize) -> VersionText {
+pub(super) fn text_of(identity: &Identity, bytes: usize, origin: Origin) -> VersionText {
     VersionText {
         at: identity.at,
         name: identity.name.clone(),
@@ -303,5 +304,6 @@ pub(super) fn text_of(identity: &Identity, bytes: usize) -> VersionText {
         bytes: bytes as u64,
         language: identity.language.clone(),
         settings: BTreeMap::new(),
+        origin,
     }
 }

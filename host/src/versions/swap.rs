@@ -26,10 +26,11 @@ use settings::{SETTING_BYTES_MAX, SETTINGS_MAX, UnknownSetting};
 
 use super::{
     Candidate, CatalogueError, Plugin, Plugins, Refused, Snapshot,
-    admission::{Configured, Examined, Trial, examine},
+    admission::{Configured, Examined, Trial},
     registry::Published,
     rollout::Plan,
     start::text_of,
+    vetting::Arrival,
 };
 use crate::config::{REUSE, did_you_mean};
 use crate::hooks::{Installation, Kind};
@@ -105,7 +106,9 @@ impl SwapError {
             | Self::Reuse(_)
             | Self::UnknownSetting(_)
             | Self::Settings => NOT_FOUND,
-            Self::Catalogue(CatalogueError::File(_)) | Self::Store(_) | Self::Host(_) => "failed",
+            Self::Catalogue(CatalogueError::File(_) | CatalogueError::Store(_)) | Self::Store(_) | Self::Host(_) => {
+                "failed"
+            }
         }
     }
 
@@ -199,13 +202,13 @@ impl Plugins {
         how: How,
         author: Author<'_>,
     ) -> (Option<Installation>, Result<Swapped, SwapError>) {
-        match examine(candidate, &self.runtime.limits).await {
+        match self.catalogue.examine(candidate, Arrival::New(wanted)).await {
             Ok(examined) => {
                 let own = examined.identity.at;
                 let at = wanted.filter(|wanted| wanted.kind == own.kind).unwrap_or(own);
                 (Some(at), self.deploy_examined(examined, wanted, how, author).await)
             }
-            Err(refused) => (None, Err(refused.into())),
+            Err(refused) => (wanted, Err(refused.into())),
         }
     }
 
@@ -218,7 +221,8 @@ impl Plugins {
     ) -> Result<Swapped, SwapError> {
         let at = self.place(examined.identity.at.kind, wanted)?;
         let examined = examined.installed_at(at);
-        let (bytes, source) = (examined.bytes.len(), examined.source.clone());
+        let (bytes, origin) = (examined.bytes.len(), examined.origin());
+        let source = origin.source.clone();
         let before = self.live_version(at).await?.text;
         let probed_with = inherited(&before, &examined.identity.name);
         let now_live = self.installed(at)?.admitted();
@@ -227,7 +231,7 @@ impl Plugins {
         let _turn = self.changing.lock().await;
         let live = self.live_version(at).await?;
         let settings = inherited(&live.text, &admitted.identity().name);
-        let text = VersionText { settings, ..text_of(admitted.identity(), bytes) };
+        let text = VersionText { settings, ..text_of(admitted.identity(), bytes, origin) };
         if text.settings != probed_with {
             self.catalogue.probe(&admitted, &text.settings, trial).await?;
         }

@@ -71,5 +71,6 @@ mod telemetry_outages;
 mod terminal;
 mod traces;
 mod traffic;
+mod trust;
 mod two_hosts;
 mod watch;

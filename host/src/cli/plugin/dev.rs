@@ -28,7 +28,9 @@ use super::{
     rehearse::Test,
     rollout::Try,
     shop::Shop,
+    sign::signed,
 };
+use crate::trust::PrivateKey;
 
 /// How often the sources are polled. Polling works on every file system and however an editor saves, and costs next to
 /// nothing for a plugin's few files.
@@ -52,6 +54,9 @@ pub(in super::super) struct Dev {
     /// Does this once, and ends with 1 if anything failed.
     #[arg(long)]
     once: bool,
+    /// Signs each build with this key, for a host that takes signed plugins only.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     #[command(flatten)]
     shop: Shop,
     #[command(flatten)]
@@ -98,7 +103,11 @@ impl Dev {
         if bytes == *deployed {
             return print(&format!("{} is as it was, and live", file.display()));
         }
-        deploy(&file, bytes.clone(), None, &Try::default(), &Author::user(), &self.admin)?;
+        let sent = match &self.key {
+            Some(key) => signed(&file, &bytes, &PrivateKey::read(key)?, &self.shop.settings()?.limits)?.0,
+            None => bytes.clone(),
+        };
+        deploy(&file, sent, None, &Try::default(), &Author::user(), &self.admin)?;
         *deployed = bytes;
         Ok(())
     }

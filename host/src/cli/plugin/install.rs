@@ -10,7 +10,7 @@ use super::{
     super::{client::Admin, print, print_json},
     Kind,
     author::Author,
-    live::{cases_of, installation, told},
+    live::{installation, told, with_cases},
     read,
 };
 use crate::{
@@ -83,10 +83,7 @@ impl Installing {
                     None => crate::versions::kind_of(&bytes)
                         .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?,
                 };
-                let bytes = match cases {
-                    Some(folder) => cases_of(&folder)?.embed(&bytes)?,
-                    None => bytes,
-                };
+                let bytes = with_cases(&file, bytes, cases.as_deref())?;
                 let mut set: BTreeMap<_, _> = set.into_iter().collect();
                 set.extend(on_failure.map(|word| (ON_FAILURE.to_owned(), word)));
                 if !grant.is_empty() {

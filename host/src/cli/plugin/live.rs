@@ -24,15 +24,16 @@ use super::{
     replay::{Chosen, age, compare},
     rollout::{Rollout, Try, print_rollout},
     shop::Shop,
+    sign::check_cases,
 };
 use crate::{
     admin::{
-        EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SwappedJson, VersionJson,
-        VersionsJson, same_file_text,
+        EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SignedJson, SwappedJson,
+        VersionJson, VersionsJson, same_file_text,
     },
     config::{Settings, did_you_mean},
     hooks::{Installation, InstallationName, Kind},
-    versions::Cases,
+    versions::{Cases, Producer, Provenance},
 };
 
 #[derive(Debug, Subcommand)]
@@ -125,10 +126,7 @@ impl Live {
                     replayed(&file, kind, since, Shop::new(config, set).settings()?, &admin)?;
                 }
                 let bytes = read(&file)?;
-                let bytes = match cases {
-                    Some(folder) => cases_of(&folder)?.embed(&bytes)?,
-                    None => bytes,
-                };
+                let bytes = with_cases(&file, bytes, cases.as_deref())?;
                 deploy(&file, bytes, kind, &how, &author, &admin)
             }
             Self::Status { admin } => status(&admin),
@@ -234,6 +232,13 @@ pub(super) fn deploy(
     let reason = author.reason.as_ref().map(|reason| format!("&reason={}", encoded(reason))).unwrap_or_default();
     let path = format!("/plugins?name={}&by={}{kind}{how}{reason}", encoded(&stem), encoded(&author.by()));
     told(&admin.post_component(&path, bytes)?, admin.json)
+}
+
+/// Returns the file's bytes with the cases of a folder in them, if there is one.
+pub(super) fn with_cases(file: &Path, bytes: Vec<u8>, folder: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+    let Some(folder) = folder else { return Ok(bytes) };
+    check_cases(file, &bytes)?;
+    Ok(cases_of(folder)?.embed(&bytes)?)
 }
 
 /// Returns the cases of a folder. The host parses them, because it knows the plugin's kind.
@@ -356,8 +361,22 @@ fn row(version: &VersionJson) -> [Cell; 7] {
 
 fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
     print_table(VERSION_COLUMNS, [row(version)])?;
-    let VersionJson { digest, bytes, language, action, asked_settings, .. } = version;
+    let VersionJson { digest, bytes, language, action, asked_settings, source, signed, provenance, .. } = version;
     print(&format!("digest    {digest}\nsize      {bytes} bytes\nlanguage  {language}\nlast      {action}"))?;
+    print(&format!("source    {}", if source.is_empty() { "not noted" } else { source }))?;
+    let signed = signed.as_ref().map(|SignedJson { by, identity, at, .. }| {
+        let identity = identity.as_ref().map(|identity| format!(", {identity}")).unwrap_or_default();
+        format!("by {by}{identity}, {at}")
+    });
+    print(&format!("signed    {}", signed.as_deref().unwrap_or("by nobody that counted here")))?;
+    if let Some(Provenance { component_digest, track, interface, producers, packages }) = provenance {
+        print(&format!("component {component_digest}\ntrack     {track} ({interface})"))?;
+        let tool = |Producer { name, version, .. }: &Producer| format!("{name} {version}").trim_end().to_owned();
+        let tools: Vec<_> = producers.iter().map(tool).collect();
+        print(&format!("made by   {}", if tools.is_empty() { "unknown tools".to_owned() } else { tools.join(", ") }))?;
+        let packages = packages.as_ref().map(|packages| format!("{}, listed by --json", packages.len()));
+        print(&format!("packages  {}", packages.as_deref().unwrap_or("it has no list of them")))?;
+    }
     let asked = asked_settings.as_ref().map(|asked| asked.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
     let asked = asked.map(|asked| if asked.is_empty() { "none that its trial shows".to_owned() } else { asked });
     print(&format!("asks for  {}", asked.as_deref().unwrap_or("unknown: it can't be loaded any more")))

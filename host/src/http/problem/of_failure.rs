@@ -130,7 +130,7 @@ impl From<SwapError> for Problem {
             SwapError::NoRollout => Self::new(Code::NoRollout, detail),
             SwapError::RolloutState(_) => Self::new(Code::RolloutState, detail),
             SwapError::Catalogue(CatalogueError::File(_)) => Self::new(Code::PluginFile, detail),
-            SwapError::Store(error) => error.into(),
+            SwapError::Store(error) | SwapError::Catalogue(CatalogueError::Store(error)) => error.into(),
             SwapError::Host(error) => Self::internal(&format_args!("{error:#}")),
         }
     }

@@ -155,6 +155,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             column("action", Of::Text),
             column("changed_by", Of::Text),
             column("changed_at_ms", Of::Integer),
+            column("origin", Of::Text),
         ],
     ),
     table(

@@ -6,7 +6,7 @@
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    HookOrder, Page, PluginEvent, PluginVersion, StoreError, SwapAction, VersionId, VersionState, VersionText,
+    HookOrder, Origin, Page, PluginEvent, PluginVersion, StoreError, SwapAction, VersionId, VersionState, VersionText,
     link::{Failed, Session},
     now_ms, page,
     rollouts::supersede,
@@ -148,12 +148,12 @@ pub(super) async fn upsert_version(
         Err(error) => return Ok(Err(StoreError::Unwritable(error))),
     };
     let sql = "INSERT INTO plugin_versions (id, kind, name, version, digest, bytes, language, settings, state, action, changed_by,
-                                            changed_at_ms)
-               SELECT 1 + coalesce(max(id), 0), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM plugin_versions
+                                            changed_at_ms, origin)
+               SELECT 1 + coalesce(max(id), 0), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM plugin_versions
                ON CONFLICT (kind, digest, settings) DO UPDATE SET
                    name = excluded.name, version = excluded.version, language = excluded.language,
                    state = excluded.state, action = excluded.action, changed_by = excluded.changed_by,
-                   changed_at_ms = excluded.changed_at_ms
+                   changed_at_ms = excluded.changed_at_ms, origin = excluded.origin
                    WHERE plugin_versions.state <> 'live' OR excluded.state = 'live'
                RETURNING id";
     let parameters: &Parameters<'_> = &[
@@ -168,6 +168,7 @@ pub(super) async fn upsert_version(
         (&action.as_str(), Type::TEXT),
         (&by, Type::TEXT),
         (&now_ms(), Type::INT8),
+        (&text.origin.to_json(), Type::TEXT),
     ];
     let written = rows(client, sql, parameters).await?;
     let version = match written.first() {
@@ -198,7 +199,7 @@ pub(super) async fn insert_event(
     change(client, sql, parameters).await.map(drop)
 }
 
-const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, settings, state, action, changed_by, changed_at_ms, \
+const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, settings, state, action, changed_by, changed_at_ms, origin, \
                        (SELECT min(same.id) FROM plugin_versions AS same WHERE same.kind = plugin_versions.kind \
                         AND same.digest = plugin_versions.digest AND same.id < plugin_versions.id) AS same_file_as";
 
@@ -251,6 +252,21 @@ pub(super) async fn started_with(client: &Session, at: Installation, digest: &st
                      AND plugin_versions.kind = $1 AND digest = $2 LIMIT 1";
     let parameters: &Parameters<'_> = &[(&at.to_string(), Type::TEXT), (&digest, Type::TEXT), (&BY_FOLDER, Type::TEXT)];
     Ok(Ok(!rows(client, sql, parameters).await?.is_empty()))
+}
+
+/// Returns whether a version of that file was ever accepted.
+pub(super) async fn is_known(client: &Session, digest: &str) -> Outcome<bool> {
+    let found =
+        rows(client, "SELECT 1 FROM plugin_versions WHERE digest = $1 LIMIT 1", &[(&digest, Type::TEXT)]).await?;
+    Ok(Ok(!found.is_empty()))
+}
+
+/// Returns when the last signed of the accepted versions of a hook's plugin was signed; `None` if none was.
+pub(super) async fn last_signed(client: &Session, kind: Kind, name: &str) -> Outcome<Option<u64>> {
+    let sql = "SELECT max((origin::jsonb -> 'signer' ->> 'at_ms')::bigint) FROM plugin_versions
+               WHERE name = $1 AND (kind = $2 OR kind LIKE $2 || '/%')";
+    let found = rows(client, sql, &[(&name, Type::TEXT), (&kind.as_str(), Type::TEXT)]).await?;
+    Ok(Ok(found.first().and_then(|row| row.get::<_, Option<i64>>(0)).map(i64::unsigned_abs)))
 }
 
 /// Returns a page of the audit's lines after that one, newest first.
@@ -313,6 +329,7 @@ fn version(row: &Row) -> Result<PluginVersion, StoreError> {
             language: text("language").to_owned(),
             settings: serde_json::from_str(text("settings"))
                 .map_err(|_| StoreError::Unreadable { column: "plugin_versions.settings" })?,
+            origin: Origin::of_json(text("origin")),
         },
         state: VersionState::parse(text("state")).ok_or_else(unreadable("plugin_versions.state"))?,
         action: SwapAction::parse(text("action")).ok_or_else(unreadable("plugin_versions.action"))?,

@@ -124,6 +124,14 @@ impl Postgres {
         read!(self, |client| plugins::by_id(client, id))
     }
 
+    pub(in crate::store) async fn is_known_plugin(&self, digest: &str) -> Result<bool, StoreError> {
+        read!(self, |client| plugins::is_known(client, digest))
+    }
+
+    pub(in crate::store) async fn last_signed_plugin(&self, kind: Kind, name: &str) -> Result<Option<u64>, StoreError> {
+        read!(self, |client| plugins::last_signed(client, kind, name))
+    }
+
     pub(in crate::store) async fn was_started_with(&self, at: Installation, digest: &str) -> Result<bool, StoreError> {
         read!(self, |client| plugins::started_with(client, at, digest))
     }

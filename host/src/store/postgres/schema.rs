@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_installations.sql"),
     include_str!("migrations/0004_catalogue.sql"),
     include_str!("migrations/0005_console.sql"),
+    include_str!("migrations/0006_origins.sql"),
 ];
 
 /// What ends a statement in a migration's file.

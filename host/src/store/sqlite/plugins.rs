@@ -16,7 +16,9 @@ use super::{
     page,
     query::text_bytes,
     rollouts::{begin, change, promote, supersede},
-    version::{BY_FOLDER, HookOrder, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText},
+    version::{
+        BY_FOLDER, HookOrder, Origin, PluginEvent, PluginVersion, SwapAction, VersionId, VersionState, VersionText,
+    },
     writer::WriteContext,
 };
 use crate::{
@@ -155,14 +157,14 @@ pub(super) fn upsert_version(
     let written: Option<i64> = connection
         .prepare_cached(
             "INSERT INTO plugin_versions (id, kind, name, version, digest, bytes, language, settings, state, action,
-                                          changed_by, changed_at_ms)
+                                          changed_by, changed_at_ms, origin)
              VALUES (1 + max((SELECT coalesce(max(id), 0) FROM plugin_versions),
                              (SELECT value FROM counters WHERE name = 'plugin_version_id')),
-                     :kind, :name, :version, :digest, :bytes, :language, :settings, :state, :action, :by, :now_ms)
+                     :kind, :name, :version, :digest, :bytes, :language, :settings, :state, :action, :by, :now_ms, :origin)
              ON CONFLICT (kind, digest, settings) DO UPDATE SET
                  name = excluded.name, version = excluded.version, language = excluded.language,
                  state = excluded.state, action = excluded.action, changed_by = excluded.changed_by,
-                 changed_at_ms = excluded.changed_at_ms
+                 changed_at_ms = excluded.changed_at_ms, origin = excluded.origin
                  WHERE plugin_versions.state <> 'live' OR excluded.state = 'live'
              RETURNING id",
         )?
@@ -179,6 +181,7 @@ pub(super) fn upsert_version(
                 ":action": action.as_str(),
                 ":by": by,
                 ":now_ms": now_ms,
+                ":origin": text.origin.to_json(),
             },
             |row| row.get(0),
         )
@@ -209,7 +212,7 @@ pub(super) fn insert_event(
 }
 
 const COLUMNS: &str = "id, kind, name, version, digest, bytes, language, settings, state, action, changed_by, \
-                       changed_at_ms, (SELECT min(same.id) FROM plugin_versions AS same
+                       changed_at_ms, origin, (SELECT min(same.id) FROM plugin_versions AS same
                                        WHERE same.kind = plugin_versions.kind AND same.digest = plugin_versions.digest
                                              AND same.id < plugin_versions.id) AS same_file_as";
 
@@ -279,6 +282,27 @@ pub(in crate::store) fn started_with(
     Ok(found.is_some())
 }
 
+/// Returns whether a version of that file was ever accepted.
+pub(in crate::store) fn is_known(connection: &Connection, digest: &str) -> Result<bool, StoreError> {
+    let found = connection.prepare_cached("SELECT 1 FROM plugin_versions WHERE digest = ?1 LIMIT 1")?;
+    Ok({ found }.exists([digest])?)
+}
+
+/// Returns when the last signed of the accepted versions of a hook's plugin was signed; `None` if none was.
+pub(in crate::store) fn last_signed(
+    connection: &Connection,
+    kind: Kind,
+    name: &str,
+) -> Result<Option<u64>, StoreError> {
+    let at_ms: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(json_extract(origin, '$.signer.at_ms')) FROM plugin_versions
+             WHERE name = ?1 AND (kind = ?2 OR kind LIKE ?2 || '/%')",
+        )?
+        .query_row([name, kind.as_str()], |row| row.get(0))?;
+    Ok(at_ms.map(i64::unsigned_abs))
+}
+
 /// Returns a page of the audit's lines after that one, newest first.
 pub(in crate::store) fn events(
     connection: &Connection,
@@ -329,6 +353,7 @@ fn version(row: &Row<'_>) -> Result<PluginVersion, StoreError> {
             language: text("language")?,
             settings: serde_json::from_str(&text("settings")?)
                 .map_err(|_| StoreError::Unreadable { column: "plugin_versions.settings" })?,
+            origin: Origin::of_json(&text("origin")?),
         },
         state: VersionState::parse(&text("state")?).ok_or_else(unreadable("plugin_versions.state"))?,
         action: SwapAction::parse(&text("action")?).ok_or_else(unreadable("plugin_versions.action"))?,

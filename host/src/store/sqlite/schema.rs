@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_installations.sql"),
     include_str!("migrations/0012_catalogue.sql"),
     include_str!("migrations/0013_console.sql"),
+    include_str!("migrations/0014_origins.sql"),
 ];
 
 /// Returns how many migrations this build knows.
@@ -157,7 +158,8 @@ mod tests {
     #[test]
     fn another_kind_of_plugin_needs_no_other_schema_and_what_was_there_stays() {
         let mut connection = store_of(9);
-        let insert = "INSERT INTO plugin_versions VALUES \
+        let insert = "INSERT INTO plugin_versions (id, kind, name, version, digest, bytes, language, settings, state, action, \
+                                                   changed_by, changed_at_ms) VALUES \
                       (?1, ?2, 'offers', '1.0.0', ?3, 1, 'Rust', '{}', 'live', 'deploy', 'me', 7)";
         connection.execute(insert, (3, "checkout", "a".repeat(64))).expect("inserts");
         connection

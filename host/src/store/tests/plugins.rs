@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, future::Future};
 
 use super::{
     super::{
-        HookOrder, LIST_BYTES_MAX, Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState, Store,
-        StoreError, SwapAction, VersionId, VersionText,
+        HookOrder, LIST_BYTES_MAX, Origin, Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState,
+        Signer, Store, StoreError, SwapAction, VersionId, VersionText,
     },
     On, Shop, on_each_database,
 };
@@ -25,6 +25,7 @@ pub(in crate::store) fn version(number: u64) -> VersionText {
         bytes: 1,
         language: "Rust".into(),
         settings: BTreeMap::from([("text".into(), setting)]),
+        origin: Origin::default(),
     }
 }
 
@@ -49,7 +50,42 @@ where
     }
 }
 
-on_each_database!(lists_of_plugins_are_read_page_by_page, a_hook_has_the_plugins_that_are_installed_in_their_order,);
+on_each_database!(
+    lists_of_plugins_are_read_page_by_page,
+    a_hook_has_the_plugins_that_are_installed_in_their_order,
+    a_version_says_where_it_is_from_and_who_signed_it,
+);
+
+async fn a_version_says_where_it_is_from_and_who_signed_it(on: On) {
+    let shop = Shop::new(on, &[]).await;
+    let store: &Store = &shop.store;
+    let origin = |at_ms| Origin {
+        source: format!("oci://registry.example/spring:{at_ms}"),
+        signer: Some(Signer { by: "release".into(), identity: None, at_ms }),
+    };
+    let spring = |installation: &str, number: u64, origin: Origin| VersionText {
+        at: Installation::named(Kind::Discounts, InstallationName::parse(installation).expect("a name")),
+        name: "spring".into(),
+        digest: format!("{number:064x}"),
+        origin,
+        ..version(number)
+    };
+    assert_eq!(store.last_signed_plugin(Kind::Discounts, "spring").await.expect("reads"), None);
+    for (installation, number, origin) in
+        [("one", 1, origin(30)), ("other", 2, origin(20)), ("other", 3, Origin::default())]
+    {
+        let by = (SwapAction::Deploy, "ada".into(), String::new());
+        let text = spring(installation, number, origin);
+        let published = store.publish_plugin(None, text.clone(), None, by).await.expect("is published");
+        assert_eq!(published.text, text);
+    }
+    assert_eq!(store.last_signed_plugin(Kind::Discounts, "spring").await.expect("reads"), Some(30));
+    for (kind, name) in [(Kind::Discounts, "autumn"), (Kind::Tax, "spring"), (Kind::DeliveryDiscounts, "spring")] {
+        assert_eq!(store.last_signed_plugin(kind, name).await.expect("reads"), None, "{kind} {name}");
+    }
+    let known = |number: u64| async move { store.is_known_plugin(&format!("{number:064x}")).await.expect("reads") };
+    assert_eq!((known(2).await, known(4).await), (true, false));
+}
 
 async fn lists_of_plugins_are_read_page_by_page(on: On) {
     let shop = Shop::new(on, &[]).await;

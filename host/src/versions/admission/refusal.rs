@@ -9,6 +9,7 @@ use crate::{
     failure::{Cause, Failure},
     hooks::{self, Installation, Kind, Track},
     runtime::CompileError,
+    trust::Untrusted,
 };
 
 /// Why a file doesn't become a plugin. The text says what to do.
@@ -20,7 +21,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    pub(super) const fn new(source_name: String, reason: Reason) -> Self {
+    pub(in crate::versions) const fn new(source_name: String, reason: Reason) -> Self {
         Self { source_name, reason }
     }
 }
@@ -28,6 +29,8 @@ impl Refused {
 /// The first thing that is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     #[error("it has {bytes} bytes, a plugin may have {bytes_max} (limits.component_mib)")]
     TooLarge { bytes: usize, bytes_max: usize },
     #[error(

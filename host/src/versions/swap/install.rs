@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Author, Became, Candidate, Plugin, Plugins, Published, SwapError, Swapped, examine, settings::check, text_of,
-};
+use super::{Author, Became, Candidate, Plugin, Plugins, Published, SwapError, Swapped, settings::check, text_of};
 use crate::{
     config::did_you_mean,
     hooks::{self, Installation, InstallationName, Kind},
     store::{HookOrder, SwapAction, VersionText},
-    versions::{Snapshot, admission::Trial},
+    versions::{Snapshot, admission::Trial, vetting::Arrival},
 };
 
 /// Why a plugin isn't installed, or an order isn't one.
@@ -69,18 +67,19 @@ impl Plugins {
     ) -> Result<Swapped, SwapError> {
         self.ordered(at, before)?;
         check(at, &set)?;
-        let examined = examine(candidate, &self.runtime.limits).await?;
+        let examined = self.catalogue.examine(candidate, Arrival::New(Some(at))).await?;
         let found = examined.identity.at.kind;
         if found != at.kind {
             return Err(SwapError::OtherKind { found, wanted: at.kind });
         }
         let examined = examined.installed_at(at);
-        let (bytes, source) = (examined.bytes.len(), examined.source.clone());
+        let (bytes, origin) = (examined.bytes.len(), examined.origin());
+        let source = origin.source.clone();
         let admitted = self.catalogue.admit(examined, &set, Trial::Anew { live: None, forced }).await?;
         if !forced {
             self.known(set.keys(), &admitted, &set).await?;
         }
-        let text = VersionText { settings: set, ..text_of(admitted.identity(), bytes) };
+        let text = VersionText { settings: set, ..text_of(admitted.identity(), bytes, origin) };
         let plugin = self.catalogue.plugin(admitted, &text.settings);
         let _turn = self.changing.lock().await;
         let order = self.ordered(at, before)?;

@@ -72,6 +72,9 @@ impl Plugins {
         let _turn = self.changing.lock().await;
         let is_this = |rollout: &Arc<Rollout>| this.is_none_or(|this| Arc::ptr_eq(this, rollout));
         let rollout = self.registry.rollout().filter(is_this).ok_or(SwapError::NoRollout)?;
+        if matches!(change, RolloutChange::Promote | RolloutChange::Resume) {
+            self.catalogue.check_still_trusted(rollout.candidate().identity()).await?;
+        }
         let changed = self.change_this(&rollout, change, by, reason).await;
         let (kind, state) = (rollout.at().kind.as_str(), change.state());
         self.runtime.metrics.plugin_swaps(kind, if changed.is_ok() { state.as_str() } else { "failed" }, 1);

@@ -70,7 +70,7 @@ function head(version, live, changed) {
 }
 
 function facts(version, { events, versions }) {
-  const { digest, language, settings, asked_settings: asked, same_file_as: same, calls: counted } = version;
+  const { digest, language, settings, asked_settings: asked, same_file_as: same, calls: counted, source, signed, provenance } = version;
   const fact = (label, ...value) => el('div', {}, el('dt', {}, label), el('dd', {}, ...value));
   const all = counted && counted.sold + counted.refused + counted.failed;
   const first = versions.find(({ id }) => id === same);
@@ -80,6 +80,11 @@ function facts(version, { events, versions }) {
     el('dl', { class: 'versionfacts' },
       fact('Digest of the file', el('code', {}, cut(digest)), ' ', copyButton(digest, 'Copy digest')),
       fact('Size and language', `${bytes(version.bytes)}, `, foreign(language || 'unknown')),
+      source && fact('From', foreign(source, { class: 'clamp' })),
+      fact('Signed', ...(signed ? ['by ', foreign(signed.by), signed.identity ? [', ', foreign(signed.identity)] : [], `, ${day(signed.at_ms * 1000)}`].flat() : ['by nobody that counted here'])),
+      provenance && fact('Interface', `${provenance.interface}, track ${provenance.track}`),
+      provenance?.producers.length > 0 && fact('Made by', foreign(provenance.producers.map(({ name, version: of }) => `${name} ${of}`.trim()).join(', '))),
+      provenance?.packages && fact('Packages in it', whole(provenance.packages.length)),
       first && fact('The same file as', versionLink(first), ', with other settings'),
       fact('Settings', settingsList(settings)),
       asked?.length > 0 && fact('Settings that it reads', foreign(asked.join(', '))),

@@ -7,14 +7,19 @@
 
 use wasmparser::BinaryReader;
 
+use crate::trust::Signed;
+
 /// The magic number and the version.
 const HEAD_BYTES: usize = 8;
 const CUSTOM: u8 = 0;
 const LAST: &str = "producers";
 
-/// Returns whether the last section is `producers`, as in a complete component. A complete component that was made or
+/// Returns whether the last section is `producers`, as in a complete component, or a signature, which is written last of all. A complete component that was made or
 /// stripped by other tools may end otherwise, so `false` doesn't say that the file was cut off.
 pub(super) fn has_its_end(bytes: &[u8]) -> bool {
+    if Signed::of(bytes).is_ok_and(|signed| !signed.signatures.is_empty()) {
+        return true;
+    }
     let sections = bytes.get(HEAD_BYTES..).unwrap_or_default();
     ends_with_last(&mut BinaryReader::new(sections, HEAD_BYTES)).unwrap_or(false)
 }

@@ -1,0 +1,2 @@
+-- Where a plugin's file came from and who signed it, as JSON: {"source", "signer": {"by", "identity", "at_ms"}}.
+ALTER TABLE plugin_versions ADD COLUMN origin TEXT NOT NULL DEFAULT '{}';
