@@ -9,8 +9,9 @@ mod service_links;
 mod sources;
 mod token;
 mod value;
+mod watched;
 
-use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use crate::nearest::{did_you_mean, nearest};
 use memory::half_of_memory_mib;
@@ -22,11 +23,14 @@ pub use value::{
     Required, reused_calls,
 };
 use value::{Value, beside_cores, per_core};
+pub use watched::{WatchedTag, WatchedTags};
 
 use crate::{
     hooks::PerKind,
+    oci,
     order::{Currency, Item, MinorUnits},
     telemetry::LogFormat,
+    units::MIB,
 };
 
 /// One row of the table.
@@ -156,6 +160,17 @@ settings! {
     /// Settings for all plugins.
     plugins as Plugins {
         random_seed: Option<u64> = "", "", "a whole number: every call of a plugin then draws equal random numbers, so that runs can be compared; for tests only";
+        watch: WatchedTags = "", "", "tags in registries whose new versions are tried, with commas between them, such as `oci://registry.example/shop/checkout:stable, oci://registry.example/shop/spring:stable as discounts/spring`; a tag that moves begins a canary, never a swap";
+        watch_every_ms: u64 = "60000" [100, 86_400_000], "ms", "how often a watched tag is looked up, give or take a tenth; ever less often while its registry can't be asked";
+        watch_canary_percent: f64 = "10" [1, 100], "%", "the share of requests that a watched tag's new version is tried on; the section `rollout` has the rest of its plan";
+    }
+    /// Registries of containers (OCI) that plugins are pulled from and pushed to.
+    oci as Oci {
+        plain_http: oci::Hosts = "localhost, 127.0.0.1, [::1]", "", "registries that are spoken to without TLS, each HOST or HOST:PORT, with commas between them; a list of your own replaces this one";
+        credentials_file: OptionalPath = "", "", "a file in the form of Docker's `config.json`; otherwise that of the user, in DOCKER_CONFIG or ~/.docker";
+        ca_file: OptionalPath = "", "", "certificates, in PEM, that registries may show one of, besides the system's";
+        ms: u64 = "60000" [100, 3_600_000], "ms", "how long a pull or a push may take in all, with what is attached: its signatures", past "given up; nothing is changed";
+        redirects: usize = "3" [0, 20], "redirects", "how often a registry may lead elsewhere for one content, as registries of clouds do; only https is followed, and no other host gets the credentials", past "refused";
     }
     /// Whose plugins the host takes.
     trust as Trust {
@@ -367,6 +382,21 @@ impl Settings {
         let settings = Self::of_values(sources)?;
         settings.limits.check_nesting()?;
         Ok(settings)
+    }
+}
+
+impl Oci {
+    /// Returns how registries are reached.
+    #[must_use]
+    pub fn rules(&self, limits: &Limits) -> oci::Rules {
+        oci::Rules {
+            plain_http: self.plain_http.clone(),
+            credentials_file: self.credentials_file.clone(),
+            ca_file: self.ca_file.clone(),
+            within: Duration::from_millis(self.ms),
+            redirects_max: self.redirects,
+            component_bytes_max: limits.component_mib * MIB,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod hooks;
 pub mod http;
 pub mod imports;
 mod nearest;
+pub mod oci;
 pub mod order;
 pub mod outbound;
 pub mod pricing;

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A module, and the modules that it uses. A floor stands above those that it uses.
-const FLOORS: [(&str, &[&str]); 26] = [
+const FLOORS: [(&str, &[&str]); 27] = [
     (
         "cli",
         &[
@@ -25,6 +25,7 @@ const FLOORS: [(&str, &[&str]); 26] = [
             "hooks/kind",
             "http",
             "imports",
+            "oci",
             "order",
             "runtime",
             "store",
@@ -133,6 +134,7 @@ const FLOORS: [(&str, &[&str]); 26] = [
             "hooks",
             "hooks/kind",
             "imports",
+            "oci",
             "order",
             "outbound",
             "recordings",
@@ -182,8 +184,9 @@ const FLOORS: [(&str, &[&str]); 26] = [
     ("recordings", &["clock", "config", "hooks/kind", "units"]),
     ("store", &["clock", "hooks/kind", "order", "units"]),
     ("traffic", &["order", "telemetry"]),
-    ("config", &["hooks/kind", "nearest", "order", "pricing", "telemetry"]),
+    ("config", &["hooks/kind", "nearest", "oci", "order", "pricing", "telemetry", "units"]),
     ("pricing", &["order"]),
+    ("oci", &["units"]),
     ("order", &[]),
     ("telemetry", &["nearest", "units"]),
     ("clock", &["units"]),

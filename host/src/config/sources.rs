@@ -141,11 +141,15 @@ impl Sources {
                         let hint = meant.map(|(known, _)| format!(": write [{known}]")).unwrap_or_default();
                         return Err(unreadable(format!("[{key}] is no section, and sections don't nest{hint}")));
                     }
+                    // A list may be written as one, instead of with commas in a text.
+                    toml::Value::Array(texts) if texts.iter().all(toml::Value::is_str) => {
+                        texts.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(", ")
+                    }
                     // A price written as a bare number was already parsed as a float, so its last digits can't be
                     // trusted.
                     _ => {
                         return Err(unreadable(format!(
-                            "{key} has to be a text in quotes, a whole number or true/false"
+                            "{key} has to be a text in quotes, a list of such texts, a whole number or true/false"
                         )));
                     }
                 };

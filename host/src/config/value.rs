@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, io::IsTerminal, net::SocketAddr, path::PathBuf};
 
-use crate::{order::Currency, pricing::menu::PaymentMethod, telemetry::LogFormat};
+use crate::{oci, order::Currency, pricing::menu::PaymentMethod, telemetry::LogFormat};
 
 /// A type that a setting can have.
 pub(super) trait Value: Sized {
@@ -170,6 +170,12 @@ impl Value for Required {
     fn parse(text: &str) -> Result<Self, String> {
         let found = [Self::None, Self::Digest, Self::Signature].into_iter().find(|required| required.as_str() == text);
         found.ok_or_else(|| "none, digest or signature".into())
+    }
+}
+
+impl Value for oci::Hosts {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text)
     }
 }
 
