@@ -5,7 +5,7 @@ VENV := $(TOOLS)/venv
 BROWSER := host/tests/page
 STACK_PYTHON := stack/.tools/venv/bin/python
 LYCHEE := $(TOOLS)/lychee-0.24.2
-PACKAGES := prometheus wrk chromium postgresql-15
+PACKAGES := prometheus wrk chromium postgresql-15 docker-registry
 FUZZ_SECONDS ?= 3600
 # Plugins and samples, by what they have been written in. The tests build those in Rust that they need, but for one.
 IN = $(patsubst plugins/%/,%,$(sort $(dir $(wildcard $(foreach file,$(1),plugins/*/$(file) plugins/examples/*/$(file))))))

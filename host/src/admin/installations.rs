@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Admin, Asked,
-    plugins::{Named, carried_out, change, installed_at, parsed_kind, short, somebody},
+    plugins::{Named, carried_out, change, checked_source, installed_at, parsed_kind, short, somebody},
     query,
 };
 #[cfg(test)]
@@ -57,9 +57,9 @@ pub struct InstallationsJson {
 /// # Errors
 /// 422 for a refused component, 409 for a name that is taken.
 pub(super) async fn install(admin: &Admin, asked: Asked) -> Answer {
-    let Install { name, author, placed } = Install::of_query(&asked.query)?;
+    let Install { name, source, author, placed } = Install::of_query(&asked.query)?;
     let bytes = body::read_component(&asked.headers, asked.body, &admin.limits).await?;
-    let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
+    let candidate = Candidate { source: source.unwrap_or_else(|| format!("{name}.wasm")), stem: name, bytes };
     change(admin, move |plugins| async move { plugins.install(candidate, placed, author.as_ref()).await }).await
 }
 
@@ -96,6 +96,7 @@ async fn installations(admin: &Admin, kind: Kind) -> Answer {
 /// The parameters of an installation.
 struct Install {
     name: String,
+    source: Option<String>,
     author: Named,
     placed: Placed,
 }
@@ -103,7 +104,7 @@ struct Install {
 impl Install {
     fn of_query(query: &str) -> Result<Self, Problem> {
         let (mut kind, mut installed, mut before) = (None, None, None);
-        let (mut name, mut by, mut reason) = ("plugin".to_owned(), None, None);
+        let (mut name, mut source, mut by, mut reason) = ("plugin".to_owned(), None, None, None);
         let (mut set, mut forced) = (BTreeMap::new(), false);
         for (parameter, value) in query::parameters(query)? {
             match parameter.as_str() {
@@ -111,12 +112,13 @@ impl Install {
                 "installation" => installed = Some(sound(&value)?),
                 "before" => before = Some(sound(&value)?),
                 "name" => name = short(value)?,
+                "source" => source = Some(checked_source(value)?),
                 "by" => by = Some(value),
                 "reason" => reason = Some(value),
                 "set" => set = body::parse_json(value.as_bytes())?,
                 "force" => forced = value == "true",
                 _ => {
-                    let known = "kind, installation, before, name, by, reason, set and force";
+                    let known = "kind, installation, before, name, source, by, reason, set and force";
                     return Err(Problem::unacceptable(format!("there is no {parameter}; {known} are")));
                 }
             }
@@ -125,7 +127,7 @@ impl Install {
             return Err(Problem::unacceptable("an installation has a kind and a name (installation)"));
         };
         let placed = Placed { at: Installation::named(kind, installed), before, set, forced };
-        Ok(Self { name, author: Named::new(by, reason)?, placed })
+        Ok(Self { name, source, author: Named::new(by, reason)?, placed })
     }
 }
 

@@ -25,6 +25,8 @@ const LISTED_MAX: u32 = 1_000;
 /// The longest name of a user or a plugin, bytes.
 const NAME_BYTES_MAX: usize = 64;
 const SOMEBODY: &str = "admin";
+/// The longest text that says where a file is from, bytes: a registry, a repository, a tag and a digest.
+const SOURCE_BYTES_MAX: usize = 512;
 /// The longest reason, bytes.
 const REASON_BYTES_MAX: usize = 1024;
 
@@ -391,10 +393,10 @@ pub(super) async fn history(admin: &Admin, asked: Asked) -> Answer {
 /// # Errors
 /// 422 for a refused component, with what to change.
 pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
-    let Deploy { at, name, author, how } = Deploy::of_query(&asked.query)?;
+    let Deploy { at, name, source, author, how } = Deploy::of_query(&asked.query)?;
     let how = how.how(&admin.plugins)?;
     let bytes = body::read_component(&asked.headers, asked.body, &admin.limits).await?;
-    let candidate = Candidate { source: format!("{name}.wasm"), stem: name, bytes };
+    let candidate = Candidate { source: source.unwrap_or_else(|| format!("{name}.wasm")), stem: name, bytes };
     change(admin, move |plugins| async move { plugins.deploy(candidate, at, how, author.as_ref()).await }).await
 }
 
@@ -457,6 +459,7 @@ where
 struct Deploy {
     at: Option<Installation>,
     name: String,
+    source: Option<String>,
     author: Named,
     how: TryJson,
 }
@@ -464,19 +467,20 @@ struct Deploy {
 impl Deploy {
     fn of_query(query: &str) -> Result<Self, Problem> {
         let author = Named { by: SOMEBODY.into(), reason: None };
-        let mut deploy = Self { at: None, name: "plugin".into(), author, how: TryJson::default() };
+        let mut deploy = Self { at: None, name: "plugin".into(), source: None, author, how: TryJson::default() };
         let (mut kind, mut installation) = (None, None);
         for (name, value) in query::parameters(query)? {
             match name.as_str() {
                 "kind" => kind = Some(parsed_kind(&value)?),
                 "installation" => installation = Some(value),
                 "name" => deploy.name = short(value)?,
+                "source" => deploy.source = Some(checked_source(value)?),
                 "by" => deploy.author.by = short(value)?,
                 "reason" => deploy.author.reason = Some(checked_reason(value)?),
                 "try" => deploy.how = body::parse_json(value.as_bytes())?,
                 _ => {
                     return Err(Problem::unacceptable(format!(
-                        "there is no {name}; kind, installation, name, by, reason and try are"
+                        "there is no {name}; kind, installation, name, source, by, reason and try are"
                     )));
                 }
             }
@@ -536,6 +540,14 @@ impl Named {
 pub(super) fn checked_reason(reason: String) -> Result<String, Problem> {
     let too_long = || Problem::unacceptable(format!("a reason has at most {REASON_BYTES_MAX} bytes"));
     Some(reason).filter(|reason| reason.len() <= REASON_BYTES_MAX).ok_or_else(too_long)
+}
+
+/// # Errors
+/// 422 for a text that is too long, or isn't plain.
+pub(super) fn checked_source(source: String) -> Result<String, Problem> {
+    let fine = (1..=SOURCE_BYTES_MAX).contains(&source.len()) && !source.chars().any(char::is_control);
+    fine.then_some(source)
+        .ok_or_else(|| Problem::unacceptable(format!("a source has 1 to {SOURCE_BYTES_MAX} bytes of plain text")))
 }
 
 pub(super) fn short(text: String) -> Result<String, Problem> {

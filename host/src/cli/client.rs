@@ -128,8 +128,8 @@ impl Admin {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub(super) fn post_component<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<T> {
-        self.post_file(path, bytes, "application/wasm")
+    pub(super) fn post_component<T: DeserializeOwned>(&self, path: &str, bytes: Bytes) -> anyhow::Result<T> {
+        self.call(Method::POST, path, bytes, "application/wasm")
     }
 
     /// Returns the answer to a `POST` of a file.

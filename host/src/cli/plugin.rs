@@ -9,9 +9,11 @@ mod install;
 mod key;
 mod live;
 mod new;
+mod origin;
 mod pack;
 mod played;
 mod profile;
+mod push;
 mod rehearse;
 mod replay;
 mod rollout;
@@ -59,6 +61,8 @@ pub(super) enum Plugin {
     /// Makes keys to sign plugins with.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Puts a plugin into a registry.
+    Push(push::Push),
     /// Generates the interface's types and functions for a plugin in C or Go.
     Bindings(bindings::Bindings),
     #[command(flatten)]
@@ -93,6 +97,7 @@ impl Plugin {
             Self::Sign(sign) => sign.run(),
             Self::Verify(verify) => verify.run(),
             Self::Key(key) => key.run(),
+            Self::Push(push) => push.run(),
             Self::Bindings(bindings) => bindings.run(),
             Self::Installing(installing) => installing.run(),
             Self::Live(live) => live.run(),

@@ -237,6 +237,22 @@ pub fn kind_of(bytes: &[u8]) -> Result<Kind, Reason> {
     Outline::of(bytes)?.kind()
 }
 
+/// The interfaces of a component, by their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interfaces {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+/// Returns the interfaces that a component imports and exports.
+///
+/// # Errors
+/// When it is no component.
+pub fn interfaces(bytes: &[u8]) -> Result<Interfaces, Reason> {
+    inspect::magic(bytes)?;
+    Outline::of(bytes).map(Outline::into_interfaces)
+}
+
 /// Identifies the candidate, without compiling anything.
 fn identify(candidate: &Candidate, limits: &Limits) -> Result<Identity, Reason> {
     let bytes = candidate.bytes.len();

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A file that may become a plugin.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Candidate {
     /// Where it comes from, for messages.
     pub source: String,

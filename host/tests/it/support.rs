@@ -16,6 +16,7 @@ pub(crate) mod prometheus;
 pub(crate) mod promises;
 pub(crate) mod raw;
 pub(crate) mod receiver;
+pub(crate) mod registry;
 pub(crate) mod shared_store;
 pub(crate) mod shim;
 pub(crate) mod steady;

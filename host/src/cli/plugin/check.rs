@@ -1,6 +1,6 @@
 //! `till plugin check`: runs admission on a file and prints the result.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use clap::Args;
 use serde_json::json;
@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{
     super::{own_program, print, print_json},
     code::Code,
+    origin::{Origin, origin},
     shop::Shop,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     hooks::info,
     imports::wasi::{PACKAGES, Package},
     runtime::{Compiler, Engine},
-    versions::{Candidate, Checked, check},
+    versions::{Checked, check},
 };
 
 /// Checks the plugin as a host does at a deploy: counts its parts, compares its imports and exports with the
@@ -25,8 +26,9 @@ use crate::{
     after_help = "Next: till plugin run FILE --input CASE makes a call of your own, till plugin deploy FILE makes it live."
 )]
 pub(in super::super) struct Check {
-    /// The plugin's component.
-    file: PathBuf,
+    /// The plugin's component, or `oci://HOST/REPOSITORY:TAG` in a registry.
+    #[arg(value_parser = origin())]
+    file: Origin,
     #[command(flatten)]
     shop: Shop,
     /// Prints JSON, for programs.
@@ -40,7 +42,7 @@ impl Check {
         // The same as in a rehearsal, so that all of an author's commands share the compiled code.
         settings.limits.guest_fuel = true;
         let limits = &settings.limits;
-        let candidate = Candidate::read(&self.file, limits)?;
+        let candidate = self.file.candidate(&settings)?;
         let source = candidate.source.clone();
         // The code that the child process compiled is loaded from here, instead of being compiled again.
         let code = Code::of(&candidate.bytes, limits.compiled_mib)?;

@@ -30,7 +30,7 @@ use super::{
     shop::Shop,
     sign::signed,
 };
-use crate::trust::PrivateKey;
+use crate::{trust::PrivateKey, versions::Candidate};
 
 /// How often the sources are polled. Polling works on every file system and however an editor saves, and costs next to
 /// nothing for a plugin's few files.
@@ -107,7 +107,9 @@ impl Dev {
             Some(key) => signed(&file, &bytes, &PrivateKey::read(key)?, &self.shop.settings()?.limits)?.0,
             None => bytes.clone(),
         };
-        deploy(&file, sent, None, &Try::default(), &Author::user(), &self.admin)?;
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let candidate = Candidate { source: file.display().to_string(), stem, bytes: sent.into() };
+        deploy(candidate, None, &Try::default(), &Author::user(), &self.admin)?;
         *deployed = bytes;
         Ok(())
     }

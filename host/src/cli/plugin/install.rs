@@ -10,13 +10,15 @@ use super::{
     super::{client::Admin, print, print_json},
     Kind,
     author::Author,
-    live::{installation, told, with_cases},
-    read,
+    live::{installation, of_registry, told, with_cases},
+    origin::{Origin, origin},
+    shop::ShopFile,
 };
 use crate::{
     admin::InstallationsJson,
     config::{GRANTS, ON_FAILURE},
     hooks::{Installation, InstallationName},
+    versions::Candidate,
 };
 
 #[derive(Debug, Subcommand)]
@@ -24,7 +26,9 @@ pub(in super::super) enum Installing {
     /// Makes a plugin live at a hook that may have several, under a name of its own and with its own settings. The same file may be
     /// installed twice.
     Install {
-        file: PathBuf,
+        /// The plugin's component, or `oci://HOST/REPOSITORY:TAG` in a registry, which is pulled here and not by the host.
+        #[arg(value_parser = origin())]
+        file: Origin,
         /// The installation's name: lower-case letters, digits and hyphens, such as `spring`.
         #[arg(long = "as", value_name = "NAME", value_parser = name)]
         name: InstallationName,
@@ -49,6 +53,9 @@ pub(in super::super) enum Installing {
         /// Accepts settings that the plugin doesn't seem to know.
         #[arg(long)]
         force: bool,
+        /// With a registry: how it is reached.
+        #[command(flatten)]
+        shop: ShopFile,
         #[command(flatten)]
         author: Author,
         #[command(flatten)]
@@ -76,25 +83,25 @@ pub(in super::super) enum Installing {
 impl Installing {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Install { file, name, hook, set, before, grant, on_failure, cases, force, author, admin } => {
-                let bytes = read(&file)?;
+            Self::Install { file, name, hook, set, before, grant, on_failure, cases, force, shop, author, admin } => {
+                let candidate = with_cases(file.read(|| shop.settings(std::iter::empty()))?, cases.as_deref())?;
+                let source =
+                    of_registry(&candidate).map(|source| format!("&source={}", encoded(source))).unwrap_or_default();
+                let Candidate { source: from, stem, bytes } = candidate;
                 let kind = match hook {
                     Some(hook) => hook,
-                    None => crate::versions::kind_of(&bytes)
-                        .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?,
+                    None => crate::versions::kind_of(&bytes).map_err(|error| anyhow::anyhow!("{from}: {error}"))?,
                 };
-                let bytes = with_cases(&file, bytes, cases.as_deref())?;
                 let mut set: BTreeMap<_, _> = set.into_iter().collect();
                 set.extend(on_failure.map(|word| (ON_FAILURE.to_owned(), word)));
                 if !grant.is_empty() {
                     set.insert(GRANTS.to_owned(), grant.join("; "));
                 }
-                let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
                 let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
                 let (set, stem, by) = (encoded(&json!(set).to_string()), encoded(&stem), encoded(&author.by()));
                 let reason = author.reason.map(|reason| format!("&reason={}", encoded(&reason))).unwrap_or_default();
                 let path = format!(
-                    "/plugins/install?kind={kind}&installation={name}&name={stem}&by={by}&set={set}&force={force}{before}{reason}"
+                    "/plugins/install?kind={kind}&installation={name}&name={stem}&by={by}&set={set}&force={force}{source}{before}{reason}"
                 );
                 told(&admin.post_component(&path, bytes)?, admin.json)
             }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
+        WrongUsage,
         client::{Admin, Paged},
         paint::of_state,
         print, print_json, print_table,
@@ -20,7 +21,7 @@ use super::{
         text::clock,
     },
     author::Author,
-    read,
+    origin::{Origin, origin},
     replay::{Chosen, age, compare},
     rollout::{Rollout, Try, print_rollout},
     shop::Shop,
@@ -33,14 +34,17 @@ use crate::{
     },
     config::{Settings, did_you_mean},
     hooks::{Installation, InstallationName, Kind},
-    versions::{Cases, Producer, Provenance},
+    oci::SCHEME,
+    versions::{Candidate, Cases, Producer, Provenance},
 };
 
 #[derive(Debug, Subcommand)]
 pub(in super::super) enum Live {
-    /// Makes a plugin file live, or begins a rollout of it, while requests are served. A refused file changes nothing.
+    /// Makes a plugin live, or begins a rollout of it, while requests are served. A refused one changes nothing.
     Deploy {
-        file: PathBuf,
+        /// The plugin's component, or `oci://HOST/REPOSITORY:TAG` in a registry, which is pulled here and not by the host.
+        #[arg(value_parser = origin())]
+        file: Origin,
         /// A folder of cases (*.json, as for `till plugin test`), kept with the version. The version is tried with each
         /// case's order before it goes live, and again whenever its settings change.
         #[arg(long, value_name = "FOLDER")]
@@ -52,11 +56,12 @@ pub(in super::super) enum Live {
         /// Repeats the calls that were recorded in so much time first, and deploys nothing if one decides otherwise.
         #[arg(long, value_name = "TIME", value_parser = age, num_args = 0..=1, require_equals = true, default_missing_value = "7d")]
         after_replay: Option<Duration>,
-        /// With --after-replay: the settings file with the host's limits [default: till.toml, if there is one].
-        #[arg(long, value_name = "FILE", requires = "after_replay")]
+        /// With --after-replay or a registry: the settings file with the host's limits and how registries are reached [default: till.toml,
+        /// if there is one].
+        #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// With --after-replay: one of the host's settings, as it is there, e.g. --set limits.hook_cpu_ms=100.
-        #[arg(long, value_name = "SECTION.KEY=VALUE", requires = "after_replay")]
+        /// With --after-replay or a registry: one of the host's settings, as it is there, e.g. --set limits.hook_cpu_ms=100.
+        #[arg(long, value_name = "SECTION.KEY=VALUE")]
         set: Vec<String>,
         #[command(flatten)]
         how: Try,
@@ -122,12 +127,18 @@ impl Live {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Deploy { file, cases, kind, after_replay, config, set, how, author, admin } => {
-                if let Some(since) = after_replay {
-                    replayed(&file, kind, since, Shop::new(config, set).settings()?, &admin)?;
+                let is_set = config.is_some() || !set.is_empty();
+                if is_set && after_replay.is_none() && matches!(file, Origin::File(_)) {
+                    let text = "--config and --set are for --after-replay and for a plugin in a registry; till plugin set changes the live plugin's";
+                    return Err(WrongUsage(text.to_owned()).into());
                 }
-                let bytes = read(&file)?;
-                let bytes = with_cases(&file, bytes, cases.as_deref())?;
-                deploy(&file, bytes, kind, &how, &author, &admin)
+                let shop = Shop::new(config, set);
+                let mut candidate = file.read(|| shop.settings())?;
+                if let Some(since) = after_replay {
+                    replayed(candidate.clone(), kind, since, shop.settings()?, &admin)?;
+                }
+                candidate = with_cases(candidate, cases.as_deref())?;
+                deploy(candidate, kind, &how, &author, &admin)
             }
             Self::Status { admin } => status(&admin),
             Self::Rollout(rollout) => rollout.run(),
@@ -194,18 +205,17 @@ impl Paged for EventsJson {
     }
 }
 
-/// Repeats the calls that were recorded in so much time with the file.
+/// Repeats the calls that were recorded in so much time with the candidate.
 ///
 /// Fails if one decides otherwise.
 fn replayed(
-    file: &Path,
+    candidate: Candidate,
     at: Option<Installation>,
     since: Duration,
     settings: Settings,
     admin: &Admin,
 ) -> anyhow::Result<()> {
-    let plugin = Chosen::file(file.to_owned(), &settings.limits)?;
-    let compared = compare(plugin, at, since, settings, admin)?;
+    let compared = compare(Chosen { candidate, at: None }, at, since, settings, admin)?;
     let outcome = compared.as_outcome();
     // A program that deploys gets one JSON document: this one, if nothing is deployed.
     if !admin.json || outcome.is_err() {
@@ -214,31 +224,37 @@ fn replayed(
     outcome.context("nothing was deployed")
 }
 
-/// Deploys the bytes of a file, whose name becomes the plugin's name if the plugin has none.
+/// Deploys a candidate, whose stem becomes the plugin's name if the plugin has none.
 pub(super) fn deploy(
-    file: &Path,
-    bytes: Vec<u8>,
+    candidate: Candidate,
     at: Option<Installation>,
     how: &Try,
     author: &Author,
     admin: &Admin,
 ) -> anyhow::Result<()> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let source = of_registry(&candidate).map(|source| format!("&source={}", encoded(source))).unwrap_or_default();
+    let Candidate { stem, bytes, .. } = candidate;
     let installed = |at: Installation| at.name.map(|name| format!("&installation={name}")).unwrap_or_default();
     let kind = at.map(|at| format!("&kind={}{}", at.kind, installed(at))).unwrap_or_default();
     let how = how.json()?;
     let how = if how.is_empty() { String::new() } else { format!("&try={}", encoded(&Value::from(how).to_string())) };
     let reason = author.reason.as_ref().map(|reason| format!("&reason={}", encoded(reason))).unwrap_or_default();
-    let path = format!("/plugins?name={}&by={}{kind}{how}{reason}", encoded(&stem), encoded(&author.by()));
+    let path = format!("/plugins?name={}&by={}{source}{kind}{how}{reason}", encoded(&stem), encoded(&author.by()));
     told(&admin.post_component(&path, bytes)?, admin.json)
 }
 
-/// Returns the file's bytes with the cases of a folder in them, if there is one.
-pub(super) fn with_cases(file: &Path, bytes: Vec<u8>, folder: Option<&Path>) -> anyhow::Result<Vec<u8>> {
-    let Some(folder) = folder else { return Ok(bytes) };
-    check_cases(file, &bytes)?;
-    Ok(cases_of(folder)?.embed(&bytes)?)
+/// Returns the candidate with the cases of a folder in it, if there is one.
+pub(super) fn with_cases(candidate: Candidate, folder: Option<&Path>) -> anyhow::Result<Candidate> {
+    let Some(folder) = folder else { return Ok(candidate) };
+    check_cases(&candidate)?;
+    Ok(Candidate { bytes: cases_of(folder)?.embed(&candidate.bytes)?.into(), ..candidate })
+}
+
+/// Returns where a candidate is from if that is a registry, with the digest. Of a file the host is told the name alone: a path says
+/// more of this machine than of the plugin.
+pub(super) fn of_registry(candidate: &Candidate) -> Option<&str> {
+    Some(&*candidate.source).filter(|source| source.starts_with(SCHEME))
 }
 
 /// Returns the cases of a folder. The host parses them, because it knows the plugin's kind.

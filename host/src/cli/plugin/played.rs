@@ -1,6 +1,6 @@
 //! The result of a plugin's call, for people and for programs.
 
-use std::{fmt::Write, path::Path, time::Duration};
+use std::{fmt::Write, time::Duration};
 
 use serde_json::{Map, Value, json};
 
@@ -122,11 +122,11 @@ const fn duration(node: &Node<'_>) -> Duration {
 }
 
 /// Returns the complete result as JSON.
-pub(super) fn json_of(file: &Path, plugin: Option<&Identity>, played: &Played) -> Value {
+pub(super) fn json_of(source: &str, plugin: Option<&Identity>, played: &Played) -> Value {
     let spans = tree(&played.trace);
     let Figures { duration, fuel_used, memory_bytes, host_calls } = Figures::of(spans.first());
     let mut json = json!({
-        "file": file.display().to_string(),
+        "file": source,
         "plugin": plugin.map(ToString::to_string),
         "outcome": played.outcome(),
         "asked": played.asked.iter().map(|(item, pieces)| (item.to_string(), json!(pieces))).collect::<Map<_, _>>(),

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     super::{WrongUsage, print, print_json},
     code::Code,
+    origin::{Origin, origin},
     played::{json_of, log_line, text_of},
     shop::{Shop, ShopFile},
 };
@@ -31,8 +32,9 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = FORMAT)]
 pub(in super::super) struct Run {
-    /// The plugin's component.
-    file: PathBuf,
+    /// The plugin's component, or `oci://HOST/REPOSITORY:TAG` in a registry.
+    #[arg(value_parser = origin())]
+    file: Origin,
     /// The case, a JSON file; `-` reads it from standard input.
     #[arg(long, value_name = "CASE")]
     input: PathBuf,
@@ -56,8 +58,9 @@ pub(in super::super) struct Run {
 #[derive(Debug, Args)]
 #[command(after_help = FORMAT)]
 pub(in super::super) struct Test {
-    /// The plugin's component.
-    file: PathBuf,
+    /// The plugin's component, or `oci://HOST/REPOSITORY:TAG` in a registry.
+    #[arg(value_parser = origin())]
+    file: Origin,
     /// A case, or the folder of the cases, *.json.
     cases: PathBuf,
     /// The inventory plugin behind a checkout plugin [default: the built-in one].
@@ -101,14 +104,16 @@ impl Run {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
         let (settings, of_plugin) = settings(&self.file_of_shop, self.set)?;
+        let plugin = self.file.candidate(&settings)?;
+        let source = plugin.source.clone();
         let played = runtime.block_on(async {
-            let (stage, currency) = stage(&self.file, self.inventory.as_deref(), settings).await?;
+            let (stage, currency) = stage_of(plugin, self.inventory.as_deref(), settings).await?;
             let mut case = parse(&read(&self.input)?, &self.input, stage.kind(), currency)?;
             case.stock.extend(self.stock);
             case.set.extend(of_plugin);
             let played = stage.play(&case).await?;
             if self.json {
-                print_json(&json_of(&self.file, stage.identity(), &played))?;
+                print_json(&json_of(&source, stage.identity(), &played))?;
             } else {
                 print(&text_of(stage.identity(), &played))?;
             }
@@ -124,15 +129,17 @@ impl Run {
 impl Test {
     /// Returns the test of the plugin with these cases, and the built-in inventory.
     pub(super) fn of(file: &Path, cases: &Path, shop: &Shop, json: bool) -> Self {
-        let (file, cases) = (file.to_owned(), cases.to_owned());
+        let (file, cases) = (Origin::File(file.to_owned()), cases.to_owned());
         Self { file, cases, inventory: None, set: shop.set(), file_of_shop: shop.file().clone(), json }
     }
 
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
         let (settings, of_plugin) = settings(&self.file_of_shop, self.set)?;
+        let plugin = self.file.candidate(&settings)?;
+        let source = plugin.source.clone();
         runtime.block_on(async {
-            let (stage, currency) = stage(&self.file, self.inventory.as_deref(), settings).await?;
+            let (stage, currency) = stage_of(plugin, self.inventory.as_deref(), settings).await?;
             let mut cases = cases(&self.cases, stage.kind(), currency)?;
             anyhow::ensure!(!cases.is_empty(), "there are no cases (*.json) in {}", self.cases.display());
             let mut tested = Vec::new();
@@ -148,7 +155,7 @@ impl Test {
             }
             let differing = tested.iter().filter(|one| !one.differences.is_empty()).count();
             if self.json {
-                let cases: Vec<Value> = tested.iter().map(|one| one.json(&self.file, &stage)).collect();
+                let cases: Vec<Value> = tested.iter().map(|one| one.json(&source, &stage)).collect();
                 print_json(&json!({ "passed": differing == 0, "cases": cases }))?;
             }
             anyhow::ensure!(differing == 0, "{differing} of {} cases aren't as expected", tested.len());
@@ -180,12 +187,12 @@ impl Tested {
         text
     }
 
-    fn json(&self, file: &Path, stage: &Stage) -> Value {
+    fn json(&self, source: &str, stage: &Stage) -> Value {
         json!({
             "case": self.name,
             "passed": self.differences.is_empty(),
             "differences": self.differences,
-            "call": json_of(file, stage.identity(), &self.played),
+            "call": json_of(source, stage.identity(), &self.played),
         })
     }
 }
@@ -203,11 +210,6 @@ fn settings(file: &ShopFile, set: Set) -> Result<(Settings, Set), Unusable> {
 
 pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-async fn stage(file: &Path, inventory: Option<&Path>, settings: Settings) -> anyhow::Result<(Stage, Currency)> {
-    let plugin = Candidate::read(file, &settings.limits)?;
-    stage_of(plugin, inventory, settings).await
 }
 
 /// Returns the stage of a plugin, and the currency of its cases.

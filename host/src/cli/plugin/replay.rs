@@ -14,12 +14,14 @@ pub(super) use one::{case, found};
 use super::{
     super::{WrongUsage, client::Admin},
     live::installation,
+    origin::pulled,
     shop::Shop,
 };
 use crate::{
     admin::VersionJson,
     config::{Limits, Settings},
     hooks::{Installation, Kind},
+    oci::{Reference, SCHEME},
     versions::{Candidate, built_in_bytes},
 };
 
@@ -33,7 +35,7 @@ pub(in super::super) struct Replay {
     /// The call: a trace id, an order's reference, or a recording's number [with --since: the plugin].
     #[arg(value_name = "CALL")]
     call: String,
-    /// The plugin to repeat it with: a file, or a version's number [default: the version that made the call].
+    /// The plugin to repeat it with: a file, an `oci://` reference, or a version's number [default: the version that made the call].
     #[arg(value_name = "FILE|NUMBER", conflicts_with = "since")]
     plugin: Option<String>,
     /// Repeats all calls that were recorded in so much time, of the plugin's kind, and says which decide otherwise.
@@ -62,7 +64,7 @@ impl Replay {
         let settings = self.shop.settings()?;
         match self.since {
             Some(since) => {
-                let plugin = Chosen::of(&self.call, &self.admin, &settings.limits)?;
+                let plugin = Chosen::of(&self.call, &self.admin, &settings)?;
                 let compared = compare(plugin, self.kind, since, settings, &self.admin)?;
                 compared.tell(&self.admin)?;
                 compared.as_outcome()
@@ -81,8 +83,13 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// Returns the plugin of that file, or the host's version of that number.
-    pub(super) fn of(text: &str, admin: &Admin, limits: &Limits) -> anyhow::Result<Self> {
+    /// Returns the plugin of that file, that a registry has under that reference, or the host's version of that number.
+    pub(super) fn of(text: &str, admin: &Admin, settings: &Settings) -> anyhow::Result<Self> {
+        if text.starts_with(SCHEME) {
+            let reference = Reference::parse(text).map_err(|error| WrongUsage(error.to_string()))?;
+            return Ok(Self { candidate: pulled(&reference, settings)?, at: None });
+        }
+        let limits = &settings.limits;
         let path = PathBuf::from(text);
         let number = text.trim_start_matches('#').parse().ok().filter(|_| !path.exists());
         let Some(number) = number else { return Self::file(path, limits) };

@@ -10,7 +10,7 @@ use crate::config::{Settings, Sources, Unusable};
 
 /// The file with the shop's settings.
 #[derive(Debug, Clone, Args)]
-pub(super) struct ShopFile {
+pub(in super::super) struct ShopFile {
     /// The settings file with the currency and the limits [default: till.toml, if there is one].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,

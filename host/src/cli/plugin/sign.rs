@@ -127,13 +127,13 @@ fn counted(signatures: usize) -> String {
     }
 }
 
-/// Refuses cases for a file that is signed: they would change what was signed.
-pub(super) fn check_cases(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let is_signed = Signed::of(bytes).is_ok_and(|signed| !signed.signatures.is_empty());
+/// Refuses cases for a candidate that is signed: they would change what was signed.
+pub(super) fn check_cases(candidate: &Candidate) -> anyhow::Result<()> {
+    let is_signed = Signed::of(&candidate.bytes).is_ok_and(|signed| !signed.signatures.is_empty());
     anyhow::ensure!(
         !is_signed,
         "{} is signed, and --cases would change what was signed; put them in before: till plugin sign FILE --cases FOLDER --replace --key KEY",
-        file.display()
+        candidate.source
     );
     Ok(())
 }

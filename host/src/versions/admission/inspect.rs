@@ -2,7 +2,7 @@
 
 use wasmparser::{ComponentExternalKind, ComponentNameSectionReader, KnownCustom, Parser, Payload};
 
-use super::Reason;
+use super::{Interfaces, Reason};
 use crate::{
     hooks::{self, Kind, PACKAGE},
     imports::wasi,
@@ -90,6 +90,15 @@ impl Outline {
     pub(super) fn into_imports(mut self) -> Vec<String> {
         self.imports.sort();
         self.imports
+    }
+
+    /// Returns the names of what it imports and exports, in their order.
+    pub(super) fn into_interfaces(mut self) -> Interfaces {
+        let exports = {
+            self.exports.sort();
+            std::mem::take(&mut self.exports)
+        };
+        Interfaces { imports: self.into_imports(), exports }
     }
 
     fn no_world(&self) -> Reason {

@@ -1,6 +1,6 @@
 //! One call, repeated with its spans, and compared with its recording.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use anyhow::Context;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -44,7 +44,7 @@ pub(super) fn replay(asked: &Replay, settings: Settings) -> anyhow::Result<()> {
     let runtime = runtime()?;
     let given = match &asked.plugin {
         Some(plugin) => {
-            let chosen = Chosen::of(plugin, &asked.admin, &settings.limits)?;
+            let chosen = Chosen::of(plugin, &asked.admin, &settings)?;
             let at = asked.kind.or(chosen.at);
             let (stage, currency) = runtime.block_on(stage_of(chosen.candidate, None, settings.clone()))?;
             let is_of_plugin = |recording: &RecordingJson| {
@@ -192,7 +192,7 @@ impl Repeated<'_> {
             "recording": recording,
             "compared": self.recording.decided,
             "differences": self.differences,
-            "call": json_of(Path::new(&self.recording.name), self.stage.identity(), &self.played),
+            "call": json_of(&self.recording.name, self.stage.identity(), &self.played),
         })
     }
 }
