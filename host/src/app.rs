@@ -30,7 +30,7 @@ use crate::{
     store::{Opened, Store},
     telemetry::{self, TailLimits, Telemetry, charts::Charts, recent},
     units::{KIB, MIB},
-    versions::{Plugins, Watcher},
+    versions::{Plugins, TagWatcher, Tags, Watcher},
 };
 
 use background::Background;
@@ -50,6 +50,7 @@ pub struct App {
     telemetry: Telemetry,
     store: Store,
     plugins: Arc<Plugins>,
+    tags: Option<Tags>,
     catalogue: Arc<LiveCatalogue>,
     customers: Arc<Customers>,
     shop: Arc<Shop>,
@@ -96,6 +97,7 @@ impl App {
         }
 
         let plugins = Plugins::load(&settings, store.clone(), &telemetry).await?;
+        let tags = Tags::of(&plugins, &settings).context("watch the tags of plugins.watch")?;
         let memory = plugins.memory();
         let used = move || memory.used_bytes() as u64;
         telemetry.metrics().gauge("plugin.memory.used", "By", "Linear memory of the plugin calls at work.", used);
@@ -137,6 +139,7 @@ impl App {
             telemetry,
             store,
             plugins,
+            tags,
             catalogue,
             customers,
             shop,
@@ -237,13 +240,15 @@ impl App {
         }
         // A shutdown doesn't wait for this task: a plugin may take longer to compile than a shutdown may take.
         let mut watcher = Watcher::start(Arc::clone(&self.plugins), &self.settings);
+        let mut tags = self.tags.map(|tags| TagWatcher::start(Arc::clone(&self.plugins), tags));
 
         tokio::select! {
             () = self.stopping.cancelled() => {}
-            ended = ended(watcher.as_mut()) => background.ended("the watch over the plugin folder", ended),
+            ended = ended(watcher.as_mut().map(Watcher::ended)) => background.ended("the watch over the plugin folder", ended),
+            ended = ended(tags.as_mut().map(TagWatcher::ended)) => background.ended("the watch over the tags", ended),
             () = self.store.ended() => background.ended("the order store's writer", Ok(())),
         }
-        drop(watcher);
+        drop((watcher, tags));
         tracing::info!("stopping: no new connections");
         let drained = async {
             background.wait().await;
@@ -276,9 +281,9 @@ async fn watch_place(store: Store, stopping: CancellationToken) {
 }
 
 /// Waits for the end of a watcher; for ever if there is none.
-async fn ended(watcher: Option<&mut Watcher>) -> Result<(), JoinError> {
+async fn ended(watcher: Option<impl Future<Output = Result<(), JoinError>>>) -> Result<(), JoinError> {
     match watcher {
-        Some(watcher) => watcher.ended().await,
+        Some(ended) => ended.await,
         None => std::future::pending().await,
     }
 }

@@ -17,6 +17,7 @@ mod source;
 mod start;
 mod supervise;
 mod swap;
+mod tags;
 mod vetting;
 
 use std::{
@@ -31,9 +32,9 @@ use tokio::sync::Mutex;
 
 pub(crate) use admission::advice_on;
 pub use admission::{
-    Admitted, BadCases, Cases, Checked, Configured, Reason, Refused, Trial, admit,
+    Admitted, BadCases, Cases, Checked, Configured, Interfaces, Reason, Refused, Trial, admit,
     case::{BadCase, Case, Expected, OUTCOMES, Recorded},
-    check, compile_only, examine, kind_of, sound_label,
+    check, compile_only, examine, interfaces, kind_of, sound_label,
 };
 pub use catalogue::{Catalogue, CatalogueError};
 pub use files::{FileError, PluginFiles};
@@ -43,6 +44,7 @@ pub use provenance::{Package, Producer, Provenance};
 pub use registry::{Pinned, Registry, Snapshot};
 pub use source::{Candidate, built_in, built_in_bytes, from_folder};
 pub use swap::{Author, Became, Changes, How, InstallError, Placed, RolloutChange, SwapError, Swapped, When};
+pub use tags::{TagWatcher, Tags};
 
 use registry::Published;
 use rollout::{BadPlan, Mode, Plan, PlanChanges, Rollout};

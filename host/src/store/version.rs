@@ -182,6 +182,8 @@ impl SwapAction {
 
 /// Who is named in the audit if a file in the plugin folder changes a plugin.
 pub const BY_FOLDER: &str = "folder";
+/// Who is named in the audit if a watched tag of a registry leads to another version.
+pub const BY_WATCH: &str = "watch";
 
 /// One line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]

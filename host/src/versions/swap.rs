@@ -34,6 +34,7 @@ use super::{
 };
 use crate::config::{REUSE, did_you_mean};
 use crate::hooks::{Installation, Kind};
+use crate::oci::{OciError, Reference};
 use crate::outbound::UnusableGrant;
 use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
 
@@ -80,6 +81,8 @@ pub enum SwapError {
     Store(#[from] StoreError),
     #[error("{} {reason}", .file.display())]
     Unusable { file: PathBuf, reason: String },
+    #[error("{reference} is refused: {reason}")]
+    NotPulled { reference: Reference, reason: OciError },
     #[error("{0:#}")]
     Host(anyhow::Error),
 }
@@ -91,7 +94,8 @@ impl SwapError {
             Self::Catalogue(CatalogueError::Refused(_))
             | Self::Refused(_)
             | Self::OtherKind { .. }
-            | Self::Unusable { .. } => REFUSED,
+            | Self::Unusable { .. }
+            | Self::NotPulled { .. } => REFUSED,
             Self::NothingBefore { .. }
             | Self::NoVersion { .. }
             | Self::NoPlace { .. }

@@ -55,6 +55,8 @@ mod quotes;
 mod recent;
 mod recordings;
 mod refused;
+mod registry;
+mod registry_watch;
 mod rehearsal;
 mod remote;
 mod replays;

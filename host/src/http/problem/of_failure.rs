@@ -112,6 +112,7 @@ impl From<SwapError> for Problem {
             SwapError::Refused(_)
             | SwapError::OtherKind { .. }
             | SwapError::Unusable { .. }
+            | SwapError::NotPulled { .. }
             | SwapError::Catalogue(CatalogueError::Refused(_)) => Self::new(Code::PluginRefused, detail),
             SwapError::Settings
             | SwapError::UnknownSetting(_)
