@@ -51,7 +51,8 @@ pub use rollouts::{RolloutId, RolloutRow, RolloutState};
 pub use settings::{PostgresSettings, Settings};
 pub use sqlite::{BackedUp, BackupError, Examined, Finding, GoesOnPast, Lost, Restored, backup, examine, restore};
 pub use version::{
-    BY_FOLDER, BY_WATCH, HookOrder, Origin, PluginEvent, PluginVersion, Signer, SwapAction, VersionId, VersionState, VersionText,
+    BY_FOLDER, BY_WATCH, HookOrder, Origin, PluginEvent, PluginVersion, Signer, SwapAction, VersionId, VersionState,
+    VersionText,
 };
 
 use self::{

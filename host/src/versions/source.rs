@@ -1,4 +1,4 @@
-//! Where plugin files come from: the binary itself, or a folder.
+//! Where plugin files come from: the binary itself, a folder, or a registry.
 
 use std::path::Path;
 
@@ -9,7 +9,9 @@ use super::folder;
 use crate::{
     config::Limits,
     hooks::{self, Kind},
+    oci::Pulled,
     runtime::{Identity, digest_of},
+    trust::attach_bundle,
     units::MIB,
 };
 
@@ -39,6 +41,20 @@ impl Candidate {
         let bytes = std::fs::read(path).with_context(|| format!("read {source}"))?;
         let stem = path.file_stem().map_or_else(|| source.clone(), |stem| stem.to_string_lossy().into_owned());
         Ok(Self { source, stem, bytes: bytes.into() })
+    }
+}
+
+impl From<Pulled> for Candidate {
+    /// The Sigstore bundles that the registry has about the manifest become signatures of the file, so that every host can judge
+    /// it. What can't be attached counts for nothing, and is left out.
+    fn from(pulled: Pulled) -> Self {
+        let Pulled { mut bytes, reference, manifest, bundles } = pulled;
+        for bundle in bundles.iter().filter_map(|bundle| std::str::from_utf8(bundle).ok()) {
+            if let Ok(signed) = attach_bundle(&bytes, bundle, Some(&manifest)) {
+                bytes = signed.into();
+            }
+        }
+        Self { source: reference.to_string(), stem: reference.stem().to_owned(), bytes }
     }
 }
 

@@ -21,8 +21,9 @@ use super::{Candidate, How, Mode, PlanChanges, Plugins, SwapError, When, kind_of
 use crate::{
     config::{Settings, WatchedTag},
     hooks::Installation,
-    oci::{Client, Digest, OciError, Pulled, Reference},
+    oci::{Client, Digest, OciError, Reference},
     store::{BY_WATCH, PluginEvent, StoreError, VersionState},
+    trust::Entry,
 };
 
 /// How many lines of the history, and how many versions, are looked through.
@@ -213,8 +214,8 @@ impl Watch {
     }
 
     async fn pull_and_try(&self, at: Option<Installation>, pinned: &Reference) -> Result<(), Unfinished> {
-        let bytes = match self.client.pull(pinned).await {
-            Ok(Pulled { bytes, .. }) => bytes,
+        let candidate = match self.client.pull(pinned).await {
+            Ok(pulled) => Candidate::from(pulled),
             Err(reason) if reason.is_refusal() => {
                 let refused = SwapError::NotPulled { reference: pinned.clone(), reason };
                 _ = self.plugins.record_result(at, BY_WATCH, Err(refused)).await;
@@ -222,13 +223,14 @@ impl Watch {
             }
             Err(error) => return Err(error.into()),
         };
-        // A file without a hook is refused below, with the reason.
-        let place = at.or_else(|| kind_of(&bytes).ok().map(Installation::of));
-        if let Some(why) = self.needs_no_trial(place, Digest::of(&bytes).hex()).await? {
+        // Nothing is parsed of a file that isn't trusted. That, and a file without a hook, is refused below, with the reason.
+        let is_trusted = self.plugins.vet(&candidate.source, candidate.bytes.clone(), Entry::New).await.is_ok();
+        let of_file = || is_trusted.then(|| kind_of(&candidate.bytes).ok().map(Installation::of)).flatten();
+        let place = at.or_else(of_file);
+        if let Some(why) = self.needs_no_trial(place, Digest::of(&candidate.bytes).hex()).await? {
             tracing::info!("{pinned} isn't tried: {why}");
             return Ok(());
         }
-        let candidate = Candidate { source: pinned.to_string(), stem: pinned.stem().to_owned(), bytes };
         let (place, tried) = self.plugins.deploy_unrecorded(candidate, at, self.how, BY_WATCH.into()).await;
         match tried {
             Err(SwapError::Store(StoreError::RolloutOpen)) => Err(Unfinished::Waits),

@@ -7,7 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use super::read;
 use crate::{
     config::{Settings, Unusable},
-    oci::{Client, Pulled, Reference, SCHEME},
+    oci::{Client, Reference, SCHEME},
     versions::Candidate,
 };
 
@@ -66,6 +66,5 @@ impl Origin {
 pub(super) fn pulled(reference: &Reference, settings: &Settings) -> anyhow::Result<Candidate> {
     let client = Client::new(settings.oci.rules(&settings.limits))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let Pulled { bytes, reference, .. } = runtime.block_on(client.pull(reference))?;
-    Ok(Candidate { source: reference.to_string(), stem: reference.stem().to_owned(), bytes })
+    Ok(runtime.block_on(client.pull(reference))?.into())
 }

@@ -8,20 +8,22 @@ use serde_json::json;
 
 use super::{
     super::{print, print_json},
+    origin::{Origin, origin},
     shop::Shop,
 };
 use crate::{
     config::Required,
     trust::{self, Entry, Trust},
-    versions::{Candidate, examine},
+    versions::examine,
 };
 
 /// Judges the file as a host with that trust file does where it demands signatures, before it parses anything. A host
 /// also refuses a version that was signed before one that it has accepted; only the host knows that.
 #[derive(Debug, Args)]
 pub(in super::super) struct Verify {
-    /// The plugin's component.
-    file: PathBuf,
+    /// The plugin's component, or `oci://HOST/REPOSITORY:TAG` in a registry.
+    #[arg(value_parser = origin())]
+    file: Origin,
     /// The trust file [default: trust.keys_file of the settings].
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
@@ -35,11 +37,11 @@ pub(in super::super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let settings = self.shop.settings()?;
-        let file = self.trust.or(settings.trust.keys_file);
+        let file = self.trust.or(settings.trust.keys_file.clone());
         let file = file.context("say whose signatures count: --trust FILE, or trust.keys_file in till.toml")?;
         let trust = Trust::of_file(Required::Signature, &file)?;
-        let candidate = Candidate::read(&self.file, &settings.limits)?;
-        let named = self.file.display().to_string();
+        let candidate = self.file.candidate(&settings)?;
+        let named = candidate.source.clone();
         let judged = trust.vet(&candidate.bytes, Entry::New).map_err(anyhow::Error::from).and_then(|vetted| {
             let digest = trust::component_digest(&candidate.bytes)?;
             let runtime = tokio::runtime::Builder::new_current_thread().build()?;
