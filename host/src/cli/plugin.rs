@@ -61,7 +61,7 @@ pub(super) enum Plugin {
     /// Makes keys to sign plugins with.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Puts a plugin into a registry.
+    /// Puts a plugin into a registry, and prints the reference with the digest, which always leads to these very bytes.
     Push(push::Push),
     /// Generates the interface's types and functions for a plugin in C or Go.
     Bindings(bindings::Bindings),

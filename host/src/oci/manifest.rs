@@ -224,7 +224,7 @@ mod tests {
             change(&mut manifest);
             assert_eq!(read(&manifest), Err(refusal), "{manifest}");
         };
-        check(|manifest| *manifest = json!([]), NotPlugin::Unreadable);
+        check(|manifest| *manifest = json!("none"), NotPlugin::Unreadable);
         check(|manifest| manifest["layers"] = json!("many"), NotPlugin::Unreadable);
         check(|manifest| manifest["mediaType"] = json!(INDEX), NotPlugin::Index);
         check(|manifest| manifest["mediaType"] = json!(DOCKER_LIST), NotPlugin::Index);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     registry::{home, pushed},
-    rollouts::rollout,
+    rollouts,
     support::{
         Host, Plan, eventually,
         guests::file,
@@ -50,7 +50,7 @@ fn canary(host: &Host, guest: &str) {
 }
 
 fn change(host: &Host, change: &str) {
-    let changed = host.admin.post(&format!("/plugins/rollouts/{change}"), &json!({}));
+    let changed = rollouts::change(&host.admin, change);
     assert_eq!(changed.status, 200, "{}", changed.text());
 }
 
@@ -62,8 +62,8 @@ fn a_moved_tag_begins_a_canary_and_survives_the_registry() {
     let host = watching(&tag).warns("isn't followed for now").start();
     canary(&host, "checkout_discount");
     assert_eq!(by_watch(&host), [("rollout".to_owned(), first)]);
-    assert_eq!(rollout(&host.admin)["plan"]["mode"], "canary");
-    assert_eq!(rollout(&host.admin)["plan"]["percent"], 10.0);
+    assert_eq!(rollouts::rollout(&host.admin)["mode"], "canary");
+    assert_eq!(rollouts::rollout(&host.admin)["percent"], 10.0);
 
     // What it is moved to meanwhile waits.
     let second = pushed(home.path(), "checkout_spans", &tag);

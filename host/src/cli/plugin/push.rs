@@ -14,8 +14,7 @@ use crate::{
     versions::{Candidate, examine, interfaces},
 };
 
-/// Puts a plugin under a tag, in the layout that other tools of WebAssembly read, and prints the reference with the digest, which always
-/// leads to these very bytes. A tag may be moved later. Pushing the same again changes nothing.
+/// The layout is the one that other tools of WebAssembly read. A tag may be moved later. Pushing the same again changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Log in with docker login HOST. Next: till plugin deploy REFERENCE makes it live.")]
 pub(in super::super) struct Push {
