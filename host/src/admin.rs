@@ -5,6 +5,7 @@
 //!
 //! JSON is compressed with gzip for clients that accept it.
 
+mod access;
 mod buy;
 mod catalogue;
 pub mod charts;
@@ -38,6 +39,7 @@ pub use replays::{
 };
 pub use rollouts::{CallsJson, DifferenceJson, DifferencesJson, RolloutJson, RolloutsJson};
 
+use access::{AdminAccess, check_scope};
 use replays::Replays;
 
 use hyper::{
@@ -49,7 +51,7 @@ use crate::{
     catalogue::LiveCatalogue,
     config::{Limits, Listed, Origins, Settings},
     http::{
-        Access, Answer, Arrival, Body, Edge, Inbound, Reply, Watch, check_origin, openapi,
+        Answer, Arrival, Body, Edge, Inbound, Reply, Watch, check_origin, openapi,
         problem::Problem,
         query,
         routes::{self, Routes, Target, at_once},
@@ -57,6 +59,7 @@ use crate::{
     },
     store::Store,
     telemetry::{Metrics, Recent, charts::Charts, metrics::HttpRequest, names},
+    tokens::{AdminTokens, Caller, Scope},
     versions::Plugins,
 };
 
@@ -67,7 +70,7 @@ pub struct Admin {
     plugins: Arc<Plugins>,
     catalogue: Arc<LiveCatalogue>,
     limits: Limits,
-    access: Access,
+    access: AdminAccess,
     watch: Watch,
     metrics: Metrics,
     charts: Arc<Charts>,
@@ -93,8 +96,9 @@ impl Admin {
         metrics: Metrics,
         charts: Arc<Charts>,
         (recent, edge): (Option<Recent>, Arc<Edge>),
+        tokens: Option<Arc<AdminTokens>>,
     ) -> anyhow::Result<Arc<Self>> {
-        let access = Access::of_admin(settings)?;
+        let access = AdminAccess::new(settings, tokens)?;
         let (limits, replays) = (settings.limits.clone(), Replays::new(settings));
         let listed = Arc::clone(&settings.listed);
         Ok(Arc::new(Self {
@@ -126,6 +130,7 @@ impl Admin {
 /// A request with its route.
 #[derive(Debug)]
 struct Asked {
+    caller: Caller,
     /// The decoded path segment in place of the route's braces; empty if the route has none.
     named: String,
     /// The target's query, not decoded; empty if there is none.
@@ -134,104 +139,145 @@ struct Asked {
     body: Inbound,
 }
 
-type Route = routes::Route<Admin, Asked>;
+type Route = routes::Route<Admin, Asked, Scope>;
 
 /// The operators' routes.
-static ROUTES: Routes<Admin, Asked> = Routes(&[
-    Route::get("/", "home", |admin, _| at_once(home(admin))),
-    Route::get("/openapi.json", "openapi", |_, _| at_once(Ok(openapi::show()))).linked("openapi"),
-    Route::get("/orders", "orders", |admin, asked| Box::pin(orders::list(admin, asked))).linked("orders"),
-    Route::get("/orders/{reference}", "order", |admin, asked| Box::pin(orders::show(admin, asked))).linked("order"),
-    Route::get("/stock", "stock", |admin, asked| Box::pin(stock::list(admin, asked))).linked("stock"),
-    Route::post("/stock/{item}", "changeStock", |admin, asked| Box::pin(stock::change(admin, asked)))
+static ROUTES: Routes<Admin, Asked, Scope> = Routes(&[
+    Route::get(Scope::Read, "/", "home", |admin, _| at_once(home(admin))),
+    Route::get(Scope::Read, "/openapi.json", "openapi", |_, _| at_once(Ok(openapi::show()))).linked("openapi"),
+    Route::get(Scope::Read, "/orders", "orders", |admin, asked| Box::pin(orders::list(admin, asked))).linked("orders"),
+    Route::get(Scope::Read, "/orders/{reference}", "order", |admin, asked| Box::pin(orders::show(admin, asked)))
+        .linked("order"),
+    Route::get(Scope::Read, "/stock", "stock", |admin, asked| Box::pin(stock::list(admin, asked))).linked("stock"),
+    Route::post(Scope::Stock, "/stock/{item}", "changeStock", |admin, asked| Box::pin(stock::change(admin, asked)))
         .linked("stock_item"),
-    Route::delete("/stock/{item}", "removeStock", |admin, asked| Box::pin(stock::remove(admin, asked))),
-    Route::get("/movements", "movements", |admin, asked| Box::pin(stock::movements(admin, asked))).linked("movements"),
-    Route::get("/sales", "sales", |admin, asked| Box::pin(stock::sales(admin, asked))).linked("sales"),
-    Route::get("/settings", "settings", |admin, _| at_once(settings::list(admin))).linked("settings"),
-    Route::get("/timeline", "timeline", |admin, asked| Box::pin(timeline::list(admin, asked))).linked("timeline"),
-    Route::post("/buy", "buy", |admin, asked| Box::pin(buy::buy(admin, asked))),
-    Route::get("/catalogue", "catalogue", |admin, asked| at_once(catalogue::list(admin, &asked))).linked("catalogue"),
-    Route::post("/catalogue", "importCatalogue", |admin, asked| Box::pin(catalogue::import(admin, asked))),
-    Route::get("/catalogue/{item}", "product", |admin, asked| at_once(catalogue::show(admin, &asked)))
+    Route::delete(Scope::Stock, "/stock/{item}", "removeStock", |admin, asked| Box::pin(stock::remove(admin, asked))),
+    Route::get(Scope::Read, "/movements", "movements", |admin, asked| Box::pin(stock::movements(admin, asked)))
+        .linked("movements"),
+    Route::get(Scope::Read, "/sales", "sales", |admin, asked| Box::pin(stock::sales(admin, asked))).linked("sales"),
+    Route::get(Scope::Read, "/settings", "settings", |admin, _| at_once(settings::list(admin))).linked("settings"),
+    Route::get(Scope::Read, "/timeline", "timeline", |admin, asked| Box::pin(timeline::list(admin, asked)))
+        .linked("timeline"),
+    Route::post(Scope::Stock, "/buy", "buy", |admin, asked| Box::pin(buy::buy(admin, asked))),
+    Route::get(Scope::Read, "/catalogue", "catalogue", |admin, asked| at_once(catalogue::list(admin, &asked)))
+        .linked("catalogue"),
+    Route::post(Scope::Stock, "/catalogue", "importCatalogue", |admin, asked| {
+        Box::pin(catalogue::import(admin, asked))
+    }),
+    Route::get(Scope::Read, "/catalogue/{item}", "product", |admin, asked| at_once(catalogue::show(admin, &asked)))
         .linked("product"),
-    Route::get("/plugins", "plugins", |admin, _| at_once(plugins::live(admin))).linked("plugins"),
-    Route::post("/plugins", "deploy", |admin, asked| Box::pin(plugins::deploy(admin, asked))),
-    Route::get("/plugins/versions", "pluginVersions", |admin, asked| Box::pin(plugins::versions(admin, asked)))
-        .linked("plugin_versions"),
-    Route::get("/plugins/versions/{number}", "pluginVersion", |admin, asked| Box::pin(plugins::version(admin, asked))),
-    Route::get("/plugins/versions/{number}/file", "pluginFile", |admin, asked| Box::pin(plugins::file(admin, asked)))
-        .linked("plugin_file"),
-    Route::get("/plugins/history", "pluginHistory", |admin, asked| Box::pin(plugins::history(admin, asked)))
-        .linked("plugin_history"),
-    Route::get("/plugins/rollout", "rollout", |admin, _| Box::pin(rollouts::show(admin))).linked("rollout"),
-    Route::get("/plugins/rollouts", "rollouts", |admin, asked| Box::pin(rollouts::list(admin, asked)))
+    Route::get(Scope::Read, "/plugins", "plugins", |admin, _| at_once(plugins::live(admin))).linked("plugins"),
+    Route::post(Scope::Deploy, "/plugins", "deploy", |admin, asked| Box::pin(plugins::deploy(admin, asked))),
+    Route::get(Scope::Read, "/plugins/versions", "pluginVersions", |admin, asked| {
+        Box::pin(plugins::versions(admin, asked))
+    })
+    .linked("plugin_versions"),
+    Route::get(Scope::Read, "/plugins/versions/{number}", "pluginVersion", |admin, asked| {
+        Box::pin(plugins::version(admin, asked))
+    }),
+    Route::get(Scope::Read, "/plugins/versions/{number}/file", "pluginFile", |admin, asked| {
+        Box::pin(plugins::file(admin, asked))
+    })
+    .linked("plugin_file"),
+    Route::get(Scope::Read, "/plugins/history", "pluginHistory", |admin, asked| {
+        Box::pin(plugins::history(admin, asked))
+    })
+    .linked("plugin_history"),
+    Route::get(Scope::Read, "/plugins/rollout", "rollout", |admin, _| Box::pin(rollouts::show(admin)))
+        .linked("rollout"),
+    Route::get(Scope::Read, "/plugins/rollouts", "rollouts", |admin, asked| Box::pin(rollouts::list(admin, asked)))
         .linked("rollouts"),
-    Route::get("/plugins/rollout/differences", "differences", |admin, _| at_once(rollouts::differences(admin)))
-        .linked("rollout_differences"),
-    Route::post("/plugins/rollout/{change}", "changeRollout", |admin, asked| Box::pin(rollouts::change(admin, asked)))
-        .linked("rollout_change"),
-    Route::post("/plugins/{kind}/rollback", "rollBack", |admin, asked| Box::pin(plugins::roll_back(admin, asked)))
-        .linked("plugin_rollback"),
-    Route::post("/plugins/install", "installPlugin", |admin, asked| Box::pin(installations::install(admin, asked))),
-    Route::post("/plugins/{kind}/uninstall", "uninstallPlugin", |admin, asked| {
+    Route::get(Scope::Read, "/plugins/rollout/differences", "differences", |admin, _| {
+        at_once(rollouts::differences(admin))
+    })
+    .linked("rollout_differences"),
+    Route::post(Scope::Deploy, "/plugins/rollout/{change}", "changeRollout", |admin, asked| {
+        Box::pin(rollouts::change(admin, asked))
+    })
+    .linked("rollout_change"),
+    Route::post(Scope::Deploy, "/plugins/{kind}/rollback", "rollBack", |admin, asked| {
+        Box::pin(plugins::roll_back(admin, asked))
+    })
+    .linked("plugin_rollback"),
+    Route::post(Scope::Deploy, "/plugins/install", "installPlugin", |admin, asked| {
+        Box::pin(installations::install(admin, asked))
+    }),
+    Route::post(Scope::Deploy, "/plugins/{kind}/uninstall", "uninstallPlugin", |admin, asked| {
         Box::pin(installations::uninstall(admin, asked))
     }),
-    Route::post("/plugins/{kind}/order", "orderPlugins", |admin, asked| Box::pin(installations::order(admin, asked))),
-    Route::post("/plugins/{kind}/settings", "setPlugin", |admin, asked| Box::pin(plugins::set(admin, asked)))
-        .linked("plugin_settings"),
-    Route::get("/recent/traces", "recentTraces", |admin, asked| Box::pin(recent::list(admin, asked))).linked("traces"),
-    Route::get("/recent/traces/{trace_id}", "recentTrace", |admin, asked| at_once(recent::show(admin, &asked.named)))
-        .linked("trace"),
-    Route::get("/recent/spans", "recentSpans", |admin, asked| Box::pin(recent::spans::list(admin, asked)))
+    Route::post(Scope::Deploy, "/plugins/{kind}/order", "orderPlugins", |admin, asked| {
+        Box::pin(installations::order(admin, asked))
+    }),
+    Route::post(Scope::Deploy, "/plugins/{kind}/settings", "setPlugin", |admin, asked| {
+        Box::pin(plugins::set(admin, asked))
+    })
+    .linked("plugin_settings"),
+    Route::get(Scope::Read, "/recent/traces", "recentTraces", |admin, asked| Box::pin(recent::list(admin, asked)))
+        .linked("traces"),
+    Route::get(Scope::Read, "/recent/traces/{trace_id}", "recentTrace", |admin, asked| {
+        at_once(recent::show(admin, &asked.named))
+    })
+    .linked("trace"),
+    Route::get(Scope::Read, "/recent/spans", "recentSpans", |admin, asked| Box::pin(recent::spans::list(admin, asked)))
         .linked("spans"),
-    Route::get("/recent/statistics", "traceStatistics", |admin, asked| {
+    Route::get(Scope::Read, "/recent/statistics", "traceStatistics", |admin, asked| {
         Box::pin(recent::statistics::show(admin, asked))
     })
     .linked("trace_statistics"),
-    Route::get("/recent/differences", "traceDifferences", |admin, asked| {
+    Route::get(Scope::Read, "/recent/differences", "traceDifferences", |admin, asked| {
         Box::pin(recent::differences::show(admin, asked))
     })
     .linked("trace_differences"),
-    Route::get("/recent/keys", "queryKeys", |admin, asked| Box::pin(recent::keys::list(admin, asked)))
+    Route::get(Scope::Read, "/recent/keys", "queryKeys", |admin, asked| Box::pin(recent::keys::list(admin, asked)))
         .linked("query_keys"),
-    Route::get("/recent/lines", "recentLines", |admin, asked| Box::pin(lines::list(admin, asked))).linked("lines"),
-    Route::get("/recordings", "recordings", |admin, asked| Box::pin(recordings::list(admin, asked)))
+    Route::get(Scope::Read, "/recent/lines", "recentLines", |admin, asked| Box::pin(lines::list(admin, asked)))
+        .linked("lines"),
+    Route::get(Scope::Read, "/recordings", "recordings", |admin, asked| Box::pin(recordings::list(admin, asked)))
         .linked("recordings"),
-    Route::get("/recordings/{id}", "recording", |admin, asked| Box::pin(recordings::show(admin, asked)))
+    Route::get(Scope::Read, "/recordings/{id}", "recording", |admin, asked| Box::pin(recordings::show(admin, asked)))
         .linked("recording"),
-    Route::post("/recordings/{id}/replay", "replay", |admin, asked| Box::pin(replays::replay(admin, asked)))
-        .linked("recording_replay"),
-    Route::post("/recordings/{id}/profile", "profile", |admin, asked| Box::pin(replays::profile(admin, asked)))
-        .linked("recording_profile"),
-    Route::get("/recent/charts", "charts", |admin, _| Box::pin(charts::show(admin))).linked("charts"),
-    Route::get("/api/services", "jaegerServices", |admin, asked| jaeger::answer(admin, asked, jaeger::services)),
-    Route::get("/api/services/{service}/operations", "jaegerOperationNames", |admin, asked| {
+    Route::post(Scope::Deploy, "/recordings/{id}/replay", "replay", |admin, asked| {
+        Box::pin(replays::replay(admin, asked))
+    })
+    .linked("recording_replay"),
+    Route::post(Scope::Deploy, "/recordings/{id}/profile", "profile", |admin, asked| {
+        Box::pin(replays::profile(admin, asked))
+    })
+    .linked("recording_profile"),
+    Route::get(Scope::Read, "/recent/charts", "charts", |admin, _| Box::pin(charts::show(admin))).linked("charts"),
+    Route::get(Scope::Read, "/api/services", "jaegerServices", |admin, asked| {
+        jaeger::answer(admin, asked, jaeger::services)
+    }),
+    Route::get(Scope::Read, "/api/services/{service}/operations", "jaegerOperationNames", |admin, asked| {
         jaeger::answer(admin, asked, jaeger::operation_names)
     }),
-    Route::get("/api/operations", "jaegerOperations", |admin, asked| jaeger::answer(admin, asked, jaeger::operations)),
-    Route::get("/api/traces", "jaegerTraces", |admin, asked| jaeger::answer(admin, asked, jaeger::traces))
+    Route::get(Scope::Read, "/api/operations", "jaegerOperations", |admin, asked| {
+        jaeger::answer(admin, asked, jaeger::operations)
+    }),
+    Route::get(Scope::Read, "/api/traces", "jaegerTraces", |admin, asked| jaeger::answer(admin, asked, jaeger::traces))
         .linked("jaeger"),
-    Route::get("/api/traces/{trace_id}", "jaegerTrace", |admin, asked| jaeger::answer(admin, asked, jaeger::trace)),
-    Route::get("/api/dependencies", "jaegerDependencies", |admin, asked| {
+    Route::get(Scope::Read, "/api/traces/{trace_id}", "jaegerTrace", |admin, asked| {
+        jaeger::answer(admin, asked, jaeger::trace)
+    }),
+    Route::get(Scope::Read, "/api/dependencies", "jaegerDependencies", |admin, asked| {
         jaeger::answer(admin, asked, jaeger::dependencies)
     }),
-    Route::get("/api/v3/services", "jaegerV3Services", |admin, asked| {
+    Route::get(Scope::Read, "/api/v3/services", "jaegerV3Services", |admin, asked| {
         jaeger::answer(admin, asked, jaeger::v3::services)
     }),
-    Route::get("/api/v3/operations", "jaegerV3Operations", |admin, asked| {
+    Route::get(Scope::Read, "/api/v3/operations", "jaegerV3Operations", |admin, asked| {
         jaeger::answer(admin, asked, jaeger::v3::operations)
     }),
-    Route::get("/api/v3/trace-summaries", "jaegerV3TraceSummaries", |admin, asked| {
+    Route::get(Scope::Read, "/api/v3/trace-summaries", "jaegerV3TraceSummaries", |admin, asked| {
         jaeger::answer(admin, asked, jaeger::v3::summaries)
     })
     .linked("jaeger_v3"),
-    Route::get("/api/v3/traces/{trace_id}", "jaegerV3Trace", |admin, asked| {
+    Route::get(Scope::Read, "/api/v3/traces/{trace_id}", "jaegerV3Trace", |admin, asked| {
         jaeger::answer(admin, asked, jaeger::v3::trace)
     }),
-    Route::get("/livez", "live", |admin, _| at_once(admin.watch.live())).for_watch().linked("live"),
-    Route::get("/readyz", "ready", |admin, _| Box::pin(admin.watch.ready())).for_watch().linked("ready"),
-    Route::get("/metrics", "metrics", |admin, asked| at_once(admin.watch.metrics(&asked.headers)))
+    Route::get(Scope::Read, "/livez", "live", |admin, _| at_once(admin.watch.live())).for_watch().linked("live"),
+    Route::get(Scope::Read, "/readyz", "ready", |admin, _| Box::pin(admin.watch.ready())).for_watch().linked("ready"),
+    Route::get(Scope::Read, "/metrics", "metrics", |admin, asked| at_once(admin.watch.metrics(&asked.headers)))
         .for_watch()
         .linked("metrics"),
 ]);
@@ -271,7 +317,7 @@ pub async fn handle(admin: Arc<Admin>, arrival: Arrival) -> Response<Body> {
 async fn answer(
     admin: &Arc<Admin>,
     request: Request<Inbound>,
-    target: Result<Target<Admin, Asked>, Problem>,
+    target: Result<Target<Admin, Asked, Scope>, Problem>,
 ) -> Answer {
     let (parts, body) = request.into_parts();
     admin.access.check_host(&parts.headers)?;
@@ -280,13 +326,14 @@ async fn answer(
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
         return if reads { Ok(page) } else { Err(Problem::method_not_allowed("GET, HEAD")) };
     }
-    admin.access.check(&parts.headers)?;
+    let caller = admin.access.caller(&parts.headers)?;
     let Target::Path(place) = target? else {
         return Ok(Reply::no_content().with_header(ALLOW, &ROUTES.allowed()));
     };
     let operation = place.operation(&parts.method)?;
+    check_scope(&caller, operation.needs)?;
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    (operation.handler)(admin, Asked { named: place.named, query, headers: parts.headers, body }).await
+    (operation.handler)(admin, Asked { caller, named: place.named, query, headers: parts.headers, body }).await
 }
 
 fn home(admin: &Admin) -> Answer {

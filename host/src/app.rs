@@ -29,6 +29,7 @@ use crate::{
     shop::Shop,
     store::{Opened, Store},
     telemetry::{self, TailLimits, Telemetry, charts::Charts, recent},
+    tokens::AdminTokens,
     units::{KIB, MIB},
     versions::{Plugins, TagWatcher, Tags, Watcher},
 };
@@ -53,6 +54,8 @@ pub struct App {
     tags: Option<Tags>,
     catalogue: Arc<LiveCatalogue>,
     customers: Arc<Customers>,
+    /// `None` if the admin listener takes none.
+    tokens: Option<Arc<AdminTokens>>,
     shop: Arc<Shop>,
     edge: Arc<Edge>,
     admin: Arc<Admin>,
@@ -85,6 +88,7 @@ impl App {
         }
         let settings = Settings { limits, ..settings };
         let customers = Arc::new(Customers::new(&settings.customers)?);
+        let tokens = AdminTokens::new(&settings.server)?;
         let public = Reserved::new(settings.server.listen, "--listen")?;
         let admin = Reserved::new(settings.server.admin, "--admin")?;
         let (store, opened) = open_store(&settings).await?;
@@ -128,7 +132,7 @@ impl App {
         let shop = Shop::new(&settings, of_shop, &telemetry, http::failed, stopping.clone())?;
         let of_edge = (Arc::clone(&shop), Arc::clone(&catalogue), Arc::clone(&customers));
         let edge = Edge::new(&settings, of_edge, watch.clone(), links.clone(), &telemetry)?;
-        let admin = Admin::new(&settings, parts, watch, metrics, held, (recent, Arc::clone(&edge)))?;
+        let admin = Admin::new(&settings, parts, watch, metrics, held, (recent, Arc::clone(&edge)), tokens.clone())?;
         let (limits, fewer) = open_files::fitted(&settings.limits, open_files::allowed_and_open())?;
         if let Some(fewer) = fewer {
             tracing::info!("{fewer}");
@@ -142,6 +146,7 @@ impl App {
             tags,
             catalogue,
             customers,
+            tokens,
             shop,
             edge,
             admin,
@@ -228,6 +233,9 @@ impl App {
         background.spawn("the watch over the trust file", self.plugins.trust().watch(self.stopping.clone()));
         let watching = Arc::clone(&self.customers).watch(self.stopping.clone());
         background.spawn("the watch over the keys of customers' tokens", watching);
+        if let Some(tokens) = self.tokens.clone() {
+            background.spawn("the watch over the admin listener's tokens", tokens.watch(self.stopping.clone()));
+        }
         background.spawn("the pruning of answers", Arc::clone(&self.shop).prune_answers());
         background.spawn("the supervision of plugins", Arc::clone(&self.plugins).supervise(self.stopping.clone()));
         let (metrics, store) = (self.telemetry.metrics().clone(), self.store.clone());

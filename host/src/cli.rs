@@ -24,6 +24,7 @@ mod stock;
 mod store;
 mod table;
 mod text;
+mod token;
 mod top;
 mod traces;
 mod traffic;
@@ -81,6 +82,9 @@ enum Command {
     /// Lists the hosts that share a store.
     #[command(subcommand)]
     Hosts(hosts::Hosts),
+    /// Makes, lists and revokes the named tokens of the admin listener, in their file.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Lists recent traces of a running host, shows one as a tree, and follows new ones.
     #[command(subcommand)]
     Traces(traces::Traces),
@@ -118,6 +122,7 @@ impl Command {
             | Self::Orders(_)
             | Self::Store(_)
             | Self::Hosts(_)
+            | Self::Token(_)
             | Self::Traces(_)
             | Self::Logs(_)
             | Self::Top(_)
@@ -163,6 +168,7 @@ pub fn main() -> ExitCode {
         Command::Orders(orders) => orders.run(),
         Command::Store(store) => store.run(),
         Command::Hosts(hosts) => hosts.run(),
+        Command::Token(token) => token.run(),
         Command::Traces(traces) => traces.run(),
         Command::Logs(logs) => logs.run(),
         Command::Top(top) => top.run(),

@@ -151,7 +151,8 @@ settings! {
         inventory_url_before: OptionalText = "", "", "the former address of the till at inventory_url: orders that wait for their release there are released at inventory_url";
         inventory_token_file: OptionalPath = "", "", "the bearer token of `/inventory/*`: demanded here, sent to inventory_url";
         inventory_open: bool = "off", "", "serves `/inventory/*` without a token even off loopback; for the demo's stack only";
-        admin_token_file: OptionalPath = "", "", "the bearer token of the admin listener; demanded before it listens off loopback";
+        admin_token_file: OptionalPath = "", "", "the bearer token of the admin listener, for everything; this or server.admin_tokens_file is demanded before it listens off loopback";
+        admin_tokens_file: OptionalPath = "", "", "named tokens of the admin listener, each with a scope, a digest and perhaps an end, as `till token new` writes them; read again when it changes. The history then has the token's name";
     }
     /// The shop's currency.
     shop as Shop {

@@ -37,11 +37,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use http_body_util::Full;
 
-pub use access::{Access, Token};
+pub use access::Access;
 pub use answer::{Answer, Reply, rfc3339};
 pub use arrival::{Arrival, Inbound, Unread};
 pub use cors::check_origin;
-use hosts::Hosts;
+pub(crate) use hosts::Hosts;
 pub use inventory::{OnHand, levels};
 pub use links::TraceLinks;
 pub use orders::OrderJson;

@@ -41,7 +41,7 @@ pub(super) fn show(admin: &Admin, asked: &Asked) -> Answer {
 /// # Errors
 /// 415 for another form, 413 for a catalogue that is too large, 422 for a file that isn't right.
 pub(super) async fn import(admin: &Arc<Admin>, asked: Asked) -> Answer {
-    let is_merged = is_merged(&asked.query)?;
+    let (is_merged, by) = (is_merged(&asked.query)?, asked.caller.signs(None));
     let form = form(&asked)?;
     let file = body::read_catalogue(asked.body, &admin.limits).await?;
     let Changes { added, changed, removed, unchanged } = admin.catalogue.import(form, file, is_merged).await?;
@@ -51,6 +51,7 @@ pub(super) async fn import(admin: &Arc<Admin>, asked: Asked) -> Answer {
         added,
         changed,
         removed,
+        by,
         "the catalogue has {items} items: {added} added, {changed} changed, {removed} removed"
     );
     let [items, added, changed, removed, unchanged] =

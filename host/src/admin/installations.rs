@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Admin, Asked,
-    plugins::{Named, carried_out, change, checked_source, installed_at, parsed_kind, short, somebody},
+    plugins::{Named, carried_out, change, checked_source, installed_at, parsed_kind, short, signed},
     query,
 };
 #[cfg(test)]
@@ -15,6 +15,7 @@ use crate::{
     hooks::{Installation, InstallationName, Kind},
     http::{Answer, Reply, body, problem::Problem},
     store::HookOrder,
+    tokens::Caller,
     versions::{Candidate, Placed},
 };
 
@@ -24,7 +25,7 @@ use crate::{
 pub(super) struct Uninstall {
     #[cfg_attr(test, schemars(with = "schema::InstallationName"))]
     installation: String,
-    /// The user's name, for the history; `admin` by default.
+    /// The user's name, for the history; `admin` by default. With a named token it stands in brackets behind the token's name.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
 }
@@ -36,7 +37,7 @@ pub(super) struct Order {
     /// All installations of the hook, each once, the first one first.
     #[cfg_attr(test, schemars(with = "Vec<schema::InstallationName>", length(max = 8)))]
     installations: Vec<String>,
-    /// The user's name, for the history; `admin` by default.
+    /// The user's name, for the history; `admin` by default. With a named token it stands in brackets behind the token's name.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
 }
@@ -57,7 +58,7 @@ pub struct InstallationsJson {
 /// # Errors
 /// 422 for a refused component, 409 for a name that is taken.
 pub(super) async fn install(admin: &Admin, asked: Asked) -> Answer {
-    let Install { name, source, author, placed } = Install::of_query(&asked.query)?;
+    let Install { name, source, author, placed } = Install::of_query(&asked.caller, &asked.query)?;
     let bytes = body::read_component(&asked.headers, asked.body, &admin.limits).await?;
     let candidate = Candidate { source: source.unwrap_or_else(|| format!("{name}.wasm")), stem: name, bytes };
     change(admin, move |plugins| async move { plugins.install(candidate, placed, author.as_ref()).await }).await
@@ -69,7 +70,7 @@ pub(super) async fn uninstall(admin: &Admin, asked: Asked) -> Answer {
     let kind = parsed_kind(&asked.named)?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Uninstall { installation, by } = body::parse_json(&bytes)?;
-    let (at, by) = (installed_at(kind, Some(installation))?, somebody(by)?);
+    let (at, by) = (installed_at(kind, Some(installation))?, signed(&asked.caller, by)?);
     carried_out(admin, move |plugins| async move { plugins.uninstall(at, &by).await }).await?;
     installations(admin, kind).await
 }
@@ -81,7 +82,7 @@ pub(super) async fn order(admin: &Admin, asked: Asked) -> Answer {
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Order { installations: names, by } = body::parse_json(&bytes)?;
     let names = names.iter().map(|name| sound(name)).collect::<Result<_, _>>()?;
-    let (order, by) = (HookOrder { kind, names }, somebody(by)?);
+    let (order, by) = (HookOrder { kind, names }, signed(&asked.caller, by)?);
     carried_out(admin, move |plugins| async move { plugins.reorder(order, &by).await }).await?;
     installations(admin, kind).await
 }
@@ -102,7 +103,7 @@ struct Install {
 }
 
 impl Install {
-    fn of_query(query: &str) -> Result<Self, Problem> {
+    fn of_query(caller: &Caller, query: &str) -> Result<Self, Problem> {
         let (mut kind, mut installed, mut before) = (None, None, None);
         let (mut name, mut source, mut by, mut reason) = ("plugin".to_owned(), None, None, None);
         let (mut set, mut forced) = (BTreeMap::new(), false);
@@ -127,7 +128,7 @@ impl Install {
             return Err(Problem::unacceptable("an installation has a kind and a name (installation)"));
         };
         let placed = Placed { at: Installation::named(kind, installed), before, set, forced };
-        Ok(Self { name, source, author: Named::new(by, reason)?, placed })
+        Ok(Self { name, source, author: Named::new(caller, by, reason)?, placed })
     }
 }
 

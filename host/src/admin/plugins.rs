@@ -17,6 +17,7 @@ use crate::{
     http::{Answer, Reply, body, problem::Problem, rfc3339},
     runtime::{Counts, Identity, OUTCOME_MINUTES, Totals},
     store::{Page, PluginEvent, PluginVersion, Signer, VersionId, VersionText},
+    tokens::Caller,
     versions::{Author, Candidate, Changes, Plugin, Plugins, Provenance, SwapError, Swapped, rollout::PlanChanges},
 };
 
@@ -24,7 +25,6 @@ use crate::{
 const LISTED_MAX: u32 = 1_000;
 /// The longest name of a user or a plugin, bytes.
 const NAME_BYTES_MAX: usize = 64;
-const SOMEBODY: &str = "admin";
 /// The longest text that says where a file is from, bytes: a registry, a repository, a tag and a digest.
 const SOURCE_BYTES_MAX: usize = 512;
 /// The longest reason, bytes.
@@ -278,7 +278,7 @@ pub(super) struct RollBack {
     /// Where, at a hook that may have several plugins.
     #[cfg_attr(test, schemars(with = "Option<schema::InstallationName>"))]
     installation: Option<String>,
-    /// The user's name, for the history; `admin` by default.
+    /// The user's name, for the history; `admin` by default. With a named token it stands in brackets behind the token's name.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
     /// Why, for the history; at most 1024 bytes.
@@ -297,7 +297,7 @@ pub(super) struct Set {
     /// Where, at a hook that may have several plugins.
     #[cfg_attr(test, schemars(with = "Option<schema::InstallationName>"))]
     installation: Option<String>,
-    /// The user's name, for the history; `admin` by default.
+    /// The user's name, for the history; `admin` by default. With a named token it stands in brackets behind the token's name.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
     /// Why, for the history; at most 1024 bytes.
@@ -393,7 +393,7 @@ pub(super) async fn history(admin: &Admin, asked: Asked) -> Answer {
 /// # Errors
 /// 422 for a refused component, with what to change.
 pub(super) async fn deploy(admin: &Admin, asked: Asked) -> Answer {
-    let Deploy { at, name, source, author, how } = Deploy::of_query(&asked.query)?;
+    let Deploy { at, name, source, author, how } = Deploy::of_query(&asked.caller, &asked.query)?;
     let how = how.how(&admin.plugins)?;
     let bytes = body::read_component(&asked.headers, asked.body, &admin.limits).await?;
     let candidate = Candidate { source: source.unwrap_or_else(|| format!("{name}.wasm")), stem: name, bytes };
@@ -407,7 +407,7 @@ pub(super) async fn roll_back(admin: &Admin, asked: Asked) -> Answer {
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let RollBack { to, installation, by, reason } = body::parse_json(&bytes)?;
     let at = installed_at(kind, installation)?;
-    let author = Named::new(by, reason)?;
+    let author = Named::new(&asked.caller, by, reason)?;
     let unknown = || Problem::unacceptable("`to` is a version's number");
     let to = to.map(|number| VersionId::new(number).ok_or_else(unknown)).transpose()?;
     change(admin, move |plugins| async move { plugins.roll_back(at, to, author.as_ref()).await }).await
@@ -420,7 +420,8 @@ pub(super) async fn set(admin: &Admin, asked: Asked) -> Answer {
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Set { set, installation, by, reason, canary, shadow, gates, force } = body::parse_json(&bytes)?;
     let at = installed_at(kind, installation)?;
-    let (author, how) = (Named::new(by, reason)?, TryJson { canary, shadow, gates, force }.how(&admin.plugins)?);
+    let author = Named::new(&asked.caller, by, reason)?;
+    let how = TryJson { canary, shadow, gates, force }.how(&admin.plugins)?;
     change(admin, move |plugins| async move { plugins.set(at, set, how, author.as_ref()).await }).await
 }
 
@@ -465,19 +466,19 @@ struct Deploy {
 }
 
 impl Deploy {
-    fn of_query(query: &str) -> Result<Self, Problem> {
-        let author = Named { by: SOMEBODY.into(), reason: None };
-        let mut deploy = Self { at: None, name: "plugin".into(), source: None, author, how: TryJson::default() };
+    fn of_query(caller: &Caller, query: &str) -> Result<Self, Problem> {
         let (mut kind, mut installation) = (None, None);
+        let (mut plugin, mut source, mut how) = ("plugin".to_owned(), None, TryJson::default());
+        let (mut by, mut reason) = (None, None);
         for (name, value) in query::parameters(query)? {
             match name.as_str() {
                 "kind" => kind = Some(parsed_kind(&value)?),
                 "installation" => installation = Some(value),
-                "name" => deploy.name = short(value)?,
-                "source" => deploy.source = Some(checked_source(value)?),
-                "by" => deploy.author.by = short(value)?,
-                "reason" => deploy.author.reason = Some(checked_reason(value)?),
-                "try" => deploy.how = body::parse_json(value.as_bytes())?,
+                "name" => plugin = short(value)?,
+                "source" => source = Some(checked_source(value)?),
+                "by" => by = Some(value),
+                "reason" => reason = Some(value),
+                "try" => how = body::parse_json(value.as_bytes())?,
                 _ => {
                     return Err(Problem::unacceptable(format!(
                         "there is no {name}; kind, installation, name, source, by, reason and try are"
@@ -485,12 +486,12 @@ impl Deploy {
                 }
             }
         }
-        deploy.at = match (kind, installation) {
+        let at = match (kind, installation) {
             (Some(kind), installation) => Some(installed_at(kind, installation)?),
             (None, Some(_)) => return Err(Problem::unacceptable("an installation is named together with its kind")),
             (None, None) => None,
         };
-        Ok(deploy)
+        Ok(Self { at, name: plugin, source, author: Named::new(caller, by, reason)?, how })
     }
 }
 
@@ -513,11 +514,15 @@ pub(super) fn installed_at(kind: Kind, name: Option<String>) -> Result<Installat
     Ok(Installation::named(kind, sound))
 }
 
-pub(super) fn somebody(by: Option<String>) -> Result<String, Problem> {
-    by.map_or_else(|| Ok(SOMEBODY.to_owned()), short)
+/// Returns the caller's name for the history, with the one that the request has.
+///
+/// # Errors
+/// 422 for a name that is too long.
+pub(super) fn signed(caller: &Caller, by: Option<String>) -> Result<String, Problem> {
+    Ok(caller.signs(by.map(short).transpose()?))
 }
 
-/// Who changes something, as a request names them, and why.
+/// Who changes something, by the token's name and as the request says, and why.
 pub(super) struct Named {
     by: String,
     reason: Option<String>,
@@ -526,8 +531,8 @@ pub(super) struct Named {
 impl Named {
     /// # Errors
     /// 422 for a name or a reason that is too long.
-    pub(super) fn new(by: Option<String>, reason: Option<String>) -> Result<Self, Problem> {
-        Ok(Self { by: somebody(by)?, reason: reason.map(checked_reason).transpose()? })
+    pub(super) fn new(caller: &Caller, by: Option<String>, reason: Option<String>) -> Result<Self, Problem> {
+        Ok(Self { by: signed(caller, by)?, reason: reason.map(checked_reason).transpose()? })
     }
 
     pub(super) fn as_ref(&self) -> Author<'_> {

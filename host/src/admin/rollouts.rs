@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Admin, Asked,
     listed::Listed,
-    plugins::{VersionJson, carried_out, checked_reason, somebody},
+    plugins::{VersionJson, carried_out, checked_reason, signed},
 };
 #[cfg(test)]
 use crate::schema;
@@ -164,7 +164,7 @@ pub struct DifferencesJson {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RolloutChange"))]
 pub(super) struct Change {
-    /// The user's name, for the history; `admin` by default.
+    /// The user's name, for the history; `admin` by default. With a named token it stands in brackets behind the token's name.
     #[cfg_attr(test, schemars(with = "Option<schema::Name>"))]
     by: Option<String>,
     /// The reason, for the history; at most 1024 bytes.
@@ -217,7 +217,8 @@ pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
     };
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Change { by, reason } = body::parse_json(&bytes)?;
-    let (by, reason) = (somebody(by)?, checked_reason(reason.unwrap_or_else(|| "asked for".to_owned()))?);
+    let by = signed(&asked.caller, by)?;
+    let reason = checked_reason(reason.unwrap_or_else(|| "asked for".to_owned()))?;
     carried_out(admin, move |plugins| async move { plugins.change_rollout(None, change, &by, &reason).await }).await?;
     admin.plugins.spread().await;
     show(admin).await

@@ -10,6 +10,7 @@ use crate::{
     http::{Answer, OnHand, Reply, body, levels, problem::Problem},
     order::Item,
     store::{Page, StockChanged, StockMovement},
+    tokens::Caller,
 };
 
 // Not an enum: serde reports JSON that names none or both of its variants as malformed JSON.
@@ -53,7 +54,7 @@ struct MovementJson {
     /// `set`: somebody counted. `added`: somebody added some, or subtracted.
     #[cfg_attr(test, schemars(regex(pattern = "^(set|added)$")))]
     kind: String,
-    /// Empty if nobody said.
+    /// Empty if nobody said. The name of a named token stands behind it, in brackets.
     why: String,
 }
 
@@ -112,14 +113,15 @@ pub(super) async fn change(admin: &Admin, asked: Asked) -> Answer {
     let item = Item::parse(&asked.named).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Change { set, add, why } = body::parse_json(&bytes)?;
-    let why = reason(&why)?;
+    let why = reason(&asked.caller, &why)?;
     let changed = match (set, add) {
-        (Some(on_hand), None) => admin.store.set_stock(&item, on_hand, why).await?,
-        (None, Some(pieces)) => admin.store.add_stock(&item, pieces, why).await?,
+        (Some(on_hand), None) => admin.store.set_stock(&item, on_hand, &why).await?,
+        (None, Some(pieces)) => admin.store.add_stock(&item, pieces, &why).await?,
         _ => return Err(Problem::unacceptable("either `set` or `add` is wanted")),
     };
     let StockChanged { level: now, is_new } = changed;
-    tracing::info!(item = %now.item, on_hand = now.on_hand, is_new, "stock of {} set to {}", now.item, now.on_hand);
+    let by = asked.caller.signs(None);
+    tracing::info!(item = %now.item, on_hand = now.on_hand, is_new, by, "stock of {} set to {}", now.item, now.on_hand);
     Reply::json(&ChangedJson { item: now.item.to_string(), on_hand: now.on_hand, is_new })
 }
 
@@ -166,12 +168,17 @@ pub(super) async fn sales(admin: &Admin, asked: Asked) -> Answer {
     Reply::json(&SalesJson { items, since_ms: sales.since_ms, until_ms })
 }
 
-fn reason(why: &str) -> Result<&str, Problem> {
+/// Returns the reason of a change, with the token's name if it has one.
+fn reason(caller: &Caller, why: &str) -> Result<String, Problem> {
     let why = why.trim();
     if why.len() > WHY_BYTES_MAX {
         return Err(Problem::unacceptable(format!("`why` is at most {WHY_BYTES_MAX} bytes long")));
     }
-    Ok(why)
+    Ok(match (caller.name(), why) {
+        (None, why) => why.to_owned(),
+        (Some(name), "") => format!("by {name}"),
+        (Some(name), why) => format!("{why} (by {name})"),
+    })
 }
 
 impl From<StockMovement> for MovementJson {
@@ -184,7 +191,8 @@ impl From<StockMovement> for MovementJson {
 /// 404 for an item that the shop doesn't have.
 pub(super) async fn remove(admin: &Admin, asked: Asked) -> Answer {
     let item = Item::parse(&asked.named).ok_or_else(|| Problem::unacceptable(Item::RULE))?;
-    admin.store.remove_stock(&item, "removed from the shop").await?;
-    tracing::info!(%item, "{item} is no longer in the shop");
+    admin.store.remove_stock(&item, &reason(&asked.caller, "removed from the shop")?).await?;
+    let by = asked.caller.signs(None);
+    tracing::info!(%item, by, "{item} is no longer in the shop");
     Reply::json(&OnHand { item: item.to_string(), on_hand: 0 })
 }

@@ -31,6 +31,7 @@ use super::whole::write_whole;
 use crate::hooks::Kind;
 use crate::versions::built_in_bytes;
 pub(super) use live::place;
+pub(super) use replay::age;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {

@@ -37,7 +37,7 @@ impl Hosts {
     }
 
     /// Returns the admin listener's names.
-    pub(super) fn of_admin(settings: &Settings) -> Self {
+    pub(crate) fn of_admin(settings: &Settings) -> Self {
         let advice = "ask for it as 127.0.0.1";
         Self { named: HostNames::default(), own: settings.server.admin.ip(), advice }
     }

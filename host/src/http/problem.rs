@@ -4,7 +4,7 @@
 //!
 //! | family | statuses |
 //! |---|---|
-//! | the request | 400, 404, 405, 408, 413, 414, 415, 417, 422, 431, 501 |
+//! | the request | 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 422, 431, 501 |
 //! | a rejection, the shop's or its plugins' | 400 insufficient stock, 409 used reference or key, 422, 500 conflict |
 //! | a plugin's fault, the remote inventory | 502, 504 |
 //! | the host | 500, 503 with Retry-After |
@@ -156,6 +156,16 @@ impl Problem {
     pub fn unauthorized() -> Self {
         Self::new(Code::Unauthorized, "this route wants `authorization: Bearer <token>`")
             .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    #[must_use]
+    pub fn token_expired(detail: impl Into<String>) -> Self {
+        Self::new(Code::TokenExpired, detail).with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    #[must_use]
+    pub fn out_of_scope(detail: impl Into<String>) -> Self {
+        Self::new(Code::OutOfScope, detail)
     }
 
     #[must_use]

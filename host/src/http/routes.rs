@@ -12,7 +12,7 @@ use hyper::{Method, Request};
 use percent_encoding::percent_decode_str;
 
 use super::{access::Access, answer::Answer, problem::Problem};
-use crate::shop::Permits;
+use crate::{shop::Permits, tokens::Scope};
 
 /// A handler's future. Boxed once, because a checkout's future is large, and hyper moves a request's future several
 /// times before it runs.
@@ -21,9 +21,12 @@ pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>
 /// The function that answers an operation, from the listener's state and the received request.
 pub(crate) type Handler<S, R> = for<'a> fn(&'a Arc<S>, R) -> Answering<'a>;
 
-/// An operation of a listener with the state `S`, whose handlers get a request `R`.
-pub(crate) struct Route<S: 'static, R: 'static> {
+/// An operation of a listener with the state `S`, whose handlers get a request `R`. On the operators' listener each row states the scope
+/// that a caller's token needs (`G` is [`Scope`]); the shop's has none.
+pub(crate) struct Route<S: 'static, R: 'static, G: 'static = ()> {
     method: Method,
+    /// What a caller needs for the route.
+    pub(crate) needs: G,
     /// The template that `openapi.json`, metrics and spans show: a segment in braces stands for any. There is at most
     /// one.
     path: &'static str,
@@ -49,20 +52,50 @@ pub(crate) struct Route<S: 'static, R: 'static> {
 impl<S, R> Route<S, R> {
     /// Returns a route for GET and HEAD.
     pub(crate) const fn get(path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
-        Self::new(Method::GET, path, operation, handler)
+        Self::new(Method::GET, (), path, operation, handler)
     }
 
     pub(crate) const fn post(path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
-        Self::new(Method::POST, path, operation, handler)
+        Self::new(Method::POST, (), path, operation, handler)
+    }
+}
+
+impl<S, R> Route<S, R, Scope> {
+    /// Returns a route for GET and HEAD.
+    pub(crate) const fn get(needs: Scope, path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
+        Self::new(Method::GET, needs, path, operation, handler)
     }
 
-    pub(crate) const fn delete(path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
-        Self::new(Method::DELETE, path, operation, handler)
+    pub(crate) const fn post(
+        needs: Scope,
+        path: &'static str,
+        operation: &'static str,
+        handler: Handler<S, R>,
+    ) -> Self {
+        Self::new(Method::POST, needs, path, operation, handler)
     }
 
-    const fn new(method: Method, path: &'static str, operation: &'static str, handler: Handler<S, R>) -> Self {
+    pub(crate) const fn delete(
+        needs: Scope,
+        path: &'static str,
+        operation: &'static str,
+        handler: Handler<S, R>,
+    ) -> Self {
+        Self::new(Method::DELETE, needs, path, operation, handler)
+    }
+}
+
+impl<S, R, G> Route<S, R, G> {
+    const fn new(
+        method: Method,
+        needs: G,
+        path: &'static str,
+        operation: &'static str,
+        handler: Handler<S, R>,
+    ) -> Self {
         Self {
             method,
+            needs,
             path,
             operation,
             handler,
@@ -116,28 +149,28 @@ impl<S, R> Route<S, R> {
 }
 
 /// All operations of a listener.
-pub(crate) struct Routes<S: 'static, R: 'static>(pub(crate) &'static [Route<S, R>]);
+pub(crate) struct Routes<S: 'static, R: 'static, G: 'static = ()>(pub(crate) &'static [Route<S, R, G>]);
 
 /// The target of a request, whatever its method.
-pub(crate) enum Target<S: 'static, R: 'static> {
+pub(crate) enum Target<S: 'static, R: 'static, G: 'static = ()> {
     /// The whole host: `OPTIONS *` (RFC 9110, 9.3.7).
     Host,
-    Path(Place<S, R>),
+    Path(Place<S, R, G>),
 }
 
 /// A path with its operations.
-pub(crate) struct Place<S: 'static, R: 'static> {
+pub(crate) struct Place<S: 'static, R: 'static, G: 'static = ()> {
     /// The first of the path's rows.
-    pub(crate) route: &'static Route<S, R>,
-    routes: &'static [Route<S, R>],
+    pub(crate) route: &'static Route<S, R, G>,
+    routes: &'static [Route<S, R, G>],
     /// The decoded segment in place of the template's braces; empty if it has none.
     pub(crate) named: String,
 }
 
-impl<S, R> Routes<S, R> {
+impl<S, R, G> Routes<S, R, G> {
     /// # Errors
     /// 404 for an unknown path.
-    pub(crate) fn target<B>(&self, request: &Request<B>) -> Result<Target<S, R>, Problem> {
+    pub(crate) fn target<B>(&self, request: &Request<B>) -> Result<Target<S, R, G>, Problem> {
         let path = request.uri().path();
         if request.method() == Method::OPTIONS && path == "*" {
             return Ok(Target::Host);
@@ -146,7 +179,7 @@ impl<S, R> Routes<S, R> {
     }
 
     /// Returns the first place that the path matches.
-    fn place(&self, path: &str) -> Option<Place<S, R>> {
+    fn place(&self, path: &str) -> Option<Place<S, R, G>> {
         self.places().find_map(|routes| {
             let route = routes.first()?;
             let named = percent_decode_str(named(route.path, path)?).decode_utf8().ok()?.into_owned();
@@ -154,7 +187,7 @@ impl<S, R> Routes<S, R> {
         })
     }
 
-    fn places(&self) -> impl Iterator<Item = &'static [Route<S, R>]> {
+    fn places(&self) -> impl Iterator<Item = &'static [Route<S, R, G>]> {
         self.0.chunk_by(|route, next| route.path == next.path)
     }
 
@@ -169,7 +202,7 @@ impl<S, R> Routes<S, R> {
     }
 }
 
-impl<S, R> Target<S, R> {
+impl<S, R, G> Target<S, R, G> {
     /// Returns the path's template, for spans and metrics.
     pub(crate) const fn template(&self) -> &'static str {
         match self {
@@ -179,7 +212,7 @@ impl<S, R> Target<S, R> {
     }
 
     /// Returns the first row of the path; `None` for the whole host.
-    pub(crate) const fn route(&self) -> Option<&'static Route<S, R>> {
+    pub(crate) const fn route(&self) -> Option<&'static Route<S, R, G>> {
         match self {
             Self::Host => None,
             Self::Path(place) => Some(place.route),
@@ -187,10 +220,10 @@ impl<S, R> Target<S, R> {
     }
 }
 
-impl<S, R> Place<S, R> {
+impl<S, R, G> Place<S, R, G> {
     /// # Errors
     /// 405 for a method that the path doesn't have.
-    pub(crate) fn operation(&self, method: &Method) -> Result<&'static Route<S, R>, Problem> {
+    pub(crate) fn operation(&self, method: &Method) -> Result<&'static Route<S, R, G>, Problem> {
         let operation = self.routes.iter().find(|route| route.takes(method));
         operation.ok_or_else(|| Problem::method_not_allowed(&self.allowed()))
     }
@@ -211,7 +244,7 @@ pub(crate) fn at_once<'a>(answer: Answer) -> Answering<'a> {
     Box::pin(ready(answer))
 }
 
-fn allowed<S, R>(routes: &[Route<S, R>]) -> String {
+fn allowed<S, R, G>(routes: &[Route<S, R, G>]) -> String {
     let mut methods = Vec::new();
     for allowed in routes.iter().map(Route::allowed) {
         if !methods.contains(&allowed) {
@@ -246,24 +279,45 @@ pub(crate) struct Documented {
     pub(crate) operation: &'static str,
     /// Whether the route needs a token of its own.
     pub(crate) is_guarded: bool,
+    /// The scope that a caller's token needs; `None` on the shop's listener.
+    pub(crate) needs: Option<Scope>,
     /// The methods of its path.
     pub(crate) allowed: String,
 }
 
 #[cfg(test)]
-impl<S, R> Routes<S, R> {
+impl From<()> for NeededScope {
+    fn from((): ()) -> Self {
+        Self(None)
+    }
+}
+
+#[cfg(test)]
+impl From<Scope> for NeededScope {
+    fn from(scope: Scope) -> Self {
+        Self(Some(scope))
+    }
+}
+
+/// The scope that a row states, if its listener has scopes.
+#[cfg(test)]
+pub(crate) struct NeededScope(Option<Scope>);
+
+#[cfg(test)]
+impl<S, R, G: Copy + Into<NeededScope>> Routes<S, R, G> {
     /// Returns the rows for `openapi.json`.
     pub(crate) fn documented(&self) -> Vec<Documented> {
         let operations: std::collections::BTreeSet<_> = self.0.iter().map(|route| route.operation).collect();
         assert_eq!(operations.len(), self.0.len(), "each operation has a name of its own");
         let paths: std::collections::BTreeSet<_> = self.0.iter().map(|route| route.path).collect();
         assert_eq!(self.places().count(), paths.len(), "the operations of a path stand together");
-        let documented = |routes: &'static [Route<S, R>]| {
+        let documented = |routes: &'static [Route<S, R, G>]| {
             routes.iter().map(move |route| Documented {
                 method: route.method.as_str(),
                 path: route.path,
                 operation: route.operation,
                 is_guarded: route.access.is_some(),
+                needs: route.needs.into().0,
                 allowed: allowed(routes),
             })
         };
@@ -275,16 +329,16 @@ impl<S, R> Routes<S, R> {
 mod tests {
     use super::*;
 
-    type Row = Route<(), ()>;
+    type Row = Route<(), (), Scope>;
 
-    static ROUTES: Routes<(), ()> = Routes(&[
-        Row::get("/", "home", |_, ()| at_once(Err(no_route()))).linked("home"),
-        Row::get("/plugins", "plugins", |_, ()| at_once(Err(no_route()))).linked("plugins"),
-        Row::post("/plugins", "deploy", |_, ()| at_once(Err(no_route()))),
-        Row::get("/plugins/{kind}", "plugin", |_, ()| at_once(Err(no_route()))),
-        Row::get("/plugins/rollout", "hidden", |_, ()| at_once(Err(no_route()))),
-        Row::post("/stock/{item}", "changeStock", |_, ()| at_once(Err(no_route()))),
-        Row::delete("/stock/{item}", "removeStock", |_, ()| at_once(Err(no_route()))),
+    static ROUTES: Routes<(), (), Scope> = Routes(&[
+        Row::get(Scope::Read, "/", "home", |_, ()| at_once(Err(no_route()))).linked("home"),
+        Row::get(Scope::Read, "/plugins", "plugins", |_, ()| at_once(Err(no_route()))).linked("plugins"),
+        Row::post(Scope::Read, "/plugins", "deploy", |_, ()| at_once(Err(no_route()))),
+        Row::get(Scope::Read, "/plugins/{kind}", "plugin", |_, ()| at_once(Err(no_route()))),
+        Row::get(Scope::Read, "/plugins/rollout", "hidden", |_, ()| at_once(Err(no_route()))),
+        Row::post(Scope::Read, "/stock/{item}", "changeStock", |_, ()| at_once(Err(no_route()))),
+        Row::delete(Scope::Read, "/stock/{item}", "removeStock", |_, ()| at_once(Err(no_route()))),
     ]);
 
     #[test]

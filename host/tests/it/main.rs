@@ -71,6 +71,7 @@ mod support;
 mod swap;
 mod telemetry_outages;
 mod terminal;
+mod tokens;
 mod traces;
 mod traffic;
 mod trust;

@@ -139,7 +139,7 @@ fn plain(settings: Settings) -> Settings {
 }
 
 /// Parses a time to look back.
-pub(super) fn age(text: &str) -> Result<Duration, String> {
+pub(in super::super) fn age(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit_s = match text.get(number.len()..) {
         Some("s") => 1,

@@ -24,6 +24,7 @@ use super::schemas;
 use crate::{
     admin,
     http::{problem::Code, router, routes::Documented},
+    tokens::Scope,
 };
 
 const OPERATIONS: &str = include_str!("operations.json");
@@ -245,7 +246,7 @@ impl Making {
             "tags": written.tags,
             "summary": written.summary,
             "description": written.description,
-            "security": guarded.then(|| json!([{}, { token: [] }])),
+            "security": guarded.then(|| json!([{}, { token: route.needs.map(Scope::as_str).into_iter().collect::<Vec<_>>() }])),
             "parameters": Some(parameters).filter(|parameters| !parameters.is_empty()),
             "requestBody": body,
             "responses": answers,

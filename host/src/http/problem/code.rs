@@ -52,10 +52,16 @@ codes! {
         "Offer fewer pieces. The operator adds stock with `till stock set ITEM QUANTITY`.";
     Unauthorized = "unauthorized", UNAUTHORIZED,
         "The route wants a bearer token, and the request has none or another one.",
-        "Send `authorization: Bearer TOKEN` with the content of `server.inventory_token_file` for `/inventory/*`, of `server.admin_token_file` for the admin listener. Commands take `--token-file`.";
+        "Send `authorization: Bearer TOKEN` with the content of `server.inventory_token_file` for `/inventory/*`, of `server.admin_token_file` or a token of `server.admin_tokens_file` for the admin listener. Commands take `--token-file`.";
+    TokenExpired = "token_expired", UNAUTHORIZED,
+        "The token has expired. `detail` has its name.",
+        "Make a new one: `till token revoke NAME --file FILE`, then `till token new --name NAME --scope SCOPE --file FILE`.";
     Forbidden = "forbidden", FORBIDDEN,
         "The host was asked for by a name that isn't its own, a browser's page of another site wants to change something, or `/inventory/*` is served off loopback without a token.",
         "`detail` says which. List the name in `server.hosts`, the site in `server.origins`, or set `server.inventory_token_file`.";
+    OutOfScope = "out_of_scope", FORBIDDEN,
+        "The token is known, and its scope doesn't allow this. Nothing was done.",
+        "`detail` says which scope is needed. Use a token that has it, or make one: `till token new --name NAME --scope SCOPE --file FILE`.";
     NotFound = "not_found", NOT_FOUND,
         "There is no such route, order, item, trace or version.",
         "Compare the path with `GET /` of the same listener: orders by number, plugins and traces are on the admin listener.";
