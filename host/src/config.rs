@@ -160,6 +160,8 @@ settings! {
     }
     /// Settings for all plugins.
     plugins as Plugins {
+        approval: bool = "off", "", "the two-person rule: what is deployed or set waits until a token of another name promotes it; takes server.admin_tokens_file. Going back, pausing and withdrawing take one person";
+        approval_canary_percent_max: f64 = "10" [0, 100], "%", "with plugins.approval: the share of the requests that a canary may have before a second person has promoted it", past "refused, 403";
         random_seed: Option<u64> = "", "", "a whole number: every call of a plugin then draws equal random numbers, so that runs can be compared; for tests only";
         watch: WatchedTags = "", "", "tags in registries whose new versions are tried, with commas between them, such as `oci://registry.example/shop/checkout:stable, oci://registry.example/shop/spring:stable as discounts/spring`; a tag that moves begins a canary, never a swap";
         watch_every_ms: u64 = "60000" [100, 86_400_000], "ms", "how often a watched tag is looked up, give or take a tenth; ever less often while its registry can't be asked";
@@ -382,7 +384,18 @@ impl Settings {
     pub fn load(sources: &Sources) -> Result<Self, Unusable> {
         let settings = Self::of_values(sources)?;
         settings.limits.check_nesting()?;
+        settings.check_approval()?;
         Ok(settings)
+    }
+
+    /// Checks that the host can tell persons apart where it takes two.
+    fn check_approval(&self) -> Result<(), Unusable> {
+        if self.plugins.approval && self.server.admin_tokens_file.is_none() {
+            let reason = "plugins.approval = on takes tokens with names, by which it tells one person from another: set \
+                          server.admin_tokens_file, made with till token new --name NAME --scope deploy --file FILE";
+            return Err(Unusable::Together(reason));
+        }
+        Ok(())
     }
 }
 

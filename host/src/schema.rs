@@ -265,7 +265,7 @@ values! { true:
     DeliveryKind = { "enum": ["shipping", "local-delivery", "pickup", "pickup-point", "digital"] }
     CodeVerdict = { "enum": ["accepted", "not_applied", "refused", "unknown"] }
     DropReason = { "enum": ["cap", "does_not_combine", "worth_nothing"] }
-    Became = { "enum": ["published", "unchanged", "candidate"] }
+    Became = { "enum": ["published", "unchanged", "candidate", "waiting"] }
     Breaker = { "enum": ["closed", "open"] }
     ComparedPart = { "enum": ["outcome", "total", "adjustments", "decision", "stock"] }
     Effect = {

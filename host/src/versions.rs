@@ -43,7 +43,9 @@ pub use plugin::Plugin;
 pub use provenance::{Package, Producer, Provenance};
 pub use registry::{Pinned, Registry, Snapshot};
 pub use source::{Candidate, built_in, built_in_bytes, from_folder};
-pub use swap::{Author, Became, Changes, How, InstallError, Placed, RolloutChange, SwapError, Swapped, When};
+pub use swap::{
+    ApprovalError, Author, Became, Changes, How, InstallError, Placed, RolloutChange, SwapError, Swapped, When,
+};
 pub use tags::{TagWatcher, Tags};
 
 use registry::Published;
@@ -63,6 +65,20 @@ use crate::{
 /// The folder of compiled code, beside the order store.
 pub(crate) const COMPILED: &str = "compiled";
 
+/// The two-person rule.
+#[derive(Debug, Clone, Copy)]
+struct Approval {
+    is_on: bool,
+    /// The largest share of the requests that a canary may have before a second person has promoted it, in percent.
+    canary_percent_max: f64,
+}
+
+impl Approval {
+    const fn of(settings: &config::Plugins) -> Self {
+        Self { is_on: settings.approval, canary_percent_max: settings.approval_canary_percent_max }
+    }
+}
+
 /// Holds the plugin versions of this process, the live ones among them, and what their calls need. One per process.
 #[derive(Debug)]
 pub struct Plugins {
@@ -76,6 +92,7 @@ pub struct Plugins {
     /// The rollout that ended last, for [`Plugins::rollout`].
     ended: ArcSwapOption<Rollout>,
     rollout_rules: config::Rollout,
+    approval: Approval,
     /// Whether the previous version becomes live when the live version's breaker opens.
     breaker_rolls_back: bool,
     rules: Rules,
@@ -150,6 +167,7 @@ impl Plugins {
             changing: Mutex::new(()),
             ended: ArcSwapOption::empty(),
             rollout_rules: settings.rollout.clone(),
+            approval: Approval::of(&settings.plugins),
             breaker_rolls_back: settings.breaker.rollback,
             rules: Rules::of(settings),
             store,
@@ -210,7 +228,10 @@ impl Plugins {
     /// # Errors
     /// Says which value can't be used.
     pub fn plan(&self, mode: Mode, changes: PlanChanges) -> Result<Plan, BadPlan> {
-        Plan::new(mode, &self.rollout_rules, changes)
+        let mut plan = Plan::new(mode, &self.rollout_rules, changes)?;
+        // Gates are nobody's second person.
+        plan.gates.promote &= !self.approval.is_on;
+        Ok(plan)
     }
 
     /// Exports the counters that alerts read as 0 at the start: a counter that first appears as 1 shows no increase.

@@ -145,6 +145,7 @@ const FLOORS: [(&str, &[&str]); 27] = [
             "runtime",
             "store",
             "telemetry",
+            "tokens",
             "units",
         ],
     ),

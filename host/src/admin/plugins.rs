@@ -233,7 +233,8 @@ pub struct EventsJson {
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginChanged"))]
 pub struct SwappedJson {
-    /// `published`: the version is live now. `unchanged`: it was live already. `candidate`: a rollout of it began.
+    /// `published`: the version is live now. `unchanged`: it was live already. `candidate`: a rollout of it began. `waiting`: another
+    /// person has to promote it.
     #[cfg_attr(test, schemars(with = "schema::Became"))]
     pub result: String,
     pub version: VersionJson,

@@ -77,6 +77,9 @@ pub enum Unusable {
     File { path: String, reason: String },
     #[error("deadlines have to nest: {0}")]
     Nesting(String),
+    /// Settings that don't go together.
+    #[error("{0}")]
+    Together(&'static str),
 }
 
 impl Unusable {

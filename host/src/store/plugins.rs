@@ -180,6 +180,31 @@ impl Store {
         }
     }
 
+    /// Returns whether the version was ever live: not only a rollout's candidate.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn plugin_was_live(&self, id: VersionId) -> Result<bool, StoreError> {
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => sqlite.read(move |connection| sqlite::plugins::was_live(connection, id)).await,
+            Engine::Postgres(postgres) => postgres.plugin_was_live(id).await,
+        }
+    }
+
+    /// Returns whether there is or was a version of that file at an installation.
+    ///
+    /// # Errors
+    /// As [`Store::order_by_reference`].
+    pub async fn knows_plugin(&self, at: Installation, digest: &str) -> Result<bool, StoreError> {
+        let digest = digest.to_owned();
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => {
+                sqlite.read(move |connection| sqlite::plugins::knows(connection, at, &digest)).await
+            }
+            Engine::Postgres(postgres) => postgres.knows_plugin(at, &digest).await,
+        }
+    }
+
     /// Returns a page of the plugins' audit, newest first: at most `limit` lines, from after line `after`.
     ///
     /// # Errors

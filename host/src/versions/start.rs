@@ -7,6 +7,7 @@
 //! | the same, and the folder has a file that the host was never started with | that file |
 //! | the folder has several of a kind | the one the host was never started with; if all are known, what was live |
 //! | a file of the folder can't be used, or is one of several | what was live, with an error in the log; the first start is refused |
+//! | with `plugins.approval`, something was live | that version, whatever the folder has; a new file of the folder waits for a person |
 //! | the deployed version can't be loaded | the one before it, else what the settings name; an error is logged |
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
@@ -68,7 +69,18 @@ pub(super) async fn snapshot(
             }
         }
     }
-    let start = Start { store, catalogue, of_folder, refusals };
+    let approval = settings.plugins.approval && of_folder;
+    if approval {
+        // The watcher takes the others for new, and has each wait for a person.
+        for examined in of_kinds.iter().flatten() {
+            let digest = &examined.identity.digest;
+            let at = Installation::of(examined.identity.at.kind);
+            if store.live_plugin(at).await?.is_some() && !store.knows_plugin(at, digest).await? {
+                digests.retain(|_, known| known != digest);
+            }
+        }
+    }
+    let start = Start { store, catalogue, of_folder, approval, refusals };
     let mut plugins = Vec::new();
     for kind in Kind::REQUIRED {
         let candidates = std::mem::take(of_kinds.of_mut(kind));
@@ -149,6 +161,8 @@ struct Start<'a> {
     store: &'a Store,
     catalogue: &'a Catalogue,
     of_folder: bool,
+    /// Whether what the folder has waits for a person.
+    approval: bool,
     /// Why files were refused whose kind isn't known.
     refusals: Vec<String>,
 }
@@ -185,6 +199,11 @@ impl Start<'_> {
         candidates: Vec<Examined>,
         live: Option<&PluginVersion>,
     ) -> anyhow::Result<Plugin> {
+        if let Some(live) = live.filter(|_| self.approval)
+            && let Some(plugin) = self.deployed(live).await?
+        {
+            return Ok(plugin);
+        }
         let chosen = self.choose(kind, candidates, live).await?;
         let examined = chosen.with_context(|| match self.refusals.as_slice() {
             [] => format!(

@@ -51,7 +51,7 @@ impl Plugins {
         let gates = rollout.plan.gates;
         let (change, reason) = match rollout.verdict() {
             Verdict::GoOn => return,
-            Verdict::Passed(reason) if gates.promote => (RolloutChange::Promote, reason),
+            Verdict::Passed(reason) if gates.promote && !self.approval.is_on => (RolloutChange::Promote, reason),
             Verdict::Failed(reason) if gates.rollback => (RolloutChange::RollBack, reason),
             Verdict::Passed(reason) | Verdict::Thin(reason) | Verdict::Failed(reason) => (RolloutChange::Pause, reason),
         };

@@ -11,6 +11,7 @@
 //! it begins: a request under way ends with the versions that it began with, and a request that begins after the change
 //! was answered never runs the old version.
 
+mod approval;
 mod author;
 mod install;
 mod rollout;
@@ -18,6 +19,7 @@ mod settings;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
+pub use approval::ApprovalError;
 pub use author::Author;
 pub use install::{InstallError, Placed};
 pub use rollout::RolloutChange;
@@ -61,6 +63,8 @@ pub enum SwapError {
     NoVersion { at: Installation, id: VersionId },
     #[error(transparent)]
     Installing(#[from] InstallError),
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
     #[error("no rollout is under way")]
     NoRollout,
     #[error("the rollout is {} already", .0.as_str())]
@@ -101,6 +105,7 @@ impl SwapError {
             | Self::NoPlace { .. }
             | Self::NotInstalled { .. }
             | Self::Installing(_)
+            | Self::Approval(_)
             | Self::NoRollout
             | Self::RolloutState(_)
             | Self::Store(StoreError::RolloutOpen | StoreError::PluginsChanged)
@@ -164,6 +169,8 @@ pub enum Became {
     Unchanged,
     /// The version is tried beside the live one.
     Candidate,
+    /// The version waits for another person, who makes it live.
+    Waiting,
 }
 
 impl Became {
@@ -174,6 +181,7 @@ impl Became {
             Self::Live => "published",
             Self::Unchanged => "unchanged",
             Self::Candidate => "candidate",
+            Self::Waiting => "waiting",
         }
     }
 }
@@ -293,7 +301,9 @@ impl Plugins {
             None => self.store.last_good_plugin(at).await?.ok_or(SwapError::NothingBefore { at })?,
             Some(id) => {
                 let version = self.store.plugin_version(id).await?.filter(|version| version.text.at == at);
-                version.ok_or(SwapError::NoVersion { at, id })?
+                let version = version.ok_or(SwapError::NoVersion { at, id })?;
+                self.check_was_live(&version).await?;
+                version
             }
         };
         let plugin = self.catalogue.version(&version.text).await?;
@@ -319,11 +329,13 @@ impl Plugins {
         (by, detail): (&str, String),
     ) -> Result<Swapped, SwapError> {
         let at = text.at;
-        if let When::Tried(plan) = when {
-            return self.begin_rollout(live, &plugin, text, plan, (by, detail)).await;
-        }
-        if live.text.digest == text.digest && live.text.settings == text.settings {
+        let is_same = live.text.digest == text.digest && live.text.settings == text.settings;
+        if is_same && when == When::AtOnce {
             return Ok(Swapped { version: live, became: Became::Unchanged, replaces: None });
+        }
+        let (when, waits) = self.approved(when, action)?;
+        if let When::Tried(plan) = when {
+            return self.begin_rollout(live, &plugin, text, (plan, waits), (by, detail)).await;
         }
         let before = self.snapshot();
         let next = before.with(plugin).map_err(SwapError::Host)?;

@@ -305,6 +305,7 @@ pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
     });
     let so = match (&**result, &other) {
         ("unchanged", _) => "was live already".to_owned(),
+        ("waiting", _) => "waits for another person, who makes it live with `till plugin rollout promote`".to_owned(),
         ("candidate", Some(live)) => format!("is tried beside {live}; `till plugin rollout show` tells how it does"),
         ("candidate", None) => "is tried beside the live one; `till plugin rollout show` tells how it does".to_owned(),
         (_, Some(replaced)) => format!("is live in the place of {replaced}"),

@@ -62,6 +62,9 @@ codes! {
     OutOfScope = "out_of_scope", FORBIDDEN,
         "The token is known, and its scope doesn't allow this. Nothing was done.",
         "`detail` says which scope is needed. Use a token that has it, or make one: `till token new --name NAME --scope SCOPE --file FILE`.";
+    SecondPerson = "second_person", FORBIDDEN,
+        "It takes two persons (`plugins.approval`), and this would have been one's decision alone. Nothing was changed.",
+        "`detail` says who has to do it. Whoever else has a token of the scope `deploy` promotes with `till plugin rollout promote`.";
     NotFound = "not_found", NOT_FOUND,
         "There is no such route, order, item, trace or version.",
         "Compare the path with `GET /` of the same listener: orders by number, plugins and traces are on the admin listener.";

@@ -128,6 +128,7 @@ impl From<SwapError> for Problem {
             SwapError::Installing(
                 InstallError::Taken(_) | InstallError::Full { .. } | InstallError::TwoOwners { .. },
             ) => Self::new(Code::NotInstallable, detail),
+            SwapError::Approval(_) => Self::new(Code::SecondPerson, detail),
             SwapError::NoRollout => Self::new(Code::NoRollout, detail),
             SwapError::RolloutState(_) => Self::new(Code::RolloutState, detail),
             SwapError::Catalogue(CatalogueError::File(_)) => Self::new(Code::PluginFile, detail),

@@ -269,6 +269,21 @@ pub(super) async fn last_signed(client: &Session, kind: Kind, name: &str) -> Out
     Ok(Ok(found.first().and_then(|row| row.get::<_, Option<i64>>(0)).map(i64::unsigned_abs)))
 }
 
+/// Returns whether the version was ever live: not only a rollout's candidate.
+pub(super) async fn was_live(client: &Session, id: VersionId) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM plugin_events
+               WHERE version_id = $1 AND action IN ('start', 'deploy', 'set', 'install', 'promote') LIMIT 1";
+    let parameters: &Parameters<'_> = &[(&id.0, Type::INT8)];
+    Ok(Ok(!rows(client, sql, parameters).await?.is_empty()))
+}
+
+/// Returns whether there is or was a version of that file.
+pub(super) async fn knows(client: &Session, at: Installation, digest: &str) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM plugin_versions WHERE kind = $1 AND digest = $2 LIMIT 1";
+    let parameters: &Parameters<'_> = &[(&at.to_string(), Type::TEXT), (&digest, Type::TEXT)];
+    Ok(Ok(!rows(client, sql, parameters).await?.is_empty()))
+}
+
 /// Returns a page of the audit's lines after that one, newest first.
 pub(super) async fn events(client: &Session, after: Option<u64>, limit: u32) -> Outcome<Page<PluginEvent>> {
     let sql = "SELECT id, at_ms, changed_by, action, kind, version_id, detail FROM plugin_events

@@ -136,6 +136,14 @@ impl Postgres {
         read!(self, |client| plugins::started_with(client, at, digest))
     }
 
+    pub(in crate::store) async fn plugin_was_live(&self, id: VersionId) -> Result<bool, StoreError> {
+        read!(self, |client| plugins::was_live(client, id))
+    }
+
+    pub(in crate::store) async fn knows_plugin(&self, at: Installation, digest: &str) -> Result<bool, StoreError> {
+        read!(self, |client| plugins::knows(client, at, digest))
+    }
+
     pub(in crate::store) async fn plugin_events(
         &self,
         after: Option<u64>,

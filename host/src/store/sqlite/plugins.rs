@@ -303,6 +303,26 @@ pub(in crate::store) fn last_signed(
     Ok(at_ms.map(i64::unsigned_abs))
 }
 
+/// Returns whether the version was ever live: not only a rollout's candidate.
+pub(in crate::store) fn was_live(connection: &Connection, id: VersionId) -> Result<bool, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT 1 FROM plugin_events WHERE version_id = ?1 AND action IN ('start', 'deploy', 'set', 'install', 'promote') LIMIT 1",
+        )?
+        .query_row([id.0], |_row| Ok(()))
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Returns whether there is or was a version of that file.
+pub(in crate::store) fn knows(connection: &Connection, at: Installation, digest: &str) -> Result<bool, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT 1 FROM plugin_versions WHERE kind = ?1 AND digest = ?2 LIMIT 1")?
+        .query_row([&*at.to_string(), digest], |_row| Ok(()))
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Returns a page of the audit's lines after that one, newest first.
 pub(in crate::store) fn events(
     connection: &Connection,

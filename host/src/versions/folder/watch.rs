@@ -293,6 +293,8 @@ impl Watch {
         let name = name.display();
         if swapped.became == Became::Unchanged {
             self.plugins.note_folder_has(&swapped.version).await;
+        } else if swapped.became == Became::Waiting {
+            tracing::info!(file = %name, "{name} of the plugin folder waits for a person to promote it");
         } else {
             let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
             tracing::info!(

@@ -65,6 +65,7 @@ impl Plugins {
         Placed { at, before, set, forced }: Placed,
         author: Author<'_>,
     ) -> Result<Swapped, SwapError> {
+        self.check_installing()?;
         self.ordered(at, before)?;
         check(at, &set)?;
         let examined = self.catalogue.examine(candidate, Arrival::New(Some(at))).await?;
@@ -104,6 +105,7 @@ impl Plugins {
         if at.kind.is_required() {
             return Err(InstallError::Required(at.kind).into());
         }
+        self.check_installing()?;
         let _turn = self.changing.lock().await;
         let gone = self.installed(at)?;
         let names = self.names(at.kind).filter(|name| Some(*name) != at.name).collect();
@@ -131,6 +133,7 @@ impl Plugins {
     /// # Errors
     /// When the names aren't those that are installed, or the store can't write it.
     pub async fn reorder(&self, order: HookOrder, by: &str) -> Result<(), SwapError> {
+        self.check_installing()?;
         let _turn = self.changing.lock().await;
         let (mut wanted, mut installed) = (order.names.clone(), self.names(order.kind).collect::<Vec<_>>());
         wanted.sort_unstable();

@@ -36,24 +36,32 @@ impl RolloutChange {
 }
 
 impl Plugins {
-    /// Begins to try a version beside the live one.
+    /// Begins to try a version beside the live one. `waits`: it runs on no request, and waits for another person.
     pub(super) async fn begin_rollout(
         &self,
         live: PluginVersion,
         plugin: &Plugin,
         text: VersionText,
-        plan: Plan,
+        (plan, waits): (Plan, bool),
         (by, detail): (&str, String),
     ) -> Result<Swapped, SwapError> {
         self.snapshot().with(plugin.clone()).map_err(SwapError::Host)?.check_owner()?;
         let plan_text = serde_json::to_string(&plan).map_err(|error| SwapError::Host(error.into()))?;
-        let row = self.store.begin_rollout(text, plan_text, by.to_owned(), detail).await?;
+        let mut row = self.store.begin_rollout(text, plan_text, by.to_owned(), detail).await?;
+        if waits {
+            self.wait_for_second_person(&mut row, by.into()).await?;
+        }
         let version = row.version.clone();
         plugin.set_version(&version);
         let rollout = Rollout::new(row, plan, plugin, self.runtime.limits.shadow_calls);
         self.publish(Published::new(&self.snapshot(), Some(Arc::clone(&rollout))).map_err(SwapError::Host)?);
         let (kind, candidate) = (rollout.at().kind.as_str(), plugin.identity());
-        tracing::info!(kind, by, rollout = rollout.row.id.number(), "{candidate} is tried: {:?}", rollout.plan.mode);
+        let number = rollout.row.id.number();
+        if waits {
+            tracing::info!(kind, by, rollout = number, "{candidate} waits for another person to promote it");
+            return Ok(Swapped { version, became: Became::Waiting, replaces: Some(live) });
+        }
+        tracing::info!(kind, by, rollout = number, "{candidate} is tried: {:?}", rollout.plan.mode);
         Ok(Swapped { version, became: Became::Candidate, replaces: Some(live) })
     }
 
@@ -102,6 +110,7 @@ impl Plugins {
         let beside = |live, rollout| Published::new(live, rollout).map_err(SwapError::Host);
         match change {
             RolloutChange::Promote => {
+                self.check_second_person(rollout, &by)?;
                 let next = live.with(rollout.promoted()).map_err(SwapError::Host)?;
                 let published = beside(&next, None)?;
                 self.store.promote_rollout(&rollout.row, by, reason).await?;

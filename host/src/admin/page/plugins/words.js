@@ -26,6 +26,7 @@ export function told({ result, version, replaces, settings_left: left, behind })
   const so = {
     unchanged: 'was live already',
     candidate: `is tried beside ${replaces ? named(replaces) : 'the live one'}`,
+    waiting: 'waits for another person to promote it',
   }[result] ?? (replaces ? `is live in the place of ${named(replaces)}` : 'is live');
   return `${place(version)} ${named(version)}, ${so}`
     + (left?.length > 0 && replaces ? `; not taken over from ${replaces.name}: its ${left.join(', ')}` : '')
