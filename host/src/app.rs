@@ -29,6 +29,7 @@ use crate::{
     shop::Shop,
     store::{Opened, Store},
     telemetry::{self, TailLimits, Telemetry, charts::Charts, recent},
+    tls::ServerTls,
     tokens::AdminTokens,
     units::{KIB, MIB},
     versions::{Plugins, TagWatcher, Tags, Watcher},
@@ -62,6 +63,9 @@ pub struct App {
     charts: Arc<Charts>,
     public_listener: TcpListener,
     admin_listener: TcpListener,
+    /// `None` if a listener speaks HTTP without TLS.
+    public_tls: Option<Arc<ServerTls>>,
+    admin_tls: Option<Arc<ServerTls>>,
     links: Option<TraceLinks>,
     stopping: CancellationToken,
     opened: Opened,
@@ -89,6 +93,8 @@ impl App {
         let settings = Settings { limits, ..settings };
         let customers = Arc::new(Customers::new(&settings.customers)?);
         let tokens = AdminTokens::new(&settings.server)?;
+        let public_tls = settings.server.tls().map(ServerTls::new).transpose()?;
+        let admin_tls = settings.server.admin_tls().map(ServerTls::new).transpose()?;
         let public = Reserved::new(settings.server.listen, "--listen")?;
         let admin = Reserved::new(settings.server.admin, "--admin")?;
         let (store, opened) = open_store(&settings).await?;
@@ -117,7 +123,10 @@ impl App {
 
         let (public_listener, admin_listener) = (public.listen()?, admin.listen()?);
         let links = match telemetry.recent() {
-            Some(_) => Some(TraceLinks::new(settings.traces.url.as_deref(), admin_listener.local_addr()?)?),
+            Some(_) => {
+                let (url, scheme) = (settings.traces.url.as_deref(), scheme(admin_tls.as_ref()));
+                Some(TraceLinks::new(url, scheme, admin_listener.local_addr()?)?)
+            }
             None => None,
         };
 
@@ -153,10 +162,28 @@ impl App {
             charts,
             public_listener,
             admin_listener,
+            public_tls,
+            admin_tls,
             links,
             stopping,
             opened,
         })
+    }
+
+    /// Returns the beginning of the shop listener's address, `http://127.0.0.1:8000`.
+    ///
+    /// # Errors
+    /// If the system doesn't return it.
+    pub fn public_url(&self) -> std::io::Result<String> {
+        Ok(format!("{}://{}", scheme(self.public_tls.as_ref()), self.public_address()?))
+    }
+
+    /// Returns the beginning of the admin listener's address, as [`public_url`](Self::public_url).
+    ///
+    /// # Errors
+    /// If the system doesn't return it.
+    pub fn admin_url(&self) -> std::io::Result<String> {
+        Ok(format!("{}://{}", scheme(self.admin_tls.as_ref()), self.admin_address()?))
     }
 
     /// Returns the shop listener's address.
@@ -217,12 +244,16 @@ impl App {
         watch_answers(self.telemetry.metrics(), &answers);
         let public = move |arrival| http::handle(Arc::clone(&edge), arrival);
         let (waiting, stopping) = (Arc::clone(&answers), self.stopping.clone());
-        let serving = http::server::serve(self.public_listener, shops, waiting, stopping, public);
+        for tls in [&self.public_tls, &self.admin_tls].into_iter().flatten() {
+            background.spawn("the watch over a listener's certificate", Arc::clone(tls).watch(self.stopping.clone()));
+        }
+        let listener = (self.public_listener, self.public_tls);
+        let serving = http::server::serve(listener, shops, waiting, stopping, public);
         background.spawn("the shop's listener", serving);
         let admin = Arc::clone(&self.admin);
         let for_operators = move |arrival| admin::handle(Arc::clone(&admin), arrival);
-        let serving =
-            http::server::serve(self.admin_listener, operators, answers, self.stopping.clone(), for_operators);
+        let listener = (self.admin_listener, self.admin_tls);
+        let serving = http::server::serve(listener, operators, answers, self.stopping.clone(), for_operators);
         background.spawn("the admin listener", serving);
         background.spawn("the release of orders", Arc::clone(&self.shop).resolve_releases());
         background.spawn("the watch over the store", watch_place(self.store.clone(), self.stopping.clone()));
@@ -279,6 +310,10 @@ impl App {
         self.telemetry.shutdown(Duration::from_millis(limits.telemetry_flush_ms)).await;
         Ok(background.outcome()?)
     }
+}
+
+const fn scheme(tls: Option<&Arc<ServerTls>>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
 }
 
 /// Checks now and then whether the store is where it was opened, in case there are no commits that do.

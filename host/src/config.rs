@@ -30,6 +30,7 @@ use crate::{
     oci,
     order::{Currency, Item, MinorUnits},
     telemetry::LogFormat,
+    tls::ServerFiles,
     units::MIB,
 };
 
@@ -150,9 +151,18 @@ settings! {
         inventory_url: OptionalText = "", "", "another till whose inventory is asked over HTTP, instead of the plugin in this process";
         inventory_url_before: OptionalText = "", "", "the former address of the till at inventory_url: orders that wait for their release there are released at inventory_url";
         inventory_token_file: OptionalPath = "", "", "the bearer token of `/inventory/*`: demanded here, sent to inventory_url";
+        inventory_ca_file: OptionalPath = "", "", "the certificates, in PEM, that the till at an https inventory_url has to show one of; otherwise the system's";
+        inventory_cert_file: OptionalPath = "", "", "the certificate, in PEM, that is shown to an https inventory_url which asks for one";
+        inventory_key_file: OptionalPath = "", "", "the key, in PEM, of server.inventory_cert_file";
         inventory_open: bool = "off", "", "serves `/inventory/*` without a token even off loopback; for the demo's stack only";
         admin_token_file: OptionalPath = "", "", "the bearer token of the admin listener, for everything; this or server.admin_tokens_file is demanded before it listens off loopback";
         admin_tokens_file: OptionalPath = "", "", "named tokens of the admin listener, each with a scope, a digest and perhaps an end, as `till token new` writes them; read again when it changes. The history then has the token's name";
+        tls_cert_file: OptionalPath = "", "", "the certificate of the shop's listener, in PEM, with those between it and its authority: the listener then speaks TLS alone; read again when it changes";
+        tls_key_file: OptionalPath = "", "", "the key, in PEM, of server.tls_cert_file";
+        tls_client_ca_file: OptionalPath = "", "", "certificates, in PEM, of which each client of the shop's listener has to show one; for a till that serves other tills only";
+        admin_tls_cert_file: OptionalPath = "", "", "the certificate of the admin listener, as server.tls_cert_file is the shop's";
+        admin_tls_key_file: OptionalPath = "", "", "the key, in PEM, of server.admin_tls_cert_file";
+        admin_tls_client_ca_file: OptionalPath = "", "", "certificates, in PEM, of which each client of the admin listener has to show one, besides its token";
     }
     /// The shop's currency.
     shop as Shop {
@@ -385,6 +395,7 @@ impl Settings {
         let settings = Self::of_values(sources)?;
         settings.limits.check_nesting()?;
         settings.check_approval()?;
+        settings.server.check_tls()?;
         Ok(settings)
     }
 
@@ -411,6 +422,89 @@ impl Oci {
             redirects_max: self.redirects,
             component_bytes_max: limits.component_mib * MIB,
         }
+    }
+}
+
+impl Server {
+    /// Returns the files of the shop's listener; `None` if it speaks HTTP without TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<ServerFiles> {
+        Some(ServerFiles {
+            certificate: (self.tls_cert_file.clone()?, "server.tls_cert_file"),
+            key: (self.tls_key_file.clone()?, "server.tls_key_file"),
+            client_authorities: self.tls_client_ca_file.clone().map(|file| (file, "server.tls_client_ca_file")),
+        })
+    }
+
+    /// Returns the files of the admin listener; `None` if it speaks HTTP without TLS.
+    #[must_use]
+    pub fn admin_tls(&self) -> Option<ServerFiles> {
+        let of_clients = self.admin_tls_client_ca_file.clone();
+        Some(ServerFiles {
+            certificate: (self.admin_tls_cert_file.clone()?, "server.admin_tls_cert_file"),
+            key: (self.admin_tls_key_file.clone()?, "server.admin_tls_key_file"),
+            client_authorities: of_clients.map(|file| (file, "server.admin_tls_client_ca_file")),
+        })
+    }
+
+    /// Checks that each file of TLS has those that it needs: otherwise a listener would speak without TLS where it was meant to.
+    fn check_tls(&self) -> Result<(), Unusable> {
+        let is_https = self.inventory_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        let check = |file: &OptionalPath, needed: bool, why| match file {
+            Some(_) if !needed => Err(Unusable::Together(why)),
+            _ => Ok(()),
+        };
+        let has = Option::is_some;
+        check(
+            &self.tls_cert_file,
+            has(&self.tls_key_file),
+            "server.tls_cert_file has no key: set server.tls_key_file, too",
+        )?;
+        check(
+            &self.tls_key_file,
+            has(&self.tls_cert_file),
+            "server.tls_key_file has no certificate: set server.tls_cert_file, too",
+        )?;
+        check(
+            &self.tls_client_ca_file,
+            has(&self.tls_cert_file),
+            "server.tls_client_ca_file is for TLS: set server.tls_cert_file and server.tls_key_file, too",
+        )?;
+        check(
+            &self.admin_tls_cert_file,
+            has(&self.admin_tls_key_file),
+            "server.admin_tls_cert_file has no key: set server.admin_tls_key_file, too",
+        )?;
+        check(
+            &self.admin_tls_key_file,
+            has(&self.admin_tls_cert_file),
+            "server.admin_tls_key_file has no certificate: set server.admin_tls_cert_file, too",
+        )?;
+        check(
+            &self.admin_tls_client_ca_file,
+            has(&self.admin_tls_cert_file),
+            "server.admin_tls_client_ca_file is for TLS: set server.admin_tls_cert_file and server.admin_tls_key_file, too",
+        )?;
+        check(
+            &self.inventory_ca_file,
+            is_https,
+            "server.inventory_ca_file is for an inventory_url that begins with https://",
+        )?;
+        check(
+            &self.inventory_cert_file,
+            is_https,
+            "server.inventory_cert_file is for an inventory_url that begins with https://",
+        )?;
+        check(
+            &self.inventory_cert_file,
+            has(&self.inventory_key_file),
+            "server.inventory_cert_file has no key: set server.inventory_key_file, too",
+        )?;
+        check(
+            &self.inventory_key_file,
+            has(&self.inventory_cert_file),
+            "server.inventory_key_file has no certificate: set server.inventory_cert_file, too",
+        )
     }
 }
 

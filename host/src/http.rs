@@ -28,6 +28,7 @@ mod received;
 mod router;
 pub(crate) mod routes;
 pub mod server;
+mod socket;
 mod waiting_answers;
 mod watch;
 mod wire;

@@ -27,6 +27,7 @@ mod schema;
 pub mod shop;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;
 pub mod traffic;
 pub mod trust;

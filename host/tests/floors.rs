@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A module, and the modules that it uses. A floor stands above those that it uses.
-const FLOORS: [(&str, &[&str]); 27] = [
+const FLOORS: [(&str, &[&str]); 30] = [
     (
         "cli",
         &[
@@ -30,8 +30,10 @@ const FLOORS: [(&str, &[&str]); 27] = [
             "runtime",
             "store",
             "telemetry",
+            "tls",
             "tokens",
             "traffic",
+            "trust",
             "units",
             "versions",
         ],
@@ -48,6 +50,7 @@ const FLOORS: [(&str, &[&str]); 27] = [
             "shop",
             "store",
             "telemetry",
+            "tls",
             "tokens",
             "units",
             "versions",
@@ -69,6 +72,7 @@ const FLOORS: [(&str, &[&str]); 27] = [
             "store",
             "telemetry",
             "tokens",
+            "trust",
             "units",
             "versions",
         ],
@@ -85,6 +89,7 @@ const FLOORS: [(&str, &[&str]); 27] = [
             "shop",
             "store",
             "telemetry",
+            "tls",
             "tokens",
             "units",
             "versions",
@@ -105,6 +110,7 @@ const FLOORS: [(&str, &[&str]); 27] = [
             "shop",
             "store",
             "telemetry",
+            "trust",
             "units",
             "versions",
         ],
@@ -125,6 +131,7 @@ const FLOORS: [(&str, &[&str]); 27] = [
             "runtime",
             "store",
             "telemetry",
+            "tls",
             "units",
             "versions",
         ],
@@ -146,6 +153,7 @@ const FLOORS: [(&str, &[&str]); 27] = [
             "store",
             "telemetry",
             "tokens",
+            "trust",
             "units",
         ],
     ),
@@ -184,13 +192,14 @@ const FLOORS: [(&str, &[&str]); 27] = [
     ),
     ("catalogue", &["config", "facts", "order", "store", "units"]),
     ("facts", &["clock", "config", "order"]),
-    ("outbound", &["config", "telemetry", "units"]),
+    ("outbound", &["config", "telemetry", "tls", "units"]),
     ("failure", &["hooks/kind", "order", "pricing", "recordings", "store", "telemetry"]),
     ("recordings", &["clock", "config", "hooks/kind", "units"]),
+    ("trust", &["clock", "config", "hooks/kind", "store", "units"]),
     ("store", &["clock", "hooks/kind", "order", "units"]),
     ("tokens", &["clock", "config", "nearest"]),
     ("traffic", &["order", "telemetry"]),
-    ("config", &["hooks/kind", "nearest", "oci", "order", "pricing", "telemetry", "units"]),
+    ("config", &["hooks/kind", "nearest", "oci", "order", "pricing", "telemetry", "tls", "units"]),
     ("pricing", &["order"]),
     ("oci", &["units"]),
     ("order", &[]),
@@ -198,6 +207,7 @@ const FLOORS: [(&str, &[&str]); 27] = [
     ("clock", &["units"]),
     ("hooks/kind", &[]),
     ("nearest", &[]),
+    ("tls", &[]),
     ("units", &[]),
     ("main", &[]),
 ];

@@ -29,7 +29,7 @@ pub(super) async fn buy(admin: &Admin, asked: Asked) -> Answer {
     for name in [HOST, ORIGIN, AUTHORIZATION] {
         request.headers_mut().remove(name);
     }
-    let arrival = Arrival { request, peer: PEER, fit: Ok(()), crowded: false };
+    let arrival = Arrival { request, peer: PEER, scheme: "http", fit: Ok(()), crowded: false };
     let (head, body) = http::handle(admin.edge.clone(), arrival).await.into_parts();
     let body = body.collect().await.map_err(|error| Problem::internal(&error))?.to_bytes();
     Ok(Reply::passed_on(head, body))

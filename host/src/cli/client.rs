@@ -10,6 +10,7 @@ use hyper::{
     Method, Request, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -18,10 +19,16 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::config::read_token;
+use super::text::visible;
+use crate::{
+    config::read_token,
+    tls::{self, Authorities},
+};
 
 /// How long an answer may take: the host compiles a large plugin before it answers.
 const ANSWER: Duration = Duration::from_secs(120);
+/// The longest text that is shown of an answer without a problem document, bytes.
+const TEXT_BYTES_MAX: usize = 200;
 const JSON: &str = "application/json";
 
 /// The flags that name the host.
@@ -33,6 +40,15 @@ pub(super) struct Admin {
     /// The file with the admin listener's bearer token, if it requires one.
     #[arg(long, value_name = "FILE", env = "TILL_ADMIN_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// For an https address: the certificates, in PEM, that the host has to show one of [default: the system's].
+    #[arg(long, value_name = "FILE", env = "TILL_ADMIN_CA_FILE")]
+    ca_file: Option<PathBuf>,
+    /// The certificate, in PEM, to show a host that asks for one.
+    #[arg(long, value_name = "FILE", env = "TILL_ADMIN_CERT_FILE", requires = "key_file")]
+    cert_file: Option<PathBuf>,
+    /// The key, in PEM, of --cert-file.
+    #[arg(long, value_name = "FILE", env = "TILL_ADMIN_KEY_FILE", requires = "cert_file")]
+    key_file: Option<PathBuf>,
     /// Prints JSON, for programs.
     #[arg(long)]
     pub(super) json: bool,
@@ -71,7 +87,7 @@ pub(super) trait Paged: DeserializeOwned {
 impl Admin {
     /// Returns a host at this address, without a token.
     pub(super) const fn at(admin: String) -> Self {
-        Self { admin, token_file: None, json: false }
+        Self { admin, token_file: None, ca_file: None, cert_file: None, key_file: None, json: false }
     }
 
     /// Returns the answer to a `GET`.
@@ -171,14 +187,15 @@ impl Admin {
         }
         let request = request.body(Full::new(body)).with_context(|| format!("ask {uri}"))?;
 
+        let connector = self.connector()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (status, body) = runtime.block_on(async {
-            let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+            let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
             let exchange = async {
                 let response = client
                     .request(request)
                     .await
-                    .map_err(|error| Unreachable { admin: self.admin.clone(), reason: error.to_string() })?;
+                    .map_err(|error| Unreachable { admin: self.admin.clone(), reason: with_causes(&error) })?;
                 let status = response.status();
                 anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
             };
@@ -186,6 +203,34 @@ impl Admin {
         })?;
         Ok(Answer { uri, status, body })
     }
+
+    /// Returns what connects to the host, within TLS if its address says so.
+    fn connector(&self) -> anyhow::Result<HttpsConnector<HttpConnector>> {
+        let identity = self.cert_file.as_deref().zip(self.key_file.as_deref());
+        let tls = match &self.ca_file {
+            _ if !self.admin.starts_with("https:") => tls::client(Authorities::None, None),
+            Some(file) => tls::client(Authorities::OfFile(file), identity),
+            None => tls::client(Authorities::OfSystem, identity),
+        };
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls?).https_or_http().enable_http1();
+        Ok(connector.wrap_connector(http))
+    }
+}
+
+/// Returns what is said of an answer that isn't a problem document, with its text if that is a short one.
+fn unexpected(uri: &str, status: StatusCode, body: &[u8]) -> String {
+    match std::str::from_utf8(body).map(str::trim) {
+        Ok(text) if (1..=TEXT_BYTES_MAX).contains(&text.len()) => format!("{uri} answered {status}: {}", visible(text)),
+        _ => format!("{uri} answered {status}"),
+    }
+}
+
+/// Returns an error's text with its causes: hyper's own leaves out the certificate that it is about.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// An answer of the host.
@@ -202,7 +247,7 @@ impl Answer {
         let Self { uri, status, body } = self;
         if !status.is_success() {
             let problem: Option<Problem> = serde_json::from_slice(&body).ok();
-            anyhow::bail!(problem.map_or_else(|| format!("{uri} answered {status}"), |problem| problem.detail));
+            anyhow::bail!(problem.map_or_else(|| unexpected(&uri, status, &body), |problem| problem.detail));
         }
         Ok(body)
     }

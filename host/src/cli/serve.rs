@@ -113,13 +113,13 @@ fn log_panics() {
 
 /// Returns the lines that tell a person the addresses and what to try next.
 fn banner(app: &App, settings: &Settings) -> anyhow::Result<String> {
-    let (public, admin) = (app.public_address()?, app.admin_address()?);
+    let (public, admin) = (app.public_url()?, app.admin_url()?);
     let opened = app.opened();
     let mut text = String::new();
     writeln!(text, "till {}", env!("CARGO_PKG_VERSION"))?;
-    writeln!(text, "  shop     http://{public}")?;
-    writeln!(text, "  admin    http://{admin}")?;
-    writeln!(text, "  console  http://{admin}/console")?;
+    writeln!(text, "  shop     {public}")?;
+    writeln!(text, "  admin    {admin}")?;
+    writeln!(text, "  console  {admin}/console")?;
     if let Some(page) = app.traces_page() {
         writeln!(text, "  traces   {page}")?;
     }
@@ -135,7 +135,7 @@ fn banner(app: &App, settings: &Settings) -> anyhow::Result<String> {
         opened.interrupted_orders,
         opened.awaiting_release_orders
     )?;
-    writeln!(text, "  try      curl -XPOST http://{public}/checkout -H 'content-type: application/json' \\")?;
+    writeln!(text, "  try      curl -XPOST {public}/checkout -H 'content-type: application/json' \\")?;
     write!(text, "             -d '{{\"item\":\"headphones\",\"quantity\":1,\"price\":99.99}}'")?;
     Ok(text)
 }

@@ -36,7 +36,14 @@ const ALIASES: [(&str, &str); 1] = [("INVENTORY_URL", "server.inventory_url")];
 
 /// Variables that aren't settings: the address and token of a running host for its commands (`cli/client.rs`), and the
 /// folder of the tools for a plugin's Makefile.
-const NO_SETTINGS: [&str; 3] = ["TILL_ADMIN_URL", "TILL_ADMIN_TOKEN_FILE", "TILL_PLUGIN_TOOLS"];
+const NO_SETTINGS: [&str; 6] = [
+    "TILL_ADMIN_URL",
+    "TILL_ADMIN_TOKEN_FILE",
+    "TILL_ADMIN_CA_FILE",
+    "TILL_ADMIN_CERT_FILE",
+    "TILL_ADMIN_KEY_FILE",
+    "TILL_PLUGIN_TOOLS",
+];
 
 /// The demo's stock and its faults.
 const DEMO: [(&str, &str); 4] =

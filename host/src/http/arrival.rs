@@ -30,6 +30,8 @@ const PIECE_BYTES: usize = 64;
 pub struct Arrival {
     pub request: Request<Inbound>,
     pub peer: SocketAddr,
+    /// `https` within TLS, else `http`.
+    pub scheme: &'static str,
     /// Why the request must not be carried out, if it mustn't.
     pub fit: Result<(), Problem>,
     /// The connection is past the limit: only the watch routes are answered.

@@ -5,6 +5,7 @@
 //! HTTP/2 separates its streams by itself; a connection that is old, or on which an answer isn't read, ends with a
 //! GOAWAY.
 
+mod accept;
 mod sniff;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use accept::{Within, accept};
 use http_body_util::BodyExt as _;
 use hyper::{
     Method, Request, Response,
@@ -30,7 +32,6 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 pub(super) use sniff::HTTP2_PREFACE;
-use sniff::is_http2_preface;
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep},
@@ -74,12 +75,13 @@ pub(super) async fn serve<H, F>(
     let millis = Duration::from_millis;
     let within = |limit_ms| millis(if crowded { limits.refusal_ms } else { limit_ms });
     let (idle, header) = (within(limits.idle_ms), within(limits.header_ms));
-    let http2 = tokio::select! {
+    let within = Within { idle, header, linger: millis(limits.linger_ms) };
+    let (socket, http2) = tokio::select! {
         // Nothing was requested yet, so no answer is owed.
         () = listening.stopping.cancelled() => return,
         _leaving = silent_too_long(listening), if !crowded => return,
-        sniffed = is_http2_preface(&stream, idle, header) => match sniffed {
-            Ok(http2) => http2,
+        accepted = accept(stream, listening.tls.as_deref(), within) => match accepted {
+            Ok(accepted) => accepted,
             Err(_) => return,
         },
     };
@@ -89,6 +91,7 @@ pub(super) async fn serve<H, F>(
         link: Link::default(),
         peer,
         local,
+        scheme: socket.scheme(),
         http2,
         crowded,
         since: Instant::now(),
@@ -100,7 +103,7 @@ pub(super) async fn serve<H, F>(
     });
     let timeouts = ClientTimeouts { idle, header, write: millis(limits.write_ms), linger: millis(limits.linger_ms) };
     let frames = http2.then(|| Frames::new(limits.http2_frames));
-    let wire = Wire::new(stream, connection.link.clone(), Arc::clone(&listening.answers), frames, timeouts);
+    let wire = Wire::new(socket, connection.link.clone(), Arc::clone(&listening.answers), frames, timeouts);
     let io = TokioIo::new(wire);
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| answering.answer(request, &handler));
@@ -153,6 +156,7 @@ struct Connection {
     link: Link,
     peer: SocketAddr,
     local: SocketAddr,
+    scheme: &'static str,
     http2: bool,
     crowded: bool,
     since: Instant,
@@ -192,7 +196,7 @@ impl Connection {
         let last = fit.is_err() || self.crowded || unclear;
         let (body, rest) = Inbound::new(incoming, Arc::clone(&self.listening.bodies));
         let request = Request::from_parts(head, body);
-        let arrival = Arrival { request, peer: self.peer, fit, crowded: self.crowded };
+        let arrival = Arrival { request, peer: self.peer, scheme: self.scheme, fit, crowded: self.crowded };
         let handler = handler.clone();
         async move {
             // Boxed only when its turn has come, because a running request takes more memory than a waiting one.

@@ -14,8 +14,8 @@ impl TraceLinks {
     ///
     /// # Errors
     /// If the setting isn't an http address.
-    pub fn new(url: Option<&str>, admin: SocketAddr) -> anyhow::Result<Self> {
-        let Some(url) = url else { return Ok(Self(format!("http://{}", reachable(admin)))) };
+    pub fn new(url: Option<&str>, scheme: &str, admin: SocketAddr) -> anyhow::Result<Self> {
+        let Some(url) = url else { return Ok(Self(format!("{scheme}://{}", reachable(admin)))) };
         let sound = url.parse::<Uri>().is_ok_and(|url| {
             matches!(url.scheme_str(), Some("http" | "https"))
                 && url.authority().is_some_and(|authority| !authority.host().is_empty())
@@ -64,8 +64,10 @@ mod tests {
             (Some("http://till.example/?a=b"), "0.0.0.0:8001", None),
             (Some("http://till.example/> rel"), "0.0.0.0:8001", None),
         ] {
-            let links = TraceLinks::new(url, admin.parse().unwrap());
+            let links = TraceLinks::new(url, "http", admin.parse().unwrap());
             assert_eq!(links.ok().map(|links| links.page()).as_deref(), page, "{url:?} {admin}");
         }
+        let secured = TraceLinks::new(None, "https", "127.0.0.1:8001".parse().unwrap()).expect("links");
+        assert_eq!(secured.page(), "https://127.0.0.1:8001/traces");
     }
 }

@@ -79,7 +79,7 @@ static ROUTES: Routes<Edge, Received> = Routes(&[
 
 /// Answers one request, with a problem if it has no route.
 pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
-    let Arrival { request, peer, fit, crowded } = arrival;
+    let Arrival { request, peer, scheme, fit, crowded } = arrival;
     let started = Instant::now();
     let method = names::http_method(request.method().as_str());
     let version = version_name(request.version());
@@ -94,7 +94,7 @@ pub async fn handle(edge: Arc<Edge>, arrival: Arrival) -> Response<Body> {
     let is_watch = route.is_some_and(|route| route.is_watch);
     // Spans of a probe every second, or of shed requests, would bury those of the orders.
     let untold = full || is_watch;
-    let mut server = ServerSpan::start(&edge, &request, &remote, method, template, peer, untold);
+    let mut server = ServerSpan::start(&edge, &request, &remote, method, template, (peer, scheme), untold);
     let context = server.context.clone();
     let rest = request.body().rest();
     let calls_plugin = route.is_some_and(|route| route.calls_plugin);
@@ -244,7 +244,7 @@ impl ServerSpan {
         remote: &Remote,
         method: &'static str,
         template: &'static str,
-        peer: SocketAddr,
+        from: (SocketAddr, &'static str),
         untold: bool,
     ) -> Self {
         let caller = remote.span_context.as_ref();
@@ -254,7 +254,7 @@ impl ServerSpan {
         let name = if template.is_empty() { method.to_owned() } else { format!("{method} {template}") };
         let mut span = edge.tracer.start(name, SpanKind::Server, caller, Vec::new());
         if span.is_recording() {
-            describe(&mut span, request, method, template, peer);
+            describe(&mut span, request, method, template, from);
         }
         Self { context: span.context().clone(), span: Some(span) }
     }
@@ -289,7 +289,7 @@ fn describe(
     request: &Request<Inbound>,
     method: &'static str,
     template: &'static str,
-    peer: SocketAddr,
+    (peer, scheme): (SocketAddr, &'static str),
 ) {
     span.set(attribute::HTTP_REQUEST_METHOD, method);
     if method == names::OTHER_METHOD {
@@ -299,13 +299,14 @@ fn describe(
         span.set(attribute::HTTP_ROUTE, template);
     }
     span.set(attribute::URL_PATH, request.uri().path().to_owned());
-    span.set(attribute::URL_SCHEME, "http");
+    span.set(attribute::URL_SCHEME, scheme);
     span.set(attribute::NETWORK_PROTOCOL_VERSION, version_name(request.version()));
     span.set(attribute::CLIENT_ADDRESS, peer.ip().to_string());
     let host = request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok());
-    if let Some((address, port)) = host.map(|host| host.rsplit_once(':').unwrap_or((host, "80"))) {
+    let (usual, usual_port) = if scheme == "https" { ("443", 443) } else { ("80", 80) };
+    if let Some((address, port)) = host.map(|host| host.rsplit_once(':').unwrap_or((host, usual))) {
         span.set(attribute::SERVER_ADDRESS, address.to_owned());
-        span.set(attribute::SERVER_PORT, port.parse::<i64>().unwrap_or(80));
+        span.set(attribute::SERVER_PORT, port.parse::<i64>().unwrap_or(usual_port));
     }
     if let Some(agent) = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()) {
         span.set(attribute::USER_AGENT_ORIGINAL, agent.to_owned());

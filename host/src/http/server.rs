@@ -30,7 +30,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Body, arrival::Arrival, connection, waiting_answers::Answers};
-use crate::{config::Limits, units::MIB};
+use crate::{config::Limits, tls::ServerTls, units::MIB};
 
 /// The wait after accepting has failed: the cause, mostly too few file descriptors, needs time to pass.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -43,9 +43,9 @@ pub const NEWCOMERS: usize = 4;
 /// How many connections are asked to make room; a busy one stays.
 const ASKED_FOR_ROOM: usize = 8;
 
-/// Serves until `stopping`, then until the last connection is done. The caller bounds that wait.
+/// Serves, within TLS if there is some, until `stopping`, then until the last connection is done. The caller bounds that wait.
 pub async fn serve<H, F>(
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<Arc<ServerTls>>),
     limits: Limits,
     answers: Arc<Answers>,
     stopping: CancellationToken,
@@ -54,7 +54,7 @@ pub async fn serve<H, F>(
     H: Fn(Arrival) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let listening = Arc::new(Listening::new(limits, answers, stopping));
+    let listening = Arc::new(Listening::new(limits, answers, tls, stopping));
     let connections = TaskTracker::new();
     let mut warned = None;
     loop {
@@ -92,12 +92,14 @@ pub(super) struct Listening {
     pub(super) bodies: Arc<Semaphore>,
     /// The answers of all listeners.
     pub(super) answers: Arc<Answers>,
+    /// `None` if the listener speaks HTTP without TLS.
+    pub(super) tls: Option<Arc<ServerTls>>,
     places: Arc<Semaphore>,
     refusals: Semaphore,
 }
 
 impl Listening {
-    fn new(limits: Limits, answers: Arc<Answers>, stopping: CancellationToken) -> Self {
+    fn new(limits: Limits, answers: Arc<Answers>, tls: Option<Arc<ServerTls>>, stopping: CancellationToken) -> Self {
         let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
             room_asked: Notify::new(),
@@ -107,6 +109,7 @@ impl Listening {
             places: permits(limits.connections),
             refusals: Semaphore::new(limits.refusals.min(Semaphore::MAX_PERMITS)),
             answers,
+            tls,
             stopping,
             limits,
         }

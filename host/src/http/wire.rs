@@ -21,13 +21,13 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
 
 use super::{
     frames::Frames,
     framing::Heads,
+    socket::Socket,
     waiting_answers::{Answers, Cause},
 };
 
@@ -97,7 +97,7 @@ pub(super) struct ClientTimeouts {
 /// The socket of one connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Socket,
     link: Link,
     answers: Arc<Answers>,
     /// On HTTP/2; on HTTP/1 heads are checked instead.
@@ -114,7 +114,7 @@ pub(super) struct Wire {
 impl Wire {
     /// Returns the socket; `frames` is for HTTP/2.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Socket,
         link: Link,
         answers: Arc<Answers>,
         frames: Option<Frames>,
@@ -202,12 +202,15 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        // Within TLS what was written may still wait here for the client to read it.
+        if self.stream.is_secured() { self.wrote(context, flushed.map_ok(|()| 0)).map_ok(drop) } else { flushed }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+            ready!(self.wrote(context, shut.map_ok(|()| 0)))?;
             let owes_nothing = {
                 let known = self.link.lock();
                 known.heads.is_between() && !known.closing

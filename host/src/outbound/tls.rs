@@ -4,16 +4,14 @@
 //! `outbound.ca_file` names. Revocation isn't looked up. No session is resumed: a resumed one would skip that proof, and
 //! would be shared by all installations.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use rustls::{
-    ClientConfig, RootCertStore,
-    client::Resumption,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::{ClientConfig, RootCertStore, client::Resumption};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
+
+use crate::tls;
 
 /// Makes TLS sessions.
 pub(super) struct Tls {
@@ -32,7 +30,7 @@ impl Tls {
     pub(super) fn new(ca_file: Option<&Path>) -> anyhow::Result<Self> {
         let mut authorities = RootCertStore::empty();
         if let Some(file) = ca_file {
-            add(&mut authorities, file).with_context(|| format!("use the certificates in {}", file.display()))?;
+            authorities = tls::authorities(file)?;
         }
         Ok(Self { authorities, connector: OnceCell::new() })
     }
@@ -60,17 +58,10 @@ fn connector(authorities: RootCertStore) -> anyhow::Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn add(roots: &mut RootCertStore, file: &Path) -> anyhow::Result<()> {
-    let before = roots.len();
-    for certificate in CertificateDer::pem_slice_iter(&fs::read(file)?) {
-        roots.add(certificate?)?;
-    }
-    anyhow::ensure!(roots.len() > before, "there is no certificate; it has to be PEM, with BEGIN CERTIFICATE");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

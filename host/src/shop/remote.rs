@@ -20,6 +20,7 @@ use hyper::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
     http::uri::InvalidUri,
 };
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -28,6 +29,7 @@ use opentelemetry::{
     KeyValue,
     trace::{SpanContext, SpanKind},
 };
+use rustls::ClientConfig;
 use serde::Serialize;
 
 use crate::{
@@ -41,12 +43,13 @@ use crate::{
         propagation::Carried,
         traces::{Span, Tracer},
     },
+    tls::{self, Authorities},
 };
 
 /// A connection pool to one other till.
 #[derive(Debug)]
 pub struct Remote {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: Arc<str>,
     /// The former address of the same inventory.
     former_url: Option<String>,
@@ -72,17 +75,24 @@ impl Remote {
     /// Prepares calls to the till at `url`; connects at the first of them.
     ///
     /// # Errors
-    /// When the address isn't `http://host[:port]` or the token can't be read.
+    /// When the address isn't `http://host[:port]` or `https://host[:port]`, or a file can't be used.
     pub fn new(url: &str, server: &Server, propagator: Propagator, limits: &Limits) -> anyhow::Result<Arc<Self>> {
         let base: Uri = url.parse().with_context(|| format!("read INVENTORY_URL {url:?}"))?;
         // Anything after the host would come before each route's path, or be lost.
         let is_whole = matches!(base.path(), "" | "/") && base.query().is_none() && !url.contains(['#', '@']);
         anyhow::ensure!(
-            base.scheme_str() == Some("http") && base.host().is_some() && is_whole,
-            "INVENTORY_URL has to be http://host[:port] alone, not {url:?}; for https or a path put a proxy in between"
+            matches!(base.scheme_str(), Some("http" | "https")) && base.host().is_some() && is_whole,
+            "INVENTORY_URL has to be http://host[:port] or https://host[:port] alone, not {url:?}; for a path put a proxy in between"
         );
+        let is_secured = base.scheme_str() == Some("https");
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls_to(server, is_secured)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         // The client by itself sends a request again only if nothing of it was sent: the pooled connection had closed
         // before hyper began to write (`retry_canceled_requests`, on by default, has only what hyper's `TrySendError`
         // gives back). So the remote never gets a request twice. If it did, it would refuse the second or answer it as
@@ -158,7 +168,10 @@ impl Remote {
             KeyValue::new(attribute::HTTP_REQUEST_METHOD, "POST"),
             KeyValue::new(attribute::URL_FULL, uri.to_string()),
             KeyValue::new(attribute::SERVER_ADDRESS, uri.host().unwrap_or_default().to_owned()),
-            KeyValue::new(attribute::SERVER_PORT, i64::from(uri.port_u16().unwrap_or(80))),
+            KeyValue::new(
+                attribute::SERVER_PORT,
+                i64::from(uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 })),
+            ),
         ];
         tracer.start(span::CALL_INVENTORY_SERVICE, SpanKind::Client, Some(parent), attributes)
     }
@@ -197,6 +210,16 @@ impl Remote {
             answered.map_err(|_| unreachable(&format_args!("no answer within {} ms", self.call.as_millis())))??;
         span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
         Ok((status, body))
+    }
+}
+
+/// Returns what speaks TLS to the other till. The system's authorities are read only if they are needed.
+fn tls_to(server: &Server, is_secured: bool) -> anyhow::Result<ClientConfig> {
+    let identity = server.inventory_cert_file.as_deref().zip(server.inventory_key_file.as_deref());
+    match (&server.inventory_ca_file, is_secured) {
+        (None, true) => tls::client(Authorities::OfSystem, identity),
+        (Some(file), true) => tls::client(Authorities::OfFile(file), identity),
+        (_, false) => tls::client(Authorities::None, None),
     }
 }
 

@@ -13,6 +13,7 @@
 )]
 
 mod admission;
+mod approval;
 mod backup;
 mod bad_http;
 mod catalogue;
@@ -71,6 +72,7 @@ mod support;
 mod swap;
 mod telemetry_outages;
 mod terminal;
+mod tls;
 mod tokens;
 mod traces;
 mod traffic;

@@ -1,6 +1,9 @@
 //! Shared code of the tests.
 
 pub(crate) mod built;
+#[path = "../../src/outbound/tests/certificates.rs"]
+#[expect(dead_code, reason = "the unit tests use the rest")]
+pub(crate) mod certificates;
 pub(crate) mod collector;
 pub(crate) mod component;
 pub(crate) mod disk;
@@ -17,6 +20,7 @@ pub(crate) mod promises;
 pub(crate) mod raw;
 pub(crate) mod receiver;
 pub(crate) mod registry;
+pub(crate) mod secured;
 pub(crate) mod shared_store;
 pub(crate) mod shim;
 pub(crate) mod steady;

@@ -1,4 +1,4 @@
-//! Certificates for tests: an authority, and servers that it vouches for.
+//! Certificates for tests: an authority, and those that it vouches for. The integration tests use this file, too.
 
 use std::{
     net::IpAddr,
@@ -14,7 +14,7 @@ use ring::{
 };
 use rustls::{
     ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use tokio_rustls::TlsAcceptor;
 use x509_cert::{
@@ -39,7 +39,7 @@ const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.100
 const DAY: Duration = Duration::from_hours(24);
 
 /// An authority, and its certificate in a file.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     keys: Keys,
     folder: tempfile::TempDir,
 }
@@ -50,35 +50,51 @@ struct Keys {
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (keys, folder) = (Keys::new(), tempfile::tempdir().expect("a folder"));
         let of_itself = keys.certify(&keys, BasicConstraints { ca: true, path_len_constraint: None }, 0);
-        let text = BASE64_STANDARD.encode(of_itself);
-        let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
-        std::fs::write(folder.path().join("ca.pem"), pem).expect("it is written");
+        std::fs::write(folder.path().join("ca.pem"), pem("CERTIFICATE", &of_itself)).expect("it is written");
         Self { keys, folder }
     }
 
-    pub(super) fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         Path::join(self.folder.path(), "ca.pem")
     }
 
     /// Returns what a server of this name or address needs. Its certificate ends in some days, or has ended before some.
-    pub(super) fn acceptor(&self, name: &str, ends_in_days: i32) -> TlsAcceptor {
-        let keys = Keys::new();
-        let name = match name.parse() {
-            Ok(IpAddr::V4(address)) => GeneralName::IpAddress(octets(&address.octets())),
-            Ok(IpAddr::V6(address)) => GeneralName::IpAddress(octets(&address.octets())),
-            Err(_) => GeneralName::DnsName(Ia5String::new(name).expect("ASCII")),
-        };
-        let certificate = CertificateDer::from(self.keys.certify(&keys, SubjectAltName(vec![name]), ends_in_days));
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(keys.pkcs8));
+    pub(crate) fn acceptor(&self, name: &str, ends_in_days: i32) -> TlsAcceptor {
+        let Issued { certificate, key } = self.issue(name, ends_in_days);
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config =
             ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
         let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).expect("a usable key");
         TlsAcceptor::from(Arc::new(config))
     }
+
+    /// Returns a certificate of this name or address, which ends in some days, and its key.
+    pub(crate) fn issue(&self, name: &str, ends_in_days: i32) -> Issued {
+        let keys = Keys::new();
+        let name = match name.parse() {
+            Ok(IpAddr::V4(address)) => GeneralName::IpAddress(octets(&address.octets())),
+            Ok(IpAddr::V6(address)) => GeneralName::IpAddress(octets(&address.octets())),
+            Err(_) => GeneralName::DnsName(Ia5String::new(name).expect("ASCII")),
+        };
+        let certificate = self.keys.certify(&keys, SubjectAltName(vec![name]), ends_in_days);
+        Issued { certificate: pem("CERTIFICATE", &certificate), key: pem("PRIVATE KEY", &keys.pkcs8) }
+    }
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone)]
+pub(crate) struct Issued {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
 }
 
 impl Keys {

@@ -207,7 +207,8 @@ impl Plan {
         std::thread::spawn(move || {
             // To the end, or the host would meet a closed pipe.
             for line in stdout.lines().map_while(Result::ok) {
-                if let Some((name, address)) = line.trim().split_once(" http://") {
+                let told = line.trim().split_once(" http://").or_else(|| line.trim().split_once(" https://"));
+                if let Some((name, address)) = told {
                     _ = addresses.send((name.trim().to_owned(), address.trim().to_owned()));
                 }
             }
