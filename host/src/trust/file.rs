@@ -106,7 +106,7 @@ struct WrittenSigstore {
     issuer: Option<String>,
     public_key: Option<String>,
     public_key_file: Option<String>,
-    trusted_root: String,
+    trusted_root: Option<String>,
     #[serde(default = "yes")]
     transparency_log: bool,
     hooks: Option<Vec<String>>,
@@ -200,9 +200,19 @@ impl WrittenSigstore {
             }
             _ => anyhow::bail!("identity and issuer belong together: anybody may call themselves so elsewhere"),
         };
-        let root = beside(&self.trusted_root)?;
+        let needs_root = self.transparency_log || matches!(signer, Signer::Identity { .. });
+        let (named, root) = match self.trusted_root {
+            Some(file) => (file.clone(), beside(&file)?),
+            None => {
+                anyhow::ensure!(
+                    !needs_root,
+                    "it needs a trusted_root, whose authorities and logs vouch for the bundle; only a key with transparency_log = false does without"
+                );
+                ("no trusted_root".to_owned(), sigstore::NO_ROOT.to_owned())
+            }
+        };
         let rule = sigstore::Rule::new(&root, signer, self.transparency_log);
-        let rule = rule.map_err(|error| anyhow::anyhow!("{}: {error}", self.trusted_root))?;
+        let rule = rule.map_err(|error| anyhow::anyhow!("{named}: {error}"))?;
         Ok(SigstoreRule { name: self.name, rule, hooks: hooks_of(self.hooks)? })
     }
 }

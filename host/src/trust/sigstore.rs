@@ -24,6 +24,12 @@ use crate::units::hex;
 const PREDICATES: [&str; 3] =
     ["https://sigstore.dev/cosign/sign/v1", "https://slsa.dev/provenance/v1", "https://slsa.dev/provenance/v0.2"];
 
+/// A trusted root with nobody in it, for a key that no log has to vouch for.
+pub(super) const NO_ROOT: &str = r#"{
+    "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+    "tlogs": [], "certificateAuthorities": [], "ctlogs": [], "timestampAuthorities": []
+}"#;
+
 /// What is attached to a file: a bundle, and the manifest that it is about, if it isn't about the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

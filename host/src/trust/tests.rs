@@ -167,6 +167,7 @@ fn a_trust_file_says_which_entry_cant_be_used() {
         ("[[sigstore]]\nname = 'ci'\ntrusted_root = 'root.json'".into(), "it needs either public_key"),
         ("[[sigstore]]\nname = 'ci'\nidentity = 'a'\nissuer = 'b'\ntrusted_root = 'no.json'".into(), "no.json"),
         ("[[sigstore]]\nname = 'ci'\nidentity = 'a'\nissuer = 'b'\ntrusted_root = 'root.json'".into(), "root.json: "),
+        ("[[sigstore]]\nname = 'ci'\nidentity = 'a'\nissuer = 'b'".into(), "it needs a trusted_root"),
         ("[[digest]]\nsha256 = ''\n".repeat(300), "it may have 256"),
     ] {
         fs::write(&file, &content).expect("written");
@@ -298,7 +299,7 @@ fn a_bundle_about_a_registrys_manifest_counts_for_the_file_that_the_manifest_nam
     fs::copy(vectors().join("trusted_roots/public-good.json"), folder.path().join("root.json")).expect("copied");
     let file = folder.path().join("trust.toml");
     let trust = |key: &str, more: &str| {
-        let entry = format!("[[sigstore]]\nname = 'ci'\ntrusted_root = 'root.json'\npublic_key = '''{key}'''\n{more}");
+        let entry = format!("[[sigstore]]\nname = 'ci'\npublic_key = '''{key}'''\n{more}");
         fs::write(&file, entry).expect("written");
         Trust::of_file(Required::Signature, &file).expect("a trust file")
     };
@@ -313,7 +314,10 @@ fn a_bundle_about_a_registrys_manifest_counts_for_the_file_that_the_manifest_nam
     assert!(refused(&unlogged, &attached(COMPONENT)).contains("a manifest of another file"));
     let other = attach_bundle(&pushed, &bundle, Some(manifest.replace('[', " [").as_bytes())).expect("attached");
     assert!(refused(&unlogged, &other).contains("isn't accepted"), "another manifest of the same file");
-    refused(&trust(&pem, ""), &attached(&pushed));
+    assert!(
+        refused(&trust(&pem, "trusted_root = 'root.json'"), &attached(&pushed)).contains("isn't accepted"),
+        "unlogged"
+    );
     let (_, _, another) = signed_manifest(&pushed, "");
     refused(&trust(&another, "transparency_log = false"), &attached(&pushed));
     let (manifest, bundle, pem) = signed_manifest(&pushed, "https://example.com/test-report/v1");

@@ -485,10 +485,10 @@ fn pulled(reference: &str) -> oci::Pulled {
 }
 
 /// The type of a signature that cosign 3 attaches.
-const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+pub(crate) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// Returns the manifest that attaches a bundle to the manifest of that digest.
-fn attaching(bundle: &[u8], to: &str) -> Value {
+pub(crate) fn attaching(bundle: &[u8], to: &str) -> Value {
     json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,

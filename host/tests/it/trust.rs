@@ -2,15 +2,22 @@
 
 use std::{fs, path::PathBuf, process::Output, sync::Arc, thread::sleep, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::registry::{BUNDLE, attaching, plugin, pushed};
 use crate::support::{
     Client, Host, Plan, PluginFolder,
     component::bombs,
     eventually,
     guests::file,
     host::till,
+    registry::{INDEX, MANIFEST, Registry, digest},
     shared_store::{self, UNSYNCHRONISED},
 };
 
@@ -264,4 +271,79 @@ fn a_host_says_what_is_missing_before_it_serves() {
     assert!(refused.contains("trust.require = signature needs trust.keys_file"), "{refused}");
     let refused = Host::plan().set("trust.require=digest").set("trust.keys_file=missing.toml").refusal();
     assert!(refused.contains("missing.toml (trust.keys_file) can't be used"), "{refused}");
+}
+
+/// A key of P-256, with which `cosign sign --key` signs a registry's manifest.
+struct Cosign(EcdsaKeyPair, SystemRandom);
+
+impl Cosign {
+    fn new() -> Self {
+        let random = SystemRandom::new();
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("a key");
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), &random).expect("a key");
+        Self(key, random)
+    }
+
+    fn public_pem(&self) -> String {
+        // What comes before the point of a public key of P-256 (RFC 5480).
+        let head = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
+        let head = (0..head.len()).step_by(2).map(|at| u8::from_str_radix(&head[at..at + 2], 16).expect("hex"));
+        let spki: Vec<u8> = head.chain(self.0.public_key().as_ref().iter().copied()).collect();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(spki))
+    }
+
+    /// Returns the bundle about a manifest of that digest: a statement in an envelope (DSSE), with no log's proof.
+    fn bundle(&self, manifest_digest: &str) -> String {
+        let hex = manifest_digest.strip_prefix("sha256:").expect("a digest");
+        let statement = json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{ "digest": { "sha256": hex } }],
+            "predicateType": "https://sigstore.dev/cosign/sign/v1",
+            "predicate": {},
+        });
+        let (kind, payload) = ("application/vnd.in-toto+json", statement.to_string());
+        let message = format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len());
+        let signature = self.0.sign(&self.1, message.as_bytes()).expect("signed");
+        json!({
+            "mediaType": BUNDLE,
+            "verificationMaterial": { "publicKey": { "hint": "a hint" } },
+            "dsseEnvelope": {
+                "payloadType": kind,
+                "payload": STANDARD.encode(payload),
+                "signatures": [{ "sig": STANDARD.encode(signature) }],
+            },
+        })
+        .to_string()
+    }
+}
+
+#[test]
+fn what_cosign_attached_in_a_registry_counts_as_a_signature() {
+    let (registry, home, cosign) = (Registry::shared(), tempfile::tempdir().expect("a folder"), Cosign::new());
+    let signers = Signers::new("");
+    let entry = "[[sigstore]]\nname = 'ci'\ntransparency_log = false\nhooks = ['checkout']\n";
+    signers.trust(&format!("{entry}public_key = '''{}'''\n", cosign.public_pem()));
+    let host = signers.plan().start();
+    let pinned = pushed(home.path(), "checkout_discount", &format!("{}:1", registry.of("trusted")));
+    let admin = format!("http://{}", host.admin.address);
+    let deploy = || plugin(home.path(), &["deploy", &pinned, "--admin", &admin]);
+    let told = String::from_utf8_lossy(&deploy().stderr).into_owned();
+    assert!(told.contains("it isn't signed"), "{told}");
+
+    let to = pinned.rsplit_once('@').expect("a digest").1;
+    let bundle = cosign.bundle(to);
+    let attached = attaching(bundle.as_bytes(), to);
+    registry.blob("trusted", b"{}");
+    registry.blob("trusted", bundle.as_bytes());
+    let digest = registry.manifest("trusted", &digest(attached.to_string().as_bytes()), &attached);
+    let listed = json!({ "mediaType": MANIFEST, "digest": digest, "size": 9, "artifactType": BUNDLE });
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [listed] });
+    registry.manifest("trusted", &to.replace(':', "-"), &index);
+    text(&deploy());
+    let number = host.admin.get("/plugins").json()["plugins"][0]["number"].to_string();
+    let version = host.admin.get(&format!("/plugins/versions/{number}")).json();
+    assert_eq!((&version["signed"]["by"], &version["source"]), (&json!("ci"), &json!(pinned)));
+    // The signature is a part of the file now: the next start needs no registry.
+    let host = signers.plan().folder(&host.stop().folder).start();
+    assert_eq!(host.admin.get("/plugins").json()["plugins"][0]["number"].to_string(), number);
 }
