@@ -86,7 +86,7 @@ pub enum SwapError {
     #[error("{} {reason}", .file.display())]
     Unusable { file: PathBuf, reason: String },
     #[error("{reference} is refused: {reason}")]
-    NotPulled { reference: Reference, reason: OciError },
+    NotPulled { reference: Box<Reference>, reason: Box<OciError> },
     #[error("{0:#}")]
     Host(anyhow::Error),
 }

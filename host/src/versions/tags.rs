@@ -217,7 +217,7 @@ impl Watch {
         let candidate = match self.client.pull(pinned).await {
             Ok(pulled) => Candidate::from(pulled),
             Err(reason) if reason.is_refusal() => {
-                let refused = SwapError::NotPulled { reference: pinned.clone(), reason };
+                let refused = SwapError::NotPulled { reference: Box::new(pinned.clone()), reason: Box::new(reason) };
                 _ = self.plugins.record_result(at, BY_WATCH, Err(refused)).await;
                 return Ok(());
             }

@@ -22,6 +22,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as a command runs")]
 pub(in super::super) enum Installing {
     /// Makes a plugin live at a hook that may have several, under a name of its own and with its own settings. The same file may be
     /// installed twice.

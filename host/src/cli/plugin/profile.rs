@@ -72,7 +72,7 @@ impl ProfileCall {
 
     /// Returns the plugin, and the case of the call.
     fn chosen(&self, settings: &Settings) -> anyhow::Result<(Chosen, String)> {
-        let given = self.plugin.as_ref().map(|plugin| Chosen::of(plugin, &self.admin, &settings)).transpose()?;
+        let given = self.plugin.as_ref().map(|plugin| Chosen::of(plugin, &self.admin, settings)).transpose()?;
         let file = Path::new(&self.call);
         if file.extension().is_some_and(|extension| extension == "json") {
             let case = std::fs::read_to_string(file).with_context(|| format!("read {}", self.call))?;
