@@ -7,16 +7,17 @@ STACK_PYTHON := stack/.tools/venv/bin/python
 LYCHEE := $(TOOLS)/lychee-0.24.2
 PACKAGES := prometheus wrk chromium postgresql-15 docker-registry
 FUZZ_SECONDS ?= 3600
-# Plugins and samples, by what they have been written in. The tests build those in Rust that they need, but for one.
+# Plugins and samples, by what they have been written in; C++ and Zig share the tool of C. The tests build those in Rust that they need,
+# but for one.
 IN = $(patsubst plugins/%/,%,$(sort $(dir $(wildcard $(foreach file,$(1),plugins/*/$(file) plugins/examples/*/$(file))))))
-IN_c := $(call IN,*.c)
+IN_c := $(call IN,*.c *.cpp *.zig)
 IN_go := $(call IN,go.mod)
 IN_js := $(call IN,jsconfig.json tsconfig.json)
-IN_python := $(call IN,*.py)
+IN_python := $(filter-out toolchains,$(call IN,*.py))
 IN_rust := inventory
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain run stack dist plugins test pictures pages soak fuzz w3c lint links bench doc clean-tools packages stack-tools
+.PHONY: help toolchain run stack dist plugins toolchains test pictures pages soak fuzz w3c lint links bench doc clean-tools packages stack-tools
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +54,10 @@ $(LANGUAGES:%=plugins-%): plugins-%:
 	for plugin in $(IN_$*); do \
 		$(MAKE) --no-print-directory --directory plugins/$$plugin TILL='$(CURDIR)/target/debug/till' || exit 1; \
 	done
+
+toolchains: toolchain ## builds a checkout with the newest release of each language's tools, and writes docs/plugins/toolchains.md
+	cargo build --locked --package till --tests
+	plugins/toolchains/newest.py target/debug/till
 
 # What of the suite is about orders, with the hosts' stores in PostgreSQL. The two that are left out write into SQLite's file, or
 # have a start change what is live.

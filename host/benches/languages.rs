@@ -1,4 +1,4 @@
-//! The demo's inventory in six languages: what each costs, as the table of plugins/README.md; and a shop whose plugins are
+//! The demo's inventory in eight languages: what each costs, as the table of plugins/README.md; and a shop whose plugins are
 //! in Python and JavaScript, under 64 connections.
 //!
 //! Each call is of one line, whose stock is a number in memory; `fresh` makes an instance for it and drops it, `reused` calls
@@ -51,9 +51,11 @@ struct Language {
     pins: &'static str,
 }
 
-const LANGUAGES: [Language; 6] = [
+const LANGUAGES: [Language; 8] = [
     Language { name: "Rust", folder: "inventory", pins: "rust-toolchain.toml" },
     Language { name: "C", folder: "inventory-c", pins: "plugins/kits/c/requirements.txt" },
+    Language { name: "C++", folder: "inventory-cpp", pins: "plugins/kits/c/requirements.txt" },
+    Language { name: "Zig", folder: "inventory-zig", pins: "plugins/kits/zig/requirements.txt" },
     Language { name: "Go", folder: "inventory-go", pins: "plugins/kits/go/requirements.txt" },
     Language { name: "JavaScript", folder: "inventory-js", pins: "plugins/kits/js/package.json" },
     Language { name: "TypeScript", folder: "inventory-ts", pins: "plugins/kits/js/package.json" },

@@ -1,7 +1,8 @@
 # What the kits' plugin.mk have in common: the plugin's name, where its tool stands, and when to build anew.
 #
-# The tool's folder is named after the pins, so that changed ones are installed beside the old and nothing is ever half
-# one and half the other. What was built goes by what it was built of, not by the files' times: build/.DIGEST.
+# The tool's folder is named after TOOLCHAIN and the pins, so that changed ones are installed beside the old and nothing is ever half
+# one and half the other. BASE is what the kit uses of another kit. What was built goes by what it was built of, not by the files'
+# times: build/.DIGEST.
 
 TILL ?= till
 WIT ?= wit/v0.1
@@ -9,8 +10,8 @@ TILL_PLUGIN_TOOLS ?= .tools
 
 NAME ?= $(notdir $(CURDIR))
 COMPONENT := build/$(NAME).wasm
-TOOL := $(abspath $(TILL_PLUGIN_TOOLS))/$(LANG)-$(shell cat $(PINS) | sha256sum | cut -c1-12)
-BUILT_OF := Makefile $(SOURCES) $(PINS) $(wildcard $(KIT)/*.* $(KIT)/*/*.* $(KIT)/*/*/*.* $(KIT)/*/*/*/*.* $(KITS)/*.mk $(WIT)/*.wit)
+TOOL := $(abspath $(TILL_PLUGIN_TOOLS))/$(TOOLCHAIN)-$(shell cat $(PINS) | sha256sum | cut -c1-12)
+BUILT_OF := Makefile $(SOURCES) $(PINS) $(BASE) $(wildcard $(KIT)/*.* $(KIT)/*/*.* $(KIT)/*/*/*.* $(KIT)/*/*/*/*.* $(KITS)/*.mk $(WIT)/*.wit)
 STAMP := build/.$(shell sha256sum $(BUILT_OF) | sha256sum | cut -c1-16)
 
 # Says what to do about a program that is missing.

@@ -2,7 +2,7 @@
 
 KIT ?= kits/rust
 KITS ?= $(KIT)/..
-LANG := rust
+TOOLCHAIN := rust
 PROFILE ?= release
 CRATE ?= $(NAME)
 VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)

@@ -1,6 +1,8 @@
-//! Generates what a plugin in C or Go is written against: the interface's types and functions in its language.
+//! Generates what a plugin in C, C++ or Go is written against: the interface's types and functions in its language.
 //!
-//! The other languages have tools of their own for that. Those for C and Go are libraries, and are built into the host.
+//! The other languages have tools of their own for that. Those for C and Go are libraries, and are built into the host. The
+//! bindings of C++ are C's, for its kit to wrap: the generator for C++ (wit-bindgen-cpp, up to 0.63.0) lowers a list in place, over
+//! the very variants that it still has to read, so that an attribute's text reaches the host with another address.
 
 use anyhow::Context;
 use wit_bindgen_core::{Files, WorldGenerator};
@@ -13,6 +15,7 @@ const GO_MODULE: &str = "module till/bindings\n\ngo 1.25\n";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     C,
+    Cpp,
     Go,
 }
 
@@ -32,7 +35,7 @@ pub fn generate(language: Language, kind: Kind) -> anyhow::Result<Vec<(String, V
 
 fn generator(language: Language, kind: Kind) -> Box<dyn WorldGenerator> {
     match language {
-        Language::C => wit_bindgen_c::Opts {
+        Language::C | Language::Cpp => wit_bindgen_c::Opts {
             // One name for both worlds, so that what is written for C serves both.
             rename_world: Some("till".to_owned()),
             rename: hooks::info(kind)
@@ -74,6 +77,7 @@ mod tests {
         };
         check(Language::C, Kind::Checkout, "exports_till_checkout_checkout(");
         check(Language::C, Kind::Inventory, "till_stock_take(");
+        check(Language::Cpp, Kind::Checkout, "extern \"C\" {");
         check(Language::Go, Kind::Checkout, "func StartSpan(");
         check(Language::Go, Kind::Inventory, "func Take(");
     }

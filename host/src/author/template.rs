@@ -32,6 +32,8 @@ const HOOKS: &str = "hooks";
 pub enum Language {
     Rust,
     C,
+    Cpp,
+    Zig,
     Go,
     JavaScript,
     TypeScript,
@@ -39,18 +41,26 @@ pub enum Language {
 }
 
 impl Language {
-    pub const ALL: [Self; 6] = [Self::Rust, Self::C, Self::Go, Self::JavaScript, Self::TypeScript, Self::Python];
+    pub const ALL: [Self; 8] =
+        [Self::Rust, Self::C, Self::Cpp, Self::Zig, Self::Go, Self::JavaScript, Self::TypeScript, Self::Python];
 
     /// Returns the language's name, that of its templates and that of its kit.
     const fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Rust => ("Rust", "rust", "rust"),
             Self::C => ("C", "c", "c"),
+            Self::Cpp => ("C++", "cpp", "cpp"),
+            Self::Zig => ("Zig", "zig", "zig"),
             Self::Go => ("Go", "go", "go"),
             Self::JavaScript => ("JavaScript", "js", "js"),
             Self::TypeScript => ("TypeScript", "ts", "js"),
             Self::Python => ("Python", "python", "python"),
         }
+    }
+
+    /// Returns the kit that the language's own kit is built on.
+    fn base(self) -> Option<&'static str> {
+        (self == Self::Cpp).then_some("c")
     }
 
     /// Returns whether there is a template of a plugin of that kind in the language.
@@ -64,6 +74,8 @@ impl Language {
         match self {
             Self::Rust => "src/lib.rs".to_owned(),
             Self::C => format!("{kind}.c"),
+            Self::Cpp => format!("{kind}.cpp"),
+            Self::Zig => format!("{kind}.zig"),
             Self::Go => format!("{kind}.go"),
             Self::JavaScript => format!("{kind}.js"),
             Self::TypeScript => format!("{kind}.ts"),
@@ -109,6 +121,9 @@ impl Template<'_> {
         let kits = folder.join("kits");
         KITS.files().try_for_each(|file| copy(file.path(), file.contents(), &kits))?;
         copy_folder(if kit == "rust" { Some(&SDK) } else { KITS.get_dir(kit) }, &kits.join(kit))?;
+        if let Some(base) = self.language.base() {
+            copy_folder(KITS.get_dir(base), &kits.join(base))?;
+        }
         self.tracks().try_for_each(|track| {
             let wit = folder.join(track.folder());
             create(&wit)?;
@@ -226,6 +241,13 @@ mod tests {
                 assert!(!readme.contains("{{") && readme.contains("# offers"), "{readme}");
             }
         }
+    }
+
+    /// Otherwise `make plugins` would install it twice.
+    #[test]
+    fn zig_is_built_with_the_release_that_c_is() {
+        let pins = |kit: &str| KITS.get_file(format!("{kit}/requirements.txt")).expect("pins").contents();
+        assert_eq!(pins("zig"), pins("c"));
     }
 
     #[test]

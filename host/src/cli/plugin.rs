@@ -64,7 +64,7 @@ pub(super) enum Plugin {
     Key(key::KeyCommand),
     /// Puts a plugin into a registry, and prints the reference with the digest, which always leads to these very bytes.
     Push(push::Push),
-    /// Generates the interface's types and functions for a plugin in C or Go.
+    /// Generates the interface's types and functions for a plugin in C, C++ or Go.
     Bindings(bindings::Bindings),
     #[command(flatten)]
     Installing(install::Installing),

@@ -18,9 +18,18 @@ use crate::support::{
 };
 
 /// Folders of `plugins`, built by `make plugins`.
-const INVENTORIES: [&str; 6] =
-    ["inventory", "inventory-c", "inventory-go", "inventory-js", "inventory-ts", "inventory-python"];
-const PRICING_CHECKOUTS: [&str; 5] = ["checkout-c", "checkout-go", "checkout-js", "checkout-ts", "checkout-python"];
+const INVENTORIES: [&str; 8] = [
+    "inventory",
+    "inventory-c",
+    "inventory-cpp",
+    "inventory-zig",
+    "inventory-go",
+    "inventory-js",
+    "inventory-ts",
+    "inventory-python",
+];
+const PRICING_CHECKOUTS: [&str; 7] =
+    ["checkout-c", "checkout-cpp", "checkout-zig", "checkout-go", "checkout-js", "checkout-ts", "checkout-python"];
 
 /// The results of calls, by case.
 type Calls = BTreeMap<String, String>;

@@ -1,7 +1,7 @@
 //! Mistakes of authors: what `till plugin check` says of each, or `till plugin run` where the file is taken. Each message
 //! says what was expected, what was found and what to change, in the words of the author's language where it has some.
 //!
-//! | mistake | Rust, or by hand | JavaScript | Python, C, Go |
+//! | mistake | Rust, or by hand | JavaScript | Python, C, C++, Zig, Go |
 //! |---|---|---|---|
 //! | wrong export name | `neither_world` | `wrong_export_name` | |
 //! | wrong type | `wrong_types` | `wrong_type` | |
@@ -133,6 +133,9 @@ fn what_cannot_be_handed_over_is_told_in_compiled_languages() {
     golden::check("tries_rust.txt", &tried(&guests::file("checkout_tries"), &rust));
     let c = [&typed[..], &["rounding"]].concat();
     golden::check("tries_c.txt", &tried(&project("c", "c").built(), &c));
+    // Neither lets a number that is no rounding through.
+    golden::check("tries_cpp.txt", &tried(&project("cpp", "cpp").built(), &[&typed[..], &["index"]].concat()));
+    golden::check("tries_zig.txt", &tried(&project("zig", "zig").built(), &[&typed[..], &["overflow"]].concat()));
     let go = [&typed[..], &["effect", "rounding"]].concat();
     golden::check("tries_go.txt", &tried(&project("go", "go").built(), &go));
 }

@@ -33,6 +33,16 @@ fn a_new_plugin_in_c_sells() {
 }
 
 #[test]
+fn a_new_plugin_in_cpp_sells() {
+    check("cpp");
+}
+
+#[test]
+fn a_new_plugin_in_zig_sells() {
+    check("zig");
+}
+
+#[test]
 fn a_new_plugin_in_go_sells() {
     check("go");
 }

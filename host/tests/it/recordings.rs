@@ -108,7 +108,7 @@ fn checkouts_and_deducts_repeat_to_the_byte() {
 #[test]
 fn every_language_repeats_to_the_byte() {
     let mut dice = dice("recordings in every language");
-    for language in ["c", "go", "js", "ts", "python"] {
+    for language in ["c", "cpp", "zig", "go", "js", "ts", "python"] {
         let plugins = ["checkout", "inventory"].map(|kind| conformance::built(&format!("{kind}-{language}")));
         let plan = plan().set("inventory.faults=on").set("checkout.tax_percent=19").set("checkout.voucher=101");
         let plan = plan.warns("checkout failed: Database deadlock conflict during write");

@@ -2,24 +2,18 @@
 
 KIT ?= kits/c
 KITS ?= $(KIT)/..
-LANG := c
+TOOLCHAIN := ziglang
 PINS := $(KIT)/requirements.txt
 SOURCES := $(wildcard *.c *.h)
 include $(KITS)/component.mk
 include $(KITS)/venv.mk
 
-# The interface's track: a checkout and an inventory are of 0.1, the hooks of 0.2.
-TRACK := $(if $(filter checkout inventory,$(KIND)),,-DTILL_0_2)
+C_KIT := $(KIT)
+include $(KIT)/clang.mk
 
-CC_WASM = $(TOOL)/bin/python-zig cc -target wasm32-wasi -I build/bindings -I $(KIT) $(TRACK)
-# A fraction that is cut, and a number that loses its upper half, are seldom meant where money is counted.
-CFLAGS ?= -std=gnu17 -D_GNU_SOURCE -Os -Wall -Wextra -Wfloat-conversion -Wshorten-64-to-32 -Werror
 # What a checkout decides is checked on its way out: the kit's function has the interface's name, and calls the plugin's
 # (till_checkout.c).
 DECIDED := -Dexports_till_checkout_checkout=till_decided_checkout
-# What isn't asked for here is a stack of 16 MiB, which every instance would begin with.
-LDFLAGS := -mexec-model=reactor -Wl,--strip-all -Wl,-z,stack-size=131072
-
 $(COMPONENT): | $(TOOL)/.installed
 	$(TILL) plugin bindings --lang c --kind $(KIND) --out build/bindings
 	$(CC_WASM) -Os -w -c build/bindings/till.c -o build/bindings.o

@@ -2,7 +2,7 @@
 
 KIT ?= kits/go
 KITS ?= $(KIT)/..
-LANG := go
+TOOLCHAIN := go
 PINS := $(KIT)/requirements.txt
 SOURCES := go.mod $(wildcard *.go */*.go */*/*.go)
 include $(KITS)/component.mk

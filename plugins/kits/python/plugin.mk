@@ -2,7 +2,7 @@
 
 KIT ?= kits/python
 KITS ?= $(KIT)/..
-LANG := python
+TOOLCHAIN := python
 PINS := $(KIT)/requirements.txt
 SOURCES := $(shell find . -name '*.py' -not -path './build/*' -not -path './.*' -not -path './kits/*')
 include $(KITS)/component.mk

@@ -22,6 +22,7 @@ pub(in super::super) struct Bindings {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LanguageName {
     C,
+    Cpp,
     Go,
 }
 
@@ -29,6 +30,7 @@ impl From<LanguageName> for Language {
     fn from(name: LanguageName) -> Self {
         match name {
             LanguageName::C => Self::C,
+            LanguageName::Cpp => Self::Cpp,
             LanguageName::Go => Self::Go,
         }
     }

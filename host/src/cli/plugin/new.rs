@@ -22,6 +22,8 @@ pub(in super::super) struct New {
 enum LanguageName {
     Rust,
     C,
+    Cpp,
+    Zig,
     Go,
     Js,
     Ts,
@@ -33,6 +35,8 @@ impl From<LanguageName> for Language {
         match name {
             LanguageName::Rust => Self::Rust,
             LanguageName::C => Self::C,
+            LanguageName::Cpp => Self::Cpp,
+            LanguageName::Zig => Self::Zig,
             LanguageName::Go => Self::Go,
             LanguageName::Js => Self::JavaScript,
             LanguageName::Ts => Self::TypeScript,

@@ -5,7 +5,7 @@ use wasmparser::{KnownCustom, Parser, Payload, ProducersSectionReader};
 /// Names of toolchains and languages in `producers` sections, each with the language's usual name. If one section has
 /// several, the first row wins: an interpreter is a C program, and `wit-bindgen` for Rust names the one for C beside
 /// itself.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 19] = [
     ("componentize-py", "Python"),
     ("python", "Python"),
     ("componentize-js", "JavaScript"),
@@ -22,6 +22,7 @@ const NAMES: [(&str, &str); 18] = [
     ("rustc", "Rust"),
     ("wit-bindgen-rust", "Rust"),
     ("c_plus_plus", "C++"),
+    ("c++", "C++"),
     ("c", "C"),
     ("clang", "C"),
 ];
@@ -91,6 +92,7 @@ mod tests {
             ("language", "Rust", "Rust"),
             ("language", "C11", "C"),
             ("language", "C_plus_plus_14", "C++"),
+            ("language", "C++", "C++"),
             ("processed-by", "TinyGo", "Go"),
             ("processed-by", "Go cmd/compile", "Go"),
         ] {
