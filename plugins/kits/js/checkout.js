@@ -4,6 +4,7 @@ import * as inventory from "till:plugin/inventory@0.1.0";
 import { amount, counted, lineCost, minus, plus, unsigned } from "./amount.js";
 import { NumberError, OutOfStock, PluginError } from "./errors.js";
 import { asking, exporting } from "./till.js";
+import { long } from "./values.js";
 
 /**
  * @typedef {import("till:plugin/checkout@0.1.0").Adjustment} Adjustment
@@ -94,11 +95,11 @@ function checked(receipt) {
       effect,
       category: text(`${field}.category`, category),
       label: text(`${field}.label`, label),
-      amount: amount(`${field}.amount`, adjustment.amount),
+      amount: long(amount(`${field}.amount`, adjustment.amount)),
       line: line === undefined || line === null ? undefined : counted(`${field}.line`, line),
     };
   });
-  return { adjustments, total: amount("receipt.total", receipt.total), attributes: receipt.attributes ?? [] };
+  return { adjustments, total: long(amount("receipt.total", receipt.total)), attributes: receipt.attributes ?? [] };
 }
 
 /**

@@ -9,7 +9,7 @@ import { random, setting, sleep as sleepMs } from "till:plugin/host@0.1.0";
 import { addEvent, annotate, endSpan, failSpan, log, startSpan } from "till:plugin/telemetry@0.1.0";
 import { counted } from "./amount.js";
 import { NumberError, PluginError } from "./errors.js";
-import { LEVELS, attributeList, described, text } from "./values.js";
+import { LEVELS, attributeList, described, numbered, text } from "./values.js";
 
 /**
  * @typedef {import("till:plugin/types@0.1.0").TraceContext} TraceContext
@@ -103,7 +103,7 @@ export function exporting(decide, checked) {
   return (context, input) => {
     const call = new Span(context);
     try {
-      return checked(decide(call, input));
+      return checked(decide(call, numbered(input)));
     } catch (error) {
       // A wrong number is a mistake in the plugin, so its author wants to know where.
       if (!(error instanceof PluginError) || error instanceof NumberError) call.log("error", described(error));

@@ -9,6 +9,39 @@
 
 export const LEVELS = ["debug", "info", "warn", "error"];
 
+/** Whether a u64 is a bigint to this engine: it is to StarlingMonkey, and a number to QuickJS. */
+let hasBigints = false;
+
+/**
+ * Returns what the host handed over with numbers for bigints. Every u64 of the interface is below 2^53.
+ * @template Input
+ * @param {Input} input
+ * @returns {Input}
+ */
+export function numbered(input) {
+  hasBigints ||= Object.values(/** @type {object} */ (input)).some((value) => typeof value === "bigint");
+  return hasBigints ? /** @type {Input} */ (ofNumbers(input)) : input;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {unknown}
+ */
+function ofNumbers(value) {
+  if (typeof value === "bigint") return Number(value);
+  if (Array.isArray(value)) return value.map(ofNumbers);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, ofNumbers(held)]));
+}
+
+/**
+ * Returns a number as a u64 has to leave this engine.
+ * @param {number} number
+ */
+export function long(number) {
+  return hasBigints ? /** @type {number} */ (/** @type {unknown} */ (BigInt(number))) : number;
+}
+
 /**
  * Calls a function of the host's whose error is a value, and hands that to `rethrow`.
  * @template Output
