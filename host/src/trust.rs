@@ -84,15 +84,15 @@ pub struct Vetted {
     pub signer: Option<Signer>,
     /// What the signer says of the component; a Sigstore bundle says nothing of it.
     pub statement: Option<Statement>,
-    /// The hooks that the entry in the trust file is for.
-    hooks: Option<file::Hooks>,
+    /// Whose word it is, and the hooks that this entry of the trust file is for.
+    entry: Option<(String, file::Hooks)>,
 }
 
 impl Vetted {
     /// Returns a file that nobody has to have signed.
     #[must_use]
     pub const fn unsigned() -> Self {
-        Self { signer: None, statement: None, hooks: None }
+        Self { signer: None, statement: None, entry: None }
     }
 
     /// Checks that the component is what was signed.
@@ -106,13 +106,8 @@ impl Vetted {
             let told = |kind: Kind, name: &str, version: &str| format!("{kind} plugin {name}@{version}");
             return Err(Untrusted::OtherPlugin { signed: told(*hook, signed, of), found: told(kind, name, version) });
         }
-        match (&self.hooks, &self.signer) {
-            (Some(hooks), signer) if !hooks.contain(kind) => {
-                let by = signer
-                    .as_ref()
-                    .map_or_else(|| "its digest".to_owned(), |signer| format!("{}'s signature", signer.by));
-                Err(Untrusted::OtherHook { by, found: kind })
-            }
+        match &self.entry {
+            Some((by, hooks)) if !hooks.contain(kind) => Err(Untrusted::OtherHook { by: by.clone(), found: kind }),
             _ => Ok(()),
         }
     }
@@ -212,10 +207,10 @@ impl Trust {
             Required::Digest => {
                 let (file, component) = (hex_digest(bytes), hex_digest(signed.component));
                 let listed = rules.digests.iter().find(|listed| listed.sha256 == file || listed.sha256 == component);
-                let hooks = listed.map(|listed| listed.hooks.clone());
-                hooks.map_or_else(
+                let entry = listed.map(|listed| (format!("the digest {:?}", listed.name), listed.hooks.clone()));
+                entry.map_or_else(
                     || Err(Untrusted::NotListed { sha256: component, trust_file: trust_file() }),
-                    |hooks| Ok(Vetted { hooks: Some(hooks), ..Vetted::unsigned() }),
+                    |entry| Ok(Vetted { entry: Some(entry), ..Vetted::unsigned() }),
                 )
             }
             Required::Signature if reasons.is_empty() => Err(Untrusted::Unsigned { trust_file: trust_file() }),
@@ -322,8 +317,8 @@ impl Rules {
         if !key.hooks.contain(statement.hook) {
             return Err(format!("by {name} is for {}, for which that key doesn't count", statement.hook));
         }
-        let signer = Signer { by: name.clone(), identity: None, at_ms: statement.at_ms };
-        Ok(Vetted { signer: Some(signer), statement: Some(statement), hooks: Some(key.hooks.clone()) })
+        let signer = Signer { by: name.clone(), identity: None, at_ms: Some(statement.at_ms) };
+        Ok(Vetted { signer: Some(signer), statement: Some(statement), entry: Some((name.clone(), key.hooks.clone())) })
     }
 
     fn judge_bundle(&self, bundle: &sigstore::Written<'_>, component: &[u8], prefix: &[u8]) -> Result<Vetted, String> {
@@ -336,8 +331,12 @@ impl Rules {
             });
             match accepted {
                 Ok(sigstore::Accepted { identity, at_ms }) => {
-                    let signer = Signer { by: rule.name.clone(), identity, at_ms: at_ms.unwrap_or_default() };
-                    return Ok(Vetted { signer: Some(signer), statement: None, hooks: Some(rule.hooks.clone()) });
+                    let signer = Signer { by: rule.name.clone(), identity, at_ms };
+                    return Ok(Vetted {
+                        signer: Some(signer),
+                        statement: None,
+                        entry: Some((rule.name.clone(), rule.hooks.clone())),
+                    });
                 }
                 Err(reason) => reasons.push(format!("by {}'s rule, {reason}", rule.name)),
             }

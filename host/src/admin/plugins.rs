@@ -157,11 +157,14 @@ pub struct SignedJson {
     /// The identity in the certificate of a Sigstore bundle. Absent for a signature with a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
-    /// When, in milliseconds since 1970, UTC: by the signer's clock, or by a log's or timestamp authority's.
-    pub at_ms: u64,
+    /// When, in milliseconds since 1970, UTC: by the signer's clock, or by a log's or timestamp authority's. Absent if
+    /// nobody vouches for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
     /// The same for people.
-    #[cfg_attr(test, schemars(with = "schema::Moment"))]
-    pub at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<schema::Moment>"))]
+    pub at: Option<String>,
 }
 
 /// How all calls of a version ended since the host started.
@@ -593,7 +596,7 @@ impl From<PluginVersion> for VersionJson {
                 by,
                 identity,
                 at_ms,
-                at: rfc3339(at_ms),
+                at: at_ms.map(rfc3339),
             }),
             provenance: None,
             calls: None,

@@ -88,8 +88,10 @@ pub struct Signer {
     /// The identity in the certificate of a Sigstore bundle, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
-    /// When: Unix time, milliseconds; by the signer's clock, or by a log's or timestamp authority's.
-    pub at_ms: u64,
+    /// When: Unix time, milliseconds; by the signer's clock, or by a log's or timestamp authority's. `None` for a bundle
+    /// whose time nobody vouches for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
 }
 
 impl Origin {

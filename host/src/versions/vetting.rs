@@ -48,7 +48,7 @@ impl Catalogue {
         // A statement names the plugin, so that an old version is refused before it is parsed. Of a bundle the name isn't
         // known yet.
         let named = vetted.statement.as_ref().map(|statement| (statement.hook, statement.name.clone()));
-        let at_ms = vetted.signer.as_ref().map(|signer| signer.at_ms).filter(|_| entry == Entry::New);
+        let at_ms = vetted.signer.as_ref().and_then(|signer| signer.at_ms).filter(|_| entry == Entry::New);
         if let (Some((kind, name)), Some(at_ms)) = (&named, at_ms) {
             self.check_age(*kind, name, at_ms).await?.map_err(&refused)?;
         }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::registry::{BUNDLE, attaching, plugin, pushed};
 use crate::support::{
-    Client, Host, Plan, PluginFolder,
+    Client, Host, Plan,
     component::bombs,
     eventually,
     guests::file,
@@ -68,6 +68,11 @@ impl Signers {
         let trust = self.path("trust.toml");
         Host::plan().set("trust.require=signature").set(format!("trust.keys_file={}", trust.display()))
     }
+
+    /// Returns the plan of such a host that refuses something.
+    fn refusing(&self) -> Plan {
+        self.plan().warns("no plugin was changed")
+    }
 }
 
 /// Returns what a command printed.
@@ -89,7 +94,7 @@ fn refusal(answer: &crate::support::Answer) -> String {
 #[test]
 fn the_admin_listener_takes_what_a_named_key_signed() {
     let signers = Signers::new("");
-    let host = signers.plan().start();
+    let host = signers.refusing().start();
     let before = live(&host.admin);
     let unsigned = fs::read(file("checkout_discount")).expect("a guest");
     for (bytes, expected) in [
@@ -113,14 +118,20 @@ fn the_admin_listener_takes_what_a_named_key_signed() {
     let history = host.admin.get("/plugins/history").json();
     let refused = |event: &&Value| event["action"] == "refuse" && event["detail"].to_string().contains("isn't signed");
     assert_eq!(history["events"].as_array().expect("events").iter().filter(refused).count(), 4, "{history}");
+    host.stop();
 }
 
 #[test]
 fn the_folder_takes_what_a_named_key_signed_at_a_start_and_while_it_is_watched() {
     let signers = Signers::new("");
-    let folder = PluginFolder::of(&[], &["checkout", "inventory"]);
-    let place = folder.path().to_owned();
-    let host = signers.plan().plugins(folder).start();
+    let place = signers.path("plugins");
+    fs::create_dir(&place).expect("made");
+    for kind in ["checkout", "inventory"] {
+        let export = till().args(["plugin", "export", kind]).arg(place.join(format!("{kind}.wasm"))).output();
+        text(&export.expect("till starts"));
+    }
+    let watching = || signers.refusing().set(format!("server.plugins={}", place.display()));
+    let host = watching().start();
     let before = live(&host.admin);
     fs::write(place.join("new.wasm"), fs::read(file("checkout_discount")).expect("a guest")).expect("written");
     eventually("a refusal in the history", || {
@@ -131,8 +142,7 @@ fn the_folder_takes_what_a_named_key_signed_at_a_start_and_while_it_is_watched()
     let stopped = host.stop();
     assert!(stopped.status.success());
     // The built-in plugins need no signature; a file that somebody put there does, at a start as well.
-    let host = signers.plan().set(format!("server.plugins={}", place.display())).folder(&stopped.folder);
-    let host = host.warns("it isn't signed").start();
+    let host = watching().folder(&stopped.folder).warns("it isn't signed").start();
     assert_eq!(live(&host.admin), before);
     fs::write(place.join("new.wasm"), signers.signed("checkout_discount", "release")).expect("written");
     eventually("the signed file to be live", || (live(&host.admin) != before).then_some(()));
@@ -147,7 +157,7 @@ fn the_folder_takes_what_a_named_key_signed_at_a_start_and_while_it_is_watched()
 #[test]
 fn what_is_live_is_judged_again_at_a_start() {
     let signers = Signers::new("");
-    let host = signers.plan().start();
+    let host = signers.refusing().start();
     let built_in = live(&host.admin);
     let deployed = host.admin.deploy("plugin", "", &signers.signed("checkout_discount", "release"));
     assert_eq!(deployed.status, 200, "{}", deployed.text());
@@ -155,18 +165,20 @@ fn what_is_live_is_judged_again_at_a_start() {
     let next = signers.key("next");
     signers.trust(&next);
     eventually("the key to be gone", || {
-        let signed = signers.signed("checkout_expensive", "release");
+        let other = with_note(&fs::read(file("checkout_discount")).expect("a guest"));
+        let signed = signers.signed_bytes(&other, "release");
         (host.admin.deploy("plugin", "", &signed).status == 422).then_some(())
     });
     assert_ne!(live(&host.admin), built_in, "what is live goes on until somebody changes it");
     let host = signers.plan().folder(&host.stop().folder).warns("is by a key that isn't there").start();
     assert_eq!(live(&host.admin), built_in);
+    host.stop();
 }
 
 #[test]
 fn a_file_that_nobody_signed_is_never_parsed() {
     let signers = Signers::new("");
-    let host = signers.plan().start();
+    let host = signers.refusing().start();
     for (name, bomb) in bombs() {
         let told = refusal(&host.admin.deploy(name, "", &bomb));
         assert!(told.contains("it isn't signed"), "{name}: {told}");
@@ -177,12 +189,13 @@ fn a_file_that_nobody_signed_is_never_parsed() {
         let told = refusal(&host.admin.deploy(name, "", &moved));
         assert!(told.contains("by release is for other bytes"), "{name}: {told}");
     }
+    host.stop();
 }
 
 #[test]
 fn an_old_version_comes_back_by_a_rollback_only() {
     let signers = Signers::new("");
-    let host = signers.plan().start();
+    let host = signers.refusing().start();
     let old = signers.signed("checkout_discount", "release");
     sleep(Duration::from_millis(5));
     let new = signers.signed_bytes(&with_note(&fs::read(file("checkout_discount")).expect("a guest")), "release");
@@ -198,6 +211,7 @@ fn an_old_version_comes_back_by_a_rollback_only() {
     assert_eq!(deployed(&new).status, 200, "the same again is no older");
     let back = host.admin.post("/plugins/checkout/rollback", &json!({}));
     assert_eq!((back.status, &back.json()["version"]["id"]), (200, &first.json()["version"]["id"]), "{}", back.text());
+    host.stop();
 }
 
 /// Returns the component with a custom section more, which makes it another file.
@@ -208,9 +222,10 @@ fn with_note(component: &[u8]) -> Vec<u8> {
 #[test]
 fn a_key_counts_for_its_hooks() {
     let signers = Signers::new("hooks = ['inventory']");
-    let host = signers.plan().start();
+    let host = signers.refusing().start();
     let told = refusal(&host.admin.deploy("plugin", "", &signers.signed("checkout_discount", "release")));
     assert!(told.contains("is for checkout, for which that key doesn't count"), "{told}");
+    host.stop();
 }
 
 #[test]
@@ -228,6 +243,8 @@ fn each_host_of_a_shared_store_judges_for_itself() {
     let deployed = careless.admin.deploy("plugin", "", &signers.signed("checkout_discount", "release"));
     assert_eq!((deployed.status, deployed.json().get("behind")), (200, None), "{}", deployed.text());
     assert_ne!(live(&careful.admin), before);
+    careful.stop();
+    careless.stop();
 }
 
 #[test]
@@ -263,6 +280,7 @@ fn a_plugin_is_signed_verified_deployed_and_shown() {
     assert!(told.contains("--cases would change what was signed"), "{told}");
     let again = till().args(["plugin", "key", "new"]).arg(signers.path("release.pem")).output().expect("till starts");
     assert!(!again.status.success(), "a key is never overwritten");
+    host.stop();
 }
 
 #[test]
@@ -323,7 +341,7 @@ fn what_cosign_attached_in_a_registry_counts_as_a_signature() {
     let signers = Signers::new("");
     let entry = "[[sigstore]]\nname = 'ci'\ntransparency_log = false\nhooks = ['checkout']\n";
     signers.trust(&format!("{entry}public_key = '''{}'''\n", cosign.public_pem()));
-    let host = signers.plan().start();
+    let host = signers.refusing().start();
     let pinned = pushed(home.path(), "checkout_discount", &format!("{}:1", registry.of("trusted")));
     let admin = format!("http://{}", host.admin.address);
     let deploy = || plugin(home.path(), &["deploy", &pinned, "--admin", &admin]);
@@ -346,4 +364,5 @@ fn what_cosign_attached_in_a_registry_counts_as_a_signature() {
     // The signature is a part of the file now: the next start needs no registry.
     let host = signers.plan().folder(&host.stop().folder).start();
     assert_eq!(host.admin.get("/plugins").json()["plugins"][0]["number"].to_string(), number);
+    host.stop();
 }

@@ -383,7 +383,7 @@ fn print_whole(version: &VersionJson) -> anyhow::Result<()> {
     print(&format!("source    {}", if source.is_empty() { "not noted" } else { source }))?;
     let signed = signed.as_ref().map(|SignedJson { by, identity, at, .. }| {
         let identity = identity.as_ref().map(|identity| format!(", {identity}")).unwrap_or_default();
-        format!("by {by}{identity}, {at}")
+        format!("by {by}{identity}, {}", at.as_deref().unwrap_or("at an unknown time"))
     });
     print(&format!("signed    {}", signed.as_deref().unwrap_or("by nobody that counted here")))?;
     if let Some(Provenance { component_digest, track, interface, producers, packages }) = provenance {

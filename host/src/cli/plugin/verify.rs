@@ -73,9 +73,10 @@ impl Verify {
             }));
         }
         let identity = signer.identity.map(|identity| format!(", {identity}")).unwrap_or_default();
-        let at = trust::day(signer.at_ms);
+        let at =
+            signer.at_ms.map_or_else(|| "at an unknown time".to_owned(), |at_ms| format!("on {}", trust::day(at_ms)));
         print(&format!(
-            "{named} is trusted: the {kind} plugin {name}@{version}, signed by {}{identity} on {at}\n  component  sha256 {digest}",
+            "{named} is trusted: the {kind} plugin {name}@{version}, signed by {}{identity} {at}\n  component  sha256 {digest}",
             signer.by
         ))
     }

@@ -61,7 +61,7 @@ async fn a_version_says_where_it_is_from_and_who_signed_it(on: On) {
     let store: &Store = &shop.store;
     let origin = |at_ms| Origin {
         source: format!("oci://registry.example/spring:{at_ms}"),
-        signer: Some(Signer { by: "release".into(), identity: None, at_ms }),
+        signer: Some(Signer { by: "release".into(), identity: None, at_ms: Some(at_ms) }),
     };
     let spring = |installation: &str, number: u64, origin: Origin| VersionText {
         at: Installation::named(Kind::Discounts, InstallationName::parse(installation).expect("a name")),

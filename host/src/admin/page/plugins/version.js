@@ -81,7 +81,7 @@ function facts(version, { events, versions }) {
       fact('Digest of the file', el('code', {}, cut(digest)), ' ', copyButton(digest, 'Copy digest')),
       fact('Size and language', `${bytes(version.bytes)}, `, foreign(language || 'unknown')),
       source && fact('From', foreign(source, { class: 'clamp' })),
-      fact('Signed', ...(signed ? ['by ', foreign(signed.by), signed.identity ? [', ', foreign(signed.identity)] : [], `, ${day(signed.at_ms * 1000)}`].flat() : ['by nobody that counted here'])),
+      fact('Signed', ...(signed ? ['by ', foreign(signed.by), signed.identity ? [', ', foreign(signed.identity)] : [], signed.at_ms ? `, ${day(signed.at_ms * 1000)}` : ', at an unknown time'].flat() : ['by nobody that counted here'])),
       provenance && fact('Interface', `${provenance.interface}, track ${provenance.track}`),
       provenance?.producers.length > 0 && fact('Made by', foreign(provenance.producers.map(({ name, version: of }) => `${name} ${of}`.trim()).join(', '))),
       provenance?.packages && fact('Packages in it', whole(provenance.packages.length)),
