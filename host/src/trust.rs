@@ -3,8 +3,8 @@
 //! A file is judged by its bytes alone, before anything of it is parsed: a file from nobody costs its hash. What a
 //! signature says of the component's hook, name and version is compared once these are known, before it is compiled.
 //!
-//! `attached` finds the signatures at a file's end. Two kinds count: a statement ([`statement`], in an envelope of
-//! [`dsse`]) signed with an Ed25519 key, and a Sigstore bundle (`sigstore`). `file` reads the trust file, which says
+//! `attached` finds the signatures at a file's end. Two kinds count: a statement (`statement`, in an envelope of
+//! `dsse`) signed with an Ed25519 key, and a Sigstore bundle (`sigstore`). `file` reads the trust file, which says
 //! whose count.
 
 mod attached;

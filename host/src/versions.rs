@@ -34,7 +34,7 @@ pub(crate) use admission::advice_on;
 pub use admission::{
     Admitted, BadCases, Cases, Checked, Configured, Interfaces, Reason, Refused, Trial, admit,
     case::{BadCase, Case, Expected, OUTCOMES, Recorded},
-    check, compile_only, examine, interfaces, kind_of, sound_label,
+    check, compile_only, examine, examine_vetted, interfaces, kind_of, sound_label,
 };
 pub use catalogue::{Catalogue, CatalogueError};
 pub use files::{FileError, PluginFiles};

@@ -120,7 +120,11 @@ pub async fn examine(candidate: Candidate, limits: &Limits) -> Result<Examined, 
 ///
 /// # Errors
 /// The first thing that is wrong with its file, or that it isn't the plugin that was signed.
-pub(super) async fn examine_vetted(candidate: Candidate, limits: &Limits, vetted: Vetted) -> Result<Examined, Refused> {
+pub async fn examine_vetted(mut candidate: Candidate, limits: &Limits, vetted: Vetted) -> Result<Examined, Refused> {
+    // A component without a name of its own has the one that its signer gave it, whatever its file is called now.
+    if let Some(statement) = &vetted.statement {
+        candidate.stem.clone_from(&statement.name);
+    }
     let (source, source_name, limits) = (candidate.source.clone(), candidate.source.clone(), limits.clone());
     let identified = blocking(move || {
         let identity = identify(&candidate, &limits)?;

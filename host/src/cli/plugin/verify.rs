@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::Required,
     trust::{self, Entry, Trust},
-    versions::examine,
+    versions::examine_vetted,
 };
 
 /// Judges the file as a host with that trust file does where it demands signatures, before it parses anything. A host
@@ -45,8 +45,7 @@ impl Verify {
         let judged = trust.vet(&candidate.bytes, Entry::New).map_err(anyhow::Error::from).and_then(|vetted| {
             let digest = trust::component_digest(&candidate.bytes)?;
             let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-            let identity = runtime.block_on(examine(candidate, &settings.limits))?.identity;
-            vetted.check(identity.at.kind, &identity.name, &identity.version)?;
+            let identity = runtime.block_on(examine_vetted(candidate, &settings.limits, vetted.clone()))?.identity;
             Ok((vetted.signer.context("nobody has signed it")?, identity, digest))
         });
         let (signer, identity, digest) = match judged {
