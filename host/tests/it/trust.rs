@@ -130,8 +130,8 @@ fn the_folder_takes_what_a_named_key_signed_at_a_start_and_while_it_is_watched()
         let export = till().args(["plugin", "export", kind]).arg(place.join(format!("{kind}.wasm"))).output();
         text(&export.expect("till starts"));
     }
-    let watching = || signers.refusing().set(format!("server.plugins={}", place.display()));
-    let host = watching().start();
+    let watched = |plan: Plan| plan.set(format!("server.plugins={}", place.display()));
+    let host = watched(signers.refusing()).start();
     let before = live(&host.admin);
     fs::write(place.join("new.wasm"), fs::read(file("checkout_discount")).expect("a guest")).expect("written");
     eventually("a refusal in the history", || {
@@ -142,7 +142,7 @@ fn the_folder_takes_what_a_named_key_signed_at_a_start_and_while_it_is_watched()
     let stopped = host.stop();
     assert!(stopped.status.success());
     // The built-in plugins need no signature; a file that somebody put there does, at a start as well.
-    let host = watching().folder(&stopped.folder).warns("it isn't signed").start();
+    let host = watched(signers.plan()).folder(&stopped.folder).warns("it isn't signed").start();
     assert_eq!(live(&host.admin), before);
     fs::write(place.join("new.wasm"), signers.signed("checkout_discount", "release")).expect("written");
     eventually("the signed file to be live", || (live(&host.admin) != before).then_some(()));

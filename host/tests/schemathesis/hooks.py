@@ -31,6 +31,7 @@ KEY = "Idempotency-Key"
 BODY_BYTES_MAX = 65_536
 TARGET_BYTES_MAX = 2_048
 NAME_BYTES_MAX = 64
+SOURCE_BYTES_MAX = 512
 CODE_BYTES_MAX = 64
 ADDRESS_PART_BYTES_MAX = 255
 ADDRESS_CODE_BYTES_MAX = 32
@@ -154,6 +155,8 @@ def before_call(context, case, kwargs):
     for name in ("name", "by"):
         if name in case.query:
             case.query[name] = cut(case.query[name], NAME_BYTES_MAX)
+    if "source" in case.query:
+        case.query["source"] = cut(case.query["source"], SOURCE_BYTES_MAX)
     # JSON Schema doesn't say what a query of traces is. In quotes every text is one.
     for name in ("q", "against"):
         if isinstance(case.query.get(name), str) and case.query[name] not in QUERIES:
