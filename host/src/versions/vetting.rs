@@ -34,6 +34,8 @@ impl Catalogue {
     pub(super) async fn examine(&self, candidate: Candidate, arrival: Arrival) -> Result<Examined, CatalogueError> {
         let entry = match arrival {
             Arrival::Kept => Entry::Kept,
+            // A host that judges nobody asks its store nothing.
+            Arrival::AtStart if !self.trust.judges() => Entry::New,
             Arrival::AtStart if self.store.is_known_plugin(&digest_of(&candidate.bytes)).await? => Entry::Kept,
             Arrival::AtStart | Arrival::New(_) => Entry::New,
         };

@@ -284,8 +284,8 @@ pub(in crate::store) fn started_with(
 
 /// Returns whether a version of that file was ever accepted.
 pub(in crate::store) fn is_known(connection: &Connection, digest: &str) -> Result<bool, StoreError> {
-    let found = connection.prepare_cached("SELECT 1 FROM plugin_versions WHERE digest = ?1 LIMIT 1")?;
-    Ok({ found }.exists([digest])?)
+    let mut found = connection.prepare_cached("SELECT 1 FROM plugin_versions WHERE digest = ?1 LIMIT 1")?;
+    Ok(found.exists([digest])?)
 }
 
 /// Returns when the last signed of the accepted versions of a hook's plugin was signed; `None` if none was.
