@@ -9,7 +9,8 @@ use std::{fs, path::Path, sync::Arc};
 
 use anyhow::Context;
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::WantsClientCert,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
@@ -37,16 +38,9 @@ pub fn client(trusted: Authorities<'_>, identity: Option<(&Path, &Path)>) -> any
     let authorities = match trusted {
         Authorities::None => RootCertStore::empty(),
         Authorities::OfFile(file) => authorities(file)?,
-        Authorities::OfSystem => {
-            let mut authorities = RootCertStore::empty();
-            authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            authorities
-        }
+        Authorities::OfSystem => with_systems(RootCertStore::empty()),
     };
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .context("prepare TLS")?
-        .with_root_certificates(authorities);
+    let config = trusting(authorities)?;
     match identity {
         None => Ok(config.with_no_client_auth()),
         Some((certificate, key)) => {
@@ -55,6 +49,26 @@ pub fn client(trusted: Authorities<'_>, identity: Option<(&Path, &Path)>) -> any
             config.with_client_auth_cert(certificates(certificate)?, private_key(key)?).with_context(using)
         }
     }
+}
+
+/// Returns what a client that shows no certificate speaks TLS with.
+///
+/// # Errors
+/// If rustls has none of its usual versions of TLS.
+pub fn client_trusting(authorities: RootCertStore) -> anyhow::Result<ClientConfig> {
+    Ok(trusting(authorities)?.with_no_client_auth())
+}
+
+fn trusting(authorities: RootCertStore) -> anyhow::Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    Ok(config.context("prepare TLS")?.with_root_certificates(authorities))
+}
+
+/// Returns the authorities, and those that the system trusts. It reads files, which takes a while.
+#[must_use]
+pub fn with_systems(mut authorities: RootCertStore) -> RootCertStore {
+    authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    authorities
 }
 
 /// Reads the certificates of authorities.

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::now_ms,
     config::{self, read_token},
+    units::hex,
 };
 pub use file::{BadTokens, Expiry, NAME_RULE, NamedToken, TokensFile, is_name};
 
@@ -95,7 +96,7 @@ impl TokenDigest {
     /// Returns the digest in hexadecimal.
     #[must_use]
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0)
     }
 
     /// Reads the token in a file, without the white space around it.

@@ -1,6 +1,6 @@
 //! Connections to registries: TLS, the proxies that the environment names, and one request at a time with a bounded answer.
 
-use std::{fmt, fs, path::Path, pin::Pin, sync::Arc, task};
+use std::{fmt, path::Path, pin::Pin, sync::Arc, task};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -17,12 +17,11 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioIo},
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::RootCertStore;
 use tokio::net::TcpStream;
 use tower_service::Service;
+
+use crate::tls;
 
 const AGENT: &str = concat!("till/", env!("CARGO_PKG_VERSION"));
 
@@ -40,15 +39,11 @@ impl fmt::Debug for Wire {
 impl Wire {
     /// Reads the certificates of the system's authorities, and those in the file.
     pub(super) fn new(ca_file: Option<&Path>) -> anyhow::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Some(file) = ca_file {
-            add(&mut roots, file)
-                .with_context(|| format!("use the certificates in {} (oci.ca_file)", file.display()))?;
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let tls = tls.context("prepare TLS")?.with_root_certificates(roots).with_no_client_auth();
+        let of_file = match ca_file {
+            Some(file) => tls::authorities(file).context("oci.ca_file")?,
+            None => RootCertStore::empty(),
+        };
+        let tls = tls::client_trusting(tls::with_systems(of_file))?;
         let mut direct = HttpConnector::new();
         direct.enforce_http(false);
         direct.set_nodelay(true);
@@ -90,15 +85,6 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
         }
     }
     said.join(": ").chars().filter(|letter| !letter.is_control()).take(300).collect()
-}
-
-fn add(roots: &mut RootCertStore, file: &Path) -> anyhow::Result<()> {
-    let before = roots.len();
-    for certificate in CertificateDer::pem_slice_iter(&fs::read(file)?) {
-        roots.add(certificate?)?;
-    }
-    anyhow::ensure!(roots.len() > before, "there is no certificate; it has to be PEM, with BEGIN CERTIFICATE");
-    Ok(())
 }
 
 /// Connects to a host, through the proxy that `HTTPS_PROXY` names for it unless `NO_PROXY` has it. What is spoken to without TLS is

@@ -6,8 +6,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::Context;
-use rustls::{ClientConfig, RootCertStore, client::Resumption};
+use rustls::{RootCertStore, client::Resumption};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
@@ -38,11 +37,8 @@ impl Tls {
     /// Returns what speaks TLS.
     pub(super) async fn connector(&self) -> anyhow::Result<&TlsConnector> {
         let prepare = async || {
-            let mut authorities = self.authorities.clone();
-            let of_both = tokio::task::spawn_blocking(move || {
-                authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                authorities
-            });
+            let authorities = self.authorities.clone();
+            let of_both = tokio::task::spawn_blocking(move || tls::with_systems(authorities));
             connector(of_both.await?)
         };
         self.connector.get_or_try_init(prepare).await
@@ -50,10 +46,8 @@ impl Tls {
 }
 
 fn connector(authorities: RootCertStore) -> anyhow::Result<TlsConnector> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let mut config = config.context("prepare TLS")?.with_root_certificates(authorities).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut config = tls::client_trusting(authorities)?;
+    config.alpn_protocols = vec![tls::HTTP1.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(TlsConnector::from(Arc::new(config)))
 }
