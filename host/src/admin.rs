@@ -6,6 +6,7 @@
 //! JSON is compressed with gzip for clients that accept it.
 
 mod access;
+mod approvals;
 mod buy;
 mod catalogue;
 pub mod charts;
@@ -27,6 +28,7 @@ mod timeline;
 
 use std::{sync::Arc, time::Instant};
 
+pub use approvals::{ApprovalJson, ApprovalsJson};
 pub use installations::InstallationsJson;
 pub use plugins::{
     EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, SignedJson, SwappedJson, VersionJson,
@@ -195,6 +197,12 @@ static ROUTES: Routes<Admin, Asked, Scope> = Routes(&[
         Box::pin(rollouts::change(admin, asked))
     })
     .linked("rollout_change"),
+    Route::get(Scope::Read, "/plugins/approvals", "approvals", |admin, asked| Box::pin(approvals::list(admin, asked)))
+        .linked("plugin_approvals"),
+    Route::post(Scope::Deploy, "/plugins/approvals/{number}", "decideApproval", |admin, asked| {
+        Box::pin(approvals::decide(admin, asked))
+    })
+    .linked("plugin_approval"),
     Route::post(Scope::Deploy, "/plugins/{kind}/rollback", "rollBack", |admin, asked| {
         Box::pin(plugins::roll_back(admin, asked))
     })
@@ -366,6 +374,7 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.answer::<crate::http::catalogue::PageJson>();
     schemas.answer::<catalogue::ImportedJson>();
     schemas.answer::<InstallationsJson>();
+    schemas.answer::<ApprovalsJson>();
     schemas.answer::<stock::ChangedJson>();
     schemas.forms::<stock::Change>(
         "StockChange",
@@ -382,6 +391,7 @@ pub(crate) fn document(schemas: &mut openapi::Schemas) {
     schemas.request::<plugins::RollBack>();
     schemas.request::<installations::Uninstall>();
     schemas.request::<installations::Order>();
+    schemas.request::<approvals::Decide>();
     schemas.request::<rollouts::Change>();
     schemas.change::<rollouts::TryJson>("Try");
     schemas.change::<plugins::Set>("SettingsChange");

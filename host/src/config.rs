@@ -170,7 +170,7 @@ settings! {
     }
     /// Settings for all plugins.
     plugins as Plugins {
-        approval: bool = "off", "", "the two-person rule: what is deployed or set waits until a token of another name promotes it; takes server.admin_tokens_file. Going back, pausing and withdrawing take one person";
+        approval: bool = "off", "", "the two-person rule: what is deployed, set, installed or taken off waits until a token of another name promotes or approves it; takes server.admin_tokens_file. Going back, pausing and withdrawing take one person";
         approval_canary_percent_max: f64 = "10" [0, 100], "%", "with plugins.approval: the share of the requests that a canary may have before a second person has promoted it", past "refused, 403";
         random_seed: Option<u64> = "", "", "a whole number: every call of a plugin then draws equal random numbers, so that runs can be compared; for tests only";
         watch: WatchedTags = "", "", "tags in registries whose new versions are tried, with commas between them, such as `oci://registry.example/shop/checkout:stable, oci://registry.example/shop/spring:stable as discounts/spring`; a tag that moves begins a canary, never a swap";

@@ -265,6 +265,12 @@ values! { true:
     DeliveryKind = { "enum": ["shipping", "local-delivery", "pickup", "pickup-point", "digital"] }
     CodeVerdict = { "enum": ["accepted", "not_applied", "refused", "unknown"] }
     DropReason = { "enum": ["cap", "does_not_combine", "worth_nothing"] }
+    ApprovalState = {
+        "description": "`approved`: another person approved it, and it was carried out. `rejected`: somebody turned it down, or took it back.",
+        "enum": ["waiting", "approved", "rejected"],
+    }
+    Decision = { "enum": ["approve", "reject"] }
+    HookAction = { "enum": ["install", "uninstall", "order"] }
     Became = { "enum": ["published", "unchanged", "candidate", "waiting"] }
     Breaker = { "enum": ["closed", "open"] }
     ComparedPart = { "enum": ["outcome", "total", "adjustments", "decision", "stock"] }
@@ -275,7 +281,7 @@ values! { true:
     EventAction = {
         "enum": [
             "start", "deploy", "install", "uninstall", "order", "rollback", "set", "rollout", "promote", "pause", "resume", "abort",
-            "supersede", "refuse",
+            "supersede", "refuse", "ask", "reject",
         ],
     }
     FieldValue = { "type": ["string", "number", "boolean", "null"] }

@@ -14,6 +14,7 @@
 //! ```
 
 mod activity;
+mod approvals;
 mod catalogue;
 mod command;
 mod copy;
@@ -39,6 +40,7 @@ use std::{
 };
 
 pub use activity::{HostChange, HostEvent, Sales, StockMovement};
+pub use approvals::{ApprovalId, ApprovalRow, ApprovalState, HookChange};
 pub use catalogue::StoredCatalogue;
 pub use copy::{Copied, CopyError, Tally, copy_to_postgres, copy_to_sqlite};
 pub use error::{DatabaseError, OpenError, Outage, StockError, StoreError, TakeError};
@@ -51,8 +53,8 @@ pub use rollouts::{RolloutId, RolloutRow, RolloutState};
 pub use settings::{PostgresSettings, Settings};
 pub use sqlite::{BackedUp, BackupError, Examined, Finding, GoesOnPast, Lost, Restored, backup, examine, restore};
 pub use version::{
-    BY_FOLDER, BY_WATCH, HookOrder, Origin, PluginEvent, PluginVersion, Signer, SwapAction, VersionId, VersionState,
-    VersionText,
+    Audited, BY_FOLDER, BY_WATCH, HookOrder, Origin, PluginEvent, PluginVersion, Signer, SwapAction, VersionId,
+    VersionState, VersionText,
 };
 
 use self::{

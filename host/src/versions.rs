@@ -44,7 +44,8 @@ pub use provenance::{Package, Producer, Provenance};
 pub use registry::{Pinned, Registry, Snapshot};
 pub use source::{Candidate, built_in, built_in_bytes, from_folder};
 pub use swap::{
-    ApprovalError, Author, Became, Changes, How, InstallError, Placed, RolloutChange, SwapError, Swapped, When,
+    ApprovalError, Author, Became, Changes, Decision, How, InstallError, Placed, RolloutChange, SwapError, Swapped,
+    When,
 };
 pub use tags::{TagWatcher, Tags};
 

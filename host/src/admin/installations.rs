@@ -14,7 +14,7 @@ use crate::schema;
 use crate::{
     hooks::{Installation, InstallationName, Kind},
     http::{Answer, Reply, body, problem::Problem},
-    store::HookOrder,
+    store::{ApprovalRow, HookOrder},
     tokens::Caller,
     versions::{Candidate, Placed},
 };
@@ -42,7 +42,7 @@ pub(super) struct Order {
     by: Option<String>,
 }
 
-/// The installations of a hook, the first one first.
+/// The installations of a hook, the first one first, after a change or before one that waits.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "HookInstallations"))]
 pub struct InstallationsJson {
@@ -50,6 +50,10 @@ pub struct InstallationsJson {
     pub kind: String,
     #[cfg_attr(test, schemars(with = "Vec<schema::InstallationName>"))]
     pub installations: Vec<String>,
+    /// The approval that the change waits for, so that nothing was changed yet; left out if it waits for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
+    pub approval: Option<u64>,
     /// The hosts that share the store and don't run yet what is live now; left out if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<String>,
@@ -71,8 +75,8 @@ pub(super) async fn uninstall(admin: &Admin, asked: Asked) -> Answer {
     let bytes = body::read_json(&asked.headers, asked.body, &admin.limits).await?;
     let Uninstall { installation, by } = body::parse_json(&bytes)?;
     let (at, by) = (installed_at(kind, Some(installation))?, signed(&asked.caller, by)?);
-    carried_out(admin, move |plugins| async move { plugins.uninstall(at, &by).await }).await?;
-    installations(admin, kind).await
+    let asked = carried_out(admin, move |plugins| async move { plugins.uninstall(at, &by).await }).await?;
+    installations(admin, kind, asked).await
 }
 
 /// # Errors
@@ -83,15 +87,17 @@ pub(super) async fn order(admin: &Admin, asked: Asked) -> Answer {
     let Order { installations: names, by } = body::parse_json(&bytes)?;
     let names = names.iter().map(|name| sound(name)).collect::<Result<_, _>>()?;
     let (order, by) = (HookOrder { kind, names }, signed(&asked.caller, by)?);
-    carried_out(admin, move |plugins| async move { plugins.reorder(order, &by).await }).await?;
-    installations(admin, kind).await
+    let asked = carried_out(admin, move |plugins| async move { plugins.reorder(order, &by).await }).await?;
+    installations(admin, kind, asked).await
 }
 
-async fn installations(admin: &Admin, kind: Kind) -> Answer {
+async fn installations(admin: &Admin, kind: Kind, asked: Option<ApprovalRow>) -> Answer {
     let snapshot = admin.plugins.snapshot();
     let names = snapshot.of(kind).filter_map(|plugin| plugin.identity().at.name);
     let installations = names.map(|name| name.to_string()).collect();
-    Reply::json(&InstallationsJson { kind: kind.to_string(), installations, behind: admin.plugins.spread().await })
+    let approval = asked.map(|row| row.id.number());
+    let behind = admin.plugins.spread().await;
+    Reply::json(&InstallationsJson { kind: kind.to_string(), installations, approval, behind })
 }
 
 /// The parameters of an installation.

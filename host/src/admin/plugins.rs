@@ -237,7 +237,7 @@ pub struct EventsJson {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PluginChanged"))]
 pub struct SwappedJson {
     /// `published`: the version is live now. `unchanged`: it was live already. `candidate`: a rollout of it began. `waiting`: another
-    /// person has to promote it.
+    /// person has to promote it, or to approve its installation.
     #[cfg_attr(test, schemars(with = "schema::Became"))]
     pub result: String,
     pub version: VersionJson,
@@ -249,6 +249,10 @@ pub struct SwappedJson {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(test, schemars(length(max = 64)))]
     pub settings_left: Vec<String>,
+    /// The approval that an installation waits for; left out if it waits for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
+    pub approval: Option<u64>,
     /// The hosts that share the store and don't run yet what is live now; left out if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<String>,
@@ -442,6 +446,7 @@ where
         version: version.into(),
         replaces: replaces.map(ReplacedJson::from),
         settings_left,
+        approval: became.approval().map(ApprovalId::number),
         behind,
     })
 }

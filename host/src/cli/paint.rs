@@ -38,10 +38,10 @@ pub(super) const fn of_status(status: u16) -> Style {
 /// Returns the style of the state of an order, a version or a rollout.
 pub(super) fn of_state(state: &str) -> Style {
     match state {
-        "live" | "COMPLETED" | "promoted" => GOOD,
+        "live" | "COMPLETED" | "promoted" | "approved" => GOOD,
         "FAILED" | "rolled_back" => FAILED,
-        "PENDING" | "PENDING_RELEASE" | "candidate" | "running" | "paused" | "aborted" => REFUSED,
-        "former" | "withdrawn" | "superseded" => FAINT,
+        "PENDING" | "PENDING_RELEASE" | "candidate" | "running" | "paused" | "waiting" | "aborted" => REFUSED,
+        "former" | "withdrawn" | "superseded" | "rejected" => FAINT,
         _ => PLAIN,
     }
 }

@@ -1,5 +1,6 @@
 //! `till plugin`.
 
+mod approval;
 mod author;
 mod bindings;
 mod check;
@@ -69,6 +70,8 @@ pub(super) enum Plugin {
     #[command(flatten)]
     Installing(install::Installing),
     #[command(flatten)]
+    Approval(approval::Approval),
+    #[command(flatten)]
     Live(live::Live),
 }
 
@@ -101,6 +104,7 @@ impl Plugin {
             Self::Push(push) => push.run(),
             Self::Bindings(bindings) => bindings.run(),
             Self::Installing(installing) => installing.run(),
+            Self::Approval(approval) => approval.run(),
             Self::Live(live) => live.run(),
         }
     }

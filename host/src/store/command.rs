@@ -8,8 +8,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration, time::SystemTime};
 #[cfg(test)]
 use super::sqlite::TestCommand;
 use super::{
-    Answered, Durability, HookOrder, HostChange, OrderId, PluginVersion, Released, RolloutId, RolloutRow, RolloutState,
-    StockChanged, StockError, StockLevel, StoreError, SwapAction, TakeError, Taker, VersionId, VersionText,
+    Answered, ApprovalId, ApprovalRow, Audited, Durability, HookChange, HookOrder, HostChange, OrderId, PluginVersion,
+    Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError, StockLevel, StoreError, SwapAction,
+    TakeError, Taker, VersionId, VersionText,
     json::{OrderText, ReceiptText},
     queue::{Answer, Reply},
 };
@@ -81,8 +82,7 @@ pub(super) enum PluginCommand {
         /// The order of the hook's installations from now on, if it changes.
         order: Option<HookOrder>,
         action: SwapAction,
-        by: String,
-        detail: String,
+        audited: Audited,
         reply: Reply<PluginVersion, StoreError>,
     },
     Uninstall {
@@ -90,12 +90,24 @@ pub(super) enum PluginCommand {
         live: PluginVersion,
         /// The order of the hook's installations that are left.
         order: HookOrder,
-        by: String,
+        audited: Audited,
         reply: Reply<(), StoreError>,
     },
     Reorder {
         order: HookOrder,
+        audited: Audited,
+        reply: Reply<(), StoreError>,
+    },
+    AskApproval {
+        change: HookChange<VersionText>,
         by: String,
+        reason: String,
+        reply: Reply<ApprovalRow, StoreError>,
+    },
+    RejectApproval {
+        id: ApprovalId,
+        by: String,
+        reason: String,
         reply: Reply<(), StoreError>,
     },
     NoteRefusal {
@@ -265,8 +277,10 @@ impl Command {
                     reply.unexecuted()
                 }
                 PluginCommand::BeginRollout { reply, .. } => reply.unexecuted(),
+                PluginCommand::AskApproval { reply, .. } => reply.unexecuted(),
                 PluginCommand::Uninstall { reply, .. }
                 | PluginCommand::Reorder { reply, .. }
+                | PluginCommand::RejectApproval { reply, .. }
                 | PluginCommand::NoteRefusal { reply, .. }
                 | PluginCommand::NoteFolderHas { reply, .. }
                 | PluginCommand::ChangeRollout { reply, .. } => reply.unexecuted(),

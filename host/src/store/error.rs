@@ -129,6 +129,9 @@ pub enum StoreError {
     /// Nothing was changed.
     #[error("another import has replaced the catalogue meanwhile: import again")]
     CatalogueChanged,
+    /// Nothing was changed.
+    #[error("somebody has approved or rejected it before: till plugin approvals")]
+    NotWaiting,
     #[error("a rollout is under way, and there is one at a time: promote or abort it first")]
     RolloutOpen,
     /// A host fault: the command breaks a rule of the schema. Nothing was changed.

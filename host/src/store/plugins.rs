@@ -3,8 +3,8 @@
 //! A version is a file with its settings: the same file with other settings is another version.
 
 use super::{
-    Engine, HookOrder, Page, PluginEvent, PluginVersion, Store, StoreError, SwapAction, VersionId, VersionText,
-    command::PluginCommand, sqlite,
+    Audited, Engine, HookOrder, Page, PluginEvent, PluginVersion, Store, StoreError, SwapAction, VersionId,
+    VersionText, command::PluginCommand, sqlite,
 };
 use crate::hooks::{Installation, InstallationName, Kind};
 
@@ -13,32 +13,39 @@ impl Store {
     /// live before. An open rollout at the same installation ends. Durable when it returns.
     ///
     /// # Errors
-    /// `PluginsChanged` when another version than `over` is live; for an [`SwapAction::Install`] without `over`, when any is. Nothing
-    /// was changed.
+    /// `PluginsChanged` when another version than `over` is live; for an [`SwapAction::Install`] without `over`, when any is.
+    /// `NotWaiting` when somebody else has decided about the approval. Nothing was changed.
     pub async fn publish_plugin(
         &self,
         over: Option<VersionId>,
         text: VersionText,
         order: Option<HookOrder>,
-        (action, by, detail): (SwapAction, String, String),
+        action: SwapAction,
+        audited: Audited,
     ) -> Result<PluginVersion, StoreError> {
-        self.submit(|reply| PluginCommand::Publish { over, text, order, action, by, detail, reply }).await
+        self.submit(|reply| PluginCommand::Publish { over, text, order, action, audited, reply }).await
     }
 
     /// Takes a live version off its installation; what is left of the hook is asked in that order. Durable when it returns.
     ///
     /// # Errors
-    /// `PluginsChanged` when another version is live there; nothing was changed.
-    pub async fn uninstall_plugin(&self, live: PluginVersion, order: HookOrder, by: String) -> Result<(), StoreError> {
-        self.submit(|reply| PluginCommand::Uninstall { live, order, by, reply }).await
+    /// `PluginsChanged` when another version is live there, `NotWaiting` when somebody else has decided about the approval; nothing
+    /// was changed.
+    pub async fn uninstall_plugin(
+        &self,
+        live: PluginVersion,
+        order: HookOrder,
+        audited: Audited,
+    ) -> Result<(), StoreError> {
+        self.submit(|reply| PluginCommand::Uninstall { live, order, audited, reply }).await
     }
 
     /// Changes the order of a hook's installations. Durable when it returns.
     ///
     /// # Errors
-    /// Only the store's own.
-    pub async fn reorder_plugins(&self, order: HookOrder, by: String) -> Result<(), StoreError> {
-        self.submit(|reply| PluginCommand::Reorder { order, by, reply }).await
+    /// `NotWaiting` when somebody else has decided about the approval; nothing was changed.
+    pub async fn reorder_plugins(&self, order: HookOrder, audited: Audited) -> Result<(), StoreError> {
+        self.submit(|reply| PluginCommand::Reorder { order, audited, reply }).await
     }
 
     /// Returns the order of a hook's installations; empty if none was set.

@@ -5,6 +5,7 @@
 //! expects, and keeps to what engines of the same SQL have: no triggers, no functions, no locks but those of rows.
 
 mod activity;
+mod approvals;
 mod catalogue;
 mod connection;
 mod copy;
@@ -57,11 +58,11 @@ use self::{
 };
 // What the files of this folder have of the store's.
 use super::{
-    Answered, DatabaseError, Durability, Earlier, Examined, Finding, Gauges, HookOrder, HostRow, Inventory,
-    LedgerMismatch, NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Origin, Outage, Page, PluginEvent,
-    PluginVersion, PostgresSettings, Released, RolloutId, RolloutRow, RolloutState, StockChanged, StockError,
-    StockLevel, StoreError, StoredCatalogue, SwapAction, TakeError, Taker, VersionId, VersionState, VersionText,
-    command, folder, json, now_ms, page, queue, saturated,
+    Answered, ApprovalId, ApprovalRow, ApprovalState, Audited, DatabaseError, Durability, Earlier, Examined, Finding,
+    Gauges, HookChange, HookOrder, HostRow, Inventory, LedgerMismatch, NewOrder, OpenError, Opened, Order, OrderId,
+    OrdersFilter, Origin, Outage, Page, PluginEvent, PluginVersion, PostgresSettings, Released, RolloutId, RolloutRow,
+    RolloutState, StockChanged, StockError, StockLevel, StoreError, StoredCatalogue, SwapAction, TakeError, Taker,
+    VersionId, VersionState, VersionText, command, folder, json, now_ms, page, queue, saturated,
 };
 use super::{
     command::{Lane, OpenOrder, OrderCommand, ReservationCommand, Take, UpkeepCommand},

@@ -5,6 +5,7 @@
 pub(super) mod activity;
 mod alarm;
 pub(super) mod answers;
+pub(super) mod approvals;
 mod backup;
 pub(super) mod catalogue;
 mod channel;
@@ -60,10 +61,11 @@ use self::{
     writer::{WriteContext, Writer},
 };
 use super::{
-    Answered, DatabaseError, Earlier, Gauges, Inventory, LEVEL_BYTES, LedgerMismatch, NewOrder, OpenError, Opened,
-    Order, OrderId, OrdersFilter, Outage, Page, PluginVersion, ROW_BYTES, Released, RolloutId, RolloutRow,
-    RolloutState, Settings, StockChanged, StockError, StockLevel, StoreError, StoredCatalogue, SwapAction, TakeError,
-    Taker, VersionId, VersionState, VersionText, command, folder, items, json, now_ms, page, queue, saturated, version,
+    Answered, ApprovalId, ApprovalRow, ApprovalState, Audited, DatabaseError, Earlier, Gauges, HookChange, Inventory,
+    LEVEL_BYTES, LedgerMismatch, NewOrder, OpenError, Opened, Order, OrderId, OrdersFilter, Outage, Page,
+    PluginVersion, ROW_BYTES, Released, RolloutId, RolloutRow, RolloutState, Settings, StockChanged, StockError,
+    StockLevel, StoreError, StoredCatalogue, SwapAction, TakeError, Taker, VersionId, VersionState, VersionText,
+    command, folder, items, json, now_ms, page, queue, saturated, version,
 };
 #[cfg(test)]
 use super::{BegunOrder, Durability, Engine, Store};

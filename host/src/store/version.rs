@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use super::ApprovalId;
 use crate::hooks::{Installation, InstallationName, Kind};
 
 /// A version's number: ascending in the order in which versions were first seen.
@@ -119,6 +120,11 @@ impl HookOrder {
     pub(super) fn names_of(text: &str) -> Vec<InstallationName> {
         text.split(' ').filter_map(InstallationName::parse).collect()
     }
+
+    /// Returns what the audit says of the change to this order.
+    pub(super) fn audited(&self, detail: &str) -> String {
+        if detail.is_empty() { self.to_string() } else { format!("{self}: {detail}") }
+    }
 }
 
 impl fmt::Display for HookOrder {
@@ -179,6 +185,23 @@ impl SwapAction {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let all = [Self::Start, Self::Deploy, Self::Install, Self::Rollback, Self::Set, Self::Rollout, Self::Promote];
         all.into_iter().find(|action| action.as_str() == text)
+    }
+}
+
+/// Who changes something, and what the audit says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    pub by: String,
+    pub detail: String,
+    /// The approval that the change ends, if it waited for one.
+    pub approval: Option<ApprovalId>,
+}
+
+impl Audited {
+    /// Returns a change that waited for nobody.
+    #[must_use]
+    pub fn new(by: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { by: by.into(), detail: detail.into(), approval: None }
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     config::{Limits, Settings},
     hooks::{Installation, InstallationName, Kind, PerKind},
     runtime::{Identity, digest_of},
-    store::{Origin, PluginVersion, RolloutState, Store, StoreError, SwapAction, VersionText},
+    store::{Audited, Origin, PluginVersion, RolloutState, Store, StoreError, SwapAction, VersionText},
 };
 
 /// The name in the audit for what the host makes live when it starts.
@@ -226,10 +226,8 @@ impl Start<'_> {
         let plugin = self.catalogue.plugin(self.catalogue.admit(examined, &set, trial).await?, &set);
         if live.is_none_or(|live| live.text.digest != digest || live.action != SwapAction::Start) {
             let text = text_of(plugin.identity(), bytes, origin);
-            let detail = "named by the settings".into();
-            plugin.set_version(
-                &self.store.publish_plugin(None, text, None, (SwapAction::Start, BY.into(), detail)).await?,
-            );
+            let audited = Audited::new(BY, "named by the settings");
+            plugin.set_version(&self.store.publish_plugin(None, text, None, SwapAction::Start, audited).await?);
         } else if let Some(live) = live {
             plugin.set_version(live);
         }
@@ -300,7 +298,7 @@ impl Start<'_> {
                 let detail = format!("the version after it can't be started with: {failed}");
                 let version = self
                     .store
-                    .publish_plugin(Some(live.id), before.text, None, (SwapAction::Rollback, BY.into(), detail))
+                    .publish_plugin(Some(live.id), before.text, None, SwapAction::Rollback, Audited::new(BY, detail))
                     .await?;
                 plugin.set_version(&version);
                 Ok(Some(plugin))

@@ -19,7 +19,7 @@ mod settings;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
-pub use approval::ApprovalError;
+pub use approval::{ApprovalError, Decision};
 pub use author::Author;
 pub use install::{InstallError, Placed};
 pub use rollout::RolloutChange;
@@ -38,7 +38,7 @@ use crate::config::{REUSE, did_you_mean};
 use crate::hooks::{Installation, Kind};
 use crate::oci::{OciError, Reference};
 use crate::outbound::UnusableGrant;
-use crate::store::{PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
+use crate::store::{ApprovalId, Audited, PluginVersion, RolloutState, StoreError, SwapAction, VersionId, VersionText};
 
 /// Labels of failed changes in `plugin_swaps_total`: the file is at fault, or what the caller asked for.
 const REFUSED: &str = "refused";
@@ -65,6 +65,8 @@ pub enum SwapError {
     Installing(#[from] InstallError),
     #[error(transparent)]
     Approval(#[from] ApprovalError),
+    #[error("there is no approval {}; till plugin approvals lists them", .id.number())]
+    NoApproval { id: ApprovalId },
     #[error("no rollout is under way")]
     NoRollout,
     #[error("the rollout is {} already", .0.as_str())]
@@ -108,7 +110,8 @@ impl SwapError {
             | Self::Approval(_)
             | Self::NoRollout
             | Self::RolloutState(_)
-            | Self::Store(StoreError::RolloutOpen | StoreError::PluginsChanged)
+            | Self::NoApproval { .. }
+            | Self::Store(StoreError::RolloutOpen | StoreError::PluginsChanged | StoreError::NotWaiting)
             | Self::NotOfHook { .. }
             | Self::OnFailure
             | Self::Grant(_)
@@ -171,6 +174,8 @@ pub enum Became {
     Candidate,
     /// The version waits for another person, who makes it live.
     Waiting,
+    /// The version is to be installed, and waits for another person's approval.
+    Asked(ApprovalId),
 }
 
 impl Became {
@@ -181,7 +186,16 @@ impl Became {
             Self::Live => "published",
             Self::Unchanged => "unchanged",
             Self::Candidate => "candidate",
-            Self::Waiting => "waiting",
+            Self::Waiting | Self::Asked(_) => "waiting",
+        }
+    }
+
+    /// Returns the approval that the version waits for.
+    #[must_use]
+    pub const fn approval(self) -> Option<ApprovalId> {
+        match self {
+            Self::Asked(id) => Some(id),
+            Self::Live | Self::Unchanged | Self::Candidate | Self::Waiting => None,
         }
     }
 }
@@ -347,7 +361,8 @@ impl Plugins {
         };
         let published = Published::new(&next, kept).map_err(SwapError::Host)?;
         let began = Instant::now();
-        let version = self.store.publish_plugin(Some(live.id), text, None, (action, by.to_owned(), detail)).await?;
+        let audited = Audited::new(by, detail);
+        let version = self.store.publish_plugin(Some(live.id), text, None, action, audited).await?;
         if let Some(plugin) = next.at(at) {
             plugin.set_version(&version);
         }

@@ -123,19 +123,89 @@ fn there_is_no_way_around_the_second_person() {
     assert_eq!(post(&host, &two.ci, "/plugins/rollout/abort", json!({})).status, 200);
     let back = post(&host, &two.ci, "/plugins/checkout/rollback", json!({ "to": number }));
     check_refused(&back, "was never live, so that going back to it would need no second person");
-    let file = bytes_of("hook_validation");
-    let authorization = format!("Bearer {}", two.ci);
-    let headers = [("authorization", authorization.as_str()), ("content-type", "application/wasm")];
-    let path = "/plugins/install?kind=validation&installation=limits";
-    let installed = host.admin.send("POST", path, &headers, Some(&file)).expect("the host answers");
-    check_refused(&installed, "while plugins.approval is on, nothing is installed, taken off or put in another order");
-    for (path, body) in [
-        ("/plugins/validation/uninstall", json!({ "installation": "limits" })),
-        ("/plugins/validation/order", json!({ "installations": [] })),
-    ] {
-        check_refused(&post(&host, &two.ci, path, body), "start the host with plugins.approval=off for that");
-    }
     assert_eq!(live(&host), before);
+    host.stop();
+}
+
+#[test]
+fn what_is_installed_and_taken_off_waits_for_another_person() {
+    let two = TwoPersons::new();
+    let host = two.plan(Host::plan()).start();
+    let before = live(&host);
+    let install = |token: &str, name: &str| {
+        let authorization = format!("Bearer {token}");
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/wasm")];
+        let path = format!("/plugins/install?kind=validation&installation={name}&name=limits&by=bert&reason=rush");
+        host.admin.send("POST", &path, &headers, Some(&bytes_of("hook_validation"))).expect("the host answers")
+    };
+    let decide = |token: &str, number: u64, decision: &str| {
+        let body = json!({ "decision": decision, "reason": "looked at" });
+        post(&host, token, &format!("/plugins/approvals/{number}"), body)
+    };
+    let asked = install(&two.ci, "first");
+    assert_eq!((asked.status, &asked.json()["result"]), (200, &json!("waiting")), "{}", asked.text());
+    assert_eq!((&asked.json()["approval"], &asked.json()["version"]["state"]), (&json!(1), &json!("candidate")));
+    assert_eq!(live(&host), before, "it is asked for no cart");
+    let listed = get(&host, &two.ci, "/plugins/approvals")["approvals"][0].clone();
+    assert_eq!(
+        (&listed["state"], &listed["action"], &listed["asked_by"], &listed["reason"]),
+        (&json!("waiting"), &json!("install"), &json!("ci (bert)"), &json!("limits.wasm: rush"))
+    );
+
+    check_refused(&decide(&two.ci, 1, "approve"), "ci asked for this, so another person has to approve it");
+    let approved = decide(&two.ada, 1, "approve");
+    assert_eq!((approved.status, &approved.json()["state"]), (200, &json!("approved")), "{}", approved.text());
+    assert_eq!(approved.json()["version"]["state"], "live");
+    assert!(live(&host).contains("validation"), "{}", live(&host));
+    let again = decide(&two.ada, 1, "approve");
+    assert_eq!((again.status, again.code()), (409, "not_waiting".to_owned()), "{}", again.text());
+    let unknown = decide(&two.ada, 9, "approve");
+    assert_eq!((unknown.status, unknown.code()), (404, "not_found".to_owned()));
+    assert_eq!(decide(&two.ada, 1, "promote").status, 422);
+
+    // Whoever asked may take it back, and what can't be carried out waits on.
+    assert_eq!(install(&two.ada, "second").json()["approval"], 2);
+    assert_eq!(install(&two.ci, "second").json()["approval"], 3);
+    assert_eq!(decide(&two.ci, 2, "approve").json()["state"], "approved");
+    let taken = decide(&two.ada, 3, "approve");
+    assert_eq!((taken.status, taken.code()), (409, "not_installable".to_owned()), "{}", taken.text());
+    assert_eq!(get(&host, &two.ci, "/plugins/approvals")["approvals"][0]["state"], "waiting");
+    let rejected = decide(&two.ci, 3, "reject");
+    assert_eq!((&rejected.json()["state"], &rejected.json()["reason"]), (&json!("rejected"), &json!("looked at")));
+    assert_eq!(rejected.json()["version"]["state"], "live", "the same version is live there by another approval");
+
+    let order = post(&host, &two.ci, "/plugins/validation/order", json!({ "installations": ["second", "first"] }));
+    assert_eq!((&order.json()["approval"], &order.json()["installations"]), (&json!(4), &json!(["first", "second"])));
+    let data = std::sync::Arc::clone(&host.folder);
+    host.stop();
+
+    // They wait in the store.
+    let host = two.plan(Host::plan()).folder(&data).start();
+    let decide = |token: &str, number: u64| {
+        post(&host, token, &format!("/plugins/approvals/{number}"), json!({ "decision": "approve" }))
+    };
+    assert_eq!(decide(&two.ada, 4).json()["installations"], json!(["second", "first"]));
+    let off = post(&host, &two.ada, "/plugins/validation/uninstall", json!({ "installation": "first" }));
+    assert_eq!((&off.json()["approval"], &off.json()["installations"]), (&json!(5), &json!(["second", "first"])));
+    check_refused(&decide(&two.ada, 5), "ada asked for this");
+    assert_eq!(decide(&two.ci, 5).json()["state"], "approved");
+    let plugins = get(&host, &two.ci, "/plugins");
+    let plugins = plugins["plugins"].as_array().expect("plugins").iter();
+    let names: Vec<_> = plugins.filter_map(|plugin| plugin["installation"].as_str()).collect();
+    assert_eq!(names, ["second"]);
+    let history = get(&host, &two.ci, "/plugins/history");
+    let events = history["events"].as_array().expect("events").iter();
+    let told: Vec<_> = events
+        .map(|event| format!("{} {} {}", event["action"], event["changed_by"], event["detail"]).replace('"', ""))
+        .filter(|told| ["uninstall", "order", "install"].iter().any(|action| told.starts_with(action)))
+        .collect();
+    let expected = [
+        "uninstall ci approval 5, asked for by ada",
+        "order ada second first: approval 4, asked for by ci",
+        "install ci approval 2, asked for by ada (bert): looked at",
+        "install ada approval 1, asked for by ci (bert): looked at",
+    ];
+    assert_eq!(told, expected);
     host.stop();
 }
 
@@ -188,6 +258,25 @@ fn the_commands_say_who_has_to_promote() {
     );
     let promoted = plugin(&two.ada, &["rollout", "promote"]);
     assert!(promoted.status.success(), "{}", said(&promoted));
+
+    let limits = folder.path().join("limits.wasm");
+    fs::write(&limits, bytes_of("hook_validation")).expect("it is written");
+    let asked = plugin(&two.ci, &["install", limits.to_str().expect("UTF-8"), "--as", "limits"]);
+    let waits = "waits for another person, who carries it out with `till plugin approve 1`";
+    assert!(asked.status.success() && said(&asked).contains(waits), "{}", said(&asked));
+    let listed = plugin(&two.ada, &["approvals"]);
+    assert!(said(&listed).contains("validation/limits"), "{}", said(&listed));
+    let approved = plugin(&two.ada, &["approve", "1", "--why", "looked at"]);
+    assert!(approved.status.success() && said(&approved).contains("approved"), "{}", said(&approved));
+    for (command, told) in [
+        (vec!["order", "validation", "limits"], "`till plugin approve 2`"),
+        (vec!["uninstall", "validation/limits"], "`till plugin approve 3`"),
+    ] {
+        let asked = plugin(&two.ci, &command);
+        assert!(asked.status.success() && said(&asked).contains(told), "{}", said(&asked));
+    }
+    let rejected = plugin(&two.ci, &["reject", "3"]);
+    assert!(rejected.status.success() && said(&rejected).contains("rejected"), "{}", said(&rejected));
     host.stop();
 }
 

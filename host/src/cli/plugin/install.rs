@@ -10,7 +10,7 @@ use super::{
     super::{client::Admin, print, print_json},
     Kind,
     author::Author,
-    live::{installation, of_registry, told, with_cases},
+    live::{installation, of_registry, told, waits_for_approval, with_cases},
     origin::{Origin, origin},
     shop::ShopFile,
 };
@@ -125,6 +125,9 @@ impl Installing {
 fn print_left(left: &InstallationsJson, admin: &Admin, said: &str) -> anyhow::Result<()> {
     if admin.json {
         return print_json(left);
+    }
+    if left.approval.is_some() {
+        return print(&waits_for_approval(left.approval));
     }
     print(said)?;
     if left.behind.is_empty() { Ok(()) } else { print(&format!("not yet on: {}", left.behind.join(", "))) }

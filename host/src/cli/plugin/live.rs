@@ -299,11 +299,12 @@ pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return print_json(swapped);
     }
-    let SwappedJson { result, version, replaces, settings_left, behind } = swapped;
+    let SwappedJson { result, version, replaces, settings_left, approval, behind } = swapped;
     let other = replaces.as_ref().map(|ReplacedJson { id, name, version, digest, same_file_as }| {
         version_name(name, version, digest, Some(*id), *same_file_as)
     });
     let so = match (&**result, &other) {
+        ("waiting", _) if approval.is_some() => waits_for_approval(*approval),
         ("unchanged", _) => "was live already".to_owned(),
         ("waiting", _) => "waits for another person, who makes it live with `till plugin rollout promote`".to_owned(),
         ("candidate", Some(live)) => format!("is tried beside {live}; `till plugin rollout show` tells how it does"),
@@ -318,6 +319,12 @@ pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
         print(&format!("not taken over from {}: its {}", replaced.name, settings_left.join(", ")))?;
     }
     if behind.is_empty() { Ok(()) } else { print(&format!("not yet on: {}", behind.join(", "))) }
+}
+
+/// Returns what is said of a change that waits for another person's approval.
+pub(super) fn waits_for_approval(approval: Option<u64>) -> String {
+    let number = approval.unwrap_or_default();
+    format!("waits for another person, who carries it out with `till plugin approve {number}`")
 }
 
 /// Returns a hook with the installation's name, as all commands show it.

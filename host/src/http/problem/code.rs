@@ -64,7 +64,7 @@ codes! {
         "`detail` says which scope is needed. Use a token that has it, or make one: `till token new --name NAME --scope SCOPE --file FILE`.";
     SecondPerson = "second_person", FORBIDDEN,
         "It takes two persons (`plugins.approval`), and this would have been one's decision alone. Nothing was changed.",
-        "`detail` says who has to do it. Whoever else has a token of the scope `deploy` promotes with `till plugin rollout promote`.";
+        "`detail` says who has to do it. Whoever else has a token of the scope `deploy` promotes with `till plugin rollout promote`, or approves with `till plugin approve`.";
     NotFound = "not_found", NOT_FOUND,
         "There is no such route, order, item, trace or version.",
         "Compare the path with `GET /` of the same listener: orders by number, plugins and traces are on the admin listener.";
@@ -98,6 +98,9 @@ codes! {
     RolloutOpen = "rollout_open", CONFLICT,
         "Another version is being tried, and one is tried at a time.",
         "Promote or abort that one first: `till plugin rollout promote`, `till plugin rollout abort`.";
+    NotWaiting = "not_waiting", CONFLICT,
+        "Somebody has approved or rejected this change before.",
+        "`till plugin approvals` says who, and when.";
     CartRefused = "cart_refused", UNPROCESSABLE_ENTITY,
         "Plugins at the hook `validation` say what is wrong with the cart. Nothing was sold.",
         "Show the customer the messages in `errors`; `field` says which part of the request each is about.";

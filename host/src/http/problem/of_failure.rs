@@ -89,6 +89,7 @@ impl From<&StoreError> for Problem {
             StoreError::KeyTaken => Self::key_in_flight(error.to_string()),
             StoreError::CatalogueChanged => Self::new(Code::CatalogueChanged, error.to_string()),
             StoreError::PluginsChanged => Self::new(Code::RolloutState, error.to_string()),
+            StoreError::NotWaiting => Self::new(Code::NotWaiting, error.to_string()),
             StoreError::RolloutOpen => Self::new(Code::RolloutOpen, error.to_string()),
             other => Self::internal(other),
         }
@@ -129,6 +130,7 @@ impl From<SwapError> for Problem {
                 InstallError::Taken(_) | InstallError::Full { .. } | InstallError::TwoOwners { .. },
             ) => Self::new(Code::NotInstallable, detail),
             SwapError::Approval(_) => Self::new(Code::SecondPerson, detail),
+            SwapError::NoApproval { .. } => Self::not_found(detail),
             SwapError::NoRollout => Self::new(Code::NoRollout, detail),
             SwapError::RolloutState(_) => Self::new(Code::RolloutState, detail),
             SwapError::Catalogue(CatalogueError::File(_)) => Self::new(Code::PluginFile, detail),

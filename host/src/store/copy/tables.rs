@@ -185,6 +185,22 @@ pub(in crate::store) const TABLES: &[Table] = &[
             column("changed_at_ms", Of::Integer),
         ],
     ),
+    table(
+        "plugin_approvals",
+        &[
+            column("id", Of::Integer),
+            column("action", Of::Text),
+            column("kind", Of::Text),
+            column("version_id", Of::Integer),
+            column("names", Of::Text),
+            column("state", Of::Text),
+            column("reason", Of::Text),
+            column("asked_by", Of::Text),
+            column("asked_at_ms", Of::Integer),
+            column("changed_by", Of::Text),
+            column("changed_at_ms", Of::Integer),
+        ],
+    ),
     table("catalogue", &[column("part", Of::Integer), column("lines", Of::Bytes)]),
     Table {
         is_keyed_anew: true,

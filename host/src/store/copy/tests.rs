@@ -14,7 +14,7 @@ use crate::{
     hooks::{Installation, Kind},
     order::Reference,
     store::{
-        Durability, Inventory, OrdersFilter, Store, SwapAction,
+        Audited, Durability, HookChange, Inventory, OrdersFilter, Store, SwapAction,
         tests::{
             On, Place, Shop,
             answers::{self, answered, keyed},
@@ -46,9 +46,11 @@ async fn of_everything() -> TempDir {
     store.remove_stock(&item("gone"), "").await.expect("removes");
     store.set_stock(&item("tea"), 30, "").await.expect("sets");
     store
-        .publish_plugin(None, version(1), None, (SwapAction::Deploy, "me".into(), "a file".into()))
+        .publish_plugin(None, version(1), None, SwapAction::Deploy, Audited::new("me", "a file"))
         .await
         .expect("publishes");
+    let change = HookChange::Install { version: version(2), before: None };
+    store.ask_approval(change, "me".into(), "a file".into()).await.expect("asks");
     store.replace_catalogue(0, vec![vec![0, 255], b"mug".to_vec()]).await.expect("replaces");
     store.close().await;
     match shop.place {
@@ -80,7 +82,7 @@ async fn a_shop_goes_to_postgresql_and_back_whole() {
     let (settings, _folder) = empty_database().await;
     let there = to_postgres(from.path(), &settings).await.expect("copies");
     let rows: BTreeMap<_, _> = there.tables.iter().copied().collect();
-    assert_eq!((rows["stock"], rows["orders"], rows["plugin_versions"]), (3, 7, 1), "{there:?}");
+    assert_eq!((rows["stock"], rows["orders"], rows["plugin_versions"]), (3, 7, 2), "{there:?}");
     assert_eq!((rows["checkout_answers"], rows["deduct_answers"], there.plugin_files), (1, 1, 1), "{there:?}");
 
     let back = tempfile::tempdir().expect("a folder");
@@ -110,9 +112,11 @@ async fn told(store: &Store) -> String {
     let stock = store.stock(None).await.expect("reads").rows;
     let plugins = store.plugin_events(None, 100).await.expect("reads").rows;
     let live = store.live_plugin(Installation::of(Kind::Checkout)).await.expect("reads");
+    let approvals = store.approvals(None, 100).await.expect("reads").rows;
+    assert_eq!(approvals.len(), 1);
     let catalogue = store.catalogue().await.expect("reads").parts;
     assert_eq!(catalogue.len(), 2);
-    format!("{orders:#?}\n{stock:#?}\n{plugins:#?}\n{live:#?}\n{catalogue:?}")
+    format!("{orders:#?}\n{stock:#?}\n{plugins:#?}\n{live:#?}\n{approvals:#?}\n{catalogue:?}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

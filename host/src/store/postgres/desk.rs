@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::types::Type;
 
 use super::{
-    Outage, StoreError, activity, catalogue,
+    Outage, StoreError, activity, approvals, catalogue,
     command::{CatalogueCommand, Command, PluginCommand, StockCommand, UpkeepCommand},
     connection::Connection,
     link::{Failed, Session},
@@ -122,13 +122,21 @@ async fn of_stock(client: &Session, command: StockCommand, items: &Items) -> Res
 
 async fn of_plugins(client: &Session, command: PluginCommand) -> Result<(), Failed> {
     match command {
-        PluginCommand::Publish { over, text, order, action, by, detail, reply } => {
-            tell_either(reply, plugins::publish(client, over, &text, order.as_ref(), (action, &by, &detail))).await
+        PluginCommand::Publish { over, text, order, action, audited, reply } => {
+            tell_either(reply, plugins::publish(client, over, &text, order.as_ref(), action, &audited)).await
         }
-        PluginCommand::Uninstall { live, order, by, reply } => {
-            tell_either(reply, plugins::uninstall(client, &live, &order, &by)).await
+        PluginCommand::Uninstall { live, order, audited, reply } => {
+            tell_either(reply, plugins::uninstall(client, &live, &order, &audited)).await
         }
-        PluginCommand::Reorder { order, by, reply } => tell(reply, plugins::reorder(client, &order, &by)).await,
+        PluginCommand::Reorder { order, audited, reply } => {
+            tell_either(reply, plugins::reorder(client, &order, &audited)).await
+        }
+        PluginCommand::AskApproval { change, by, reason, reply } => {
+            tell_either(reply, approvals::ask(client, change, &by, &reason)).await
+        }
+        PluginCommand::RejectApproval { id, by, reason, reply } => {
+            tell_either(reply, approvals::reject(client, id, &by, &reason)).await
+        }
         PluginCommand::NoteRefusal { at, by, detail, reply } => {
             tell(reply, plugins::note(client, "refuse", at, None, &by, &detail)).await
         }

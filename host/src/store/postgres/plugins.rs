@@ -6,7 +6,9 @@
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    HookOrder, Origin, Page, PluginEvent, PluginVersion, StoreError, SwapAction, VersionId, VersionState, VersionText,
+    Audited, HookOrder, Origin, Page, PluginEvent, PluginVersion, StoreError, SwapAction, VersionId, VersionState,
+    VersionText,
+    approvals::approve,
     link::{Failed, Session},
     now_ms, page,
     rollouts::supersede,
@@ -27,9 +29,13 @@ pub(super) async fn publish(
     over: Option<VersionId>,
     text: &VersionText,
     order: Option<&HookOrder>,
-    (action, by, detail): (SwapAction, &str, &str),
+    action: SwapAction,
+    Audited { by, detail, approval }: &Audited,
 ) -> Outcome<PluginVersion> {
     begin_change(client).await?;
+    if !approve(client, *approval, by, detail).await? {
+        return refused(client, StoreError::NotWaiting).await;
+    }
     let is_held_to = over.is_some() || action == SwapAction::Install;
     if is_held_to && live_id(client, text.at).await? != over {
         return refused(client, StoreError::PluginsChanged).await;
@@ -48,27 +54,43 @@ pub(super) async fn publish(
 }
 
 /// Takes the live version off its installation, and ends an open rollout there.
-pub(super) async fn uninstall(client: &Session, version: &PluginVersion, order: &HookOrder, by: &str) -> Outcome<()> {
+pub(super) async fn uninstall(
+    client: &Session,
+    version: &PluginVersion,
+    order: &HookOrder,
+    Audited { by, detail, approval }: &Audited,
+) -> Outcome<()> {
     let at = version.text.at;
     begin_change(client).await?;
+    if !approve(client, *approval, by, detail).await? {
+        return refused(client, StoreError::NotWaiting).await;
+    }
     if live_id(client, at).await? != Some(version.id) {
         return refused(client, StoreError::PluginsChanged).await;
     }
     let sql = "UPDATE plugin_versions SET state = 'former', changed_by = $2, changed_at_ms = $3 WHERE id = $1";
     change(client, sql, &[(&version.id.0, Type::INT8), (&by, Type::TEXT), (&now_ms(), Type::INT8)]).await?;
     write_order(client, order).await?;
-    insert_event(client, "uninstall", Some(at), Some(version.id), by, "").await?;
+    insert_event(client, "uninstall", Some(at), Some(version.id), by, detail).await?;
     supersede(client, at, by, "it isn't installed any more").await?;
     commit(client).await?;
     Ok(Ok(()))
 }
 
 /// Changes the order of a hook's installations.
-pub(super) async fn reorder(client: &Session, order: &HookOrder, by: &str) -> Result<(), Failed> {
+pub(super) async fn reorder(
+    client: &Session,
+    order: &HookOrder,
+    Audited { by, detail, approval }: &Audited,
+) -> Outcome<()> {
     begin_change(client).await?;
+    if !approve(client, *approval, by, detail).await? {
+        return refused(client, StoreError::NotWaiting).await;
+    }
     write_order(client, order).await?;
-    insert_event(client, "order", Some(Installation::of(order.kind)), None, by, &order.to_string()).await?;
-    commit(client).await
+    insert_event(client, "order", Some(Installation::of(order.kind)), None, by, &order.audited(detail)).await?;
+    commit(client).await?;
+    Ok(Ok(()))
 }
 
 async fn write_order(client: &Session, order: &HookOrder) -> Result<(), Failed> {

@@ -6,8 +6,9 @@ use tokio::sync::SemaphorePermit;
 use tokio_postgres::types::Type;
 
 use super::{
-    DatabaseError, Earlier, LedgerMismatch, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent, PluginVersion,
-    Postgres, RolloutId, RolloutRow, StockLevel, StoreError, StoredCatalogue, VersionId, activity, catalogue,
+    ApprovalRow, DatabaseError, Earlier, LedgerMismatch, Order, OrderId, OrdersFilter, Outage, Page, PluginEvent,
+    PluginVersion, Postgres, RolloutId, RolloutRow, StockLevel, StoreError, StoredCatalogue, VersionId, activity,
+    approvals, catalogue,
     link::{Failed, Session},
     plugins, query, rollouts,
     transaction::{in_time, within},
@@ -190,6 +191,10 @@ impl Postgres {
     ) -> Result<Page<RolloutRow>, StoreError> {
         let before = after.map_or(i64::MAX, |id| id.0);
         read!(self, |client| rollouts::rollouts(client, "true", before, limit))
+    }
+
+    pub(in crate::store) async fn approvals(&self, before: i64, limit: u32) -> Result<Page<ApprovalRow>, StoreError> {
+        read!(self, |client| approvals::approvals(client, before, limit))
     }
 
     pub(in crate::store) async fn hosts_behind(&self) -> Result<Vec<String>, StoreError> {

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_catalogue.sql"),
     include_str!("migrations/0005_console.sql"),
     include_str!("migrations/0006_origins.sql"),
+    include_str!("migrations/0007_approvals.sql"),
 ];
 
 /// What ends a statement in a migration's file.

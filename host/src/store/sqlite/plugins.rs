@@ -8,7 +8,8 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::{
-    Page, ROW_BYTES, StoreError,
+    Audited, Page, ROW_BYTES, StoreError,
+    approvals::{self, approve},
     command::PluginCommand,
     execution::{Executed, Refusal},
     now_ms,
@@ -30,17 +31,18 @@ impl PluginCommand {
     pub(super) fn execute(self, context: &mut WriteContext) -> Executed {
         let connection = &context.connection;
         match self {
-            Self::Publish { over, text, order, action, by, detail, reply } => {
-                reply.executed(publish(connection, over, text, order.as_ref(), (action, by, &detail)))
+            Self::Publish { over, text, order, action, audited, reply } => {
+                reply.executed(publish(connection, over, text, order.as_ref(), action, audited))
             }
-            Self::Uninstall { live, order, by, reply } => reply.executed(uninstall(connection, &live, &order, &by)),
-            Self::Reorder { order, by, reply } => {
-                let reordered = in_savepoint(connection, || {
-                    write_order(connection, &order)?;
-                    let at = Some(Installation::of(order.kind));
-                    Ok(insert_event(connection, "order", at, None, &by, &order.to_string())?)
-                });
-                reply.executed(reordered)
+            Self::Uninstall { live, order, audited, reply } => {
+                reply.executed(uninstall(connection, &live, &order, &audited))
+            }
+            Self::Reorder { order, audited, reply } => reply.executed(reorder(connection, &order, &audited)),
+            Self::AskApproval { change, by, reason, reply } => {
+                reply.executed(approvals::ask(connection, change, by, reason))
+            }
+            Self::RejectApproval { id, by, reason, reply } => {
+                reply.executed(approvals::reject(connection, id, &by, &reason))
             }
             Self::NoteRefusal { at, by, detail, reply } => {
                 let noted = insert_event(connection, "refuse", at, None, &by, &detail);
@@ -69,9 +71,11 @@ fn publish(
     over: Option<VersionId>,
     text: VersionText,
     order: Option<&HookOrder>,
-    (action, by, detail): (SwapAction, String, &str),
+    action: SwapAction,
+    Audited { by, detail, approval }: Audited,
 ) -> Result<PluginVersion, Refusal<StoreError>> {
     in_savepoint(connection, || {
+        approve(connection, approval, &by, &detail)?;
         let is_held_to = over.is_some() || action == SwapAction::Install;
         if is_held_to && live(connection, text.at).map_err(no)?.map(|live| live.id) != over {
             return Err(no(StoreError::PluginsChanged));
@@ -79,7 +83,7 @@ fn publish(
         if let Some(order) = order {
             write_order(connection, order)?;
         }
-        let version = write_version(connection, text, action, by, detail)?;
+        let version = write_version(connection, text, action, by, &detail)?;
         let PluginVersion { text, changed_by, .. } = &version;
         let reason = format!("{}@{} is live now", text.name, text.version);
         supersede(connection, text.at, changed_by, &reason)?;
@@ -92,10 +96,11 @@ fn uninstall(
     connection: &Connection,
     version: &PluginVersion,
     order: &HookOrder,
-    by: &str,
+    Audited { by, detail, approval }: &Audited,
 ) -> Result<(), Refusal<StoreError>> {
     let at = version.text.at;
     in_savepoint(connection, || {
+        approve(connection, *approval, by, detail)?;
         if live(connection, at).map_err(no)?.map(|live| live.id) != Some(version.id) {
             return Err(no(StoreError::PluginsChanged));
         }
@@ -105,8 +110,21 @@ fn uninstall(
             )?
             .execute(params![version.id.0, by, now_ms()])?;
         write_order(connection, order)?;
-        insert_event(connection, "uninstall", Some(at), Some(version.id), by, "")?;
+        insert_event(connection, "uninstall", Some(at), Some(version.id), by, detail)?;
         supersede(connection, at, by, "it isn't installed any more")
+    })
+}
+
+/// Changes the order of a hook's installations.
+fn reorder(
+    connection: &Connection,
+    order: &HookOrder,
+    Audited { by, detail, approval }: &Audited,
+) -> Result<(), Refusal<StoreError>> {
+    in_savepoint(connection, || {
+        approve(connection, *approval, by, detail)?;
+        write_order(connection, order)?;
+        Ok(insert_event(connection, "order", Some(Installation::of(order.kind)), None, by, &order.audited(detail))?)
     })
 }
 

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_catalogue.sql"),
     include_str!("migrations/0013_console.sql"),
     include_str!("migrations/0014_origins.sql"),
+    include_str!("migrations/0015_approvals.sql"),
 ];
 
 /// Returns how many migrations this build knows.

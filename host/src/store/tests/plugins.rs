@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, future::Future};
 
 use super::{
     super::{
-        HookOrder, LIST_BYTES_MAX, Origin, Page, PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState,
-        Signer, Store, StoreError, SwapAction, VersionId, VersionText,
+        ApprovalId, ApprovalRow, ApprovalState, Audited, HookChange, HookOrder, LIST_BYTES_MAX, Origin, Page,
+        PluginEvent, PluginVersion, RolloutId, RolloutRow, RolloutState, Signer, Store, StoreError, SwapAction,
+        VersionId, VersionState, VersionText,
     },
     On, Shop, on_each_database,
 };
@@ -54,7 +55,72 @@ on_each_database!(
     lists_of_plugins_are_read_page_by_page,
     a_hook_has_the_plugins_that_are_installed_in_their_order,
     a_version_says_where_it_is_from_and_who_signed_it,
+    a_change_waits_until_it_is_decided_about_once,
 );
+
+async fn a_change_waits_until_it_is_decided_about_once(on: On) {
+    let shop = Shop::new(on, &[]).await;
+    let store: &Store = &shop.store;
+    let name = |name: &str| InstallationName::parse(name).expect("a name");
+    let at = Installation::named(Kind::Discounts, name("spring"));
+    let text = VersionText { at, ..version(1) };
+    let install = || HookChange::Install { version: text.clone(), before: Some(name("winter")) };
+    let ask = async |change| store.ask_approval(change, "ada".into(), "a file".into()).await.expect("asks");
+    let first = ask(install()).await;
+    let HookChange::Install { version, before } = &first.change else { panic!("{first:?}") };
+    assert_eq!((version.state, *before), (VersionState::Candidate, Some(name("winter"))));
+    assert_eq!((first.state, &*first.reason, &*first.asked_by), (ApprovalState::Waiting, "a file", "ada"));
+    assert_eq!(store.approval(first.id).await.expect("reads").as_ref(), Some(&first));
+    assert_eq!(store.approval(ApprovalId::new(7).expect("a number")).await.expect("reads"), None);
+
+    // Rejected, the version is withdrawn, and nobody decides again.
+    store.reject_approval(first.id, "ben".into(), "not now".into()).await.expect("rejects");
+    let rejected = store.approval(first.id).await.expect("reads").expect("is there");
+    assert_eq!((rejected.state, &*rejected.reason, &*rejected.changed_by), (ApprovalState::Rejected, "not now", "ben"));
+    assert_eq!(rejected.change.version().map(|version| version.state), Some(VersionState::Withdrawn));
+    let again = store.reject_approval(first.id, "ben".into(), String::new()).await;
+    assert!(matches!(again, Err(StoreError::NotWaiting)), "{again:?}");
+    let order = HookOrder { kind: Kind::Discounts, names: vec![name("spring")] };
+    let audited = |id: ApprovalId| Audited { approval: Some(id), ..Audited::new("ben", "approved") };
+    let publish = async |id| {
+        store.publish_plugin(None, text.clone(), Some(order.clone()), SwapAction::Install, audited(id)).await
+    };
+    let late = publish(first.id).await;
+    assert!(matches!(late, Err(StoreError::NotWaiting)), "{late:?}");
+    assert_eq!(store.live_plugin(at).await.expect("reads"), None);
+
+    // Approved in the transaction that carries it out; what fails leaves it waiting.
+    let (install, off, ordered) =
+        (ask(install()).await, ask(HookChange::Uninstall { at }).await, ask(HookChange::Order(order.clone())).await);
+    let published = publish(install.id).await.expect("installs");
+    let taken = publish(off.id).await;
+    assert!(matches!(taken, Err(StoreError::PluginsChanged)), "{taken:?}");
+    store.reorder_plugins(order.clone(), audited(ordered.id)).await.expect("reorders");
+    let states = async || {
+        let rows = store.approvals(None, 10).await.expect("reads").rows;
+        rows.iter().map(|row| (row.change.action(), row.state.as_str())).collect::<Vec<_>>()
+    };
+    let expected = [("order", "approved"), ("uninstall", "waiting"), ("install", "approved"), ("install", "rejected")];
+    assert_eq!(states().await, expected);
+    let empty = HookOrder { kind: Kind::Discounts, names: Vec::new() };
+    store.uninstall_plugin(published, empty, audited(off.id)).await.expect("uninstalls");
+    assert_eq!(states().await[1], ("uninstall", "approved"));
+    let approvals = |after: Option<u64>, limit| store.approvals(after.and_then(ApprovalId::new), limit);
+    assert_eq!(numbers(3, |row: &ApprovalRow| row.id.number(), approvals).await, (vec![4, 3, 2, 1], 2));
+    let events = store.plugin_events(None, 20).await.expect("reads").rows;
+    let told: Vec<_> = events.iter().rev().map(|event| format!("{} {}", event.action, event.detail)).collect();
+    let expected = [
+        "ask approval 1, install winter: a file",
+        "reject not now",
+        "ask approval 2, install winter: a file",
+        "ask approval 3, uninstall: a file",
+        "ask approval 4, order spring: a file",
+        "install approved",
+        "order spring: approved",
+        "uninstall approved",
+    ];
+    assert_eq!(told, expected);
+}
 
 async fn a_version_says_where_it_is_from_and_who_signed_it(on: On) {
     let shop = Shop::new(on, &[]).await;
@@ -74,9 +140,10 @@ async fn a_version_says_where_it_is_from_and_who_signed_it(on: On) {
     for (installation, number, origin) in
         [("one", 1, origin(30)), ("other", 2, origin(20)), ("other", 3, Origin::default())]
     {
-        let by = (SwapAction::Deploy, "ada".into(), String::new());
         let text = spring(installation, number, origin);
-        let published = store.publish_plugin(None, text.clone(), None, by).await.expect("is published");
+        let published =
+            store.publish_plugin(None, text.clone(), None, SwapAction::Deploy, Audited::new("ada", "")).await;
+        let published = published.expect("is published");
         assert_eq!(published.text, text);
     }
     assert_eq!(store.last_signed_plugin(Kind::Discounts, "spring").await.expect("reads"), Some(30));
@@ -93,7 +160,7 @@ async fn lists_of_plugins_are_read_page_by_page(on: On) {
     for number in 1..=WITH_TEXT {
         let reason = "x".repeat(TEXT_BYTES);
         store
-            .publish_plugin(None, version(number), None, (SwapAction::Deploy, "ada".into(), reason.clone()))
+            .publish_plugin(None, version(number), None, SwapAction::Deploy, Audited::new("ada", reason.clone()))
             .await
             .expect("publishes");
         let rollout = store.begin_rollout(version(number), "{}".into(), "ada".into(), reason.clone()).await;
@@ -125,8 +192,7 @@ async fn a_hook_has_the_plugins_that_are_installed_in_their_order(on: On) {
     let order = |names: &[&str]| HookOrder { kind: Kind::Discounts, names: names.iter().map(|of| name(of)).collect() };
     let install = async |of: &str, names: &[&str]| {
         let text = VersionText { at: at(of), ..version(1) };
-        let action = (SwapAction::Install, "ada".to_owned(), "a file".to_owned());
-        store.publish_plugin(None, text, Some(order(names)), action).await
+        store.publish_plugin(None, text, Some(order(names)), SwapAction::Install, Audited::new("ada", "a file")).await
     };
     let names = async || {
         let names = store.hook_order(Kind::Discounts).await.expect("reads");
@@ -145,16 +211,16 @@ async fn a_hook_has_the_plugins_that_are_installed_in_their_order(on: On) {
     let live: Vec<_> = live.iter().map(|version| version.text.at.to_string()).collect();
     assert_eq!(live, ["discounts/spring", "discounts/winter"]);
 
-    store.reorder_plugins(order(&["spring", "winter"]), "ben".into()).await.expect("reorders");
+    store.reorder_plugins(order(&["spring", "winter"]), Audited::new("ben", "")).await.expect("reorders");
     assert_eq!(names().await, ["spring", "winter"]);
 
     // A newer version is live: whoever looked before takes nothing off.
     let newer = VersionText { at: at("spring"), ..version(2) };
-    let action = (SwapAction::Deploy, "ada".to_owned(), "a file".to_owned());
-    let newer = store.publish_plugin(Some(spring.id), newer, None, action).await.expect("deploys");
-    let stale = store.uninstall_plugin(spring, order(&["winter"]), "ben".into()).await;
+    let audited = Audited::new("ada", "a file");
+    let newer = store.publish_plugin(Some(spring.id), newer, None, SwapAction::Deploy, audited).await.expect("deploys");
+    let stale = store.uninstall_plugin(spring, order(&["winter"]), Audited::new("ben", "")).await;
     assert!(matches!(stale, Err(StoreError::PluginsChanged)), "{stale:?}");
-    store.uninstall_plugin(newer.clone(), order(&["winter"]), "ben".into()).await.expect("uninstalls");
+    store.uninstall_plugin(newer.clone(), order(&["winter"]), Audited::new("ben", "")).await.expect("uninstalls");
     assert_eq!(
         (names().await, store.live_plugin(at("spring")).await.expect("reads")),
         (vec!["winter".to_owned()], None)

@@ -2,11 +2,16 @@
 //!
 //! A change that would be live at once becomes a paused rollout, and its promotion takes a token of another name. Until then the version runs
 //! on no request, or as a shadow, or as a small canary if its rollout is one. Taking a version off the requests takes one person.
+//!
+//! Installing a plugin, taking one off and another order are kept as approvals: each is carried out when another person approves it.
 
 use super::{Author, Plan, Plugins, SwapError, When};
 use crate::{
     hooks::Installation,
-    store::{PluginVersion, RolloutState, SwapAction},
+    store::{
+        ApprovalId, ApprovalRow, ApprovalState, Audited, HookChange, PluginVersion, RolloutState, StoreError,
+        SwapAction, VersionText,
+    },
     tokens::name_in,
     versions::rollout::{Mode, PlanChanges, Rollout},
 };
@@ -29,10 +34,18 @@ pub enum ApprovalError {
     )]
     NeverLive { at: Installation, version: Box<PluginVersion> },
     #[error(
-        "while plugins.approval is on, nothing is installed, taken off or put in another order; start the host with \
-         plugins.approval=off for that"
+        "{asked} asked for this, so another person has to approve it: with any other token of the scope deploy or all (plugins.approval)"
     )]
-    Installing,
+    SameApprover { asked: String },
+}
+
+/// How somebody decides about a change that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The change is carried out.
+    Approve,
+    /// Nothing is changed.
+    Reject,
 }
 
 impl Plugins {
@@ -75,10 +88,81 @@ impl Plugins {
         Ok(())
     }
 
+    /// Returns whether a change of a hook's plugins waits for another person first.
+    pub(super) fn waits(&self, audited: &Audited) -> bool {
+        self.approval.is_on && audited.approval.is_none()
+    }
+
+    /// Keeps a change of a hook's plugins until another person approves it.
+    pub(super) async fn ask(
+        &self,
+        change: HookChange<VersionText>,
+        Audited { by, detail, .. }: &Audited,
+    ) -> Result<ApprovalRow, SwapError> {
+        let row = self.store.ask_approval(change, by.clone(), detail.clone()).await?;
+        let (at, number, action) = (row.change.at(), row.id.number(), row.change.action());
+        tracing::info!(
+            kind = at.kind.as_str(),
+            by,
+            approval = number,
+            "{action} {at} waits for another person to approve it"
+        );
+        Ok(row)
+    }
+
+    /// Approves a change that waits, which is carried out, or rejects it.
+    ///
     /// # Errors
-    /// If a hook's installations mustn't change, because only one person would decide about that.
-    pub(super) fn check_installing(&self) -> Result<(), SwapError> {
-        if self.approval.is_on { Err(ApprovalError::Installing.into()) } else { Ok(()) }
+    /// If there is no such approval, somebody has decided about it, the one who asked for the change approves it, or it can't be
+    /// carried out; then it waits still.
+    pub async fn decide(
+        &self,
+        id: ApprovalId,
+        decision: Decision,
+        author: Author<'_>,
+    ) -> Result<ApprovalRow, SwapError> {
+        let find = async || self.store.approval(id).await?.ok_or(SwapError::NoApproval { id });
+        let row = find().await?;
+        if row.state != ApprovalState::Waiting {
+            return Err(StoreError::NotWaiting.into());
+        }
+        match decision {
+            Decision::Approve => self.approve(row, author).await?,
+            Decision::Reject => {
+                let reason = author.reason.unwrap_or("asked for").to_owned();
+                self.store.reject_approval(id, author.by.to_owned(), reason).await?;
+                tracing::info!(
+                    by = author.by,
+                    approval = id.number(),
+                    "{} {} is rejected",
+                    row.change.action(),
+                    row.change.at()
+                );
+            }
+        }
+        find().await
+    }
+
+    async fn approve(&self, row: ApprovalRow, author: Author<'_>) -> Result<(), SwapError> {
+        let asked = name_in(&row.asked_by);
+        if self.approval.is_on && asked == name_in(author.by) {
+            return Err(ApprovalError::SameApprover { asked: asked.to_owned() }.into());
+        }
+        let detail = author.detail(format!("approval {}, asked for by {}", row.id.number(), row.asked_by));
+        let audited = Audited { by: author.by.to_owned(), detail, approval: Some(row.id) };
+        match row.change {
+            HookChange::Install { version, before } => {
+                let at = version.text.at;
+                let plugin = self.catalogue.version(&version.text).await;
+                let installed = match plugin {
+                    Ok(plugin) => self.install_plugin(plugin, version.text, before, audited).await,
+                    Err(unusable) => Err(unusable.into()),
+                };
+                self.record_result(Some(at), author.by, installed).await.map(drop)
+            }
+            HookChange::Uninstall { at } => self.uninstall_audited(at, audited).await.map(drop),
+            HookChange::Order(order) => self.reorder_audited(order, audited).await.map(drop),
+        }
     }
 
     /// Pauses a rollout that has just begun in the store, until another person promotes it.

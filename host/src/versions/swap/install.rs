@@ -6,7 +6,7 @@ use super::{Author, Became, Candidate, Plugin, Plugins, Published, SwapError, Sw
 use crate::{
     config::did_you_mean,
     hooks::{self, Installation, InstallationName, Kind},
-    store::{HookOrder, SwapAction, VersionText},
+    store::{ApprovalRow, Audited, HookChange, HookOrder, SwapAction, VersionText},
     versions::{Snapshot, admission::Trial, vetting::Arrival},
 };
 
@@ -44,7 +44,7 @@ pub struct Placed {
 }
 
 impl Plugins {
-    /// Makes the candidate live where nothing was.
+    /// Makes the candidate live where nothing was, or asks for another person's approval (`plugins.approval`).
     ///
     /// # Errors
     /// Says what is wrong with the candidate, its settings or its place. Nothing is changed.
@@ -65,7 +65,6 @@ impl Plugins {
         Placed { at, before, set, forced }: Placed,
         author: Author<'_>,
     ) -> Result<Swapped, SwapError> {
-        self.check_installing()?;
         self.ordered(at, before)?;
         check(at, &set)?;
         let examined = self.catalogue.examine(candidate, Arrival::New(Some(at))).await?;
@@ -82,14 +81,33 @@ impl Plugins {
         }
         let text = VersionText { settings: set, ..text_of(admitted.identity(), bytes, origin) };
         let plugin = self.catalogue.plugin(admitted, &text.settings);
+        self.install_plugin(plugin, text, before, Audited::new(author.by, author.detail(source))).await
+    }
+
+    /// Makes an admitted plugin live where nothing was.
+    pub(super) async fn install_plugin(
+        &self,
+        plugin: Plugin,
+        text: VersionText,
+        before: Option<InstallationName>,
+        audited: Audited,
+    ) -> Result<Swapped, SwapError> {
+        let at = text.at;
         let _turn = self.changing.lock().await;
         let order = self.ordered(at, before)?;
         let next = self.snapshot().ordered(Some(plugin.clone()), &order).map_err(SwapError::Host)?;
         next.check_owner()?;
+        if self.waits(&audited) {
+            return match self.ask(HookChange::Install { version: text, before }, &audited).await? {
+                ApprovalRow { id, change: HookChange::Install { version, .. }, .. } => {
+                    Ok(Swapped { version, became: Became::Asked(id), replaces: None })
+                }
+                ApprovalRow { id, .. } => Err(SwapError::NoApproval { id }),
+            };
+        }
         let published = Published::new(&next, self.registry.rollout()).map_err(SwapError::Host)?;
-        let by = author.by;
-        let action = (SwapAction::Install, by.to_owned(), author.detail(source));
-        let version = self.store.publish_plugin(None, text, Some(order), action).await?;
+        let by = audited.by.clone();
+        let version = self.store.publish_plugin(None, text, Some(order), SwapAction::Install, audited).await?;
         plugin.set_version(&version);
         self.publish(published);
         let to = plugin.identity();
@@ -97,17 +115,27 @@ impl Plugins {
         Ok(Swapped { version, became: Became::Live, replaces: None })
     }
 
-    /// Takes a plugin off its hook.
+    /// Takes a plugin off its hook, or asks for another person's approval (`plugins.approval`), which is returned then.
     ///
     /// # Errors
     /// When nothing is installed there, or the store can't write it.
-    pub async fn uninstall(&self, at: Installation, by: &str) -> Result<(), SwapError> {
+    pub async fn uninstall(&self, at: Installation, by: &str) -> Result<Option<ApprovalRow>, SwapError> {
+        self.uninstall_audited(at, Audited::new(by, "")).await
+    }
+
+    pub(super) async fn uninstall_audited(
+        &self,
+        at: Installation,
+        audited: Audited,
+    ) -> Result<Option<ApprovalRow>, SwapError> {
         if at.kind.is_required() {
             return Err(InstallError::Required(at.kind).into());
         }
-        self.check_installing()?;
         let _turn = self.changing.lock().await;
         let gone = self.installed(at)?;
+        if self.waits(&audited) {
+            return self.ask(HookChange::Uninstall { at }, &audited).await.map(Some);
+        }
         let names = self.names(at.kind).filter(|name| Some(*name) != at.name).collect();
         let order = HookOrder { kind: at.kind, names };
         let next = self.snapshot().ordered(None, &order).map_err(SwapError::Host)?;
@@ -117,7 +145,8 @@ impl Plugins {
         };
         let published = Published::new(&next, kept).map_err(SwapError::Host)?;
         let live = self.live_version(at).await?;
-        self.store.uninstall_plugin(live, order, by.to_owned()).await?;
+        let by = audited.by.clone();
+        self.store.uninstall_plugin(live, order, audited).await?;
         self.publish(published);
         if let Some(rollout) = ended {
             rollout.pause();
@@ -125,15 +154,22 @@ impl Plugins {
         }
         let gone = gone.identity();
         tracing::info!(kind = at.kind.as_str(), by, from = %gone, "{gone} isn't installed any more");
-        Ok(())
+        Ok(None)
     }
 
-    /// Changes the order of a hook's plugins.
+    /// Changes the order of a hook's plugins, or asks for another person's approval (`plugins.approval`), which is returned then.
     ///
     /// # Errors
     /// When the names aren't those that are installed, or the store can't write it.
-    pub async fn reorder(&self, order: HookOrder, by: &str) -> Result<(), SwapError> {
-        self.check_installing()?;
+    pub async fn reorder(&self, order: HookOrder, by: &str) -> Result<Option<ApprovalRow>, SwapError> {
+        self.reorder_audited(order, Audited::new(by, "")).await
+    }
+
+    pub(super) async fn reorder_audited(
+        &self,
+        order: HookOrder,
+        audited: Audited,
+    ) -> Result<Option<ApprovalRow>, SwapError> {
         let _turn = self.changing.lock().await;
         let (mut wanted, mut installed) = (order.names.clone(), self.names(order.kind).collect::<Vec<_>>());
         wanted.sort_unstable();
@@ -142,13 +178,16 @@ impl Plugins {
             let installed = self.names(order.kind).map(|name| name.to_string()).collect();
             return Err(InstallError::Order { kind: order.kind, installed }.into());
         }
+        if self.waits(&audited) {
+            return self.ask(HookChange::Order(order), &audited).await.map(Some);
+        }
         let next = self.snapshot().ordered(None, &order).map_err(SwapError::Host)?;
         let published = Published::new(&next, self.registry.rollout()).map_err(SwapError::Host)?;
-        let told = format!("{} are asked in this order: {order}", order.kind);
-        self.store.reorder_plugins(order, by.to_owned()).await?;
+        let (told, by) = (format!("{} are asked in this order: {order}", order.kind), audited.by.clone());
+        self.store.reorder_plugins(order, audited).await?;
         self.publish(published);
         tracing::info!(by, "{told}");
-        Ok(())
+        Ok(None)
     }
 
     /// Returns the order of the hook with a new installation in its place.

@@ -4,7 +4,7 @@ import { send } from '../frame/api.js';
 import { el } from '../frame/text.js';
 import { confirmed } from './confirm.js';
 import { settingsOf } from './deploy.js';
-import { named, place, told } from './words.js';
+import { named, place, told, waits } from './words.js';
 
 /** Makes the version live again. */
 export function rollBack(live, version) {
@@ -23,8 +23,8 @@ export function uninstall(live) {
     button: `Uninstall ${live.installation}`,
     sentence: `${named(live)} isn\u2019t asked at ${live.kind} any more, from the next request on. Its versions stay, and can be installed again.`,
     act: async ({ by }) => {
-      await send('POST', `/plugins/${live.kind}/uninstall`, { installation: live.installation, ...(by && { by }) });
-      return `${place(live)} isn\u2019t installed any more`;
+      const { approval } = await send('POST', `/plugins/${live.kind}/uninstall`, { installation: live.installation, ...(by && { by }) });
+      return `${place(live)} ${approval ? waits(approval) : 'isn\u2019t installed any more'}`;
     },
   });
 }
@@ -36,8 +36,8 @@ export function order(kind, names) {
     button: 'Change the order',
     sentence: `${kind} are asked in this order, from the next request on: ${names.join(', ')}.`,
     act: async ({ by }) => {
-      await send('POST', `/plugins/${kind}/order`, { installations: names, ...(by && { by }) });
-      return `${kind} are asked in this order: ${names.join(', ')}`;
+      const { approval } = await send('POST', `/plugins/${kind}/order`, { installations: names, ...(by && { by }) });
+      return approval ? `the order at ${kind} ${waits(approval)}` : `${kind} are asked in this order: ${names.join(', ')}`;
     },
   });
 }

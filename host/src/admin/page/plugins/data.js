@@ -3,13 +3,13 @@
 import { read } from '../frame/api.js';
 import { place } from './words.js';
 
-/** Returns everything about the plugins: what is live, all versions, the history and the rollout. */
+/** Returns everything about the plugins: what is live, all versions, the history, the rollout and what waits for a second person. */
 export async function load(signal) {
-  const [{ plugins }, { versions }, { events }, { rollouts }, differences] = await Promise.all([
+  const [{ plugins }, { versions }, { events }, { rollouts }, differences, { approvals }] = await Promise.all([
     read('/plugins', signal), read('/plugins/versions?limit=500', signal), read('/plugins/history?limit=200', signal),
-    read('/plugins/rollouts?limit=1', signal), read('/plugins/rollout/differences', signal),
+    read('/plugins/rollouts?limit=1', signal), read('/plugins/rollout/differences', signal), read('/plugins/approvals?limit=100', signal),
   ]);
-  return { live: plugins, versions, events, rollout: rollouts[0] ?? null, differences };
+  return { live: plugins, versions, events, rollout: rollouts[0] ?? null, differences, approvals };
 }
 
 /** Returns the version that a rollback at that place returns to: the last that was live there and wasn't withdrawn. */

@@ -3,6 +3,7 @@
 import { live as again } from '../frame/live.js';
 import { say } from '../frame/say.js';
 import { clock, cut, day, el, foreign, plural, whole } from '../frame/text.js';
+import { approvalsSheet } from './approvals.js';
 import { change, order, rollBack, uninstall } from './changes.js';
 import { before, load, madeLive } from './data.js';
 import { deploySheet } from './deploy.js';
@@ -20,7 +21,7 @@ export function showPlugins(main, go) {
 class List {
   constructor(main) {
     document.title = 'Plugins \u00b7 Till';
-    this.data = { live: [], versions: [], events: [], rollout: null, differences: { count: 0, differences: [] } };
+    this.data = { live: [], versions: [], events: [], rollout: null, differences: { count: 0, differences: [] }, approvals: [] };
     this.count = el('span', { class: 'dim' }, 'Reading\u2026');
     this.result = el('p', { class: 'outcome', role: 'status' });
     this.body = el('div', {});
@@ -46,7 +47,7 @@ class List {
   }
 
   #draw() {
-    const { live, rollout, differences } = this.data;
+    const { live, rollout, differences, approvals } = this.data;
     const hooks = [...new Set(live.map(({ kind }) => kind))];
     this.count.textContent = `${whole(live.length)} live at ${plural(hooks.length, 'hook')}`;
     const beside = rollout && live.find((plugin) => place(plugin) === place(rollout.version));
@@ -54,6 +55,7 @@ class List {
     keepingFocus(() => {
       this.body.replaceChildren(...[
         isOpen && rolloutSheet(rollout, beside, differences, (said) => this.#changed(said)),
+        approvalsSheet(approvals, (said) => this.#changed(said)),
         ...hooks.map((kind) => this.#hook(kind, live.filter((plugin) => plugin.kind === kind))),
         rollout && !isOpen && rolloutSheet(rollout, beside, { count: 0, differences: [] }, () => {}),
       ].filter(Boolean));

@@ -22,15 +22,20 @@ export function versionLink(version) {
 }
 
 /** Returns what a change came to, as the command says it. */
-export function told({ result, version, replaces, settings_left: left, behind }) {
+export function told({ result, version, replaces, settings_left: left, approval, behind }) {
   const so = {
     unchanged: 'was live already',
     candidate: `is tried beside ${replaces ? named(replaces) : 'the live one'}`,
-    waiting: 'waits for another person to promote it',
+    waiting: approval ? waits(approval) : 'waits for another person to promote it',
   }[result] ?? (replaces ? `is live in the place of ${named(replaces)}` : 'is live');
   return `${place(version)} ${named(version)}, ${so}`
     + (left?.length > 0 && replaces ? `; not taken over from ${replaces.name}: its ${left.join(', ')}` : '')
     + (behind?.length > 0 ? `; not yet on: ${behind.join(', ')}` : '');
+}
+
+/** Returns what is said of a change that waits for another person's approval. */
+export function waits(approval) {
+  return `waits for another person to approve it (approval ${approval})`;
 }
 
 /** Returns "12 s", "5 min", "3 h", "2 days". */
