@@ -3,20 +3,26 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use rustls::{ServerConfig, server::WebPkiClientVerifier};
+use chrono::{DateTime, SecondsFormat, Utc};
+use rustls::{ServerConfig, pki_types::CertificateDer, server::WebPkiClientVerifier};
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use x509_cert::{Certificate, der::Decode as _};
 
 use super::{HTTP1, HTTP2, authorities, certificates, private_key, provider};
 
 /// How often the files are looked at.
 const LOOKED_AT: Duration = Duration::from_secs(1);
+
+/// How long before a certificate's end the log warns of it, once a day.
+const WARNED_BEFORE: Duration = 14 * DAY;
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The files of a listener, each with the name of its setting.
 #[derive(Debug, Clone)]
@@ -31,9 +37,16 @@ pub struct ServerFiles {
 /// What a listener speaks TLS with.
 pub struct ServerTls {
     files: ServerFiles,
-    now: ArcSwap<ServerConfig>,
+    now: ArcSwap<Certified>,
     /// The digest of the files when the host started.
     started_with: [u8; 32],
+}
+
+/// What is made of the files.
+struct Certified {
+    config: Arc<ServerConfig>,
+    /// When the listener's certificate ends.
+    until: SystemTime,
 }
 
 impl std::fmt::Debug for ServerTls {
@@ -57,34 +70,57 @@ impl ServerTls {
     /// If one can't be used, or the key isn't the certificate's.
     pub fn new(files: ServerFiles) -> anyhow::Result<Arc<Self>> {
         let started_with = files.digest();
-        let config = files.config()?;
-        Ok(Arc::new(Self { files, now: ArcSwap::new(config), started_with }))
+        let certified = files.certified()?;
+        Ok(Arc::new(Self { files, now: ArcSwap::from_pointee(certified), started_with }))
     }
 
     /// Returns what accepts the next connection.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.now.load_full())
+        TlsAcceptor::from(Arc::clone(&self.now.load().config))
     }
 
-    /// Reads the files again whenever they change, until the host stops.
+    /// Reads the files again whenever they change, until the host stops, and warns of the certificate's end.
     pub async fn watch(self: Arc<Self>, stopping: CancellationToken) {
-        let (mut current, mut unusable) = (self.started_with, None);
+        let (mut current, mut unusable, mut warned) = (self.started_with, None, None);
+        self.warn_of_the_end(&mut warned);
         while stopping.run_until_cancelled(tokio::time::sleep(LOOKED_AT)).await.is_some() {
             let tls = Arc::clone(&self);
             let looking = tokio::task::spawn_blocking(move || {
                 let digest = tls.files.digest();
-                (digest != current).then(|| (digest, tls.files.config()))
+                (digest != current).then(|| (digest, tls.files.certified()))
             });
             match looking.await {
-                Ok(Some((digest, Ok(config)))) => {
-                    (current, unusable) = (digest, None);
-                    self.now.store(config);
+                Ok(Some((digest, Ok(certified)))) => {
+                    (current, unusable, warned) = (digest, None, None);
+                    self.now.store(Arc::new(certified));
                     tracing::info!("{} has changed: new connections get it", self.files.name());
                 }
                 Ok(Some((digest, Err(error)))) => self.refuse(digest, &error, &mut unusable),
                 Ok(None) => unusable = None,
                 Err(panicked) => tracing::error!("{} can't be looked at: {panicked}", self.files.name()),
+            }
+            self.warn_of_the_end(&mut warned);
+        }
+    }
+
+    /// Warns if the certificate ends soon. `warned` is when that was last said.
+    fn warn_of_the_end(&self, warned: &mut Option<Instant>) {
+        let until = self.now.load().until;
+        let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+        if left > WARNED_BEFORE || warned.is_some_and(|warned| warned.elapsed() < DAY) {
+            return;
+        }
+        *warned = Some(Instant::now());
+        let (name, until) =
+            (self.files.name(), DateTime::<Utc>::from(until).to_rfc3339_opts(SecondsFormat::Secs, true));
+        match left.as_secs() {
+            0 => tracing::warn!("{name} has ended at {until}, so clients refuse this host: replace it and its key"),
+            left => {
+                let days = left / DAY.as_secs();
+                tracing::warn!(
+                    "{name} ends in {days} days, at {until}: replace it and its key, which are read again at once"
+                );
             }
         }
     }
@@ -122,10 +158,12 @@ impl ServerFiles {
         digest.finalize().into()
     }
 
-    fn config(&self) -> anyhow::Result<Arc<ServerConfig>> {
+    fn certified(&self) -> anyhow::Result<Certified> {
         let (certificate, certificate_setting) = &self.certificate;
         let (key, key_setting) = &self.key;
         let chain = certificates(certificate).with_context(|| (*certificate_setting).to_owned())?;
+        let until = end_of(&chain)
+            .with_context(|| format!("use the certificate in {} ({certificate_setting})", certificate.display()))?;
         let secret = private_key(key).with_context(|| (*key_setting).to_owned())?;
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -147,6 +185,13 @@ impl ServerFiles {
         };
         let mut config = config.with_single_cert(chain, secret).with_context(using)?;
         config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
-        Ok(Arc::new(config))
+        Ok(Certified { config: Arc::new(config), until })
     }
+}
+
+/// Returns when a listener's own certificate, the first one of its file, ends.
+fn end_of(chain: &[CertificateDer<'_>]) -> anyhow::Result<SystemTime> {
+    let own = chain.first().context("there is no certificate")?;
+    let own = Certificate::from_der(own).map_err(|error| anyhow::anyhow!("it can't be read: {error}"))?;
+    Ok(own.tbs_certificate.validity.not_after.to_system_time())
 }

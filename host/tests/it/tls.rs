@@ -116,6 +116,22 @@ fn both_listeners_speak_tls_in_both_protocols() {
 }
 
 #[test]
+fn a_certificate_that_ends_soon_is_warned_of() {
+    let authority = Authority::new();
+    let (soon, later) = (Files::of(&authority.issue("127.0.0.1", 5)), Files::of(&authority.issue("127.0.0.1", 30)));
+    let plan = later.of_listener("admin_tls", soon.of_listener("tls", Host::plan())).warns("ends in");
+    let host = plan.start();
+    let warnings = || {
+        let log = host.log();
+        let said = log.iter().filter_map(|line| line["message"].as_str()).filter(|message| message.contains("ends in"));
+        said.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let said = eventually("a warning", || Some(warnings()).filter(|said| !said.is_empty()));
+    assert!(said.len() == 1 && said[0].contains("(server.tls_cert_file) ends in 4 days, at 20"), "{said:?}");
+    host.stop();
+}
+
+#[test]
 fn who_speaks_without_tls_is_told() {
     let authority = Authority::new();
     let files = Files::of(&authority.issue("127.0.0.1", 30));

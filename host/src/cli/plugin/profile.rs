@@ -101,7 +101,7 @@ fn tell(plugin: &str, profile: &Profile) -> anyhow::Result<()> {
     }
     if !has_names {
         print(
-            "The file doesn't name its functions. Build it with their names: in Rust without `strip`, in C and Go without `-s`",
+            "The file doesn't name its functions. Build it with their names: in Rust without `strip`, in C, C++ and Go without `-s`, in Zig without `-fstrip`",
         )?;
     }
     #[expect(clippy::cast_precision_loss, reason = "a share for people")]

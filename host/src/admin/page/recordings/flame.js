@@ -25,7 +25,7 @@ class Flame {
     this.element = el('div', { class: 'profile' },
       el('p', {}, el('strong', {}, cut(plugin)), ` ${plural(root.samples, 'sample')} of ${plural(calls, 'call')}, ${duration(cpu_us)} of the plugin\u2019s processor time`),
       root.samples === 0 && el('p', { class: 'note' }, 'The call is too short to be seen at work.'),
-      !has_names && root.samples > 0 && el('p', { class: 'state warn' }, 'The file doesn\u2019t name its functions. Build it with their names: in Rust without `strip`, in C and Go without `-s`.'),
+      !has_names && root.samples > 0 && el('p', { class: 'state warn' }, 'The file doesn\u2019t name its functions. Build it with their names: in Rust without `strip`, in C, C++ and Go without `-s`, in Zig without `-fstrip`.'),
       root.samples > 0 && [el('div', { class: 'flametools' }, this.chosen, this.back), this.graph, this.#table()]);
     if (root.samples > 0) this.#zoom(root);
   }
