@@ -21,6 +21,7 @@ pub mod order;
 pub mod outbound;
 pub mod pricing;
 pub mod recordings;
+mod reread;
 pub mod runtime;
 #[cfg(test)]
 mod schema;

@@ -8,14 +8,9 @@
 pub mod edit;
 mod file;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
 use hyper::{HeaderMap, header::AUTHORIZATION};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -23,14 +18,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::now_ms,
     config::{self, read_token},
+    reread::{Reread, Words},
     units::hex,
 };
 pub use file::{BadTokens, Expiry, NAME_RULE, NamedToken, TokensFile, is_name};
 
 /// The shortest token that is accepted, bytes.
 const TOKEN_BYTES_MIN: usize = 16;
-/// How often the file of named tokens is looked at.
-const LOOKED_AT: Duration = Duration::from_secs(1);
 /// The name of the token in `server.admin_token_file`, and of whoever calls a host without named tokens.
 pub const ADMIN: &str = "admin";
 
@@ -185,13 +179,7 @@ pub struct AdminTokens {
     /// The token of `server.admin_token_file`.
     single: Option<TokenDigest>,
     /// `None` on a host without named tokens.
-    named: Option<Watched>,
-}
-
-#[derive(Debug)]
-struct Watched {
-    file: PathBuf,
-    now: ArcSwap<TokensFile>,
+    named: Option<Reread<TokensFile>>,
 }
 
 impl AdminTokens {
@@ -202,15 +190,15 @@ impl AdminTokens {
     pub fn new(settings: &config::Server) -> anyhow::Result<Option<Arc<Self>>> {
         let single = settings.admin_token_file.as_deref().map(TokenDigest::read).transpose()?;
         let named = settings.admin_tokens_file.clone().map(|file| {
-            let tokens = read(&file, single.as_ref()).with_context(|| unusable(&file))?;
+            let words = Words { setting: "server.admin_tokens_file", things: "tokens" };
+            let tokens = Reread::new(file, words, move |file| read(file, single.as_ref()))?;
             anyhow::ensure!(
-                single.is_some() || tokens.iter().next().is_some(),
-                "{}: it has no token, so that nobody could call the admin listener; make one with: till token new --name NAME \
-                 --scope all --file {}",
-                unusable(&file),
-                file.display()
+                single.is_some() || tokens.now().iter().next().is_some(),
+                "{0} (server.admin_tokens_file) can't be used: it has no token, so that nobody could call the admin listener; make \
+                 one with: till token new --name NAME --scope all --file {0}",
+                tokens.file().display()
             );
-            Ok(Watched { file, now: ArcSwap::from_pointee(tokens) })
+            Ok(tokens)
         });
         let named = named.transpose()?;
         Ok((single.is_some() || named.is_some()).then(|| Arc::new(Self { single, named })))
@@ -229,7 +217,7 @@ impl AdminTokens {
         if self.single == Some(sent) {
             return Ok(if self.named.is_some() { Caller::named(ADMIN, Scope::All) } else { Caller::unnamed() });
         }
-        let tokens = self.named.as_ref().ok_or(NoCaller::Unknown)?.now.load();
+        let tokens = self.named.as_ref().ok_or(NoCaller::Unknown)?.now();
         let token = tokens.iter().find(|token| token.digest == sent).ok_or(NoCaller::Unknown)?;
         match &token.expires {
             Some(expires) if expires.is_past(now_ms) => {
@@ -241,36 +229,12 @@ impl AdminTokens {
 
     /// Reads the named tokens again whenever their file changes.
     pub async fn watch(self: Arc<Self>, stopping: CancellationToken) {
-        let mut said = None;
-        while stopping.run_until_cancelled(tokio::time::sleep(LOOKED_AT)).await.is_some() {
-            if let Some(named) = &self.named {
-                named.look(self.single, &mut said).await;
-            }
-        }
-    }
-}
-
-impl Watched {
-    /// Reads the tokens if they have changed. `said` is what was last said of a file that can't be used.
-    async fn look(&self, single: Option<TokenDigest>, said: &mut Option<String>) {
-        let file = self.file.clone();
-        let reading = tokio::task::spawn_blocking(move || read(&file, single.as_ref()));
-        let next = match reading.await.map_err(anyhow::Error::from).and_then(|read| read) {
-            Ok(next) => next,
-            Err(error) => {
-                let what = format!("{error:#}");
-                if said.as_ref() != Some(&what) {
-                    tracing::error!("{}, so the tokens from before stay: {what}", unusable(&self.file));
-                    *said = Some(what);
-                }
-                return;
-            }
-        };
-        *said = None;
-        if **self.now.load() != next {
-            let tokens = next.iter().count();
-            tracing::info!(tokens, "the tokens of the admin listener have changed: {tokens} now");
-            self.now.store(Arc::new(next));
+        if let Some(named) = &self.named {
+            let told = |tokens: &TokensFile| {
+                let tokens = tokens.iter().count();
+                tracing::info!(tokens, "the tokens of the admin listener have changed: {tokens} now");
+            };
+            named.watch(stopping, told).await;
         }
     }
 }
@@ -282,10 +246,6 @@ fn read(file: &Path, single: Option<&TokenDigest>) -> anyhow::Result<TokensFile>
         tokens.check_beside(single)?;
     }
     Ok(tokens)
-}
-
-fn unusable(file: &Path) -> String {
-    format!("{} (server.admin_tokens_file) can't be used", file.display())
 }
 
 #[cfg(test)]

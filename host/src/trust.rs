@@ -14,14 +14,8 @@ mod key;
 mod sigstore;
 mod statement;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc};
 
-use anyhow::Context;
-use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -35,14 +29,13 @@ use crate::{
     clock::now_ms,
     config::{self, Required},
     hooks::{Installation, Kind},
+    reread::{Reread, Words},
     store::Signer,
     units::hex,
 };
 
 /// How far a signer's clock may be ahead of the host's.
 const LEEWAY_MS: u64 = 300_000;
-/// How often the trust file is looked at.
-const LOOKED_AT: Duration = Duration::from_secs(1);
 
 /// Why a file isn't trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,15 +119,15 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Trust {
     require: Required,
-    file: Option<PathBuf>,
-    rules: ArcSwap<Rules>,
+    /// `None` without a trust file.
+    rules: Option<Reread<Rules>>,
 }
 
 impl Trust {
     /// Returns rules that take everything.
     #[must_use]
     pub fn everybody() -> Self {
-        Self { require: Required::None, file: None, rules: ArcSwap::default() }
+        Self { require: Required::None, rules: None }
     }
 
     /// Reads the trust file.
@@ -148,11 +141,9 @@ impl Trust {
             "trust.require = {} needs trust.keys_file, which says whose plugins are taken; the first entry of it comes from: till plugin key new",
             require.as_str()
         );
-        let rules = match &keys_file {
-            Some(file) => Rules::read(file).with_context(|| unusable(file))?,
-            None => Rules::default(),
-        };
-        Ok(Self { require, file: keys_file, rules: ArcSwap::from_pointee(rules) })
+        let words = Words { setting: "trust.keys_file", things: "rules" };
+        let rules = keys_file.map(|file| Reread::new(file, words, Rules::read));
+        Ok(Self { require, rules: rules.transpose()? })
     }
 
     /// Returns rules that take what this file says.
@@ -165,8 +156,8 @@ impl Trust {
 
     /// Returns whether files are looked at: there is a trust file, if only to say who signed.
     #[must_use]
-    pub fn judges(&self) -> bool {
-        self.require != Required::None || self.file.is_some()
+    pub const fn judges(&self) -> bool {
+        self.rules.is_some()
     }
 
     /// Returns whether no file needs anything.
@@ -190,10 +181,8 @@ impl Trust {
     }
 
     fn vet_at(&self, bytes: &[u8], entry: Entry, now_ms: u64) -> Result<Vetted, Untrusted> {
-        let rules = self.rules.load();
-        if !self.judges() {
-            return Ok(Vetted::unsigned());
-        }
+        let Some(file) = &self.rules else { return Ok(Vetted::unsigned()) };
+        let rules = file.now();
         let signed = match Signed::of(bytes) {
             Ok(signed) => signed,
             Err(_) if self.require == Required::None => return Ok(Vetted::unsigned()),
@@ -207,7 +196,7 @@ impl Trust {
                 Err(reason) => reasons.push(format!("signature {number} {reason}")),
             }
         }
-        let trust_file = || self.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+        let trust_file = || file.file().display().to_string();
         match self.require {
             Required::None => Ok(Vetted::unsigned()),
             Required::Digest => {
@@ -226,37 +215,13 @@ impl Trust {
 
     /// Reads the trust file again whenever it changes. Rules that can't be used leave those from before.
     pub async fn watch(self: Arc<Self>, stopping: CancellationToken) {
-        let mut said = None;
-        while stopping.run_until_cancelled(tokio::time::sleep(LOOKED_AT)).await.is_some() {
-            if let Some(file) = self.file.clone() {
-                self.look(file, &mut said).await;
-            }
-        }
-    }
-
-    async fn look(&self, file: PathBuf, said: &mut Option<String>) {
-        let path = file.clone();
-        let reading = tokio::task::spawn_blocking(move || Rules::read(&path)).await;
-        let next = match reading.map_err(anyhow::Error::from).and_then(|read| read) {
-            Ok(next) => next,
-            Err(error) => {
-                let what = format!("{error:#}");
-                if said.as_ref() != Some(&what) {
-                    tracing::error!("{}, so the rules from before stay: {what}", unusable(&file));
-                    *said = Some(what);
-                }
-                return;
-            }
-        };
-        *said = None;
-        if self.rules.load().text != next.text {
-            let (keys, others) = (next.keys.len(), next.sigstore.len() + next.digests.len());
-            tracing::info!(
-                keys,
-                others,
-                "the rules about whose plugins are taken have changed: {keys} keys and {others} others now"
-            );
-            self.rules.store(Arc::new(next));
+        if let Some(rules) = &self.rules {
+            let told = |rules: &Rules| {
+                let (keys, others) = (rules.keys.len(), rules.sigstore.len() + rules.digests.len());
+                let what = "the rules about whose plugins are taken have changed";
+                tracing::info!(keys, others, "{what}: {keys} keys and {others} others now");
+            };
+            rules.watch(stopping, told).await;
         }
     }
 }
@@ -398,10 +363,6 @@ fn hex_digest(bytes: &[u8]) -> String {
 pub fn day(unix_ms: u64) -> String {
     let at = i64::try_from(unix_ms).ok().and_then(chrono::DateTime::from_timestamp_millis).unwrap_or_default();
     at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-fn unusable(file: &Path) -> String {
-    format!("{} (trust.keys_file) can't be used", file.display())
 }
 
 #[cfg(test)]

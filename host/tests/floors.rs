@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A module, and the modules that it uses. A floor stands above those that it uses.
-const FLOORS: [(&str, &[&str]); 30] = [
+const FLOORS: [(&str, &[&str]); 31] = [
     (
         "cli",
         &[
@@ -191,13 +191,13 @@ const FLOORS: [(&str, &[&str]); 30] = [
         ],
     ),
     ("catalogue", &["config", "facts", "order", "store", "units"]),
-    ("facts", &["clock", "config", "order"]),
+    ("facts", &["clock", "config", "order", "reread"]),
     ("outbound", &["config", "telemetry", "tls", "units"]),
     ("failure", &["hooks/kind", "order", "pricing", "recordings", "store", "telemetry"]),
     ("recordings", &["clock", "config", "hooks/kind", "units"]),
-    ("trust", &["clock", "config", "hooks/kind", "store", "units"]),
+    ("trust", &["clock", "config", "hooks/kind", "reread", "store", "units"]),
     ("store", &["clock", "hooks/kind", "order", "units"]),
-    ("tokens", &["clock", "config", "nearest", "units"]),
+    ("tokens", &["clock", "config", "nearest", "reread", "units"]),
     ("traffic", &["order", "telemetry"]),
     ("config", &["hooks/kind", "nearest", "oci", "order", "pricing", "telemetry", "tls", "units"]),
     ("pricing", &["order"]),
@@ -207,6 +207,7 @@ const FLOORS: [(&str, &[&str]); 30] = [
     ("clock", &["units"]),
     ("hooks/kind", &[]),
     ("nearest", &[]),
+    ("reread", &[]),
     ("tls", &[]),
     ("units", &[]),
     ("main", &[]),

@@ -9,25 +9,21 @@ mod signature;
 mod spki;
 mod token;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use super::Customer;
-use crate::config;
+use crate::{
+    config,
+    reread::{Reread, Words},
+};
 use keys::Keys;
 use token::Token;
 
 /// How far a login's clock may be from the host's.
 const LEEWAY_S: f64 = 60.0;
-/// How often the keys' file is looked at.
-const LOOKED_AT: Duration = Duration::from_secs(1);
 
 /// Why a token isn't taken. The messages follow the field's name in a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,17 +66,10 @@ pub enum BadToken {
 #[derive(Debug)]
 pub struct Customers {
     /// `None` if the shop takes no tokens.
-    keys: Option<KeysFile>,
+    keys: Option<Reread<Keys>>,
     audience: Option<String>,
     issuer: Option<String>,
     lifetime_max_s: u32,
-}
-
-/// The login's keys, and where they are from.
-#[derive(Debug)]
-struct KeysFile {
-    file: PathBuf,
-    now: ArcSwap<Keys>,
 }
 
 impl Customers {
@@ -90,10 +79,8 @@ impl Customers {
     /// If there is a file that can't be used.
     pub fn new(settings: &config::Customers) -> anyhow::Result<Self> {
         let config::Customers { keys_file, audience, issuer, lifetime_max_s } = settings.clone();
-        let keys = keys_file.map(|file| {
-            let now = Keys::parse(&read_file(&file)?).with_context(|| unusable(&file))?;
-            anyhow::Ok(KeysFile { file, now: ArcSwap::from_pointee(now) })
-        });
+        let words = Words { setting: "customers.keys_file", things: "keys" };
+        let keys = keys_file.map(|file| Reread::new(file, words, read));
         Ok(Self { keys: keys.transpose()?, audience, issuer, lifetime_max_s })
     }
 
@@ -106,7 +93,7 @@ impl Customers {
     }
 
     fn read_at(&self, token: &str, now_ms: u64) -> Result<Customer, BadToken> {
-        let keys = self.keys.as_ref().ok_or(BadToken::NoKeys)?.now.load();
+        let keys = self.keys.as_ref().ok_or(BadToken::NoKeys)?.now();
         let token = Token::parse(token)?;
         let key = keys.find(token.kid.as_deref()).ok_or(BadToken::UnknownKey)?;
         if token.algorithm != key.material.algorithm() {
@@ -120,46 +107,18 @@ impl Customers {
 
     /// Reads the keys again whenever their file changes. Keys that can't be used leave those from before.
     pub async fn watch(self: Arc<Self>, stopping: CancellationToken) {
-        let mut said = None;
-        while stopping.run_until_cancelled(tokio::time::sleep(LOOKED_AT)).await.is_some() {
-            if let Some(keys) = &self.keys {
-                keys.look(&mut said).await;
-            }
+        if let Some(keys) = &self.keys {
+            let told = |keys: &Keys| {
+                tracing::info!(keys = keys.count(), "the keys of the shop's login have changed: {} now", keys.count());
+            };
+            keys.watch(stopping, told).await;
         }
     }
 }
 
-impl KeysFile {
-    /// Reads the keys if they have changed. `said` is what was last said of a file that can't be used.
-    async fn look(&self, said: &mut Option<String>) {
-        let file = self.file.clone();
-        let reading = tokio::task::spawn_blocking(move || read_file(&file));
-        let read = reading.await.map_err(anyhow::Error::from).and_then(|read| read);
-        let next = match read.and_then(|bytes| Ok(Keys::parse(&bytes)?)) {
-            Ok(next) => next,
-            Err(error) => {
-                let what = format!("{error:#}");
-                if said.as_ref() != Some(&what) {
-                    tracing::error!("{}, so the keys from before stay: {what}", unusable(&self.file));
-                    *said = Some(what);
-                }
-                return;
-            }
-        };
-        *said = None;
-        if !self.now.load().are(&next) {
-            tracing::info!(keys = next.count(), "the keys of the shop's login have changed: {} now", next.count());
-            self.now.store(Arc::new(next));
-        }
-    }
-}
-
-fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("read {} (customers.keys_file)", file.display()))
-}
-
-fn unusable(file: &Path) -> String {
-    format!("{} (customers.keys_file) can't be used", file.display())
+fn read(file: &Path) -> anyhow::Result<Keys> {
+    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    Ok(Keys::parse(&bytes)?)
 }
 
 #[cfg(test)]

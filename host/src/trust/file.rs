@@ -40,7 +40,14 @@ pub(super) struct Rules {
     pub(super) sigstore: Vec<SigstoreRule>,
     pub(super) digests: Vec<Listed>,
     /// What was read, to notice a change.
-    pub(super) text: String,
+    text: String,
+}
+
+/// The same text has the same rules.
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
 }
 
 /// The hooks that an entry is for.

@@ -110,9 +110,11 @@ impl Keys {
     pub(super) fn count(&self) -> usize {
         self.keys.len()
     }
+}
 
-    /// Returns whether both are from the same file.
-    pub(super) fn are(&self, other: &Self) -> bool {
+/// The same file has the same keys.
+impl PartialEq for Keys {
+    fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
 }
