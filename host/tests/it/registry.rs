@@ -10,6 +10,8 @@ use till::oci::{self, Reference};
 
 use crate::support::{
     Host,
+    certificates::Authority,
+    eventually,
     guests::{file, sample},
     host::till,
     registry::{
@@ -130,6 +132,34 @@ fn a_plugin_is_pushed_deployed_and_in_the_history_with_its_digest() {
         serde_json::from_str(&said(&plugin(home.path(), &["run", &pinned, "--input", &case, "--json"]))).expect("JSON");
     assert_eq!((&ran["file"], &ran["outcome"]), (&json!(pinned), &json!("ok")), "{ran:#}");
     assert!(said(&plugin(home.path(), &["test", &to, &case])).starts_with("ok"));
+}
+
+#[test]
+fn a_registry_of_ones_own_authority_is_spoken_to_by_tls() {
+    let (authority, home) = (Authority::new(), home());
+    let registry = Registry::with_tls(&authority.issue("127.0.0.1", 30));
+    let (to, file) = (format!("{}:1", registry.of("sealed")), guest("checkout_discount"));
+    // This machine's own registries are spoken to without TLS unless others are named.
+    let by_tls = ["--set", "oci.plain_http=registry.lan"];
+    let unknown = refused(&plugin(home.path(), &[&["push", &file, &to], &by_tls[..]].concat()));
+    assert!(unknown.contains("UnknownIssuer") && unknown.contains("oci.ca_file"), "{unknown}");
+    let ca_file = format!("oci.ca_file={}", authority.file().display());
+    let trusting = [&by_tls[..], &["--set", &ca_file]].concat();
+    let pinned = said(&plugin(home.path(), &[&["push", &file, &to], &trusting[..]].concat()));
+    let pinned = pinned.lines().last().expect("a reference");
+    let checked = said(&plugin(home.path(), &[&["check", &to], &trusting[..]].concat()));
+    assert!(checked.starts_with(&format!("{pinned} would be taken")), "{checked}");
+    // A host that watches a tag there has the same settings.
+    let host = Host::plan()
+        .set(format!("plugins.watch={to}"))
+        .set("plugins.watch_every_ms=100")
+        .set("oci.plain_http=registry.lan")
+        .set(ca_file)
+        .start();
+    eventually("a canary", || (newest_event(&host)["detail"] == json!(pinned)).then_some(()));
+    host.stop();
+    let plain = refused(&plugin(home.path(), &["check", &to]));
+    assert!(plain.contains("oci.plain_http"), "{plain}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{
         Host, Plan, eventually,
         guests::file,
         registry::{Registry, digest, manifest},
+        shared_store::{self, UNSYNCHRONISED},
     },
 };
 
@@ -130,6 +131,25 @@ fn a_digest_is_tried_once() {
     wait_for(&third, "is watched", 1);
     assert_eq!(by_watch(&third).len(), 3);
     third.stop();
+}
+
+/// Hosts of one store look for it: the one that leads, or the next one when that has gone.
+#[test]
+fn hosts_that_share_a_store_try_a_moved_tag_once() {
+    let (store, registry, home) = (shared_store::make(), Registry::shared(), home());
+    let tag = format!("{}:stable", registry.of("shared"));
+    let first = pushed(home.path(), "checkout_discount", &tag);
+    let start = || watching(&tag).sharing(&store).warns(UNSYNCHRONISED).start();
+    let (leader, other) = (start(), start());
+    for host in [&leader, &other] {
+        canary(host, "checkout_discount");
+    }
+    change(&other, "promote");
+    leader.end();
+    let second = pushed(home.path(), "checkout_spans", &tag);
+    canary(&other, "checkout_spans");
+    assert_eq!(by_watch(&other), [("rollout".to_owned(), first), ("rollout".to_owned(), second)]);
+    other.end();
 }
 
 /// At a hook that may have several, the place has to be said, and to exist.

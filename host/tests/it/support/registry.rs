@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Answer, Client, eventually};
+use super::{Answer, Client, certificates::Issued, eventually};
 
 const PACKAGE: &str = "docker-registry is there (Debian's package `docker-registry`: apt-get install docker-registry)";
 /// The one who may use a registry with a password, which is `s3cret`.
@@ -67,21 +67,34 @@ impl Registry {
     /// Starts one of its own, where a password is wanted or not.
     pub(crate) fn start(wants_password: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-        Self::at(folder, port, wants_password)
+        let mut auth = String::new();
+        if wants_password {
+            let file = folder.path().join("htpasswd");
+            fs::write(&file, HTPASSWD).expect("written");
+            auth = format!("auth: {{htpasswd: {{realm: shop, path: {}}}}}\n", file.display());
+        }
+        Self::at(folder, "", &auth)
     }
 
-    fn at(folder: TempDir, port: u16, wants_password: bool) -> Self {
+    /// Starts one that speaks TLS with this certificate.
+    pub(crate) fn with_tls(issued: &Issued) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+        fs::write(&certificate, &issued.certificate).expect("written");
+        fs::write(&key, &issued.key).expect("written");
+        let tls = format!(", tls: {{certificate: {}, key: {}}}", certificate.display(), key.display());
+        Self::at(folder, &tls, "")
+    }
+
+    /// Starts one with more of its configuration: of `http`, and of its own.
+    fn at(folder: TempDir, of_http: &str, more: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let root = folder.path().display();
-        let mut config = format!(
+        let config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: \"127.0.0.1:{port}\", secret: of-a-test}}\n"
+             http: {{addr: \"127.0.0.1:{port}\", secret: of-a-test{of_http}}}\n{more}"
         );
-        if wants_password {
-            fs::write(folder.path().join("htpasswd"), HTPASSWD).expect("written");
-            config += &format!("auth: {{htpasswd: {{realm: shop, path: {root}/htpasswd}}}}\n");
-        }
         fs::write(folder.path().join("config.yml"), config).expect("written");
         let keeper = keeper(folder.path());
         let address = format!("127.0.0.1:{port}");
