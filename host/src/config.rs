@@ -381,6 +381,7 @@ settings! {
         reused_instances: usize = "16 per core" [0, 1_000_000] from per_core(16), "instances", "instances of plugins that rest between two calls, all together; they hold their memory meanwhile, and there are fewer where memory is short", past "dropped; the next call has a fresh one";
         reused_instance_ms: u64 = "60000" [0, 86_400_000], "ms", "how old an instance gets that rests between calls; whatever a guest has piled up is gone then", past "dropped; the next call has a fresh one";
         ready_ms: u64 = "500" [1, 60_000], "ms", "how long `/readyz` may take; most probes give up after a second", past "503";
+        spread_ms: u64 = "15000" [0, 600_000], "ms", "how long the answer to a change of the plugins waits for the other hosts of its store to run what is live", past "answered all the same, with the names of those that don't (`behind`)";
         drain_ms: u64 = "10000" [0, 3_600_000], "ms", "how long a shutdown waits for requests under way", past "cut off; the next start settles them";
         telemetry_flush_ms: u64 = "5000" [0, 600_000], "ms", "how long a shutdown waits for the telemetry backend", past "what is left is lost";
     }

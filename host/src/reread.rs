@@ -19,7 +19,7 @@ const LOOKED_AT: Duration = Duration::from_secs(1);
 type Read<T> = dyn Fn(&Path) -> anyhow::Result<T> + Send + Sync;
 
 /// What a file has in it, as of the last time that it could be used.
-pub struct Reread<T> {
+pub(crate) struct Reread<T> {
     file: PathBuf,
     words: Words,
     read: Arc<Read<T>>,
@@ -28,7 +28,7 @@ pub struct Reread<T> {
 
 /// What messages say of a file.
 #[derive(Debug, Clone, Copy)]
-pub struct Words {
+pub(crate) struct Words {
     /// The setting that names the file, such as `customers.keys_file`.
     pub setting: &'static str,
     /// What is in it, in the plural: `keys`.
@@ -46,7 +46,7 @@ impl<T: PartialEq + Send + Sync + 'static> Reread<T> {
     ///
     /// # Errors
     /// If it can't be used, with the setting that names it.
-    pub fn new(
+    pub(crate) fn new(
         file: PathBuf,
         words: Words,
         read: impl Fn(&Path) -> anyhow::Result<T> + Send + Sync + 'static,
@@ -55,39 +55,43 @@ impl<T: PartialEq + Send + Sync + 'static> Reread<T> {
         Ok(Self { file, words, read: Arc::new(read), now: ArcSwap::from_pointee(now) })
     }
 
-    pub fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 
     /// Returns what is in the file.
-    pub fn now(&self) -> Guard<Arc<T>> {
+    pub(crate) fn now(&self) -> Guard<Arc<T>> {
         self.now.load()
     }
 
-    /// Reads the file again whenever it changes, until the host stops. `changed` is told what is in it then.
-    pub async fn watch(&self, stopping: CancellationToken, changed: impl Fn(&T)) {
+    /// Reads a file again whenever it changes, until the host stops. `changed` is told what is in it then. Without a file it waits for
+    /// that end.
+    pub(crate) async fn watch(of: Option<&Self>, stopping: CancellationToken, changed: impl Fn(&T)) {
+        let Some(file) = of else { return stopping.cancelled().await };
         let mut said = None;
         while stopping.run_until_cancelled(tokio::time::sleep(LOOKED_AT)).await.is_some() {
-            let (file, read) = (self.file.clone(), Arc::clone(&self.read));
-            let reading = tokio::task::spawn_blocking(move || read(&file));
-            match reading.await.map_err(anyhow::Error::from).and_then(|read| read) {
-                Ok(next) => {
-                    said = None;
-                    if **self.now.load() != next {
-                        changed(&next);
-                        self.now.store(Arc::new(next));
-                    }
+            file.look(&mut said, &changed).await;
+        }
+    }
+
+    /// Reads the file. `said` is what was last said of one that can't be used.
+    pub(crate) async fn look(&self, said: &mut Option<String>, changed: impl Fn(&T)) {
+        let (file, read) = (self.file.clone(), Arc::clone(&self.read));
+        let reading = tokio::task::spawn_blocking(move || read(&file));
+        match reading.await.map_err(anyhow::Error::from).and_then(|read| read) {
+            Ok(next) => {
+                *said = None;
+                if **self.now.load() != next {
+                    changed(&next);
+                    self.now.store(Arc::new(next));
                 }
-                Err(error) => {
-                    let what = format!("{error:#}");
-                    if said.as_ref() != Some(&what) {
-                        let Words { things, .. } = self.words;
-                        tracing::error!(
-                            "{}, so the {things} from before stay: {what}",
-                            self.words.unusable(&self.file)
-                        );
-                        said = Some(what);
-                    }
+            }
+            Err(error) => {
+                let what = format!("{error:#}");
+                if said.as_ref() != Some(&what) {
+                    let (file, things) = (self.words.unusable(&self.file), self.words.things);
+                    tracing::error!("{file}, so the {things} from before stay: {what}");
+                    *said = Some(what);
                 }
             }
         }

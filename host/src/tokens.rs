@@ -229,13 +229,11 @@ impl AdminTokens {
 
     /// Reads the named tokens again whenever their file changes.
     pub async fn watch(self: Arc<Self>, stopping: CancellationToken) {
-        if let Some(named) = &self.named {
-            let told = |tokens: &TokensFile| {
-                let tokens = tokens.iter().count();
-                tracing::info!(tokens, "the tokens of the admin listener have changed: {tokens} now");
-            };
-            named.watch(stopping, told).await;
-        }
+        let told = |tokens: &TokensFile| {
+            let tokens = tokens.iter().count();
+            tracing::info!(tokens, "the tokens of the admin listener have changed: {tokens} now");
+        };
+        Reread::watch(self.named.as_ref(), stopping, told).await;
     }
 }
 
@@ -250,6 +248,8 @@ fn read(file: &Path, single: Option<&TokenDigest>) -> anyhow::Result<TokensFile>
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -297,7 +297,8 @@ mod tests {
             digest(old)
         );
         let tokens = TokensFile::parse(&text).expect("tokens");
-        let named = Watched { file: PathBuf::new(), now: ArcSwap::from_pointee(tokens) };
+        let words = Words { setting: "", things: "tokens" };
+        let named = Reread::new(PathBuf::new(), words, move |_| Ok(tokens.clone())).expect("tokens");
         let mut tokens = AdminTokens { single: Some(TokenDigest::of(single)), named: Some(named) };
         let at =
             |tokens: &AdminTokens, token: Option<&str>, now_ms| tokens.caller_at(token.map(TokenDigest::of), now_ms);

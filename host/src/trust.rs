@@ -16,6 +16,7 @@ mod statement;
 
 use std::{path::Path, sync::Arc};
 
+use anyhow::Context;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -215,14 +216,12 @@ impl Trust {
 
     /// Reads the trust file again whenever it changes. Rules that can't be used leave those from before.
     pub async fn watch(self: Arc<Self>, stopping: CancellationToken) {
-        if let Some(rules) = &self.rules {
-            let told = |rules: &Rules| {
-                let (keys, others) = (rules.keys.len(), rules.sigstore.len() + rules.digests.len());
-                let what = "the rules about whose plugins are taken have changed";
-                tracing::info!(keys, others, "{what}: {keys} keys and {others} others now");
-            };
-            rules.watch(stopping, told).await;
-        }
+        let told = |rules: &Rules| {
+            let (keys, others) = (rules.keys.len(), rules.sigstore.len() + rules.digests.len());
+            let what = "the rules about whose plugins are taken have changed";
+            tracing::info!(keys, others, "{what}: {keys} keys and {others} others now");
+        };
+        Reread::watch(self.rules.as_ref(), stopping, told).await;
     }
 }
 

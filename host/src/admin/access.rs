@@ -99,6 +99,7 @@ mod tests {
             ("POST /catalogue", stock),
             ("POST /plugins", deploy),
             ("POST /plugins/rollout/{change}", deploy),
+            ("POST /plugins/approvals/{number}", deploy),
             ("POST /plugins/{kind}/rollback", deploy),
             ("POST /plugins/install", deploy),
             ("POST /plugins/{kind}/uninstall", deploy),

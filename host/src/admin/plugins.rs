@@ -16,7 +16,7 @@ use crate::{
     hooks::{Installation, InstallationName, Kind},
     http::{Answer, Reply, body, problem::Problem, rfc3339},
     runtime::{Counts, Identity, OUTCOME_MINUTES, Totals},
-    store::{Page, PluginEvent, PluginVersion, Signer, VersionId, VersionText},
+    store::{ApprovalId, Page, PluginEvent, PluginVersion, Signer, VersionId, VersionText},
     tokens::Caller,
     versions::{Author, Candidate, Changes, Plugin, Plugins, Provenance, SwapError, Swapped, rollout::PlanChanges},
 };

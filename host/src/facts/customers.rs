@@ -107,12 +107,10 @@ impl Customers {
 
     /// Reads the keys again whenever their file changes. Keys that can't be used leave those from before.
     pub async fn watch(self: Arc<Self>, stopping: CancellationToken) {
-        if let Some(keys) = &self.keys {
-            let told = |keys: &Keys| {
-                tracing::info!(keys = keys.count(), "the keys of the shop's login have changed: {} now", keys.count());
-            };
-            keys.watch(stopping, told).await;
-        }
+        let told = |keys: &Keys| {
+            tracing::info!(keys = keys.count(), "the keys of the shop's login have changed: {} now", keys.count());
+        };
+        Reread::watch(self.keys.as_ref(), stopping, told).await;
     }
 }
 

@@ -84,13 +84,18 @@ impl<'a> Session<'a> {
         self.reference.registry().to_owned()
     }
 
+    /// Returns whether the registry is spoken to without TLS.
+    fn is_plain(&self) -> bool {
+        self.rules.plain_http.contains_registry(self.reference.registry())
+    }
+
     /// Returns the address of something in the repository.
     ///
     /// # Errors
     /// If the registry's host can't stand in an address.
     pub(super) fn url(&self, path: &str) -> Result<Url, OciError> {
         let (registry, repository) = (self.reference.registry(), self.reference.repository());
-        let scheme = if self.rules.plain_http.contains_registry(registry) { "http" } else { "https" };
+        let scheme = if self.is_plain() { "http" } else { "https" };
         let host = if registry == "docker.io" { DOCKER_HUB } else { registry };
         let url = Url::parse(&format!("{scheme}://{host}/v2/{repository}/{path}"));
         url.map_err(|error| self.unusable("its address", &error.to_string()))
@@ -260,6 +265,9 @@ impl<'a> Session<'a> {
     pub(super) async fn answered(&self, answer: Answer, what: &str) -> OciError {
         let (status, registry, what) = (answer.status.as_u16(), self.registry(), what.to_owned());
         let advice = match status {
+            400 if self.is_plain() => {
+                "; it was asked without TLS (oci.plain_http): if it has a certificate, let oci.plain_http name other registries"
+            }
             429 => "; it takes no more requests from here for now: log in, or ask less often",
             _ => "",
         };

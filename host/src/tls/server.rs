@@ -21,8 +21,8 @@ use super::{HTTP1, HTTP2, authorities, certificates, private_key, provider};
 const LOOKED_AT: Duration = Duration::from_secs(1);
 
 /// How long before a certificate's end the log warns of it, once a day.
-const WARNED_BEFORE: Duration = 14 * DAY;
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+const WARNED_BEFORE: Duration = Duration::from_hours(14 * 24);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The files of a listener, each with the name of its setting.
 #[derive(Debug, Clone)]

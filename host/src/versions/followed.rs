@@ -18,8 +18,6 @@ use crate::{
     store::{PluginVersion, RolloutRow, RolloutState},
 };
 
-/// How long a change waits for the other hosts to follow.
-const SPREAD_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Plugins {
@@ -147,12 +145,12 @@ impl Plugins {
         }
     }
 
-    /// Waits until the other hosts run what is live, and returns those that don't in time.
+    /// Waits until the other hosts run what is live, and returns those that don't in time (`limits.spread_ms`).
     pub async fn spread(&self) -> Vec<String> {
         if !self.store.is_shared() {
             return Vec::new();
         }
-        let until = Instant::now() + SPREAD_WITHIN;
+        let until = Instant::now() + Duration::from_millis(self.runtime.limits.spread_ms);
         loop {
             match self.store.hosts_behind().await {
                 Ok(behind) if behind.is_empty() => return behind,

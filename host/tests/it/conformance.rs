@@ -115,7 +115,8 @@ fn play(file: &Path, cases: &Path) -> Calls {
     let mut test = till();
     test.args(["plugin", "test", "--json"]).arg(file).arg(cases);
     // A second of CPU, for the machine may be busy: ticks go on while a guest waits for a core.
-    let tested = test.env("TILL_LIMITS_GUEST_CPU_MS", "1000").output().expect("till starts");
+    test.env("TILL_LIMITS_GUEST_CPU_MS", "1000").env("TILL_LIMITS_HOOK_CPU_MS", "1000");
+    let tested = test.output().expect("till starts");
     let said = String::from_utf8_lossy(&tested.stderr);
     let result: Value = serde_json::from_slice(&tested.stdout).unwrap_or_else(|_| panic!("{}: {said}", file.display()));
     let cases = result["cases"].as_array().expect("a list");

@@ -97,10 +97,17 @@ fn the_charts_show_the_last_minutes_with_swaps_and_faults() {
     assert_eq!(host.shop.buy("headphones", 1).status, 502);
     let set = host.admin.post("/plugins/checkout/settings", &json!({ "set": { "reuse": "1" }, "by": "ann" }));
     assert_eq!(set.status, 200, "{}", set.text());
-    let charts = eventually("a sample with it", || {
+    // A sample may be taken between two of them.
+    let has = |charts: &serde_json::Value, list: &str, wanted: &dyn Fn(&serde_json::Value) -> bool| {
+        charts[list].as_array().expect("a list").iter().any(wanted)
+    };
+    let charts = eventually("a sample with each of them", || {
         let charts = host.admin.get("/recent/charts").json();
-        let is_served = charts["routes"].as_array().expect("routes").iter().any(|route| route["route"] == "/checkout");
-        (is_served && !charts["stock"].as_array().expect("items").is_empty()).then_some(charts)
+        let is_whole = has(&charts, "routes", &|route| route["route"] == "/checkout")
+            && has(&charts, "plugin_calls", &|calls| calls["outcome"] == "trap")
+            && has(&charts, "stock", &|_| true)
+            && ["fault", "swap"].iter().all(|kind| has(&charts, "marks", &|mark| mark["kind"] == *kind));
+        is_whole.then_some(charts)
     });
     let samples = charts["times"].as_array().expect("times").len();
     let route = charts["routes"].as_array().unwrap().iter().find(|route| route["route"] == "/checkout").unwrap();

@@ -40,7 +40,7 @@ pub(crate) use http::{Answer, Client};
 pub(crate) use receiver::{Protocol, Receiver};
 
 /// How long anything is waited for. Far more than it takes: running out of it is a failure, never a result.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Returns how many rounds to go: more in `make soak`, which sets this variable.
 pub(crate) fn rounds(in_test: usize, in_soak: usize) -> usize {

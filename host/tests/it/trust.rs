@@ -232,7 +232,12 @@ fn a_key_counts_for_its_hooks() {
 fn each_host_of_a_shared_store_judges_for_itself() {
     let store = shared_store::make();
     let signers = Signers::new("");
-    let careless = Host::plan().sharing(&store).warns(UNSYNCHRONISED).warns("these hosts don't run yet").start();
+    let careless = Host::plan()
+        .sharing(&store)
+        .set("limits.spread_ms=10000")
+        .warns(UNSYNCHRONISED)
+        .warns("these hosts don't run yet")
+        .start();
     let careful = signers.plan().sharing(&store).warns(UNSYNCHRONISED).warns("it isn't signed").start();
     let before = live(&careful.admin);
     let unsigned = fs::read(file("checkout_discount")).expect("a guest");

@@ -9,7 +9,7 @@ import axeCore from 'axe-core';
 import { chromium } from 'playwright-core';
 
 const given = JSON.parse(process.argv[2]);
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 120_000;
 const PHONE_PX = 390;
 
 /**

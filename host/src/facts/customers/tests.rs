@@ -392,7 +392,7 @@ async fn changed_keys_are_read_and_unusable_ones_leave_those_from_before() {
     let keys = file(&set_of(&[old.jwk(None)]));
     let readers = Customers::new(&settings(&keys)).expect("reads");
     let mut said = None;
-    let mut look = async || readers.keys.as_ref().expect("a file").look(&mut said).await;
+    let mut look = async || readers.keys.as_ref().expect("a file").look(&mut said, |_| ()).await;
     let is_taken = |signer: &Signer| readers.read_at(&signer.with(json!({})), NOW_MS).is_ok();
     look().await;
     assert!(is_taken(&old) && !is_taken(&new));

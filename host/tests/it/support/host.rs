@@ -111,9 +111,10 @@ impl Plan {
     }
 
     /// Keeps its store in that PostgreSQL.
+    /// Has hosts share a store. A change waits for all of them, however slow the machine is.
     pub(crate) fn sharing(mut self, url: &str) -> Self {
         self.store = Some(url.to_owned());
-        self
+        self.set("limits.spread_ms=240000")
     }
 
     /// Returns the PostgreSQL that keeps its store, if one does.
