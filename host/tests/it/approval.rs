@@ -1,10 +1,12 @@
 //! The two-person rule: who deploys isn't who promotes, whichever way a version comes.
 
-use std::{fs, process::Output};
+use std::{fs, process::Output, sync::Arc};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{
+    page::look,
     support::{Answer, Host, Plan, built_in_and, eventually, guests::bytes_of, host::till},
     tokens::{Tokens, with_token},
 };
@@ -28,6 +30,22 @@ impl TwoPersons {
     }
 }
 
+/// Returns the folder of a host that took two persons: these validation plugins were installed, and another order of them waits.
+pub(crate) fn folder_with_approvals(names: &[&str], file: &[u8]) -> Arc<TempDir> {
+    let two = TwoPersons::new();
+    let host = two.plan(Host::plan()).start();
+    for (number, name) in std::iter::zip(1.., names) {
+        let asked = install(&host, &two.ci, name, "bert", file);
+        assert_eq!(asked.json()["approval"], number, "{}", asked.text());
+        let approved = decide(&host, &two.ada, number, "approve");
+        assert_eq!(approved.status, 200, "{}", approved.text());
+    }
+    let order: Vec<_> = names.iter().rev().collect();
+    let asked = post(&host, &two.ci, "/plugins/validation/order", json!({ "installations": order }));
+    assert!(asked.json()["approval"].is_number(), "{}", asked.text());
+    host.stop().folder
+}
+
 fn deploy(host: &Host, token: &str, guest: &str, how: Option<&Value>) -> Answer {
     let how: String =
         how.map(|how| how.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()).unwrap_or_default();
@@ -36,6 +54,19 @@ fn deploy(host: &Host, token: &str, guest: &str, how: Option<&Value>) -> Answer 
     let headers = [("authorization", authorization.as_str()), ("content-type", "application/wasm")];
     let path = format!("/plugins?name={guest}&by=bert{how}");
     host.admin.send("POST", &path, &headers, Some(&bytes_of(guest))).expect("the host answers")
+}
+
+/// Asks for a validation plugin.
+fn install(host: &Host, token: &str, name: &str, by: &str, file: &[u8]) -> Answer {
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/wasm")];
+    let path = format!("/plugins/install?kind=validation&installation={name}&name=limits&by={by}&reason=rush");
+    host.admin.send("POST", &path, &headers, Some(file)).expect("the host answers")
+}
+
+fn decide(host: &Host, token: &str, number: u64, decision: &str) -> Answer {
+    let body = json!({ "decision": decision, "reason": "looked at" });
+    post(host, token, &format!("/plugins/approvals/{number}"), body)
 }
 
 fn post(host: &Host, token: &str, path: &str, body: Value) -> Answer {
@@ -132,16 +163,9 @@ fn what_is_installed_and_taken_off_waits_for_another_person() {
     let two = TwoPersons::new();
     let host = two.plan(Host::plan()).start();
     let before = live(&host);
-    let install = |token: &str, name: &str| {
-        let authorization = format!("Bearer {token}");
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/wasm")];
-        let path = format!("/plugins/install?kind=validation&installation={name}&name=limits&by=bert&reason=rush");
-        host.admin.send("POST", &path, &headers, Some(&bytes_of("hook_validation"))).expect("the host answers")
-    };
-    let decide = |token: &str, number: u64, decision: &str| {
-        let body = json!({ "decision": decision, "reason": "looked at" });
-        post(&host, token, &format!("/plugins/approvals/{number}"), body)
-    };
+    let file = bytes_of("hook_validation");
+    let install = |token: &str, name: &str| install(&host, token, name, "bert", &file);
+    let decided = |token: &str, number: u64, decision: &str| decide(&host, token, number, decision);
     let asked = install(&two.ci, "first");
     assert_eq!((asked.status, &asked.json()["result"]), (200, &json!("waiting")), "{}", asked.text());
     assert_eq!((&asked.json()["approval"], &asked.json()["version"]["state"]), (&json!(1), &json!("candidate")));
@@ -152,43 +176,40 @@ fn what_is_installed_and_taken_off_waits_for_another_person() {
         (&json!("waiting"), &json!("install"), &json!("ci (bert)"), &json!("limits.wasm: rush"))
     );
 
-    check_refused(&decide(&two.ci, 1, "approve"), "ci asked for this, so another person has to approve it");
-    let approved = decide(&two.ada, 1, "approve");
+    check_refused(&decided(&two.ci, 1, "approve"), "ci asked for this, so another person has to approve it");
+    let approved = decided(&two.ada, 1, "approve");
     assert_eq!((approved.status, &approved.json()["state"]), (200, &json!("approved")), "{}", approved.text());
     assert_eq!(approved.json()["version"]["state"], "live");
     assert!(live(&host).contains("validation"), "{}", live(&host));
-    let again = decide(&two.ada, 1, "approve");
+    let again = decided(&two.ada, 1, "approve");
     assert_eq!((again.status, again.code()), (409, "not_waiting".to_owned()), "{}", again.text());
-    let unknown = decide(&two.ada, 9, "approve");
+    let unknown = decided(&two.ada, 9, "approve");
     assert_eq!((unknown.status, unknown.code()), (404, "not_found".to_owned()));
-    assert_eq!(decide(&two.ada, 1, "promote").status, 422);
+    assert_eq!(decided(&two.ada, 1, "promote").status, 422);
 
     // Whoever asked may take it back, and what can't be carried out waits on.
     assert_eq!(install(&two.ada, "second").json()["approval"], 2);
     assert_eq!(install(&two.ci, "second").json()["approval"], 3);
-    assert_eq!(decide(&two.ci, 2, "approve").json()["state"], "approved");
-    let taken = decide(&two.ada, 3, "approve");
+    assert_eq!(decided(&two.ci, 2, "approve").json()["state"], "approved");
+    let taken = decided(&two.ada, 3, "approve");
     assert_eq!((taken.status, taken.code()), (409, "not_installable".to_owned()), "{}", taken.text());
     assert_eq!(get(&host, &two.ci, "/plugins/approvals")["approvals"][0]["state"], "waiting");
-    let rejected = decide(&two.ci, 3, "reject");
+    let rejected = decided(&two.ci, 3, "reject");
     assert_eq!((&rejected.json()["state"], &rejected.json()["reason"]), (&json!("rejected"), &json!("looked at")));
     assert_eq!(rejected.json()["version"]["state"], "live", "the same version is live there by another approval");
 
     let order = post(&host, &two.ci, "/plugins/validation/order", json!({ "installations": ["second", "first"] }));
     assert_eq!((&order.json()["approval"], &order.json()["installations"]), (&json!(4), &json!(["first", "second"])));
-    let data = std::sync::Arc::clone(&host.folder);
+    let data = Arc::clone(&host.folder);
     host.stop();
 
     // They wait in the store.
     let host = two.plan(Host::plan()).folder(&data).start();
-    let decide = |token: &str, number: u64| {
-        post(&host, token, &format!("/plugins/approvals/{number}"), json!({ "decision": "approve" }))
-    };
-    assert_eq!(decide(&two.ada, 4).json()["installations"], json!(["second", "first"]));
+    assert_eq!(decide(&host, &two.ada, 4, "approve").json()["installations"], json!(["second", "first"]));
     let off = post(&host, &two.ada, "/plugins/validation/uninstall", json!({ "installation": "first" }));
     assert_eq!((&off.json()["approval"], &off.json()["installations"]), (&json!(5), &json!(["second", "first"])));
-    check_refused(&decide(&two.ada, 5), "ada asked for this");
-    assert_eq!(decide(&two.ci, 5).json()["state"], "approved");
+    check_refused(&decide(&host, &two.ada, 5, "approve"), "ada asked for this");
+    assert_eq!(decide(&host, &two.ci, 5, "approve").json()["state"], "approved");
     let plugins = get(&host, &two.ci, "/plugins");
     let plugins = plugins["plugins"].as_array().expect("plugins").iter();
     let names: Vec<_> = plugins.filter_map(|plugin| plugin["installation"].as_str()).collect();
@@ -200,12 +221,30 @@ fn what_is_installed_and_taken_off_waits_for_another_person() {
         .filter(|told| ["uninstall", "order", "install"].iter().any(|action| told.starts_with(action)))
         .collect();
     let expected = [
-        "uninstall ci approval 5, asked for by ada",
-        "order ada second first: approval 4, asked for by ci",
+        "uninstall ci approval 5, asked for by ada: looked at",
+        "order ada second first: approval 4, asked for by ci: looked at",
         "install ci approval 2, asked for by ada (bert): looked at",
         "install ada approval 1, asked for by ci (bert): looked at",
     ];
     assert_eq!(told, expected);
+    host.stop();
+}
+
+#[test]
+fn the_console_shows_what_waits_and_takes_the_decision() {
+    let two = TwoPersons::new();
+    let host = two.plan(Host::plan()).start();
+    let file = bytes_of("hook_validation");
+    assert_eq!(install(&host, &two.ci, "first", "bert", &file).json()["approval"], 1);
+    let approved = decide(&host, &two.ada, 1, "approve");
+    assert_eq!(approved.json()["state"], "approved", "{}", approved.text());
+    for name in ["third", "second"] {
+        let asked = install(&host, &two.ci, name, "%3Cb%3Ebert%3C%2Fb%3E", &file);
+        assert_eq!(asked.json()["result"], "waiting", "{}", asked.text());
+    }
+    let off = post(&host, &two.ada, "/plugins/validation/uninstall", json!({ "installation": "first" }));
+    assert_eq!(off.json()["approval"], 4, "{}", off.text());
+    look(&host, "approvals", json!({ "path": "/console/plugins", "token": two.ada }));
     host.stop();
 }
 
@@ -264,6 +303,8 @@ fn the_commands_say_who_has_to_promote() {
     let asked = plugin(&two.ci, &["install", limits.to_str().expect("UTF-8"), "--as", "limits"]);
     let waits = "waits for another person, who carries it out with `till plugin approve 1`";
     assert!(asked.status.success() && said(&asked).contains(waits), "{}", said(&asked));
+    let status = plugin(&two.ada, &["status"]);
+    assert!(said(&status).ends_with("a change waits for another person: till plugin approvals\n"), "{}", said(&status));
     let listed = plugin(&two.ada, &["approvals"]);
     assert!(said(&listed).contains("validation/limits"), "{}", said(&listed));
     let approved = plugin(&two.ada, &["approve", "1", "--why", "looked at"]);
@@ -294,7 +335,7 @@ fn a_file_of_the_folder_waits_for_a_person_also_at_a_start() {
     assert_eq!(waiting["started_by"], "folder");
     assert_eq!(live(&host), before);
     assert_eq!(post(&host, &two.ci, "/plugins/rollout/abort", json!({})).status, 200);
-    let data = std::sync::Arc::clone(&host.folder);
+    let data = Arc::clone(&host.folder);
     host.stop();
 
     let folder = built_in_and("checkout_tells");

@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use serde_json::{Value, json};
 use till::http::problem::Code;
 
-use crate::support::{Client, Host, guests::sample, host::till, http::DOCUMENT};
+use crate::{
+    approval,
+    support::{Client, Host, guests::sample, host::till, http::DOCUMENT},
+};
 
 /// There are some 1,450 for the shop and some 2,200 for its operators; far fewer mean that something was left out.
 const CASES_MIN: u64 = 1_000;
@@ -33,18 +36,15 @@ fn every_route_of_the_shop_answers_as_documented() {
 #[test]
 fn every_admin_route_answers_as_documented() {
     // Most of the files that are sent are no plugins, and each is a line in the log.
-    let host = Host::plan().set(PATIENT).warns("no plugin was changed").start();
+    let folder =
+        approval::folder_with_approvals(&["limits", "age"], &std::fs::read(sample("cart_limits")).expect("the sample"));
+    let host = Host::plan().folder(&folder).set(PATIENT).warns("no plugin was changed").start();
     for quantity in 1..=3 {
         assert_eq!(host.shop.buy("headphones", quantity).status, 200);
     }
     let plugin = host.folder.path().join("inventory.wasm");
     assert!(till().args(["plugin", "export", "inventory"]).arg(&plugin).status().expect("till starts").success());
     let plugin = plugin.to_str().expect("UTF-8");
-    for name in ["limits", "age"] {
-        let file = std::fs::read(sample("cart_limits")).expect("the sample");
-        let installed = host.admin.install(&format!("validation/{name}"), "", &json!({}), &file);
-        assert_eq!(installed.status, 200, "{}", installed.text());
-    }
     let discounts = sample("volume_discount");
     let discounts = discounts.to_str().expect("UTF-8");
     let plugins = [("INVENTORY", plugin), ("DISCOUNTS", discounts)];
@@ -69,7 +69,7 @@ fn every_admin_route_answers_as_documented() {
 fn a_documented_token_is_demanded() {
     for (listener, setting, group, operations) in [
         (Listener::Shop, "server.inventory_token_file", &["--include-tag", "inventory"][..], 4),
-        (Listener::Admin, "server.admin_token_file", &[], 55),
+        (Listener::Admin, "server.admin_token_file", &[], 57),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("token");

@@ -29,8 +29,8 @@ use super::{
 };
 use crate::{
     admin::{
-        EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson, SignedJson, SwappedJson,
-        VersionJson, VersionsJson, same_file_text,
+        ApprovalsJson, EventJson, EventsJson, LiveJson, LivesJson, OutcomesJson, ReplacedJson, RolloutsJson,
+        SignedJson, SwappedJson, VersionJson, VersionsJson, same_file_text,
     },
     config::{Settings, did_you_mean},
     hooks::{Installation, InstallationName, Kind},
@@ -276,8 +276,11 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
     let live: LivesJson = admin.get("/plugins")?;
     let rollouts: RolloutsJson = admin.get("/plugins/rollouts?limit=1")?;
     let open = rollouts.rollouts.first().filter(|rollout| matches!(&*rollout.state, "running" | "paused"));
+    let mut approvals: ApprovalsJson = admin.get("/plugins/approvals?limit=100")?;
+    approvals.approvals.retain(|approval| approval.state == "waiting");
+    let waiting = approvals.approvals;
     if admin.json {
-        return print_json(&json!({ "plugins": live.plugins, "rollout": open }));
+        return print_json(&json!({ "plugins": live.plugins, "rollout": open, "approvals": waiting }));
     }
     let places = live.plugins.iter().map(|plugin| place(&plugin.kind, plugin.installation.as_deref()));
     let width = places.map(|place| place.len()).max().unwrap_or_default();
@@ -292,7 +295,12 @@ fn status(admin: &Admin) -> anyhow::Result<()> {
         print(&format!("{kind:<width$}  {version}  {called}"))?;
         print(&format!("{:width$}  last {minutes} minutes: {sold} sold, {refused} refused, {failed} failed", ""))?;
     }
-    open.map_or_else(|| print("nothing is tried beside them"), print_rollout)
+    open.map_or_else(|| print("nothing is tried beside them"), print_rollout)?;
+    match waiting.len() {
+        0 => Ok(()),
+        1 => print("a change waits for another person: till plugin approvals"),
+        several => print(&format!("{several} changes wait for another person: till plugin approvals")),
+    }
 }
 
 pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
