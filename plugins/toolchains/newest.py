@@ -92,7 +92,7 @@ def built(till, language, engine, folder):
 def reason(said):
     """Returns the line that says why, without what is of this machine."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"\berror\b|Error|refused|Cannot|is missing", line)]
+    telling = [line for line in lines if re.search(r"\berror\b(?!\(s\))|ERROR|Error|refused|Cannot|is missing", line)]
     line = (telling or lines or ["it says nothing"])[0]
     return re.sub(r"/\S*/", "", line).replace("|", "\\|")[:200]
 

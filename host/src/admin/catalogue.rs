@@ -11,6 +11,7 @@ use crate::{
     facts::{Changes, ImportForm},
     http::{Answer, Reply, body, catalogue, problem::Problem, routes::no_route},
     order::Item,
+    store::HostChange,
 };
 
 /// What an import has changed.
@@ -46,14 +47,10 @@ pub(super) async fn import(admin: &Arc<Admin>, asked: Asked) -> Answer {
     let file = body::read_catalogue(asked.body, &admin.limits).await?;
     let Changes { added, changed, removed, unchanged } = admin.catalogue.import(form, file, is_merged).await?;
     let items = admin.catalogue.now().len();
-    tracing::info!(
-        items,
-        added,
-        changed,
-        removed,
-        by,
-        "the catalogue has {items} items: {added} added, {changed} changed, {removed} removed"
-    );
+    let told = format!("the catalogue has {items} items: {added} added, {changed} changed, {removed} removed");
+    tracing::info!(items, added, changed, removed, by, "{told}");
+    // Best effort: the import is done, and in the log.
+    _ = admin.store.note_host(&by, HostChange::CatalogueImported, told).await;
     let [items, added, changed, removed, unchanged] =
         [items, added, changed, removed, unchanged].map(|count| count as u64);
     Reply::json(&ImportedJson { items, added, changed, removed, unchanged })

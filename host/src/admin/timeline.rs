@@ -34,7 +34,7 @@ struct EventJson {
     /// The same for people.
     #[cfg_attr(test, schemars(with = "schema::Moment"))]
     at: String,
-    /// `host-start`, `host-stop`, `breaker-open`, `breaker-close`, or what was done with a plugin, such as `deploy` or `rollback`.
+    /// `host-start`, `host-stop`, `breaker-open`, `breaker-close`, `catalogue-import`, or what was done with a plugin, such as `deploy` or `rollback`.
     what: String,
     /// Who changed it, or the host it happened to.
     by: String,

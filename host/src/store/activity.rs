@@ -15,6 +15,8 @@ pub enum HostChange {
     Settings,
     BreakerOpened,
     BreakerClosed,
+    /// Somebody imported a catalogue. The event has that one's name instead of a host's.
+    CatalogueImported,
 }
 
 /// A line of the hosts' past.
@@ -63,7 +65,14 @@ pub(super) struct Moved {
 }
 
 impl HostChange {
-    const ALL: [Self; 5] = [Self::Started, Self::Stopped, Self::Settings, Self::BreakerOpened, Self::BreakerClosed];
+    const ALL: [Self; 6] = [
+        Self::Started,
+        Self::Stopped,
+        Self::Settings,
+        Self::BreakerOpened,
+        Self::BreakerClosed,
+        Self::CatalogueImported,
+    ];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -73,6 +82,7 @@ impl HostChange {
             Self::Settings => "settings",
             Self::BreakerOpened => "breaker-open",
             Self::BreakerClosed => "breaker-close",
+            Self::CatalogueImported => "catalogue-import",
         }
     }
 

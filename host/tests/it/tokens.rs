@@ -196,6 +196,12 @@ fn the_history_has_the_token_s_name() {
     let movements = with_token(&host.admin, &shelf, "GET", "/movements", None).json();
     let why: Vec<_> = movements["movements"].as_array().expect("a list").iter().map(|one| &one["why"]).collect();
     assert_eq!(why, [&json!("by shelf"), &json!("counted (by shelf)")]);
+
+    post(&shelf, "/catalogue", json!([{ "item": "headphones", "title": "Headphones", "price": 99.99 }]));
+    let timeline = with_token(&host.admin, &ci, "GET", "/timeline?limit=1", None).json();
+    let event = &timeline["events"][0];
+    assert_eq!((&event["what"], &event["by"]), (&json!("catalogue-import"), &json!("shelf")), "{event:#}");
+    assert_eq!(event["text"], "the catalogue has 1 items: 1 added, 0 changed, 0 removed");
     host.stop();
 }
 

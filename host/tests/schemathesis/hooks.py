@@ -50,6 +50,8 @@ PLUGINS = {pathlib.Path(file).read_bytes(): hook for hook, file in FILES if file
 INSTALLATION = "spring"
 # Of two that are installed from the beginning.
 ORDERS = itertools.cycle([["age", "limits"], ["limits", "age"]])
+# Those that there are from the beginning: two that were approved, and one that waits.
+APPROVALS = itertools.cycle([1, 2, 3])
 CSV = "text/csv"
 # Files that are catalogues, among files that are none.
 CATALOGUES = [b"item,title,price\nheadphones,Headphones,99.99\n", b"item\n"]
@@ -146,6 +148,8 @@ def before_call(context, case, kwargs):
         case.query["try"] = whole(case.query["try"])
     if case.operation.path in ("/plugins", "/plugins/install"):
         where_it_fits(case)
+    if case.operation.path == "/plugins/approvals/{number}":
+        case.path_parameters["number"] = next(APPROVALS)
     if case.operation.path == "/plugins/{kind}/uninstall":
         case.path_parameters["kind"] = "discounts"
         case.body["installation"] = INSTALLATION
@@ -167,8 +171,9 @@ def before_call(context, case, kwargs):
 def filter_failure(context, failure, case, response):
     """Keeps a failure unless the refusal of a valid request was right."""
     # Schemathesis takes a query for invalid once it was changed, if a member of it is JSON.
+    # Beside ids, Jaeger's search doesn't look at what it would search by.
     if isinstance(failure, AcceptedNegativeData):
-        return case.id not in fitted
+        return case.id not in fitted and not (case.operation.path == "/api/traces" and "traceID" in case.query)
     if not isinstance(failure, RejectedPositiveData):
         return True
     if response.status_code == 422 and response.json()["code"] == "plugin_refused":

@@ -9,7 +9,7 @@ import { clock, day, el, foreign, plural } from '../frame/text.js';
 const PAGE = 50;
 // The time around an event whose traces it leads to.
 const AROUND_MS = [60_000, 120_000];
-const SIGNS = { 'host-start': '\u25b6', 'host-stop': '\u25a0', 'breaker-open': '\u25b2', 'breaker-close': '\u25bd', refuse: '\u2715', rollback: '\u21a9', abort: '\u21a9' };
+const SIGNS = { 'host-start': '\u25b6', 'host-stop': '\u25a0', 'breaker-open': '\u25b2', 'breaker-close': '\u25bd', 'catalogue-import': '\u21e3', refuse: '\u2715', rollback: '\u21a9', abort: '\u21a9' };
 
 export class Timeline {
   #newest = [];
