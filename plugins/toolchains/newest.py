@@ -92,9 +92,10 @@ def built(till, language, engine, folder):
 def reason(said):
     """Returns the line that says why, without what is of this machine."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    thrown = [line for line in lines if re.match(r"\w*Error: ", line)]
     telling = [line for line in lines if re.search(r"\berror\b(?!\(s\))|ERROR|Error|refused|Cannot|is missing", line)]
-    line = (telling or lines or ["it says nothing"])[0]
-    return re.sub(r"/\S*/", "", line).replace("|", "\\|")[:200]
+    line = (thrown or telling or lines or ["it says nothing"])[0]
+    return re.sub(r"/\S*/", "", line).replace("|", "\\|")[:200].rstrip(".")
 
 
 def assemblyscript(folder):
