@@ -25,8 +25,10 @@ use crate::{
     tls::{self, Authorities},
 };
 
-/// How long an answer may take: the host compiles a large plugin before it answers.
-const ANSWER: Duration = Duration::from_secs(120);
+/// How long an answer may take.
+const READ_WITHIN: Duration = Duration::from_secs(120);
+/// The same for a change. The host compiles a plugin before it answers: minutes for an interpreter, where the machine has other things to do.
+const CHANGED_WITHIN: Duration = Duration::from_secs(600);
 /// The longest text that is shown of an answer without a problem document, bytes.
 const TEXT_BYTES_MAX: usize = 200;
 const JSON: &str = "application/json";
@@ -181,6 +183,7 @@ impl Admin {
 
     fn ask(&self, method: Method, path: &str, body: Bytes, content_type: &'static str) -> anyhow::Result<Answer> {
         let uri = self.url(path);
+        let within = if method == Method::GET { READ_WITHIN } else { CHANGED_WITHIN };
         let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, content_type);
         if let Some(file) = &self.token_file {
             request = request.header(AUTHORIZATION, format!("Bearer {}", read_token(file)?));
@@ -199,7 +202,14 @@ impl Admin {
                 let status = response.status();
                 anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
             };
-            tokio::time::timeout(ANSWER, exchange).await.context("wait for the host's answer")?
+            let late = || {
+                format!(
+                    "{} didn't answer within {} s; what it was asked for may be done all the same",
+                    self.admin,
+                    within.as_secs()
+                )
+            };
+            tokio::time::timeout(within, exchange).await.with_context(late)?
         })?;
         Ok(Answer { uri, status, body })
     }
