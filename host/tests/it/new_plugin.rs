@@ -11,12 +11,12 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Client, Host, host::till};
+use crate::support::{Client, Host, Plan, host::till};
 
 /// The tools that `make plugins` has installed; without them each folder would install its own.
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/.tools");
-/// A host that isn't optimised takes minutes for a Python.
-const COMPILE_MS: &str = "600000";
+/// A host that isn't optimised takes minutes for a Python, and a slow core more than 10 ms to begin one.
+const LIMITS: [(&str, &str); 3] = [("compile_ms", "600000"), ("guest_cpu_ms", "1000"), ("hook_cpu_ms", "1000")];
 
 const NAME: &str = "first";
 const BUILD: &str = "make -C first";
@@ -63,7 +63,8 @@ fn a_new_plugin_in_python_sells() {
 }
 
 fn check(language: &str) {
-    let host = Host::plan().set(format!("limits.compile_ms={COMPILE_MS}")).start();
+    let limits = LIMITS.map(|(name, value)| format!("limits.{name}={value}"));
+    let host = limits.into_iter().fold(Host::plan(), Plan::set).start();
     for (kind, span) in [("checkout", "checkout_transaction"), ("inventory", "inventory_deduct_span")] {
         let author = Author { language, kind, folder: tempfile::tempdir().expect("a temporary folder") };
         author.begin_and_build();
@@ -184,7 +185,8 @@ impl Author<'_> {
 
 fn plugin(arguments: &[&str]) -> Command {
     let mut command = till();
-    command.arg("plugin").args(arguments).env("TILL_LIMITS_COMPILE_MS", COMPILE_MS);
+    let limits = LIMITS.map(|(name, value)| (format!("TILL_LIMITS_{}", name.to_uppercase()), value));
+    command.arg("plugin").args(arguments).envs(limits);
     command
 }
 

@@ -144,7 +144,7 @@ fn hosts_that_share_a_store_try_a_moved_tag_once() {
     for host in [&leader, &other] {
         canary(host, "checkout_discount");
     }
-    change(&other, "promote");
+    change(&leader, "promote");
     leader.end();
     let second = pushed(home.path(), "checkout_spans", &tag);
     canary(&other, "checkout_spans");
