@@ -110,10 +110,8 @@ pub(super) async fn decide(admin: &Admin, asked: Asked) -> Answer {
         _ => return Err(Problem::unacceptable("a decision is approve or reject")),
     };
     let author = Named::new(&asked.caller, by, reason)?;
-    let decided = move |plugins: std::sync::Arc<crate::versions::Plugins>| async move {
-        plugins.decide(id, decision, author.as_ref()).await
-    };
-    let row = carried_out(admin, decided).await?;
+    let row =
+        carried_out(admin, move |plugins| async move { plugins.decide(id, decision, author.as_ref()).await }).await?;
     let behind = admin.plugins.spread().await;
     Reply::json(&ApprovalJson { behind, ..row.into() })
 }

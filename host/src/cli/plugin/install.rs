@@ -126,8 +126,8 @@ fn print_left(left: &InstallationsJson, admin: &Admin, said: &str) -> anyhow::Re
     if admin.json {
         return print_json(left);
     }
-    if left.approval.is_some() {
-        return print(&waits_for_approval(left.approval));
+    if let Some(number) = left.approval {
+        return print(&waits_for_approval(number));
     }
     print(said)?;
     if left.behind.is_empty() { Ok(()) } else { print(&format!("not yet on: {}", left.behind.join(", "))) }

@@ -312,9 +312,11 @@ pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
         version_name(name, version, digest, Some(*id), *same_file_as)
     });
     let so = match (&**result, &other) {
-        ("waiting", _) if approval.is_some() => waits_for_approval(*approval),
         ("unchanged", _) => "was live already".to_owned(),
-        ("waiting", _) => "waits for another person, who makes it live with `till plugin rollout promote`".to_owned(),
+        ("waiting", _) => approval.map_or_else(
+            || "waits for another person, who makes it live with `till plugin rollout promote`".to_owned(),
+            waits_for_approval,
+        ),
         ("candidate", Some(live)) => format!("is tried beside {live}; `till plugin rollout show` tells how it does"),
         ("candidate", None) => "is tried beside the live one; `till plugin rollout show` tells how it does".to_owned(),
         (_, Some(replaced)) => format!("is live in the place of {replaced}"),
@@ -330,8 +332,7 @@ pub(super) fn told(swapped: &SwappedJson, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// Returns what is said of a change that waits for another person's approval.
-pub(super) fn waits_for_approval(approval: Option<u64>) -> String {
-    let number = approval.unwrap_or_default();
+pub(super) fn waits_for_approval(number: u64) -> String {
     format!("waits for another person, who carries it out with `till plugin approve {number}`")
 }
 

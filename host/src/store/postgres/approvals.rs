@@ -7,8 +7,8 @@ use super::{
     VersionState, VersionText,
     link::{Failed, Session},
     now_ms, page,
-    plugins::{Outcome, begin_change, by_id, insert_event, refused, upsert_version},
-    transaction::{Parameters, change as update, commit, rows},
+    plugins::{Outcome, begin_change, by_id, insert_event, refused, upsert_version, withdraw},
+    transaction::{Parameters, commit, rows},
 };
 use crate::hooks::Installation;
 
@@ -68,10 +68,9 @@ pub(super) async fn reject(client: &Session, id: ApprovalId, by: &str, reason: &
     let Some((at, version)) = decide(client, id, ApprovalState::Rejected, by, reason).await? else {
         return refused(client, StoreError::NotWaiting).await;
     };
-    let sql = "UPDATE plugin_versions SET state = 'withdrawn', changed_by = $2, changed_at_ms = $3
-               WHERE id = $1 AND state = 'candidate'";
-    let of = version.map(|id| id.0);
-    update(client, sql, &[(&of, Type::INT8), (&by, Type::TEXT), (&now_ms(), Type::INT8)]).await?;
+    if let Some(version) = version {
+        withdraw(client, version, by).await?;
+    }
     insert_event(client, "reject", at, version, by, reason).await?;
     commit(client).await?;
     Ok(Ok(()))

@@ -200,6 +200,13 @@ pub(super) async fn upsert_version(
     Ok(version.and_then(|version| version.ok_or(StoreError::Unreadable { column: "plugin_versions.state" })))
 }
 
+/// Withdraws a version that was a candidate and isn't live.
+pub(super) async fn withdraw(client: &Session, version: VersionId, by: &str) -> Result<(), Failed> {
+    let sql = "UPDATE plugin_versions SET state = 'withdrawn', changed_by = $2, changed_at_ms = $3
+               WHERE id = $1 AND state = 'candidate'";
+    change(client, sql, &[(&version.0, Type::INT8), (&by, Type::TEXT), (&now_ms(), Type::INT8)]).await.map(drop)
+}
+
 pub(super) async fn insert_event(
     client: &Session,
     action: &str,

@@ -7,7 +7,7 @@ use super::{
     VersionText,
     link::{Failed, Session},
     now_ms, page,
-    plugins::{Outcome, begin_change, by_id, insert_event, refused, upsert_version, write_version},
+    plugins::{Outcome, begin_change, by_id, insert_event, refused, upsert_version, withdraw, write_version},
     transaction::{Parameters, change, commit, rows, step},
 };
 use crate::{hooks::Installation, store::ROW_BYTES};
@@ -137,9 +137,7 @@ async fn change_state(
 ) -> Result<(), Failed> {
     let Some((at, version)) = set_state(client, id, state, by, reason).await? else { return Ok(()) };
     if !state.is_open() {
-        let sql = "UPDATE plugin_versions SET state = 'withdrawn', changed_by = $2, changed_at_ms = $3
-                   WHERE id = $1 AND state = 'candidate'";
-        change(client, sql, &[(&version.0, Type::INT8), (&by, Type::TEXT), (&now_ms(), Type::INT8)]).await?;
+        withdraw(client, version, by).await?;
     }
     insert_event(client, state.action(), at, Some(version), by, reason).await
 }

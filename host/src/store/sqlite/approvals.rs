@@ -9,7 +9,7 @@ use super::{
     now_ms,
     orders::{in_savepoint, no},
     page,
-    plugins::{by_id, insert_event, upsert_version},
+    plugins::{by_id, insert_event, upsert_version, withdraw},
 };
 use crate::hooks::Installation;
 
@@ -65,12 +65,7 @@ pub(super) fn reject(
     in_savepoint(connection, || {
         let (at, version) = decide(connection, id, ApprovalState::Rejected, by, reason)?;
         if let Some(version) = version {
-            connection
-                .prepare_cached(
-                    "UPDATE plugin_versions SET state = 'withdrawn', changed_by = ?2, changed_at_ms = ?3
-                     WHERE id = ?1 AND state = 'candidate'",
-                )?
-                .execute(params![version.0, by, now_ms()])?;
+            withdraw(connection, version, by)?;
         }
         Ok(insert_event(connection, "reject", at, version, by, reason)?)
     })

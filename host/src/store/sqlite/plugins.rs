@@ -212,6 +212,17 @@ pub(super) fn upsert_version(
     .ok_or(Refusal::No(StoreError::Unreadable { column: "plugin_versions.state" }))
 }
 
+/// Withdraws a version that was a candidate and isn't live.
+pub(super) fn withdraw(connection: &Connection, version: VersionId, by: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE plugin_versions SET state = 'withdrawn', changed_by = ?2, changed_at_ms = ?3
+             WHERE id = ?1 AND state = 'candidate'",
+        )?
+        .execute(params![version.0, by, now_ms()])?;
+    Ok(())
+}
+
 pub(super) fn insert_event(
     connection: &Connection,
     action: &str,

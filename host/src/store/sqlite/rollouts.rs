@@ -11,7 +11,7 @@ use super::{
     now_ms,
     orders::{in_savepoint, no},
     page,
-    plugins::{by_id, insert_event, upsert_version, write_version},
+    plugins::{by_id, insert_event, upsert_version, withdraw, write_version},
 };
 use crate::hooks::Installation;
 
@@ -97,12 +97,7 @@ pub(super) fn change(
     in_savepoint(connection, || {
         let Some((at, version)) = set_state(connection, id, state, by, reason)? else { return Ok(()) };
         if !state.is_open() {
-            connection
-                .prepare_cached(
-                    "UPDATE plugin_versions SET state = 'withdrawn', changed_by = ?2, changed_at_ms = ?3
-                     WHERE id = ?1 AND state = 'candidate'",
-                )?
-                .execute(params![version.0, by, now_ms()])?;
+            withdraw(connection, version, by)?;
         }
         Ok(insert_event(connection, state.action(), Some(at), Some(version), by, reason)?)
     })

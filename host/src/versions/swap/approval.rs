@@ -71,11 +71,16 @@ impl Plugins {
     /// # Errors
     /// If the one who promotes a rollout has begun it.
     pub(super) fn check_second_person(&self, rollout: &Rollout, by: &str) -> Result<(), SwapError> {
-        let began = name_in(&rollout.row.started_by);
-        if self.approval.is_on && began == name_in(by) {
-            return Err(ApprovalError::SamePerson { began: began.to_owned() }.into());
+        match self.same_person(&rollout.row.started_by, by) {
+            Some(began) => Err(ApprovalError::SamePerson { began }.into()),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Returns the token's name if both are by one, and it takes two.
+    fn same_person(&self, first: &str, by: &str) -> Option<String> {
+        let name = name_in(first);
+        (self.approval.is_on && name == name_in(by)).then(|| name.to_owned())
     }
 
     /// # Errors
@@ -144,9 +149,8 @@ impl Plugins {
     }
 
     async fn approve(&self, row: ApprovalRow, author: Author<'_>) -> Result<(), SwapError> {
-        let asked = name_in(&row.asked_by);
-        if self.approval.is_on && asked == name_in(author.by) {
-            return Err(ApprovalError::SameApprover { asked: asked.to_owned() }.into());
+        if let Some(asked) = self.same_person(&row.asked_by, author.by) {
+            return Err(ApprovalError::SameApprover { asked }.into());
         }
         let detail = author.detail(format!("approval {}, asked for by {}", row.id.number(), row.asked_by));
         let audited = Audited { by: author.by.to_owned(), detail, approval: Some(row.id) };
