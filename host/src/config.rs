@@ -302,7 +302,7 @@ settings! {
         remote_call_ms: u64 = "5000" [1, 600_000], "ms", "wall time of a call to inventory_url; more than the remote's own limit, so that its answer arrives", past "`inventory_unreachable`, 502: the outcome is unknown, and the order waits for its release";
         hook_cpu_ms: u64 = "10" [1, 60_000], "ms", "processor time of a call at a hook that decides and has no effect (`discounts`, `tax`, …), counted as limits.guest_cpu_ms is", past "`deadline`, 504";
         hook_call_ms: u64 = "500" [1, 600_000], "ms", "wall time of such a call", past "cancelled: `deadline`, 504";
-        hook_http_call_ms: u64 = "3000" [1, 600_000], "ms", "wall time of such a call at a hook that may ask others (`delivery-options`, `tax`)", past "cancelled: `deadline`, 504";
+        hook_http_call_ms: u64 = "3000" [1, 600_000], "ms", "wall time of such a call at a hook that may ask others (`delivery-options`, `tax`); its requests end a tenth before, 100 ms at most, so that it can answer for a silent place", past "cancelled: `deadline`, 504";
         price_ms: u64 = "3500" [1, 600_000], "ms", "wall time of all hooks together that price a cart, in a quote and before an order is written", past "`deadline`, 504";
         checkout_call_ms: u64 = "6000" [1, 600_000], "ms", "wall time of a checkout call, its inventory call included", past "cancelled: `deadline`, 504";
         request_ms: u64 = "7000" [1, 600_000], "ms", "wall time of a request after it was read; more than everything that it waits for", past "`deadline`, 504; `/orders/{reference}` tells how it ended";

@@ -37,12 +37,14 @@ const EXIT_CPU_SPENT: i32 = 75;
 /// How often a child checks its processor time.
 const CPU_LOOK: Duration = Duration::from_millis(10);
 /// What a child says that couldn't have memory: Rust's allocator before it aborts, the system when it refuses a mapping, wasmtime,
-/// which tells of either as of a component that doesn't compile, and jemalloc of its own thread, so often that nothing else is kept.
-const NO_MEMORY: [&str; 4] = [
+/// which tells of either as of a component that doesn't compile, jemalloc of its own thread, so often that nothing else is kept, and
+/// rayon of threads whose stacks find no room.
+const NO_MEMORY: [&str; 5] = [
     "memory allocation of",
     "Cannot allocate memory",
     "out of memory (failed to allocate",
     "<jemalloc>: background thread creation failed",
+    "The global thread pool has not been initialized",
 ];
 /// The lowest priority that there is.
 const NICENESS: i32 = 19;
@@ -266,6 +268,7 @@ mod tests {
             "till: Cannot allocate memory (os error 12)",
             "till: out of memory (failed to allocate 1048576 bytes)",
             "<jemalloc>: background thread creation failed (11)",
+            "The global thread pool has not been initialized.: ThreadPoolBuildError { kind: IOError(Os { code: 11 }) }",
         ] {
             let refused = tried_out(&format!("echo '{says}' >&2; kill -ABRT $$"), 60_000).await.expect_err(says);
             assert!(refused.contains("limits.compile_memory_mib"), "{refused}");

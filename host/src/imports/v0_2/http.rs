@@ -4,7 +4,7 @@
 //! http_call_by_plugin       CLIENT, below the span that the plugin names
 //! ```
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use hyper::{HeaderMap, header::HeaderValue};
 use opentelemetry::trace::SpanKind;
@@ -29,6 +29,16 @@ use crate::{
 
 /// The most headers of a request.
 const HEADERS_MAX: usize = 32;
+
+/// The most that a request leaves of its call's time.
+const LEFT_TO_ANSWER: Duration = Duration::from_millis(100);
+
+/// Returns when a request has to have ended whose call ends then. What is left, a tenth at most, is the plugin's: whoever asks a
+/// silent place could otherwise never answer for it, but would be cut off at the same moment.
+fn request_ends(call_ends: Instant) -> Instant {
+    let left = call_ends.saturating_duration_since(Instant::now());
+    call_ends - LEFT_TO_ANSWER.min(left / 10)
+}
 
 /// One call's access to others, and what it got there.
 #[derive(Debug)]
@@ -107,7 +117,7 @@ impl http::Host for HostCall<'_> {
         let trace = trace_headers(&context_to_guest(span.context()));
         let ends = state.ends;
         let door = state.http.as_mut().ok_or(NoDoor("http"))?;
-        let (answer, observed) = door.send(sent(request), &trace, ends).await;
+        let (answer, observed) = door.send(sent(request), &trace, request_ends(ends)).await;
         describe(&mut span, observed.as_ref(), &answer);
         span.end();
         Ok(answer.map(response).map_err(error))
@@ -182,5 +192,23 @@ fn error(error: outbound::HttpError) -> HttpError {
         outbound::HttpError::NotSent(text) => HttpError::NotSent(text),
         outbound::HttpError::Unknown(text) => HttpError::Unknown(text),
         outbound::HttpError::TooLarge => HttpError::TooLarge,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_left_time_to_answer_for_a_silent_place() {
+        for (call_ms, left_ms) in [(100, 10), (500, 50), (3_000, 100), (600_000, 100)] {
+            let call_ends = Instant::now() + Duration::from_millis(call_ms);
+            let left = call_ends - request_ends(call_ends);
+            // Some of the time has passed since.
+            let most = Duration::from_millis(left_ms);
+            assert!(left <= most && left > most / 2, "{left:?} of {call_ms} ms");
+        }
+        let over = Instant::now();
+        assert_eq!(request_ends(over), over);
     }
 }
