@@ -85,7 +85,7 @@ fn prometheus_reads_what_the_requests_imply() {
 
 #[test]
 fn unknown_items_and_versions_add_no_series() {
-    let (unknown_items, versions) = (rounds(10_000, 1_000_000), rounds(100, 10_000));
+    let (unknown_items, versions) = (rounds(3_000, 1_000_000), rounds(100, 10_000));
     let host = Host::start();
     let prometheus = Prometheus::scraping(&host);
     let buy = |client: usize, number: usize| {

@@ -4,6 +4,7 @@ pub(crate) mod built;
 #[path = "../../src/outbound/tests/certificates.rs"]
 #[expect(dead_code, reason = "the unit tests use the rest")]
 pub(crate) mod certificates;
+pub(crate) mod code;
 pub(crate) mod collector;
 pub(crate) mod component;
 pub(crate) mod disk;

@@ -87,8 +87,8 @@ fn what_waits_for_a_backend_that_never_answers_has_a_bound_in_memory() {
         shop.rush(BUYERS, CHECKOUTS_EACH);
         shop.collector.fail(Fault::Silent);
         let before = shop.host.memory_bytes();
-        // Some 320 MB of spans.
-        shop.rush(BUYERS, 100);
+        // Some 200 MB of spans.
+        shop.rush(BUYERS, 64);
         let grown = shop.host.memory_bytes().saturating_sub(before);
         println!("over {}: {} MiB, and {} MiB more", protocol.name(), before >> 20, grown >> 20);
         assert!(grown < GROWN_MAX, "{} MiB more", grown >> 20);

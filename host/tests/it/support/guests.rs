@@ -1,6 +1,6 @@
 //! The fixture guests of `tests/guests`, as plugin files and folders.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -27,6 +27,10 @@ impl PluginFolder {
 
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
+        std::fs::read_dir(self.path()).into_iter().flatten().flatten().map(|entry| entry.path())
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Client, PATIENCE, PluginFolder, Protocol, Receiver, eventually, postgres, shared_store};
+use super::{Client, PATIENCE, PluginFolder, Protocol, Receiver, code, eventually, postgres, shared_store};
 
 /// Variables of a test runner's environment that would affect a host.
 const FOREIGN: [&str; 3] = ["OTEL_", "TILL_", "INVENTORY_URL"];
@@ -42,7 +42,7 @@ pub(crate) fn till() -> Command {
         }
     }
     // What is compiled for an author's commands is kept for the next test, and apart from the user's own.
-    command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+    command.env("XDG_CACHE_HOME", code::CACHE);
     command
 }
 
@@ -110,8 +110,7 @@ impl Plan {
         self
     }
 
-    /// Keeps its store in that PostgreSQL.
-    /// Has hosts share a store. A change waits for all of them, however slow the machine is.
+    /// Has hosts share a store, in that PostgreSQL. A change waits for all of them, however slow the machine is.
     pub(crate) fn sharing(mut self, url: &str) -> Self {
         self.store = Some(url.to_owned());
         self.set("limits.spread_ms=240000")
@@ -200,6 +199,11 @@ impl Plan {
     /// Starts it and waits until it serves.
     pub(crate) fn start(self) -> Host {
         let store = self.shared_store();
+        let data = self.folder.path().join("data");
+        code::give_built_in(&data);
+        for plugin in self.plugins.iter().flat_map(PluginFolder::files) {
+            code::give_large(&data, &plugin);
+        }
         let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("till starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let log = if self.reads_log { Log::collect(stderr) } else { Log::unread(stderr) };
@@ -299,6 +303,11 @@ impl Host {
     /// Returns the log so far.
     pub(crate) fn log(&self) -> Vec<Value> {
         self.process.log.lines()
+    }
+
+    /// Spares it compiling what an author's command has compiled.
+    pub(crate) fn takes_code_of(&self, component: &Path) {
+        code::give(&self.folder.path().join("data"), component);
     }
 
     /// Returns how long it has been at work on processors.
