@@ -355,21 +355,22 @@ fn the_demo_tells_its_story_and_leaves_nothing_behind() {
     let told = stdout(&demo(folder.path(), &["--duration", "20s", "--rate", "90"]).output().expect("till starts"));
     let mut rest = &told[..];
     for part in [
-        "A shop opens",
-        "/traces",
-        "orders sold",
-        "--canary 50%",
-        "Its gates withdraw it",
-        "no customer got an error",
-        "Somebody is in a hurry",
-        "/traces/",
-        "till plugin rollback inventory",
-        "more orders sold since; none failed",
-        "The shop closes",
-        "no promise was broken",
+        &["A shop opens"][..],
+        &["/traces"],
+        &["orders sold"],
+        &["--canary 50%"],
+        // On a busy machine the canary is asked too seldom, and the demo says so.
+        &["Its gates withdraw it", "The gates have seen too few calls"],
+        &["no customer got an error"],
+        &["Somebody is in a hurry"],
+        &["/traces/"],
+        &["till plugin rollback inventory"],
+        &["more orders sold since; none failed"],
+        &["The shop closes"],
+        &["no promise was broken"],
     ] {
-        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} in its place in {told}"));
-        rest = &rest[at..];
+        let at = part.iter().find_map(|either| rest.find(either));
+        rest = &rest[at.unwrap_or_else(|| panic!("no {part:?} in its place in {told}"))..];
     }
     assert!(is_empty(folder.path()));
 }
