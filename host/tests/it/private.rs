@@ -19,7 +19,7 @@ fn open_to_others(path: &Path) -> Vec<(PathBuf, u32)> {
 
 #[test]
 fn nobody_else_reads_the_orders() {
-    let host = Host::start();
+    let host = Host::plan().with_nothing_given().start();
     assert_eq!(host.shop.buy("headphones", 1).status, 200);
     let data = host.folder.path().join("data");
     let (backup, export) = (host.folder.path().join("backup.db"), host.folder.path().join("orders.csv"));

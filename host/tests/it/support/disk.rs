@@ -47,7 +47,7 @@ impl Disk {
 
     /// Does the same, and records what the host writes as that part of the record.
     pub(crate) fn recording(&self, plan: Plan, part: usize) -> Plan {
-        self.under(plan).env("DISK_SHIM_RECORD", self.part(part).to_string_lossy())
+        self.under(plan).with_nothing_given().env("DISK_SHIM_RECORD", self.part(part).to_string_lossy())
     }
 
     /// Has a command use this disk, and records what it writes as that part of the record.

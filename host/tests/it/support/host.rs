@@ -64,6 +64,8 @@ pub(crate) struct Plan {
     /// Commands of the shell that starts it.
     before_start: Vec<String>,
     reads_log: bool,
+    /// Whether it finds plugins' code that others have compiled.
+    is_given_code: bool,
     /// The PostgreSQL that it shares with others.
     store: Option<String>,
 }
@@ -101,6 +103,12 @@ impl Plan {
     /// Starts it as a terminal does, even if the tests themselves run under `nohup`, which a shell can't undo.
     pub(crate) fn on_a_terminal(mut self) -> Self {
         self.before_start.push("exec env --default-signal=HUP \"$0\" \"$@\"".to_owned());
+        self
+    }
+
+    /// Has it make all that is in its data folder by itself.
+    pub(crate) fn with_nothing_given(mut self) -> Self {
+        self.is_given_code = false;
         self
     }
 
@@ -199,10 +207,12 @@ impl Plan {
     /// Starts it and waits until it serves.
     pub(crate) fn start(self) -> Host {
         let store = self.shared_store();
-        let data = self.folder.path().join("data");
-        code::give_built_in(&data);
-        for plugin in self.plugins.iter().flat_map(PluginFolder::files) {
-            code::give_large(&data, &plugin);
+        if self.is_given_code {
+            let data = self.folder.path().join("data");
+            code::give_built_in(&data);
+            for plugin in self.plugins.iter().flat_map(PluginFolder::files) {
+                code::give_large(&data, &plugin);
+            }
         }
         let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("till starts");
         let stderr = child.stderr.take().expect("stderr is piped");
@@ -292,6 +302,7 @@ impl Host {
             listen: "127.0.0.1:0",
             before_start: Vec::new(),
             reads_log: true,
+            is_given_code: true,
             store: None,
         }
     }
