@@ -352,7 +352,7 @@ fn is_empty(folder: &Path) -> bool {
 #[test]
 fn the_demo_tells_its_story_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().expect("a folder");
-    let told = stdout(&demo(folder.path(), &["--duration", "20s", "--rate", "90"]).output().expect("till starts"));
+    let told = stdout(&demo(folder.path(), &["--duration", "20s", "--rate", "40"]).output().expect("till starts"));
     let mut rest = &told[..];
     for part in [
         &["A shop opens"][..],
