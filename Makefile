@@ -92,7 +92,8 @@ fuzz: toolchain $(TOOLS)/bin/cargo-fuzz ## sends a host whatever libFuzzer think
 w3c: toolchain $(VENV)/.installed ## runs the W3C's own tests of trace context: SUITE=<clone of w3c/trace-context>/test
 	TRACE_CONTEXT_SUITE='$(abspath $(SUITE))' cargo test --locked --package till --test w3c -- --nocapture
 
-# The one test that the first clippy leaves out is of the workspace, too: for its package alone, the dependencies would be checked again.
+# w3c is the one test that --all-targets leaves out. With --workspace, too: for its package alone the dependencies have other features, and
+# would be checked again.
 lint: toolchain links $(TOOLS)/bin/cargo-deny ## checks format, clippy's lints, the dependencies, the documentation and its links
 	cargo fmt --all --check
 	cargo fmt --manifest-path host/fuzz/Cargo.toml --check

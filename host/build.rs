@@ -19,12 +19,20 @@ fn main() {
     let manifest_folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let workspace = manifest_folder.parent().expect("the host lies in the workspace").to_owned();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("plugins");
-    // Not the plugins' whole folders: what their Makefiles build there is no reason to build the host again.
-    let built = ["plugins/checkout", "plugins/inventory"]
-        .map(|plugin| ["src", "Cargo.toml"].map(|part| format!("{plugin}/{part}")));
-    let others =
-        ["plugins/sdk", "plugins/kits", "plugins/templates", "wit", "Cargo.toml", "Cargo.lock", "host/src/admin/page"];
-    for changed in built.into_iter().flatten().chain(others.map(str::to_owned)) {
+    // Of the plugins not the whole folders: what their Makefiles build there is no reason to build the host again.
+    for changed in [
+        "plugins/checkout/src",
+        "plugins/checkout/Cargo.toml",
+        "plugins/inventory/src",
+        "plugins/inventory/Cargo.toml",
+        "plugins/sdk",
+        "plugins/kits",
+        "plugins/templates",
+        "wit",
+        "Cargo.toml",
+        "Cargo.lock",
+        "host/src/admin/page",
+    ] {
         println!("cargo::rerun-if-changed={}", workspace.join(changed).display());
     }
     build(&workspace, &out);
