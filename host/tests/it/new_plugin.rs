@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Client, Host, Plan, host::till};
+use crate::support::{Host, Plan, host::till};
 
 /// The tools that `make plugins` has installed; without them each folder would install its own.
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/.tools");
@@ -73,11 +73,10 @@ fn check(language: &str) {
         if kind == "checkout" {
             author.build_twice();
         } else {
-            author.step("make", make().env("TARGET_FOLDER", built.path()));
+            author.build_within(&built);
         }
         author.try_out(span);
-        host.takes_code_of(&author.folder.path().join(COMPONENT));
-        author.deploy(&host.admin);
+        author.deploy(&host);
 
         let began = Instant::now();
         let sold = host.shop.buy("headphones", 2);
@@ -88,10 +87,9 @@ fn check(language: &str) {
     }
     let author = Author { language, kind: "validation", folder: tempfile::tempdir().expect("a temporary folder") };
     author.begin();
-    author.step("make", make().env("TARGET_FOLDER", built.path()));
+    author.build_within(&built);
     author.check_and_test();
-    host.takes_code_of(&author.folder.path().join(COMPONENT));
-    author.install(&host.admin, "validation/most");
+    author.install(&host, "validation/most");
     let refused = host.shop.buy("headphones", 11);
     assert_eq!((refused.status, &*refused.code()), (422, "cart_refused"), "{}", refused.text());
     let wrong = &refused.json()["errors"];
@@ -122,7 +120,7 @@ fn check_hooks(language: &str) {
         let author = Author { language, kind, folder: tempfile::tempdir().expect("a temporary folder") };
         author.begin();
         // What all of them depend on is built once.
-        author.step("make", make().env("TARGET_FOLDER", built.path()));
+        author.build_within(&built);
         author.check_and_test();
     }
 }
@@ -148,6 +146,11 @@ impl Author<'_> {
         self.step("make again", &mut make());
     }
 
+    /// Builds it with what others have built in that folder of what plugins depend on.
+    fn build_within(&self, built: &TempDir) {
+        self.step("make", make().env("TARGET_FOLDER", built.path()));
+    }
+
     fn try_out(&self, span: &str) {
         let ran = self.step("run", &mut plugin(&["run", COMPONENT, "--input", "first/cases/success.json"]));
         assert!(ran.contains(span), "{ran}");
@@ -160,16 +163,22 @@ impl Author<'_> {
         self.step("test", &mut plugin(&["test", COMPONENT, "first/cases"]));
     }
 
-    fn install(&self, admin: &Client, at: &str) {
+    fn install(&self, host: &Host, at: &str) {
         let (hook, name) = at.split_once('/').expect("HOOK/NAME");
-        let url = format!("http://{}", admin.address);
+        let url = self.admin_with_code(host);
         let mut install = plugin(&["install", COMPONENT, "--hook", hook, "--as", name, "--admin", &url]);
         self.step("install", &mut install);
     }
 
-    fn deploy(&self, admin: &Client) {
-        let url = format!("http://{}", admin.address);
+    fn deploy(&self, host: &Host) {
+        let url = self.admin_with_code(host);
         self.step("deploy", till().args(["plugin", "deploy", COMPONENT, "--kind", self.kind, "--admin", &url]));
+    }
+
+    /// Returns where the host is asked, which finds the code that `check` has compiled.
+    fn admin_with_code(&self, host: &Host) -> String {
+        host.takes_code_of(&self.folder.path().join(COMPONENT));
+        format!("http://{}", host.admin.address)
     }
 
     fn source(&self) -> String {

@@ -41,11 +41,12 @@ pub(crate) fn give_built_in(data: &Path) {
 /// compiled by the first test that wants it.
 pub(crate) fn give_large(data: &Path, component: &Path) {
     if fs::metadata(component).is_ok_and(|file| file.len() >= LARGE_BYTES) {
-        if !kept(component).join("sums").exists() {
+        let kept = kept(component);
+        if !kept.join("sums").exists() {
             // Whether a host takes it is the test's question.
             _ = till().args(["plugin", "check", "--set", "limits.compile_ms=600000"]).arg(component).output();
         }
-        give(data, component);
+        copy_code(&kept, data);
     }
 }
 
